@@ -1,0 +1,13 @@
+"""Every HTTP door of the site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include("dashboard.api.urls")),
+    path("", include("dashboard.urls")),
+]

@@ -1,0 +1,8 @@
+"""The REST API, version 1."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+app_name = "api"
+urlpatterns: list[URLPattern] = []

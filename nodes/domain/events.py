@@ -1,0 +1,193 @@
+"""What a node tells its parent. Frozen values; the codec in `nodes.wire.codec` turns them into protobuf and back.
+
+Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people, never compared across machines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nodes.domain.commands import StartTask
+from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStatus:
+    """The whole state of one attempt, not a difference: applying it twice changes nothing."""
+
+    task_id: str
+    state: TaskState
+    attempt: int = 1
+    name: str = ""
+    project: str = ""
+    progress: float | None = None  # 0..1
+    message: str = ""  # Last progress message, or the reason of an end.
+    exit_code: int | None = None  # -N: ended by signal N.
+    started_at_ms: int = 0  # 0 = not yet.
+    ended_at_ms: int = 0
+    cpu_seconds: float = 0.0  # Whole tree; set at the end.
+    peak_memory_bytes: int = 0
+    paused_seconds: float = 0.0
+    partial_pause: bool = False  # Paused, but something of the tree escaped.
+    suppressed_lines: int = 0
+    pid: int = 0
+    accepts_input: bool = False
+    request: StartTask | None = None  # Set with the first RUNNING and in snapshots.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuMetrics:
+    name: str
+    utilization_percent: float = 0.0
+    memory_used_bytes: int = 0
+    memory_total_bytes: int = 0
+    temperature_celsius: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    cpu_percent: float  # 0..100 over all cores
+    memory_used_bytes: int
+    memory_total_bytes: int
+    disk_used_bytes: int
+    disk_total_bytes: int
+    load_1m: float = 0.0
+    gpus: tuple[GpuMetrics, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    id: str
+    kind: str
+    text: str  # Hostile text: data, never an instruction.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallAlert:
+    task_id: str
+    verdict: TaskHealth  # HEALTHY = recovered.
+    reason: str
+    silent_seconds: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of output. Positional on purpose: built once per line on the hot path."""
+
+    at_ms: int
+    level: LogLevel
+    stream: LogStream
+    text: bytes  # Raw, without the newline; hostile.
+    truncated_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogBatch:
+    task_id: str
+    attempt: int
+    first_line: int  # Number of the first line in this attempt's output, from 1.
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """`state` is one of ACKED, SUCCEEDED, FAILED, EXPIRED, UNKNOWN."""
+
+    command_id: str
+    state: CommandState
+    message: str = ""  # For a person.
+    code: str = ""  # For a program: "busy", "no-such-task", "finished", "partial" …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Entries that the origin dropped on purpose; both ends inclusive."""
+
+    from_seq: int
+    to_seq: int
+    reason: str
+    task_id: str = ""
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedTask:
+    name: str
+    argv: tuple[str, ...]
+    timeout_seconds: float = 0.0  # 0 = none
+    stall_after_seconds: float = 0.0  # 0 = the node's default
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    name: str
+    path: str
+    types: tuple[str, ...] = ()  # Found by marker files: "python", "node", "rust", "go", "make" …
+    tasks: tuple[NamedTask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    os: str = ""
+    architecture: str = ""
+    cpu_count: int = 0
+    memory_bytes: int = 0
+    python_version: str = ""
+    agent_version: str = ""
+    gpus: tuple[GpuMetrics, ...] = ()
+    projects: tuple[Project, ...] = ()
+    slots: int = 0
+    allows_commands: bool = False
+    pause_method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeReport:
+    """What a node is and how it hangs in the tree."""
+
+    role: Role
+    parent: str = ""  # Empty = the receiver.
+    state: NodeState = NodeState.ONLINE
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    link_rtt_ms: float = 0.0  # 0 = unknown.
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalMark:
+    journal_id: str
+    seq: int
+    node_id: str = ""
+    lane: Lane = Lane.STATES
+    first_seq: int = 0  # Oldest entry still held; 0 = none.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A node's whole current state at `positions`; journal entries up to there only add history."""
+
+    tasks: tuple[TaskStatus, ...]
+    positions: tuple[JournalMark, ...]
+    report: NodeReport
+    metrics: Metrics | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    reason: str = ""
+
+
+Payload = TaskStatus | Metrics | StallAlert | LogBatch | CommandResult | Gap | Snapshot | NodeReport | Goodbye
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One message of a node. `seq` 0 = ephemeral: not journaled, may be dropped."""
+
+    node_id: str
+    payload: Payload
+    timestamp_ms: int = 0
+    journal_id: str = ""
+    seq: int = 0

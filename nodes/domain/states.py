@@ -1,0 +1,126 @@
+"""States of nodes, tasks and commands, and the only moves between them.
+
+A move that a table does not list is illegal: it is refused and reported, never applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    LEADER = "leader"
+    MASTER = "master"
+    EDGE = "edge"
+
+
+class NodeState(StrEnum):
+    ONLINE = "online"
+    SUSPECT = "suspect"  # Its stream ended, or it is silent for longer than a heartbeat allows.
+    OFFLINE = "offline"
+
+
+class TaskState(StrEnum):
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # Ended by itself with an error, or could not start.
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"  # Its node came back without it, or a person said so.
+
+    @property
+    def is_final(self) -> bool:
+        return not TASK_TRANSITIONS[self]
+
+    @property
+    def is_live(self) -> bool:
+        """Has a process on a node."""
+        return self in (TaskState.RUNNING, TaskState.PAUSED)
+
+
+_ENDS = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.TIMED_OUT, TaskState.LOST})
+
+# Moves of one attempt. A retry makes a new attempt, so an end is final.
+TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
+    TaskState.PENDING: frozenset({TaskState.DISPATCHED, TaskState.RUNNING}) | _ENDS,
+    # Back to pending: the node said that it has no free slot.
+    TaskState.DISPATCHED: frozenset({TaskState.PENDING, TaskState.RUNNING}) | _ENDS,
+    TaskState.RUNNING: frozenset({TaskState.PAUSED}) | _ENDS,
+    TaskState.PAUSED: frozenset({TaskState.RUNNING}) | _ENDS,
+    TaskState.SUCCEEDED: frozenset(),
+    TaskState.FAILED: frozenset(),
+    TaskState.CANCELLED: frozenset(),
+    TaskState.TIMED_OUT: frozenset(),
+    TaskState.LOST: frozenset(),
+}
+
+
+class TaskHealth(StrEnum):
+    """The stall verdict, apart from the state."""
+
+    HEALTHY = "healthy"
+    QUIET = "quiet"
+    WAITING = "waiting"  # For a person: it reads its standard input.
+    STALLED = "stalled"
+
+
+class CommandState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    ACKED = "acked"  # The node has stored it.
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"  # Its time to live ended before it ran; it never runs.
+    UNKNOWN = "unknown"  # It may or may not have had its effect.
+
+    @property
+    def is_final(self) -> bool:
+        return not COMMAND_TRANSITIONS[self]
+
+
+_COMMAND_ENDS = frozenset({CommandState.SUCCEEDED, CommandState.FAILED, CommandState.EXPIRED, CommandState.UNKNOWN})
+
+COMMAND_TRANSITIONS: Mapping[CommandState, frozenset[CommandState]] = {
+    CommandState.PENDING: frozenset({CommandState.SENT}) | _COMMAND_ENDS,
+    CommandState.SENT: frozenset({CommandState.ACKED}) | _COMMAND_ENDS,
+    CommandState.ACKED: _COMMAND_ENDS,
+    CommandState.SUCCEEDED: frozenset(),
+    CommandState.FAILED: frozenset(),
+    CommandState.EXPIRED: frozenset(),
+    # A late result still settles an unknown.
+    CommandState.UNKNOWN: frozenset({CommandState.SUCCEEDED, CommandState.FAILED, CommandState.EXPIRED}),
+}
+
+
+class Action(StrEnum):
+    """What a person may ask of a task that exists."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    INPUT = "input"
+    RETRY = "retry"  # Settled on the Leader: a new attempt, no command to the old node.
+
+
+class Lane(StrEnum):
+    """A node's two journals."""
+
+    STATES = "states"
+    LOGS = "logs"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogStream(StrEnum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+    SYSTEM = "system"  # AgentFlow's own word about the output, such as "120 lines suppressed".

@@ -1,0 +1,59 @@
+"""The fleet's errors: named by what happened, with the facts as attributes and the words in `__str__`."""
+
+from __future__ import annotations
+
+
+class AgentFlowError(Exception):
+    """Root of all errors that AgentFlow raises on purpose."""
+
+
+class ConfigError(AgentFlowError):
+    """A setting, argument or file is wrong; the text says which, its value and what is allowed."""
+
+
+class WireError(AgentFlowError):
+    """The stream to a peer cannot go on."""
+
+
+class ProtocolViolation(WireError):
+    """The peer sent what docs/protocol.md forbids."""
+
+
+class VersionMismatch(WireError):
+    """The peer speaks a protocol version that this one does not."""
+
+
+class SessionClosed(WireError):
+    """The stream ended; what was not acknowledged is sent again on the next."""
+
+
+class StoreError(AgentFlowError):
+    """A journal or database refused."""
+
+
+class NotFound(StoreError):
+    """There is no such row."""
+
+
+class Conflict(StoreError):
+    """The row exists already, or is not in the state that the change needs."""
+
+
+class StaleTerm(StoreError):
+    """A Leader of an older epoch tried to write."""
+
+
+class TaskError(AgentFlowError):
+    """A task cannot do what was asked."""
+
+
+class TaskRejected(TaskError):
+    """The request is refused; `code` is for programs: "busy", "no-such-project", "forbidden" …"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

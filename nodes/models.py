@@ -1,0 +1,285 @@
+"""The Leader's store. Its hot tables (all but `NodeToken`) are written by one thread, in `nodes.projection`.
+
+Times named `*_at` are this machine's clock; `*_ms` are Unix milliseconds on the origin's clock, shown and never compared.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from nodes.domain.states import CommandState, NodeState, Role, TaskHealth, TaskState
+
+
+def _choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(str(member), str(member)) for member in enum]
+
+
+def _new_store_id() -> str:
+    return uuid.uuid4().hex
+
+
+class Store(models.Model):
+    """Identity of this database; one row. Another or a restored one has another meaning of every mark."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    store_id = models.CharField(max_length=32, default=_new_store_id)
+    # Highest feed number ever given; survives pruning of the feed, so that a cursor is never reused.
+    feed_seq = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_store")]
+
+
+class Node(models.Model):
+    id = models.CharField(primary_key=True, max_length=64)  # The node's name; unique in the cluster.
+    role = models.CharField(max_length=8, choices=_choices(Role))
+    parent = models.CharField(max_length=64, blank=True)  # Node id; empty = the Leader itself.
+    state = models.CharField(max_length=8, choices=_choices(NodeState), default=NodeState.OFFLINE)
+    state_changed_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(
+        null=True
+    )  # Anything received from it; written at state changes and with metrics.
+    registered_at = models.DateTimeField(auto_now_add=True)
+    capabilities = models.JSONField(default=dict)  # nodes.domain.events.Capabilities
+    slots = models.PositiveIntegerField(default=0)
+    metrics = models.JSONField(default=dict)  # Latest nodes.domain.events.Metrics; empty = none yet.
+    link_rtt_ms = models.FloatField(default=0)  # 0 = unknown
+    address = models.CharField(max_length=255, blank=True)
+    is_base_client = models.BooleanField(default=False)  # Knows only the base messages.
+    version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("node")
+        verbose_name_plural = _("nodes")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Task(models.Model):
+    """The request; its current state is that of its latest attempt."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    name = models.CharField(max_length=200)
+    project = models.CharField(max_length=200, blank=True)
+    target_node = models.CharField(max_length=64, blank=True)  # What was asked for; empty = any.
+    node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="tasks", db_constraint=False)
+    spec = models.JSONField(default=dict)  # nodes.domain.commands.TaskSpec
+    attempt = models.PositiveIntegerField(default=1)  # Number of the latest attempt.
+    state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
+    health = models.CharField(max_length=8, choices=_choices(TaskHealth), default=TaskHealth.HEALTHY)
+    pending_reason = models.CharField(max_length=200, blank=True)  # Why it still waits, for a person.
+    progress = models.FloatField(null=True)  # 0..1
+    message = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True)
+    created_by = models.CharField(max_length=150, blank=True)  # User name, or empty when a node brought it.
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    accepts_input = models.BooleanField(default=False)
+    partial_pause = models.BooleanField(default=False)
+    suppressed_lines = models.PositiveBigIntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="task_by_state"),
+            models.Index(fields=["-created_at"], name="task_newest"),
+        ]
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Attempt(models.Model):
+    """One try at a task, on one node."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="attempts", db_constraint=False)
+    state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
+    message = models.TextField(blank=True)
+    exit_code = models.IntegerField(null=True)
+    # The states journal this attempt lives in, and the highest entry that has set its state: replay below only adds history.
+    journal_id = models.CharField(max_length=64, blank=True)
+    state_seq = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    started_ms = models.BigIntegerField(default=0)
+    ended_ms = models.BigIntegerField(default=0)
+    cpu_seconds = models.FloatField(default=0)
+    peak_memory_bytes = models.BigIntegerField(default=0)
+    paused_seconds = models.FloatField(default=0)
+    suppressed_lines = models.PositiveBigIntegerField(default=0)
+    pid = models.PositiveIntegerField(default=0)
+    last_line = models.PositiveBigIntegerField(default=0)  # Highest line number stored.
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["task", "number"], name="attempt_once")]
+        indexes = [
+            models.Index(fields=["node", "state"], name="attempt_by_node"),
+            models.Index(fields=["-created_at"], name="attempt_newest"),
+        ]
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+
+    def __str__(self) -> str:
+        return f"{self.task_id} #{self.number}"
+
+
+class Command(models.Model):
+    id = models.CharField(primary_key=True, max_length=64)  # Idempotency key on the wire.
+    kind = models.CharField(max_length=8)  # "start" or a nodes.domain.states.Action
+    task = models.ForeignKey(Task, null=True, on_delete=models.CASCADE, related_name="commands")
+    attempt = models.PositiveIntegerField(default=1)
+    node = models.CharField(max_length=64)
+    state = models.CharField(max_length=9, choices=_choices(CommandState), default=CommandState.PENDING)
+    code = models.CharField(max_length=40, blank=True)
+    message = models.TextField(blank=True)
+    ref = models.CharField(max_length=64, blank=True)  # The client's own word for its request.
+    actor = models.CharField(max_length=150, blank=True)
+    body = models.BinaryField(default=bytes)  # Encoded LeaderCommand, to send it again.
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["node", "state"], name="command_by_node")]
+        verbose_name = _("command")
+        verbose_name_plural = _("commands")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.task_id}"
+
+
+class Journal(models.Model):
+    """High-water mark of one journal: everything up to `seq` is committed here, without a hole."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    node_id = models.CharField(max_length=64)
+    lane = models.CharField(max_length=8)
+    seq = models.PositiveBigIntegerField(default=0)
+
+
+class Event(models.Model):
+    """One journaled entry, once: the history that a task page shows and the proof that nothing was lost."""
+
+    journal_id = models.CharField(max_length=64)
+    seq = models.PositiveBigIntegerField()
+    node_id = models.CharField(max_length=64)
+    kind = models.CharField(max_length=16)  # "task", "alert", "logs", "result", "gap", "dead"
+    task_id = models.CharField(max_length=64, blank=True)
+    origin_ms = models.BigIntegerField(default=0)
+    received_at = models.DateTimeField()
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["journal_id", "seq"], name="event_once")]
+        indexes = [models.Index(fields=["task_id", "id"], name="event_by_task")]
+
+
+class LogLine(models.Model):
+    """One line of output.
+
+    `id` = feed number of its batch << 10 | index in the batch, so that the primary key is also the cursor.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    node_id = models.CharField(max_length=64)
+    task_id = models.CharField(max_length=64)
+    attempt = models.PositiveIntegerField()
+    number = models.PositiveBigIntegerField()  # In the attempt's output, from 1.
+    at_ms = models.BigIntegerField()
+    level = models.PositiveSmallIntegerField()  # 10 debug, 20 info, 30 warning, 40 error
+    stream = models.PositiveSmallIntegerField()  # 1 stdout, 2 stderr, 3 system
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["task_id", "attempt", "id"], name="log_by_task"),
+        ]
+        verbose_name = _("log line")
+        verbose_name_plural = _("log lines")
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class FeedEntry(models.Model):
+    """One message as every dashboard gets it, encoded once. `id` is the cursor."""
+
+    id = models.BigIntegerField(primary_key=True)
+    topics = models.CharField(max_length=255)  # Space-separated.
+    text = models.TextField()  # The JSON object, ready to send.
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+
+class Alert(models.Model):
+    """What needs a person's eye: a stalled task, a node that is gone, a second node of one name."""
+
+    level = models.CharField(max_length=8)  # "error" or "warning"
+    kind = models.CharField(max_length=32)
+    node_id = models.CharField(max_length=64, blank=True)
+    task_id = models.CharField(max_length=64, blank=True)
+    message = models.TextField()
+    evidence = models.JSONField(default=list)
+    opened_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        indexes = [models.Index(fields=["resolved_at", "-opened_at"], name="alert_open")]
+
+
+class DeadLetter(models.Model):
+    """An entry that could not be applied, with its bytes; it blocks nothing behind it."""
+
+    node_id = models.CharField(max_length=64)
+    journal_id = models.CharField(max_length=64, blank=True)
+    seq = models.PositiveBigIntegerField(default=0)
+    code = models.CharField(max_length=40)
+    message = models.TextField()
+    body = models.BinaryField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+
+class NodeToken(models.Model):
+    """A node token that was issued or revoked here.
+
+    Tokens are signed statements: one that this table has forgotten still opens a stream, a revoked one never does.
+    """
+
+    token_id = models.CharField(primary_key=True, max_length=64)
+    node_id = models.CharField(max_length=64)
+    role = models.CharField(max_length=8, choices=_choices(Role))
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["node_id", "-issued_at"]
+        verbose_name = _("node token")
+        verbose_name_plural = _("node tokens")
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.node_id}"

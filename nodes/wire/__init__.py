@@ -1,0 +1,1 @@
+"""The stream between two nodes: messages, their translation, and the session both ends share."""

@@ -1,0 +1,35 @@
+"""Wait for a condition instead of sleeping for a guess."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout: float = 10.0, message: str = "") -> Any:
+    """The condition's first true value; an AssertionError with its last value after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {message or condition} (last: {value!r})")
+        await asyncio.sleep(0.01)
+
+
+def eventually_sync(condition: Callable[[], Any], timeout: float = 10.0, message: str = "") -> Any:
+    """`eventually` for tests without a loop."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {message or condition} (last: {value!r})")
+        time.sleep(0.02)
