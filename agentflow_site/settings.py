@@ -79,8 +79,8 @@ TEMPLATES = [
     }
 ]
 
-# SQLite unless DATABASE_URL says otherwise. IMMEDIATE: a read-then-write transaction otherwise fails at once when another
-# process wrote in between, whatever the timeout. FULL: what was acknowledged survives a power cut.
+# SQLite unless DATABASE_URL says otherwise. IMMEDIATE: a read-then-write transaction otherwise fails at once when
+# another process wrote in between, whatever the timeout. FULL: what was acknowledged survives a power cut.
 SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,
@@ -128,13 +128,13 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles"  # Filled by `make`, shipped in the image.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# The browser may load nothing but our own files, and run no inline script. Trusted Types: fragments never carry scripts.
+# The browser may load nothing but our own files, and run no inline script.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

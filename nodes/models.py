@@ -1,6 +1,6 @@
 """The Leader's store. Its hot tables (all but `NodeToken`) are written by one thread, in `nodes.projection`.
 
-Times named `*_at` are this machine's clock; `*_ms` are Unix milliseconds on the origin's clock, shown and never compared.
+Times named `*_at` are this machine's clock; `*_ms` are Unix milliseconds on the origin's clock: shown, never compared.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Attempt(models.Model):
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     message = models.TextField(blank=True)
     exit_code = models.IntegerField(null=True)
-    # The states journal this attempt lives in, and the highest entry that has set its state: replay below only adds history.
+    # The states journal this attempt lives in, and the highest entry that set its state: replay below only adds history.
     journal_id = models.CharField(max_length=64, blank=True)
     state_seq = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField()

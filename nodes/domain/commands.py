@@ -12,7 +12,8 @@ from nodes.domain.states import Action
 class TaskSpec:
     """A request for a task, as a person makes it; `nodes.services` validates it.
 
-    Exactly one of `argv`, `shell_line`, `named_task` is set. `node` empty = any node that has the project and a free slot.
+    Exactly one of `argv`, `shell_line`, `named_task` is set. `node` empty = any node that has the project and a free
+    slot.
     """
 
     project: str = ""

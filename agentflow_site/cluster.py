@@ -1,0 +1,199 @@
+"""A cluster on one machine: Leader, two Masters and an Edge as child processes of `manage.py up`.
+
+Start order: migrate → cluster key → tokens → Leader → Masters → Edge. The children are the same commands that one would
+start by hand on several machines. A child that ends is started again; one that keeps ending stops everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.management import call_command
+
+from nodes.domain.states import Role
+from nodes.errors import ConfigError
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+RESTART_SECONDS = 1.0
+# A child that ended this often within a minute will not get better by itself.
+RESTARTS_PER_MINUTE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    http: str
+    grpc: str
+    hub: str
+    stop_tasks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process of the cluster; `arguments` are those of `manage.py`."""
+
+    name: str
+    arguments: tuple[str, ...]
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS_PER_MINUTE))
+
+
+class LocalCluster:
+    """Runs until Ctrl-C or SIGTERM, or until a child cannot be kept running. `say` prints a line for the person."""
+
+    def __init__(self, config: ClusterConfig, say: Callable[[str], object]) -> None:
+        self._config = config
+        self._say = say
+        self._stopping = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Exit code: 0 after a stop that was asked for. Raises `ConfigError` when the cluster cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        for address in (self._config.http, self._config.grpc, self._config.hub):
+            _require_free(address)
+        children = await sync_to_async(self._prepare)()
+        async with asyncio.TaskGroup() as group:
+            leader, *agents = children
+            group.create_task(self._keep_running(leader), name=leader.name)
+            if await self._leader_answers():
+                for child in agents:
+                    group.create_task(self._keep_running(child), name=child.name)
+                self._say(await sync_to_async(self._greeting)())
+        return 1 if self._failed else 0
+
+    # --- before the start -------------------------------------------------------------------------
+
+    def _prepare(self) -> list[Child]:
+        from nodes.identity import ClusterKey, issue_token
+
+        call_command("migrate", verbosity=0)
+        key = ClusterKey.load_or_create(settings.DATA_DIR)
+        agents = []
+        for name, role in (("master-1", Role.MASTER), ("master-2", Role.MASTER), ("edge-1", Role.EDGE)):
+            token = settings.DATA_DIR / "tokens" / f"{name}.token"
+            if not token.exists():
+                _write_secret(token, issue_token(key, node_id=name, role=role))
+            agents.append(self._agent(name, role, token))
+        return [Child("leader", ("leader", "--http", self._config.http, "--grpc", self._config.grpc)), *agents]
+
+    def _agent(self, name: str, role: Role, token: Path) -> Child:
+        where = ("--leader", self._config.grpc) if role is Role.MASTER else ("--master", self._config.hub)
+        demo = settings.BASE_DIR / "examples/demo/agentflow.toml"
+        folder = settings.DATA_DIR / "nodes" / name
+        arguments = (role.value, *where, "--token-file", str(token), "--name", name, "--data-dir", str(folder))
+        hub = ("--hub", self._config.hub) if name == "master-1" else ()
+        return Child(name, (*arguments, *hub, *(("--config", str(demo)) if demo.exists() else ())))
+
+    def _greeting(self) -> str:
+        from dashboard.accounts.links import create_login_link
+
+        link = create_login_link("admin", base_url=f"http://{self._config.http}")
+        return (
+            f"\nAgentFlow runs on http://{self._config.http}\n"
+            f"Log in once with this link (15 minutes, one use): {link}\n"
+            f"A new one: {Path(sys.argv[0]).name} loginlink. Ctrl-C stops the cluster"
+            f"{', its tasks included' if self._config.stop_tasks else '; running tasks go on'}.\n"
+        )
+
+    # --- while it runs ----------------------------------------------------------------------------
+
+    async def _keep_running(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            code = await self._run_once(child)
+            if self._stopping.is_set():
+                return
+            child.ends.append(loop.time())
+            if len(child.ends) == child.ends.maxlen and loop.time() - child.ends[0] < 60:
+                self._say(f"{child.name} keeps ending (exit code {code}): see its last lines above. Stopping.")
+                self._failed = True
+                self._stopping.set()
+                return
+            self._say(f"{child.name} ended with exit code {code}; starting it again")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RESTART_SECONDS):
+                    await self._stopping.wait()
+
+    async def _run_once(self, child: Child) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "manage.py", *child.arguments),
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "AGENTFLOW_LEADER_GRPC": self._config.grpc},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C goes to the terminal's whole process group: the children must get our orderly SIGTERM instead.
+            start_new_session=True,
+        )
+        assert process.stdout is not None  # PIPE was asked for.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relay_output(child.name, process.stdout), name=f"{child.name} output")
+            stopper = group.create_task(self._stop_when_asked(process), name=f"{child.name} stop")
+            code = await process.wait()
+            stopper.cancel()
+        return code
+
+    async def _relay_output(self, name: str, output: asyncio.StreamReader) -> None:
+        while chunk := await output.read(1 << 16):
+            for line in chunk.decode(errors="replace").splitlines():
+                self._say(f"{name:>9} | {line}")
+
+    async def _stop_when_asked(self, process: asyncio.subprocess.Process) -> None:
+        await self._stopping.wait()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+
+    async def _leader_answers(self) -> bool:
+        """False when the start was broken off. The wait is bounded; connecting costs the Leader nothing."""
+        host, _, port = self._config.http.rpartition(":")
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while not self._stopping.is_set():
+                    with contextlib.suppress(OSError):
+                        _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                        writer.close()
+                        await writer.wait_closed()
+                        return True
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            self._say(f"The Leader does not answer on {self._config.http} within {READY_SECONDS:g} s. Stopping.")
+            self._failed = True
+            self._stopping.set()
+        return False
+
+
+def _require_free(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host.strip("[]"), int(port)))
+    except (OSError, ValueError, OverflowError) as exc:
+        raise ConfigError(
+            f"{address} cannot be used: {getattr(exc, 'strerror', None) or exc}; "
+            "is AgentFlow running already? Other addresses: manage.py up --http, --grpc, --hub"
+        ) from exc
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

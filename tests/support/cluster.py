@@ -1,0 +1,219 @@
+"""A real cluster on loopback: Leader, Masters and Edges as processes, each with a data folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sqlite3
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.eventually import eventually_sync
+from tests.support.processes import REPOSITORY, Process, free_port, manage
+
+# The shortest that the protocol allows: detection times scale with it.
+HEARTBEAT_SECONDS = 5
+
+
+class Cluster:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data_dir = folder / "leader"
+        self.http_port, self.grpc_port, self.hub_port = free_port(), free_port(), free_port()
+        self.env = {
+            "AGENTFLOW_DATA_DIR": str(self.data_dir),
+            "AGENTFLOW_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+            "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{self.grpc_port}",
+        }
+        self.processes: dict[str, Process] = {}
+        self._api_tokens: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.http_port}/ws/"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "db.sqlite3"
+
+    # --- processes --------------------------------------------------------------------------------
+
+    def add(self, name: str, argv: Sequence[str], **env: str) -> Process:
+        process = Process(name, argv, log=self.folder / f"{name}.log", env={**self.env, **env})
+        self.processes[name] = process
+        return process
+
+    def start_leader(self, *arguments: str, **env: str) -> Process:
+        leader = self.processes.get("leader") or self.add(
+            "leader",
+            [
+                *(sys.executable, "manage.py", "leader"),
+                *("--http", f"127.0.0.1:{self.http_port}", "--grpc", f"127.0.0.1:{self.grpc_port}"),
+                *arguments,
+            ],
+            **env,
+        )
+        leader.start()
+        if "--no-web" not in arguments:
+            self.wait_for_web(leader)
+        return leader
+
+    def wait_for_web(self, process: Process, timeout: float = 30.0) -> None:
+        def answers() -> bool:
+            assert process.is_running, f"{process.name} ended:\n{process.log()[-4000:]}"
+            try:
+                urllib.request.urlopen(f"{self.url}/login/", timeout=2).read()
+            except OSError:
+                return False
+            return True
+
+        eventually_sync(answers, timeout, f"{self.url} answers")
+
+    def start_agent(self, role: str, name: str, *arguments: str, config: Path | None = None) -> Process:
+        if name not in self.processes:
+            token = self.folder / f"{name}.token"
+            token.touch(mode=0o600)
+            token.write_text(manage("token", "new", "--role", role, "--name", name, env=self.env))
+            parent = f"127.0.0.1:{self.grpc_port if role == 'master' else self.hub_port}"
+            self.add(
+                name,
+                [
+                    *(sys.executable, "manage.py", role),
+                    *("--leader" if role == "master" else "--master", parent),
+                    *("--token-file", str(token), "--name", name, "--data-dir", str(self.folder / name)),
+                    *("--config", str(config or REPOSITORY / "examples/demo/agentflow.toml")),
+                    *arguments,
+                ],
+            )
+        return self.processes[name].start()
+
+    def start_all(self) -> None:
+        """Leader, master-1 (with a hub), master-2 and edge-1 behind master-1; all online when this returns."""
+        self.start_leader()
+        self.start_agent("master", "master-1", "--hub", f"127.0.0.1:{self.hub_port}")
+        self.start_agent("master", "master-2")
+        self.start_agent("edge", "edge-1")
+        self.wait_online("master-1", "master-2", "edge-1")
+
+    def stop(self) -> None:
+        """Ends every process and every task that a test left running."""
+        for process in reversed(self.processes.values()):
+            process.signal(signal.SIGCONT)
+            process.signal(signal.SIGTERM)
+        for process in reversed(self.processes.values()):
+            with contextlib.suppress(AssertionError):
+                process.stop()
+        for shim in self.shims():
+            with contextlib.suppress(ProcessLookupError):
+                _kill_tree(shim)
+
+    def shims(self) -> list[int]:
+        """Process ids of the shims whose task folder lies in this cluster."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if f"{self.folder}/".encode() in (entry / "cmdline").read_bytes() and "shim" in (
+                        (entry / "cmdline").read_text(errors="replace")
+                    ):
+                        found.append(int(entry.name))
+        return found
+
+    # --- what a person or program does ------------------------------------------------------------
+
+    def api_token(self, role: str = "admin") -> str:
+        if role not in self._api_tokens:
+            user = f"api-{role}"
+            self.shell(
+                "from django.contrib.auth.models import Group, User;"
+                f"u, _ = User.objects.get_or_create(username={user!r});"
+                f"u.groups.set([Group.objects.get(name={role!r})])"
+            )
+            self._api_tokens[role] = manage("apitoken", "new", "--user", user, env=self.env).strip().splitlines()[-1]
+        return self._api_tokens[role]
+
+    def shell(self, code: str) -> str:
+        return manage("shell", "-c", code, env=self.env)
+
+    def login_link(self) -> str:
+        text = manage("loginlink", "--base-url", self.url, env=self.env)
+        return next(word for word in text.split() if word.startswith("http"))
+
+    def api(self, method: str, path: str, body: object = None, role: str = "admin") -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.api_token(role)}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def run(self, node: str, *argv: str, **more: object) -> str:
+        """Submits a command; the task's id."""
+        answer = self.api("POST", "tasks/", {"node": node, "name": argv[0], "argv": list(argv), **more})
+        return str(answer["id"])
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        return dict(self.api("GET", f"tasks/{task_id}/"))
+
+    def control(self, task_id: str, action: str, **more: object) -> Any:
+        return self.api("POST", f"tasks/{task_id}/control/", {"action": action, **more})
+
+    def wait_task(self, task_id: str, *states: str, timeout: float = 30.0) -> dict[str, Any]:
+        last: dict[str, Any] = {}
+
+        def reached() -> bool:
+            nonlocal last
+            last = self.task(task_id)
+            return last["state"] in states
+
+        eventually_sync(reached, timeout, f"task {task_id} {states}; last: {last}")
+        return last
+
+    def wait_online(self, *names: str, timeout: float = 40.0) -> None:
+        def online() -> bool:
+            states = {node["id"]: node["state"] for node in self.api("GET", "nodes/")["results"]}
+            return all(states.get(name) == "online" for name in names)
+
+        eventually_sync(online, timeout, f"{names} online")
+
+    # --- the truth, read from outside -------------------------------------------------------------
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def log_lines(self, task_id: str) -> list[str]:
+        return [
+            text
+            for (text,) in self.rows(
+                "SELECT text FROM nodes_logline WHERE task_id = ? AND stream < 3 ORDER BY attempt, number", task_id
+            )
+        ]
+
+
+def _kill_tree(pid: int) -> None:
+    import psutil
+
+    root = psutil.Process(pid)
+    for process in [*root.children(recursive=True), root]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    made = Cluster(folder)
+    try:
+        yield made
+    finally:
+        made.stop()
