@@ -1,0 +1,1 @@
+"""Users' ways in: password, one-time login link, API token."""

@@ -1,0 +1,65 @@
+"""API tokens for programs. Only the hash is stored; the token itself is shown once.
+
+A token carries 256 random bits, so a plain SHA-256 is enough, and looking it up by that hash tells an attacker nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from dashboard.models import ApiToken
+
+logger = logging.getLogger(__name__)
+
+TOKEN_PREFIX = "aft_"  # noqa: S105  # Public: lets secret scanners find a leaked token.
+SHOWN_CHARACTERS = 12
+# "Last used" is for a person who tidies up: finer would be a database write for every request.
+LAST_USED_GRAIN = timedelta(hours=1)
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def issue(user: User, *, name: str) -> tuple[ApiToken, str]:
+    """Makes a token and returns it with its row; this is the only time that the token itself is known."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken.objects.create(user=user, name=name, prefix=token[:SHOWN_CHARACTERS], digest=digest(token))
+    return row, token
+
+
+def verify(token: str) -> ApiToken | None:
+    """The row of a token that is not revoked and whose user is active, else None."""
+    if not token.startswith(TOKEN_PREFIX) or not token.isascii():
+        return None
+    wanted = digest(token)
+    row = ApiToken.objects.select_related("user").filter(digest=wanted, revoked_at=None, user__is_active=True).first()
+    if row is None or not constant_time_compare(row.digest, wanted):
+        return None
+    _note_use(row)
+    return row
+
+
+def revoke(row: ApiToken) -> bool:
+    """False when it was revoked already."""
+    return bool(ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+def _note_use(row: ApiToken) -> None:
+    now = timezone.now()
+    if row.last_used_at is not None and now - row.last_used_at < LAST_USED_GRAIN:
+        return
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_GRAIN)
+    try:
+        ApiToken.objects.filter(stale, pk=row.pk).update(last_used_at=now)
+    except OperationalError:  # A busy database must not turn a good token away; the next use notes it.
+        logger.warning("could not note the use of an API token", extra={"token_prefix": row.prefix})

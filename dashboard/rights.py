@@ -1,0 +1,109 @@
+"""Who may do what: one table, asked at every door (page, REST route, WebSocket message, admin).
+
+A role is never remembered longer than one request: `role_of` reads the database, so a deactivated user or a removed
+group counts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeAlias
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from nodes.domain.commands import TaskSpec
+
+P = ParamSpec("P")
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+class Role(StrEnum):
+    """From least to most; each may all that the ones before it may. All but NOBODY are also names of Django groups."""
+
+    NOBODY = "nobody"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Right(StrEnum):
+    VIEW = "view"  # Pages, live state, logs, history.
+    OPERATE = "operate"  # Pause, resume, cancel, retry, answer input; run a project's named tasks.
+    RUN_COMMANDS = "run-commands"  # New commands, that is: anything at all on a node.
+    MANAGE = "manage"  # Nodes, tokens, users: the admin pages.
+
+
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.NOBODY: frozenset(),
+    Role.VIEWER: frozenset({Right.VIEW}),
+    Role.OPERATOR: frozenset({Right.VIEW, Right.OPERATE}),
+    Role.ADMIN: frozenset(Right),
+}
+
+# Best first: a user in several groups has the best of them.
+GROUP_ROLES = (Role.ADMIN, Role.OPERATOR, Role.VIEWER)
+
+
+def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
+    """The user's role as the database says now; one query, none for anonymous users and superusers."""
+    if not isinstance(user, User) or not user.is_active:
+        return Role.NOBODY
+    if user.is_superuser:
+        return Role.ADMIN
+    names = set(user.groups.filter(name__in=GROUP_ROLES).values_list("name", flat=True))
+    return next((role for role in GROUP_ROLES if role in names), Role.NOBODY)
+
+
+def may(role: Role, right: Right) -> bool:
+    return right in RIGHTS[role]
+
+
+def right_to_submit(spec: TaskSpec) -> Right:
+    """What it takes to start this: a named task comes from whoever owns the node, a command from the asker."""
+    is_only_named = bool(spec.named_task) and not spec.argv and not spec.shell_line
+    # The environment decides what a program does as much as its arguments do (PATH, LD_PRELOAD, BASH_ENV).
+    return (
+        Right.OPERATE if is_only_named and not spec.environment and not spec.working_directory else Right.RUN_COMMANDS
+    )
+
+
+def request_role(request: HttpRequest) -> Role:
+    """The role of the request's user, read once for this request."""
+    role = getattr(request, "_agentflow_role", None)
+    if not isinstance(role, Role):
+        role = role_of(request.user)
+        request._agentflow_role = role  # type: ignore[attr-defined]  # Lives and dies with the request.
+    return role
+
+
+def require_right(right: Right) -> Callable[[View[P]], View[P]]:
+    """Guards a page: anonymous users go to the login page, users without the right get the 403 page.
+
+    A fragment asked for by htmx cannot follow a redirect into its place on the page, so it makes the whole page go.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_login(request)
+            if not may(request_role(request), right):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    if getattr(request, "htmx", False):
+        response = HttpResponse(status=401)
+        response["HX-Refresh"] = "true"
+        return response
+    return redirect_to_login(request.get_full_path())

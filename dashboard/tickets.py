@@ -1,0 +1,111 @@
+"""What opens the live socket: a short-lived ticket that a page carries, or a program's API token.
+
+A ticket lives a minute and is bound to one user and one login session; it is readable by whoever holds the page, so the
+session key inside it is encrypted. What a `Viewer` may do is asked again from the database with `recheck`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.core import signing
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from dashboard.accounts import tokens
+from dashboard.models import ApiToken
+from dashboard.rights import Role, role_of
+
+TICKET_SECONDS = 60
+_SALT = "agentflow.dashboard.ticket"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Who is at the other end of a socket. Exactly one of `session_key` and `token_id` is set."""
+
+    user_id: int
+    username: str
+    role: Role  # At the time of the check.
+    session_key: str = field(default="", repr=False)
+    token_id: int | None = None
+
+    @property
+    def is_program(self) -> bool:
+        """It came with an API token: a browser cannot be made to send one, so it needs no Origin."""
+        return self.token_id is not None
+
+
+def issue_ticket(request: HttpRequest) -> str:
+    """A ticket for the logged-in user of this request. Raises ValueError when nobody is logged in."""
+    session_key = request.session.session_key
+    if not isinstance(request.user, User) or not session_key:
+        raise ValueError("a ticket needs a logged-in user")
+    secret = _cipher().encrypt(session_key.encode()).decode()
+    return signing.dumps([request.user.pk, secret], salt=_SALT)
+
+
+def authenticate(token: str) -> Viewer | None:
+    """The viewer behind a ticket or an API token; None for anything that is not good now. Bad input never raises."""
+    if not isinstance(token, str) or len(token) > 2048 or not token.isascii():
+        return None
+    if token.startswith(tokens.TOKEN_PREFIX):
+        return _from_api_token(token)
+    return _from_ticket(token)
+
+
+def recheck(viewer: Viewer) -> Role:
+    """The viewer's role now; NOBODY when the user is deactivated, the session has ended or the token is revoked."""
+    user = User.objects.filter(pk=viewer.user_id, is_active=True).first()
+    if user is None:
+        return Role.NOBODY
+    if viewer.token_id is not None:
+        is_good = ApiToken.objects.filter(pk=viewer.token_id, user=user, revoked_at=None).exists()
+    else:
+        is_good = _session_is_open(viewer.session_key, user)
+    return role_of(user) if is_good else Role.NOBODY
+
+
+def _from_api_token(token: str) -> Viewer | None:
+    row = tokens.verify(token)
+    if row is None:
+        return None
+    role = role_of(row.user)
+    if role is Role.NOBODY:
+        return None
+    return Viewer(user_id=row.user.pk, username=row.user.get_username(), role=role, token_id=row.pk)
+
+
+def _from_ticket(token: str) -> Viewer | None:
+    try:
+        user_id, secret = signing.loads(token, salt=_SALT, max_age=TICKET_SECONDS)
+        session_key = _cipher().decrypt(secret.encode()).decode()
+    except (signing.BadSignature, InvalidToken):
+        return None
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or not _session_is_open(session_key, user):
+        return None
+    role = role_of(user)
+    if role is Role.NOBODY:
+        return None
+    return Viewer(user_id=user.pk, username=user.get_username(), role=role, session_key=session_key)
+
+
+def _session_is_open(session_key: str, user: User) -> bool:
+    """The session exists, is this user's, and no password change since its login has ended it."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    if session.get(SESSION_KEY) != str(user.pk) or BACKEND_SESSION_KEY not in session:
+        return False
+    return constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
+
+
+def _cipher() -> Fernet:
+    key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"agentflow.ticket").digest()
+    return Fernet(base64.urlsafe_b64encode(key))
