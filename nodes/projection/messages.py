@@ -1,0 +1,214 @@
+"""The messages of `/ws/` as dictionaries (docs/websocket.md): what is pushed and what snapshots hold are built alike.
+
+Ids and 64-bit numbers are strings, times are Unix milliseconds, NaN and infinity become null.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from nodes.domain.events import Capabilities, GpuMetrics, Metrics
+from nodes.domain.states import NodeState, TaskState
+from nodes.models import Alert, Command, Node, Task
+
+Message = dict[str, Any]
+
+_LINK_STATES = {NodeState.ONLINE: "ok", NodeState.SUSPECT: "suspect", NodeState.OFFLINE: "down"}
+_OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
+_COMMAND_SHOWN_CHARACTERS = 500
+
+# How levels and streams are stored; spaced so that "this and above" is one comparison.
+LEVEL_NAMES: Mapping[int, str] = {10: "debug", 20: "info", 30: "warning", 40: "error"}
+STREAM_NAMES: Mapping[int, str] = {1: "stdout", 2: "stderr", 3: "system"}
+
+
+def encode(message: Mapping[str, Any]) -> str:
+    """JSON as it goes out; NaN and infinity become null."""
+    return orjson.dumps(message).decode()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def state_message(kind: str, *, store: str, seq: int, **fields: Any) -> Message:
+    """A message with a feed number; `fields` come last and keep their order."""
+    return {"type": kind, "store": store, "seq": str(seq), "at": now_ms(), **fields}
+
+
+def node_info(node: Node, *, running: int) -> Message:
+    """NodeStatus. `running` counts the attempts that occupy a slot."""
+    metrics = node.metrics
+    return {
+        "id": node.id,
+        "name": node.id,
+        "role": node.role,
+        "parent": node.parent,
+        "state": node.state,
+        "stateSince": milliseconds(node.state_changed_at),
+        "cpu": metrics.get("cpu"),
+        "memory": metrics.get("memory"),
+        "disk": metrics.get("disk"),
+        "load": metrics.get("load"),
+        "gpus": metrics.get("gpus", []),
+        "link": {"state": _LINK_STATES[NodeState(node.state)], "rttMs": node.link_rtt_ms or None},
+        "lastSeenAt": milliseconds(node.last_seen_at),
+        "capabilities": node.capabilities,
+        "slots": node.slots,
+        "running": running,
+        "base": node.is_base_client,
+        "version": str(node.version),
+    }
+
+
+def metrics_message(node: Node) -> Message:
+    """METRICS: ephemeral, so without a feed number."""
+    return {"type": "METRICS", "at": now_ms(), "node": node.id, **node.metrics, "linkRttMs": node.link_rtt_ms or None}
+
+
+def metrics_fields(metrics: Metrics) -> Message:
+    """Metrics as `Node.metrics` stores and as messages carry them."""
+    return {
+        "cpu": metrics.cpu_percent,
+        "memory": _usage(metrics.memory_used_bytes, metrics.memory_total_bytes),
+        "disk": _usage(metrics.disk_used_bytes, metrics.disk_total_bytes),
+        "load": metrics.load_1m,
+        "gpus": [_gpu_fields(gpu) for gpu in metrics.gpus],
+    }
+
+
+def _usage(used: int, total: int) -> Message | None:
+    if not total:
+        return None
+    return {"used": used, "total": total, "percent": round(100 * used / total, 1)}
+
+
+def _gpu_fields(gpu: GpuMetrics) -> Message:
+    return {
+        "name": gpu.name,
+        "utilization": gpu.utilization_percent,
+        "memory": _usage(gpu.memory_used_bytes, gpu.memory_total_bytes),
+        "temperature": gpu.temperature_celsius,
+    }
+
+
+def capabilities_fields(capabilities: Capabilities) -> Message:
+    """Capabilities as `Node.capabilities` stores and as messages carry them."""
+    return {
+        "os": capabilities.os,
+        "architecture": capabilities.architecture,
+        "cpuCount": capabilities.cpu_count,
+        "memoryBytes": capabilities.memory_bytes,
+        "pythonVersion": capabilities.python_version,
+        "agentVersion": capabilities.agent_version,
+        "gpus": [_gpu_fields(gpu) for gpu in capabilities.gpus],
+        "projects": [
+            {
+                "name": project.name,
+                "path": project.path,
+                "types": list(project.types),
+                "tasks": [
+                    {
+                        "name": task.name,
+                        "argv": list(task.argv),
+                        "timeoutSeconds": task.timeout_seconds,
+                        "stallAfterSeconds": task.stall_after_seconds,
+                        "description": task.description,
+                    }
+                    for task in project.tasks
+                ],
+            }
+            for project in capabilities.projects
+        ],
+        "slots": capabilities.slots,
+        "allowsCommands": capabilities.allows_commands,
+        "pauseMethod": capabilities.pause_method,
+    }
+
+
+def task_info(task: Task, *, node: Node | None) -> Message:
+    """TaskInfo. `node` is the row of `task.node_id`, if there is one."""
+    is_out_of_sight = node is not None and node.state != NodeState.ONLINE and task.state in _OCCUPYING
+    return {
+        "id": task.id,
+        "name": task.name,
+        "project": task.project,
+        "node": task.node_id or "",
+        "targetNode": task.target_node,
+        "state": task.state,
+        "health": task.health,
+        "attempt": task.attempt,
+        "progress": task.progress,
+        "message": task.message,
+        "exitCode": task.exit_code,
+        "pendingReason": task.pending_reason,
+        "command": command_line(task.spec),
+        "acceptsInput": task.accepts_input,
+        "partialPause": task.partial_pause,
+        "suppressedLines": task.suppressed_lines,
+        "createdBy": task.created_by,
+        "createdAt": milliseconds(task.created_at),
+        "startedAt": milliseconds(task.started_at),
+        "endedAt": milliseconds(task.ended_at),
+        "nodeState": node.state if node is not None else None,
+        "unknownSince": milliseconds(node.state_changed_at) if is_out_of_sight and node is not None else None,
+        "version": str(task.version),
+    }
+
+
+def command_line(spec: Mapping[str, Any]) -> str:
+    """What runs, in one line for a person."""
+    shown = spec.get("shell_line") or shlex.join(spec.get("argv") or ()) or spec.get("named_task") or ""
+    return shown if len(shown) <= _COMMAND_SHOWN_CHARACTERS else shown[: _COMMAND_SHOWN_CHARACTERS - 1] + "…"
+
+
+def alert_fields(alert: Alert) -> Message:
+    return {
+        "id": str(alert.id),
+        "level": alert.level,
+        "kind": alert.kind,
+        "message": alert.message,
+        "node": alert.node_id,
+        "task": alert.task_id,
+        "evidence": [item["id"] for item in alert.evidence],
+        "openedAt": milliseconds(alert.opened_at),
+        "resolvedAt": milliseconds(alert.resolved_at),
+    }
+
+
+def command_info(command: Command) -> Message:
+    return {
+        "id": command.id,
+        "kind": command.kind,
+        "task": command.task_id or "",
+        "attempt": command.attempt,
+        "node": command.node,
+        "state": command.state,
+        "code": command.code,
+        "message": command.message,
+        "ref": command.ref,
+        "actor": command.actor,
+    }
+
+
+def log_message(*, store: str, seq: int, node: str, task: str, attempt: int, lines: Sequence[Sequence[Any]]) -> Message:
+    """LOG. `lines` are [id, number, atMs, level, stream, text]."""
+    return {
+        "type": "LOG",
+        "store": store,
+        "seq": str(seq),
+        "node": node,
+        "task": task,
+        "attempt": attempt,
+        "lines": lines,
+    }

@@ -1,0 +1,44 @@
+"""What the projection hands to its listener after a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Kind = Literal["state", "metrics", "logs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One message for dashboards, encoded once for all of them. Positional: built on the hot path."""
+
+    seq: int  # Feed number; 0 = ephemeral, cannot be read again.
+    topics: tuple[str, ...]
+    text: str  # The JSON object, ready to send.
+    kind: Kind
+    key: str  # What it is about ("node:master-1"); of two metrics with one key only the newer counts.
+
+
+class Listener(Protocol):
+    """Whoever tells the dashboards. Both methods return at once."""
+
+    def wants(self, topic: str) -> bool:
+        """Whether anybody listens to this topic now. Called on the writer's thread, after the commit.
+
+        Log batches that nobody wants are not encoded. Nothing gets lost by that: a newcomer subscribes first and reads
+        the position second, so what was committed before it subscribed is in its snapshot.
+        """
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        """Called on the loop, once per committed batch, in feed order."""
+
+
+class NobodyListens:
+    """The listener of a Leader without dashboards."""
+
+    def wants(self, topic: str) -> bool:
+        return False
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        pass
