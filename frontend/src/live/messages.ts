@@ -1,0 +1,253 @@
+/**
+ * The messages of `/ws/` as this page reads and writes them (docs/websocket.md), checked at the door.
+ *
+ * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are left alone.
+ */
+
+export type NodeState = "online" | "suspect" | "offline";
+export type NodeRole = "leader" | "master" | "edge";
+export type TaskState =
+  | "pending"
+  | "dispatched"
+  | "running"
+  | "paused"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "timed_out"
+  | "lost";
+export type TaskHealth = "healthy" | "quiet" | "waiting" | "stalled";
+export type LogLevel = "debug" | "info" | "warning" | "error";
+export type LogStream = "stdout" | "stderr" | "system";
+export type CommandState = "pending" | "sent" | "acked" | "succeeded" | "failed" | "expired" | "unknown";
+export type Action = "pause" | "resume" | "cancel" | "retry" | "input";
+
+/** Where in which store's feed the page stands. */
+export interface Cursor {
+  store: string;
+  seq: string;
+}
+
+export interface Usage {
+  used: number | string | null;
+  total: number | string | null;
+  percent: number | null;
+}
+
+export interface NamedTask {
+  name: string;
+  argv: string[];
+  timeoutSeconds: number;
+  stallAfterSeconds: number;
+  description: string;
+}
+
+export interface Project {
+  name: string;
+  path: string;
+  types: string[];
+  tasks: NamedTask[];
+}
+
+export interface Capabilities {
+  projects?: Project[];
+  slots?: number;
+  allowsCommands?: boolean;
+}
+
+export interface NodeStatus {
+  id: string;
+  name: string;
+  role: NodeRole;
+  parent: string;
+  state: NodeState;
+  stateSince: number | null;
+  cpu: number | null;
+  memory: Usage | null;
+  disk: Usage | null;
+  load: number | null;
+  link: { state: "ok" | "suspect" | "down"; rttMs: number | null };
+  lastSeenAt: number | null;
+  capabilities: Capabilities;
+  slots: number;
+  running: number;
+  base: boolean;
+}
+
+/** The newest figures of a node; ephemeral, so it carries no position. */
+export interface NodeMetrics {
+  cpu: number | null;
+  memory: Usage | null;
+  disk: Usage | null;
+  load: number | null;
+  linkRttMs: number | null;
+}
+
+export interface TaskInfo {
+  id: string;
+  name: string;
+  project: string;
+  node: string | null;
+  targetNode: string;
+  state: TaskState;
+  health: TaskHealth;
+  attempt: number;
+  progress: number | null;
+  message: string;
+  exitCode: number | null;
+  pendingReason: string;
+  command: string;
+  acceptsInput: boolean;
+  partialPause: boolean;
+  suppressedLines: number | string;
+  createdBy: string;
+  createdAt: number | null;
+  startedAt: number | null;
+  endedAt: number | null;
+  nodeState: NodeState | null;
+  unknownSince: number | null;
+}
+
+export interface CommandInfo {
+  id: string;
+  kind: string;
+  task: string | null;
+  attempt: number;
+  node: string;
+  state: CommandState;
+  code: string;
+  message: string;
+  ref: string;
+  actor: string;
+}
+
+export interface AlertInfo {
+  id: string;
+  level: "error" | "warning";
+  kind: string;
+  message: string;
+  node: string;
+  task: string;
+  at: number;
+  resolvedAt: number | null;
+}
+
+/** One line of output: id, number in the attempt, origin's time, level, stream, text (hostile: text only, never HTML). */
+export type WireLine = [id: string, number: number | string, atMs: number, level: LogLevel, stream: LogStream, text: string];
+
+interface Positioned {
+  store: string;
+  seq: string;
+}
+
+export interface LogBatch extends Partial<Positioned> {
+  type: "LOG";
+  node: string;
+  task: string;
+  attempt: number;
+  lines: WireLine[];
+}
+
+export interface Snapshot extends Positioned {
+  type: "SNAPSHOT";
+  topics: string[];
+  nodes?: NodeStatus[];
+  tasks?: TaskInfo[];
+  alerts?: AlertInfo[];
+  logs?: LogBatch[];
+}
+
+export interface Gap extends Partial<Positioned> {
+  type: "GAP";
+  reason?: string;
+  node?: string;
+  task?: string;
+  attempt?: number;
+  skipped?: number | string;
+  lines?: number | string;
+}
+
+export type ServerMessage =
+  | (Positioned & { type: "AUTH_OK"; user: string; role: string; heartbeatSeconds: number })
+  | Snapshot
+  | (Positioned & { type: "NODE_STATUS"; at: number; node: NodeStatus })
+  | ({ type: "METRICS"; at: number; node: string } & NodeMetrics)
+  | (Positioned & { type: "TASK_UPDATE"; at: number; task: TaskInfo })
+  | LogBatch
+  | (Positioned & { type: "ALERT" } & AlertInfo)
+  | (Positioned & { type: "COMMAND"; at: number; command: CommandInfo })
+  | Gap
+  | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
+  | { type: "ERROR"; code: string; message: string; ref?: string };
+
+export type MessageType = ServerMessage["type"];
+export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;
+
+export interface RunRequest {
+  project: string;
+  node: string;
+  name: string;
+  namedTask?: string;
+  argv?: string[];
+  shellLine?: string;
+  workingDirectory?: string;
+  environment?: Record<string, string>;
+  timeoutSeconds?: number;
+  stallAfterSeconds?: number;
+  closeInput?: boolean;
+}
+
+export interface ControlRequest {
+  task: string;
+  action: Action;
+  input?: string;
+  closeInput?: boolean;
+  reason?: string;
+}
+
+export type ClientMessage =
+  | { type: "AUTH"; token: string; batch: true }
+  | { type: "SUBSCRIBE"; topics: string[]; since?: Cursor }
+  | { type: "UNSUBSCRIBE"; topics: string[] }
+  | ({ type: "CONTROL"; ref: string } & ControlRequest)
+  | ({ type: "RUN"; ref: string } & RunRequest)
+  | { type: "ACK"; cursor: Cursor }
+  | { type: "PING" };
+
+const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean> = {
+  AUTH_OK: (m) => typeof m.heartbeatSeconds === "number",
+  SNAPSHOT: (m) => isPositioned(m) && Array.isArray(m.topics),
+  NODE_STATUS: (m) => isPositioned(m) && isRecord(m.node) && typeof m.node.id === "string",
+  METRICS: (m) => typeof m.node === "string",
+  TASK_UPDATE: (m) => isPositioned(m) && isRecord(m.task) && typeof m.task.id === "string",
+  LOG: (m) => Array.isArray(m.lines) && typeof m.task === "string",
+  ALERT: (m) => isPositioned(m) && typeof m.message === "string",
+  COMMAND: (m) => isPositioned(m) && isRecord(m.command),
+  GAP: () => true,
+  PONG: () => true,
+  ERROR: (m) => typeof m.code === "string",
+};
+
+/** The messages of one frame: an object, or an array of them. What is not understood is left out, never guessed. */
+export function parseFrame(text: string): ServerMessage[] {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  return (Array.isArray(frame) ? frame : [frame]).filter(isMessage);
+}
+
+function isMessage(value: unknown): value is ServerMessage {
+  if (!isRecord(value) || typeof value.type !== "string") return false;
+  return Object.hasOwn(PAYLOAD, value.type) && PAYLOAD[value.type as MessageType](value);
+}
+
+function isPositioned(message: Record<string, unknown>): boolean {
+  return typeof message.store === "string" && typeof message.seq === "string";
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

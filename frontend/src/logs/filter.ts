@@ -1,0 +1,36 @@
+/** Which lines a person wants to see: of one node, of some levels, with all of some words. */
+
+import type { LogLevel } from "../live/messages";
+import type { LineFilter } from "./buffer";
+
+export interface FilterChoice {
+  /** Empty = all nodes. */
+  node: string;
+  levels: ReadonlySet<LogLevel>;
+  /** Words separated by blanks; all must occur, in any order and case. `-word` must not occur. */
+  text: string;
+}
+
+export function lineFilter(choice: FilterChoice): LineFilter {
+  const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const unwanted = words.filter((word) => word.length > 1 && word.startsWith("-")).map((word) => word.slice(1));
+  const wanted = words.filter((word) => !(word.length > 1 && word.startsWith("-")));
+  return (line) => {
+    // A gap concerns every choice of level and text: hiding it would hide that something is missing.
+    if (choice.node !== "" && line.node !== choice.node) return false;
+    if (line.isGap) return true;
+    if (!choice.levels.has(line.level)) return false;
+    if (words.length === 0) return true;
+    const text = line.text.toLowerCase();
+    return wanted.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word));
+  };
+}
+
+/** Reads the choice from the panel's form. */
+export function choiceOf(form: FormData): FilterChoice {
+  return {
+    node: String(form.get("node") ?? ""),
+    levels: new Set(form.getAll("level").map(String) as LogLevel[]),
+    text: String(form.get("text") ?? ""),
+  };
+}

@@ -1,0 +1,212 @@
+/**
+ * A virtual list of log lines: rows of one fixed height, only those in sight are in the DOM, whatever the buffer holds.
+ *
+ * Follow mode sticks to the end until the person scrolls up, and returns when the person reaches the end again.
+ */
+
+import { ansiFragment } from "./ansi";
+import type { LineFilter, LogBuffer } from "./buffer";
+import type { LogLine } from "./line";
+
+/** Must agree with `.log-line` in the style sheet. */
+const ROW_HEIGHT = 22;
+const OVERSCAN = 10;
+
+export interface LogViewOptions {
+  box: HTMLElement;
+  buffer: LogBuffer;
+  /** Shown instead of a node's name where all lines are of one task. */
+  showNumbers: boolean;
+  taskUrl: (task: string) => string;
+  /** Called after a paint in which a count or the follow mode changed. */
+  onChange: (view: LogView) => void;
+  /** The person reached the top. */
+  onTop?: () => void;
+}
+
+export class LogView {
+  readonly #options: LogViewOptions;
+  readonly #pad: HTMLElement;
+  readonly #rows = new Map<number, HTMLElement>();
+  readonly #time: Intl.DateTimeFormat;
+  #isFollowing = true;
+  #unseen = 0;
+  #lastTop = 0;
+  #frame = 0;
+  #isDirty = true;
+
+  constructor(options: LogViewOptions) {
+    this.#options = options;
+    this.#pad = document.createElement("div");
+    this.#pad.className = "log-pad";
+    options.box.replaceChildren(this.#pad);
+    this.#time = new Intl.DateTimeFormat(document.documentElement.lang, {
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      fractionalSecondDigits: 3,
+      hourCycle: "h23",
+    });
+    options.box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#paintSoon()).observe(options.box);
+    this.#paintSoon();
+  }
+
+  get isFollowing(): boolean {
+    return this.#isFollowing;
+  }
+
+  /** Lines that came in below what the person is reading. */
+  get unseen(): number {
+    return this.#unseen;
+  }
+
+  append(lines: readonly LogLine[]): void {
+    const change = this.#options.buffer.append(lines);
+    if (!this.#isFollowing) this.#unseen += change.appended;
+    if (change.isRebuilt) this.#forgetRows();
+    this.#dirty();
+  }
+
+  /** Puts older lines above; what the person is reading stays where it is. */
+  prepend(lines: readonly LogLine[]): void {
+    const added = this.#options.buffer.prepend(lines);
+    this.#forgetRows();
+    this.#resize();
+    const { box } = this.#options;
+    if (!this.#isFollowing) box.scrollTop = this.#lastTop = box.scrollTop + added * ROW_HEIGHT;
+    this.#dirty();
+  }
+
+  setFilter(filter: LineFilter): void {
+    this.#options.buffer.setFilter(filter);
+    this.#unseen = 0;
+    this.#forgetRows();
+    this.#dirty();
+  }
+
+  clear(): void {
+    this.#options.buffer.clear();
+    this.#unseen = 0;
+    this.#forgetRows();
+    this.#dirty();
+  }
+
+  follow(): void {
+    this.#isFollowing = true;
+    this.#unseen = 0;
+    this.#dirty();
+  }
+
+  toStart(): void {
+    this.#isFollowing = false;
+    this.#options.box.scrollTop = this.#lastTop = 0;
+    this.#dirty();
+  }
+
+  #scrolled(): void {
+    const { box } = this.#options;
+    const top = box.scrollTop;
+    // Only a move up leaves follow mode: growth of the list also fires a scroll event.
+    if (top < this.#lastTop - 1) this.#isFollowing = false;
+    else if (top + box.clientHeight >= this.#height() - 4) {
+      this.#isFollowing = true;
+      this.#unseen = 0;
+    }
+    this.#lastTop = top;
+    if (top === 0 && !this.#isFollowing) this.#options.onTop?.();
+    this.#dirty();
+  }
+
+  #height(): number {
+    return this.#options.buffer.visible.length * ROW_HEIGHT;
+  }
+
+  #dirty(): void {
+    this.#isDirty = true;
+    this.#paintSoon();
+  }
+
+  #forgetRows(): void {
+    for (const row of this.#rows.values()) row.remove();
+    this.#rows.clear();
+  }
+
+  #paintSoon(): void {
+    if (this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#paint();
+    });
+  }
+
+  #resize(): void {
+    this.#pad.style.height = `${this.#height()}px`;
+  }
+
+  #paint(): void {
+    const { box, buffer } = this.#options;
+    if (this.#isDirty) {
+      this.#isDirty = false;
+      this.#resize();
+      this.#options.onChange(this);
+    }
+    if (this.#isFollowing) {
+      box.scrollTop = this.#height();
+      this.#lastTop = box.scrollTop;
+    }
+    const lines = buffer.visible;
+    const first = Math.max(0, Math.floor(box.scrollTop / ROW_HEIGHT) - OVERSCAN);
+    const end = Math.min(lines.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW_HEIGHT) + OVERSCAN);
+    for (const [index, row] of this.#rows) {
+      if (index >= first && index < end) continue;
+      row.remove();
+      this.#rows.delete(index);
+    }
+    const fresh = document.createDocumentFragment();
+    for (let index = first; index < end; index += 1) {
+      const line = lines[index];
+      if (line === undefined || this.#rows.has(index)) continue;
+      const row = this.#row(line, index);
+      this.#rows.set(index, row);
+      fresh.append(row);
+    }
+    this.#pad.append(fresh);
+  }
+
+  #row(line: LogLine, index: number): HTMLElement {
+    const row = document.createElement("div");
+    row.className = "log-line";
+    row.dataset.level = line.level;
+    if (line.isGap) row.dataset.gap = "";
+    else if (line.stream === "system") row.dataset.system = "";
+    row.style.top = `${index * ROW_HEIGHT}px`;
+    if (this.#options.showNumbers) row.append(cell("log-number", line.isGap ? "" : String(line.number)));
+    row.append(cell("log-time", line.isGap ? "" : this.#time.format(line.atMs)), cell("log-level", LEVEL_WORDS[line.level] ?? ""));
+    if (!this.#options.showNumbers) row.append(this.#source(line));
+    const text = cell("log-text", "");
+    text.append(ansiFragment(line.text));
+    row.append(text);
+    return row;
+  }
+
+  /** The node's name, leading to the task that printed the line. */
+  #source(line: LogLine): HTMLElement {
+    if (line.task === "") return cell("log-node", line.node);
+    const link = document.createElement("a");
+    link.className = "log-node";
+    link.href = this.#options.taskUrl(line.task);
+    link.textContent = line.node;
+    link.tabIndex = -1;
+    return link;
+  }
+}
+
+const LEVEL_WORDS: Record<string, string> = { debug: "DEBUG", info: "INFO", warning: "WARN", error: "ERROR" };
+
+function cell(className: string, text: string): HTMLSpanElement {
+  const span = document.createElement("span");
+  span.className = className;
+  span.textContent = text;
+  return span;
+}

@@ -1,0 +1,292 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type LinkStatus, LiveClient, type LiveOptions, type Socket, TicketError } from "../src/live/client";
+import type { ServerMessage } from "../src/live/messages";
+
+class FakeSocket implements Socket {
+  static all: FakeSocket[] = [];
+  readyState = 0;
+  sent: Record<string, unknown>[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+
+  constructor() {
+    FakeSocket.all.push(this);
+  }
+  static get last(): FakeSocket {
+    return FakeSocket.all.at(-1) as FakeSocket;
+  }
+  send(text: string): void {
+    this.sent.push(JSON.parse(text) as Record<string, unknown>);
+  }
+  close(code = 1000): void {
+    this.readyState = 3;
+    this.onclose?.({ code });
+  }
+  open(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+  hear(...messages: object[]): void {
+    this.onmessage?.({ data: JSON.stringify(messages.length === 1 ? messages[0] : messages) });
+  }
+  types(): unknown[] {
+    return this.sent.map((message) => message.type);
+  }
+}
+
+const authOk = (extra: object = {}) => ({ type: "AUTH_OK", user: "u", role: "viewer", store: "s", seq: "10", heartbeatSeconds: 30, ...extra });
+const taskUpdate = (seq: string, id = "t") => ({ type: "TASK_UPDATE", store: "s", seq, at: 1, task: { id } });
+
+function client(options: Partial<LiveOptions> = {}): LiveClient {
+  return new LiveClient({
+    topics: ["nodes", "tasks", "alerts"],
+    start: { store: "s", seq: "10" },
+    openSocket: () => new FakeSocket(),
+    ticket: async () => "ticket",
+    random: () => 0,
+    schedule: (flush) => flush(),
+    ...options,
+  });
+}
+
+/** Lets the promised ticket arrive. */
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+async function connected(options: Partial<LiveOptions> = {}): Promise<{ live: LiveClient; socket: FakeSocket }> {
+  const live = client(options);
+  live.start();
+  await settle();
+  const socket = FakeSocket.last;
+  socket.open();
+  socket.hear(authOk());
+  return { live, socket };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakeSocket.all = [];
+});
+afterEach(() => vi.useRealTimers());
+
+describe("opening", () => {
+  it("authenticates first, then asks for what came after the page was rendered", async () => {
+    const { live, socket } = await connected();
+
+    expect(socket.sent.slice(0, 2)).toEqual([
+      { type: "AUTH", token: "ticket", batch: true },
+      { type: "SUBSCRIBE", topics: ["nodes", "tasks", "alerts"], since: { store: "s", seq: "10" } },
+    ]);
+    expect(live.status.kind).toBe("live");
+  });
+
+  it("asks for a snapshot when the store is another one", async () => {
+    const live = client();
+    live.start();
+    await settle();
+    FakeSocket.last.open();
+    FakeSocket.last.hear(authOk({ store: "other" }));
+
+    expect(FakeSocket.last.sent[1]).toEqual({ type: "SUBSCRIBE", topics: ["nodes", "tasks", "alerts"] });
+  });
+
+  it("gives up the default topics that the page does not show", async () => {
+    const { socket } = await connected({ topics: ["task:1"] });
+
+    expect(socket.sent[1]).toEqual({ type: "UNSUBSCRIBE", topics: ["nodes", "tasks", "alerts"] });
+  });
+
+  it("sends nothing for the person before it is authenticated", async () => {
+    const live = client();
+    live.start();
+    await settle();
+    FakeSocket.last.open();
+
+    expect(live.send({ type: "PING" })).toBe(false);
+    expect(FakeSocket.last.types()).toEqual(["AUTH"]);
+  });
+});
+
+describe("order", () => {
+  it("applies each message once and drops what it has seen", async () => {
+    const { live, socket } = await connected();
+    const seen: string[] = [];
+    live.on("TASK_UPDATE", (message) => seen.push(message.seq));
+
+    socket.hear(taskUpdate("9"), taskUpdate("11"), taskUpdate("11"), taskUpdate("100"), taskUpdate("99"));
+
+    expect(seen).toEqual(["11", "100"]);
+  });
+
+  it("takes a snapshot as the new position, also of another store", async () => {
+    const { live, socket } = await connected();
+    const seen: ServerMessage[] = [];
+    live.on("SNAPSHOT", (message) => seen.push(message));
+    live.on("TASK_UPDATE", (message) => seen.push(message));
+
+    socket.hear({ type: "SNAPSHOT", store: "new", seq: "3", topics: ["tasks"], tasks: [] });
+    socket.hear(taskUpdate("50"), { ...taskUpdate("4"), store: "new" });
+
+    expect(seen.map((message) => message.type)).toEqual(["SNAPSHOT", "TASK_UPDATE"]);
+    expect(live.cursor).toEqual({ store: "new", seq: "4" });
+  });
+
+  it("keeps going when one handler throws", async () => {
+    const { live, socket } = await connected();
+    const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const seen: string[] = [];
+    live.on("TASK_UPDATE", () => {
+      throw new Error("broken");
+    });
+    live.on("TASK_UPDATE", (message) => seen.push(message.seq));
+
+    socket.hear(taskUpdate("11"));
+
+    expect(seen).toEqual(["11"]);
+    expect(error).toHaveBeenCalledOnce();
+  });
+
+  it("ignores frames that are not JSON, not known or not whole", async () => {
+    const { live, socket } = await connected();
+    socket.onmessage?.({ data: "{" });
+    socket.hear({ type: "SOMETHING_NEW" }, { type: "TASK_UPDATE" }, { type: "constructor" }, 5 as unknown as object);
+
+    expect(live.cursor?.seq).toBe("10");
+  });
+});
+
+describe("acknowledgement", () => {
+  it("acknowledges the first message at once and then at most four times a second", async () => {
+    const { socket } = await connected();
+    for (let seq = 11; seq < 31; seq += 1) socket.hear(taskUpdate(String(seq)));
+    expect(socket.sent.filter((message) => message.type === "ACK")).toEqual([{ type: "ACK", cursor: { store: "s", seq: "11" } }]);
+
+    await vi.advanceTimersByTimeAsync(250);
+
+    expect(socket.sent.filter((message) => message.type === "ACK").at(-1)).toEqual({ type: "ACK", cursor: { store: "s", seq: "30" } });
+    expect(socket.sent.filter((message) => message.type === "ACK")).toHaveLength(2);
+  });
+
+  it("sends no acknowledgement twice", async () => {
+    const { socket } = await connected();
+    socket.hear(taskUpdate("11"));
+    socket.hear({ type: "METRICS", at: 1, node: "n" });
+    await vi.advanceTimersByTimeAsync(1000);
+
+    expect(socket.sent.filter((message) => message.type === "ACK")).toHaveLength(1);
+  });
+});
+
+describe("heartbeat", () => {
+  it("pings once a heartbeat and shows the measured latency", async () => {
+    const { live, socket } = await connected();
+    socket.hear({ type: "PONG", store: "s", seq: "12", pushMs: 3 });
+    expect(live.status).toEqual({ kind: "live", pushMs: 3 });
+    expect(live.cursor?.seq).toBe("12");
+
+    for (let beat = 0; beat < 3; beat += 1) {
+      await vi.advanceTimersByTimeAsync(31_000);
+      socket.hear({ type: "PONG", store: "s", seq: "12", pushMs: null });
+    }
+
+    expect(socket.types().filter((type) => type === "PING")).toHaveLength(4);
+    expect(live.status).toEqual({ kind: "live", pushMs: 3 });
+  });
+
+  it("says that it is silent, then drops the link", async () => {
+    const { live, socket } = await connected();
+    const seen: string[] = [];
+    live.onStatus((status) => seen.push(status.kind));
+
+    await vi.advanceTimersByTimeAsync(47_000);
+    expect(live.status.kind).toBe("silent");
+    await vi.advanceTimersByTimeAsync(30_000);
+
+    expect(socket.readyState).toBe(3);
+    expect(seen).toEqual(["live", "silent", "waiting", "connecting"]);
+  });
+
+  it("is live again when something is heard", async () => {
+    const { live, socket } = await connected();
+    await vi.advanceTimersByTimeAsync(47_000);
+
+    socket.hear({ type: "PONG", pushMs: 5 });
+
+    expect(live.status).toEqual({ kind: "live", pushMs: 5 });
+  });
+});
+
+describe("coming back", () => {
+  it("waits longer each time, up to a cap, and resumes from its position", async () => {
+    const { live, socket } = await connected();
+    socket.hear(taskUpdate("11"));
+    const waits: number[] = [];
+    live.onStatus((status: LinkStatus) => {
+      if (status.kind === "waiting") waits.push(status.retryAt - Date.now());
+    });
+
+    for (let round = 0; round < 8; round += 1) {
+      FakeSocket.last.close(1006);
+      await vi.advanceTimersByTimeAsync(31_000);
+    }
+    FakeSocket.last.open();
+    FakeSocket.last.hear(authOk());
+
+    expect(waits).toEqual([250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
+    expect(FakeSocket.last.sent[1]).toMatchObject({ type: "SUBSCRIBE", since: { store: "s", seq: "11" } });
+  });
+
+  it("comes back at once when the person looks again", async () => {
+    const { live } = await connected();
+    FakeSocket.last.close(1006);
+    live.resume();
+    await settle();
+
+    expect(FakeSocket.all).toHaveLength(2);
+  });
+
+  it("tries once more with a new ticket, then sends the person to the login page", async () => {
+    const asked: boolean[] = [];
+    const live = client({
+      ticket: async (fresh) => {
+        asked.push(fresh);
+        return "ticket";
+      },
+    });
+    live.start();
+    await settle();
+    FakeSocket.last.close(4401);
+    await vi.advanceTimersByTimeAsync(1000);
+    FakeSocket.last.close(4401);
+    await vi.advanceTimersByTimeAsync(60_000);
+
+    expect(asked).toEqual([false, true]);
+    expect(live.status).toEqual({ kind: "closed", reason: "login" });
+  });
+
+  it("stops when access is refused, and when there is no ticket to be had", async () => {
+    const { live, socket } = await connected();
+    socket.close(4403);
+    expect(live.status).toEqual({ kind: "closed", reason: "forbidden" });
+
+    const other = client({ ticket: () => Promise.reject(new TicketError("login")) });
+    other.start();
+    await settle();
+    expect(other.status).toEqual({ kind: "closed", reason: "login" });
+  });
+
+  it("tries again when the ticket cannot be fetched now", async () => {
+    const live = client({ ticket: () => Promise.reject(new TicketError("network")) });
+    live.start();
+    await settle();
+
+    expect(live.status.kind).toBe("waiting");
+  });
+
+  it("leaves no timer behind when the page is left", async () => {
+    const { live } = await connected();
+    live.suspend();
+
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import { ansiFragment, parseAnsi } from "../src/logs/ansi";
+import { LogBuffer } from "../src/logs/buffer";
+import { choiceOf, lineFilter } from "../src/logs/filter";
+import { type LogLine, linesOf } from "../src/logs/line";
+
+const line = (id: number, extra: Partial<LogLine> = {}): LogLine => ({
+  id: String(id),
+  number: id,
+  atMs: 0,
+  level: "info",
+  stream: "stdout",
+  node: "master-1",
+  task: "t",
+  attempt: 1,
+  text: `line ${id}`,
+  ...extra,
+});
+const lines = (from: number, to: number): LogLine[] => Array.from({ length: to - from + 1 }, (_, index) => line(from + index));
+const ids = (buffer: LogBuffer): number[] => buffer.visible.map((entry) => Number(entry.id));
+
+describe("the buffer", () => {
+  it("holds each line once, however often it is sent", () => {
+    const buffer = new LogBuffer();
+    buffer.append(lines(1, 3));
+
+    expect(buffer.append(lines(2, 4))).toEqual({ appended: 1, isRebuilt: false });
+    expect(ids(buffer)).toEqual([1, 2, 3, 4]);
+  });
+
+  it("drops the oldest in blocks when it is over its capacity, and counts them", () => {
+    const buffer = new LogBuffer(10);
+    buffer.append(lines(1, 11));
+    expect(buffer.size).toBe(11);
+
+    expect(buffer.append(lines(12, 13))).toEqual({ appended: 2, isRebuilt: true });
+
+    expect(ids(buffer)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    expect(buffer.dropped).toBe(3);
+  });
+
+  it("puts older lines in front", () => {
+    const buffer = new LogBuffer();
+    buffer.append(lines(5, 6));
+
+    expect(buffer.prepend(lines(3, 5))).toBe(2);
+    expect(ids(buffer)).toEqual([3, 4, 5, 6]);
+    expect(buffer.first?.id).toBe("3");
+  });
+
+  it("applies a filter to old and new lines, and forgets nothing", () => {
+    const buffer = new LogBuffer();
+    buffer.append([line(1), line(2, { level: "error" })]);
+    buffer.setFilter((entry) => entry.level === "error");
+    buffer.append([line(3), line(4, { level: "error" })]);
+    expect(ids(buffer)).toEqual([2, 4]);
+
+    buffer.setFilter(() => true);
+    expect(ids(buffer)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("the filter", () => {
+  const levels = new Set(["info", "error"] as const);
+  const passes = (text: string, entry: LogLine, node = "") => lineFilter({ node, levels, text })(entry);
+
+  it.each([
+    ["nothing asked", "", line(1), true],
+    ["one word in any case", "LINE", line(1), true],
+    ["all words in any order", "disk full", line(1, { text: "FULL: no room on disk" }), true],
+    ["a word that is not there", "disk fire", line(1, { text: "disk full" }), false],
+    ["an unwanted word", "disk -full", line(1, { text: "disk full" }), false],
+    ["a lone dash is a word", "-", line(1, { text: "a - b" }), true],
+    ["a level not chosen", "", line(1, { level: "debug" }), false],
+    ["a gap is never hidden by level or text", "zzz", line(1, { level: "debug", isGap: true }), true],
+  ])("%s", (_name, text, entry, expected) => {
+    expect(passes(text, entry)).toBe(expected);
+  });
+
+  it("keeps to one node", () => {
+    expect(passes("", line(1), "master-2")).toBe(false);
+    expect(passes("", line(1), "master-1")).toBe(true);
+  });
+
+  it("reads the panel's form", () => {
+    const form = new FormData();
+    form.append("node", "n");
+    form.append("level", "error");
+    form.append("level", "warning");
+    form.append("text", "x");
+
+    expect(choiceOf(form)).toEqual({ node: "n", levels: new Set(["error", "warning"]), text: "x" });
+  });
+});
+
+describe("colours", () => {
+  it.each([
+    ["plain", "hello", [["hello", ""]]],
+    ["empty", "", []],
+    ["one colour", "\x1b[31mred\x1b[0m plain", [["red", "ansi-fg-1"], [" plain", ""]]],
+    ["bold bright", "\x1b[1;92mok\x1b[22m!", [["ok", "ansi-bold ansi-fg-10"], ["!", "ansi-fg-10"]]],
+    ["no parameter is a reset", "\x1b[4ma\x1b[mb", [["a", "ansi-underline"], ["b", ""]]],
+    ["background", "\x1b[41mx\x1b[49my", [["x", "ansi-bg-1"], ["y", ""]]],
+    ["256 colours", "\x1b[38;5;196mx", [["x", "ansi-fg-9"]]],
+    ["true colour", "\x1b[38;2;0;200;10mx", [["x", "ansi-fg-2"]]],
+    ["grey ramp", "\x1b[38;5;240mx", [["x", "ansi-fg-7"]]],
+    ["cursor moves and clears go", "a\x1b[2K\x1b[1;1Hb", [["a", ""], ["b", ""]]],
+    ["title and link sequences go", "\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", [["a", ""], ["b", ""]]],
+    ["control characters go", "a\x00\x08b\rc", [["a", ""], ["b", ""], ["c", ""]]],
+    ["tabs stay", "a\tb", [["a\tb", ""]]],
+    ["an unfinished sequence does no harm", "a\x1b[", [["a", ""], ["[", ""]]],
+  ])("%s", (_name, text, expected) => {
+    expect(parseAnsi(text).map((piece) => [piece.text, piece.classes])).toEqual(expected);
+  });
+
+  it("never turns text into markup", () => {
+    const box = document.createElement("div");
+    box.append(ansiFragment("\x1b[31m<img src=x onerror=alert(1)>\x1b[0m<b>"));
+
+    expect(box.querySelector("img, b")).toBeNull();
+    expect(box.textContent).toBe("<img src=x onerror=alert(1)><b>");
+  });
+});
+
+it("takes lines out of a message", () => {
+  const batch = { type: "LOG", node: "n", task: "t", attempt: 2, lines: [["5", "7", 9, "error", "stderr", "x"]] } as const;
+
+  expect(linesOf({ ...batch, lines: batch.lines.map((entry) => [...entry]) } as Parameters<typeof linesOf>[0])).toEqual([
+    { id: "5", number: 7, atMs: 9, level: "error", stream: "stderr", text: "x", node: "n", task: "t", attempt: 2 },
+  ]);
+});
