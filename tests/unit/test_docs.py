@@ -1,0 +1,37 @@
+"""The documents name everything that exists: settings, commands, messages, documents they link to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+def test_every_setting_is_documented() -> None:
+    source = (ROOT / "agentflow_site/env.py").read_text()
+    names = {f"AGENTFLOW_{name}" for name in re.findall(r'env\.\w+\("([A-Z_]+)"', source)}
+    names |= set(re.findall(r'environ\.get\("([A-Z_]+)"', source))
+
+    assert len(names) > 10
+    assert {name for name in names if f"`{name}`" not in OPERATIONS} == set()
+
+
+def test_every_command_is_documented() -> None:
+    own = {name for name, app in get_commands().items() if app in ("agentflow_site", "nodes", "dashboard", "chat")}
+
+    assert "up" in own
+    assert {name for name in own if not re.search(rf"`{name}[` ]", OPERATIONS)} == set()
+
+
+@pytest.mark.parametrize(
+    "document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda path: path.name
+)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
