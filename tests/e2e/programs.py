@@ -1,0 +1,34 @@
+"""Programs that the tests run as tasks; each is one `python3 -c` argument."""
+
+from __future__ import annotations
+
+# Prints a numbered line every 20 ms, for ever: whoever loses or doubles one is found out.
+COUNTER = """
+import time
+number = 0
+while True:
+    number += 1
+    print("line", number, flush=True)
+    time.sleep(0.02)
+"""
+
+# Burns CPU in itself and in a child that ran away into a session of its own; prints both process ids.
+BUSY_TREE = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+print("pids", os.getpid(), child.pid, flush=True)
+while True: pass
+"""
+
+PROMPT = """
+name = input("Your name? ")
+print("hello", name, flush=True)
+"""
+
+
+def count_to(last: int) -> str:
+    """Prints `last` numbered lines, one every 20 ms, and ends with exit code 7."""
+    return (
+        f"import sys, time\nfor number in range(1, {last + 1}):\n"
+        "    print('line', number, flush=True)\n    time.sleep(0.02)\nsys.exit(7)"
+    )
