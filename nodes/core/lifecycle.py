@@ -1,0 +1,131 @@
+"""The life of a process: its services start in order, stop in reverse order, and none ends unnoticed.
+
+A service that ends before a stop was asked is a fault, whether it returned or raised.
+Restarting is the supervisor's job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EXIT_OK = 0
+EXIT_FAULT = 1
+
+
+class Service(Protocol):
+    """A long-lived part. It runs once: cheap to make, owns everything it starts, and leaves nothing running."""
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+
+    async def run(self) -> None:
+        """Returns only when nothing of its own is left running."""
+
+    def request_stop(self) -> None:
+        """Asks `run` to end; returns at once, may be called twice and before `run`."""
+
+
+async def finish(awaitable: Awaitable[T]) -> T:
+    """Lets a write that must not be torn end, even when the caller is cancelled meanwhile; then re-raises."""
+    inner = asyncio.ensure_future(awaitable)
+    try:
+        return await asyncio.shield(inner)
+    except asyncio.CancelledError:
+        # Cancelled from outside (or the inner task was): wait for its end, whatever it is, then pass the cancel on.
+        # A further cancel while waiting may still cut it: the second signal means it.
+        await asyncio.wait([inner])
+        if not inner.cancelled() and inner.exception() is not None:
+            # The caller leaves with its cancellation, so this is the failure's only witness.
+            logger.error("a write failed as its caller was cancelled", exc_info=inner.exception())  # noqa: TRY400
+        raise
+
+
+async def run_services(
+    services: Sequence[Service], *, stop_deadline_seconds: float = 15.0, handle_signals: bool = True
+) -> int:
+    """Runs all services until a stop signal or the first fault; returns the exit code of the process.
+
+    Stopping goes in reverse start order, each service ending before the next is asked, so that what feeds another is
+    drained first. All share one deadline; what still runs then, or at the second signal, is cancelled.
+    """
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    with _signals(on_signal if handle_signals else None):
+        tasks = [asyncio.create_task(service.run(), name=service.name) for service in services]
+        try:
+            fault = await _first_end(tasks, stop)
+            stop.set()
+            await _stop_in_order(list(zip(services, tasks, strict=True)), stop_deadline_seconds, hurry)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+    for service, result in zip(services, results, strict=True):
+        if isinstance(result, Exception):
+            fault = True
+            logger.error("service %s failed", service.name, exc_info=result)
+    return EXIT_FAULT if fault else EXIT_OK
+
+
+async def _first_end(tasks: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> bool:
+    """Waits for a stop or for the first service to end; True when one ended unasked."""
+    stopped = asyncio.create_task(stop.wait(), name="stop-signal")
+    try:
+        await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    if stop.is_set():
+        return False
+    for task in tasks:
+        if task.done():
+            logger.error("service %s ended before a stop was asked", task.get_name())
+    return True
+
+
+async def _stop_in_order(
+    running: Sequence[tuple[Service, asyncio.Task[None]]], deadline_seconds: float, hurry: asyncio.Event
+) -> None:
+    hurried = asyncio.create_task(hurry.wait(), name="second-signal")
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            for service, task in reversed(running):
+                service.request_stop()
+                await asyncio.wait([task, hurried], return_when=asyncio.FIRST_COMPLETED)
+                if hurry.is_set():
+                    logger.warning("second signal: cancelling what still runs")
+                    return
+    except TimeoutError:
+        late = [service.name for service, task in running if not task.done()]
+        logger.warning("not stopped within %s s, cancelling: %s", deadline_seconds, ", ".join(late))
+    finally:
+        hurried.cancel()
+
+
+@contextmanager
+def _signals(handler: Callable[[], None] | None) -> Iterator[None]:
+    """SIGTERM and SIGINT call `handler` on the loop; None leaves the signals alone."""
+    if handler is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
