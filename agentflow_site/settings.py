@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ REDIS_URL = ENV.redis_url
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "dashboard.apps.AgentFlowAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "dashboard.accesslog.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -152,20 +154,50 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Cookies know no ports: two clusters on one host would otherwise log each other's users out.
+_COOKIE_SUFFIX = hashlib.sha256(f"cookies {SECRET_KEY}".encode()).hexdigest()[:8]
+SESSION_COOKIE_NAME = f"agentflow_session_{_COOKIE_SUFFIX}"
+CSRF_COOKIE_NAME = f"agentflow_csrf_{_COOKIE_SUFFIX}"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
-if ENV.behind_https_proxy:
+# X-Forwarded-* is believed only when the operator says that a proxy of theirs sets it.
+BEHIND_HTTPS_PROXY = ENV.behind_https_proxy
+if BEHIND_HTTPS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = f"__Host-{SESSION_COOKIE_NAME}"
+    CSRF_COOKIE_NAME = f"__Host-{CSRF_COOKIE_NAME}"
     SECURE_HSTS_SECONDS = 31_536_000
+# Sub-domains and browsers' preload lists are the domain owner's to decide, not ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# Other sites' pages may call the REST API when they are named; never with this site's cookies.
+CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-REST_FRAMEWORK: dict[str, Any] = {}
+REST_FRAMEWORK: dict[str, Any] = {
+    # Bearer first: its challenge is what a refused program is told.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "dashboard.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["dashboard.api.permissions.HasRight"],
+    "DEFAULT_PARSER_CLASSES": ["dashboard.api.bodies.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["dashboard.api.bodies.JsonRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["dashboard.api.throttles.RequestThrottle", "dashboard.api.throttles.ChangeThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"requests": "1200/min", "changes": "240/min"},
+    # Behind a proxy the last address in X-Forwarded-For is its own word; without one the header is not believed.
+    "NUM_PROXIES": 1 if BEHIND_HTTPS_PROXY else 0,
+    "EXCEPTION_HANDLER": "dashboard.api.errors.answer_error",
+    "URL_FORMAT_OVERRIDE": None,
+}
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -173,4 +205,6 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
+    # Refused requests stand in the access log (agentflow.access) already.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
+    default = True
     default_auto_field = "django.db.models.BigAutoField"
+
+
+class AgentFlowAdminConfig(admin_apps.AdminConfig):
+    """Django admin behind AgentFlow's own roles and login page."""
+
+    default = False
+    default_site = "dashboard.admin_site.AgentFlowAdminSite"

@@ -1,0 +1,1 @@
+"""The REST API, version 1: the live messages' shapes, for programs that ask instead of listening."""

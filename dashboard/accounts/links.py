@@ -1,0 +1,60 @@
+"""One-time login links: how the first administrator gets in, with no password preset anywhere.
+
+The token stands in the query, which access logs leave out; opening the link only shows a button, because mail scanners
+and browsers open links by themselves. Pressing it consumes the link.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from dashboard.accounts.tokens import digest
+from dashboard.models import LoginLink
+from dashboard.rights import Role
+
+LINK_LIFE = timedelta(minutes=15)
+
+
+def create_login_link(username: str, *, base_url: str = "") -> str:
+    """A fresh link for this user: a path, or a URL when `base_url` is given.
+
+    A user that does not exist yet is made: as administrator, without a usable password.
+    """
+    now = timezone.now()
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        user, is_new = User.objects.get_or_create(username=username)
+        if is_new:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+            user.groups.add(Group.objects.get(name=Role.ADMIN))
+        # Links that can no longer be used say nothing to anybody.
+        LoginLink.objects.filter(Q(expires_at__lt=now) | Q(used_at__isnull=False)).delete()
+        LoginLink.objects.create(user=user, digest=digest(token), expires_at=now + LINK_LIFE)
+    return f"{base_url.rstrip('/')}{reverse('dashboard:login-link')}?token={token}"
+
+
+def is_usable(token: str) -> bool:
+    """Whether pressing the button would work now; consumes nothing."""
+    return _usable(token).exists()
+
+
+def consume(token: str) -> User | None:
+    """The user whom this link logs in, once: of two presses at the same time one gets None."""
+    link = _usable(token).select_related("user").first()
+    if link is None:
+        return None
+    is_won = LoginLink.objects.filter(pk=link.pk, used_at=None).update(used_at=timezone.now()) == 1
+    return link.user if is_won else None
+
+
+def _usable(token: str) -> QuerySet[LoginLink]:
+    hashed = digest(token[:200].encode(errors="replace").decode())
+    return LoginLink.objects.filter(digest=hashed, used_at=None, expires_at__gt=timezone.now(), user__is_active=True)

@@ -1,0 +1,57 @@
+"""Django admin behind AgentFlow's own roles, login page and password page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.rights import Right, may, request_role
+
+
+def may_manage(request: HttpRequest) -> bool:
+    return request.user.is_authenticated and may(request_role(request), Right.MANAGE)
+
+
+class AgentFlowAdminSite(admin.AdminSite):
+    site_header = _("AgentFlow")
+    site_title = _("AgentFlow")
+    index_title = _("Fleet and history")
+    site_url = "/"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """The role decides, not Django's staff flag: there is one list of who may manage."""
+        return may_manage(request)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        inner = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not may_manage(request):
+                raise PermissionDenied
+            response: HttpResponseBase = inner(request, *args, **kwargs)
+            return response
+
+        return update_wrapper(guarded, inner)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is one login page, with its throttle; Django's own is not a second way in."""
+        if request.user.is_authenticated and not may_manage(request):
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get("next", "/admin/"))
+
+    def password_change(  # type: ignore[override]  # A redirect instead of a page.
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("dashboard:set-password")

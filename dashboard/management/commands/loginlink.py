@@ -1,0 +1,25 @@
+"""`manage.py loginlink`: prints a one-time link that logs a user in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from dashboard.accounts.links import LINK_LIFE, create_login_link
+
+
+class Command(BaseCommand):
+    help = "Print a link that logs a user in, once, within 15 minutes; a missing user is made as administrator"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", default="admin", help="user name (default: admin)")
+        parser.add_argument(
+            "--base-url", default="", help="such as http://127.0.0.1:8000; without it a path is printed"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        link = create_login_link(options["user"], base_url=options["base_url"])
+        minutes = int(LINK_LIFE.total_seconds() // 60)
+        self.stderr.write(f"Logs in {options['user']} once, within {minutes} minutes:")
+        self.stdout.write(link)

@@ -1,0 +1,199 @@
+"""Admin pages of the fleet: what the machine wrote can be read here and never changed.
+
+The lists stay quick on tables of any size: they walk an index, and they do not count further than a person pages.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+
+COUNT_LIMIT = 5_000
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # The stub's parameter does not exist at run time.
+    """Counts up to `COUNT_LIMIT` and no further: on SQLite a whole count reads the whole table."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:COUNT_LIMIT].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class SiteRightsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Whoever may enter the site may manage its rows: the role decides, not Django's permission per model."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+
+class HistoryAdmin(SiteRightsAdmin):
+    """Rows that the Leader writes: to be looked at."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Node)
+class NodeAdmin(HistoryAdmin):
+    list_display = ["id", "role", "parent", "state", "slots", "last_seen_at", "registered_at"]
+    list_filter = ["role", "state"]
+    search_fields = ["id", "address"]
+
+
+class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Attempt
+    fields = ("number", "node_id", "state", "exit_code", "started_at", "ended_at", "cpu_seconds", "message")
+    readonly_fields = fields
+    show_change_link = True
+    can_delete = False
+    extra = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Task)
+class TaskAdmin(HistoryAdmin):
+    list_display = [
+        "name",
+        "id",
+        "project",
+        "node_id",
+        "state",
+        "health",
+        "attempt",
+        "created_by",
+        "created_at",
+        "ended_at",
+    ]
+    list_filter = ["state", "health", "node"]
+    search_fields = ["id__startswith", "name", "project", "created_by__exact"]
+    date_hierarchy = "created_at"
+    inlines = [AttemptInline]
+
+
+@admin.register(Attempt)
+class AttemptAdmin(HistoryAdmin):
+    list_display = [
+        "task",
+        "number",
+        "node_id",
+        "state",
+        "exit_code",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "cpu_seconds",
+    ]
+    list_filter = ["state", "node"]
+    list_select_related = ["task"]
+    search_fields = ["task__id__startswith", "task__name"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(LogLine)
+class LogLineAdmin(HistoryAdmin):
+    """No filters: a rare level would be looked for through the whole table. A task's lines are found by its id."""
+
+    list_display = ["id", "node_id", "task_id", "attempt", "number", "level", "stream", "line"]
+    search_fields = ["task_id__exact"]
+    search_help_text = _("A task's whole id")
+    # The primary key is the order of arrival; other orders would sort the whole table.
+    sortable_by = ()
+    ordering = ["-id"]
+
+    @admin.display(description=_("text"))
+    def line(self, row: LogLine) -> str:
+        return row.text if len(row.text) <= 200 else row.text[:199] + "…"
+
+
+@admin.register(Command)
+class CommandAdmin(HistoryAdmin):
+    list_display = ["id", "kind", "task_id", "attempt", "node", "state", "code", "actor", "created_at", "changed_at"]
+    list_filter = ["state", "kind"]
+    search_fields = ["id__exact", "task__id__exact", "node__exact", "actor__exact"]
+
+
+@admin.register(Alert)
+class AlertAdmin(HistoryAdmin):
+    list_display = ["message", "level", "kind", "node_id", "task_id", "opened_at", "resolved_at"]
+    list_filter = ["level", ("resolved_at", admin.EmptyFieldListFilter)]
+    search_fields = ["node_id__exact", "task_id__exact", "message"]
+
+
+@admin.register(Event)
+class EventAdmin(HistoryAdmin):
+    list_display = ["id", "node_id", "kind", "task_id", "journal_id", "seq", "received_at"]
+    search_fields = ["task_id__exact", "journal_id__exact"]
+    search_help_text = _("A task's or a journal's whole id")
+    sortable_by = ()
+    ordering = ["-id"]
+
+
+@admin.register(Journal)
+class JournalAdmin(HistoryAdmin):
+    list_display = ["id", "node_id", "lane", "seq"]
+    list_filter = ["lane"]
+    search_fields = ["id__exact", "node_id__exact"]
+    ordering = ["node_id", "lane"]
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(HistoryAdmin):
+    list_display = ["id", "node_id", "code", "message", "journal_id", "seq", "received_at"]
+    search_fields = ["node_id__exact", "code__exact", "journal_id__exact"]
+    readonly_fields = ["bytes_received"]
+
+    @admin.display(description=_("bytes"))
+    def bytes_received(self, row: DeadLetter) -> SafeString:
+        body = bytes(row.body)
+        shown = body[:4096].hex(" ", 2)
+        return format_html("<pre>{}{}</pre>{} B", shown, " …" if len(body) > 4096 else "", len(body))
+
+
+@admin.register(NodeToken)
+class NodeTokenAdmin(HistoryAdmin):
+    """Issued by `manage.py token new`; revoked here or there."""
+
+    list_display = ["node_id", "role", "token_id", "issued_at", "expires_at", "revoked_at", "revoked_by"]
+    list_filter = ["role", ("revoked_at", admin.EmptyFieldListFilter)]
+    search_fields = ["node_id", "token_id__exact"]
