@@ -1,0 +1,28 @@
+"""`Authorization: Bearer <API token>`, for programs; browsers use their session."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from dashboard.accounts import tokens
+from dashboard.models import ApiToken
+
+
+class BearerAuthentication(BaseAuthentication):
+    """A wrong header is refused, not passed over: a program never falls back to somebody's session."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return None
+        scheme, _, token = header.partition(" ")
+        row = tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
+        if row is None:
+            raise AuthenticationFailed("The API token is wrong or revoked.", code="bad-token")
+        return row.user, row
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="AgentFlow"'

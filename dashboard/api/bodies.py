@@ -1,0 +1,46 @@
+"""JSON in and out, and nothing else. Bodies are bounded; NaN is refused on the way in and null on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import orjson
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+# As large as a WebSocket message may be, four times: a whole file pasted into a task's input.
+MAX_BODY_BYTES = 256 << 10
+
+
+class BodyTooLarge(APIException):
+    status_code = 413
+    default_detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+    default_code = "too-large"
+
+
+class JsonParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ParseError("The body is not JSON.", code="not-json") from None
+
+
+class JsonRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None  # JSON is UTF-8 by definition.
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        return b"" if data is None else orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)

@@ -1,0 +1,88 @@
+"""The one place that turns an exception into the API's answer: `{"error": {"code", "message", "field"}}`.
+
+`code` is for programs and does not change; `message` is for people; `field` is set when one field is to blame.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
+
+logger = logging.getLogger(__name__)
+
+# What a rejected task's code means in HTTP; every other code is 409: well asked, but not now and not here.
+_REJECTED_STATUS: Mapping[str, int] = {"forbidden": 403, "bad-field": 400, "invalid": 400}
+
+_CODES: Mapping[type[exceptions.APIException], str] = {
+    exceptions.NotAuthenticated: "not-authenticated",
+    exceptions.AuthenticationFailed: "bad-token",
+    exceptions.PermissionDenied: "forbidden",
+    exceptions.NotFound: "not-found",
+    exceptions.MethodNotAllowed: "method-not-allowed",
+    exceptions.NotAcceptable: "not-acceptable",
+    exceptions.UnsupportedMediaType: "not-json",
+    exceptions.Throttled: "too-many-requests",
+}
+
+
+def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's exception handler. Whatever nobody foresaw is logged with its traceback and answered without it."""
+    if isinstance(exc, exceptions.ValidationError):
+        field, detail = _first_blame(exc.detail)
+        return _answer(400, _code_of(detail, "bad-field"), str(detail), field)
+    if isinstance(exc, exceptions.APIException):
+        return _answer_api_exception(exc)
+    if isinstance(exc, Http404 | NotFound):
+        return _answer(404, "not-found", str(exc) or "There is nothing here.")
+    if isinstance(exc, PermissionDenied):
+        return _answer(403, "forbidden", str(exc) or "Your role does not allow this.")
+    if isinstance(exc, TaskRejected):
+        return _answer(_REJECTED_STATUS.get(exc.code, 409), exc.code, str(exc))
+    if isinstance(exc, Conflict):
+        return _answer(409, "conflict", str(exc))
+    if isinstance(exc, AgentFlowError):
+        return _answer(503, "unavailable", str(exc), headers={"Retry-After": "5"})
+    logger.error("a request failed", exc_info=exc)
+    return _answer(500, "internal", "Something went wrong on the server; its log says what.")
+
+
+def _answer_api_exception(exc: exceptions.APIException) -> Response:
+    headers: dict[str, str] = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(math.ceil(wait))
+    code = _CODES.get(type(exc)) or _code_of(exc.detail, exc.default_code)
+    return _answer(exc.status_code, code, str(exc.detail), headers=headers)
+
+
+def _answer(status: int, code: str, message: str, field: str = "", headers: dict[str, str] | None = None) -> Response:
+    body = {"error": {"code": code, "message": message, "field": field or None}}
+    return Response(body, status=status, headers=headers)
+
+
+def _first_blame(detail: Any, path: str = "") -> tuple[str, Any]:
+    """The first wrong field of a nest of errors, and what is wrong with it."""
+    if isinstance(detail, Mapping):
+        name, inner = next(iter(detail.items()))
+        if name == "non_field_errors":
+            return _first_blame(inner, path)
+        return _first_blame(inner, f"{path}.{name}" if path else str(name))
+    if isinstance(detail, list):
+        return _first_blame(next(item for item in detail if item), path)
+    return path, detail
+
+
+def _code_of(detail: Any, default: str) -> str:
+    """Our own codes are written with hyphens; DRF's ("invalid", "min_value" …) are one thing to a program."""
+    code = getattr(detail, "code", None) or default
+    return code if "-" in code else default

@@ -1,0 +1,76 @@
+"""How often one user may ask: a bucket per user that fills steadily and allows a burst. In memory and bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+if TYPE_CHECKING:  # At run time it would be a circle: DRF's views load these classes from the settings.
+    from rest_framework.views import APIView
+
+
+class Buckets:
+    """Tokens per key: `burst` at most, `per_second` new ones. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        burst: float,
+        per_second: float,
+        max_keys: int = 10_000,
+        mono: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._burst = burst
+        self._per_second = per_second
+        self._max_keys = max_keys
+        self._mono = mono
+        self._lock = threading.Lock()
+        self._levels: OrderedDict[int, tuple[float, float]] = OrderedDict()  # key → (tokens, when counted)
+
+    def take(self, key: int) -> float:
+        """0 when a token was taken, else the seconds until there is one."""
+        now = self._mono()
+        with self._lock:
+            tokens, counted = self._levels.pop(key, (self._burst, now))
+            tokens = min(self._burst, tokens + (now - counted) * self._per_second)
+            has_one = tokens >= 1
+            self._levels[key] = (tokens - 1 if has_one else tokens, now)
+            while len(self._levels) > self._max_keys:
+                self._levels.popitem(last=False)
+        return 0.0 if has_one else (1 - tokens) / self._per_second
+
+
+class _UserThrottle(BaseThrottle):
+    buckets: Buckets
+    _wait_seconds = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        if request.user.pk is None:  # Refused by the doorkeeper already.
+            return True
+        self._wait_seconds = self.buckets.take(request.user.pk)
+        return self._wait_seconds == 0
+
+    def wait(self) -> float:
+        return self._wait_seconds
+
+
+class RequestThrottle(_UserThrottle):
+    """Everything: enough for a program that looks often, though the live socket would serve it better."""
+
+    buckets = Buckets(burst=1000, per_second=60)
+
+
+class ChangeThrottle(_UserThrottle):
+    """What changes something, on top."""
+
+    buckets = Buckets(burst=200, per_second=10)
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method in SAFE_METHODS or super().allow_request(request, view)

@@ -1,0 +1,137 @@
+"""Routes of the REST API. Each checks the request, asks one selector or service, and answers with its dictionaries.
+
+docs/api.md lists every route; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from django.urls import reverse
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from dashboard.api.requests import (
+    ControlRequest,
+    HistoryQuery,
+    LogQuery,
+    NewTask,
+    NoQuery,
+    StrictSerializer,
+    TaskQuery,
+)
+from dashboard.rights import RIGHTS, Right, may, right_to_submit, role_of
+from nodes import selectors, services
+from nodes.domain.states import Action
+
+Checked = TypeVar("Checked", bound=StrictSerializer)
+
+
+class Route(APIView):
+    """`rights` says what each method takes; a method that is not in it does not exist."""
+
+    rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
+    query: ClassVar[type[StrictSerializer]] = NoQuery
+    metadata_class = None  # No OPTIONS: docs/api.md describes the routes.
+
+    def asked(self, request: Request) -> dict[str, Any]:
+        """The checked query."""
+        return dict(_checked(self.query, request.query_params).validated_data)
+
+
+class Me(Route):
+    def get(self, request: Request) -> Response:
+        self.asked(request)
+        role = role_of(request.user)
+        return Response({"user": request.user.get_username(), "role": role, "rights": sorted(RIGHTS[role])})
+
+
+class Counts(Route):
+    def get(self, request: Request) -> Response:
+        self.asked(request)
+        return Response(selectors.counts())
+
+
+class NodeList(Route):
+    def get(self, request: Request) -> Response:
+        self.asked(request)
+        return Response({"results": selectors.node_list()})
+
+
+class NodeDetail(Route):
+    def get(self, request: Request, node_id: str) -> Response:
+        self.asked(request)
+        node = next((node for node in selectors.node_list() if node["id"] == node_id), None)
+        if node is None:
+            raise NotFound(f"There is no node {node_id}.")
+        return Response(node)
+
+
+class TaskList(Route):
+    rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW, "POST": Right.OPERATE}
+    query = TaskQuery
+
+    def get(self, request: Request) -> Response:
+        return Response(selectors.task_list(**self.asked(request)))
+
+    def post(self, request: Request) -> Response:
+        spec = _checked(NewTask, request.data).spec()
+        if not may(role_of(request.user), right_to_submit(spec)):
+            raise PermissionDenied("Only administrators run new commands; operators run a project's named tasks.")
+        task_id = services.submit_task(spec, actor=request.user.get_username())
+        where = reverse("api:task-detail", args=[task_id])
+        return Response({"id": task_id}, status=201, headers={"Location": where})
+
+
+class TaskDetail(Route):
+    def get(self, request: Request, task_id: str) -> Response:
+        self.asked(request)
+        return Response(selectors.task_detail(task_id))
+
+
+class TaskControl(Route):
+    rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+
+    def post(self, request: Request, task_id: str) -> Response:
+        fields = dict(_checked(ControlRequest, request.data).validated_data)
+        command_id = services.control_task(
+            task_id,
+            Action(fields.pop("action")),
+            actor=request.user.get_username(),
+            input=fields.pop("input", "").encode(),
+            **fields,
+        )
+        return Response({"command": command_id}, status=202)
+
+
+class TaskLog(Route):
+    query = LogQuery
+
+    def get(self, request: Request, task_id: str) -> Response:
+        return Response(selectors.task_log(task_id, **self.asked(request)))
+
+
+class History(Route):
+    query = HistoryQuery
+
+    def get(self, request: Request) -> Response:
+        return Response(selectors.work_log(**self.asked(request)))
+
+
+class NoRoute(APIView):
+    """Whatever else stands under /api/v1/."""
+
+    permission_classes = [AllowAny]
+    metadata_class = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("There is no such route; docs/api.md lists them.")
+
+
+def _checked(form: type[Checked], sent: Any) -> Checked:
+    checked = form(data=sent)
+    checked.is_valid(raise_exception=True)
+    return checked

@@ -1,0 +1,249 @@
+"""Ways in: password, one-time link, and the limits on both."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from dashboard.accounts import links, throttle
+from dashboard.models import ApiToken, LoginLink
+from dashboard.rights import Role, role_of
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.accounts.forms.login_throttle", throttle.LoginThrottle(limit=3))
+
+
+@pytest.fixture
+def viewer() -> User:
+    user = User.objects.create_user("vera", password=PASSWORD)
+    user.groups.add(Group.objects.get(name="viewer"))
+    return user
+
+
+def try_login(client: Client, password: str, *, username: str = "vera", **extra: str) -> int:
+    return client.post("/login/", {"username": username, "password": password}, **extra).status_code
+
+
+def test_a_right_password_logs_in_and_leads_on(viewer: User, client: Client) -> None:
+    answer = client.post("/login/?next=/tasks/x/", {"username": "vera", "password": PASSWORD})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/tasks/x/")
+    assert client.session["_auth_user_id"] == str(viewer.pk)
+
+
+def test_a_wrong_password_does_not_log_in(viewer: User, client: Client) -> None:
+    assert try_login(client, "wrong") == 200
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "http:///x"])
+def test_log_in_never_leads_to_another_site(viewer: User, client: Client, target: str) -> None:
+    answer = client.post("/login/", {"username": "vera", "password": PASSWORD, "next": target})
+
+    assert answer["Location"] == "/"
+
+
+def test_an_inactive_user_does_not_get_in(viewer: User, client: Client) -> None:
+    User.objects.filter(pk=viewer.pk).update(is_active=False)
+
+    assert try_login(client, PASSWORD) == 200
+    assert "_auth_user_id" not in client.session
+
+
+def test_guessing_is_slowed_for_that_user_from_that_address_only(viewer: User, client: Client) -> None:
+    for _ in range(3):
+        assert try_login(client, "wrong") == 200
+
+    assert try_login(client, PASSWORD) == 429
+    assert try_login(client, "wrong", username="walter") == 200
+    assert try_login(client, PASSWORD, REMOTE_ADDR="192.0.2.7") == 302
+
+
+def test_a_forwarded_address_is_believed_only_behind_a_declared_proxy(
+    viewer: User, client: Client, settings: pytest.FixtureRequest
+) -> None:
+    for number in range(3):
+        try_login(client, "wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+    assert try_login(client, PASSWORD, HTTP_X_FORWARDED_FOR="192.0.2.9") == 429
+
+    settings.BEHIND_HTTPS_PROXY = True
+
+    assert try_login(client, PASSWORD, HTTP_X_FORWARDED_FOR="203.0.113.1, 192.0.2.9") == 302
+
+
+def test_logging_out_needs_a_post(viewer: User, client: Client) -> None:
+    client.force_login(viewer)
+
+    assert client.get("/logout/").status_code == 405
+    assert client.post("/logout/").status_code == 302
+    assert "_auth_user_id" not in client.session
+
+
+def test_log_in_without_csrf_token_is_refused(viewer: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    assert try_login(client, PASSWORD) == 403
+
+
+def link_path(username: str = "admin") -> tuple[str, str]:
+    link = urlsplit(links.create_login_link(username, base_url="http://127.0.0.1:8000/"))
+    assert (link.scheme, link.netloc) == ("http", "127.0.0.1:8000")
+    return link.path, link.query.removeprefix("token=")
+
+
+def test_a_login_link_makes_an_administrator_without_a_password(client: Client) -> None:
+    path, token = link_path()
+    admin = User.objects.get(username="admin")
+    assert role_of(admin) is Role.ADMIN
+    assert not admin.has_usable_password()
+
+    assert client.get(path, {"token": token}).status_code == 200
+    assert "_auth_user_id" not in client.session
+    answer = client.post(path, {"token": token})
+
+    assert answer["Location"] == "/account/password/"
+    assert client.session["_auth_user_id"] == str(admin.pk)
+
+
+def test_a_login_link_works_once(client: Client) -> None:
+    path, token = link_path()
+    client.post(path, {"token": token})
+
+    again = Client()
+
+    assert again.get(path, {"token": token}).status_code == 410
+    assert again.post(path, {"token": token}).status_code == 410
+    assert "_auth_user_id" not in again.session
+
+
+def test_a_login_link_dies_after_a_quarter_of_an_hour(client: Client) -> None:
+    path, token = link_path()
+    link = LoginLink.objects.get()
+    assert timedelta(minutes=14) < link.expires_at - timezone.now() <= timedelta(minutes=15)
+
+    LoginLink.objects.update(expires_at=timezone.now())
+
+    assert client.post(path, {"token": token}).status_code == 410
+
+
+def test_a_login_link_of_a_deactivated_user_is_worthless(client: Client) -> None:
+    path, token = link_path()
+    User.objects.update(is_active=False)
+
+    assert client.post(path, {"token": token}).status_code == 410
+
+
+@pytest.mark.parametrize("token", ["", "x", "ä", "\0", "x" * 10_000])
+def test_a_made_up_login_link_is_refused(client: Client, token: str) -> None:
+    assert client.get("/login/link/", {"token": token}).status_code == 410
+    assert client.post("/login/link/", {"token": token}).status_code == 410
+
+
+def test_a_login_link_is_stored_as_its_hash_only() -> None:
+    _, token = link_path()
+
+    assert token not in str(LoginLink.objects.values_list().get())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_presses_at_once_one_wins() -> None:
+    Group.objects.get_or_create(name="admin")  # A transactional test begins with empty tables.
+    _, token = link_path()
+    barrier = threading.Barrier(2)
+    won: list[bool] = []
+
+    def press() -> None:
+        barrier.wait()
+        won.append(links.consume(token) is not None)
+        connection.close()
+
+    presses = [threading.Thread(target=press) for _ in range(2)]
+    for thread in presses:
+        thread.start()
+    for thread in presses:
+        thread.join()
+
+    assert sorted(won) == [False, True]
+
+
+def test_who_came_by_link_sets_a_password_without_the_old_one(client: Client) -> None:
+    path, token = link_path()
+    client.post(path, {"token": token})
+    elsewhere = Client()
+    elsewhere.force_login(User.objects.get(username="admin"))
+
+    answer = client.post("/account/password/", {"new_password1": PASSWORD, "new_password2": PASSWORD})
+
+    assert answer.status_code == 302
+    assert User.objects.get(username="admin").check_password(PASSWORD)
+    assert client.get("/account/password/").status_code == 200, "the session that changed it goes on"
+    assert elsewhere.get("/account/password/").status_code == 302, "the others end"
+
+
+def test_everybody_else_needs_the_old_password(viewer: User, client: Client) -> None:
+    client.force_login(viewer)
+    new = {"new_password1": "another horse battery", "new_password2": "another horse battery"}
+
+    client.post("/account/password/", new)
+    client.post("/account/password/", {**new, "old_password": "wrong"})
+    viewer.refresh_from_db()
+    assert viewer.check_password(PASSWORD)
+
+    client.post("/account/password/", {**new, "old_password": PASSWORD})
+    viewer.refresh_from_db()
+    assert viewer.check_password("another horse battery")
+
+
+def test_the_link_command_prints_the_link_alone_on_its_output(
+    capsys: pytest.CaptureFixture[str], django_user_model: type[User]
+) -> None:
+    call_command("loginlink", "--user", "ada", "--base-url", "https://flow.example")
+
+    output = capsys.readouterr().out
+
+    assert output.startswith("https://flow.example/login/link/?token=")
+    assert len(output.split()) == 1
+    assert role_of(User.objects.get(username="ada")) is Role.ADMIN
+
+
+def test_the_link_command_gives_nobody_a_better_role(viewer: User) -> None:
+    call_command("loginlink", "--user", "vera")
+
+    assert role_of(viewer) is Role.VIEWER
+
+
+def test_the_token_command_makes_lists_and_revokes(viewer: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("apitoken", "new", "--user", "vera", "--name", "ci")
+    token = capsys.readouterr().out.strip()
+    row = ApiToken.objects.get()
+    call_command("apitoken", "list")
+    listed = capsys.readouterr().out
+    call_command("apitoken", "revoke", row.prefix)
+
+    row.refresh_from_db()
+    assert token.startswith(row.prefix)
+    assert row.prefix in listed
+    assert token not in listed
+    assert row.revoked_at is not None
+
+
+def test_the_token_command_says_what_is_wrong() -> None:
+    with pytest.raises(CommandError, match="no active user"):
+        call_command("apitoken", "new", "--user", "nobody")
+    with pytest.raises(CommandError, match="no API token begins"):
+        call_command("apitoken", "revoke", "aft_")

@@ -1,0 +1,149 @@
+"""The admin pages: only for administrators, quick on large tables, and harmless to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from dashboard.accounts import tokens
+from dashboard.rights import Role, role_of
+from nodes.admin import COUNT_LIMIT, HistoryAdmin
+from nodes.models import Attempt, Command, LogLine, Node, NodeToken, Task
+from tests.support.doors import People, make_history, make_people
+
+pytestmark = pytest.mark.django_db
+
+LISTS = sorted(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry)
+
+
+@pytest.fixture
+def people() -> People:
+    return make_people()
+
+
+@pytest.fixture
+def browser(people: People) -> Client:
+    return people.browser("admin")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_shows_and_searches(browser: Client, name: str) -> None:
+    make_history()
+
+    page = browser.get(reverse(name))
+    found = browser.get(reverse(name), {"q": "x"})
+
+    assert page.status_code == 200
+    assert "<script>alert(1)" not in page.content.decode()
+    assert found.status_code == 200
+
+
+def add_rows(count: int, *, first: int = 0) -> None:
+    now = timezone.now()
+    for number in range(first, first + count):
+        node = Node.objects.create(id=f"n{number}", role="master")
+        task = Task.objects.create(id=f"t{number}", name="build", node=node, created_at=now)
+        Attempt.objects.create(task=task, number=1, node=node, created_at=now)
+        Command.objects.create(
+            id=f"c{number}", kind="start", task=task, node=node.id, created_at=now, expires_at=now, changed_at=now
+        )
+        NodeToken.objects.create(token_id=f"k{number}", node_id=node.id, role="master", issued_at=now)
+        LogLine.objects.create(
+            id=number, node_id=node.id, task_id=task.id, attempt=1, number=1, at_ms=0, level=20, stream=1, text="x"
+        )
+        user = User.objects.create(username=f"u{number}")
+        user.groups.add(Group.objects.get(name="viewer"))
+        tokens.issue(user, name="ci")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_list_asks_more_for_more_rows(
+    browser: Client, name: str, django_assert_max_num_queries: Callable[..., object]
+) -> None:
+    add_rows(2)
+    browser.get(reverse(name))
+    with django_assert_max_num_queries(100) as few:
+        browser.get(reverse(name))
+    add_rows(10, first=2)
+
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        browser.get(reverse(name))
+
+
+def test_log_lines_are_not_counted_to_the_end(browser: Client) -> None:
+    rows = [
+        LogLine(id=n, node_id="n", task_id="t", attempt=1, number=n, at_ms=0, level=20, stream=1, text="x")
+        for n in range(1, COUNT_LIMIT + 200)
+    ]
+    LogLine.objects.bulk_create(rows)
+
+    page = browser.get(reverse("admin:nodes_logline_changelist"))
+
+    assert page.context["cl"].result_count == COUNT_LIMIT
+    assert page.context["cl"].result_list[0].id == COUNT_LIMIT + 199
+
+
+def test_history_cannot_be_written_by_anybody(people: People) -> None:
+    make_history()
+    browser = people.browser("admin")
+
+    for model, model_admin in admin.site._registry.items():
+        if not isinstance(model_admin, HistoryAdmin):
+            continue
+        row = model._default_manager.first()
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        assert browser.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+        assert browser.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+        assert browser.post(reverse(f"{name}_add"), {}).status_code == 403
+        assert browser.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_an_administrator_needs_no_staff_flag_and_a_staff_flag_opens_nothing(people: People) -> None:
+    assert people.browser("admin").get("/admin/").status_code == 200
+    User.objects.filter(username="door-operator").update(is_staff=True)
+
+    assert people.browser("operator").get("/admin/").status_code == 403
+
+
+def test_there_is_one_login_page(client: Client, people: People) -> None:
+    answer = client.get("/admin/login/?next=/admin/nodes/task/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/admin/nodes/task/")
+    assert client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302
+    assert people.browser("viewer").get("/admin/login/").status_code == 403
+
+
+def test_an_administrator_gives_roles_and_deactivates(people: People, browser: Client) -> None:
+    user = people.users["viewer"]
+    url = reverse("admin:auth_user_change", args=[user.pk])
+    operator = Group.objects.get(name="operator")
+
+    answer = browser.post(url, {"username": user.username, "is_active": "on", "groups": [operator.pk]})
+    assert answer.status_code == 302, answer.content.decode()
+    assert role_of(User.objects.get(pk=user.pk)) is Role.OPERATOR
+
+    browser.post(url, {"username": user.username, "groups": [operator.pk]})
+    assert role_of(User.objects.get(pk=user.pk)) is Role.NOBODY
+
+
+def test_an_administrator_revokes_api_tokens(people: People, browser: Client) -> None:
+    row, token = tokens.issue(people.users["viewer"], name="lost laptop")
+
+    browser.post(reverse("admin:dashboard_apitoken_changelist"), {"action": "revoke", "_selected_action": [row.pk]})
+
+    assert tokens.verify(token) is None
+
+
+def test_admin_pages_carry_the_strict_policy(browser: Client) -> None:
+    page = browser.get("/admin/")
+
+    policy = page["Content-Security-Policy"]
+    assert "'unsafe-inline'" not in policy
+    assert "'unsafe-eval'" not in policy
+    assert "frame-ancestors 'none'" in policy

@@ -1,0 +1,98 @@
+"""The table of doors and the people who try them.
+
+A door is a way in: a page, a REST route, an admin page, a WebSocket message, a gRPC method. Each row says what each kind
+of person meets there. `people()` makes them, each with a user and, but for the anonymous, an API token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from dashboard.accounts import tokens
+from dashboard.rights import Role
+from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+
+ANONYMOUS = "anonymous"
+# In the order of a door's columns. "nobody" is logged in and has no role.
+PEOPLE = (ANONYMOUS, *(str(role) for role in Role))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    method: str
+    route: str  # As the resolver spells it, or the name of a message or gRPC method.
+    path: str  # A real one.
+    expected: tuple[int, ...]  # One status for each of PEOPLE.
+    body: Any = None  # Form fields for pages, JSON for the API.
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route or '/'}"
+
+    def status_for(self, person: str) -> int:
+        return self.expected[PEOPLE.index(person)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    users: Mapping[str, User]
+    tokens: Mapping[str, str] = field(repr=False)
+
+    def browser(self, person: str) -> Client:
+        """A browser in which this person has logged in."""
+        client = Client(raise_request_exception=False)
+        if person != ANONYMOUS:
+            client.force_login(self.users[person])
+        return client
+
+    def headers(self, person: str) -> dict[str, str]:
+        """What this person's program sends."""
+        return {} if person == ANONYMOUS else {"Authorization": f"Bearer {self.tokens[person]}"}
+
+
+def make_people() -> People:
+    users, made_tokens = {}, {}
+    for role in Role:
+        users[str(role)], is_new = User.objects.get_or_create(username=f"door-{role}")
+        if is_new and role is not Role.NOBODY:
+            users[str(role)].groups.add(Group.objects.get_or_create(name=str(role))[0])
+        made_tokens[str(role)] = tokens.issue(users[str(role)], name="doors")[1]
+    return People(users=users, tokens=made_tokens)
+
+
+def make_history() -> None:
+    """One row of everything, so that each page has something to show. The text is what an attacker would print."""
+    now = timezone.now()
+    hostile = "<script>alert(1)</script>\x1b[31m'\"&"
+    node = Node.objects.create(id="master-1", role="master", state="online", capabilities={}, slots=2)
+    task = Task.objects.create(
+        id="task-1", name=hostile, project="demo", node=node, state="succeeded", spec={"argv": ["true"]}, created_at=now
+    )
+    Attempt.objects.create(task=task, number=1, node=node, state="succeeded", message=hostile, created_at=now)
+    Command.objects.create(
+        id="command-1", kind="start", task=task, node="master-1", created_at=now, expires_at=now, changed_at=now
+    )
+    Journal.objects.create(id="journal-1", node_id="master-1", lane="states", seq=7)
+    Event.objects.create(journal_id="journal-1", seq=7, node_id="master-1", kind="task", received_at=now)
+    LogLine.objects.create(
+        id=1 << 10, node_id="master-1", task_id="task-1", attempt=1, number=1, at_ms=0, level=20, stream=1, text=hostile
+    )
+    Alert.objects.create(level="error", kind="stall", message=hostile, opened_at=now)
+    DeadLetter.objects.create(node_id="master-1", code="bad-value", message=hostile, body=b"\0\xff", received_at=now)
+    NodeToken.objects.create(token_id="token-1", node_id="master-1", role="master", issued_at=now)
+
+
+def all_routes(within: URLResolver | None = None, before: str = "") -> Iterator[str]:
+    """Every route of the site, spelled as the patterns that make it up."""
+    for entry in (within or get_resolver()).url_patterns:
+        route = before + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield route
+        else:
+            yield from all_routes(entry, route)
