@@ -1,0 +1,41 @@
+"""Sizes and times of the protocol that both ends must agree on (docs/protocol.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodes.errors import ConfigError
+
+PROTOCOL_VERSION = 1
+
+# One journal entry, encoded. Refused at append: an entry that the peer cannot take would block all behind it.
+MAX_ENTRY_BYTES = 256 * 1024
+# One frame of entries: a state that comes up while a frame is written waits for at most this much.
+MAX_FRAME_BYTES = 256 * 1024
+# gRPC's limit for one message. Snapshots are the only ones that come near.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+# A peer that has said nothing for a heartbeat and this long is gone.
+SILENCE_SECONDS = 10.0
+HEARTBEAT_RANGE_SECONDS = (5.0, 60.0)
+DEFAULT_HEARTBEAT_SECONDS = 30.0
+# From the opening of the stream to the Welcome. Longer than the 5 s that a parent may spend probing an older stream.
+HANDSHAKE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How much may be sent and not yet acknowledged, over all journals of a stream."""
+
+    max_updates: int = 1000
+    max_bytes: int = 1024 * 1024
+    # Logs fill only this part, so that a state never waits for the acknowledgement of logs.
+    logs_share: float = 0.75
+
+
+def check_heartbeat(seconds: float) -> float:
+    """Returns the value; raises `ConfigError` outside the allowed range."""
+    low, high = HEARTBEAT_RANGE_SECONDS
+    if not low <= seconds <= high:
+        raise ConfigError(f"heartbeat_seconds is {seconds}: allowed are {low:g} to {high:g}")
+    return seconds
