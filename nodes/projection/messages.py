@@ -41,7 +41,7 @@ def milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
-def state_message(kind: str, *, store: str, seq: int, **fields: Any) -> Message:
+def state_message(kind: str, /, *, store: str, seq: int, **fields: Any) -> Message:
     """A message with a feed number; `fields` come last and keep their order."""
     return {"type": kind, "store": store, "seq": str(seq), "at": now_ms(), **fields}
 
@@ -71,9 +71,9 @@ def node_info(node: Node, *, running: int) -> Message:
     }
 
 
-def metrics_message(node: Node) -> Message:
-    """METRICS: ephemeral, so without a feed number."""
-    return {"type": "METRICS", "at": now_ms(), "node": node.id, **node.metrics, "linkRttMs": node.link_rtt_ms or None}
+def metrics_message(node_id: str, fields: Mapping[str, Any], *, link_rtt_ms: float) -> Message:
+    """METRICS: ephemeral, so without a feed number. `fields` as `metrics_fields` makes them."""
+    return {"type": "METRICS", "at": now_ms(), "node": node_id, **fields, "linkRttMs": link_rtt_ms or None}
 
 
 def metrics_fields(metrics: Metrics) -> Message:

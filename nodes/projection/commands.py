@@ -1,0 +1,111 @@
+"""What became of commands: a node's results, a base client's states, and time running out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from nodes.domain.events import CommandResult
+from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
+from nodes.models import Command
+from nodes.projection.image import OPEN_COMMANDS
+from nodes.projection.refusal import FOREIGN_NODE, EntryRefused
+from nodes.projection.tasks import end_attempt, mirror, stored_text
+from nodes.projection.unit import Unit
+from nodes.wire.v1 import node_sync_pb2 as pb
+
+START = "start"
+BUSY = "busy"
+
+# Which state of its task proves that a base client, which sends no results, did what it was told.
+_PROOFS: dict[str, frozenset[TaskState]] = {
+    START: frozenset(TaskState) - {TaskState.PENDING, TaskState.DISPATCHED},
+    Action.PAUSE: frozenset({TaskState.PAUSED}),
+    Action.RESUME: frozenset({TaskState.RUNNING}),
+    Action.CANCEL: frozenset({TaskState.CANCELLED}),
+}
+
+
+def apply_result(unit: Unit, node_id: str, result: CommandResult) -> None:
+    """A node's word about a command. A result that comes too late to matter only stays in the history."""
+    command = unit.image.command(result.command_id)
+    if command is None:
+        return  # Of an earlier database: nothing here waits for it.
+    if command.node != node_id:
+        raise EntryRefused(FOREIGN_NODE, f"command {command.id} was for {command.node}")
+    settle(unit, command, result.state, code=result.code, message=result.message)
+
+
+def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:
+    """Moves the command and what hangs on it; False when it may not move there any more."""
+    if state not in COMMAND_TRANSITIONS[CommandState(command.state)]:
+        return False
+    unit.change_command(command, state=state, code=stored_text(code, 40), message=stored_text(message))
+    unit.publish_command(command)
+    if command.kind == START:
+        _settle_start(unit, command, state)
+    return True
+
+
+def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
+    attempt = unit.image.attempt(command.task_id or "", command.attempt)
+    if attempt is None or attempt.state != TaskState.DISPATCHED or attempt.node_id != command.node:
+        return  # It runs, or has ended: its own states tell.
+    if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
+        # Certain never to run there, so it may run elsewhere.
+        reason = f"{command.node} had no free slot" if command.code == BUSY else f"{command.node} could not be reached"
+        unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
+        task = unit.image.task(attempt.task_id)
+        if task is not None and task.attempt == attempt.number:
+            mirror(unit, task, attempt, pending_reason=reason)
+        unit.wakes_scheduler = True
+    elif state is CommandState.FAILED:
+        end_attempt(unit, attempt, TaskState.FAILED, command.message)
+
+
+def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskState) -> None:
+    """A base client's task moved: that may be the answer to an open command."""
+    for command in unit.image.open_commands_of(task_id):
+        if command.node != node_id:
+            continue
+        if state in _PROOFS.get(command.kind, ()):
+            settle(unit, command, CommandState.SUCCEEDED)
+        elif state.is_final:
+            settle(unit, command, CommandState.FAILED, code="finished", message=f"The task has ended: {state}.")
+
+
+def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
+    """Its time to start is over. What the node has stored is left to the node."""
+    node = unit.image.nodes.get(command.node)
+    is_base = node is not None and node.is_base_client
+    if command.state not in OPEN_COMMANDS or (command.state == CommandState.ACKED and not is_base):
+        return
+    if was_sent:
+        settle(unit, command, CommandState.UNKNOWN, code="no-answer", message=f"{command.node} did not answer in time.")
+    else:
+        settle(
+            unit, command, CommandState.EXPIRED, code="expired", message=f"{command.node} could not be reached in time."
+        )
+
+
+def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
+    """What is still to be done behind this stream, with the time that is left. A repeat has no second effect."""
+    open_commands = [
+        command
+        for command in unit.image.commands.values()
+        if command.state in (CommandState.PENDING, CommandState.SENT)
+        and command.expires_at > unit.now
+        and unit.image.stream_of(command.node) == stream_id
+    ]
+    open_commands.sort(key=lambda command: (command.created_at, command.id))
+    for command in open_commands:
+        settle(unit, command, CommandState.SENT)
+    return [wire_command(command, unit.now, epoch=epoch) for command in open_commands]
+
+
+def wire_command(command: Command, now: datetime, *, epoch: int) -> pb.LeaderCommand:
+    """The command as it goes out now."""
+    message = pb.LeaderCommand.FromString(bytes(command.body))
+    message.command_id = command.id
+    message.epoch = epoch
+    message.ttl_seconds = max(0.001, (command.expires_at - now).total_seconds())
+    return message

@@ -1,0 +1,135 @@
+"""What the writer keeps in memory of its own tables: nodes, marks, and everything that still moves.
+
+Only the writer's thread changes it, so it cannot be stale. After a rolled back transaction it is loaded again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from nodes.domain.states import CommandState, NodeState, Role, TaskState
+from nodes.models import Alert, Attempt, Command, Journal, Node, NodeToken, Store, Task
+
+AttemptKey = tuple[str, int]  # task id, number
+AlertKey = tuple[str, str, str]  # kind, node id, task id
+
+# States in which an attempt takes one of its node's slots.
+OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
+OPEN_TASKS = frozenset({TaskState.PENDING}) | OCCUPYING
+OPEN_COMMANDS = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.ACKED})
+# Ended tasks stay at hand while their last entries come in; more than this many are dropped, oldest first.
+_ENDED_TASKS_KEPT = 2_000
+
+
+@dataclass(slots=True)
+class AwaitedReplay:
+    """A snapshot did not hold these attempts: they are lost once the replay has reached `seq` without their end."""
+
+    journal_id: str
+    seq: int
+    attempts: set[AttemptKey]
+
+
+class Image:
+    """Loaded from the database; ended tasks, closed commands and resolved alerts are read on demand."""
+
+    def __init__(self) -> None:
+        self.store, _ = Store.objects.get_or_create(id=1)
+        self.nodes: dict[str, Node] = {node.id: node for node in Node.objects.all()}
+        self.journals: dict[str, Journal] = {journal.id: journal for journal in Journal.objects.all()}
+        self.tasks: dict[str, Task] = {}
+        self.attempts: dict[AttemptKey, Attempt] = {}
+        self.occupying: defaultdict[str, set[AttemptKey]] = defaultdict(set)
+        # Tasks that wait for a node, oldest first.
+        self.pending: dict[str, Task] = {}
+        self.commands: dict[str, Command] = {c.id: c for c in Command.objects.filter(state__in=OPEN_COMMANDS)}
+        self.alerts: dict[AlertKey, Alert] = {
+            (alert.kind, alert.node_id, alert.task_id): alert for alert in Alert.objects.filter(resolved_at=None)
+        }
+        self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))
+        for task in Task.objects.filter(state__in=OPEN_TASKS).order_by("created_at", "id"):
+            self.tasks[task.id] = task
+            if task.state == TaskState.PENDING:
+                self.pending[task.id] = task
+        for attempt in Attempt.objects.filter(state__in=OPEN_TASKS):
+            self.remember_attempt(attempt)
+
+    def task(self, task_id: str) -> Task | None:
+        found = self.tasks.get(task_id)
+        if found is None:
+            found = Task.objects.filter(id=task_id).first()
+            if found is not None:
+                self.remember_task(found)
+        return found
+
+    def attempt(self, task_id: str, number: int) -> Attempt | None:
+        found = self.attempts.get((task_id, number))
+        if found is None:
+            found = Attempt.objects.filter(task=task_id, number=number).first()
+            if found is not None:
+                self.remember_attempt(found)
+        return found
+
+    def command(self, command_id: str) -> Command | None:
+        return self.commands.get(command_id) or Command.objects.filter(id=command_id).first()
+
+    def remember_task(self, task: Task) -> None:
+        self.tasks[task.id] = task
+        self.note_task(task)
+
+    def remember_attempt(self, attempt: Attempt) -> None:
+        self.attempts[attempt.task_id, attempt.number] = attempt
+        self.note_attempt(attempt)
+
+    def note_task(self, task: Task) -> None:
+        """Keeps the list of pending tasks true after a change of state."""
+        if task.state == TaskState.PENDING:
+            self.pending.setdefault(task.id, task)
+        else:
+            self.pending.pop(task.id, None)
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Keeps the occupied slots true after a change of state or node."""
+        key = (attempt.task_id, attempt.number)
+        if attempt.node_id and attempt.state in OCCUPYING:
+            self.occupying[attempt.node_id].add(key)
+        elif attempt.node_id:
+            self.occupying[attempt.node_id].discard(key)
+
+    def forget_ended(self) -> None:
+        """Bounds memory; called between transactions."""
+        if len(self.tasks) <= _ENDED_TASKS_KEPT + len(self.pending) + sum(map(len, self.occupying.values())):
+            return
+        ended = [task_id for task_id, task in self.tasks.items() if task.state not in OPEN_TASKS]
+        for task_id in ended[: len(ended) // 2]:
+            del self.tasks[task_id]
+        for key in [key for key, attempt in self.attempts.items() if key[0] not in self.tasks]:
+            del self.attempts[key]
+
+    def open_commands_of(self, task_id: str, kind: str = "") -> list[Command]:
+        return [
+            command
+            for command in self.commands.values()
+            if command.task_id == task_id and (not kind or command.kind == kind) and command.state in OPEN_COMMANDS
+        ]
+
+    def stream_of(self, node_id: str) -> str:
+        """The node whose stream to us leads there: itself, or the Master that it hangs behind."""
+        seen: set[str] = set()
+        while (node := self.nodes.get(node_id)) is not None and node.parent and node_id not in seen:
+            if (parent := self.nodes.get(node.parent)) is None or parent.role == Role.LEADER:
+                break
+            seen.add(node_id)
+            node_id = node.parent
+        return node_id
+
+    def is_reachable(self, node_id: str) -> bool:
+        """Its own state and that of the stream that leads to it."""
+        node, stream = self.nodes.get(node_id), self.nodes.get(self.stream_of(node_id))
+        return (
+            node is not None
+            and stream is not None
+            and node.state == NodeState.ONLINE
+            and stream.state == NodeState.ONLINE
+        )

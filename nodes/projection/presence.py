@@ -1,0 +1,160 @@
+"""Nodes: their registration, their link, and what they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from nodes.domain.events import Metrics, NodeReport
+from nodes.domain.states import Lane, NodeState, Role
+from nodes.hub.ports import Peer
+from nodes.models import Journal, Node, NodeToken
+from nodes.projection.image import Image
+from nodes.projection.messages import capabilities_fields, metrics_fields
+from nodes.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
+from nodes.projection.tasks import stored_text
+from nodes.projection.unit import Unit
+from nodes.wire.v1 import node_sync_pb2 as pb
+
+NODE_OFFLINE = "node-offline"
+
+
+def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
+    """A stream writes its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
+    if node_id == peer.node_id:
+        return True
+    if peer.role is not Role.MASTER or not node_id:
+        return False
+    node = image.nodes.get(node_id)
+    return node is None or (node.role == Role.EDGE and node_id != peer.node_id)
+
+
+def register(unit: Unit, peer: Peer, node_id: str) -> Node:
+    """The node's row, made when it is new: the peer itself, or an Edge that it speaks for."""
+    is_peer = node_id == peer.node_id
+    node = unit.image.nodes.get(node_id)
+    if node is None:
+        if not node_id or len(node_id) > 64:
+            raise EntryRefused(BAD_VALUE, "a node id has 1 to 64 characters")
+        node = Node(
+            id=node_id,
+            role=peer.role if is_peer else Role.EDGE,
+            parent="" if is_peer else peer.node_id,
+            # A base client says no Hello: it is there as soon as its first update is.
+            state=NodeState.ONLINE if is_peer and peer.is_base else NodeState.OFFLINE,
+            state_changed_at=unit.now,
+            last_seen_at=unit.now,
+            is_base_client=is_peer and peer.is_base,
+        )
+        unit.insert(node)
+        unit.image.nodes[node_id] = node
+        unit.publish_node(node)
+    elif is_peer and (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base):
+        unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
+        unit.publish_node(node)
+    return node
+
+
+def remember_token(unit: Unit, peer: Peer) -> None:
+    """A token that came from elsewhere can be revoked by its name once it has been seen."""
+    if peer.token_id and peer.token_id not in unit.image.known_tokens:
+        unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
+        unit.image.known_tokens.add(peer.token_id)
+
+
+def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
+    """Our mark of every journal the peer holds; for what a journal holds no more, the peer sends a Gap entry."""
+    answers = []
+    for mark in marks:
+        owner = mark.node_id or peer.node_id
+        journal = unit.image.journals.get(mark.journal_id)
+        if not mark.journal_id or not may_speak_for(unit.image, peer, owner):
+            continue
+        if journal is None:
+            journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
+        if journal.node_id != owner:
+            continue
+        answers.append(
+            pb.JournalMark(journal_id=journal.id, seq=journal.seq, node_id=journal.node_id, lane=journal.lane)
+        )
+    return answers
+
+
+def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal:
+    if len(journal_id) > 64 or "\x00" in journal_id:
+        raise EntryRefused(BAD_VALUE, "a journal id has 1 to 64 characters")
+    journal = Journal(id=journal_id, node_id=node_id, lane=str(lane)[:8], seq=0)
+    unit.insert(journal)
+    unit.image.journals[journal_id] = journal
+    return journal
+
+
+def apply_report(unit: Unit, peer: Peer, node_id: str, report: NodeReport) -> None:
+    """What a node is; from a Master also how its Edge's link is."""
+    node = register(unit, peer, node_id)
+    is_own = node_id == peer.node_id
+    if not is_own and report.role is not Role.EDGE:
+        raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} speaks for {node_id}, which says it is a {report.role}")
+    fields = {
+        "capabilities": capabilities_fields(report.capabilities),
+        "slots": report.capabilities.slots,
+        "link_rtt_ms": report.link_rtt_ms or node.link_rtt_ms,
+        "address": stored_text(report.address, 255),
+        "parent": "" if is_own else peer.node_id,
+    }
+    changed = {name: value for name, value in fields.items() if getattr(node, name) != value}
+    if changed:
+        unit.change(node, **changed)
+        unit.publish_node(node)
+        unit.wakes_scheduler = True
+    if not is_own:
+        set_state(unit, node, report.state)
+
+
+def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
+    """For snapshots: what dashboards see live has no feed number."""
+    unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
+
+
+def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 0.0, is_own: bool = True) -> None:
+    """The link's state, with all that follows: tasks out of sight, an alert, Edges behind it.
+
+    `is_own` is false for an Edge that is out of sight with its Master: one alert is enough.
+    """
+    if link_rtt_ms:
+        unit.change(node, link_rtt_ms=link_rtt_ms)
+    if state is NodeState.ONLINE:
+        unit.change(node, last_seen_at=unit.now)
+    if node.state == state:
+        return
+    unit.change(node, state=state, state_changed_at=unit.now)
+    unit.publish_node(node)
+    unit.wakes_scheduler = True
+    for task_id, _ in sorted(unit.image.occupying[node.id]):
+        task = unit.image.task(task_id)
+        if task is not None and task.node_id == node.id:
+            unit.publish_task(task)  # It is shown as "unknown since", or in sight again.
+    if state is NodeState.ONLINE:
+        unit.resolve_alert(NODE_OFFLINE, node_id=node.id)
+        return
+    if state is NodeState.OFFLINE and is_own:
+        unit.open_alert(NODE_OFFLINE, level="error", message=f"{node.id} is offline.", node_id=node.id)
+    # Its Edges may be well, but nobody here can know; their Master tells when it is back.
+    for edge in unit.image.nodes.values():
+        if edge.parent == node.id and edge.state != NodeState.OFFLINE:
+            set_state(unit, edge, state, is_own=False)
+
+
+def begin_term(unit: Unit, *, leader_id: str) -> None:
+    """A Leader starts: whatever was in sight of the last one is not yet in sight of this one."""
+    for node in unit.image.nodes.values():
+        if node.id != leader_id and node.state == NodeState.ONLINE:
+            set_state(unit, node, NodeState.SUSPECT, is_own=False)
+
+
+def end_grace(unit: Unit, *, began_at: datetime) -> None:
+    """Whoever has not come to this Leader by now is gone. The hub judges all that came."""
+    for node in list(unit.image.nodes.values()):
+        is_unseen = node.last_seen_at is None or node.last_seen_at < began_at
+        if node.state == NodeState.SUSPECT and is_unseen:
+            set_state(unit, node, NodeState.OFFLINE)

@@ -1,0 +1,17 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A database file, as in life: several threads cannot share one in memory."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        from django.db import connections
+
+        path = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+        connections["default"].settings_dict["TEST"]["NAME"] = path

@@ -1,0 +1,448 @@
+"""What nodes report, over a real database file: states, history, marks, lines, and what cannot be applied."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodes.domain.commands import StartTask, TaskSpec
+from nodes.domain.events import CommandResult, Evidence, Gap, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
+from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
+from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
+from nodes.models import LogLine as LogRow
+from nodes.projection.projection import Projection
+from nodes.wire.v1 import node_sync_pb2 as pb
+from tests.support.eventually import eventually
+from tests.support.leader_store import Recorder, Voice, read, running_projection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def listener() -> Recorder:
+    return Recorder("logs")
+
+
+@pytest.fixture
+async def projection(tmp_path: Path, listener: Recorder) -> AsyncIterator[Projection]:
+    async with running_projection(tmp_path, listener) as running:
+        yield running
+
+
+@pytest.fixture
+async def master(projection: Projection) -> Voice:
+    voice = Voice(projection, "master-1")
+    await voice.arrive()
+    return voice
+
+
+def status(state: TaskState, **fields: Any) -> TaskStatus:
+    return TaskStatus(**{"task_id": "t1", "state": state, "name": "build", **fields})
+
+
+def lines(first: int, *texts: bytes, level: LogLevel = LogLevel.INFO, task_id: str = "t1") -> LogBatch:
+    return LogBatch(
+        task_id=task_id,
+        attempt=1,
+        first_line=first,
+        lines=tuple(LogLine(1_700_000_000_000 + i, level, LogStream.STDOUT, text) for i, text in enumerate(texts)),
+    )
+
+
+async def task(task_id: str = "t1") -> Task:
+    return await read(lambda: Task.objects.get(id=task_id))
+
+
+# --- states ---------------------------------------------------------------------------------------
+
+
+async def test_a_task_that_a_node_brings_becomes_a_row_and_a_message(master: Voice, listener: Recorder) -> None:
+    request = StartTask(task_id="t1", attempt=1, spec=TaskSpec(project="shop", argv=("make", "all")))
+
+    applied = await master.tell(status(TaskState.RUNNING, project="shop", request=request, accepts_input=True))
+
+    assert applied.marks == {"master-1-states": 1}
+    row = await task()
+    assert (row.state, row.node_id, row.project, row.accepts_input) == ("running", "master-1", "shop", True)
+    message = listener.messages("TASK_UPDATE")[-1]
+    assert message["task"]["command"] == "make all"
+    assert message["task"]["nodeState"] == "online"
+    assert message["seq"] == str(row.version)
+
+
+async def test_the_end_of_a_task_is_kept_with_its_costs(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING, pid=7))
+    await master.tell(status(TaskState.FAILED, exit_code=2, message="boom", cpu_seconds=1.5, peak_memory_bytes=1 << 40))
+
+    attempt = await read(lambda: Attempt.objects.get(task="t1"))
+    assert (attempt.state, attempt.exit_code, attempt.cpu_seconds) == ("failed", 2, 1.5)
+    row = await task()
+    assert (row.state, row.exit_code, row.message) == ("failed", 2, "boom")
+    assert row.ended_at is not None
+
+
+async def test_an_entry_sent_twice_counts_once(master: Voice, listener: Recorder) -> None:
+    entry = master.entry(status(TaskState.RUNNING))
+    await master.send(entry)
+    before = len(listener.published)
+
+    applied = await master.send(entry)
+
+    assert applied.marks == {"master-1-states": 1}
+    assert len(listener.published) == before
+    assert await read(Event.objects.count) == 1
+
+
+async def test_a_hole_is_asked_for_and_the_mark_stays(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+
+    applied = await master.send(
+        master.entry(status(TaskState.PAUSED), seq=3), master.entry(status(TaskState.RUNNING), seq=4)
+    )
+
+    assert [(nack.code, nack.seq) for nack in applied.nacks] == [("hole", 2)]
+    assert await read(lambda: Journal.objects.get(id="master-1-states").seq) == 1
+    assert (await task()).state == "running"
+
+
+async def test_a_gap_stands_for_what_the_node_dropped(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    gap = master.entry(Gap(from_seq=2, to_seq=9, reason="trimmed"), seq=9)
+
+    applied = await master.send(gap, master.entry(status(TaskState.SUCCEEDED, exit_code=0), seq=10))
+
+    assert applied.marks == {"master-1-states": 10}
+    assert not applied.nacks
+    detail = await read(lambda: Event.objects.get(kind="gap").detail)
+    assert (detail["from_seq"], detail["to_seq"]) == (2, 9)
+
+
+async def test_an_illegal_move_is_set_aside_and_blocks_nothing(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    await master.tell(status(TaskState.SUCCEEDED, exit_code=0))
+
+    applied = await master.tell(status(TaskState.RUNNING), TaskStatus(task_id="t2", state=TaskState.RUNNING))
+
+    assert [nack.code for nack in applied.nacks] == ["illegal-transition"]
+    assert applied.marks == {"master-1-states": 4}
+    assert (await task()).state == "succeeded"
+    assert (await task("t2")).state == "running"
+    letter = await read(DeadLetter.objects.get)
+    assert pb.NodeUpdate.FromString(bytes(letter.body)).task_update.task_id == "t1"
+
+
+async def test_an_unknown_state_is_set_aside(master: Voice) -> None:
+    entry = master.entry(status(TaskState.RUNNING))
+    entry.task_update.state = 99  # type: ignore[assignment]
+
+    applied = await master.send(entry)
+
+    assert [nack.code for nack in applied.nacks] == ["bad-value"]
+    assert applied.marks == {"master-1-states": 1}
+
+
+async def test_a_value_that_the_database_refuses_costs_only_its_own_entry(master: Voice) -> None:
+    applied = await master.tell(
+        TaskStatus(task_id="t2", state=TaskState.RUNNING),
+        status(TaskState.RUNNING, peak_memory_bytes=(1 << 64) - 1),
+        TaskStatus(task_id="t3", state=TaskState.RUNNING),
+    )
+
+    assert [nack.seq for nack in applied.nacks] == [2]
+    assert applied.marks == {"master-1-states": 3}
+    assert await read(lambda: set(Task.objects.values_list("id", flat=True))) == {"t2", "t3"}
+
+
+async def test_an_oversize_entry_is_set_aside(master: Voice) -> None:
+    applied = await master.tell(status(TaskState.RUNNING, message="x" * 600_000))
+
+    assert [nack.code for nack in applied.nacks] == ["oversize"]
+    assert applied.marks == {"master-1-states": 1}
+
+
+async def test_a_stream_writes_only_its_own_node(projection: Projection, master: Voice) -> None:
+    other = Voice(projection, "master-2")
+    await other.arrive()
+    stranger = master.entry(status(TaskState.RUNNING))
+    stranger.node_id, stranger.journal_id = "master-2", "master-2-states"
+
+    applied = await master.send(stranger)
+
+    assert [nack.code for nack in applied.nacks] == ["foreign-node"]
+    assert await read(lambda: Journal.objects.get(id="master-2-states").seq) == 0
+    assert not await read(Task.objects.exists)
+
+
+async def test_a_node_cannot_touch_the_task_of_another(projection: Projection, master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    other = Voice(projection, "master-2")
+    await other.arrive()
+
+    applied = await other.tell(status(TaskState.SUCCEEDED))
+
+    assert [nack.code for nack in applied.nacks] == ["foreign-node"]
+    assert (await task()).state == "running"
+
+
+async def test_progress_between_states_is_shown_but_not_journaled(master: Voice, listener: Recorder) -> None:
+    await master.tell(status(TaskState.RUNNING))
+
+    await master.say(status(TaskState.RUNNING, progress=0.5, message="half"))
+    await master.say(status(TaskState.SUCCEEDED, progress=1.0))
+
+    row = await task()
+    assert (row.state, row.progress, row.message) == ("running", 0.5, "half")
+    assert await read(Event.objects.count) == 1
+
+
+async def test_text_with_nul_is_stored_without_it(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING, message="a\x00b", name="n\x00"))
+
+    row = await task()
+    assert (row.message, row.name) == ("ab", "n")
+
+
+# --- the opening ----------------------------------------------------------------------------------
+
+
+async def test_welcome_tells_the_marks_and_the_store(projection: Projection, master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+
+    welcome = await master.arrive(status(TaskState.RUNNING))
+
+    assert {mark.journal_id: mark.seq for mark in welcome.marks} == {"master-1-states": 1, "master-1-logs": 0}
+    assert welcome.store_id == await read(lambda: Store.objects.get().store_id)
+    assert welcome.parent_id == "leader"
+
+
+async def test_a_higher_epoch_seen_by_a_node_moves_ours_above_it(projection: Projection, tmp_path: Path) -> None:
+    await Voice(projection, "master-1").arrive(max_epoch_seen=41)
+
+    assert (tmp_path / "epoch").read_text() == "42\n"
+
+
+async def test_a_snapshot_makes_an_empty_store_whole_and_the_replay_only_adds_history(
+    projection: Projection, listener: Recorder
+) -> None:
+    voice = Voice(projection, "master-1")
+    entries = [
+        voice.entry(status(TaskState.RUNNING)),
+        voice.entry(status(TaskState.PAUSED)),
+        voice.entry(status(TaskState.RUNNING)),
+        voice.entry(status(TaskState.PAUSED, paused_seconds=3.0)),
+    ]
+    await voice.arrive(status(TaskState.PAUSED, paused_seconds=3.0))
+    updates_before = len(listener.messages("TASK_UPDATE"))
+
+    applied = await voice.send(*entries)
+
+    assert applied.marks == {"master-1-states": 4}
+    assert (await task()).state == "paused"
+    assert len(listener.messages("TASK_UPDATE")) == updates_before
+    assert await read(lambda: Event.objects.filter(task_id="t1").count()) == 4
+
+
+async def test_what_ended_while_the_link_was_down_is_never_lost(projection: Projection, master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    end = master.entry(status(TaskState.SUCCEEDED, exit_code=0))
+
+    await master.arrive()  # The snapshot at 2 lacks the task; its end is still in the journal.
+    assert (await task()).state == "running"
+    await master.send(end)
+
+    assert (await task()).state == "succeeded"
+
+
+async def test_a_task_that_its_node_came_back_without_is_lost_after_the_replay(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    noise = master.entry(TaskStatus(task_id="t2", state=TaskState.RUNNING))
+
+    await master.arrive(TaskStatus(task_id="t2", state=TaskState.RUNNING))
+    assert (await task()).state == "running"
+    await master.send(noise)
+
+    assert (await task()).state == "lost"
+    assert (await task("t2")).state == "running"
+
+
+async def test_output_of_an_unknown_task_waits_for_its_state(master: Voice) -> None:
+    await master.tell(lines(1, b"hello"), lane="logs")
+    assert (await task()).state == "lost"
+
+    applied = await master.tell(status(TaskState.RUNNING))
+
+    assert not applied.nacks
+    assert (await task()).state == "running"
+
+
+# --- output ---------------------------------------------------------------------------------------
+
+
+async def test_lines_are_stored_once_in_order_and_pushed(master: Voice, listener: Recorder) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    await master.tell(lines(1, b"one", b"two \xff"), lane="logs")
+    await master.tell(lines(2, b"two \xff", b"three\x00"), lane="logs")
+
+    rows = await read(lambda: list(LogRow.objects.values_list("number", "text")))
+    assert rows == [(1, "one"), (2, "two \ufffd"), (3, "three")]
+    pushed = [line for message in listener.messages("LOG") for line in message["lines"]]
+    assert [(line[1], line[3], line[4], line[5]) for line in pushed] == [
+        (1, "info", "stdout", "one"),
+        (2, "info", "stdout", "two \ufffd"),
+        (3, "info", "stdout", "three"),
+    ]
+    ids = await read(lambda: list(LogRow.objects.values_list("id", flat=True)))
+    assert [line[0] for line in pushed] == [str(i) for i in ids]
+
+
+async def test_more_lines_than_one_feed_number_holds_are_split(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+
+    await master.tell(lines(1, *([b"x"] * 2500)), lane="logs")
+
+    ids = await read(lambda: list(LogRow.objects.values_list("id", flat=True)))
+    assert len(set(ids)) == 2500
+    assert len({i >> 10 for i in ids}) == 3
+
+
+async def test_lines_that_nobody_wants_are_stored_but_not_encoded(master: Voice, listener: Recorder) -> None:
+    listener.topics = {"logs:master-1:WARNING"}
+    await master.tell(status(TaskState.RUNNING))
+
+    await master.tell(lines(1, b"chatter"), lines(2, b"careful", level=LogLevel.WARNING), lane="logs")
+
+    assert [m["lines"][0][5] for m in listener.messages("LOG")] == ["careful"]
+    assert await read(LogRow.objects.count) == 2
+
+
+# --- alerts, metrics, nodes -----------------------------------------------------------------------
+
+
+async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, listener: Recorder) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    evidence = (Evidence(id="e1", kind="output", text="silent"),)
+    await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.STALLED, reason="silent for 60 s", evidence=evidence))
+    assert (await task()).health == "stalled"
+
+    await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.HEALTHY, reason="output again"))
+
+    opened, resolved = listener.messages("ALERT")
+    assert (opened["level"], opened["kind"], opened["evidence"], opened["resolvedAt"]) == (
+        "error",
+        "stalled",
+        ["e1"],
+        None,
+    )
+    assert opened["id"] == resolved["id"]
+    assert resolved["resolvedAt"]
+    assert (await task()).health == "healthy"
+
+
+async def test_the_end_of_a_task_resolves_its_alerts(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.WAITING, reason="reads its input"))
+
+    await master.tell(status(TaskState.CANCELLED))
+
+    assert not await read(lambda: Alert.objects.filter(resolved_at=None).exists())
+
+
+async def test_metrics_are_pushed_at_once_and_stored_later(master: Voice, listener: Recorder) -> None:
+    metrics = Metrics(
+        cpu_percent=12.5, memory_used_bytes=1, memory_total_bytes=4, disk_used_bytes=0, disk_total_bytes=0
+    )
+
+    await master.say(metrics)
+
+    message = listener.messages("METRICS")[-1]
+    assert (message["node"], message["cpu"], message["memory"]["percent"], message["disk"]) == (
+        "master-1",
+        12.5,
+        25,
+        None,
+    )
+    assert "seq" not in message
+
+    async def stored() -> bool:
+        return await read(lambda: Node.objects.get(id="master-1").metrics.get("cpu") == 12.5)
+
+    await eventually(stored)
+
+
+async def test_a_node_out_of_sight_shows_its_tasks_as_unknown(
+    projection: Projection, master: Voice, listener: Recorder
+) -> None:
+    await master.tell(status(TaskState.RUNNING))
+
+    await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
+
+    shown = listener.messages("TASK_UPDATE")[-1]["task"]
+    assert (shown["state"], shown["nodeState"]) == ("running", "offline")
+    assert shown["unknownSince"]
+    assert listener.messages("ALERT")[-1]["kind"] == "node-offline"
+    await master.arrive(status(TaskState.RUNNING))
+    assert listener.messages("TASK_UPDATE")[-1]["task"]["unknownSince"] is None
+    assert listener.messages("ALERT")[-1]["resolvedAt"]
+
+
+async def test_an_edge_is_known_by_its_masters_word(projection: Projection, master: Voice) -> None:
+    edge = Voice(projection, "edge-1", Role.EDGE, via=master)
+    await edge.say(edge.report(state=NodeState.ONLINE))
+    await edge.tell(status(TaskState.RUNNING))
+
+    node = await read(lambda: Node.objects.get(id="edge-1"))
+    assert (node.parent, node.role, node.state) == ("master-1", "edge", "online")
+    assert (await task()).node_id == "edge-1"
+    await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
+    assert await read(lambda: Node.objects.get(id="edge-1").state) == "offline"
+
+
+async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path: Path, projection: Projection) -> None:
+    await Voice(projection, "master-1").arrive()
+    await projection.stop()
+
+    async with running_projection(tmp_path, Recorder()):
+        node = await read(lambda: Node.objects.get(id="master-1"))
+
+    assert node.state == "suspect"
+    assert not await read(Alert.objects.exists)
+
+
+# --- base clients ---------------------------------------------------------------------------------
+
+
+async def test_a_base_client_is_registered_by_its_first_update(projection: Projection) -> None:
+    base = Voice(projection, "old-1", is_base=True)
+
+    await base.say(status(TaskState.RUNNING, attempt=0))
+
+    node = await read(lambda: Node.objects.get(id="old-1"))
+    assert (node.state, node.is_base_client) == ("online", True)
+    assert (await task()).state == "running"
+    applied = await base.say(status(TaskState.PENDING))
+    assert [nack.code for nack in applied.nacks] == ["illegal-transition"]
+
+
+# --- the feed -------------------------------------------------------------------------------------
+
+
+async def test_the_feed_holds_what_was_pushed_in_order(master: Voice, listener: Recorder) -> None:
+    await master.tell(status(TaskState.RUNNING))
+    await master.tell(status(TaskState.PAUSED))
+
+    entries = await read(lambda: list(FeedEntry.objects.values_list("id", "text", "topics")))
+    states = [m for m in listener.published if m.kind == "state"]
+    assert entries == [(m.seq, m.text, " ".join(m.topics)) for m in states]
+    assert [m.seq for m in states] == sorted(m.seq for m in states)
+    assert await read(lambda: Store.objects.get().feed_seq) == states[-1].seq
+
+
+async def test_a_result_of_a_command_of_an_earlier_database_is_only_history(master: Voice) -> None:
+    applied = await master.tell(CommandResult(command_id="c-old", state=CommandState.SUCCEEDED))
+
+    assert not applied.nacks
+    assert await read(lambda: Event.objects.get().kind) == "result"

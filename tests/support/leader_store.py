@@ -1,0 +1,145 @@
+"""A projection over the test database, with a listener that remembers, and nodes that speak to it without a wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.db import connection
+
+from nodes.domain.events import (
+    Capabilities,
+    JournalMark,
+    NamedTask,
+    NodeReport,
+    Payload,
+    Project,
+    Snapshot,
+    TaskStatus,
+    Update,
+)
+from nodes.domain.states import Lane, NodeState, Role
+from nodes.hub.ports import Applied, Peer
+from nodes.projection.epoch import Epoch
+from nodes.projection.projection import Projection
+from nodes.projection.published import Published
+from nodes.wire.codec import encode_update
+from nodes.wire.v1 import node_sync_pb2 as pb
+
+T = TypeVar("T")
+
+
+async def read(function: Callable[[], T]) -> T:
+    """Runs an ORM read on a thread of its own and leaves no connection behind."""
+
+    def run() -> T:
+        try:
+            return function()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(run)
+
+
+class Recorder:
+    """A listener; `topics` are those that somebody wants."""
+
+    def __init__(self, *topics: str) -> None:
+        self.topics = set(topics)
+        self.published: list[Published] = []
+
+    def wants(self, topic: str) -> bool:
+        return topic in self.topics
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        self.published.extend(batch)
+
+    def messages(self, kind: str = "") -> list[dict[str, Any]]:
+        decoded = [json.loads(message.text) for message in self.published]
+        return [message for message in decoded if not kind or message["type"] == kind]
+
+
+class Voice:
+    """A node as the hub hears it: numbers its entries, remembers its journals."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        node_id: str,
+        role: Role = Role.MASTER,
+        *,
+        is_base: bool = False,
+        via: Voice | None = None,
+    ) -> None:
+        self.projection = projection
+        self.node_id = node_id
+        self.peer = via.peer if via else Peer(node_id=node_id, role=role, token_id=f"token-{node_id}", is_base=is_base)
+        self.role = role
+        self.seqs = {"states": 0, "logs": 0}
+
+    def journal(self, lane: str = "states") -> str:
+        return f"{self.node_id}-{lane}"
+
+    def report(self, **fields: Any) -> NodeReport:
+        capabilities = Capabilities(
+            os="Linux",
+            slots=2,
+            allows_commands=True,
+            projects=(Project(name="shop", path="/srv/shop", tasks=(NamedTask(name="build", argv=("make",)),)),),
+        )
+        return NodeReport(**{"role": self.role, "capabilities": capabilities, **fields})
+
+    async def arrive(self, *tasks: TaskStatus, max_epoch_seen: int = 0, **report: Any) -> pb.Welcome:
+        """Hello, Welcome, online, Snapshot: what a hub does for a node that connects."""
+        hello = pb.Hello(name=self.node_id, role=self.role, max_epoch_seen=max_epoch_seen)
+        for lane, seq in self.seqs.items():
+            hello.journals.add(journal_id=self.journal(lane), seq=seq, node_id=self.node_id, lane=lane)
+        welcome = await self.projection.welcome(self.peer, hello)
+        await self.projection.node_state(self.node_id, NodeState.ONLINE, link_rtt_ms=1.5)
+        await self.snapshot(*tasks, **report)
+        return welcome
+
+    async def snapshot(self, *tasks: TaskStatus, position: int | None = None, **report: Any) -> Applied:
+        seq = self.seqs["states"] if position is None else position
+        mark = JournalMark(journal_id=self.journal(), seq=seq, node_id=self.node_id, lane=Lane.STATES)
+        return await self.say(Snapshot(tasks=tasks, positions=(mark,), report=self.report(**report)))
+
+    async def say(self, *payloads: Payload) -> Applied:
+        """Ephemeral updates."""
+        return await self.send(*(self._update(payload) for payload in payloads))
+
+    async def tell(self, *payloads: Payload, lane: str = "states") -> Applied:
+        """Journaled updates, in order."""
+        return await self.send(*(self.entry(payload, lane) for payload in payloads))
+
+    def entry(self, payload: Payload, lane: str = "states", seq: int | None = None) -> pb.NodeUpdate:
+        if seq is None:
+            self.seqs[lane] += 1
+            seq = self.seqs[lane]
+        return self._update(payload, journal_id=self.journal(lane), seq=seq)
+
+    async def send(self, *updates: pb.NodeUpdate) -> Applied:
+        return await self.projection.apply(self.peer, updates)
+
+    def _update(self, payload: Payload, **position: Any) -> pb.NodeUpdate:
+        return encode_update(Update(node_id=self.node_id, payload=payload, timestamp_ms=1_700_000_000_000, **position))
+
+
+@asynccontextmanager
+async def running_projection(
+    folder: Path, listener: Recorder, revoked: set[str] | None = None
+) -> AsyncIterator[Projection]:
+    epoch = Epoch(folder / "epoch")
+    epoch.advance()
+    projection = Projection(
+        listener, epoch=epoch, public_key=b"k" * 32, leader_id="leader", revoked=lambda: revoked or set()
+    )
+    await projection.start()
+    try:
+        yield projection
+    finally:
+        await projection.stop()
