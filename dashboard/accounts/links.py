@@ -34,7 +34,7 @@ def create_login_link(username: str, *, base_url: str = "") -> str:
         if is_new:
             user.set_unusable_password()
             user.save(update_fields=["password"])
-            user.groups.add(Group.objects.get(name=Role.ADMIN))
+            user.groups.add(Group.objects.get_or_create(name=Role.ADMIN)[0])
         # Links that can no longer be used say nothing to anybody.
         LoginLink.objects.filter(Q(expires_at__lt=now) | Q(used_at__isnull=False)).delete()
         LoginLink.objects.create(user=user, digest=digest(token), expires_at=now + LINK_LIFE)
@@ -47,14 +47,17 @@ def is_usable(token: str) -> bool:
 
 
 def consume(token: str) -> User | None:
-    """The user whom this link logs in, once: of two presses at the same time one gets None."""
-    link = _usable(token).select_related("user").first()
-    if link is None:
+    """The user whom this link logs in, once: one statement both checks and uses it up, so of two presses one wins."""
+    if _usable(token).update(used_at=timezone.now()) != 1:
         return None
-    is_won = LoginLink.objects.filter(pk=link.pk, used_at=None).update(used_at=timezone.now()) == 1
-    return link.user if is_won else None
+    return LoginLink.objects.select_related("user").get(digest=_digest(token)).user
 
 
 def _usable(token: str) -> QuerySet[LoginLink]:
-    hashed = digest(token[:200].encode(errors="replace").decode())
-    return LoginLink.objects.filter(digest=hashed, used_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+    return LoginLink.objects.filter(
+        digest=_digest(token), used_at=None, expires_at__gt=timezone.now(), user__is_active=True
+    )
+
+
+def _digest(token: str) -> str:
+    return digest(token[:200].encode(errors="replace").decode())

@@ -1,7 +1,7 @@
 """The table of doors and the people who try them.
 
-A door is a way in: a page, a REST route, an admin page, a WebSocket message, a gRPC method. Each row says what each kind
-of person meets there. `people()` makes them, each with a user and, but for the anonymous, an API token.
+A door is a way in: a page, a REST route, an admin page, a WebSocket message, a gRPC method. Each row says what each
+kind of person meets there. `make_people` makes them, each with a user and, but for the anonymous, an API token.
 """
 
 from __future__ import annotations
