@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
 
-application = get_asgi_application()
+_django = get_asgi_application()
+
+# After Django is set up: it imports models.
+from dashboard.live.consumer import LiveConsumer  # noqa: E402
+
+_live = LiveConsumer.as_asgi()
+
+LIVE_PATH = "/ws/"
+
+
+async def application(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    if scope["type"] == "http":
+        await _django(scope, receive, send)
+    elif scope["type"] == "websocket" and scope["path"] == LIVE_PATH:
+        await _live(scope, receive, send)
+    elif scope["type"] == "websocket":
+        # Closed before it is accepted: the client sees a 403, the log nothing.
+        await receive()
+        await send({"type": "websocket.close"})

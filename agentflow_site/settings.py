@@ -106,8 +106,21 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if ENV.redis_url:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [ENV.redis_url], "prefix": "agentflow"},
+            "BACKEND": "dashboard.live.layer.FeedChannelLayer",
+            "CONFIG": {
+                "prefix": "agentflow",
+                "hosts": [
+                    {
+                        "address": ENV.redis_url,
+                        # redis-py's own default drops a connection that has nothing to say for 5 s, as an idle
+                        # subscription has. The layer's reads end before this does.
+                        "socket_timeout": 15.0,
+                        "socket_connect_timeout": 5.0,
+                        "socket_keepalive": True,
+                        "health_check_interval": 15,
+                    }
+                ],
+            },
         }
     }
 else:

@@ -1,0 +1,64 @@
+"""Asks again, once a minute and at a logout, what each viewer may do: a socket must not outlive the rights it was
+opened with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from dashboard.live.ports import Tickets
+from dashboard.live.threads import Threads
+from dashboard.rights import Role
+from dashboard.tickets import Viewer
+
+logger = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 60.0
+
+
+class RoleWatch:
+    """One question per person and minute, however many sockets they have open."""
+
+    def __init__(self, tickets: Tickets, threads: Threads, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
+        self._tickets = tickets
+        self._threads = threads
+        self._recheck_seconds = recheck_seconds
+        self._sockets: dict[object, tuple[Viewer, Callable[[Role], None]]] = {}
+
+    def add(self, socket: object, viewer: Viewer, on_role: Callable[[Role], None]) -> None:
+        """`on_role` is called on the loop with the role at each check."""
+        self._sockets[socket] = (viewer, on_role)
+
+    def remove(self, socket: object) -> None:
+        self._sockets.pop(socket, None)
+
+    def session_ended(self, session_key: str) -> None:
+        """A logout: its sockets lose every right at once, without asking the database (the session may still be in
+        it).
+        """
+        for viewer, on_role in list(self._sockets.values()):
+            if session_key and viewer.session_key == session_key:
+                on_role(Role.NOBODY)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._recheck_seconds)
+            await self.check()
+
+    async def check(self) -> None:
+        for who in {(v.user_id, v.session_key, v.token_id): v for v, _ in self._sockets.values()}.values():
+            try:
+                role = await self._threads.read(self._tickets.recheck, who)
+            except Exception:
+                # The database is away: nobody could read or do anything anyway; asked again in a minute.
+                logger.exception("could not check a viewer's role; asked again in %g s", self._recheck_seconds)
+                return
+            for viewer, on_role in list(self._sockets.values()):
+                if (viewer.user_id, viewer.session_key, viewer.token_id) == (
+                    who.user_id,
+                    who.session_key,
+                    who.token_id,
+                ):
+                    on_role(role)

@@ -1,0 +1,55 @@
+"""What a client asks to be done (CONTROL, RUN): its rights are checked, then `nodes.services` does it on a thread.
+
+Success is not answered here: COMMAND and TASK_UPDATE say what became of it, to everybody alike.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from dashboard.live.messages import Control, Run
+from dashboard.live.ports import Services
+from dashboard.live.threads import Threads
+from dashboard.rights import Right, Role, may, right_to_submit
+from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+
+async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> None:
+    """Returns when the Leader has stored the request. Raises `Refused`."""
+    right = right_to_submit(request.spec) if isinstance(request, Run) else Right.OPERATE
+    if not may(role, right):
+        raise Refused("forbidden", "Your role does not allow this.")
+    try:
+        if isinstance(request, Run):
+            await threads.act(services.submit_task, request.spec, actor=actor)
+        else:
+            await threads.act(
+                services.control_task,
+                request.task,
+                request.action,
+                actor=actor,
+                ref=request.ref,
+                input=request.input,
+                close_input=request.close_input,
+                reason=request.reason,
+            )
+    except TaskRejected as exc:
+        raise Refused(exc.code, str(exc)) from exc
+    except NotFound as exc:
+        raise Refused("not-found", str(exc) or "There is no such task.") from exc
+    except Conflict as exc:
+        raise Refused("conflict", str(exc) or "The task is not in a state for this.") from exc
+    except AgentFlowError as exc:
+        # A Leader that cannot be reached, above all: an operator sees why in the log, the person sees that it did not
+        # happen.
+        logger.warning("a request of %s was not taken: %s", actor, exc)
+        raise Refused("unavailable", "The Leader did not take the request; try again.") from exc

@@ -1,0 +1,110 @@
+"""Answers to SUBSCRIBE: exactly the missed messages, or a snapshot; built at most once a second for all who ask the
+same.
+
+While an answer may still be handed out, its topics are held in the broadcaster: what is committed after its position is
+remembered there for each socket that joins with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from dashboard.live import replies
+from dashboard.live.broadcaster import Broadcaster
+from dashboard.live.frames import Answer, Frame
+from dashboard.live.messages import Cursor
+from dashboard.live.ports import Feed
+from dashboard.live.threads import Threads
+
+MISSED_MESSAGES = 1000
+MISSED_BYTES = 1 << 20
+LIFETIME_SECONDS = 1.0
+_TRIES = 4
+
+_Key = tuple[tuple[str, ...], Cursor | None, bool]
+
+
+class Answers:
+    def __init__(
+        self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, lifetime_seconds: float = LIFETIME_SECONDS
+    ) -> None:
+        self._feed = feed
+        self._broadcaster = broadcaster
+        self._threads = threads
+        self._lifetime_seconds = lifetime_seconds
+        self._building: dict[_Key, asyncio.Task[Answer]] = {}
+        self.builds = 0
+
+    async def get(self, topics: Sequence[str], since: Cursor | None = None, *, is_base: bool = False) -> Answer:
+        """An answer that the broadcaster can join on to: join before the next `await`, or something may be missed.
+
+        `is_base`: for a client that may know only the base messages, so each node and task follows as one of those.
+        Raises what the database raises.
+        """
+        key = (tuple(sorted(set(topics))), since, is_base)
+        for _ in range(_TRIES):
+            task = self._building.get(key) or self._start(key)
+            answer = await asyncio.shield(task)
+            if self._broadcaster.reaches(answer.seq):
+                return answer
+            # Thousands of messages within one second: this one is too old already.
+            await asyncio.sleep(self._lifetime_seconds)
+        raise TimeoutError("the feed outruns its snapshots")
+
+    def _start(self, key: _Key) -> asyncio.Task[Answer]:
+        topics = key[0]
+        # Held before the position is read: nothing committed later can be missed.
+        self._broadcaster.hold(topics)
+        self.builds += 1
+        task = asyncio.get_running_loop().create_task(self._threads.read(self._build, *key), name="live-answer")
+        self._building[key] = task
+        task.add_done_callback(lambda done: self._built(key, done))
+        return task
+
+    def _built(self, key: _Key, task: asyncio.Task[Answer]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._expire(key)
+        else:
+            asyncio.get_running_loop().call_later(self._lifetime_seconds, self._expire, key)
+
+    def _expire(self, key: _Key) -> None:
+        del self._building[key]
+        self._broadcaster.release(key[0])
+
+    # --- on a reader thread -----------------------------------------------------------------------
+
+    def _build(self, topics: tuple[str, ...], since: Cursor | None, is_base: bool) -> Answer:
+        # The position first, then the state: what changes in between comes again, and is never missing.
+        store, seq = self._feed.position()
+        if since is not None and since.store in ("", store) and since.seq <= seq:
+            missed = self._missed(topics, since.seq, store, seq)
+            if missed is not None:
+                return missed
+        place = {"type": "SNAPSHOT", "store": store, "seq": str(seq), "topics": list(topics)}
+        snapshot: dict[str, Any] = {**place, **self._feed.snapshot(topics), **place}
+        messages = [snapshot, *(_base_messages(snapshot) if is_base else ())]
+        return Answer([Frame(replies.encode(message), seq=seq) for message in messages], store=store, seq=seq)
+
+    def _missed(self, topics: tuple[str, ...], since: int, store: str, seq: int) -> Answer | None:
+        missed = self._feed.feed_since(since, topics, MISSED_MESSAGES + 1)
+        if missed is None or len(missed) > MISSED_MESSAGES:
+            return None
+        frames = [Frame.of(published, 0.0) for published in missed]
+        seq = max(seq, missed[-1].seq) if missed else seq
+        frames.append(replies.pong(store=store, seq=seq, push_ms=None))
+        answer = Answer(frames, store=store, seq=seq)
+        return answer if answer.size_bytes <= MISSED_BYTES else None
+
+
+def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
+    """The state once more, as the messages that a client of the base specification knows."""
+    place = {"store": snapshot["store"], "seq": snapshot["seq"]}
+    found: list[dict[str, Any]] = []
+    for name, kind, field in (("nodes", "NODE_STATUS", "node"), ("tasks", "TASK_UPDATE", "task")):
+        items = snapshot.get(name)
+        found += [{"type": kind, **place, field: item} for item in items if item] if isinstance(items, list) else []
+    alerts = snapshot.get("alerts")
+    found += [{**alert, "type": "ALERT", **place} for alert in alerts] if isinstance(alerts, list) else []
+    return found

@@ -1,0 +1,196 @@
+"""Hands each committed message to the outboxes of the sockets that listen; the pool of sockets of one process.
+
+One message is encoded once however many sockets listen, a socket is woken once per batch, and nothing is done for
+nobody. Everything but `wants` runs on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from dashboard.live.frames import Frame
+from dashboard.live.outbox import Outbox
+from nodes.projection.published import Published
+
+# What is remembered for sockets that join from a snapshot of a moment ago.
+HISTORY_MESSAGES = 4000
+HISTORY_BYTES = 4 << 20
+# Batches wait for the writers of earlier ones to have had a turn; more than this many messages do not wait.
+_WAITING_MESSAGES = 10_000
+
+
+class Broadcaster:
+    """Implements `nodes.projection.published.Listener`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Topic → outbox → feed number up to which the outbox needs nothing of this topic (its snapshot has it).
+        self._index: dict[str, dict[Outbox, int]] = {}
+        self._outboxes: set[Outbox] = set()
+        self._holds: dict[str, int] = {}
+        # Messages of wanted topics after `_history_floor`, oldest first.
+        self._history: deque[tuple[Published, Frame]] = deque()
+        self._history_bytes = 0
+        self._history_floor = 0
+        self._position = 0
+        self._waiting: deque[Sequence[Published]] = deque()
+        self._waiting_messages = 0
+        self._is_yielding = False
+
+    @property
+    def position(self) -> int:
+        """The newest feed number handed out here; 0 = none yet."""
+        return self._position
+
+    @property
+    def socket_count(self) -> int:
+        return len(self._outboxes)
+
+    # --- the projection's side --------------------------------------------------------------------
+
+    def wants(self, topic: str) -> bool:
+        """Thread-safe: two look-ups in dictionaries."""
+        return topic in self._index or topic in self._holds
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        """Delivers at once, unless an earlier batch was delivered in this same turn of the loop.
+
+        Then it waits until the writers have had their turn: a burst of batches must not overflow the outbox of a
+        client that reads.
+        """
+        if self._waiting_messages > _WAITING_MESSAGES:
+            while self._waiting:
+                self._deliver(self._waiting.popleft())
+            self._waiting_messages = 0
+        if self._is_yielding:
+            self._waiting.append(batch)
+            self._waiting_messages += len(batch)
+            return
+        if self._deliver(batch):
+            self._yield_turn()
+
+    def advance(self, seq: int) -> None:
+        """The feed has got here, with nothing more for anybody."""
+        if not self._waiting:
+            self._position = max(self._position, seq)
+
+    def restart(self, seq: int) -> None:
+        """The feed cannot be continued: every socket is closed, and its client comes back for a snapshot."""
+        self._waiting.clear()
+        self._waiting_messages = 0
+        self._history.clear()
+        self._history_bytes = 0
+        self._position = self._history_floor = seq
+        for outbox in self._outboxes:
+            outbox.overflow()
+            outbox.wake()
+
+    def _yield_turn(self) -> None:
+        self._is_yielding = True
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._is_yielding = False
+        while self._waiting:
+            batch = self._waiting.popleft()
+            self._waiting_messages -= len(batch)
+            if self._deliver(batch):
+                self._yield_turn()
+                return
+
+    def _deliver(self, batch: Sequence[Published]) -> bool:
+        """True when at least one socket was woken."""
+        now = self._clock()
+        woken: set[Outbox] = set()
+        for published in batch:
+            seq = published.seq
+            self._position = max(self._position, seq)
+            listeners = [self._index[topic] for topic in published.topics if topic in self._index]
+            if not listeners and not any(topic in self._holds for topic in published.topics):
+                continue
+            frame = Frame.of(published, now)
+            if seq:
+                self._remember(published, frame)
+            reached: set[Outbox] = set()
+            for floors in listeners:
+                for outbox, floor in floors.items():
+                    # Once per socket, also when it listens to two of the topics.
+                    if (seq > floor or not seq) and outbox not in reached:
+                        outbox.put(frame)
+                        reached.add(outbox)
+            woken |= reached
+        for outbox in woken:
+            outbox.wake()
+        return bool(woken)
+
+    def _remember(self, published: Published, frame: Frame) -> None:
+        self._history.append((published, frame))
+        self._history_bytes += frame.size_bytes
+        while len(self._history) > HISTORY_MESSAGES or self._history_bytes > HISTORY_BYTES:
+            oldest, dropped = self._history.popleft()
+            self._history_bytes -= dropped.size_bytes
+            self._history_floor = oldest.seq
+
+    # --- the sockets' side ------------------------------------------------------------------------
+
+    def add(self, outbox: Outbox) -> None:
+        self._outboxes.add(outbox)
+
+    def remove(self, outbox: Outbox) -> None:
+        self.leave(outbox, list(self._index))
+        self._outboxes.discard(outbox)
+
+    def hold(self, topics: Iterable[str]) -> None:
+        """Remembers messages of these topics from now on, though no socket may listen yet. Undone by `release`."""
+        for topic in topics:
+            self._holds[topic] = self._holds.get(topic, 0) + 1
+
+    def release(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self._holds[topic] -= 1
+            if not self._holds[topic]:
+                del self._holds[topic]
+        self._forget_if_idle()
+
+    def reaches(self, seq: int) -> bool:
+        """Whether everything after `seq` is still remembered, for topics that were held since then."""
+        return seq >= self._history_floor
+
+    def join(self, outbox: Outbox, topics: Iterable[str], *, after: int) -> None:
+        """Everything of `topics` after feed number `after`, first what is remembered, then what comes.
+
+        The caller has held the topics since before `after` was read, and `reaches(after)`: nothing lies in between.
+        """
+        joined = set(topics)
+        for published, frame in self._history:
+            # Also what another topic has brought already: the snapshot that this follows may be older than that.
+            if published.seq > after and not joined.isdisjoint(published.topics):
+                outbox.put(frame)
+        for topic in joined:
+            self._index.setdefault(topic, {})[outbox] = after
+        outbox.wake()
+
+    def leave(self, outbox: Outbox, topics: Iterable[str]) -> None:
+        for topic in topics:
+            floors = self._index.get(topic)
+            if floors is not None:
+                floors.pop(outbox, None)
+                if not floors:
+                    del self._index[topic]
+        self._forget_if_idle()
+
+    def topics(self) -> frozenset[str]:
+        """Every topic that is wanted now."""
+        return frozenset((*self._index, *self._holds))
+
+    def topics_of(self, outbox: Outbox) -> list[str]:
+        return [topic for topic, floors in self._index.items() if outbox in floors]
+
+    def _forget_if_idle(self) -> None:
+        if not self._index and not self._holds:
+            self._history.clear()
+            self._history_bytes = 0
+            self._history_floor = self._position

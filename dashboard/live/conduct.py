@@ -1,0 +1,53 @@
+"""How one client behaves: message rate and repeated offences. Pure: time is passed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+
+MESSAGES_PER_SECOND = 20
+ACKS_PER_SECOND = 4
+# So many offences within so many seconds close the socket.
+OFFENCES = 10
+OFFENCE_SECONDS = 60.0
+
+
+class Offence(IntEnum):
+    """The value is the close code of a repeat offender."""
+
+    BAD_MESSAGE = 4400
+    OVERSIZE = 4009
+    TOO_FAST = 4029
+
+
+class Bucket:
+    """`per_second` tokens a second, one second's worth at once."""
+
+    def __init__(self, per_second: int, now: float) -> None:
+        self._per_second = per_second
+        self._tokens = float(per_second)
+        self._filled_mono = now
+
+    def take(self, now: float) -> bool:
+        self._tokens = min(self._per_second, self._tokens + (now - self._filled_mono) * self._per_second)
+        self._filled_mono = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Conduct:
+    def __init__(self, now: float) -> None:
+        self._messages = Bucket(MESSAGES_PER_SECOND, now)
+        self._acks = Bucket(ACKS_PER_SECOND, now)
+        self._offences: deque[float] = deque(maxlen=OFFENCES)
+
+    def may_send(self, now: float, *, is_ack: bool) -> bool:
+        """Whether this message keeps to the rate. ACKs count only above their own rate."""
+        return (is_ack and self._acks.take(now)) or self._messages.take(now)
+
+    def offended(self, now: float) -> bool:
+        """Notes an offence; True when it was one too many."""
+        self._offences.append(now)
+        return len(self._offences) == OFFENCES and now - self._offences[0] <= OFFENCE_SECONDS

@@ -1,0 +1,347 @@
+"""One dashboard's socket at `/ws/`: authenticates, subscribes its outbox to topics, and forwards. docs/websocket.md.
+
+It knows nothing of nodes or tasks. PING and ACK are answered at once; everything that waits for a database is done in
+the order asked, by one task per socket. All writing is the writer's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+
+from dashboard.live import origin, process, replies
+from dashboard.live.actions import Refused, act
+from dashboard.live.conduct import Conduct, Offence
+from dashboard.live.flow import Flow
+from dashboard.live.frames import Frame
+from dashboard.live.messages import Ack, Auth, Chat, ClientMessage, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
+from dashboard.live.outbox import Outbox
+from dashboard.live.parse import MAX_MESSAGE_BYTES, BadMessage, parse
+from dashboard.live.topics import DEFAULT_TOPICS
+from dashboard.live.transport import WriteBuffer
+from dashboard.live.writer import SlowClient, Writer
+from dashboard.rights import Right, Role, may
+from dashboard.tickets import Viewer
+
+logger = logging.getLogger(__name__)
+
+AUTH_SECONDS = 5.0
+# AUTH stays "alone" when nothing has been subscribed to for so long after it.
+ALONE_SECONDS = 0.5
+MAX_TOPICS = 200
+_MAX_JOBS = 32
+_ABORT_SECONDS = 3.0
+_REACH_SECONDS = 2.0
+
+CLOSE_ERROR = 1011
+CLOSE_TRY_LATER = 1013
+CLOSE_SLOW = 4008
+CLOSE_UNAUTHORIZED = 4401
+
+Job = Callable[[], Awaitable[None]]
+
+
+class LiveConsumer(AsyncConsumer):
+    """No channel layer: the broadcaster feeds it, and a group member per client would cost several times as much."""
+
+    channel_layer_alias = "none"
+
+    def __init__(self, *, live: process.Live | None = None) -> None:
+        self._live = live or process.current()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running: list[asyncio.Task[None]] = []
+        self._is_closing = False
+        self._is_open = False
+        self._origin = origin.Verdict.FOREIGN
+        self._viewer: Viewer | None = None
+        self._role = Role.NOBODY
+        self._has_asked_auth = False
+        self._store = ""
+        # Complete up to here since the first answer, whatever the broadcaster has seen.
+        self._base_seq = 0
+        # Default topics that AUTH brings along until the client has said what it wants.
+        self._pending_topics: list[str] = []
+        self._timers: list[asyncio.TimerHandle] = []
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue(_MAX_JOBS)
+        self._conduct = Conduct(time.monotonic())
+        self._outbox = Outbox()
+        self._flow = Flow()
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._buffer = WriteBuffer(send)
+        self._writer = Writer(
+            send,
+            self._outbox,
+            self._flow,
+            self._buffer,
+            say_position=self._say_position,
+            on_slow=lambda: self._close(CLOSE_SLOW),
+        )
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    await super().__call__(scope, receive, send)
+                finally:
+                    self._stop()
+        finally:
+            if self._is_open:
+                self._live.broadcaster.remove(self._outbox)
+                self._live.roles.remove(self)
+                await self._live.leave()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Straight to the handler: the base class first hops to Django's one shared thread, at every message."""
+        kind = message["type"]
+        if kind == "websocket.receive":
+            self._received(message)
+        elif kind == "websocket.connect":
+            await self._connected()
+        elif kind == "websocket.disconnect":
+            raise StopConsumer
+
+    async def _connected(self) -> None:
+        self._origin = origin.judge(
+            self.scope["headers"],
+            is_behind_https_proxy=self._live.is_behind_https_proxy,
+            is_secure=self.scope.get("scheme") in ("https", "wss"),
+        )
+        if self._origin is origin.Verdict.FOREIGN:
+            # Before accept: the browser sees a 403.
+            await self.base_send({"type": "websocket.close"})
+            raise StopConsumer
+        await self.base_send({"type": "websocket.accept"})
+        self._is_open = True
+        self._start(self._write(), "live-writer")
+        self._start(self._work(), "live-jobs")
+        self._live.broadcaster.add(self._outbox)
+        self._after(AUTH_SECONDS, self._auth_is_late)
+        try:
+            await self._live.enter()
+        except TimeoutError:
+            self._close(CLOSE_TRY_LATER)
+
+    def _start(self, work: Any, name: str) -> None:
+        if self._tasks is not None:
+            self._running.append(self._tasks.create_task(work, name=name))
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
+
+    def _stop(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._running:
+            task.cancel()
+
+    def _close(self, code: int) -> None:
+        """Ends the socket: nothing more is sent, what waits is dropped, and a client that does not answer is cut
+        off.
+        """
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._stop()
+        self._live.broadcaster.remove(self._outbox)
+        self._live.roles.remove(self)
+        self._outbox.overflow()
+        self._running = []
+        self._start(self._send_close(code), "live-close")
+
+    async def _send_close(self, code: int) -> None:
+        try:
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await self.base_send({"type": "websocket.close", "code": code})
+        except TimeoutError:
+            # Its buffer is full for good: the abort below ends it.
+            pass
+        # Cancelled as soon as the client has gone by itself.
+        await asyncio.sleep(_ABORT_SECONDS)
+        self._buffer.abort()
+
+    async def _write(self) -> None:
+        try:
+            await self._writer.run()
+        except SlowClient:
+            self._close(CLOSE_SLOW)
+        except Exception:
+            logger.exception("writing to a dashboard failed; its socket is closed")
+            self._close(CLOSE_ERROR)
+
+    async def _work(self) -> None:
+        """Does in order what needs a database or the Leader."""
+        while True:
+            job = await self._jobs.get()
+            try:
+                await job()
+            except Exception:
+                logger.exception("a dashboard's request failed; its socket is closed")
+                self._close(CLOSE_ERROR)
+
+    def _enqueue(self, job: Job, ref: str = "") -> None:
+        try:
+            self._jobs.put_nowait(job)
+        except asyncio.QueueFull:
+            self._say(replies.error("busy", "Too many requests are waiting.", ref))
+
+    def _say(self, frame: Frame) -> None:
+        self._outbox.put(frame)
+        self._outbox.wake()
+
+    def _say_position(self) -> None:
+        if self._viewer is not None:
+            seq = self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
+            self._say(replies.pong(store=self._store, seq=seq, push_ms=self._flow.push_ms))
+
+    # --- what comes in ----------------------------------------------------------------------------
+
+    def _received(self, event: dict[str, Any]) -> None:
+        if self._is_closing:
+            return
+        now = time.monotonic()
+        text = event.get("text")
+        if text is None:
+            self._offended(Offence.BAD_MESSAGE, "not-text", "Messages are text frames.", now)
+        elif len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES:
+            self._offended(Offence.OVERSIZE, "too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.", now)
+        else:
+            # The rate first: a flood must not cost a parse each. Only what looks like an ACK has a rate of its own.
+            may_be_ack = len(text) < 256 and '"ACK"' in text
+            if not self._conduct.may_send(now, is_ack=may_be_ack):
+                self._offended(Offence.TOO_FAST, "too-fast", "At most 20 messages a second.", now)
+                return
+            try:
+                message = parse(text)
+            except BadMessage as bad:
+                self._offended(Offence.BAD_MESSAGE, bad.code, bad.text, now, bad.ref)
+                return
+            self._handle(message, now)
+
+    def _offended(self, offence: Offence, code: str, text: str, now: float, ref: str = "") -> None:
+        if self._conduct.offended(now):
+            self._close(offence.value)
+        else:
+            self._say(replies.error(code, text, ref))
+
+    def _handle(self, message: ClientMessage, now: float) -> None:
+        if isinstance(message, Auth):
+            self._ask_auth(message)
+        elif not self._has_asked_auth:
+            self._close(CLOSE_UNAUTHORIZED)
+        elif isinstance(message, Ping):
+            self._say_position()
+        elif isinstance(message, Ack):
+            if self._flow.acked(message.seq, now=now, held_seconds=message.held_seconds):
+                self._writer.acked()
+        elif isinstance(message, Subscribe):
+            self._enqueue(lambda: self._subscribe(message), message.ref)
+        elif isinstance(message, Unsubscribe):
+            self._enqueue(lambda: self._unsubscribe(message))
+        elif isinstance(message, Control | Run):
+            self._enqueue(lambda: self._act(message), message.ref)
+        elif isinstance(message, Chat):
+            self._say(replies.error("not-available", "The conversation is not built yet.", message.ref))
+
+    # --- authentication ---------------------------------------------------------------------------
+
+    def _auth_is_late(self) -> None:
+        if self._viewer is None:
+            self._close(CLOSE_UNAUTHORIZED)
+
+    def _ask_auth(self, message: Auth) -> None:
+        if self._has_asked_auth:
+            self._say(replies.error("already-authenticated", "AUTH comes once."))
+            return
+        self._has_asked_auth = True
+        self._enqueue(lambda: self._authenticate(message))
+
+    async def _authenticate(self, message: Auth) -> None:
+        viewer = await self._live.threads.read(self._live.tickets.authenticate, message.token)
+        if viewer is None or (self._origin is origin.Verdict.NONE and not viewer.is_program):
+            self._close(CLOSE_UNAUTHORIZED)
+            return
+        self._store, seq = await self._live.threads.read(self._live.feed.position)
+        self._viewer = viewer
+        self._base_seq = 0
+        self._writer.is_batching = message.is_batching
+        self._live.roles.add(self, viewer, self._role_is)
+        self._role_is(viewer.role)
+        self._say(
+            replies.auth_ok(
+                user=viewer.username,
+                role=viewer.role,
+                store=self._store,
+                seq=seq,
+                heartbeat_seconds=self._live.heartbeat_seconds,
+            )
+        )
+        self._pending_topics = list(DEFAULT_TOPICS)
+        self._after(ALONE_SECONDS, lambda: self._enqueue(self._subscribe_alone))
+
+    def _role_is(self, role: Role) -> None:
+        self._role = role
+        if not may(role, Right.VIEW):
+            self._close(CLOSE_UNAUTHORIZED)
+
+    # --- topics -----------------------------------------------------------------------------------
+
+    async def _subscribe_alone(self) -> None:
+        topics, self._pending_topics = self._pending_topics, []
+        if topics:
+            await self._join(topics, None, is_base=not self._writer.is_batching)
+
+    async def _subscribe(self, message: Subscribe) -> None:
+        topics = list(dict.fromkeys((*message.topics, *self._pending_topics)))
+        mine = self._live.broadcaster.topics_of(self._outbox)
+        if len({*topics, *mine}) > MAX_TOPICS:
+            self._say(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
+            return
+        self._pending_topics = []
+        await self._join(topics, message.since)
+
+    async def _join(self, topics: list[str], since: Cursor | None, *, is_base: bool = False) -> None:
+        broadcaster = self._live.broadcaster
+        answer = await self._live.answers.get(topics, since, is_base=is_base)
+        if not set(broadcaster.topics_of(self._outbox)) <= set(topics):
+            # What other topics have up to the answer's position must come before it: the client's cursor is one number.
+            await self._reached(answer.seq)
+            answer = await self._live.answers.get(topics, since, is_base=is_base)
+        if self._is_closing:
+            return
+        self._base_seq = self._base_seq or answer.seq
+        self._outbox.put_answer(answer)
+        broadcaster.join(self._outbox, topics, after=answer.seq)
+
+    async def _reached(self, seq: int) -> None:
+        """Numbers may be left unused, so this gives up after a while; then nothing below `seq` is under way."""
+        deadline = time.monotonic() + _REACH_SECONDS
+        # Rare and short: an event for every position is not worth its upkeep.
+        while self._live.broadcaster.position < seq and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def _unsubscribe(self, message: Unsubscribe) -> None:
+        self._pending_topics = [topic for topic in self._pending_topics if topic not in message.topics]
+        self._live.broadcaster.leave(self._outbox, message.topics)
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    async def _act(self, message: Control | Run) -> None:
+        if self._viewer is None:
+            return
+        try:
+            await act(
+                message,
+                role=self._role,
+                actor=self._viewer.username,
+                services=self._live.services,
+                threads=self._live.threads,
+            )
+        except Refused as refused:
+            self._say(replies.error(refused.code, refused.text, message.ref))

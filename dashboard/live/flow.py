@@ -1,0 +1,74 @@
+"""How far one client is behind: the window of what it has not acknowledged, and the push latency that its ACKs show.
+
+A client that never ACKs (a base client) has no window; the server's write buffer alone holds it back. Pure: time is
+passed in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+WINDOW_MESSAGES = 1000
+WINDOW_BYTES = 1 << 20
+# Turns remembered of a client that has not sent its first ACK yet.
+_UNPROVEN_TURNS = 64
+_LATENCY_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    last_seq: int
+    messages: int
+    size_bytes: int
+    published_mono: float  # Of its newest event; 0 = only answers.
+
+
+class Flow:
+    def __init__(self) -> None:
+        self.is_acking = False
+        self._turns: deque[_Turn] = deque()
+        self._messages = 0
+        self._bytes = 0
+        self._samples: deque[float] = deque(maxlen=_LATENCY_SAMPLES)
+
+    @property
+    def has_room(self) -> bool:
+        return not self.is_acking or (self._messages < WINDOW_MESSAGES and self._bytes < WINDOW_BYTES)
+
+    @property
+    def push_ms(self) -> float | None:
+        """Median of the last few: from the commit's publication until the client's ACK was here; None = not known
+        yet.
+        """
+        return round(median(self._samples) * 1000, 1) if self._samples else None
+
+    def sent(self, *, last_seq: int, messages: int, size_bytes: int, published_mono: float) -> None:
+        """One turn of the writer went out; `last_seq` 0 (nothing of the feed in it) is not tracked."""
+        if not last_seq:
+            return
+        self._turns.append(_Turn(last_seq, messages, size_bytes, published_mono))
+        self._messages += messages
+        self._bytes += size_bytes
+        if not self.is_acking and len(self._turns) > _UNPROVEN_TURNS:
+            self._forget()
+
+    def acked(self, seq: int, *, now: float, held_seconds: float = 0.0) -> bool:
+        """The client has applied everything up to `seq`. True when that made room. `held_seconds`: it waited so long
+        to say so.
+        """
+        self.is_acking = True
+        newest = 0.0
+        had_room = self.has_room
+        while self._turns and self._turns[0].last_seq <= seq:
+            newest = self._forget().published_mono or newest
+        if newest:
+            self._samples.append(max(0.0, now - newest - held_seconds))
+        return not had_room and self.has_room
+
+    def _forget(self) -> _Turn:
+        turn = self._turns.popleft()
+        self._messages -= turn.messages
+        self._bytes -= turn.size_bytes
+        return turn

@@ -1,0 +1,201 @@
+"""Follows the feed in a web process of its own: a hint comes over Redis, the messages come out of the database.
+
+One subscription for the whole process. While Redis is away the position is looked at every few seconds instead, and
+whenever a subscription begins (again) everything since the last read is fetched: a lost hint costs a read, never an
+event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
+from redis.exceptions import RedisError
+
+from dashboard.live.announcer import GROUP
+from dashboard.live.broadcaster import Broadcaster
+from dashboard.live.delays import Delays
+from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
+from dashboard.live.ports import Feed
+from dashboard.live.threads import Threads
+from dashboard.live.topics import NODES
+from nodes.projection.published import Published
+
+logger = logging.getLogger(__name__)
+
+READ_MESSAGES = 500
+# How often the position is looked at while no hints can come.
+BLIND_SECONDS = 2.0
+_START_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    store: str
+    position: int
+    messages: Sequence[Published] | None  # None = the feed does not reach back so far.
+
+
+class Follower:
+    """`run` may be run again after it was cancelled; it then begins at the feed's end."""
+
+    def __init__(
+        self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, layer: FeedChannelLayer | None
+    ) -> None:
+        self._feed = feed
+        self._broadcaster = broadcaster
+        self._threads = threads
+        self._layer = layer
+        self._store = ""
+        self._cursor = 0
+        self._is_blind = True
+        self._ready = asyncio.Event()
+        self._started = asyncio.Event()
+
+    async def started(self) -> None:
+        """Returns when the position is known from which on nothing is missed. Raises `TimeoutError`: the database is
+        away.
+        """
+        async with asyncio.timeout(_START_SECONDS):
+            await self._started.wait()
+
+    async def run(self) -> None:
+        try:
+            await self._begin()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(), name="feed-follow")
+                if self._layer is not None:
+                    tasks.create_task(self._listen(self._layer.on_loop()), name="feed-listen")
+        finally:
+            self._started.clear()
+            if self._layer is not None:
+                await self._layer.on_loop().flush()
+
+    async def _begin(self) -> None:
+        if self._layer is None:
+            logger.warning("AGENTFLOW_REDIS_URL is not set: the database is asked for news every %g s", BLIND_SECONDS)
+        delays = Delays()
+        while True:
+            try:
+                self._store, self._cursor = await self._threads.read(self._feed.position)
+                break
+            except DatabaseError as exc:
+                await self._database_failed(exc, delays)
+        self._broadcaster.advance(self._cursor)
+        self._started.set()
+
+    # --- hints ------------------------------------------------------------------------------------
+
+    async def _listen(self, layer: FeedLoopLayer) -> None:
+        layer.on_disconnect = self._went_blind
+        layer.on_reconnect = self._sees_again
+        delays = Delays()
+        while True:
+            try:
+                channel: str = await layer.new_channel()
+                await layer.group_add(GROUP, channel)
+                break
+            except (RedisError, OSError, TimeoutError) as exc:
+                delay = delays.next_seconds()
+                layer.disconnected(exc, delay)
+                await layer.flush()
+                await asyncio.sleep(delay)
+        while True:
+            self._hinted(await layer.next_message(channel))
+
+    def _hinted(self, hint: Mapping[str, Any]) -> None:
+        """Anybody who can write to Redis can send one, so it can do no more than cause a read or show a figure."""
+        seq, ephemeral = hint.get("seq"), hint.get("ephemeral")
+        if isinstance(seq, int) and seq > self._cursor:
+            self._ready.set()
+        if isinstance(ephemeral, list) and self._broadcaster.wants(NODES):
+            self._broadcaster.publish([metrics for text in ephemeral if (metrics := _metrics(text)) is not None])
+
+    def _went_blind(self) -> None:
+        self._is_blind = True
+        self._ready.set()
+
+    def _sees_again(self) -> None:
+        self._is_blind = False
+        self._ready.set()
+
+    # --- the database -----------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        delays = Delays()
+        while True:
+            await self._wait()
+            try:
+                # Each read waits for its thread, so the writers get their turn on a long way to catch up.
+                is_behind = True
+                while is_behind:
+                    is_behind = await self._advance()
+            except DatabaseError as exc:
+                await self._database_failed(exc, delays)
+                self._ready.set()
+            else:
+                delays.reset()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(BLIND_SECONDS if self._is_blind else None):
+                await self._ready.wait()
+        except TimeoutError:
+            # Blind: have a look.
+            pass
+        self._ready.clear()
+
+    async def _advance(self) -> bool:
+        """Reads and publishes once; True when there may be more."""
+        topics = self._broadcaster.topics()
+        reading = await self._threads.read(self._read, self._cursor, tuple(topics))
+        if reading.store != self._store or reading.position < self._cursor or reading.messages is None:
+            logger.warning("the feed cannot be followed from %d; every dashboard starts again", self._cursor)
+            self._store, self._cursor = reading.store, reading.position
+            self._broadcaster.restart(reading.position)
+            return False
+        if not self._broadcaster.topics() <= topics:
+            # Somebody began to listen during the read; a topic must not be passed over.
+            return True
+        messages = reading.messages
+        if messages:
+            self._broadcaster.publish(messages)
+        is_full = len(messages) >= READ_MESSAGES
+        self._cursor = messages[-1].seq if is_full else max([reading.position, *(m.seq for m in messages[-1:])])
+        self._broadcaster.advance(self._cursor)
+        return is_full
+
+    def _read(self, cursor: int, topics: Sequence[str]) -> _Reading:
+        # The position first: what is committed in between is read now and, being in order, not again.
+        store, position = self._feed.position()
+        messages = self._feed.feed_since(cursor, topics, READ_MESSAGES) if topics and position > cursor else []
+        return _Reading(store=store, position=position, messages=messages)
+
+    async def _database_failed(self, exc: Exception, delays: Delays) -> None:
+        delay = delays.next_seconds()
+        logger.warning("the feed cannot be read: %s; tried again in %.1f s", exc, delay)
+        await asyncio.sleep(delay)
+
+
+def feed_layer() -> FeedChannelLayer | None:
+    """The Redis channel layer of the settings, if there is one."""
+    layer = get_channel_layer()
+    return layer if isinstance(layer, FeedChannelLayer) else None
+
+
+def _metrics(text: object) -> Published | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(message, dict) or message.get("type") != "METRICS" or not isinstance(message.get("node"), str):
+        return None
+    return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")

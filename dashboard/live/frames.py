@@ -1,0 +1,62 @@
+"""One message on its way to sockets: encoded once, shared by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import orjson
+
+from nodes.projection.published import Published
+
+Lane = Literal["states", "metrics", "logs"]
+
+_LANES: dict[str, Lane] = {"state": "states", "metrics": "metrics", "logs": "logs"}
+
+
+class Frame:
+    """A message as text. `event` is the ASGI event that sends it, one object for all sockets."""
+
+    __slots__ = ("_lines", "event", "key", "lane", "published_mono", "seq", "size_bytes", "text")
+
+    def __init__(self, text: str, *, lane: Lane = "states", seq: int = 0, key: str = "", published_mono: float = 0.0):
+        self.text = text
+        self.lane = lane
+        self.seq = seq  # Feed number; 0 = not part of the feed.
+        self.key = key  # Of two metrics with one key only the newer counts.
+        self.published_mono = published_mono  # When its commit reached the broadcaster; 0 = an answer, not an event.
+        self.size_bytes = len(text) if text.isascii() else len(text.encode())
+        self.event: dict[str, Any] = {"type": "websocket.send", "text": text}
+        self._lines = -1
+
+    @classmethod
+    def of(cls, published: Published, published_mono: float) -> Frame:
+        return cls(
+            published.text,
+            lane=_LANES[published.kind],
+            seq=published.seq,
+            key=published.key,
+            published_mono=published_mono,
+        )
+
+    @property
+    def line_count(self) -> int:
+        """Lines of a LOG message, counted once for all sockets. Text is hostile, so only parsing counts them right."""
+        if self._lines < 0:
+            self._lines = len(orjson.loads(self.text).get("lines", ())) if self.lane == "logs" else 0
+        return self._lines
+
+
+class Answer:
+    """What a SUBSCRIBE is answered with, shared by every socket that asked the same: a SNAPSHOT, or the missed
+    messages.
+    """
+
+    __slots__ = ("first_seq", "frames", "seq", "size_bytes", "store")
+
+    def __init__(self, frames: Sequence[Frame], *, store: str, seq: int) -> None:
+        self.frames = frames
+        self.store = store
+        self.seq = seq  # It is complete up to this feed number.
+        self.first_seq = min((frame.seq for frame in frames if frame.seq), default=0)
+        self.size_bytes = sum(frame.size_bytes for frame in frames)

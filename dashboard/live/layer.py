@@ -1,0 +1,96 @@
+"""The Redis channel layer, mended where it matters here. It carries hints; the database is the truth.
+
+channels_redis 4.3.0's pub/sub layer takes `on_disconnect` and `on_reconnect` and never calls them, wakes ten times a
+second, and logs a traceback a second while Redis is away. A subscriber must know when it was deaf: what was hinted at
+meanwhile is gone. So here the receiver waits without polling, calls both, and says an outage in one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
+from redis.exceptions import RedisError
+
+from dashboard.live.delays import Delays
+
+logger = logging.getLogger(__name__)
+
+# A blocked read returns after this long, so that redis-py sends its health check and a dead link is noticed.
+READ_SECONDS = 10.0
+
+
+class _Connection(RedisSingleShardConnection):
+    async def _do_receiving(self) -> None:
+        layer: FeedLoopLayer = self.channel_layer
+        delays = Delays()
+        while True:
+            try:
+                if self._pubsub is None or not self._pubsub.subscribed:
+                    await asyncio.sleep(0.05)
+                    continue
+                message = await self._pubsub.get_message(ignore_subscribe_messages=False, timeout=READ_SECONDS)
+            except (RedisError, OSError, TimeoutError) as exc:
+                delay = delays.next_seconds()
+                layer.disconnected(exc, delay)
+                await asyncio.sleep(delay)
+                continue
+            if message is None:
+                continue
+            delays.reset()
+            if message["type"] == "subscribe":
+                # Also after every reconnect: redis-py subscribes again by itself.
+                layer.subscribed()
+            elif message["type"] == "message":
+                self._receive_message(message)
+
+
+class FeedLoopLayer(RedisPubSubLoopLayer):
+    """The layer of one event loop. Set `on_disconnect` and `on_reconnect`; both are called on the loop."""
+
+    on_disconnect: Callable[[], None] | None
+    on_reconnect: Callable[[], None] | None
+
+    def __init__(self, hosts: list[Mapping[str, Any]], **kwargs: Any) -> None:
+        super().__init__(hosts=hosts, **kwargs)
+        self._shards = [_Connection(shard.host, self) for shard in self._shards]
+        self._is_down = False
+
+    async def next_message(self, channel: str) -> dict[str, Any]:
+        """Like `receive`, but being cancelled leaves the subscription alone (`flush` ends it)."""
+        message: dict[str, Any] = self.channel_layer.deserialize(await self.channels[channel].get())
+        return message
+
+    def disconnected(self, exc: Exception, retry_seconds: float) -> None:
+        if self._is_down:
+            logger.debug("Redis still cannot be reached: %s; next try in %.1f s", exc, retry_seconds)
+            return
+        self._is_down = True
+        logger.warning("Redis cannot be reached: %s; tried again with growing delays, dashboards are served on", exc)
+        if self.on_disconnect is not None:
+            self.on_disconnect()
+
+    def subscribed(self) -> None:
+        if self._is_down:
+            logger.info("Redis is back")
+            self._is_down = False
+        if self.on_reconnect is not None:
+            self.on_reconnect()
+
+
+class FeedChannelLayer(RedisPubSubChannelLayer):
+    """The backend named in CHANNEL_LAYERS."""
+
+    def on_loop(self) -> FeedLoopLayer:
+        """The layer of the running loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._layers:
+            self._layers[loop] = FeedLoopLayer(*self._args, **self._kwargs, channel_layer=self)
+        layer: FeedLoopLayer = self._layers[loop]
+        return layer
+
+    def _get_layer(self) -> FeedLoopLayer:
+        return self.on_loop()

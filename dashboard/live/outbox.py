@@ -1,0 +1,180 @@
+"""What waits for one socket, bounded: a browser that does not read costs little and loses nothing silently.
+
+- states and answers keep their order; at 1,000 messages or 1 MiB the outbox overflows and the socket is closed (4008);
+- logs keep the last 500 lines; what had to go is handed out as `Skipped`;
+- metrics keep the newest per node;
+- an answer to SUBSCRIBE is shared by many sockets, so it costs no bytes here; four of them may wait.
+
+States and logs leave in the order of the feed: a client's position is one number, and must never pass over what is
+still to come. Pure: no clock, no socket.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dashboard.live.frames import Answer, Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxLimits:
+    state_messages: int = 1000
+    state_bytes: int = 1 << 20
+    log_lines: int = 500
+    log_bytes: int = 512 << 10
+    answers: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Log messages that had to make room; `first_seq` to `last_seq` are their feed numbers."""
+
+    messages: int
+    lines: int
+    first_seq: int
+    last_seq: int
+
+
+def _do_nothing() -> None:
+    pass
+
+
+class Outbox:
+    """`wake` is called at most once per batch by whoever fills it, and must only wake a waiting writer."""
+
+    def __init__(self, limits: OutboxLimits | None = None, *, wake: Callable[[], None] = _do_nothing) -> None:
+        self.wake = wake
+        self.is_overflown = False
+        self._limits = limits or OutboxLimits()
+        self._order = 0
+        self._states: deque[tuple[int, Frame | Answer]] = deque()
+        self._state_bytes = 0
+        self._answers = 0
+        self._logs: deque[tuple[int, Frame]] = deque()
+        self._log_bytes = 0
+        self._log_lines = 0
+        self._skipped: Skipped | None = None
+        self._metrics: dict[str, Frame] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._states or self._logs or self._metrics or self._skipped)
+
+    @property
+    def held_bytes(self) -> int:
+        return self._state_bytes + self._log_bytes + sum(frame.size_bytes for frame in self._metrics.values())
+
+    def put(self, frame: Frame) -> None:
+        """Never raises: a full outbox drops what it holds and says `is_overflown` from then on."""
+        if self.is_overflown:
+            return
+        if frame.lane == "metrics":
+            # Delete first: the newest then also stands last.
+            self._metrics.pop(frame.key, None)
+            self._metrics[frame.key] = frame
+            return
+        self._order += 1
+        if frame.lane == "logs":
+            self._put_log(frame)
+        else:
+            self._put_state(frame)
+
+    def put_answer(self, answer: Answer) -> None:
+        if self.is_overflown or not answer.frames:
+            return
+        self._order += 1
+        self._states.append((self._order, answer))
+        self._answers += 1
+        self._check_limits()
+
+    def _put_state(self, frame: Frame) -> None:
+        self._states.append((self._order, frame))
+        self._state_bytes += frame.size_bytes
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        limits = self._limits
+        if (
+            len(self._states) > limits.state_messages
+            or self._state_bytes > limits.state_bytes
+            or self._answers > limits.answers
+        ):
+            self.overflow()
+
+    def overflow(self) -> None:
+        """The socket will be closed and its client comes back for a snapshot: nothing here is worth its memory."""
+        self.clear()
+        self.is_overflown = True
+
+    def _put_log(self, frame: Frame) -> None:
+        self._logs.append((self._order, frame))
+        self._log_bytes += frame.size_bytes
+        self._log_lines += frame.line_count
+        limits = self._limits
+        while self._log_bytes > limits.log_bytes or (self._log_lines > limits.log_lines and len(self._logs) > 1):
+            self._skip(self._pop_log())
+
+    def _skip(self, frame: Frame) -> None:
+        before = self._skipped
+        self._skipped = Skipped(
+            messages=(before.messages if before else 0) + 1,
+            lines=(before.lines if before else 0) + frame.line_count,
+            first_seq=before.first_seq if before else frame.seq,
+            last_seq=frame.seq,
+        )
+
+    def take(self, max_bytes: int) -> list[Frame | Skipped]:
+        """The oldest of what waits, until `max_bytes` are reached; at least one item if there is any."""
+        taken: list[Frame | Skipped] = []
+        if self._skipped:
+            # Older than every log line left.
+            taken.append(self._skipped)
+            self._skipped = None
+        size = 0
+        states, logs = self._states, self._logs
+        while (states or logs) and size < max_bytes:
+            if logs and (not states or logs[0][0] < states[0][0]):
+                item: Frame | Answer = self._pop_log()
+            else:
+                item = self._pop_state()
+            size += item.size_bytes
+            if isinstance(item, Frame):
+                taken.append(item)
+            else:
+                taken += item.frames
+        if size < max_bytes and self._metrics:
+            taken += self._metrics.values()
+            self._metrics.clear()
+        return taken
+
+    def _pop_state(self) -> Frame | Answer:
+        item = self._states.popleft()[1]
+        if isinstance(item, Frame):
+            self._state_bytes -= item.size_bytes
+        else:
+            self._answers -= 1
+        return item
+
+    def _pop_log(self) -> Frame:
+        frame = self._logs.popleft()[1]
+        self._log_bytes -= frame.size_bytes
+        self._log_lines -= frame.line_count
+        return frame
+
+    def position(self, published: int) -> int:
+        """The feed number up to which this socket has been given everything, when `published` is where the feed
+        stands.
+        """
+        for _, item in (*self._states, *self._logs):
+            first = item.seq if isinstance(item, Frame) else item.first_seq
+            if first:
+                published = min(published, first - 1)
+        return published
+
+    def clear(self) -> None:
+        self._states.clear()
+        self._logs.clear()
+        self._metrics.clear()
+        self._skipped = None
+        self._state_bytes = self._log_bytes = self._log_lines = self._answers = 0

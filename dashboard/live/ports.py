@@ -1,0 +1,50 @@
+"""What the live side needs of the rest, as small protocols. `dashboard.live.process` fills them in; all of it is
+sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from dashboard.rights import Role
+from dashboard.tickets import Viewer
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+from nodes.projection.published import Published
+
+
+class Feed(Protocol):
+    """`nodes.selectors`."""
+
+    def position(self) -> tuple[str, int]: ...
+
+    def snapshot(self, topics: Sequence[str]) -> dict[str, Any]: ...
+
+    def feed_since(self, seq: int, topics: Sequence[str] | None, limit: int) -> list[Published] | None: ...
+
+
+class Services(Protocol):
+    """`nodes.services`."""
+
+    def submit_task(self, spec: TaskSpec, *, actor: str) -> str: ...
+
+    def control_task(
+        self,
+        task_id: str,
+        action: Action,
+        *,
+        actor: str,
+        ref: str = "",
+        input: bytes = b"",
+        close_input: bool = False,
+        reason: str = "",
+    ) -> str: ...
+
+
+class Tickets(Protocol):
+    """`dashboard.tickets`."""
+
+    def authenticate(self, token: str) -> Viewer | None: ...
+
+    def recheck(self, viewer: Viewer) -> Role: ...

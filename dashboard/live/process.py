@@ -1,0 +1,152 @@
+"""The live side of one process: its broadcaster, its threads, and what keeps them fed.
+
+In the Leader's process the projection publishes straight into it (`lead`). A web process of its own follows the feed in
+the database, woken by hints (`dashboard.live.follower`); that starts with the first socket, for Daphne has no
+start-up hook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_out
+
+from dashboard.live.access import RoleWatch
+from dashboard.live.announcer import Announcer
+from dashboard.live.answers import Answers
+from dashboard.live.broadcaster import Broadcaster
+from dashboard.live.follower import Follower, feed_layer
+from dashboard.live.ports import Feed, Services, Tickets
+from dashboard.live.threads import Threads
+from nodes.projection.published import Listener, Published
+
+logger = logging.getLogger(__name__)
+
+
+class Live:
+    """Everything that the sockets of one process share. `enter` and `leave` count them."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        services: Services,
+        tickets: Tickets,
+        heartbeat_seconds: float = 30.0,
+        is_behind_https_proxy: bool = False,
+        is_leader: bool = True,
+    ) -> None:
+        self.feed = feed
+        self.services = services
+        self.tickets = tickets
+        self.heartbeat_seconds = heartbeat_seconds
+        self.is_behind_https_proxy = is_behind_https_proxy
+        self.threads = Threads()
+        self.broadcaster = Broadcaster()
+        self.answers = Answers(feed, self.broadcaster, self.threads)
+        self.roles = RoleWatch(tickets, self.threads)
+        self._follower = None if is_leader else Follower(feed, self.broadcaster, self.threads, layer=feed_layer())
+        self._sockets = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._background: asyncio.Task[None] | None = None
+        user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
+
+    async def enter(self) -> None:
+        """A socket opens. Returns when the feed is being followed."""
+        self._sockets += 1
+        if self._background is None:
+            self._loop = asyncio.get_running_loop()
+            self._background = self._loop.create_task(self._run(), name="live-background")
+        if self._follower is not None:
+            await self._follower.started()
+
+    async def leave(self) -> None:
+        """A socket has gone. The last one stops what ran for them."""
+        self._sockets -= 1
+        if self._sockets or self._background is None:
+            return
+        background, self._background = self._background, None
+        background.cancel()
+        try:
+            await background
+        except asyncio.CancelledError:
+            # Ours; a cancellation of the caller ends it at its next wait.
+            pass
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.roles.run(), name="live-roles")
+                if self._follower is not None:
+                    tasks.create_task(self._follower.run(), name="live-follower")
+        except Exception:
+            logger.exception("the live background stopped; the next socket starts it again")
+            self._background = None
+
+    def _logged_out(self, *, request: Any, **_: Any) -> None:
+        """Signal, on the thread of the request."""
+        session_key = getattr(getattr(request, "session", None), "session_key", None)
+        if self._loop is not None and session_key and self._sockets:
+            self._loop.call_soon_threadsafe(self.roles.session_ended, session_key)
+
+
+class _Both:
+    """A Leader's listener when web processes of their own follow it."""
+
+    def __init__(self, broadcaster: Broadcaster, announcer: Announcer) -> None:
+        self._broadcaster = broadcaster
+        self._announcer = announcer
+
+    def wants(self, topic: str) -> bool:
+        return self._broadcaster.wants(topic) or self._announcer.wants(topic)
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        self._broadcaster.publish(batch)
+        self._announcer.publish(batch)
+
+
+_lock = threading.Lock()
+_live: Live | None = None
+_announcer: Announcer | None = None
+
+
+def current() -> Live:
+    """This process's live side, made at the first call. Unless `lead` came first, it follows a Leader elsewhere."""
+    return _make(is_leader=False)
+
+
+def lead() -> tuple[Listener, Announcer | None]:
+    """To be called once in the Leader's process, before it serves: the projection's listener, and the service that
+    tells other web processes (None without Redis)."""
+    global _announcer
+    live = _make(is_leader=True)
+    from django.conf import settings
+
+    if not settings.REDIS_URL:
+        return live.broadcaster, None
+    _announcer = _announcer or Announcer()
+    return _Both(live.broadcaster, _announcer), _announcer
+
+
+def _make(*, is_leader: bool) -> Live:
+    global _live
+    with _lock:
+        if _live is None:
+            from django.conf import settings
+
+            from dashboard import tickets
+            from nodes import selectors, services
+
+            _live = Live(
+                feed=selectors,
+                services=services,
+                tickets=tickets,
+                heartbeat_seconds=settings.HEARTBEAT_SECONDS,
+                is_behind_https_proxy=settings.ENV.behind_https_proxy,
+                is_leader=is_leader,
+            )
+        return _live

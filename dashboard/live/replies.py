@@ -1,0 +1,58 @@
+"""What the server says by itself, not out of the feed: answers to clients, as frames ready to send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from dashboard.live.frames import Frame
+from dashboard.live.outbox import Skipped
+
+
+def encode(message: Mapping[str, Any]) -> str:
+    """JSON as it goes out; NaN and infinity become null."""
+    return orjson.dumps(message).decode()
+
+
+def auth_ok(*, user: str, role: str, store: str, seq: int, heartbeat_seconds: float) -> Frame:
+    return Frame(
+        encode(
+            {
+                "type": "AUTH_OK",
+                "user": user,
+                "role": role,
+                "store": store,
+                "seq": str(seq),
+                "heartbeatSeconds": heartbeat_seconds,
+            }
+        )
+    )
+
+
+def pong(*, store: str, seq: int, push_ms: float | None) -> Frame:
+    """The socket has been sent everything up to `seq` that it listens to."""
+    return Frame(encode({"type": "PONG", "store": store, "seq": str(seq), "pushMs": push_ms}))
+
+
+def gap(skipped: Skipped) -> Frame:
+    """Log lines that made room for newer ones. It carries no `seq`: it tells of what was not sent."""
+    return Frame(
+        encode(
+            {
+                "type": "GAP",
+                "reason": "slow",
+                "lane": "logs",
+                "skipped": skipped.lines,
+                "messages": skipped.messages,
+                "from": str(skipped.first_seq),
+                "to": str(skipped.last_seq),
+            }
+        )
+    )
+
+
+def error(code: str, message: str, ref: str = "") -> Frame:
+    fields = {"type": "ERROR", "code": code, "message": message}
+    return Frame(encode({**fields, "ref": ref} if ref else fields))

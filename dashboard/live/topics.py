@@ -1,0 +1,38 @@
+"""Topics as clients name them. The spelling itself lives in `nodes.projection.topics`; this adds what only `/ws/`
+knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodes.domain.states import LogLevel
+from nodes.projection.topics import ALERTS, LOGS, NODES, TASKS, logs, task
+
+__all__ = ["ALERTS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
+
+# What AUTH alone subscribes to.
+DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
+
+_WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS})
+_LEVELS = frozenset(level.upper() for level in LogLevel)
+_MAX_CHARACTERS = 200
+
+
+def chat(conversation_id: str) -> str:
+    return f"chat:{conversation_id}"
+
+
+def is_topic(name: str) -> bool:
+    """Whether this is a topic at all; that its node, task or conversation exists is not asked."""
+    if name in _WHOLE:
+        return True
+    if len(name) > _MAX_CHARACTERS or not name.isprintable() or " " in name:
+        return False
+    kind, _, rest = name.partition(":")
+    if not rest:
+        return False
+    if kind in ("task", "chat"):
+        return True
+    node, separator, level = rest.partition(":")
+    return kind == "logs" and bool(node) and (not separator or level in _LEVELS)

@@ -1,0 +1,60 @@
+"""The server's own write buffer behind an ASGI `send`: Daphne accepts any amount, so somebody must look.
+
+Daphne hands out `partial(handle_reply, protocol)`; its Twisted transport holds what the kernel has not taken. uvicorn's
+`send` is a method of the protocol, with an asyncio transport. Behind another server the buffer is unknown and counts
+as empty: there `send` itself must wait.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+# The kernel's buffer for one dashboard. Its default may grow to megabytes, in which a stuck client stays unseen.
+_KERNEL_BUFFER_BYTES = 256 << 10
+
+
+class WriteBuffer:
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self._transport = _transport_of(send)
+        self._is_twisted = hasattr(self._transport, "dataBuffer")
+        self._limit_kernel_buffer()
+
+    @property
+    def is_known(self) -> bool:
+        return self._is_twisted or hasattr(self._transport, "get_write_buffer_size")
+
+    def pending_bytes(self) -> int:
+        """Bytes that were sent and that the kernel has not taken yet."""
+        transport = self._transport
+        if self._is_twisted:
+            return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+        if transport is not None and hasattr(transport, "get_write_buffer_size"):
+            return int(transport.get_write_buffer_size())
+        return 0
+
+    def abort(self) -> None:
+        """Drops the connection with what is buffered; nothing happens when it is gone already."""
+        transport = self._transport
+        for name in ("abortConnection", "abort"):
+            if hasattr(transport, name):
+                getattr(transport, name)()
+                return
+
+    def _limit_kernel_buffer(self) -> None:
+        connection = getattr(self._transport, "socket", None)
+        if connection is None and hasattr(self._transport, "get_extra_info"):
+            connection = self._transport.get_extra_info("socket")
+        if connection is not None and hasattr(connection, "setsockopt"):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
+
+
+def _transport_of(send: Callable[..., Any]) -> Any:
+    owner = send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
+    transport = getattr(owner, "transport", None)
+    # TLS wraps the transport that has the buffer.
+    while transport is not None and not hasattr(transport, "dataBuffer") and hasattr(transport, "transport"):
+        transport = transport.transport
+    return transport
