@@ -5,12 +5,15 @@ Portable SQL only: the same text runs on SQLite and PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BinaryField, DateTimeField, Field, JSONField, Model
+
+Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
 @cache
@@ -20,40 +23,54 @@ def _fields(model: type[Model]) -> tuple[Field[Any, Any], ...]:
     return (*(field for field in model._meta.concrete_fields if field is not key), key)
 
 
-def _column(field: Field[Any, Any]) -> str:
-    if field.column is None:
+@cache
+def _preparations(model: type[Model]) -> tuple[tuple[str, Prepare | None], ...]:
+    """Attribute and how its value becomes the database's; numbers and text go as they are, which is most of them."""
+    return tuple(
+        (
+            field.attname,
+            field.get_db_prep_save if isinstance(field, (DateTimeField, JSONField, BinaryField)) else None,
+        )
+        for field in _fields(model)
+    )
+
+
+def _quoted(name: str | None) -> str:
+    if name is None:
         raise AssertionError("a concrete field has a column")
-    return connection.ops.quote_name(field.column)
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(name)
 
 
 @cache
 def _update_statement(model: type[Model], vendor: str) -> str:
     *fields, key = _fields(model)
-    assignments = ", ".join(f"{_column(field)} = %s" for field in fields)
-    table = connection.ops.quote_name(model._meta.db_table)
-    return f"UPDATE {table} SET {assignments} WHERE {_column(key)} = %s"  # noqa: S608 - names of our own tables
+    assignments = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
+    return f"UPDATE {_quoted(model._meta.db_table)} SET {assignments} WHERE {_quoted(key.column)} = %s"  # noqa: S608 - names of our own tables
 
 
 def update_rows(model: type[Model], instances: Iterable[Model]) -> None:
     """Writes every field of each row back. Rows must exist."""
-    fields = _fields(model)
-    statement = _update_statement(model, connection.vendor)
+    connection = connections[DEFAULT_DB_ALIAS]
+    preparations = _preparations(model)
     values = [
-        [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+        [
+            getattr(instance, name) if prepare is None else prepare(getattr(instance, name), connection)
+            for name, prepare in preparations
+        ]
         for instance in instances
     ]
     if values:
         with connection.cursor() as cursor:
-            cursor.executemany(statement, values)
+            cursor.executemany(_update_statement(model, connection.vendor), values)
 
 
 @cache
 def _insert_statement(model: type[Model], names: tuple[str, ...], vendor: str, *, once: bool) -> str:
     by_attribute = {field.attname: field for field in _fields(model)}
-    columns = ", ".join(_column(by_attribute[name]) for name in names)
+    columns = ", ".join(_quoted(by_attribute[name].column) for name in names)
     places = ", ".join(["%s"] * len(names))
     ignore = " ON CONFLICT DO NOTHING" if once else ""
-    return f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({columns}) VALUES ({places}){ignore}"  # noqa: S608 - names of our own tables
+    return f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES ({places}){ignore}"  # noqa: S608 - names of our own tables
 
 
 def insert_rows(
@@ -61,6 +78,6 @@ def insert_rows(
 ) -> None:
     """Inserts rows whose values the database takes as they are; `once` skips those that exist already."""
     if rows:
-        statement = _insert_statement(model, names, connection.vendor, once=once)
+        connection = connections[DEFAULT_DB_ALIAS]
         with connection.cursor() as cursor:
-            cursor.executemany(statement, rows)
+            cursor.executemany(_insert_statement(model, names, connection.vendor, once=once), rows)
