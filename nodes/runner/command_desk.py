@@ -1,0 +1,212 @@
+"""Carries out commands: at most once in effect, answered every time (docs/protocol.md, rule 11)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from nodes.core.clock import Clock
+from nodes.domain.commands import Command, ControlTask, StartTask
+from nodes.domain.events import CommandResult, TaskStatus
+from nodes.domain.states import Action, CommandState, TaskState
+from nodes.errors import TaskRejected
+from nodes.runner.attempt import Attempt
+from nodes.runner.config import RunnerConfig
+from nodes.runner.emit import Emit
+from nodes.runner.ledger import Entry, Ledger
+from nodes.runner.resolve import resolve
+from nodes.runner.shim_link import LinkClosed
+from nodes.runner.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MAX_INPUT_BYTES = 64 * 1024
+_MESSAGE_CAP = 500
+
+
+class CommandDesk:
+    def __init__(self, config: RunnerConfig, *, ledger: Ledger, tasks: Tasks, emit: Emit, clock: Clock) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._tasks = tasks
+        self._emit = emit
+        self._clock = clock
+        # One thread: sqlite's fsync must not hold up the loop, and the ledger is no place for two at once.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        # Commands for one task keep their order: a cancel behind a start waits for it.
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def handle(self, command: Command, received_mono: float) -> None:
+        """Stores the intent, acts, stores and tells the result."""
+        known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
+        if known is not None:
+            await self._emit(known.result or _acked(command.command_id))
+            return
+        await self._emit(_acked(command.command_id))
+        task_id = command.body.task_id
+        lock = self._locks[task_id]
+        async with lock:
+            result, attempt_to_end = await self._carry_out(command, received_mono)
+        if not lock.locked():
+            self._locks.pop(task_id, None)
+        if attempt_to_end is not None:
+            result = await self._cancelled(command.command_id, attempt_to_end)
+        await self._finish(result)
+
+    async def settle(self) -> None:
+        """Results for what an earlier agent began and did not finish; nothing is done again."""
+        entries = await self._in_thread(self._ledger.unfinished)
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:  # At once: a cancel waits for its task's end.
+                group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
+
+    async def trim(self) -> None:
+        await self._in_thread(lambda: self._ledger.trim(now_ms=self._clock.now_ms()))
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._ledger.close()
+
+    # -- acting ---------------------------------------------------------------------------------
+
+    async def _carry_out(self, command: Command, received_mono: float) -> tuple[CommandResult, Attempt | None]:
+        """The result; for a cancel that was taken, the attempt whose end will tell it."""
+        command_id, body = command.command_id, command.body
+        waited = self._clock.mono() - received_mono
+        if 0 < command.ttl_seconds < waited:
+            message = f"its time of {command.ttl_seconds:g} s was over before it could run; it never runs"
+            return _result(command_id, CommandState.EXPIRED, "expired", message), None
+        if isinstance(body, StartTask):
+            return await self._start(command_id, body), None
+        attempt = self._tasks.latest(body.task_id)
+        if attempt is None:
+            return _failed(command_id, "no-such-task", "this node does not know the task"), None
+        result = await self._control(command_id, attempt, body)
+        is_cancelling = body.action is Action.CANCEL and result.state is CommandState.SUCCEEDED
+        return result, attempt if is_cancelling else None
+
+    async def _start(self, command_id: str, start: StartTask) -> CommandResult:
+        if self._tasks.get(start.task_id, start.attempt) is not None:
+            return _result(command_id, CommandState.SUCCEEDED, "repeated", "this attempt was started before")
+        latest = self._tasks.latest(start.task_id)
+        if latest is not None and not latest.is_over:
+            return _failed(command_id, "busy", "an earlier attempt of this task still runs here")
+        if self._tasks.used_slots() >= self._config.slots:
+            return _failed(command_id, "busy", f"no free slot: {self._config.slots} of {self._config.slots} in use")
+        try:
+            launch = resolve(start, self._config)
+            logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
+            attempt = await self._tasks.start(start, launch)
+        except TaskRejected as error:
+            return await self._refused(command_id, start, error.code, str(error))
+        except OSError as error:
+            return await self._refused(command_id, start, "node-error", f"the node cannot start tasks: {error}")
+        if attempt.is_over and attempt.status.pid == 0:
+            return _failed(command_id, "cannot-start", attempt.status.message)
+        return _result(command_id, CommandState.SUCCEEDED)
+
+    async def _refused(self, command_id: str, start: StartTask, code: str, message: str) -> CommandResult:
+        """The task's own end too, so that nobody waits for a task that never comes."""
+        logger.warning("task refused: %s", message, extra={"task_id": start.task_id, "attempt": start.attempt})
+        await self._emit(
+            TaskStatus(
+                task_id=start.task_id,
+                attempt=start.attempt,
+                state=TaskState.FAILED,
+                name=start.spec.name,
+                project=start.spec.project,
+                message=message,
+                ended_at_ms=self._clock.now_ms(),
+                request=start,
+            )
+        )
+        return _failed(command_id, code, message)
+
+    async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
+        if attempt.is_over:
+            return _failed(command_id, "finished", f"the task has ended already ({attempt.status.state.value})")
+        if body.action is Action.RETRY:
+            return _failed(command_id, "bad-request", "a retry is a new start")
+        if len(body.input) > _MAX_INPUT_BYTES:
+            return _failed(command_id, "too-large", f"input is limited to {_MAX_INPUT_BYTES} bytes at once")
+        logger.info("%s", body.action.value, extra={"task_id": body.task_id, "command_id": command_id})
+        try:
+            reply = await attempt.control(
+                body.action,
+                command_id=command_id,
+                reason=body.reason,
+                data=body.input,
+                close_input=body.close_input,
+            )
+        except LinkClosed as error:
+            return await self._after_lost_link(command_id, attempt, str(error))
+        state = CommandState.SUCCEEDED if reply["ok"] else CommandState.FAILED
+        return _result(command_id, state, str(reply["code"]), str(reply["message"]))
+
+    async def _after_lost_link(self, command_id: str, attempt: Attempt, reason: str) -> CommandResult:
+        """The supervisor went away during the request; its list of taken commands tells whether it had begun."""
+        taken = await asyncio.to_thread(attempt.folder.taken_commands)
+        if command_id in taken:
+            return _result(command_id, CommandState.UNKNOWN, "unknown", f"it may have had its effect: {reason}")
+        if attempt.is_over:
+            return _failed(command_id, "finished", f"the task has ended already ({attempt.status.state.value})")
+        return _failed(command_id, "unreachable", reason)
+
+    async def _cancelled(self, command_id: str, attempt: Attempt) -> CommandResult:
+        await attempt.reported.wait()
+        status = attempt.status
+        if status.state is TaskState.CANCELLED:
+            return _result(command_id, CommandState.SUCCEEDED, message=status.message)
+        return _failed(command_id, "finished", f"the task ended by itself ({status.state.value})")
+
+    # -- after a restart ------------------------------------------------------------------------
+
+    async def _settle_one(self, entry: Entry) -> None:
+        task_id, number = entry.task_id, entry.attempt
+        attempt = self._tasks.get(task_id, number) if number else self._tasks.latest(task_id)
+        await self._finish(await self._settled(entry, attempt))
+
+    async def _settled(self, entry: Entry, attempt: Attempt | None) -> CommandResult:
+        command_id = entry.command_id
+        if attempt is not None:
+            await attempt.announced.wait()  # Only then is it known what became of the task.
+        if entry.action == "start":
+            if attempt is None or attempt.folder.was_abandoned:
+                return _failed(command_id, "not-started", "the agent stopped before it had started the task")
+            return _result(command_id, CommandState.SUCCEEDED, message="started before the agent restarted")
+        if attempt is None:
+            return _failed(command_id, "no-such-task", "this node does not know the task")
+        if command_id in await asyncio.to_thread(attempt.folder.taken_commands):
+            if entry.action == Action.CANCEL:
+                return await self._cancelled(command_id, attempt)
+            return _result(command_id, CommandState.SUCCEEDED, message="done before the agent restarted")
+        if attempt.is_over and attempt.status.state is TaskState.LOST:
+            return _result(
+                command_id, CommandState.UNKNOWN, "unknown", "the task's records are gone with its supervisor"
+            )
+        return _failed(command_id, "interrupted", "the agent restarted before it acted; ask again")
+
+    async def _finish(self, result: CommandResult) -> None:
+        await self._in_thread(lambda: self._ledger.finish(result))
+        await self._emit(result)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _acked(command_id: str) -> CommandResult:
+    return CommandResult(command_id=command_id, state=CommandState.ACKED)
+
+
+def _result(command_id: str, state: CommandState, code: str = "", message: str = "") -> CommandResult:
+    return CommandResult(command_id=command_id, state=state, code=code, message=message[:_MESSAGE_CAP])
+
+
+def _failed(command_id: str, code: str, message: str) -> CommandResult:
+    return _result(command_id, CommandState.FAILED, code, message)

@@ -1,0 +1,12 @@
+"""The runner's way out: what it needs of the agent's front door."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nodes.domain.events import Payload
+
+
+class Emit(Protocol):
+    async def __call__(self, payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+        """Returns once the payload is durable on this node; `cursor` is committed in the same transaction."""

@@ -1,0 +1,52 @@
+"""Whether this process may freeze process trees with a cgroup v2, found by trying, not by version."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PROBE = "agentflow-probe"
+
+
+def find_freezer_parent() -> str:
+    """The cgroup below which a task's own cgroup can be made; empty when signals must do.
+
+    It is the cgroup that this process is in: a service with delegation may always go below it, and a folder without
+    enabled controllers may hold processes and children at once.
+    """
+    mount = _cgroup2_mount(_lines("/proc/self/mountinfo"))
+    own = next((line.split("::", 1)[1] for line in _lines("/proc/self/cgroup") if line.startswith("0::")), "")
+    if not mount or not own or "/.." in own:
+        return ""
+    parent = os.path.normpath(mount + "/" + own)
+    return parent if _can_freeze_below(Path(parent)) else ""
+
+
+def _cgroup2_mount(mountinfo: list[str]) -> str:
+    """Where cgroup v2 is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified beside version 1."""
+    for line in mountinfo:
+        before, _, after = line.partition(" - ")
+        if after.split(" ", 1)[0] == "cgroup2":
+            return before.split(" ")[4].replace("\\040", " ")
+    return ""
+
+
+def _can_freeze_below(parent: Path) -> bool:
+    probe = parent / f"{_PROBE}-{os.getpid()}"
+    try:
+        probe.mkdir()
+    except OSError:
+        return False
+    try:
+        # Moving a process needs the right to write in both cgroups and in what is above both.
+        needed = (probe / "cgroup.freeze", probe / "cgroup.procs", parent / "cgroup.procs")
+        return all(os.access(path, os.W_OK) for path in needed)
+    finally:
+        probe.rmdir()
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,39 @@
+"""What a task says of its own progress: `::agentflow progress=0.4 message=linking::` on a line of its output. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+_PROGRESS = re.compile(rb"\bprogress=([0-9.eE+-]+)(%?)")
+_MESSAGE = re.compile(rb"\bmessage=(.*)$", re.DOTALL)  # The last field: it may hold spaces.
+_MESSAGE_CAP = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    fraction: float | None = None  # 0..1; None = not said.
+    message: str = ""
+
+
+def parse_progress(line: bytes) -> Progress | None:
+    """None when the line says nothing that can be used."""
+    inside = line.removeprefix(b"::agentflow ").removesuffix(b"::")
+    message = _MESSAGE.search(inside)
+    fraction = _fraction(inside[: message.start()] if message else inside)
+    text = message.group(1).strip().decode("utf-8", "replace").replace("\0", "") if message else ""
+    if fraction is None and not text:
+        return None
+    return Progress(fraction=fraction, message=text[:_MESSAGE_CAP])
+
+
+def _fraction(inside: bytes) -> float | None:
+    found = _PROGRESS.search(inside)
+    if found is None:
+        return None
+    try:
+        value = float(found.group(1)) / (100 if found.group(2) else 1)
+    except ValueError:
+        return None
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else None

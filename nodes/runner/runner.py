@@ -1,0 +1,125 @@
+"""The service that runs tasks on a node. Stopping it stops no task: each belongs to its shim, and is found again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+
+from nodes.core.backoff import Backoff
+from nodes.core.clock import Clock, SystemClock
+from nodes.domain.commands import Command
+from nodes.domain.events import Payload, TaskStatus
+from nodes.errors import StoreError
+from nodes.runner.command_desk import CommandDesk
+from nodes.runner.config import RunnerConfig
+from nodes.runner.emit import Emit
+from nodes.runner.ledger import Ledger
+from nodes.runner.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 1_000
+_SWEEP_SECONDS = 600.0
+
+
+class Runner:
+    """`emit` is the agent's front door, `logs_cursor` the journal's committed offset of a task's output."""
+
+    name = "runner"
+
+    def __init__(
+        self,
+        config: RunnerConfig,
+        *,
+        emit: Emit,
+        logs_cursor: Callable[[str], int],
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._emit_once = emit
+        self._clock = clock or SystemClock()
+        # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
+        self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
+        self._children: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(config, emit=self._emit, logs_cursor=logs_cursor, spawn=self._spawn)
+        self._stop = asyncio.Event()
+        self._is_prepared = False
+
+    def submit(self, command: Command, received_mono: float) -> None:
+        """Takes a command; `received_mono` is when it arrived, on this clock. Returns at once."""
+        try:
+            self._commands.put_nowait((command, received_mono))
+        except asyncio.QueueFull:
+            logger.warning("too many commands at once, not taken", extra={"command_id": command.command_id})
+
+    def snapshot_tasks(self) -> tuple[TaskStatus, ...]:
+        return self._tasks.snapshot()
+
+    async def prepare(self) -> None:
+        """Finds the tasks of an earlier agent; from then on `snapshot_tasks` is true. Done before a parent can ask."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._config.tasks_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self._tasks.find_again()
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        await self.prepare()
+        desk = CommandDesk(
+            self._config,
+            ledger=Ledger(self._config.ledger_path),
+            tasks=self._tasks,
+            emit=self._emit,
+            clock=self._clock,
+        )
+        try:
+            self._tasks.follow_found()
+            self._spawn(desk.settle(), "settle")
+            self._spawn(self._serve(desk), "commands")
+            self._spawn(self._sweep(desk), "sweep")
+            await self._stop.wait()
+        finally:
+            for child in self._children:
+                child.cancel()
+            await asyncio.gather(*self._children, return_exceptions=True)
+            self._tasks.close()
+            desk.close()
+
+    async def _serve(self, desk: CommandDesk) -> None:
+        while True:
+            command, received_mono = await self._commands.get()
+            self._spawn(desk.handle(command, received_mono), f"command-{command.command_id}")
+
+    async def _sweep(self, desk: CommandDesk) -> None:
+        while True:
+            self._tasks.sweep()
+            await desk.trim()
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+        """Until it stands in the journal: a full disk delays the telling, it does not lose it."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._emit_once(payload, cursor=cursor)
+            except (StoreError, OSError) as error:
+                delay = backoff.next_delay()
+                logger.warning("not journaled, next try in %.1f s: %s", delay, error)
+                await asyncio.sleep(delay)
+            else:
+                return
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        child = asyncio.create_task(self._guarded(work, name), name=name)
+        self._children.add(child)
+        child.add_done_callback(self._children.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None], name: str) -> None:
+        """One task's trouble is not another's."""
+        try:
+            await work
+        except Exception:
+            logger.exception("%s failed; the other tasks go on", name)

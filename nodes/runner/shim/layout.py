@@ -1,0 +1,65 @@
+"""Names of the files in a task's folder, and how they are written. Shared by the shim and the agent.
+
+A record is either wholly there or not at all: temporary file, fsync, rename, fsync of the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+REQUEST = "request.json"  # What was asked; by the agent, before the shim starts.
+CLAIM = "claim.json"  # Who runs the task: by the shim, or by the agent when it gives the start up. First one wins.
+STARTED = "started.json"  # Identity of the task's root process; by the shim.
+OUTPUT = "output.bin"  # Framed lines, append-only; see frames.py.
+CONTROLS = "controls.log"  # Ids of the commands that the shim has taken, one a line, before it acts.
+EXIT = "exit.json"  # How it ended.
+REPORTED = "reported"  # By the agent: the end stands in its journal.
+SOCKET = "control"
+
+
+def write_record(folder: str, name: str, record: dict[str, object]) -> None:
+    """Replaces `name` as a whole; durable when it returns."""
+    _write_temporary(folder, name, record)
+    os.rename(os.path.join(folder, name + ".tmp"), os.path.join(folder, name))
+    sync_folder(folder)
+
+
+def write_claim(folder: str, record: dict[str, object]) -> bool:
+    """True for the one caller whose claim now stands; the file is complete from its first moment."""
+    temporary = f"{CLAIM}.{os.getpid()}"
+    _write_temporary(folder, temporary, record)
+    try:
+        os.link(os.path.join(folder, temporary + ".tmp"), os.path.join(folder, CLAIM))
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(os.path.join(folder, temporary + ".tmp"))
+    sync_folder(folder)
+    return True
+
+
+def read_record(folder: str, name: str) -> dict[str, object] | None:
+    """The record, or None when it is not there or not readable as one."""
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            record = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_temporary(folder: str, name: str, record: dict[str, object]) -> None:
+    descriptor = os.open(os.path.join(folder, name + ".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(record, allow_nan=False).encode())
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,49 @@
+"""What /proc says about processes: who descends from whom, and which process a number really means."""
+
+from __future__ import annotations
+
+import os
+
+Process = tuple[int, str, int, int]
+"""(pid, state letter, parent's pid, start time in clock ticks since boot)"""
+
+
+def process(pid: int) -> Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
+    except OSError:
+        return None
+    # The name may hold spaces and parentheses: fields are counted from the last one.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return pid, fields[0].decode(), int(fields[1]), int(fields[19])
+
+
+def start_time(pid: int) -> int | None:
+    found = process(pid)
+    return None if found is None else found[3]
+
+
+def descendants(ancestor: int) -> list[Process]:
+    """All processes below `ancestor`, zombies too, parents before children."""
+    children: dict[int, list[Process]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            found = process(int(name))
+            if found is not None:
+                children.setdefault(found[2], []).append(found)
+    below: list[Process] = []
+    parents = [ancestor]
+    while parents:
+        found_below = children.pop(parents.pop(0), [])
+        below += found_below
+        parents += [entry[0] for entry in found_below]
+    return below
+
+
+def boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

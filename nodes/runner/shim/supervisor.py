@@ -1,0 +1,344 @@
+"""Holds one task from its start to its exit record: output, controls, time-out, end of the whole tree.
+
+One loop over epoll; nothing in it waits on the task, on the agent or on a reader. When the root process has ended, what
+it left behind gets a moment to end by itself, then SIGTERM, then SIGKILL: a task leaves nothing running.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from nodes.runner.shim import frames, layout, procfs
+from nodes.runner.shim.clock import TaskClock
+from nodes.runner.shim.control import ControlServer
+from nodes.runner.shim.launch import Launched
+from nodes.runner.shim.output import Output
+from nodes.runner.shim.standard_input import StandardInput
+from nodes.runner.shim.tree import SignalTree
+
+_CHUNK_BYTES = 128 * 1024
+_CHUNKS_A_TURN = 8
+_LEFTOVER_SECONDS = 1.0
+_LEFTOVER_TERM_SECONDS = 3.0
+_KILL_ROUND_SECONDS = 0.25
+_GIVE_UP_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
+
+Record = dict[str, object]
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class Supervisor:
+    """`run` returns the exit record once the task and all that descends from it are gone."""
+
+    def __init__(
+        self,
+        *,
+        folder: str,
+        launched: Launched,
+        tree: SignalTree,
+        output: Output,
+        timeout_seconds: float,
+        term_grace_seconds: float,
+    ) -> None:
+        self._folder = folder
+        self._pid = launched.pid
+        self._tree = tree
+        self._output = output
+        self._term_grace_seconds = term_grace_seconds
+        self._timeout_seconds = timeout_seconds
+        self._epoll = select.epoll()
+        self._stdin = StandardInput(launched.stdin, epoll=self._epoll)
+        self._streams = {launched.stdout: frames.STDOUT, launched.stderr: frames.STDERR}
+        for descriptor in self._streams:
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._started_ms = now_ms()
+        self._clock = TaskClock(started=time.monotonic(), timeout_seconds=timeout_seconds)
+        self._is_partial = False
+        self._root_status: int | None = None
+        self._ended_mono = 0.0
+        self._stopped_as = ""  # "cancelled" or "timed_out", once asked.
+        self._reason = ""
+        self._kill_at: float | None = None
+        self._is_killing = False
+        self._leftover_at: float | None = None
+        self._cpu_seconds = 0.0
+        self._peak_memory_bytes = 0
+        self._replies: dict[str, Record] = {}  # By command id: a repeat gets the same answer and does nothing.
+        self._was_open = self._stdin.is_open
+        self._wake = _watch_children(self._epoll)
+        self.control = ControlServer(folder, epoll=self._epoll, answer=self._answer)
+
+    def run(self) -> Record:
+        self._reap()  # It may have ended before anybody watched for it.
+        while not self._is_over():
+            for descriptor, events in self._epoll.poll(self._wait_seconds()):
+                self._dispatch(descriptor, events)
+            self._reap()
+            self._advance(time.monotonic())
+            self.control.grew(self._output.size_bytes, self.status())
+        return self._finish()
+
+    def status(self) -> Record:
+        return {
+            "state": "paused" if self._clock.is_paused else "running",
+            "partial": self._is_partial,
+            "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
+            "accepts_input": self._stdin.is_open,
+            "suppressed": self._output.suppressed_lines,
+            "pid": self._pid,
+            "started_ms": self._started_ms,
+        }
+
+    def stop(self, stopped_as: str, reason: str) -> None:
+        """TERM to the whole tree now, KILL after the grace. The first reason counts."""
+        if self._stopped_as or self._root_status is not None:
+            return
+        self._stopped_as = stopped_as
+        self._reason = reason
+        self._kill_at = time.monotonic() + self._term_grace_seconds
+        self._tree.terminate()
+        self._clock.resume(time.monotonic())
+        self._is_partial = False
+
+    # -- one turn of the loop -----------------------------------------------------------------
+
+    def _dispatch(self, descriptor: int, events: int) -> None:
+        if descriptor in self._streams:
+            self._read(descriptor)
+        elif self._stdin.owns(descriptor):
+            self._stdin.handle(events)
+        elif descriptor == self._wake:
+            os.read(self._wake, 512)
+        elif self.control.owns(descriptor):
+            self.control.handle(descriptor, events)
+
+    def _read(self, descriptor: int) -> None:
+        for _ in range(_CHUNKS_A_TURN):
+            try:
+                data = os.read(descriptor, _CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            now = time.monotonic()
+            if not data:
+                self._output.finish(self._streams.pop(descriptor), now=now, at_ms=now_ms())
+                self._epoll.unregister(descriptor)
+                os.close(descriptor)
+                return
+            self._output.take(self._streams[descriptor], data, now=now, at_ms=now_ms())
+
+    def _reap(self) -> None:
+        """Collects everything that ended below us: as subreaper we inherit the orphans."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._cpu_seconds += usage.ru_utime + usage.ru_stime
+            self._peak_memory_bytes = max(self._peak_memory_bytes, usage.ru_maxrss * 1024)
+            if pid == self._pid:
+                self._root_ended(status)
+
+    def _root_ended(self, status: int) -> None:
+        self._root_status = status
+        self._ended_mono = time.monotonic()
+        if self._clock.is_paused:
+            self._tree.resume()
+            self._clock.resume(self._ended_mono)
+        if self._kill_at is None:
+            self._leftover_at = self._ended_mono + _LEFTOVER_SECONDS
+
+    def _advance(self, now: float) -> None:
+        self._output.tick(now=now, at_ms=now_ms())
+        deadline = self._clock.deadline()
+        if deadline is not None and now >= deadline:
+            self.stop("timed_out", f"timed out after {self._timeout_seconds:g} s")
+        if self._leftover_at is not None and now >= self._leftover_at:
+            self._leftover_at = None
+            count = len(self._tree.members())
+            if count:
+                self._note(f"{count} processes left behind by the task are ended")
+                self._tree.terminate()
+                self._kill_at = now + _LEFTOVER_TERM_SECONDS
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill(now)
+        if self._stdin.is_open != self._was_open:
+            self._was_open = self._stdin.is_open
+            self._tell_state()
+
+    def _kill(self, now: float) -> None:
+        if not self._is_killing and self._stopped_as:
+            self._reason += f"; killed, since it had not ended {self._term_grace_seconds:g} s after SIGTERM"
+        self._is_killing = True
+        self._tree.kill()
+        self._kill_at = now + _KILL_ROUND_SECONDS
+
+    def _is_over(self) -> bool:
+        if self._root_status is None:
+            return False
+        members = self._tree.members()
+        if not members:
+            return True
+        if time.monotonic() < self._ended_mono + self._term_grace_seconds + _GIVE_UP_SECONDS:
+            return False
+        self._note(f"{len(members)} processes cannot be killed (uninterruptible sleep)")
+        return True
+
+    def _wait_seconds(self) -> float:
+        times = [self._output.deadline(), self._clock.deadline(), self._kill_at, self._leftover_at]
+        if self._root_status is not None:
+            times.append(time.monotonic() + _LOOK_SECONDS)
+        due = [moment for moment in times if moment is not None]
+        return max(0.0, min(due) - time.monotonic()) + 0.001 if due else -1.0
+
+    def _note(self, text: str) -> None:
+        self._output.note(text, now=time.monotonic(), at_ms=now_ms())
+
+    def _tell_state(self) -> None:
+        self.control.broadcast({"event": "state"} | self.status())
+
+    # -- controls -----------------------------------------------------------------------------
+
+    def _answer(self, request: Record) -> Record:
+        do, command_id = str(request.get("do")), str(request.get("command", ""))
+        if do == "status":
+            return _reply(True) | self.status()
+        if command_id in self._replies:
+            return self._replies[command_id] | self.status()
+        action = {"pause": self._pause, "resume": self._resume, "cancel": self._cancel, "input": self._input}.get(do)
+        if action is None:
+            return _reply(False, "unknown-action", f"the shim does not know {do!r}")
+        if self._root_status is not None:
+            return _reply(False, "finished", "the task has ended")
+        try:
+            self._record(command_id, do)
+        except OSError as error:
+            # A pause or a cancel done twice does no harm; input written twice does.
+            if do == "input":
+                return _reply(False, "disk", f"the command could not be recorded: {error.strerror}")
+        reply = action(request)
+        if command_id:
+            self._replies[command_id] = reply
+        return reply | self.status()
+
+    def _pause(self, request: Record) -> Record:
+        if self._stopped_as:
+            return _reply(False, "ending", "the task is being ended")
+        if not self._clock.is_paused:
+            self._is_partial = not self._tree.pause()
+            self._clock.pause(time.monotonic())
+            self._tell_state()
+        if self._is_partial:
+            return _reply(True, "partial", "paused, but some processes could not be stopped")
+        return _reply(True)
+
+    def _resume(self, request: Record) -> Record:
+        if self._clock.is_paused:
+            self._tree.resume()
+            self._clock.resume(time.monotonic())
+            self._is_partial = False
+            self._tell_state()
+        return _reply(True)
+
+    def _cancel(self, request: Record) -> Record:
+        reason = str(request.get("reason", ""))
+        self.stop("cancelled", f"cancelled: {reason}" if reason else "cancelled")
+        return _reply(True)
+
+    def _input(self, request: Record) -> Record:
+        data = bytes.fromhex(str(request.get("input", "")))
+        if not self._stdin.is_open:
+            return _reply(False, "input-closed", "the task's standard input is closed")
+        if not self._stdin.has_room(len(data)):
+            return _reply(False, "input-full", "the task has not read its earlier input")
+        self._stdin.write(data)
+        if request.get("close"):
+            self._stdin.close()
+        return _reply(True)
+
+    def _record(self, command_id: str, do: str) -> None:
+        path = os.path.join(self._folder, layout.CONTROLS)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, f"{command_id} {do}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _finish(self) -> Record:
+        for descriptor in list(self._streams):
+            while descriptor in self._streams:  # The writers are gone: what the pipe holds is all there will be.
+                before = self._output.size_bytes, self._output.suppressed_lines
+                self._read(descriptor)
+                if (self._output.size_bytes, self._output.suppressed_lines) == before:
+                    break
+        self._output.close(now=time.monotonic(), at_ms=now_ms())
+        self._tree.close()
+        assert self._root_status is not None
+        exit_code = os.waitstatus_to_exitcode(self._root_status)
+        return {
+            "state": self._stopped_as or ("succeeded" if exit_code == 0 else "failed"),
+            "exit_code": exit_code,
+            "reason": self._reason or _reason_of(exit_code),
+            "started_ms": self._started_ms,
+            "ended_ms": now_ms(),
+            "cpu_seconds": round(self._cpu_seconds, 3),
+            "peak_memory_bytes": self._peak_memory_bytes,
+            "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
+            "suppressed_lines": self._output.suppressed_lines,
+            "lines": self._output.lines,
+            "size_bytes": self._output.size_bytes,
+            "pid": self._pid,
+        }
+
+
+def _reply(ok: bool, code: str = "", message: str = "") -> Record:
+    return {"ok": ok, "code": code, "message": message}
+
+
+def _reason_of(exit_code: int) -> str:
+    if exit_code == 0:
+        return ""
+    if exit_code > 0:
+        return f"exit code {exit_code}"
+    try:
+        return f"ended by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"ended by signal {-exit_code}"
+
+
+def _watch_children(epoll: select.epoll) -> int:
+    """A descriptor that becomes readable with each signal; the handlers themselves do nothing."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    epoll.register(read_end, select.EPOLLIN)
+    return read_end
+
+
+def identity(pid: int) -> Record:
+    """What names a process beyond its number, which the kernel gives away again."""
+    return {"boot_id": procfs.boot_id(), "pid": pid, "start": procfs.start_time(pid)}
+
+
+def write_exit(folder: str, record: Record) -> None:
+    """Tries for an hour: a full disk that gets room again still learns how the task ended."""
+    for _ in range(3600):
+        try:
+            layout.write_record(folder, layout.EXIT, record)
+        except OSError:
+            time.sleep(1.0)
+        else:
+            return

@@ -1,0 +1,154 @@
+"""One attempt's folder on disk: what the agent must know to find its task again, whoever died meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodes.domain.commands import StartTask
+from nodes.runner.shim import layout, procfs, tree
+from nodes.wire.command_codec import spec_from_json, spec_to_json
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ERRORS = "shim.err"
+_ERRORS_SHOWN_BYTES = 500
+
+Record = dict[str, Any]
+
+
+def attempt_key(task_id: str, attempt: int) -> str:
+    """Names the attempt's output in the journal's cursors."""
+    return f"{task_id}.{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFolder:
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, start: StartTask) -> TaskFolder:
+        """Durable before anything runs. Raises OSError."""
+        plain = _PLAIN.fullmatch(start.task_id) is not None
+        name = start.task_id if plain else "x" + hashlib.sha256(start.task_id.encode()).hexdigest()[:32]
+        folder = cls(root / f"{name}.{start.attempt}")
+        folder.path.mkdir(mode=0o700)
+        request = {"task_id": start.task_id, "attempt": start.attempt, "spec": spec_to_json(start.spec)}
+        layout.write_record(str(folder.path), layout.REQUEST, request)
+        layout.sync_folder(str(root))
+        return folder
+
+    def request(self) -> StartTask | None:
+        """None when the agent died before it was whole: nothing can have run."""
+        record: Record | None = layout.read_record(str(self.path), layout.REQUEST)
+        if record is None:
+            return None
+        try:
+            spec = spec_from_json(record["spec"])
+            return StartTask(task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def output(self) -> Path:
+        return self.path / layout.OUTPUT
+
+    @property
+    def errors(self) -> Path:
+        return self.path / _ERRORS
+
+    def exit_record(self) -> Record | None:
+        return layout.read_record(str(self.path), layout.EXIT)
+
+    def write_exit_record(self, record: Record) -> None:
+        """For a task whose own supervisor cannot any more."""
+        layout.write_record(str(self.path), layout.EXIT, record)
+
+    def started(self) -> Record | None:
+        return layout.read_record(str(self.path), layout.STARTED)
+
+    def abandon(self) -> bool:
+        """True when from now on nobody can start the task; False when somebody has claimed it."""
+        return layout.write_claim(str(self.path), {"abandoned": True})
+
+    @property
+    def was_abandoned(self) -> bool:
+        claim = layout.read_record(str(self.path), layout.CLAIM)
+        return claim is not None and bool(claim.get("abandoned"))
+
+    def has_supervisor(self) -> bool:
+        """Whether the very process that claimed the task lives."""
+        return _lives(layout.read_record(str(self.path), layout.CLAIM))
+
+    def why_not_started(self) -> str:
+        said = self.last_errors()
+        return f"could not be started: {said}" if said else "the agent stopped before it had started the task"
+
+    def why_lost(self) -> str:
+        claim = layout.read_record(str(self.path), layout.CLAIM) or {}
+        if claim.get("boot_id") != procfs.boot_id():
+            return "the machine was restarted"
+        said = self.last_errors()
+        return "its supervisor process ended without a record" + (f": {said}" if said else "")
+
+    def last_errors(self) -> str:
+        """The last line that the supervisor itself wrote before it died."""
+        try:
+            lines = self.errors.read_bytes()[-_ERRORS_SHOWN_BYTES:].decode("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def end_leftovers(self) -> None:
+        """Kills what a dead supervisor left behind: nobody could pause, read or end it any more.
+
+        Only by identity: the task's own cgroup, and the root process if it is still the same one.
+        """
+        started = self.started()
+        if started is None or started.get("boot_id") != procfs.boot_id():
+            return
+        cgroup = str(started.get("cgroup") or "")
+        if cgroup:
+            try:
+                Path(cgroup, "cgroup.kill").write_text("1", encoding="ascii")
+                os.rmdir(cgroup)
+            except OSError:
+                pass  # Gone already, or not empty yet; an empty cgroup costs nothing.
+        pid = int(started.get("pid") or 0)
+        found = procfs.process(pid)
+        if found is not None and found[3] == started.get("start"):
+            for entry in [*procfs.descendants(pid), found]:
+                tree.send(entry, signal.SIGKILL)
+
+    def taken_commands(self) -> frozenset[str]:
+        """Ids of the commands that the supervisor took before it acted on them."""
+        try:
+            lines = (self.path / layout.CONTROLS).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return frozenset()
+        return frozenset(line.rpartition(" ")[0] for line in lines)
+
+    def mark_reported(self) -> None:
+        (self.path / layout.REPORTED).touch(mode=0o600)
+
+    def reported_at(self) -> float | None:
+        """Unix seconds; None while the end does not stand in the journal."""
+        try:
+            return (self.path / layout.REPORTED).stat().st_mtime
+        except OSError:
+            return None
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _lives(identity: Record | None) -> bool:
+    if identity is None or identity.get("boot_id") != procfs.boot_id():
+        return False
+    found = procfs.process(int(identity.get("pid") or 0))
+    return found is not None and found[1] not in "ZX" and found[3] == identity.get("start")

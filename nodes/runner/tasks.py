@@ -1,0 +1,120 @@
+"""The attempts that this node knows: live ones, and ended ones as long as their folder stays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+
+from nodes.domain.commands import StartTask
+from nodes.domain.events import TaskStatus
+from nodes.runner.attempt import Attempt
+from nodes.runner.config import RunnerConfig
+from nodes.runner.emit import Emit
+from nodes.runner.resolve import Launch
+from nodes.runner.shim_link import Shims
+from nodes.runner.task_folder import TaskFolder, attempt_key
+
+logger = logging.getLogger(__name__)
+
+Spawn = Callable[[Coroutine[None, None, None], str], None]
+
+
+class Tasks:
+    """`spawn` runs an attempt's following in the runner's task group."""
+
+    def __init__(self, config: RunnerConfig, *, emit: Emit, logs_cursor: Callable[[str], int], spawn: Spawn) -> None:
+        self._config = config
+        self._emit = emit
+        self._logs_cursor = logs_cursor
+        self._spawn = spawn
+        self._shims = Shims()
+        self._attempts: dict[str, Attempt] = {}
+        self._starting: set[str] = set()  # Holds its slot before there is an Attempt.
+
+    def get(self, task_id: str, attempt: int) -> Attempt | None:
+        return self._attempts.get(attempt_key(task_id, attempt))
+
+    def latest(self, task_id: str) -> Attempt | None:
+        known = [attempt for attempt in self._attempts.values() if attempt.start.task_id == task_id]
+        return max(known, key=lambda attempt: attempt.start.attempt, default=None)
+
+    def used_slots(self) -> int:
+        return sum(not attempt.is_over for attempt in self._attempts.values()) + len(self._starting)
+
+    def snapshot(self) -> tuple[TaskStatus, ...]:
+        """Whole states, with the request, of every attempt whose end does not stand in the journal."""
+        states = (attempt.snapshot() for attempt in self._attempts.values())
+        return tuple(status for status in states if status is not None)
+
+    async def start(self, start: StartTask, launch: Launch) -> Attempt:
+        """The attempt, once its first state stands in the journal. Raises OSError when the node cannot even try."""
+        key = attempt_key(start.task_id, start.attempt)
+        self._starting.add(key)
+        try:
+            folder = await asyncio.to_thread(TaskFolder.create, self._config.tasks_folder, start)
+            link = await self._shims.start(folder, self._request(launch))
+            attempt = Attempt(folder, start, emit=self._emit, offset=0, link=link)
+            self._attempts[key] = attempt
+        finally:
+            self._starting.discard(key)
+        self._spawn(attempt.follow(), key)
+        await attempt.announced.wait()
+        return attempt
+
+    async def find_again(self) -> None:
+        """Takes up every task that an earlier agent left: running, ended meanwhile, or lost.
+
+        When it returns, `snapshot` tells the truth; nothing is told to the parent before `follow_found`.
+        """
+        for path in sorted(self._config.tasks_folder.iterdir()):
+            folder = TaskFolder(path)
+            start = folder.request()
+            if start is None:
+                logger.warning("removing a task folder without a request: %s", path.name)
+                folder.remove()
+                continue
+            key = attempt_key(start.task_id, start.attempt)
+            attempt = Attempt(folder, start, emit=self._emit, offset=self._logs_cursor(key))
+            self._attempts[key] = attempt
+            record = folder.exit_record()
+            if record is not None and folder.reported_at() is not None:
+                attempt.take_reported(record)
+            else:
+                await attempt.take_up()
+                logger.info("found again: %s", key, extra={"task_id": start.task_id, "attempt": start.attempt})
+
+    def follow_found(self) -> None:
+        for key, attempt in self._attempts.items():
+            self._spawn(attempt.follow(), key)
+
+    def sweep(self) -> None:
+        """Removes the folders of tasks whose end was reported longer ago than they are kept."""
+        before = time.time() - self._config.retention_seconds
+        for key, attempt in list(self._attempts.items()):
+            reported_at = attempt.folder.reported_at() if attempt.reported.is_set() else None
+            if reported_at is not None and reported_at < before:
+                attempt.folder.remove()
+                del self._attempts[key]
+
+    def close(self) -> None:
+        """The tasks go on without us."""
+        self._shims.close()
+
+    def _request(self, launch: Launch) -> dict[str, object]:
+        limits = self._config.limits
+        return {
+            "argv": list(launch.argv),
+            "working_directory": launch.working_directory,
+            "environment": dict(launch.environment),
+            "timeout_seconds": launch.timeout_seconds,
+            "close_input": launch.close_input,
+            "term_grace_seconds": self._config.term_grace_seconds,
+            "lines_per_second": limits.lines_per_second,
+            "bytes_per_second": limits.bytes_per_second,
+            "burst_seconds": limits.burst_seconds,
+            "output_limit_bytes": limits.total_bytes,
+            "idle_flush_seconds": limits.idle_flush_seconds,
+            "cgroup_parent": self._config.cgroup_parent,
+        }

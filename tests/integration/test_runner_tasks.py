@@ -1,0 +1,284 @@
+"""Tasks as real processes under real shims: start, output, input, controls, end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskState
+from nodes.runner.config import OutputLimits
+from tests.support.eventually import eventually
+from tests.support.runner_harness import cpu_ticks, processes_with, running
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_task_runs_and_its_end_is_reported(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        command = node.start("sh", "-c", "echo one; echo two >&2; exit 3", name="build")
+        end = await node.end()
+
+        assert (end.state, end.exit_code, end.message) == (TaskState.FAILED, 3, "exit code 3")
+        assert end.started_at_ms > 0
+        assert end.ended_at_ms >= end.started_at_ms
+        assert end.peak_memory_bytes > 0
+        await eventually(lambda: len(node.lines()) == 2)
+        assert {(line.stream, line.text) for line in node.lines()} == {
+            (LogStream.STDOUT, b"one"),
+            (LogStream.STDERR, b"two"),
+        }
+        states = [status.state for status in node.statuses()]
+        assert states == [TaskState.RUNNING, TaskState.FAILED]
+        first = node.statuses()[0]
+        assert first.pid > 0
+        assert first.accepts_input
+        assert first.request is not None
+        assert first.request.spec.argv[0] == "sh"
+        assert (await node.result(command)).state is CommandState.SUCCEEDED
+        assert [result.state for result in node.results(command)] == [CommandState.ACKED, CommandState.SUCCEEDED]
+
+
+async def test_a_prompt_is_seen_and_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start(sys.executable, "-c", "n = input('Name: '); print('hello', n)")
+        await eventually(lambda: node.texts() == [b"Name: "])
+        command = node.control(Action.INPUT, input=b"Ada\n")
+        end = await node.end()
+
+        assert end.state is TaskState.SUCCEEDED
+        assert (await node.result(command)).state is CommandState.SUCCEEDED
+        await eventually(lambda: node.texts() == [b"Name: ", b"hello Ada"])
+
+
+async def test_input_can_be_closed(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("cat")
+        await node.state(TaskState.RUNNING)
+        node.control(Action.INPUT, input=b"last words", close_input=True)
+
+        assert (await node.end()).state is TaskState.SUCCEEDED
+        await eventually(lambda: node.texts() == [b"last words"])
+
+
+async def test_a_task_without_input_reads_its_end_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("cat", close_input=True)
+
+        assert (await node.end()).state is TaskState.SUCCEEDED
+        assert not node.statuses()[0].accepts_input
+
+
+async def test_input_to_a_task_that_does_not_read_any_more_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.shell("exec 0<&-; sleep 30")
+        await eventually(lambda: node.statuses() and not node.statuses()[-1].accepts_input)
+
+        result = await node.result(node.control(Action.INPUT, input=b"x\n"))
+
+        assert (result.state, result.code) == (CommandState.FAILED, "input-closed")
+        node.control(Action.CANCEL)
+        await node.end()
+
+
+@pytest.mark.parametrize("signals_only", [False, True], ids=["cgroup-if-usable", "signals"])
+async def test_pause_holds_the_whole_tree_and_resume_frees_it(tmp_path: Path, signals_only: bool) -> None:
+    marker = uuid.uuid4().hex
+    spin = f"import sys; '{marker}'\nwhile True: pass"
+    tree = f"""
+import os, subprocess, sys
+spin = {spin!r}
+subprocess.Popen([sys.executable, "-c", spin], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", spin])
+    os._exit(0)
+exec(spin)
+"""
+    async with running(tmp_path, signals_only=signals_only, term_grace_seconds=2.0) as node:
+        node.start(sys.executable, "-c", tree)
+        await eventually(lambda: len(processes_with(marker)) == 3)
+        pids = processes_with(marker)
+
+        paused = await node.result(node.control(Action.PAUSE))
+        status = node.statuses()[-1]
+        before = cpu_ticks(pids)
+        await asyncio.sleep(0.5)  # The thing to see is that nothing moves.
+        held = cpu_ticks(pids) - before
+        await node.result(node.control(Action.RESUME))
+
+        assert (paused.state, paused.code) == (CommandState.SUCCEEDED, "")
+        assert (status.state, status.partial_pause) == (TaskState.PAUSED, False)
+        assert held == 0
+        assert node.statuses()[-1].state is TaskState.RUNNING
+        await eventually(lambda: cpu_ticks(pids) > before + 3)
+        node.control(Action.PAUSE)
+        await node.result(node.control(Action.CANCEL))
+        end = await node.end()
+        assert end.state is TaskState.CANCELLED
+        assert end.cpu_seconds > 0.1
+        assert end.paused_seconds >= 0.5
+        assert processes_with(marker) == []
+
+
+async def test_a_child_that_ignores_term_is_killed(tmp_path: Path) -> None:
+    marker = uuid.uuid4().hex
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up')"
+    code = f"{ignore}; '{marker}'\nwhile True: time.sleep(1)"
+    async with running(tmp_path, term_grace_seconds=0.5) as node:
+        node.start(sys.executable, "-c", code)
+        await eventually(lambda: node.texts() == [b"up"])
+        command = node.control(Action.CANCEL, reason="wrong branch")
+        end = await node.end()
+
+        assert end.state is TaskState.CANCELLED
+        assert end.exit_code == -9
+        assert end.message.startswith("cancelled: wrong branch; killed")
+        assert processes_with(marker) == []
+        assert (await node.result(command)).state is CommandState.SUCCEEDED
+
+
+async def test_what_the_root_left_behind_is_ended_with_it(tmp_path: Path) -> None:
+    marker = f"4{uuid.uuid4().int % 10**6:06d}"
+    async with running(tmp_path) as node:
+        node.shell(f"setsid sleep {marker} & echo started")
+        end = await node.end()
+
+        assert (end.state, end.exit_code) == (TaskState.SUCCEEDED, 0)
+        assert processes_with(marker) == []
+        await eventually(lambda: len(node.lines()) == 2)
+        assert node.lines()[1].text == b"1 processes left behind by the task are ended"
+
+
+async def test_time_out_does_not_count_the_pause(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("sleep", "60", timeout_seconds=1.0)
+        await node.state(TaskState.RUNNING)
+        await node.result(node.control(Action.PAUSE))
+        await asyncio.sleep(1.3)  # Longer than the time-out.
+        assert node.statuses()[-1].state is TaskState.PAUSED
+        await node.result(node.control(Action.RESUME))
+        end = await node.end()
+
+        assert end.state is TaskState.TIMED_OUT
+        assert end.message == "timed out after 1 s"
+        assert end.paused_seconds > 1.2
+        assert 2_200 < end.ended_at_ms - end.started_at_ms < 6_000
+
+
+async def test_command_not_found(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        command = node.start("no-such-command-here", "x")
+        end = await node.end()
+
+        assert (end.state, end.exit_code) == (TaskState.FAILED, 127)
+        assert end.message == "command not found: no-such-command-here"
+        result = await node.result(command)
+        assert (result.state, result.code) == (CommandState.FAILED, "cannot-start")
+
+
+async def test_a_file_that_cannot_be_run(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    async with running(tmp_path) as node:
+        node.start("./notes.txt")
+        end = await node.end()
+
+        assert (end.state, end.exit_code) == (TaskState.FAILED, 126)
+        assert end.message == "cannot run ./notes.txt: Permission denied"
+
+
+async def test_missing_working_folder(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("true", working_directory="/nowhere/at/all")
+        end = await node.end()
+
+        assert (end.state, end.exit_code) == (TaskState.FAILED, 126)
+        assert end.message == "working folder does not exist: /nowhere/at/all"
+
+
+async def test_hostile_output_arrives_as_it_is(tmp_path: Path) -> None:
+    code = r"""
+import sys
+out = sys.stdout.buffer
+out.write(b"\xff\xfe \x00 \xed\xa0\x80\n")
+out.write(b"x" * 1_000_000 + b"\n")
+out.write(b"after\r\n")
+out.write(b"no end")
+"""
+    async with running(tmp_path) as node:
+        node.start(sys.executable, "-c", code)
+        await node.end()
+        await eventually(lambda: len(node.lines()) == 4)
+
+        first, long, after, last = node.lines()
+        assert first.text == b"\xff\xfe \x00 \xed\xa0\x80"
+        assert (long.text, long.truncated_bytes) == (b"x" * 16384, 1_000_000 - 16384)
+        assert after.text == b"after"
+        assert last.text == b"no end"
+
+
+async def test_a_flood_is_dropped_and_counted_to_the_line(tmp_path: Path) -> None:
+    code = "import sys\nline = b'y' * 99 + b'\\n'\nfor _ in range(1000): sys.stdout.buffer.write(line * 1000)"
+    limits = OutputLimits(lines_per_second=2_000, bytes_per_second=1 << 20, burst_seconds=1.0)
+    async with running(tmp_path, limits=limits) as node:
+        node.start(sys.executable, "-c", code)
+        end = await node.end(timeout=60)
+        assert end.state is TaskState.SUCCEEDED
+
+        def counted() -> bool:
+            notices = [line for line in node.lines() if line.stream is LogStream.SYSTEM]
+            suppressed = sum(int(line.text.split()[0]) for line in notices)
+            return len(node.texts()) + suppressed == 1_000_000 and suppressed == end.suppressed_lines
+
+        await eventually(counted)
+        assert end.suppressed_lines > 900_000
+        assert all(text == b"y" * 99 for text in node.texts())
+
+
+async def test_progress_lines_are_progress_and_no_log(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.shell("echo a; echo '::agentflow progress=0.4 message=linking it::'; echo b; sleep 60")
+        await eventually(lambda: node.statuses() and node.statuses()[-1].progress == 0.4)
+
+        assert node.statuses()[-1].message == "linking it"
+        assert node.texts() == [b"a", b"b"]
+        node.control(Action.CANCEL)
+        await node.end()
+
+
+async def test_levels_come_from_the_words(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.shell("echo plain >&2; echo 'ERROR: broken'; echo '12:00:01 WARN slow'; echo 'level=debug x'")
+        await node.end()
+        await eventually(lambda: len(node.lines()) == 4)
+
+        levels = {line.text.split()[0]: line.level for line in node.lines()}
+        assert levels == {
+            b"plain": LogLevel.INFO,
+            b"ERROR:": LogLevel.ERROR,
+            b"12:00:01": LogLevel.WARNING,
+            b"level=debug": LogLevel.DEBUG,
+        }
+
+
+async def test_tasks_do_not_see_the_nodes_secrets(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("env", environment={"MINE": "1"})
+        await node.end()
+        await eventually(lambda: any(t.startswith(b"MINE=") for t in node.texts()))
+
+        names = {text.partition(b"=")[0].decode() for text in node.texts()}
+        assert {"PATH", "MINE", "AGENTFLOW_TASK_ID"} <= names
+        assert not {name for name in names if "TOKEN" in name or name.startswith("PYTEST")}
+
+
+async def test_a_task_that_kills_its_own_group_does_not_reach_its_shim(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.shell("kill -KILL 0; sleep 5")
+        end = await node.end()
+
+        assert (end.state, end.exit_code, end.message) == (TaskState.FAILED, -9, "ended by SIGKILL")

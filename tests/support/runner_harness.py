@@ -1,0 +1,155 @@
+"""A real runner with real shims and processes; only the journal behind it is a list."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from nodes.core.clock import SystemClock
+from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
+from nodes.domain.events import CommandResult, LogBatch, LogLine, Payload, TaskStatus
+from nodes.domain.states import Action, CommandState, LogStream, TaskState
+from nodes.runner.config import OutputLimits, RunnerConfig
+from nodes.runner.environment import base_environment
+from nodes.runner.freezer import find_freezer_parent
+from nodes.runner.runner import Runner
+from tests.support.eventually import eventually
+
+
+class MemoryJournal:
+    """Keeps what is emitted, with the cursors, as one commit would."""
+
+    def __init__(self) -> None:
+        self.payloads: list[Payload] = []
+        self.cursors: dict[str, int] = {}
+
+    async def emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+        await asyncio.sleep(0)
+        self.payloads.append(payload)
+        if cursor is not None:
+            self.cursors[cursor[0]] = cursor[1]
+
+    def cursor(self, key: str) -> int:
+        return self.cursors.get(key, 0)
+
+
+class RunnerHarness:
+    def __init__(self, runner: Runner, journal: MemoryJournal, folder: Path) -> None:
+        self.runner = runner
+        self.journal = journal
+        self.folder = folder
+        self._numbers = itertools.count(1)
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def start(self, *argv: str, task_id: str = "t1", attempt: int = 1, command_id: str = "", **spec: Any) -> str:
+        spec.setdefault("working_directory", str(self.folder))
+        body = StartTask(task_id=task_id, attempt=attempt, spec=TaskSpec(argv=argv, **spec))
+        return self.submit(body, command_id=command_id)
+
+    def shell(self, line: str, **more: Any) -> str:
+        return self.start(shell_line=line, **more)
+
+    def control(self, action: Action, task_id: str = "t1", **more: Any) -> str:
+        command_id = more.pop("command_id", "")
+        return self.submit(ControlTask(task_id=task_id, action=action, **more), command_id=command_id)
+
+    def submit(self, body: StartTask | ControlTask, *, command_id: str = "", ttl_seconds: float = 0.0) -> str:
+        command_id = command_id or f"c{next(self._numbers)}-{os.urandom(3).hex()}"
+        command = Command(command_id=command_id, body=body, ttl_seconds=ttl_seconds)
+        self.runner.submit(command, SystemClock().mono())
+        return command_id
+
+    async def result(self, command_id: str, timeout: float = 20.0) -> CommandResult:
+        def final() -> CommandResult | None:
+            return next((r for r in self.results(command_id) if r.state is not CommandState.ACKED), None)
+
+        return await eventually(final, timeout=timeout, message=f"result of {command_id}")
+
+    async def state(self, *states: TaskState, task_id: str = "t1", timeout: float = 20.0) -> TaskStatus:
+        def reached() -> TaskStatus | None:
+            return next((s for s in self.statuses(task_id) if s.state in states), None)
+
+        return await eventually(reached, timeout=timeout, message=f"{task_id} in {states}")
+
+    async def end(self, task_id: str = "t1", timeout: float = 20.0) -> TaskStatus:
+        ends = [state for state in TaskState if state.is_final]
+        return await self.state(*ends, task_id=task_id, timeout=timeout)
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def statuses(self, task_id: str = "t1") -> list[TaskStatus]:
+        return [p for p in self.journal.payloads if isinstance(p, TaskStatus) and p.task_id == task_id]
+
+    def results(self, command_id: str) -> list[CommandResult]:
+        return [p for p in self.journal.payloads if isinstance(p, CommandResult) and p.command_id == command_id]
+
+    def lines(self, task_id: str = "t1") -> list[LogLine]:
+        """All lines, after a check that their numbers have neither hole nor repeat."""
+        found: list[LogLine] = []
+        for batch in self.journal.payloads:
+            if isinstance(batch, LogBatch) and batch.task_id == task_id:
+                assert batch.first_line == len(found) + 1
+                assert len(batch.lines) <= 500
+                found += batch.lines
+        return found
+
+    def texts(self, task_id: str = "t1") -> list[bytes]:
+        return [line.text for line in self.lines(task_id) if line.stream is not LogStream.SYSTEM]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *, journal: MemoryJournal | None = None, signals_only: bool = False, **config: Any
+) -> AsyncIterator[RunnerHarness]:
+    """A runner on `folder`; leaving stops the runner."""
+    journal = journal or MemoryJournal()
+    config.setdefault("slots", 4)
+    config.setdefault("environment", base_environment(os.environ))
+    config.setdefault("limits", OutputLimits())
+    runner = Runner(
+        RunnerConfig(
+            tasks_folder=folder / "tasks",
+            ledger_path=folder / "commands.db",
+            cgroup_parent="" if signals_only else find_freezer_parent(),
+            **config,
+        ),
+        emit=journal.emit,
+        logs_cursor=journal.cursor,
+    )
+    await runner.prepare()
+    running_task = asyncio.create_task(runner.run())
+    try:
+        yield RunnerHarness(runner, journal, folder)
+    finally:
+        runner.request_stop()
+        await running_task
+
+
+def processes_with(marker: str) -> list[int]:
+    """Living processes whose command line holds the marker."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if marker.encode() in command and state not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+def cpu_ticks(pids: Sequence[int]) -> int:
+    """User and system time that these processes have used."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
