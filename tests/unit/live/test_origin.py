@@ -1,0 +1,53 @@
+"""docs/websocket.md, "Origin": exactly the site's own scheme, host and port."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.live.origin import Verdict, judge
+
+
+def headers(**values: str) -> list[tuple[bytes, bytes]]:
+    return [(name.replace("_", "-").encode(), value.encode()) for name, value in values.items()]
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "verdict"),
+    [
+        ("site.example", "http://site.example", Verdict.SAME),
+        ("site.example", "http://SITE.example:80", Verdict.SAME),
+        ("site.example:8000", "http://site.example:8000", Verdict.SAME),
+        ("[::1]:8000", "http://[::1]:8000", Verdict.SAME),
+        ("site.example:8000", "http://site.example", Verdict.FOREIGN),
+        ("site.example", "https://site.example", Verdict.FOREIGN),
+        ("site.example", "http://evil.site.example", Verdict.FOREIGN),
+        ("site.example", "http://site.example.evil", Verdict.FOREIGN),
+        ("site.example", "null", Verdict.FOREIGN),
+        ("site.example", "http://site.example@evil.example", Verdict.FOREIGN),
+        ("site.example", "http://site.example/x", Verdict.FOREIGN),
+        ("site.example", "http://site.example:port", Verdict.FOREIGN),
+        ("site.example", "", Verdict.FOREIGN),
+    ],
+)
+def test_scheme_host_and_port_must_all_be_the_sites(host: str, origin: str, verdict: Verdict) -> None:
+    assert judge(headers(host=host, origin=origin), is_behind_https_proxy=False) is verdict
+
+
+def test_no_origin_is_its_own_case() -> None:
+    assert judge(headers(host="site.example"), is_behind_https_proxy=False) is Verdict.NONE
+
+
+def test_two_origins_or_hosts_are_refused() -> None:
+    same = headers(host="site.example", origin="http://site.example")
+
+    assert judge([*same, (b"origin", b"http://site.example")], is_behind_https_proxy=False) is Verdict.FOREIGN
+    assert judge([*same, (b"host", b"site.example")], is_behind_https_proxy=False) is Verdict.FOREIGN
+
+
+def test_a_proxy_header_counts_only_behind_a_declared_proxy() -> None:
+    claimed = headers(host="site.example", origin="https://site.example", x_forwarded_proto="https")
+
+    assert judge(claimed, is_behind_https_proxy=True) is Verdict.SAME
+    assert judge(claimed, is_behind_https_proxy=False) is Verdict.FOREIGN
+    plain = headers(host="site.example", origin="http://site.example", x_forwarded_proto="https")
+    assert judge(plain, is_behind_https_proxy=True) is Verdict.FOREIGN

@@ -1,0 +1,148 @@
+"""docs/websocket.md, client messages: read strictly, and anything wrong is one typed error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.live.messages import Ack, Auth, Chat, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
+from dashboard.live.parse import BadMessage, parse
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"type": "AUTH", "token": "t"}, Auth(token="t")),
+        ({"type": "AUTH", "token": "t", "batch": True, "later": 1}, Auth(token="t", is_batching=True)),
+        ({"type": "SUBSCRIBE", "topics": ["tasks", "tasks"]}, Subscribe(topics=("tasks",))),
+        (
+            {"type": "SUBSCRIBE", "topics": ["logs:m-1:ERROR"], "since": {"store": "s", "seq": "9007199254740993"}},
+            Subscribe(topics=("logs:m-1:ERROR",), since=Cursor(store="s", seq=9007199254740993)),
+        ),
+        ({"type": "UNSUBSCRIBE", "topics": ["task:t1"]}, Unsubscribe(topics=("task:t1",))),
+        (
+            {"type": "CONTROL", "ref": "r", "task": "t1", "action": "input", "input": "é", "closeInput": True},
+            Control(ref="r", task="t1", action=Action.INPUT, input="é".encode(), close_input=True),
+        ),
+        (
+            {
+                "type": "RUN",
+                "ref": "r",
+                "project": "p",
+                "node": "",
+                "name": "n",
+                "argv": ["a", ""],
+                "timeoutSeconds": 2,
+            },
+            Run(ref="r", spec=TaskSpec(project="p", name="n", argv=("a", ""), timeout_seconds=2.0)),
+        ),
+        ({"type": "ACK", "cursor": "12"}, Ack(seq=12)),
+        ({"type": "ACK", "cursor": {"store": "s", "seq": "12"}, "heldMs": 250}, Ack(seq=12, held_seconds=0.25)),
+        ({"type": "PING"}, Ping()),
+        ({"type": "CHAT", "text": "hi", "targetContext": "*:*"}, Chat()),
+    ],
+)
+def test_good_messages(message: dict[str, Any], expected: object) -> None:
+    assert parse(json.dumps(message)) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "AUTH"}, "bad-field"),
+        ({"type": "AUTH", "token": 5}, "bad-field"),
+        ({"type": "AUTH", "token": "t", "batch": "yes"}, "bad-field"),
+        ({"type": ["AUTH"]}, "unknown-type"),
+        ({}, "unknown-type"),
+        ({"type": "SUBSCRIBE", "topics": []}, "bad-field"),
+        ({"type": "SUBSCRIBE", "topics": "tasks"}, "bad-field"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"] * 51}, "bad-field"),
+        ({"type": "SUBSCRIBE", "topics": ["logs:n:LOUD"]}, "bad-topic"),
+        ({"type": "SUBSCRIBE", "topics": ["task:"]}, "bad-topic"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"seq": "1"}}, "bad-field"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"store": "s", "seq": "-1"}}, "bad-field"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"store": "s", "seq": "²"}}, "bad-field"),
+        ({"type": "CONTROL", "task": "t1", "action": "explode"}, "bad-field"),
+        ({"type": "CONTROL", "task": "", "action": "pause"}, "bad-field"),
+        ({"type": "CONTROL", "task": "t1", "action": "pause", "extra": 1}, "unknown-field"),
+        ({"type": "RUN", "argv": ["true"], "timoutSeconds": 5}, "unknown-field"),
+        ({"type": "RUN", "argv": ["true"], "timeoutSeconds": -1}, "bad-field"),
+        ({"type": "RUN", "argv": ["true"], "timeoutSeconds": True}, "bad-field"),
+        ({"type": "RUN", "argv": ["true"], "shellLine": "true"}, "bad-field"),
+        ({"type": "RUN", "project": "p"}, "bad-field"),
+        ({"type": "RUN", "argv": ["a\0b"]}, "bad-field"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A": 1}}, "bad-field"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A=B": "1"}}, "bad-field"),
+        ({"type": "ACK"}, "bad-field"),
+        ({"type": "ACK", "cursor": 1.5}, "bad-field"),
+        ({"type": "CHAT"}, "bad-field"),
+    ],
+)
+def test_bad_messages_have_a_code_and_keep_the_ref(message: dict[str, Any], code: str) -> None:
+    with pytest.raises(BadMessage) as bad:
+        parse(json.dumps({**message, "ref": "r7"}))
+
+    assert (bad.value.code, bad.value.ref) == (code, "r7")
+
+
+@pytest.mark.parametrize("text", ["", "{", "nul", '{"type":"PING"', "[" * 5000, '{"a":"\\ud800"}', "NaN"])
+def test_what_is_not_json(text: str) -> None:
+    with pytest.raises(BadMessage) as bad:
+        parse(text)
+
+    assert bad.value.code in ("not-json", "not-object")
+
+
+VALUES = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        1.5,
+        float("inf"),
+        2**70,
+        "",
+        "x",
+        "9",
+        "\0",
+        [],
+        ["a"],
+        [1],
+        [["a"]],
+        {},
+        {"a": "b"},
+        {"a": 1},
+    ]
+    + [{"store": "s", "seq": "1"}, {"store": 1, "seq": "1"}, {"store": "s", "seq": "9" * 30}]
+)
+NAMES = [
+    "topics",
+    "since",
+    "ref",
+    "task",
+    "action",
+    "input",
+    "argv",
+    "environment",
+    "cursor",
+    "token",
+    "timeoutSeconds",
+]
+
+
+@given(
+    kind=st.sampled_from(["AUTH", "SUBSCRIBE", "UNSUBSCRIBE", "CONTROL", "RUN", "ACK", "PING", "CHAT"]),
+    fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4),
+)
+def test_nothing_but_bad_message_ever_escapes(kind: str, fields: dict[str, Any]) -> None:
+    with contextlib.suppress(BadMessage):
+        parse(json.dumps({**fields, "type": kind}))
