@@ -1,0 +1,144 @@
+"""What the REST API takes and how it refuses, without a fleet behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework import exceptions
+from rest_framework.exceptions import ValidationError
+
+from dashboard.api.bodies import JsonRenderer
+from dashboard.api.errors import answer_error
+from dashboard.api.requests import ControlRequest, LogQuery, NewTask, TaskQuery
+from nodes.domain.commands import TaskSpec
+from nodes.errors import NotFound, SessionClosed, TaskRejected
+
+
+def blame(form: type, sent: Any) -> tuple[str, str | None]:
+    """The code and field with which the form refuses this."""
+    with pytest.raises(ValidationError) as caught:
+        form(data=sent).is_valid(raise_exception=True)
+    error = answer_error(caught.value, {}).data["error"]
+    return error["code"], error["field"]
+
+
+def test_a_whole_task_becomes_its_spec() -> None:
+    form = NewTask(
+        data={
+            "project": "demo",
+            "node": "master-1",
+            "name": " spaces stay ",
+            "argv": ["echo", ""],
+            "workingDirectory": "/srv",
+            "environment": {"A": "1"},
+            "timeoutSeconds": 60,
+            "stallAfterSeconds": 1.5,
+            "closeInput": True,
+        }
+    )
+
+    assert form.is_valid(), form.errors
+    assert form.spec() == TaskSpec(
+        project="demo",
+        node="master-1",
+        name=" spaces stay ",
+        argv=("echo", ""),
+        working_directory="/srv",
+        environment={"A": "1"},
+        timeout_seconds=60.0,
+        stall_after_seconds=1.5,
+        close_input=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "field"),
+    [
+        ({"argv": ["x"], "timeout": 5}, "unknown-field", "timeout"),
+        ({}, "bad-field", None),
+        ({"argv": []}, "bad-field", None),
+        ({"argv": ["x"], "shellLine": "x"}, "bad-field", None),
+        ({"argv": "x"}, "bad-field", "argv"),
+        ({"argv": ["x", 5]}, "bad-field", "argv.1"),
+        ({"argv": ["a\0b"]}, "bad-field", "argv.0"),
+        ({"argv": ["x"] * 1001}, "bad-field", "argv"),
+        ({"argv": ["x"], "name": 5}, "bad-field", "name"),
+        ({"argv": ["x"], "name": None}, "bad-field", "name"),
+        ({"argv": ["x"], "name": "x" * 201}, "bad-field", "name"),
+        ({"argv": ["x"], "timeoutSeconds": "nan"}, "bad-field", "timeoutSeconds"),
+        ({"argv": ["x"], "timeoutSeconds": -1}, "bad-field", "timeoutSeconds"),
+        ({"argv": ["x"], "timeoutSeconds": True}, "bad-field", "timeoutSeconds"),
+        ({"argv": ["x"], "timeoutSeconds": 1e300}, "bad-field", "timeoutSeconds"),
+        ({"argv": ["x"], "closeInput": "yes"}, "bad-field", "closeInput"),
+        ({"argv": ["x"], "environment": {"A=B": "1"}}, "bad-field", "environment"),
+        ({"argv": ["x"], "environment": {"A": 1}}, "bad-field", "environment.A"),
+        ({"argv": ["x"], "environment": ["A"]}, "bad-field", "environment"),
+        ([], "bad-field", None),
+        ("text", "bad-field", None),
+        (None, "bad-field", None),
+    ],
+)
+def test_a_wrong_task_is_refused_with_the_field_to_blame(sent: Any, code: str, field: str | None) -> None:
+    assert blame(NewTask, sent) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [({}, "action"), ({"action": "explode"}, "action"), ({"action": ["pause"]}, "action"), ({"action": {}}, "action")],
+)
+def test_a_wrong_action_is_refused(sent: Any, field: str) -> None:
+    assert blame(ControlRequest, sent) == ("bad-field", field)
+
+
+@pytest.mark.parametrize(
+    ("form", "sent", "field"),
+    [
+        (TaskQuery, {"limit": "0"}, "limit"),
+        (TaskQuery, {"limit": "100000"}, "limit"),
+        (LogQuery, {"after": "-1"}, "after"),
+        (LogQuery, {"after": str(1 << 64)}, "after"),
+        (LogQuery, {"after": "1" * 2000}, "after"),
+        (LogQuery, {"limit": "x"}, "limit"),
+    ],
+)
+def test_a_wrong_query_is_refused(form: type, sent: Any, field: str) -> None:
+    assert blame(form, sent) == ("bad-field", field)
+
+
+@pytest.mark.parametrize(
+    ("exc", "status", "code"),
+    [
+        (exceptions.NotAuthenticated(), 401, "not-authenticated"),
+        (exceptions.AuthenticationFailed(), 401, "bad-token"),
+        (exceptions.PermissionDenied(), 403, "forbidden"),
+        (exceptions.MethodNotAllowed("PUT"), 405, "method-not-allowed"),
+        (exceptions.UnsupportedMediaType("text/plain"), 415, "not-json"),
+        (NotFound("no task x"), 404, "not-found"),
+        (TaskRejected("finished", "It has ended."), 409, "finished"),
+        (TaskRejected("forbidden", "This node takes no commands."), 403, "forbidden"),
+        (SessionClosed("no Leader"), 503, "unavailable"),
+    ],
+)
+def test_every_error_has_one_shape(exc: Exception, status: int, code: str) -> None:
+    answer = answer_error(exc, {})
+
+    assert answer.status_code == status
+    assert answer.data["error"]["code"] == code
+    assert answer.data["error"]["message"]
+    assert answer.data["error"]["field"] is None
+
+
+def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise KeyError("secret detail")
+    except KeyError as exc:
+        answer = answer_error(exc, {})
+
+    assert (answer.status_code, answer.data["error"]["code"]) == (500, "internal")
+    assert "secret detail" not in str(answer.data)
+    assert "secret detail" in caplog.text
+
+
+def test_what_is_no_number_becomes_null() -> None:
+    assert JsonRenderer().render({"cpu": float("nan"), "load": float("inf")}) == b'{"cpu":null,"load":null}'
