@@ -5,6 +5,9 @@
 - metrics keep the newest per node;
 - an answer to SUBSCRIBE is shared by many sockets, so it costs no bytes here; four of them may wait.
 
+These limits hold for a client that has fallen behind. One that reads may be handed a burst several times as large, for
+its writer has had no chance yet: a thousand lines at once are no reason to skip any.
+
 States and logs leave in the order of the feed: a client's position is one number, and must never pass over what is
 still to come. Pure: no clock, no socket.
 """
@@ -27,6 +30,10 @@ class OutboxLimits:
     answers: int = 4
 
 
+# How much more than the limits may wait for a client that has not fallen behind.
+_BURST = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """Log messages that had to make room; `first_seq` to `last_seq` are their feed numbers."""
@@ -47,6 +54,7 @@ class Outbox:
     def __init__(self, limits: OutboxLimits | None = None, *, wake: Callable[[], None] = _do_nothing) -> None:
         self.wake = wake
         self.is_overflown = False
+        self._is_behind = False
         self._limits = limits or OutboxLimits()
         self._order = 0
         self._states: deque[tuple[int, Frame | Answer]] = deque()
@@ -95,9 +103,10 @@ class Outbox:
 
     def _check_limits(self) -> None:
         limits = self._limits
+        burst = 1 if self._is_behind else _BURST
         if (
-            len(self._states) > limits.state_messages
-            or self._state_bytes > limits.state_bytes
+            len(self._states) > limits.state_messages * burst
+            or self._state_bytes > limits.state_bytes * burst
             or self._answers > limits.answers
         ):
             self.overflow()
@@ -111,9 +120,23 @@ class Outbox:
         self._logs.append((self._order, frame))
         self._log_bytes += frame.size_bytes
         self._log_lines += frame.line_count
+        self._trim_logs()
+
+    def _trim_logs(self) -> None:
         limits = self._limits
+        if not self._is_behind:
+            while self._log_bytes > limits.log_bytes * _BURST:
+                self._skip(self._pop_log())
+            return
         while self._log_bytes > limits.log_bytes or (self._log_lines > limits.log_lines and len(self._logs) > 1):
             self._skip(self._pop_log())
+
+    def fall_behind(self) -> None:
+        """The writer has waited in vain for the client to take more: from now until it is empty the limits hold."""
+        if not self._is_behind:
+            self._is_behind = True
+            self._trim_logs()
+            self._check_limits()
 
     def _skip(self, frame: Frame) -> None:
         before = self._skipped
@@ -146,6 +169,8 @@ class Outbox:
         if size < max_bytes and self._metrics:
             taken += self._metrics.values()
             self._metrics.clear()
+        if not self:
+            self._is_behind = False
         return taken
 
     def _pop_state(self) -> Frame | Answer:

@@ -22,6 +22,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 BUFFER_BYTES = 256 << 10
 _TURN_BYTES = 64 << 10
 _POLL_SECONDS = (0.0, 0.01, 0.02, 0.05)
+# So many polls without room (a quarter of a second), and the client has fallen behind.
+_BEHIND_POLLS = 7
 CHECK_SECONDS = 5.0
 STALLED_CHECKS = 4
 # After so many messages of the feed, the client is told its position once it is quiet again.
@@ -99,6 +101,8 @@ class Writer:
             self._arm_check()
             await asyncio.sleep(_POLL_SECONDS[min(tries, len(_POLL_SECONDS) - 1)])
             tries += 1
+            if tries == _BEHIND_POLLS:
+                self._outbox.fall_behind()
 
     async def _send_items(self, items: Sequence[Frame | Skipped]) -> None:
         frames = [replies.gap(item) if isinstance(item, Skipped) else item for item in items]
@@ -144,6 +148,9 @@ class Writer:
         moved = pending > 0 and drained > self._progress
         self._progress = max(self._progress, drained)
         self._still_checks = 0 if moved else self._still_checks + 1
+        if not moved:
+            # Also behind a server that waits in `send`.
+            self._outbox.fall_behind()
         if self._still_checks >= STALLED_CHECKS:
             self._on_slow()
         else:

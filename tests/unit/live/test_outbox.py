@@ -22,6 +22,14 @@ def log(seq: int, lines: int = 1) -> Frame:
     return Frame(json.dumps({"lines": [["x"]] * lines}), lane="logs", seq=seq)
 
 
+def behind() -> Outbox:
+    """The outbox of a client that has fallen behind: something waits already."""
+    outbox = Outbox(LIMITS)
+    outbox.put(metrics("a", 0))
+    outbox.fall_behind()
+    return outbox
+
+
 def metrics(node: str, value: int) -> Frame:
     return Frame(str(value), lane="metrics", key=node)
 
@@ -45,29 +53,45 @@ def test_metrics_keep_the_newest_of_each_node() -> None:
 
 
 def test_too_many_logs_make_room_and_say_so() -> None:
-    outbox = Outbox(LIMITS)
+    outbox = behind()
     for seq in range(1, 6):
         outbox.put(log(seq, lines=2))
 
     skipped, *rest = outbox.take(10_000)
 
     assert skipped == Skipped(messages=2, lines=4, first_seq=1, last_seq=2)
-    assert [item.seq for item in rest if isinstance(item, Frame)] == [3, 4, 5]
+    assert [item.seq for item in rest if isinstance(item, Frame) and item.seq] == [3, 4, 5]
+
+
+def test_a_burst_to_a_client_that_reads_skips_nothing_until_it_falls_behind() -> None:
+    outbox = Outbox(LIMITS)
+    for seq in range(1, 31):
+        outbox.put(log(seq) if seq % 2 else state(seq))
+
+    assert [item.seq for item in outbox.take(10_000) if isinstance(item, Frame)] == list(range(1, 31))
+
+    for seq in range(31, 61):
+        outbox.put(log(seq))
+    outbox.fall_behind()
+    assert outbox.take(1)[0] == Skipped(messages=24, lines=24, first_seq=31, last_seq=54)
 
 
 def test_one_log_message_larger_than_the_ring_is_kept_but_not_one_larger_than_its_bytes() -> None:
-    outbox = Outbox(LIMITS)
+    outbox = behind()
+    outbox.take(10_000)
+    outbox.fall_behind()
 
     outbox.put(log(1, lines=50))
-    assert [type(item) for item in outbox.take(10_000)] == [Frame]
+    outbox.put(state(2))
+    assert [type(item) for item in outbox.take(300)] == [Frame]
 
-    outbox.put(log(2, lines=1000))
-    assert outbox.take(10_000) == [Skipped(messages=1, lines=1000, first_seq=2, last_seq=2)]
+    outbox.put(log(3, lines=1000))
+    assert outbox.take(1)[0] == Skipped(messages=1, lines=1000, first_seq=3, last_seq=3)
 
 
 @pytest.mark.parametrize("frames", [[state(n) for n in range(21)], [state(n, 150) for n in range(3)]])
 def test_too_many_states_overflow_and_free_their_memory(frames: list[Frame]) -> None:
-    outbox = Outbox(LIMITS)
+    outbox = behind()
     for frame in frames:
         outbox.put(frame)
     outbox.put(log(99))
@@ -111,12 +135,14 @@ def test_the_position_never_passes_over_what_still_waits() -> None:
             st.tuples(st.just("log"), st.integers(1, 9)),
             st.tuples(st.just("metrics"), st.integers(0, 3)),
             st.tuples(st.just("take"), st.integers(1, 300)),
+            st.tuples(st.just("behind"), st.just(0)),
         ),
         max_size=120,
     )
 )
 def test_whatever_comes_it_stays_bounded_ordered_and_accounted_for(steps: list[tuple[str, int]]) -> None:
     outbox = Outbox(LIMITS)
+    is_behind = False
     given_states: list[int] = []
     taken_states: list[int] = []
     last = given_lines = taken_lines = skipped_lines = 0
@@ -142,9 +168,14 @@ def test_whatever_comes_it_stays_bounded_ordered_and_accounted_for(steps: list[t
             given_lines += number
         elif kind == "metrics":
             outbox.put(metrics(str(number), seq))
+        elif kind == "behind":
+            outbox.fall_behind()
+            is_behind = True
         else:
             take(number)
-        assert outbox.held_bytes <= LIMITS.state_bytes + LIMITS.log_bytes + 4 * 3
+        is_behind = is_behind and bool(outbox)
+        burst = 1 if is_behind else 4
+        assert outbox.held_bytes <= burst * (LIMITS.state_bytes + LIMITS.log_bytes) + 4 * 3
         assert outbox.position(seq) >= last or not outbox
         if outbox.is_overflown:
             return

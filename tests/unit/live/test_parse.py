@@ -102,27 +102,11 @@ def test_what_is_not_json(text: str) -> None:
 
 VALUES = st.sampled_from(
     [
-        None,
-        True,
-        -1,
-        0,
-        1,
-        1.5,
-        float("inf"),
-        2**70,
-        "",
-        "x",
-        "9",
-        "\0",
-        [],
-        ["a"],
-        [1],
-        [["a"]],
-        {},
-        {"a": "b"},
-        {"a": 1},
+        *(None, True, -1, 0, 1, 1.5, float("inf"), 2**70),
+        *("", "x", "9", "\0"),
+        *([], ["a"], [1], [["a"]], {}, {"a": "b"}, {"a": 1}),
+        *({"store": "s", "seq": "1"}, {"store": 1, "seq": "1"}, {"store": "s", "seq": "9" * 30}),
     ]
-    + [{"store": "s", "seq": "1"}, {"store": 1, "seq": "1"}, {"store": "s", "seq": "9" * 30}]
 )
 NAMES = [
     "topics",
