@@ -1,0 +1,190 @@
+"""A web process of its own: hints over a real Redis, messages from the feed, nothing lost while Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.live import follower
+from dashboard.live.announcer import Announcer
+from dashboard.live.consumer import LiveConsumer
+from dashboard.live.layer import FeedChannelLayer
+from dashboard.live.process import Live
+from nodes.projection.published import Published
+from tests.support.eventually import eventually
+from tests.support.live import Client, DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path).start()
+    yield server
+    server.kill()
+
+
+class Cluster:
+    """A Leader's announcer and a follower with sockets, joined by Redis and the feed alone."""
+
+    def __init__(self, daphne: DaphneThread, redis: RedisServer) -> None:
+        self.daphne = daphne
+        self.feed = MemoryFeed()
+        self.live = Live(feed=self.feed, services=RecordedServices(), tickets=KnownTickets(), is_leader=False)
+        self.announcer = Announcer(FeedChannelLayer(hosts=[{"address": redis.url}], prefix="agentflow"))
+        self.service = asyncio.run_coroutine_threadsafe(self.announcer.run(), daphne.loop)
+        daphne.application = LiveConsumer.as_asgi(live=self.live)
+
+    def commit(self, *batch: Published) -> None:
+        self.daphne.call(lambda: self.announcer.publish(batch))
+
+    def stop(self) -> None:
+        self.daphne.call(self.announcer.request_stop)
+        self.service.result(10)
+        self.live.threads.close()
+
+    async def dashboard(self, client: Client) -> Client:
+        await client.send(type="SUBSCRIBE", topics=["tasks", "nodes"])
+        await client.until("SNAPSHOT")
+        return client
+
+
+@pytest.fixture
+def cluster(daphne: DaphneThread, redis: RedisServer, settings: Any) -> Iterator[Cluster]:
+    # As in the settings, with the address of this test's Redis.
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "dashboard.live.layer.FeedChannelLayer",
+            "CONFIG": {
+                "prefix": "agentflow",
+                "hosts": [
+                    {
+                        "address": redis.url,
+                        "socket_timeout": 15.0,
+                        "socket_connect_timeout": 5.0,
+                        "socket_keepalive": True,
+                        "health_check_interval": 15,
+                    }
+                ],
+            },
+        }
+    }
+    cluster = Cluster(daphne, redis)
+    yield cluster
+    cluster.stop()
+
+
+async def test_a_commit_reaches_the_sockets_of_another_process(cluster: Cluster) -> None:
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        cluster.commit(cluster.feed.task("t1"), cluster.feed.metrics("m", 5))
+
+        messages = [await client.receive(1.0) for _ in range(2)]
+
+    assert {message["type"] for message in messages} == {"TASK_UPDATE", "METRICS"}
+
+
+async def test_an_idle_socket_outlives_redis_timeouts(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+
+        await asyncio.sleep(12)  # Longer than redis-py's 5 s and the layer's own read of 10 s.
+        cluster.commit(cluster.feed.task("t1"))
+
+        # Well below the time after which a blind follower would have looked.
+        assert (await client.receive(1.0))["type"] == "TASK_UPDATE"
+    assert [r.message for r in caplog.records if r.name.startswith("dashboard.live") and r.levelno > logging.INFO] == []
+
+
+async def test_nothing_is_lost_while_redis_is_away(
+    cluster: Cluster, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower, "BLIND_SECONDS", 0.3)
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        cluster.commit(cluster.feed.task("t1", step=1))
+        assert (await client.until("TASK_UPDATE"))["task"]["step"] == 1
+
+        redis.kill()
+        cluster.commit(cluster.feed.task("t1", step=2))
+        assert (await client.until("TASK_UPDATE"))["task"]["step"] == 2
+        async with open_client(cluster.daphne.url) as second:
+            await cluster.dashboard(second)
+            cluster.commit(cluster.feed.task("t1", step=3))
+            # The snapshot may be a second old; what came after it follows in order.
+            while (await second.until("TASK_UPDATE"))["task"]["step"] != 3:
+                pass
+        assert (await client.until("TASK_UPDATE"))["task"]["step"] == 3
+
+        redis.start()
+        await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
+        cluster.commit(cluster.feed.task("t1", step=4))
+        assert (await client.until("TASK_UPDATE"))["task"]["step"] == 4
+
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_hint_that_was_lost_in_a_short_outage_is_made_good(cluster: Cluster, redis: RedisServer) -> None:
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        cluster.feed.task("t1")  # Committed, and its hint never sent.
+        redis.kill()
+        redis.start()
+
+        assert (await client.until("TASK_UPDATE"))["seq"] == "1"
+
+
+async def test_a_process_that_starts_without_redis_serves(cluster: Cluster, redis: RedisServer) -> None:
+    redis.kill()
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        cluster.feed.task("t1")
+
+        assert (await client.until("TASK_UPDATE", 8))["seq"] == "1"
+        redis.start()
+        await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
+
+
+async def test_a_feed_that_was_replaced_makes_every_socket_start_again(cluster: Cluster) -> None:
+    cluster.feed.task("t1")
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        cluster.feed.store, cluster.feed.seq = "store-2", 0
+        cluster.commit(Published(100, ("tasks",), "{}", "state", "k"))
+
+        assert await client.closed() == 4008
+
+
+async def test_many_missed_messages_arrive_in_order(cluster: Cluster) -> None:
+    async with open_client(cluster.daphne.url, batch=True) as client:
+        await cluster.dashboard(client)
+        for _ in range(2300):
+            last = cluster.feed.task("t1")
+        cluster.commit(last)
+
+        seqs = [int((await client.until("TASK_UPDATE"))["seq"]) for _ in range(2300)]
+
+    assert seqs == list(range(1, 2301))
+
+
+async def test_a_forged_hint_changes_nothing(cluster: Cluster) -> None:
+    async with open_client(cluster.daphne.url) as client:
+        await cluster.dashboard(client)
+        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        hinted = cluster.live._follower._hinted  # type: ignore[union-attr]
+        for hint in (
+            {"seq": "x"},
+            {"seq": 5, "ephemeral": [1, "{", '{"type":"TASK_UPDATE","task":{}}', "[]"]},
+            {},
+        ):
+            cluster.daphne.call(lambda forged=hint: hinted(forged))
+        await client.send(type="PING")
+
+        assert (await client.receive())["type"] == "PONG"
