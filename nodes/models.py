@@ -30,6 +30,9 @@ class Store(models.Model):
     store_id = models.CharField(max_length=32, default=_new_store_id)
     # Highest feed number ever given; survives pruning of the feed, so that a cursor is never reused.
     feed_seq = models.BigIntegerField(default=0)
+    # Up to here the feed and the output have been pruned: whoever knows less must take a snapshot.
+    feed_floor = models.BigIntegerField(default=0)
+    logs_floor = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_store")]
@@ -45,9 +48,9 @@ class Node(models.Model):
         null=True
     )  # Anything received from it; written at state changes and with metrics.
     registered_at = models.DateTimeField(auto_now_add=True)
-    capabilities = models.JSONField(default=dict)  # nodes.domain.events.Capabilities
+    capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.projection.messages
     slots = models.PositiveIntegerField(default=0)
-    metrics = models.JSONField(default=dict)  # Latest nodes.domain.events.Metrics; empty = none yet.
+    metrics = models.JSONField(default=dict)  # The latest, as messages carry them; empty = none yet.
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown
     address = models.CharField(max_length=255, blank=True)
     is_base_client = models.BooleanField(default=False)  # Knows only the base messages.
@@ -80,6 +83,7 @@ class Task(models.Model):
     exit_code = models.IntegerField(null=True)
     created_by = models.CharField(max_length=150, blank=True)  # User name, or empty when a node brought it.
     created_at = models.DateTimeField()
+    # As the origin's clock says, when it says.
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     accepts_input = models.BooleanField(default=False)
@@ -109,7 +113,7 @@ class Attempt(models.Model):
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     message = models.TextField(blank=True)
     exit_code = models.IntegerField(null=True)
-    # The states journal this attempt lives in, and the highest entry that set its state: replay below only adds history.
+    # Its states journal and the highest entry there that set its state: replay below only adds history.
     journal_id = models.CharField(max_length=64, blank=True)
     state_seq = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField()

@@ -72,6 +72,11 @@ def log_rows(
     return LogRows(seq, node_id, task_id, attempt, rows)
 
 
+def line_fields(row: tuple[Any, ...]) -> list[Any]:
+    """[id, number, atMs, level, stream, text] of a row as `LOG_COLUMNS` says."""
+    return [str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]]
+
+
 def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator[Published]:
     """The LOG messages that somebody wants now; called after the commit (see `Listener.wants`)."""
     whole = (topics.LOGS, topics.logs(logs.node_id), topics.task(logs.task_id))
@@ -88,8 +93,12 @@ def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator
 
 
 def _published(logs: LogRows, rows: list[tuple[Any, ...]], where: tuple[str, ...], store: str) -> Published:
-    lines = [[str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]] for row in rows]
     message = log_message(
-        store=store, seq=logs.seq, node=logs.node_id, task=logs.task_id, attempt=logs.attempt, lines=lines
+        store=store,
+        seq=logs.seq,
+        node=logs.node_id,
+        task=logs.task_id,
+        attempt=logs.attempt,
+        lines=[line_fields(row) for row in rows],
     )
     return Published(logs.seq, where, encode(message), "logs", f"task:{logs.task_id}")

@@ -15,7 +15,7 @@ import orjson
 
 from nodes.domain.events import Capabilities, GpuMetrics, Metrics
 from nodes.domain.states import NodeState, TaskState
-from nodes.models import Alert, Command, Node, Task
+from nodes.models import Alert, Attempt, Command, Node, Task
 
 Message = dict[str, Any]
 
@@ -163,6 +163,31 @@ def task_info(task: Task, *, node: Node | None) -> Message:
         "nodeState": node.state if node is not None else None,
         "unknownSince": milliseconds(node.state_changed_at) if is_out_of_sight and node is not None else None,
         "version": str(task.version),
+    }
+
+
+def attempt_info(attempt: Attempt, task: Task) -> Message:
+    """One try, as the work log shows it."""
+    return {
+        "task": task.id,
+        "attempt": attempt.number,
+        "name": task.name,
+        "project": task.project,
+        "command": command_line(task.spec),
+        "createdBy": task.created_by,
+        "node": attempt.node_id or "",
+        "state": attempt.state,
+        "message": attempt.message,
+        "exitCode": attempt.exit_code,
+        "createdAt": milliseconds(attempt.created_at),
+        "startedAt": milliseconds(attempt.started_at),
+        "endedAt": milliseconds(attempt.ended_at),
+        "cpuSeconds": attempt.cpu_seconds,
+        "peakMemoryBytes": attempt.peak_memory_bytes,
+        "pausedSeconds": attempt.paused_seconds,
+        "suppressedLines": attempt.suppressed_lines,
+        "lines": attempt.last_line,
+        "pid": attempt.pid,
     }
 
 

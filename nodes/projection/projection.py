@@ -215,7 +215,7 @@ class Projection:
         if not isinstance(metrics, Metrics):
             raise AssertionError("the payload was checked before")
         message = metrics_message(node_id, metrics_fields(metrics), link_rtt_ms=node.link_rtt_ms)
-        self._listener.publish([Published(0, (topics.NODES,), encode(message), "metrics", f"metrics:{node_id}")])
+        self._listener.publish([Published(0, (topics.NODES,), encode(message), "metrics", f"node:{node_id}")])
         self._metrics[node_id] = metrics
         if self._metrics_timer is None:
             loop = asyncio.get_running_loop()

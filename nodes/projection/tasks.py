@@ -183,9 +183,9 @@ def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -
         unit.change_task(task, spec=spec_to_json(spec))
     attempt = unit.image.attempt(status.task_id, number)
     if attempt is None:
-        attempt = Attempt(task=task, number=number, node_id=node_id, state=status.state, created_at=unit.now)
+        # Pending until the change that follows, which counts its slot.
+        attempt = Attempt(task=task, number=number, node_id=node_id, created_at=unit.now)
         unit.insert(attempt)
-        # Its slot is counted by the change that follows.
         unit.image.attempts[task.id, number] = attempt
         if number > task.attempt:
             unit.change_task(task, attempt=number)
