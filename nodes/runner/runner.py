@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import Payload, TaskStatus
 from nodes.errors import StoreError
+from nodes.journal.errors import EntryTooLarge, JournalCorrupt
 from nodes.runner.command_desk import CommandDesk
 from nodes.runner.config import RunnerConfig
 from nodes.runner.emit import Emit
@@ -44,6 +46,7 @@ class Runner:
         self._children: set[asyncio.Task[None]] = set()
         self._tasks = Tasks(config, emit=self._emit, logs_cursor=logs_cursor, spawn=self._spawn)
         self._stop = asyncio.Event()
+        self._fault: JournalCorrupt | None = None
         self._is_prepared = False
 
     def submit(self, command: Command, received_mono: float) -> None:
@@ -87,6 +90,8 @@ class Runner:
             await asyncio.gather(*self._children, return_exceptions=True)
             self._tasks.close()
             desk.close()
+        if self._fault is not None:
+            raise self._fault
 
     async def _serve(self, desk: CommandDesk) -> None:
         while True:
@@ -105,6 +110,17 @@ class Runner:
         while True:
             try:
                 await self._emit_once(payload, cursor=cursor)
+            except EntryTooLarge as error:
+                if not isinstance(payload, TaskStatus) or payload.request is None:
+                    # Cannot be told at all. Batches are cut well below the limit, so this is no line of a log.
+                    logger.error("dropped: %s", error, extra={"kind": type(payload).__name__})  # noqa: TRY400
+                    return
+                logger.warning("told without the request: %s", error, extra={"task_id": payload.task_id})
+                payload = replace(payload, request=None)
+            except JournalCorrupt as error:
+                self._fault = error  # It will not heal: the process ends, its tasks go on.
+                self._stop.set()
+                raise
             except (StoreError, OSError) as error:
                 delay = backoff.next_delay()
                 logger.warning("not journaled, next try in %.1f s: %s", delay, error)

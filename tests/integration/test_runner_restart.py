@@ -1,0 +1,163 @@
+"""An agent that dies: its tasks go on, the next one finds them, and every line is handed over exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodes.runner.shim import layout, procfs
+from tests.support.eventually import eventually
+from tests.support.runner_harness import processes_with
+from tests.support.runner_process import RunnerProcess
+
+pytestmark = pytest.mark.slow
+
+COUNT = """
+import sys, time
+for i in range({lines}):
+    print("line", i, flush=True)
+    time.sleep({pause})
+input()
+print("last")
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[RunnerProcess]:
+    process = RunnerProcess(tmp_path).start()
+    yield process
+    process.clean_up()
+
+
+def counting(lines: int, pause: float) -> list[str]:
+    return [sys.executable, "-c", COUNT.format(lines=lines, pause=pause)]
+
+
+def read(path: Path) -> dict[str, object]:
+    record = layout.read_record(str(path.parent), path.name)
+    assert record is not None
+    return record
+
+
+async def test_an_agent_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path, node: RunnerProcess) -> None:
+    node.send(id="c1", argv=counting(300, 0.01))
+    await eventually(lambda: node.states() == ["running"])
+    for starts in range(2, 6):
+        node.kill()
+        node.start()
+        await eventually(lambda starts=starts: len(node.states()) == starts)
+    node.send(id="c2", action="input", input="\n")
+    await eventually(lambda: node.states()[-1] == "succeeded")
+    assert node.stop() == -signal.SIGTERM
+
+    assert len(node.pids()) == 1
+    assert set(node.states()) == {"running", "succeeded"}
+    assert [told["snapshot"] for told in node.told if "snapshot" in told] == [[]] + [["t1"]] * 4
+    lines = await node.journaled_lines()
+    assert [number for number, _ in lines] == list(range(1, 302))
+    assert [text for _, text in lines] == [b"line %d" % index for index in range(300)] + [b"last"]
+
+
+async def test_the_end_that_came_while_no_agent_ran_is_told(tmp_path: Path, node: RunnerProcess) -> None:
+    node.send(id="c1", argv=["sh", "-c", "sleep 0.7; echo done; exit 5"])
+    await eventually(lambda: node.states() == ["running"])
+    node.kill()
+    await eventually((tmp_path / "tasks/t1.1" / layout.EXIT).exists)
+    node.start()
+    await eventually(lambda: node.states()[-1] == "failed")
+    await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+    node.kill()
+
+    assert node.told[-1]["exit_code"] == 5
+    assert await node.journaled_lines() == [(1, b"done")]
+    before = len(node.states())
+    node.start()
+    await eventually(lambda: "snapshot" in node.told[-1])
+    node.kill()
+    assert len(node.states()) == before  # Told once; nothing is left to say.
+
+
+async def test_a_task_whose_supervisor_died_is_lost_and_nothing_of_it_runs_on(
+    tmp_path: Path, node: RunnerProcess
+) -> None:
+    marker = f"7{uuid.uuid4().int % 10**6:06d}"
+    node.send(id="c1", argv=["sh", "-c", f"sleep {marker}"])
+    await eventually(lambda: node.states() == ["running"])
+    os.kill(int(str(read(tmp_path / "tasks/t1.1" / layout.CLAIM)["pid"])), signal.SIGKILL)
+    await eventually(lambda: node.states() == ["running", "lost"])
+    node.stop()
+
+    await eventually(lambda: processes_with(marker) == [])
+
+
+async def test_an_identity_that_does_not_match_is_never_signalled(tmp_path: Path, node: RunnerProcess) -> None:
+    node.send(id="c1", argv=["sleep", "60"])
+    await eventually(lambda: node.states() == ["running"])
+    node.kill()
+    folder = tmp_path / "tasks/t1.1"
+    shim, task = (int(str(read(folder / name)["pid"])) for name in (layout.CLAIM, layout.STARTED))
+    # As after a reboot: the numbers belong to others now.
+    for name in (layout.CLAIM, layout.STARTED):
+        layout.write_record(str(folder), name, read(folder / name) | {"boot_id": "another-boot"})
+    node.start()
+    await eventually(lambda: node.states()[-1] == "lost")
+    node.stop()
+
+    assert procfs.process(shim) is not None
+    assert procfs.process(task) is not None
+    os.kill(shim, signal.SIGTERM)
+    await eventually(lambda: procfs.process(task) is None)
+
+
+async def test_a_start_that_the_agents_death_cut_off_never_runs_later(tmp_path: Path, node: RunnerProcess) -> None:
+    node.send(id="c1", argv=["true"])
+    await eventually(lambda: node.states()[-1:] == ["succeeded"])
+    await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+    node.kill()
+    folder = tmp_path / "tasks/t1.1"
+    for name in (layout.CLAIM, layout.EXIT, layout.STARTED, layout.REPORTED):
+        (folder / name).unlink()
+    node.start()
+    await eventually(lambda: node.states()[-1] == "failed")
+    node.stop()
+
+    assert read(folder / layout.CLAIM) == {"abandoned": True}
+    assert not layout.write_claim(str(folder), {"pid": 1})
+
+
+async def test_a_command_repeated_over_a_restart_runs_once(tmp_path: Path, node: RunnerProcess) -> None:
+    witness = tmp_path / "witness"
+    argv = ["sh", "-c", f"echo ran >> {witness}; sleep 30"]
+    for _ in range(5):
+        node.send(id="c1", argv=argv)
+    await eventually(lambda: len(node.results("c1")) >= 5 and ("succeeded", "") in node.results("c1"))
+    node.kill()
+    node.start()
+    for _ in range(5):
+        node.send(id="c1", argv=argv)
+    await eventually(lambda: node.results("c1")[-5:] == [("succeeded", "")] * 5)
+    node.send(id="c2", action="cancel")
+    await eventually(lambda: node.states()[-1] == "cancelled")
+    node.stop()
+
+    assert witness.read_text() == "ran\n"
+
+
+async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path: Path, node: RunnerProcess) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
+    node.send(id="c1", argv=[sys.executable, "-c", stubborn])
+    await eventually(lambda: node.states() == ["running"])
+    node.send(id="c2", action="cancel")
+    await eventually((tmp_path / "tasks/t1.1" / layout.CONTROLS).exists)
+    node.kill()
+    node.start()
+    await eventually(lambda: node.results("c2")[-1] == ("succeeded", ""), timeout=20)
+    node.stop()
+
+    assert node.states()[-1] == "cancelled"
