@@ -216,6 +216,9 @@ class ChildSession:
         if nack.code == "hole":
             self._feed(nack.journal_id).rewind(nack.seq)
             return []
+        if nack.journal_id in self._feeds:
+            # Judged, as all before it: it must not fill the window, even if the parent's mark stays where it is.
+            self._feeds[nack.journal_id].acked(nack.seq)
         return [Nacked(nack=nack)]
 
     # -- sending

@@ -1,0 +1,99 @@
+"""How a stream ended, in words for a person, and whether and when to try again. Nothing else looks at a gRPC code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import grpc
+
+from nodes.errors import AgentFlowError, WireError
+
+
+class Retry(Enum):
+    SOON = auto()
+    AT_ONCE = auto()
+    SLOWLY = auto()  # Only a person can change the answer; until then, knock softly.
+    NEVER = auto()  # Whoever listens there is not what we look for.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of one stream, or of one attempt at it."""
+
+    reason: str
+    retry: Retry = Retry.SOON
+    min_delay_seconds: float = 0.0
+    redirect: str = ""
+
+
+class StreamEnded(WireError):
+    """Carries the `Ending` from wherever it was noticed."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.reason)
+        self.ending = ending
+
+
+class UplinkRefused(AgentFlowError):
+    """The other end cannot be our parent, whatever we wait for."""
+
+
+_SLOW = {
+    grpc.StatusCode.UNAUTHENTICATED: "the token was refused",
+    grpc.StatusCode.PERMISSION_DENIED: "not permitted",
+    grpc.StatusCode.ALREADY_EXISTS: "a node of this name is connected already",
+    grpc.StatusCode.FAILED_PRECONDITION: "the parent does not take this node",
+}
+_SOON = {
+    grpc.StatusCode.UNAVAILABLE: "no connection",
+    grpc.StatusCode.CANCELLED: "the stream was cut",
+    grpc.StatusCode.ABORTED: "the parent ended the stream",
+    grpc.StatusCode.UNKNOWN: "the parent failed",
+    grpc.StatusCode.INTERNAL: "the connection broke",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the parent took too long",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "the parent is overloaded, or a message was too large",
+}
+# What the library says, and what it means.
+_PLAIN_WORDS = (
+    ("Connection refused", "connection refused: nobody listens there"),
+    ("DNS resolution failed", "the host name is unknown"),
+    ("Name or service not known", "the host name is unknown"),
+    ("Temporary failure in name resolution", "the host name cannot be looked up now"),
+    ("No route to host", "no route to the host"),
+    ("Network is unreachable", "the network is unreachable"),
+    ("CERTIFICATE_VERIFY_FAILED", "the certificate is not signed by a known authority"),
+    ("Peer name", "the certificate is for another host"),
+    ("WRONG_VERSION_NUMBER", "the other side speaks no TLS"),
+    ("handshake", "the TLS handshake failed"),
+    ("FD Shutdown", "the connection attempt took too long"),
+    ("Timeout", "the connection attempt took too long"),
+    ("ping timeout", "the parent stopped answering"),
+    ("keepalive", "the parent stopped answering"),
+)
+
+
+def judge(code: grpc.StatusCode, details: str) -> Ending:
+    """What a stream's final status means. An unknown one is final: guessing would knock for ever."""
+    if code is grpc.StatusCode.OK:
+        return Ending(reason="the parent closed the stream")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Ending(reason=_in_plain_words(details))
+    if code in _SOON:
+        return Ending(reason=_joined(_SOON[code], details))
+    if code in _SLOW:
+        return Ending(reason=_joined(_SLOW[code], details), retry=Retry.SLOWLY)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return Ending(reason="whoever listens there is no AgentFlow hub", retry=Retry.NEVER)
+    return Ending(reason=_joined(f"unexpected answer {code.name}", details), retry=Retry.NEVER)
+
+
+def _joined(reason: str, details: str) -> str:
+    return f"{reason}: {details}" if details else reason
+
+
+def _in_plain_words(details: str) -> str:
+    for sign, words in _PLAIN_WORDS:
+        if sign in details:
+            return words
+    return _joined("no connection", details)
