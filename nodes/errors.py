@@ -43,6 +43,10 @@ class StaleTerm(StoreError):
     """A Leader of an older epoch tried to write."""
 
 
+class LeaderUnavailable(AgentFlowError):
+    """The Leader cannot be asked now; whether it did what was asked before is unknown."""
+
+
 class TaskError(AgentFlowError):
     """A task cannot do what was asked."""
 

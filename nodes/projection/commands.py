@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nodes.domain.events import CommandResult
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
@@ -15,6 +15,8 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 
 START = "start"
 BUSY = "busy"
+# A node that said so is not asked again at once.
+_REST = timedelta(seconds=2)
 
 # Which state of its task proves that a base client, which sends no results, did what it was told.
 _PROOFS: dict[str, frozenset[TaskState]] = {
@@ -52,7 +54,15 @@ def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
         return  # It runs, or has ended: its own states tell.
     if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
         # Certain never to run there, so it may run elsewhere.
+        if command.code == BUSY:
+            unit.image.resting[command.node] = unit.now + _REST
         reason = f"{command.node} had no free slot" if command.code == BUSY else f"{command.node} could not be reached"
+        cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
+        if cancels:  # Somebody wanted it gone: it must not start elsewhere.
+            end_attempt(unit, attempt, TaskState.CANCELLED, "Cancelled before it started.")
+            for cancel in cancels:
+                settle(unit, cancel, CommandState.SUCCEEDED)
+            return
         unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
         task = unit.image.task(attempt.task_id)
         if task is not None and task.attempt == attempt.number:
@@ -99,6 +109,7 @@ def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.Le
     open_commands.sort(key=lambda command: (command.created_at, command.id))
     for command in open_commands:
         settle(unit, command, CommandState.SENT)
+        unit.image.undelivered.discard(command.id)
     return [wire_command(command, unit.now, epoch=epoch) for command in open_commands]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 
 from nodes.domain.states import CommandState, NodeState, Role, TaskState
 from nodes.models import Alert, Attempt, Command, Journal, Node, NodeToken, Store, Task
@@ -47,6 +48,10 @@ class Image:
         self.alerts: dict[AlertKey, Alert] = {
             (alert.kind, alert.node_id, alert.task_id): alert for alert in Alert.objects.filter(resolved_at=None)
         }
+        # Memory only. Commands that were to be sent and found no stream: certain never to have left this process.
+        self.undelivered: set[str] = set()
+        # Nodes that said "busy", and until when they are left alone.
+        self.resting: dict[str, datetime] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))
         for task in Task.objects.filter(state__in=OPEN_TASKS).order_by("created_at", "id"):
             self.tasks[task.id] = task

@@ -275,6 +275,9 @@ class Writer:
                 ticket.future.set_result(ticket.result)
         if unit is not None:
             for callback in unit.after_commit:
-                callback()
+                try:
+                    callback()
+                except Exception:
+                    logger.exception("what follows a commit failed; the commit stands")
             if unit.wakes_scheduler:
                 self._on_wake()

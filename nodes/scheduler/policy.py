@@ -1,0 +1,127 @@
+"""Which waiting task goes to which node, and why the others wait. Pure: values in, decisions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A task that has no node yet."""
+
+    task_id: str
+    target: str = ""  # Node id; empty = any that can.
+    project: str = ""
+    named_task: str = ""  # Empty = a free command.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A node as the policy sees it."""
+
+    node_id: str
+    is_online: bool
+    slots: int
+    occupied: int = 0
+    # Said "busy" a moment ago: it knows of work that we do not.
+    is_resting: bool = False
+    allows_commands: bool = False
+    # Knows only the base messages: it tells neither slots nor projects, and gets only what is meant for it by name.
+    is_base: bool = False
+    projects: Mapping[str, frozenset[str]] = field(default_factory=dict)  # project → its named tasks
+
+    def knows(self, waiting: Waiting) -> bool:
+        """Whether it could run the task, were it free."""
+        if self.is_base:
+            return waiting.target == self.node_id and not waiting.named_task
+        if waiting.project and waiting.project not in self.projects:
+            return False
+        if waiting.named_task:
+            return waiting.named_task in self.projects.get(waiting.project, ())
+        return self.allows_commands
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    task_id: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    task_id: str
+    reason: str  # For a person.
+
+
+Decision = Assignment | Postponed
+
+
+def decide(waiting: Sequence[Waiting], workers: Iterable[Worker]) -> list[Decision]:
+    """One decision per task, oldest task first; a free slot is given away once.
+
+    Among the nodes that can, the one with the smallest share of its slots taken wins; then the one with more free
+    slots, then the first by name.
+    """
+    by_id = {worker.node_id: worker for worker in workers}
+    occupied = {worker.node_id: worker.occupied for worker in by_id.values()}
+    decisions: list[Decision] = []
+    for task in waiting:
+        decision = _decide(task, by_id, occupied)
+        if isinstance(decision, Assignment):
+            occupied[decision.node_id] += 1
+        decisions.append(decision)
+    return decisions
+
+
+def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str, int]) -> Decision:
+    if task.target:
+        return _decide_target(task, workers.get(task.target), occupied)
+    able = [worker for worker in workers.values() if worker.is_online and worker.knows(task)]
+    if not able:
+        return Postponed(task.task_id, _why_nobody(task, workers.values()))
+    free = [worker for worker in able if _is_free(worker, occupied)]
+    if not free:
+        names = ", ".join(sorted(worker.node_id for worker in able)[:3])
+        return Postponed(task.task_id, f"waiting for a free slot on {names}{' …' if len(able) > 3 else ''}")
+    best = min(free, key=lambda worker: _load(worker, occupied))
+    return Assignment(task.task_id, best.node_id)
+
+
+def _decide_target(task: Waiting, worker: Worker | None, occupied: Mapping[str, int]) -> Decision:
+    if worker is None:
+        return Postponed(task.task_id, f"{task.target} is not known")
+    if not worker.is_online:
+        return Postponed(task.task_id, f"{task.target} is not online")
+    if not worker.knows(task):
+        return Postponed(task.task_id, _why_not(task, worker))
+    if not _is_free(worker, occupied):
+        return Postponed(task.task_id, f"waiting for a free slot on {task.target}")
+    return Assignment(task.task_id, task.target)
+
+
+def _is_free(worker: Worker, occupied: Mapping[str, int]) -> bool:
+    return not worker.is_resting and (worker.is_base or occupied[worker.node_id] < worker.slots)
+
+
+def _load(worker: Worker, occupied: Mapping[str, int]) -> tuple[float, int, str]:
+    taken = occupied[worker.node_id]
+    return taken / max(worker.slots, 1), taken - worker.slots, worker.node_id
+
+
+def _why_nobody(task: Waiting, workers: Iterable[Worker]) -> str:
+    if task.named_task:
+        return f"no online node has the task {task.named_task} of project {task.project}"
+    if not task.project:
+        return "no online node runs commands"
+    if any(worker.is_online and task.project in worker.projects for worker in workers):
+        return f"no online node with project {task.project} runs commands"
+    return f"no online node has project {task.project}"
+
+
+def _why_not(task: Waiting, worker: Worker) -> str:
+    if task.project and task.project not in worker.projects:
+        return f"{worker.node_id} has no project {task.project}"
+    if task.named_task:
+        return f"{worker.node_id} has no task {task.named_task} in project {task.project}"
+    return f"{worker.node_id} runs no commands"
