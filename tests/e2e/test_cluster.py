@@ -164,7 +164,7 @@ def test_revoked_token_cuts_the_stream(fleet: Cluster) -> None:
 
     manage("token", "revoke", "--name", "master-3", env=fleet.env)
 
-    fleet.processes["master-3"].wait_for_log("not valid", timeout=20)
+    fleet.processes["master-3"].wait_for_log("the token was refused", timeout=20)
 
 
 def test_deleted_database_is_whole_again(fleet: Cluster) -> None:
