@@ -159,11 +159,11 @@ describe("acknowledgement", () => {
   it("acknowledges the first message at once and then at most four times a second", async () => {
     const { socket } = await connected();
     for (let seq = 11; seq < 31; seq += 1) socket.hear(taskUpdate(String(seq)));
-    expect(socket.sent.filter((message) => message.type === "ACK")).toEqual([{ type: "ACK", cursor: { store: "s", seq: "11" } }]);
+    expect(socket.sent.filter((message) => message.type === "ACK")).toEqual([{ type: "ACK", cursor: { store: "s", seq: "11" }, heldMs: 0 }]);
 
     await vi.advanceTimersByTimeAsync(250);
 
-    expect(socket.sent.filter((message) => message.type === "ACK").at(-1)).toEqual({ type: "ACK", cursor: { store: "s", seq: "30" } });
+    expect(socket.sent.filter((message) => message.type === "ACK").at(-1)).toEqual({ type: "ACK", cursor: { store: "s", seq: "30" }, heldMs: 250 });
     expect(socket.sent.filter((message) => message.type === "ACK")).toHaveLength(2);
   });
 

@@ -88,6 +88,7 @@ export class LiveClient {
   #needsFreshTicket = false;
   #wasRefusedOnce = false;
   #ackedSeq = "";
+  #appliedAt = 0;
   /** Counts connection tries, so that one that was overtaken while it waited for its ticket gives up. */
   #attempt = 0;
   #retryTimer: Timer | undefined;
@@ -207,6 +208,7 @@ export class LiveClient {
     const queue = this.#queue;
     this.#queue = [];
     for (const message of queue) this.#apply(message);
+    this.#appliedAt = this.#options.now();
     this.#acknowledgeSoon();
   }
 
@@ -252,7 +254,9 @@ export class LiveClient {
   #acknowledge(): void {
     const cursor = this.#position.cursor;
     if (cursor === null || cursor.seq === this.#ackedSeq) return;
-    if (this.#transmit({ type: "ACK", cursor })) this.#ackedSeq = cursor.seq;
+    // How long this ACK was held back is not the push's latency.
+    const heldMs = this.#options.now() - this.#appliedAt;
+    if (this.#transmit({ type: "ACK", cursor, heldMs })) this.#ackedSeq = cursor.seq;
   }
 
   #watch(): void {

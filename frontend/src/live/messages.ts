@@ -51,7 +51,6 @@ export interface Project {
 
 export interface Capabilities {
   projects?: Project[];
-  slots?: number;
   allowsCommands?: boolean;
 }
 
@@ -128,7 +127,7 @@ export interface AlertInfo {
   message: string;
   node: string;
   task: string;
-  at: number;
+  openedAt: number;
   resolvedAt: number | null;
 }
 
@@ -163,6 +162,7 @@ export interface Gap extends Partial<Positioned> {
   node?: string;
   task?: string;
   attempt?: number;
+  /** Lines that are missing. */
   skipped?: number | string;
   lines?: number | string;
 }
@@ -174,7 +174,7 @@ export type ServerMessage =
   | ({ type: "METRICS"; at: number; node: string } & NodeMetrics)
   | (Positioned & { type: "TASK_UPDATE"; at: number; task: TaskInfo })
   | LogBatch
-  | (Positioned & { type: "ALERT" } & AlertInfo)
+  | (Positioned & { type: "ALERT"; at: number } & AlertInfo)
   | (Positioned & { type: "COMMAND"; at: number; command: CommandInfo })
   | Gap
   | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
@@ -211,7 +211,7 @@ export type ClientMessage =
   | { type: "UNSUBSCRIBE"; topics: string[] }
   | ({ type: "CONTROL"; ref: string } & ControlRequest)
   | ({ type: "RUN"; ref: string } & RunRequest)
-  | { type: "ACK"; cursor: Cursor }
+  | { type: "ACK"; cursor: Cursor; heldMs: number }
   | { type: "PING" };
 
 const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean> = {

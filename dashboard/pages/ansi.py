@@ -1,0 +1,16 @@
+"""Terminal output as plain text, for readers without the script (which draws the colours)."""
+
+from __future__ import annotations
+
+import re
+
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-9;:?<=>!]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
+    r"|\x1b[@-Z\\^_=>78()#]?"
+    r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
+)
+
+
+def plain_text(text: str) -> str:
+    return _SEQUENCES.sub("", text)

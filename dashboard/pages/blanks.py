@@ -1,0 +1,24 @@
+"""A task, a node and an alert of which nothing is known yet: the rows that the script clones for what appears later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLANKS: dict[str, dict[str, Any]] = {
+    "blank_task": {"id": "", "name": "", "state": "pending", "attempt": 1, "progress": None},
+    "blank_node": {
+        "id": "",
+        "name": "",
+        "role": "edge",
+        "parent": "",
+        "state": "offline",
+        "cpu": None,
+        "memory": None,
+        "disk": None,
+        "link": {"state": "down", "rttMs": None},
+        "running": 0,
+        "slots": 0,
+        "lastSeenAt": None,
+    },
+    "blank_alert": {"id": "", "level": "warning", "message": "", "node": "", "task": "", "openedAt": None},
+}

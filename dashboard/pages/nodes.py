@@ -1,0 +1,72 @@
+"""The nodes: a list that can be narrowed, and each node's own page: what it is, what it can do, what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from dashboard.pages import words
+from dashboard.pages.blanks import BLANKS
+from dashboard.pages.paging import asked_page, pager
+from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.rights import Right, require_right
+from nodes import selectors
+
+LIST_ROWS = 50
+NODE_TASKS = 50
+
+
+@require_GET
+@require_right(Right.VIEW)
+def node_list(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip() for name in ("state", "text")}
+    number = asked_page(request)
+    data = live_data(("nodes",))
+    found = [node for node in data["nodes"] if _fits(node, filters)]
+    start = (number - 1) * LIST_ROWS
+    is_filtered = any(filters.values())
+    context = {
+        "heading": _("Nodes"),
+        "nodes": found[start : start + LIST_ROWS],
+        "total": len(data["nodes"]),
+        "filters": filters,
+        "is_filtered": is_filtered,
+        "rows": "known" if is_filtered or number > 1 else "all",
+        "pager": pager(request, number=number, has_more=len(found) > start + LIST_ROWS),
+        "node_states": words.NODE_STATES,
+        **BLANKS,
+    }
+    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+        return render_fragment(request, "pages/_node_list.html", context)
+    return render_page(request, "pages/node_list.html", context, section="nodes", topics=("nodes", "alerts"), data=data)
+
+
+def _fits(node: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
+    if filters["state"] and node["state"] != filters["state"]:
+        return False
+    projects = (project["name"] for project in node["capabilities"].get("projects", ()))
+    text = filters["text"].lower()
+    return not text or any(text in word.lower() for word in (node["id"], node["parent"], *projects))
+
+
+@require_GET
+@require_right(Right.VIEW)
+def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
+    data = live_data(("nodes",))
+    node = next((node for node in data["nodes"] if node["id"] == node_id), None)
+    if node is None:
+        raise Http404
+    data["tasks"] = selectors.task_list(node=node_id, limit=NODE_TASKS)["results"]
+    context = {
+        "heading": _("Node"),
+        "node": node,
+        "tasks": data["tasks"],
+        "rows": f"node:{node_id}",
+        **BLANKS,
+    }
+    topics = ("nodes", "tasks", "alerts")
+    return render_page(request, "pages/node_detail.html", context, section="nodes", topics=topics, data=data)

@@ -1,0 +1,85 @@
+"""What every page shares: who looks, at which position of the feed, and what the script needs to go on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from dashboard.pages import strings, words
+from dashboard.rights import Right, may, request_role
+from dashboard.tickets import issue_ticket
+from nodes import selectors
+
+
+def live_data(topics: Sequence[str]) -> dict[str, Any]:
+    """State of these topics as a SNAPSHOT has it. The position is read first: what changes meanwhile comes again."""
+    store, seq = selectors.position()
+    where = {"store": store, "seq": str(seq)} if store else {}
+    return {**where, **selectors.snapshot(topics)}
+
+
+def render_page(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    section: str,
+    topics: tuple[str, ...],
+    data: Mapping[str, Any],
+) -> HttpResponse:
+    """Renders a whole page. `data` is what `live_data` gave: the script starts from it and asks for what came after."""
+    body = {
+        **_viewer(request),
+        **context,
+        "section": section,
+        "live_ticket": issue_ticket(request),
+        "topics": " ".join(topics),
+        "page_data": data,
+        "script": _script_settings(),
+    }
+    response = render(request, template, body)
+    # A page holds a ticket and live state: neither is good for anybody else, or later.
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def render_fragment(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The part of a page that htmx asked for; the same partial that the whole page includes."""
+    response = render(request, template, {**_viewer(request), **context, "is_fragment": True})
+    response["Cache-Control"] = "no-store"
+    # The whole page and its part have one address.
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def _viewer(request: HttpRequest) -> dict[str, Any]:
+    role = request_role(request)
+    return {
+        "role": role,
+        "may_operate": may(role, Right.OPERATE),
+        "may_run_commands": may(role, Right.RUN_COMMANDS),
+        "may_manage": may(role, Right.MANAGE),
+        "server_now_ms": int(timezone.now().timestamp() * 1000),
+    }
+
+
+def _script_settings() -> dict[str, Any]:
+    """What the script cannot know by itself: words in the reader's language, and addresses."""
+    return {
+        "language": get_language() or "en",
+        "strings": strings.script_strings(),
+        "words": words.as_data(),
+        "urls": {
+            "ticket": reverse("dashboard:live-ticket"),
+            "login": reverse("dashboard:login"),
+            "task": reverse("dashboard:task-detail", args=["TASK"]),
+            "taskLog": reverse("dashboard:task-log", args=["TASK"]),
+            "node": reverse("dashboard:node-detail", args=["NODE"]),
+        },
+    }

@@ -1,0 +1,125 @@
+"""What the page's script says, through gettext like everything else. `{name}` stands for a value.
+
+Keys are grouped by the module that speaks; a key that ends in `.one` is the singular of its `.other`.
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+
+def script_strings() -> dict[str, str]:
+    """In the language that is active now."""
+    return {**_link(), **_tasks(), **_new_task(), **_toasts(), **_logs(), **_topology(), **_palette()}
+
+
+def _link() -> dict[str, str]:
+    return {
+        "link.connecting": _("Connecting"),
+        "link.live": _("Live"),
+        "link.liveLatency": _("Live · {latency}"),
+        "link.waiting": _("Reconnecting in {seconds} s"),
+        "link.silent": _("Silent since {time}"),
+        "link.login": _("Session ended: log in"),
+        "link.forbidden": _("No access"),
+        "link.lost": _("The connection is lost: what you see may be old. It comes back by itself."),
+    }
+
+
+def _tasks() -> dict[str, str]:
+    return {
+        "task.unknownSince": _("unknown since {time}"),
+        "task.anyNode": _("any node"),
+        "task.attempt": _("attempt {number}"),
+        "task.partialPause": _("Paused in part: something of it still runs."),
+        "task.exitCode": _("exit code {code}"),
+        "task.signal": _("ended by signal {number}"),
+        "task.suppressed.one": _("1 line of output was dropped because it came too fast."),
+        "task.suppressed.other": _("{count} lines of output were dropped because they came too fast."),
+        "task.cancelTitle": _("Cancel “{name}”?"),
+        "task.cancelText": _("It runs on {node}. Its processes are asked to stop and killed after 10 s."),
+        "task.cancelQueued": _("It has not started yet."),
+        "task.answerTitle": _("Answer “{name}”"),
+        "age.never": _("never"),
+        "cpu.peak": _("peak {percent} on {node}"),
+        "tasks.queued": _("{count} queued"),
+        "tasks.waiting": _("{count} waiting for you"),
+        "alerts.errors": _("{count} critical"),
+        "alerts.none": _("all clear"),
+    }
+
+
+def _new_task() -> dict[str, str]:
+    return {
+        "run.anyNode": _("Any node with the project"),
+        "run.noProjects": _("No node offers a named task yet."),
+        "run.needsCommand": _("Give a command."),
+        "run.unclosedQuote": _("A quotation mark is not closed."),
+        "run.needsNode": _("A command without a project needs a node."),
+        "run.offline": _("{node} ({state})"),
+        "run.timeout": _("time-out {duration}"),
+        "run.stall": _("stall after {duration}"),
+        "run.badEnvironment": _("Write each variable as NAME=value, one a line."),
+    }
+
+
+def _toasts() -> dict[str, str]:
+    return {
+        "toast.notSent": _("Not sent: there is no connection to the Leader."),
+        "toast.asked": _("Asked …"),
+        "toast.refused": _("Refused"),
+        "toast.started": _("New task: {name}"),
+        "toast.accepted": _("The Leader has taken it."),
+        "toast.noAnswer": _("No answer yet. Its outcome shows in the task itself."),
+        "toast.alert": _("Alert"),
+        "toast.resolved": _("Resolved"),
+    }
+
+
+def _logs() -> dict[str, str]:
+    return {
+        "log.newLines.one": _("1 new line"),
+        "log.newLines.other": _("{count} new lines"),
+        "log.lines.one": _("1 line"),
+        "log.lines.other": _("{count} lines"),
+        "log.filtered": _("{shown} of {count} lines"),
+        "log.gap.one": _("1 line is missing here"),
+        "log.gap.other": _("{count} lines are missing here"),
+        "log.gapUnknown": _("Lines are missing here"),
+        "log.dropped": _("Only the newest {count} lines are kept on this page."),
+        "log.loading": _("Loading older lines …"),
+        "log.loadFailed": _("The log could not be loaded. It is tried again when you scroll."),
+        "log.empty": _("No output yet."),
+        "log.noMatch": _("No line passes the filter."),
+        "log.attempt": _("— attempt {number} —"),
+    }
+
+
+def _topology() -> dict[str, str]:
+    return {
+        "topology.label": _("Cluster topology"),
+        "topology.edges.one": _("1 edge"),
+        "topology.edges.other": _("{count} edges"),
+        "topology.expand": _("Show all edges of {node}"),
+        "topology.fold": _("Fold the edges of {node}"),
+        "topology.node": _("{role} {node}: {state}"),
+        "topology.help": _("Arrow keys move between nodes, Enter opens the node."),
+        "topology.controls": _("Zoom"),
+        "topology.zoomIn": _("Zoom in"),
+        "topology.zoomOut": _("Zoom out"),
+        "topology.fit": _("Show all"),
+        "topology.running": _("{running} of {slots} slots busy"),
+        "topology.memory": _("MEM"),
+        "topology.since": _("since {time}"),
+        "topology.thisPage": _("this page"),
+    }
+
+
+def _palette() -> dict[str, str]:
+    return {
+        "palette.none": _("Nothing matches."),
+        "palette.node": _("Node"),
+        "palette.task": _("Task"),
+        "palette.page": _("Page"),
+        "palette.action": _("Action"),
+    }

@@ -1,0 +1,153 @@
+"""The tasks: a list that can be narrowed, and each task's own page with its whole log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from dashboard.pages import words
+from dashboard.pages.blanks import BLANKS
+from dashboard.pages.paging import asked_page, pager
+from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.rights import Right, require_right
+from nodes import selectors
+from nodes.errors import NotFound
+
+LIST_ROWS = 50
+LOG_CHUNK = 2_000
+_MAX_NUMBER = 10**12
+
+
+@require_GET
+@require_right(Right.VIEW)
+def task_list(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip() for name in ("state", "node", "text")}
+    number = asked_page(request)
+    data = live_data(("nodes",))
+    found = selectors.task_list(
+        state=_asked_states(filters["state"]),
+        node=filters["node"],
+        text=filters["text"],
+        limit=LIST_ROWS,
+        page=number,
+    )
+    is_filtered = any(filters.values())
+    context = {
+        "heading": _("Tasks"),
+        "tasks": found["results"],
+        "filters": filters,
+        "is_filtered": is_filtered,
+        # New tasks may only appear where they belong: at the top of the whole list.
+        "rows": "known" if is_filtered or number > 1 else "all",
+        "pager": pager(request, number=number, has_more=found["hasMore"]),
+        "task_states": words.TASK_STATES,
+        "nodes": data["nodes"],
+        **BLANKS,
+    }
+    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+        return render_fragment(request, "pages/_task_list.html", context)
+    data["tasks"] = found["results"]
+    return render_page(
+        request, "pages/task_list.html", context, section="tasks", topics=("nodes", "tasks", "alerts"), data=data
+    )
+
+
+def _asked_states(text: str) -> tuple[str, ...]:
+    if text == "open":
+        return tuple(map(str, words.LIVE_STATES))
+    return (text,) if text in words.TASK_STATES else ()
+
+
+@require_GET
+@require_right(Right.VIEW)
+def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
+    data = live_data(("nodes",))
+    try:
+        task = selectors.task_detail(task_id)
+        shown = _asked_number(request, "attempt") or task["attempt"]
+        attempts = task.pop("attempts")
+        log = _log_end(task_id, shown)
+    except NotFound as exc:
+        raise Http404 from exc
+    if shown not in {attempt["attempt"] for attempt in attempts}:
+        raise Http404
+    commands = task.pop("commands")
+    task.pop("spec")
+    data.update(tasks=[task], logs=[_as_batch(log)])
+    context = {
+        "heading": _("Task"),
+        "task": task,
+        "attempts": attempts,
+        "shown_attempt": shown,
+        "commands": commands,
+        "log_older": log["older"],
+        "log_lines": _static_lines(log),
+    }
+    topics = ("nodes", "alerts", f"task:{task_id}")
+    return render_page(request, "pages/task_detail.html", context, section="tasks", topics=topics, data=data)
+
+
+@require_GET
+@require_right(Right.VIEW)
+def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
+    """JSON: the lines just before line number `before`, or from the end, as LOG messages."""
+    try:
+        log = _log_end(task_id, _asked_number(request, "attempt"), before=_asked_number(request, "before"))
+    except NotFound:
+        return JsonResponse({"error": {"code": "not-found", "message": _("There is no such task.")}}, status=404)
+    return JsonResponse({"logs": [_as_batch(log)], "hasMore": log["older"]})
+
+
+@require_GET
+@require_right(Right.VIEW)
+def task_log_text(request: HttpRequest, task_id: str) -> HttpResponseBase:
+    """The whole log of one attempt as a text file, as it was printed."""
+    attempt = _asked_number(request, "attempt")
+    try:
+        first = selectors.task_log(task_id, attempt, limit=LOG_CHUNK)
+    except NotFound as exc:
+        raise Http404 from exc
+    response = StreamingHttpResponse(_text_of(first), content_type="text/plain; charset=utf-8")
+    name = quote(f"{task_id}.{first['attempt']}.log")
+    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+    return response
+
+
+def _text_of(page: Mapping[str, Any]) -> Iterator[str]:
+    while True:
+        yield "".join(f"{line[5]}\n" for line in page["lines"])
+        if page["next"] is None:
+            return
+        page = selectors.task_log(page["task"], page["attempt"], after=page["next"], limit=LOG_CHUNK)
+
+
+def _log_end(task_id: str, attempt: int | None, *, before: int | None = None) -> dict[str, Any]:
+    """The last lines of an attempt, or the last before a line number; `older`: whether there are lines above them."""
+    if before is None:
+        probe = selectors.task_log(task_id, attempt, limit=1)
+        before = probe["lastLine"] + 1
+    after = max(0, before - 1 - LOG_CHUNK)
+    log = selectors.task_log(task_id, attempt, after=after, limit=LOG_CHUNK)
+    lines = [line for line in log["lines"] if line[1] < before]
+    return {**log, "lines": lines, "older": after > 0}
+
+
+def _as_batch(log: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "LOG", "node": "", "task": log["task"], "attempt": log["attempt"], "lines": log["lines"]}
+
+
+def _static_lines(log: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For readers without the script."""
+    return [{"at": line[2], "level": line[3], "text": line[5]} for line in log["lines"]]
+
+
+def _asked_number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 12:
+        return None
+    return min(int(text), _MAX_NUMBER) or None

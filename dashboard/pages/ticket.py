@@ -1,0 +1,27 @@
+"""A fresh ticket for a page that was open for long: a socket takes none that is older than a minute."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from dashboard.rights import Right, may, request_role
+from dashboard.tickets import issue_ticket
+
+
+@require_GET
+def live_ticket(request: HttpRequest) -> JsonResponse:
+    """JSON {"ticket"}; 401 when the login has ended, 403 when the role is gone. Never a redirect: a script asks."""
+    if not request.user.is_authenticated:
+        response = _error("not-authenticated", _("Log in first."), 401)
+    elif not may(request_role(request), Right.VIEW):
+        response = _error("forbidden", _("Your role does not allow this."), 403)
+    else:
+        response = JsonResponse({"ticket": issue_ticket(request)})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _error(code: str, message: str, status: int) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)

@@ -1,0 +1,221 @@
+"""How figures, times and states are drawn. The page's script draws the same cells again when a push changes them
+(frontend/src/tables), so what is written here has its twin there.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from dashboard.pages import words
+from dashboard.pages.ansi import plain_text
+
+register = template.Library()
+
+NOTHING = "–"
+THEMES = ("dark", "light")
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "icon") -> SafeString:
+    """A picture from the sprite; always beside a word, so it is hidden from screen readers."""
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css_class, _sprite(), name)
+
+
+@register.simple_tag
+def task_chip(task: Mapping[str, Any]) -> SafeString:
+    """State of a task; "unknown" while its node is out of sight."""
+    look = words.UNKNOWN if task.get("unknownSince") else words.TASK_STATES.get(str(task.get("state")))
+    return _chip("state", look)
+
+
+@register.simple_tag
+def health_chip(task: Mapping[str, Any]) -> SafeString:
+    is_shown = task.get("state") == "running" and not task.get("unknownSince")
+    return _chip("health", words.TASK_HEALTH.get(str(task.get("health"))) if is_shown else None)
+
+
+@register.simple_tag
+def node_chip(state: str) -> SafeString:
+    return _chip("state", words.NODE_STATES.get(state))
+
+
+@register.simple_tag
+def attempt_chip(state: str) -> SafeString:
+    return _chip("state", words.TASK_STATES.get(state))
+
+
+@register.simple_tag
+def role_icon(role: str) -> SafeString:
+    look = words.NODE_ROLES.get(role, words.NODE_ROLES["edge"])
+    drawn: SafeString = icon(look.icon, "icon role-icon")
+    return drawn
+
+
+@register.simple_tag
+def alert_icon(level: str) -> SafeString:
+    return format_html('<use href="{}#{}"></use>', _sprite(), "circle-x" if level == "error" else "triangle-alert")
+
+
+@register.filter
+def role_label(role: str) -> str:
+    look = words.NODE_ROLES.get(role)
+    return str(look.label) if look else role
+
+
+@register.filter
+def state_label(state: str) -> str:
+    look = words.TASK_STATES.get(state)
+    return str(look.label) if look else state
+
+
+@register.filter
+def command_state_label(state: str) -> str:
+    return str(words.COMMAND_STATES.get(state, state))
+
+
+@register.filter
+def action_label(kind: str) -> str:
+    look = words.ACTIONS.get(kind)
+    return str(look.label) if look else kind
+
+
+@register.simple_tag
+def is_offered(action: str, task: Mapping[str, Any]) -> bool:
+    """Whether a person is offered this action on the task as it is now."""
+    if action == "input" and not task.get("acceptsInput"):
+        return False
+    return task.get("state") in words.OFFERED[action]
+
+
+@register.filter
+def whole_percent(value: float | None) -> str:
+    """43.2 → "43%"."""
+    return NOTHING if value is None else f"{value:.0f}%"
+
+
+@register.filter
+def progress_percent(fraction: float | None) -> str:
+    """0.432 → "43%"; nothing known, nothing shown."""
+    return "" if fraction is None else f"{int(fraction * 100)}%"
+
+
+@register.filter
+def usage_percent(usage: Mapping[str, Any] | None) -> float | None:
+    return usage.get("percent") if usage else None
+
+
+@register.filter
+def gibibytes(count: Any) -> str:
+    """Bytes for a person, in powers of 1024."""
+    if count in (None, ""):
+        return NOTHING
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if size >= 100 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    if not value:
+        return NOTHING
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+@register.filter
+def clock_duration(seconds: float | None) -> str:
+    """75 → "1:15", 3700 → "1:01:40": reads alike in every language."""
+    if seconds is None:
+        return ""
+    minutes, second = divmod(int(max(0, seconds)), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+@register.filter
+def elapsed(task: Mapping[str, Any], now_ms: int) -> str:
+    """Running time of a task: from its start to its end, or until now."""
+    started = task.get("startedAt")
+    if not started:
+        return ""
+    return clock_duration(((task.get("endedAt") or now_ms) - started) / 1000)
+
+
+@register.simple_tag
+def moment(at_ms: float | None, field: str = "", style: str = "time") -> SafeString:
+    """A point in time. The script shows it in the reader's own time zone, or as an age when style is "age"."""
+    name = format_html(' data-field="{}"', field) if field else ""
+    if not at_ms:
+        return format_html('<time{} data-style="{}">{}</time>', name, style, NOTHING)
+    when = datetime.fromtimestamp(at_ms / 1000, UTC)
+    # Without the script: absolute, in the server's zone.
+    shown = date_format(localtime(when), "Y-m-d H:i:s")
+    return format_html(
+        '<time{} data-style="{}" data-at="{}" datetime="{}" title="{}">{}</time>',
+        name,
+        style,
+        int(at_ms),
+        when.isoformat(timespec="seconds"),
+        shown,
+        shown if style != "clock" else date_format(localtime(when), "H:i:s"),
+    )
+
+
+@register.filter
+def command_text(argv: Sequence[str]) -> str:
+    return shlex.join(argv)
+
+
+@register.filter
+def without_colours(text: str) -> str:
+    return plain_text(text)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """For a data attribute; escaped by the template like any other text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+@register.simple_tag
+def theme_attribute(request: HttpRequest | None = None) -> SafeString | str:
+    """The theme that the reader chose; none chosen = the one of the reader's system."""
+    chosen = request.COOKIES.get("agentflow_theme", "") if request is not None else ""
+    return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
+
+
+def _sprite() -> str:
+    return static("dist/icons.svg")
+
+
+def _chip(field: str, look: words.Look | None) -> SafeString:
+    if look is None:
+        return format_html(
+            '<span class="chip" data-field="{}" hidden><svg class="icon" aria-hidden="true"><use href="{}#circle-help">'
+            '</use></svg><span class="chip-label"></span></span>',
+            field,
+            _sprite(),
+        )
+    return format_html(
+        '<span class="chip" data-field="{}" data-tone="{}"><svg class="icon" aria-hidden="true">'
+        '<use href="{}#{}"></use></svg><span class="chip-label">{}</span></span>',
+        field,
+        look.tone,
+        _sprite(),
+        look.icon,
+        look.label,
+    )

@@ -1,0 +1,120 @@
+/** Starts a page: reads what the server rendered, opens the live link, and ties the two together. */
+
+import { LiveClient, type Socket } from "../live/client";
+import { ticketSource } from "../live/ticket";
+import { LogPanel } from "../logs/panel";
+import { Palette } from "../palette/palette";
+import { wireKeys } from "../palette/keys";
+import { Actions } from "./actions";
+import { openDialog, wireAnswerForm, wireDialogs, wireTaskButtons } from "./dialogs";
+import { Fleet } from "./fleet";
+import { wireFragments } from "./fragments";
+import { openBridge } from "./island";
+import { NewTaskDialog } from "./new-task";
+import type { Page } from "./page";
+import { wirePill } from "./pill";
+import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
+import { wireTables } from "./tables";
+import { wireTheme } from "./theme";
+import { startTicker } from "./ticker";
+import { wireTiles } from "./tiles";
+import { Toasts } from "./toasts";
+import { Texts } from "./words";
+
+/** How the page shows old alerts: only what happens while it is open is announced. */
+const ALERT_LIFE_SECONDS = 12;
+
+function openPage(settings: Settings, data: PageData): Page {
+  const loadedAt = Date.now();
+  const serverAhead = Number(metaContent("server-now")) - loadedAt;
+  const topics = (document.body.dataset.topics ?? "").split(" ").filter(Boolean);
+  const start = startCursor(data);
+  const live = new LiveClient({
+    topics,
+    ...(start ? { start } : {}),
+    // The DOM's handler types name their `this`, which nobody here uses.
+    openSocket: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
+    ticket: ticketSource({ initial: metaContent("live-ticket"), url: settings.urls.ticket, loadedAt }),
+    // A hidden page gets no animation frames, but must go on acknowledging.
+    schedule: (flush) => (document.hidden ? setTimeout(flush, 250) : requestAnimationFrame(flush)),
+  });
+  return {
+    settings,
+    texts: new Texts(document.documentElement.lang, settings.strings),
+    live,
+    fleet: new Fleet(data),
+    sprite: metaContent("icons"),
+    now: () => Date.now() + serverAhead,
+    taskUrl: (id) => settings.urls.task.replace("TASK", encodeURIComponent(id)),
+    nodeUrl: (id) => settings.urls.node.replace("NODE", encodeURIComponent(id)),
+  };
+}
+
+/** Live messages into what the page knows; everything on screen follows from that. */
+function feedFleet(page: Page, actions: Actions, toasts: Toasts): void {
+  const { live, fleet } = page;
+  live.on("SNAPSHOT", (snapshot) => fleet.replace(snapshot));
+  live.on("NODE_STATUS", (message) => fleet.applyNode(message.node));
+  live.on("METRICS", (message) => fleet.applyMetrics(message));
+  live.on("TASK_UPDATE", (message) => {
+    actions.taskArrives(message.task);
+    fleet.applyTask(message.task);
+  });
+  live.on("ALERT", (message) => {
+    fleet.applyAlert(message);
+    const isOpen = message.resolvedAt === null;
+    const href = message.task ? page.taskUrl(message.task) : message.node ? page.nodeUrl(message.node) : "";
+    toasts.show({
+      tone: !isOpen ? "good" : message.level === "error" ? "bad" : "warn",
+      title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved") + (message.node ? ` · ${message.node}` : ""),
+      text: message.message,
+      lifeSeconds: isOpen && message.level === "error" ? 0 : ALERT_LIFE_SECONDS,
+      ...(href ? { href } : {}),
+    });
+  });
+}
+
+function wireLife(live: LiveClient): void {
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) live.resume();
+  });
+  addEventListener("online", () => live.resume());
+  addEventListener("pagehide", () => live.suspend());
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) live.resume();
+  });
+}
+
+function main(): void {
+  const settings = readJson<Settings | null>("script-settings", null);
+  if (!settings) return;
+  const data = readJson<PageData>("page-data", {});
+  const page = openPage(settings, data);
+  const toasts = new Toasts(page);
+  const actions = new Actions(page, toasts);
+  feedFleet(page, actions, toasts);
+  const redrawTables = wireTables(page);
+  wireTiles(page);
+  wirePill(page);
+  wireTheme();
+  wireFragments(page, redrawTables);
+  const logs = LogPanel.wire(page, data.logs ?? []);
+
+  const palette = Palette.wire(page);
+  const newTask = NewTaskDialog.wire(page, actions);
+  const prepare = (dialog: HTMLDialogElement, opener: HTMLElement | null): void => {
+    if (dialog.id === "palette") palette?.prepare();
+    if (dialog.id === "new-task") newTask?.prepare(opener);
+  };
+  wireDialogs(prepare);
+  wireKeys((id) => openDialog(id, null, prepare));
+  wireTaskButtons(page, actions);
+  wireAnswerForm(page, actions);
+
+  openBridge(page, (node) => logs?.chooseNode(node));
+  startTicker(page);
+  wireLife(page.live);
+  page.live.start();
+}
+
+main();

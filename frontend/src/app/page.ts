@@ -1,0 +1,33 @@
+/** What every part of the page's script shares. */
+
+import type { LiveClient } from "../live/client";
+import type { Fleet } from "./fleet";
+import type { Settings } from "./settings";
+import type { Texts } from "./words";
+
+export interface Page {
+  settings: Settings;
+  texts: Texts;
+  live: LiveClient;
+  fleet: Fleet;
+  /** Address of the icon sprite. */
+  sprite: string;
+  /** The server's clock, as far as this page knows it. */
+  now: () => number;
+  taskUrl: (id: string) => string;
+  nodeUrl: (id: string) => string;
+}
+
+export function element<T extends HTMLElement = HTMLElement>(id: string): T | null {
+  return document.getElementById(id) as T | null;
+}
+
+export function iconElement(page: Page, name: string, className = "icon"): SVGSVGElement {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", className);
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `${page.sprite}#${name}`);
+  svg.append(use);
+  return svg;
+}

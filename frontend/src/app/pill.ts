@@ -1,0 +1,63 @@
+/** The words about the link: live with its latency, on its way, waiting, or silent since when. Never hides that data is old. */
+
+import type { LinkStatus } from "../live/client";
+import { setAttribute, setHidden, setText } from "../tables/cells";
+import { element, type Page } from "./page";
+import type { Texts } from "./words";
+
+export interface PillView {
+  state: "live" | "connecting" | "waiting" | "silent" | "closed";
+  text: string;
+  /** Where a click helps: the login page. */
+  needsLogin: boolean;
+}
+
+export function pillView(status: LinkStatus, texts: Texts, nowMs: number): PillView {
+  switch (status.kind) {
+    case "live": {
+      const text = status.pushMs === null ? texts.say("link.live") : texts.say("link.liveLatency", { latency: pushLatency(status.pushMs) });
+      return { state: "live", text, needsLogin: false };
+    }
+    case "connecting":
+      return { state: "connecting", text: texts.say("link.connecting"), needsLogin: false };
+    case "waiting": {
+      const seconds = Math.max(1, Math.ceil((status.retryAt - nowMs) / 1000));
+      return { state: "waiting", text: texts.say("link.waiting", { seconds }), needsLogin: false };
+    }
+    case "silent":
+      return { state: "silent", text: texts.say("link.silent", { time: texts.clock(status.since, nowMs) }), needsLogin: false };
+    case "closed":
+      return { state: "closed", text: texts.say(`link.${status.reason}`), needsLogin: status.reason === "login" };
+  }
+}
+
+function pushLatency(ms: number): string {
+  return ms < 1 ? "< 1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+export function wirePill(page: Page): void {
+  const pill = element("link-pill");
+  if (!pill) return;
+  let countdown: ReturnType<typeof setInterval> | undefined;
+  const draw = (): void => {
+    const { status } = page.live;
+    const view = pillView(status, page.texts, Date.now());
+    setAttribute(pill, "data-state", view.state);
+    setText(pill.querySelector("span"), view.text);
+    pill.classList.toggle("is-link", view.needsLogin);
+    document.body.toggleAttribute("data-stale", view.state !== "live" && view.state !== "connecting");
+    const notice = element("link-notice");
+    setHidden(notice, view.state !== "waiting" && view.state !== "silent" && view.state !== "closed");
+    setText(notice?.querySelector("span") ?? null, view.state === "closed" ? view.text : page.texts.say("link.lost"));
+  };
+  page.live.onStatus((status) => {
+    clearInterval(countdown);
+    draw();
+    if (status.kind === "waiting") countdown = setInterval(draw, 1000);
+  });
+  pill.addEventListener("click", () => {
+    const { status } = page.live;
+    if (status.kind === "closed" && status.reason === "login") location.assign(`${page.settings.urls.login}?next=${encodeURIComponent(location.pathname)}`);
+    else page.live.resume();
+  });
+}

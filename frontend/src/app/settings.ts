@@ -1,0 +1,56 @@
+/** What the server put into the page for its script: words in the reader's language, addresses, the state it rendered. */
+
+import type { Action, CommandState, Cursor, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
+
+export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";
+
+export interface Look {
+  label: string;
+  icon: string;
+  tone: Tone;
+}
+
+export interface Words {
+  nodeStates: Record<NodeState, Look>;
+  taskStates: Record<TaskState, Look>;
+  /** "healthy" is missing: it is not shown. */
+  taskHealth: Partial<Record<TaskHealth, Look>>;
+  unknown: Look;
+  nodeRoles: Record<NodeRole, Look>;
+  actions: Record<Action, Look>;
+  commandStates: Record<CommandState, string>;
+  /** In which states an action is offered. */
+  offered: Record<Action, TaskState[]>;
+}
+
+export interface Urls {
+  ticket: string;
+  login: string;
+  /** With TASK and NODE in the id's place. */
+  task: string;
+  taskLog: string;
+  node: string;
+}
+
+export interface Settings {
+  language: string;
+  strings: Record<string, string>;
+  words: Words;
+  urls: Urls;
+}
+
+/** The state that the server rendered, in the words of a SNAPSHOT. */
+export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "logs">> & Partial<Cursor>;
+
+export function readJson<T>(id: string, fallback: T): T {
+  const text = document.getElementById(id)?.textContent;
+  return text ? (JSON.parse(text) as T) : fallback;
+}
+
+export function metaContent(name: string): string {
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
+}
+
+export function startCursor(data: PageData): Cursor | undefined {
+  return data.store !== undefined && data.seq !== undefined ? { store: data.store, seq: data.seq } : undefined;
+}

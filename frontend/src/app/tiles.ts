@@ -1,0 +1,50 @@
+/** The key figures at the top of the overview, counted from what the page knows. */
+
+import { Spark } from "../charts/spark";
+import { setAttribute, setText } from "../tables/cells";
+import { element, type Page } from "./page";
+import { wholePercent } from "./words";
+
+export function wireTiles(page: Page): void {
+  if (!document.querySelector(".tiles")) return;
+  const box = element("cluster-spark");
+  const spark = box ? new Spark(box) : null;
+  let isScheduled = false;
+  const draw = (): void => {
+    isScheduled = false;
+    drawTiles(page);
+    const { cpu } = page.fleet.figures();
+    if (cpu !== null) spark?.push(cpu, page.now());
+  };
+  const schedule = (): void => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setTimeout(draw, 250);
+  };
+  for (const kind of ["nodes", "tasks", "alerts"] as const) {
+    page.fleet.onChange(kind, schedule);
+    page.fleet.onReplace(kind, schedule);
+  }
+  draw();
+}
+
+function drawTiles(page: Page): void {
+  const { texts } = page;
+  const figures = page.fleet.figures();
+  tile("nodes", String(figures.online), `/ ${texts.number(figures.nodes)}`, figures.online < figures.nodes ? "warn" : "");
+  const waiting = figures.waiting > 0 ? ` · ${texts.say("tasks.waiting", { count: figures.waiting })}` : "";
+  tile("tasks", texts.number(figures.running), texts.say("tasks.queued", { count: figures.queued }) + waiting, "");
+  const severity = figures.errors > 0 ? texts.say("alerts.errors", { count: figures.errors }) : "";
+  tile("alerts", texts.number(figures.alerts), figures.alerts === 0 ? texts.say("alerts.none") : severity, figures.alerts > 0 ? "bad" : "");
+  const peak = figures.busiest ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node }) : "";
+  tile("cpu", wholePercent(figures.cpu), peak, "");
+  setText(element("node-count"), texts.number(figures.nodes));
+  setText(element("alert-count"), texts.number(figures.alerts));
+}
+
+function tile(name: string, value: string, detail: string, tone: string): void {
+  const box = document.querySelector(`[data-tile="${name}"]`);
+  setAttribute(box, "data-tone", tone || null);
+  setText(box?.querySelector("[data-value]") ?? null, value);
+  setText(box?.querySelector("[data-detail]") ?? null, detail);
+}

@@ -1,0 +1,82 @@
+/** Short notices at the corner of the page: few at a time, errors stay until they are dismissed. */
+
+import { setAttribute, setText } from "../tables/cells";
+import { element, type Page } from "./page";
+import type { Tone } from "./settings";
+
+export interface ToastContent {
+  tone: Tone;
+  title: string;
+  text: string;
+  href?: string;
+  /** 0 = stays until it is dismissed. */
+  lifeSeconds: number;
+}
+
+export interface Toast {
+  update(content: ToastContent): void;
+}
+
+const ICONS: Record<Tone, string> = {
+  good: "circle-check",
+  busy: "loader",
+  warn: "triangle-alert",
+  bad: "circle-x",
+  calm: "circle-check",
+  held: "message-circle-question",
+};
+const MAX_SHOWN = 4;
+
+export class Toasts {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  show(content: ToastContent): Toast {
+    const card = this.#create();
+    if (card === null) return { update: () => undefined };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const remove = (): void => card.remove();
+    const update = (next: ToastContent): void => {
+      clearTimeout(timer);
+      if (!card.isConnected) this.#place(card, next.tone);
+      this.#fill(card, next);
+      if (next.lifeSeconds > 0) timer = setTimeout(remove, next.lifeSeconds * 1000);
+    };
+    card.querySelector("button")?.addEventListener("click", () => {
+      clearTimeout(timer);
+      remove();
+    });
+    update(content);
+    return { update };
+  }
+
+  #create(): HTMLElement | null {
+    const source = element<HTMLTemplateElement>("toast-template")?.content.firstElementChild;
+    return source ? (document.importNode(source, true) as HTMLElement) : null;
+  }
+
+  /** Errors interrupt a screen reader, the rest waits for a pause. */
+  #place(card: HTMLElement, tone: Tone): void {
+    element(tone === "bad" ? "toasts-urgent" : "toasts-polite")?.append(card);
+    const shown = [...document.querySelectorAll("#toasts .toast-card")];
+    for (const old of shown.slice(0, Math.max(0, shown.length - MAX_SHOWN))) old.remove();
+  }
+
+  #fill(card: HTMLElement, content: ToastContent): void {
+    setAttribute(card, "data-tone", content.tone);
+    setAttribute(card.querySelector(".toast-icon use"), "href", `${this.#page.sprite}#${ICONS[content.tone]}`);
+    const title = card.querySelector("strong");
+    if (content.href && title) {
+      const link = document.createElement("a");
+      link.href = content.href;
+      link.textContent = content.title;
+      title.replaceChildren(link);
+    } else {
+      setText(title, content.title);
+    }
+    setText(card.querySelector("p"), content.text);
+  }
+}

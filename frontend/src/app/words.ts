@@ -1,0 +1,92 @@
+/** Text, numbers and times in the reader's language. The server's twins are in dashboard/templatetags/agentflow.py. */
+
+export type Values = Record<string, string | number>;
+
+export class Texts {
+  readonly #strings: Record<string, string>;
+  readonly #plural: Intl.PluralRules;
+  readonly #number: Intl.NumberFormat;
+  readonly #clock: Intl.DateTimeFormat;
+  readonly #dateTime: Intl.DateTimeFormat;
+  readonly #age: Intl.RelativeTimeFormat;
+
+  constructor(language: string, strings: Record<string, string>) {
+    this.#strings = strings;
+    this.#plural = new Intl.PluralRules(language);
+    this.#number = new Intl.NumberFormat(language);
+    const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+    this.#clock = new Intl.DateTimeFormat(language, time);
+    this.#dateTime = new Intl.DateTimeFormat(language, { year: "numeric", month: "2-digit", day: "2-digit", ...time });
+    this.#age = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "always" });
+  }
+
+  /** The string of this key with its `{names}` filled in. */
+  say(key: string, values: Values = {}): string {
+    const text = this.#strings[key] ?? key;
+    return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+      const value = values[name];
+      return value === undefined ? whole : typeof value === "number" ? this.#number.format(value) : value;
+    });
+  }
+
+  /** `key.one` or `key.other`, as the language counts. */
+  count(key: string, count: number, values: Values = {}): string {
+    const form = this.#plural.select(count) === "one" ? "one" : "other";
+    return this.say(`${key}.${form}`, { count, ...values });
+  }
+
+  number(value: number): string {
+    return this.#number.format(value);
+  }
+
+  /** 14:03:22, with the date when that is another day. */
+  clock(atMs: number, nowMs: number): string {
+    const isToday = new Date(atMs).toDateString() === new Date(nowMs).toDateString();
+    return (isToday ? this.#clock : this.#dateTime).format(atMs);
+  }
+
+  dateTime(atMs: number): string {
+    return this.#dateTime.format(atMs);
+  }
+
+  /** How long ago, in the largest whole unit; below two seconds it is "now". */
+  age(atMs: number, nowMs: number): string {
+    const seconds = Math.max(0, Math.round((nowMs - atMs) / 1000));
+    if (seconds < 60) return this.#age.format(-seconds, "second");
+    if (seconds < 3600) return this.#age.format(-Math.floor(seconds / 60), "minute");
+    if (seconds < 86_400) return this.#age.format(-Math.floor(seconds / 3600), "hour");
+    return this.#age.format(-Math.floor(seconds / 86_400), "day");
+  }
+}
+
+export const NOTHING = "–";
+
+/** 43.2 → "43%". */
+export function wholePercent(value: number | null | undefined): string {
+  return value === null || value === undefined ? NOTHING : `${Math.round(value)}%`;
+}
+
+/** 75 → "1:15", 3700 → "1:01:40": reads alike in every language. */
+export function clockDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const second = String(whole % 60).padStart(2, "0");
+  const minute = Math.floor(whole / 60) % 60;
+  const hour = Math.floor(whole / 3600);
+  return hour > 0 ? `${hour}:${String(minute).padStart(2, "0")}:${second}` : `${minute}:${second}`;
+}
+
+/** Bytes for a person, in powers of 1024. */
+export function byteSize(count: number | string | null | undefined): string {
+  if (count === null || count === undefined || count === "") return NOTHING;
+  let size = Number(count);
+  for (const unit of ["B", "KiB", "MiB", "GiB"]) {
+    if (size < 1024) return `${size >= 100 || unit === "B" ? size.toFixed(0) : size.toFixed(1)} ${unit}`;
+    size /= 1024;
+  }
+  return `${size.toFixed(1)} TiB`;
+}
+
+export function latency(ms: number | null | undefined): string {
+  if (!ms) return NOTHING;
+  return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
+}

@@ -1,0 +1,147 @@
+/** The log panel of a page: its filter, its counts, what it shows at first, and older lines when the reader scrolls up. */
+
+import { element, type Page } from "../app/page";
+import type { LogBatch } from "../live/messages";
+import { setHidden, setText } from "../tables/cells";
+import { LogBuffer } from "./buffer";
+import { choiceOf, lineFilter } from "./filter";
+import { GapFinder, gapLine } from "./gaps";
+import { type LogLine, linesOf } from "./line";
+import { LogView } from "./view";
+
+/** What the server answers when it is asked for older lines. */
+interface OlderLines {
+  logs: LogBatch[];
+  hasMore: boolean;
+}
+
+export class LogPanel {
+  readonly #page: Page;
+  readonly #box: HTMLElement;
+  readonly #buffer = new LogBuffer();
+  readonly #view: LogView;
+  readonly #gaps: GapFinder;
+  /** Set where the panel shows one attempt of one task. */
+  readonly #task: string;
+  readonly #attempt: number;
+  #hasOlder: boolean;
+  #isLoading = false;
+  #gapCount = 0;
+
+  constructor(page: Page, box: HTMLElement) {
+    this.#page = page;
+    this.#box = box;
+    this.#task = box.dataset.scope === "task" ? (box.dataset.task ?? "") : "";
+    this.#attempt = Number(box.dataset.attempt ?? 0);
+    this.#hasOlder = box.dataset.older === "true";
+    this.#gaps = new GapFinder((missing) => page.texts.count("log.gap", missing));
+    this.#view = new LogView({
+      box,
+      buffer: this.#buffer,
+      showNumbers: this.#task !== "",
+      taskUrl: page.taskUrl,
+      onChange: () => this.#changed(),
+      onTop: () => void this.#loadOlder(),
+    });
+    element("log-more")?.addEventListener("click", () => this.#view.follow());
+    this.#wireFilter();
+    page.live.on("LOG", (batch) => this.add([batch]));
+    page.live.on("GAP", (gap) => this.#missing(Number(gap.skipped ?? gap.lines ?? 0), gap.task));
+    page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.add(snapshot.logs));
+  }
+
+  static wire(page: Page, initial: readonly LogBatch[]): LogPanel | null {
+    const box = element("log");
+    if (!box) return null;
+    const panel = new LogPanel(page, box);
+    panel.add(initial);
+    return panel;
+  }
+
+  add(batches: readonly LogBatch[]): void {
+    const lines = batches.flatMap((batch) => (this.#concerns(batch) ? linesOf(batch) : []));
+    if (lines.length > 0) this.#view.append(this.#task === "" ? lines : this.#gaps.drawn(lines));
+  }
+
+  /** Sets the node of the filter; "" = all. */
+  chooseNode(node: string): void {
+    const select = document.querySelector<HTMLSelectElement>("#log-filter select[name=node]");
+    if (!select) return;
+    select.value = [...select.options].some((option) => option.value === node) ? node : "";
+    select.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  #concerns(batch: LogBatch): boolean {
+    return this.#task === "" || (batch.task === this.#task && batch.attempt === this.#attempt);
+  }
+
+  /** The server says that it left lines out. On a task's page the line numbers show a gap more exactly. */
+  #missing(lines: number, task: string | undefined): void {
+    if (this.#task !== "" && task !== this.#task) return;
+    this.#gaps.forget();
+    const { texts } = this.#page;
+    const text = lines > 0 ? texts.count("log.gap", lines) : texts.say("log.gapUnknown");
+    this.#gapCount += 1;
+    this.#view.append([gapLine(`said-${this.#gapCount}`, text)]);
+  }
+
+  #wireFilter(): void {
+    const form = element<HTMLFormElement>("log-filter");
+    if (!form) return;
+    if (this.#box.dataset.scope === "node") {
+      // The logs page holds one node's lines or all: another choice is another page.
+      const select = form.querySelector<HTMLSelectElement>("select[name=node]");
+      select?.addEventListener("change", () => {
+        const { value } = select;
+        location.assign(value === "" ? location.pathname : `${location.pathname}?node=${encodeURIComponent(value)}`);
+      });
+    }
+    const apply = (): void => this.#view.setFilter(lineFilter(choiceOf(new FormData(form))));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", apply);
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !(event.target instanceof HTMLInputElement)) return;
+      event.target.value = "";
+      apply();
+      this.#box.focus();
+    });
+    apply();
+  }
+
+  #changed(): void {
+    const { texts } = this.#page;
+    const { size, visible } = this.#buffer;
+    const isFiltered = visible.length !== size;
+    const all = texts.count("log.lines", size);
+    setText(element("log-count"), isFiltered ? texts.say("log.filtered", { shown: visible.length, count: size }) : all);
+    const more = element("log-more");
+    setHidden(more, this.#view.isFollowing || this.#view.unseen === 0);
+    setText(more?.querySelector("span") ?? null, texts.count("log.newLines", this.#view.unseen));
+    const empty = element("log-empty");
+    setHidden(empty, visible.length > 0);
+    setText(empty, texts.say(size === 0 ? "log.empty" : "log.noMatch"));
+  }
+
+  async #loadOlder(): Promise<void> {
+    const first = this.#buffer.first;
+    if (this.#isLoading || !this.#hasOlder || first === undefined) return;
+    this.#isLoading = true;
+    try {
+      const older = await this.#fetchOlder(first);
+      this.#hasOlder = older.hasMore;
+      this.#view.prepend(older.logs.flatMap(linesOf));
+    } catch (error) {
+      console.warn("older lines could not be loaded", error);
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  async #fetchOlder(first: LogLine): Promise<OlderLines> {
+    const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(this.#task));
+    const query = new URLSearchParams({ attempt: String(this.#attempt), before: String(first.number) });
+    const response = await fetch(`${address}?${query}`, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return (await response.json()) as OlderLines;
+  }
+}

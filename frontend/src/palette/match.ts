@@ -1,0 +1,28 @@
+/** Which commands fit what was typed, best first. Pure. */
+
+export interface Entry {
+  label: string;
+  /** What kind of thing it is, in words. */
+  kind: string;
+  icon: string;
+  run: () => void;
+}
+
+/** All typed words must occur; a match at the start of the label or of one of its words counts more. */
+export function matches(entries: readonly Entry[], typed: string, limit: number): Entry[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const scored: [score: number, order: number, entry: Entry][] = [];
+  entries.forEach((entry, order) => {
+    const label = entry.label.toLowerCase();
+    let score = 0;
+    for (const word of words) {
+      const at = label.indexOf(word);
+      if (at < 0) return;
+      const startsWord = at === 0 || /[\s\-_/.:]/.test(label[at - 1] ?? "");
+      score += at === 0 ? 4 : startsWord ? 2 : 1;
+    }
+    scored.push([score, order, entry]);
+  });
+  scored.sort((a, b) => b[0] - a[0] || a[1] - b[1]);
+  return scored.slice(0, limit).map(([, , entry]) => entry);
+}

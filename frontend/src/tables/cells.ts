@@ -1,0 +1,53 @@
+/**
+ * Writing into server-rendered cells. Each function touches the DOM only when the value differs, and never replaces an
+ * element: what has the focus keeps it.
+ */
+
+import type { Look } from "../app/settings";
+
+export function field<T extends Element = HTMLElement>(row: ParentNode, name: string): T | null {
+  return row.querySelector<T>(`[data-field="${name}"]`);
+}
+
+export function setText(element: Element | null, text: string): void {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+export function setHidden(element: Element | null, isHidden: boolean): void {
+  if (element) element.toggleAttribute("hidden", isHidden);
+}
+
+export function setAttribute(element: Element | null, name: string, value: string | null): void {
+  if (!element || element.getAttribute(name) === value) return;
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}
+
+/** Text that hides its element when there is none. */
+export function setOptionalText(element: Element | null, text: string): void {
+  setText(element, text);
+  setHidden(element, text === "");
+}
+
+/** Icon, word and colour of a state; hidden without one. */
+export function setChip(chip: HTMLElement | null, look: Look | null, sprite: string): void {
+  if (!chip) return;
+  setHidden(chip, look === null);
+  if (look === null) return;
+  setAttribute(chip, "data-tone", look.tone);
+  setAttribute(chip.querySelector("use"), "href", `${sprite}#${look.icon}`);
+  setText(chip.querySelector(".chip-label"), look.label);
+}
+
+/** A <meter> or <progress> with its figure beside it. */
+export function setMeter(pair: HTMLElement | null, value: number, text: string): void {
+  const bar = pair?.querySelector<HTMLMeterElement | HTMLProgressElement>("meter, progress");
+  if (!pair || !bar) return;
+  if (bar.value !== value) bar.value = value;
+  setText(bar.nextElementSibling, text);
+}
+
+/** A point in time; the ticker writes its text. */
+export function setTime(time: HTMLElement | null, atMs: number | null): void {
+  setAttribute(time, "data-at", atMs === null ? null : String(atMs));
+}

@@ -1,0 +1,94 @@
+/** Rows of one table, kept in step with what the page knows; never sorted again under the reader's eyes. */
+
+export interface LiveRowsOptions<T> {
+  body: () => HTMLElement | null;
+  template: HTMLTemplateElement | null;
+  /** The data attribute that holds a row's id. */
+  idAttribute: string;
+  get: (id: string) => T | undefined;
+  patch: (row: HTMLElement, item: T) => void;
+  /** Gives a new row its fixed parts. */
+  name: (row: HTMLElement, item: T) => void;
+  /** False: this item gets no row of its own if it has none (a filtered list, another node's task). */
+  isWanted: (item: T) => boolean;
+  /** New rows come first or last. */
+  place: "first" | "last";
+  maxRows: number;
+  /** Which row may go when there are too many. */
+  isExpendable: (item: T) => boolean;
+  onCount: (rows: number) => void;
+}
+
+export class LiveRows<T extends { id: string }> {
+  readonly #options: LiveRowsOptions<T>;
+
+  constructor(options: LiveRowsOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Brings one item's row up to date: patches it, makes it, or takes it away. */
+  update(id: string): void {
+    const body = this.#options.body();
+    if (!body) return;
+    this.#update(body, id);
+    this.#options.onCount(body.childElementCount);
+  }
+
+  /** After a snapshot: rows of what is gone go, all others are patched, new ones are made. */
+  updateAll(ids: Iterable<string>): void {
+    const body = this.#options.body();
+    if (!body) return;
+    for (const row of [...body.children]) {
+      if (this.#options.get(this.#idOf(row)) === undefined) row.remove();
+    }
+    for (const id of ids) this.#update(body, id);
+    this.#options.onCount(body.childElementCount);
+  }
+
+  /** Patches the rows that are there, for what the script draws and the server cannot. */
+  refresh(): void {
+    const body = this.#options.body();
+    for (const row of body?.children ?? []) {
+      const item = this.#options.get(this.#idOf(row));
+      if (item !== undefined) this.#options.patch(row as HTMLElement, item);
+    }
+  }
+
+  #update(body: HTMLElement, id: string): void {
+    const { get, patch, idAttribute, isWanted } = this.#options;
+    const item = get(id);
+    let row = body.querySelector<HTMLElement>(`:scope > [${idAttribute}="${CSS.escape(id)}"]`);
+    if (item === undefined) {
+      row?.remove();
+      return;
+    }
+    if (row === null && isWanted(item)) row = this.#create(body, item);
+    if (row !== null) patch(row, item);
+  }
+
+  #create(body: HTMLElement, item: T): HTMLElement | null {
+    const { template, place, name, idAttribute } = this.#options;
+    const source = template?.content.querySelector<HTMLElement>(`[${idAttribute}]`);
+    if (!source) return null;
+    const row = document.importNode(source, true);
+    name(row, item);
+    if (place === "first") body.prepend(row);
+    else body.append(row);
+    this.#trim(body, row);
+    return row;
+  }
+
+  #trim(body: HTMLElement, newest: HTMLElement): void {
+    const { maxRows, get, isExpendable } = this.#options;
+    for (const row of [...body.children].reverse()) {
+      if (body.childElementCount <= maxRows) return;
+      const item = get(this.#idOf(row));
+      const isInUse = row === newest || row.contains(document.activeElement);
+      if (!isInUse && (item === undefined || isExpendable(item))) row.remove();
+    }
+  }
+
+  #idOf(row: Element): string {
+    return row.getAttribute(this.#options.idAttribute) ?? "";
+  }
+}

@@ -1,0 +1,48 @@
+/** Patches a task into its row, or into the head of its page. */
+
+import type { Page } from "../app/page";
+import type { Action, TaskInfo } from "../live/messages";
+import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
+import { exitText, taskView } from "./task-view";
+
+export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
+  const view = taskView(task, page.settings.words, page.texts, page.now());
+  setAttribute(row, "data-state", task.state);
+  setText(field(row, "name"), task.name);
+  setText(field(row, "place"), view.place);
+  setOptionalText(field(row, "attempt"), view.attempt);
+  setOptionalText(field(row, "note"), view.note);
+  setChip(field(row, "state"), view.state, page.sprite);
+  setChip(field(row, "health"), view.health, page.sprite);
+  const progress = field(row, "progress");
+  setHidden(progress, view.progress === null);
+  if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);
+  const elapsed = field(row, "elapsed");
+  setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
+  setAttribute(elapsed, "data-ended", task.endedAt === null ? null : String(task.endedAt));
+  for (const button of row.querySelectorAll<HTMLElement>("button[data-action]")) {
+    setHidden(button, !view.actions.has(button.dataset.action as Action));
+  }
+}
+
+/** A row that was cloned from the template gets what a patch never changes. */
+export function nameTaskRow(row: HTMLElement, task: TaskInfo, page: Page): void {
+  row.id = `task-${task.id}`;
+  row.dataset.task = task.id;
+  setAttribute(field(row, "name"), "href", page.taskUrl(task.id));
+}
+
+/** The further cells of the task page's head. */
+export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): void {
+  patchTask(head, task, page);
+  const node = field(head, "node");
+  setText(node, task.node || task.targetNode || page.texts.say("task.anyNode"));
+  setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
+  setTime(field(head, "started"), task.startedAt);
+  setTime(field(head, "ended"), task.endedAt);
+  setText(field(head, "exitCode"), task.exitCode === null ? "–" : exitText(task.exitCode, page.texts));
+  const dropped = Number(task.suppressedLines);
+  const suppressed = field(head, "suppressed");
+  setHidden(suppressed, dropped === 0);
+  if (suppressed && dropped > 0) setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
+}

@@ -1,0 +1,51 @@
+/** What a task's row says, worked out from the task alone: no DOM. */
+
+import type { Look, Words } from "../app/settings";
+import type { Texts } from "../app/words";
+import type { Action, TaskInfo } from "../live/messages";
+
+export interface TaskView {
+  state: Look;
+  health: Look | null;
+  place: string;
+  attempt: string;
+  note: string;
+  /** 0..1, or null when nothing is known. */
+  progress: number | null;
+  actions: ReadonlySet<Action>;
+}
+
+export function taskView(task: TaskInfo, words: Words, texts: Texts, nowMs: number): TaskView {
+  const isUnknown = task.unknownSince !== null;
+  return {
+    state: isUnknown ? words.unknown : words.taskStates[task.state],
+    health: task.state === "running" && !isUnknown ? (words.taskHealth[task.health] ?? null) : null,
+    place: [task.project, task.node || task.targetNode || texts.say("task.anyNode")].filter(Boolean).join(" · "),
+    attempt: task.attempt > 1 ? `#${task.attempt}` : "",
+    note: note(task, words, texts, nowMs),
+    progress: task.progress,
+    actions: offeredActions(task, words),
+  };
+}
+
+export function offeredActions(task: TaskInfo, words: Words): ReadonlySet<Action> {
+  const offered = (Object.keys(words.offered) as Action[]).filter((action) => words.offered[action].includes(task.state));
+  return new Set(offered.filter((action) => action !== "input" || task.acceptsInput));
+}
+
+/** The one thing a person should know beside the state. */
+function note(task: TaskInfo, words: Words, texts: Texts, nowMs: number): string {
+  if (task.unknownSince !== null) {
+    const since = texts.say("task.unknownSince", { time: texts.clock(task.unknownSince, nowMs) });
+    return `${words.taskStates[task.state].label} · ${since}`;
+  }
+  if (task.state === "pending" && task.pendingReason) return task.pendingReason;
+  if (task.state === "paused" && task.partialPause) return texts.say("task.partialPause");
+  if (task.message) return task.message;
+  return task.state === "failed" ? exitText(task.exitCode, texts) : "";
+}
+
+export function exitText(code: number | null, texts: Texts): string {
+  if (code === null) return "";
+  return code < 0 ? texts.say("task.signal", { number: -code }) : texts.say("task.exitCode", { code });
+}

@@ -1,0 +1,121 @@
+/** The drawing: lays out when the shape changes, fits the view while the reader has not moved it. */
+
+import { Background, BackgroundVariant, Controls, type NodeChange, ReactFlow, useReactFlow } from "@xyflow/react";
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useIsland } from "./context";
+import { WireEdge } from "./edges/WireEdge";
+import { type Card, cardsOf, wiresOf } from "./graph";
+import { layOut } from "./model/layout";
+import { isDirection, neighbour } from "./model/neighbour";
+import { growTree } from "./model/tree";
+import { GroupCard } from "./nodes/GroupCard";
+import { LeaderCard } from "./nodes/LeaderCard";
+import { NodeCard } from "./nodes/NodeCard";
+
+// Outside of the component: new objects at each drawing would build every card anew.
+const NODE_TYPES = { node: NodeCard, leader: LeaderCard, group: GroupCard };
+const EDGE_TYPES = { wire: WireEdge };
+/** Beyond this many cards only those in sight are in the DOM. */
+const MANY_CARDS = 150;
+const FIT = { padding: 0.06, maxZoom: 1.1 };
+
+export function Topology({ expanded, aspect }: { expanded: ReadonlySet<string>; aspect: number }) {
+  const { bridge, store } = useIsland();
+  const version = useSyncExternalStore(store.subscribeShape, store.shapeVersion);
+  const [selected, setSelected] = useState("");
+  const layout = useMemo(() => layOut(growTree(store.all()), expanded, aspect), [store, version, expanded, aspect]);
+  const cards = useMemo(() => cardsOf(layout, store.get, bridge, selected), [layout, store, bridge, selected]);
+  const wires = useMemo(() => wiresOf(layout, store.get), [layout, store]);
+  const stopFitting = useFitting(layout.cards.length, aspect, expanded);
+
+  const select = useCallback(
+    (id: string) => {
+      setSelected(id);
+      bridge.select(id);
+    },
+    [bridge],
+  );
+  const onNodesChange = useCallback(
+    (changes: NodeChange<Card>[]) => {
+      for (const change of changes) if (change.type === "select" && change.selected) select(change.id);
+    },
+    [select],
+  );
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
+    const id = (event.target as HTMLElement).closest<HTMLElement>(".react-flow__node")?.dataset.id;
+    if (id === undefined) return;
+    if (event.key === "Enter" && store.get(id)) bridge.open(id);
+    else if (isDirection(event.key)) {
+      const next = neighbour(layout.cards, id, event.key);
+      if (!next) return;
+      event.preventDefault();
+      focusCard(event.currentTarget, next.id);
+    }
+  };
+
+  return (
+    <ReactFlow
+      nodes={cards}
+      edges={wires}
+      nodeTypes={NODE_TYPES}
+      edgeTypes={EDGE_TYPES}
+      onNodesChange={onNodesChange}
+      onNodeDoubleClick={(_, card) => store.get(card.id) && bridge.open(card.id)}
+      onPaneClick={() => select("")}
+      onMoveStart={(event) => event && stopFitting()}
+      onKeyDown={onKeyDown}
+      onlyRenderVisibleElements={cards.length > MANY_CARDS}
+      fitView
+      fitViewOptions={FIT}
+      minZoom={0.1}
+      maxZoom={1.6}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      edgesFocusable={false}
+      deleteKeyCode={null}
+      selectionKeyCode={null}
+      multiSelectionKeyCode={null}
+      disableKeyboardA11y={false}
+      zoomOnScroll={false}
+      zoomOnDoubleClick={false}
+      preventScrolling={false}
+      aria-label={bridge.say("topology.label")}
+      ariaLabelConfig={{
+        "node.a11yDescription.default": bridge.say("topology.help"),
+        "node.a11yDescription.keyboardDisabled": bridge.say("topology.help"),
+        "controls.ariaLabel": bridge.say("topology.controls"),
+        "controls.zoomIn.ariaLabel": bridge.say("topology.zoomIn"),
+        "controls.zoomOut.ariaLabel": bridge.say("topology.zoomOut"),
+        "controls.fitView.ariaLabel": bridge.say("topology.fit"),
+      }}
+    >
+      <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
+      <Controls showInteractive={false} fitViewOptions={FIT} />
+    </ReactFlow>
+  );
+}
+
+/** Fits the view when the picture's shape changes; returns what ends that, for when the reader moves it by hand. */
+function useFitting(cardCount: number, aspect: number, expanded: ReadonlySet<string>): () => void {
+  const { fitView } = useReactFlow();
+  const isFitting = useRef(true);
+  useEffect(() => {
+    // Unfolding is the reader's own wish to see something else.
+    isFitting.current = true;
+  }, [expanded]);
+  useEffect(() => {
+    if (!isFitting.current) return;
+    const duration = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 250;
+    const timer = setTimeout(() => void fitView({ ...FIT, duration }), 30);
+    return () => clearTimeout(timer);
+  }, [cardCount, aspect, expanded, fitView]);
+  return useCallback(() => {
+    isFitting.current = false;
+  }, []);
+}
+
+function focusCard(root: HTMLElement, id: string): void {
+  const card = root.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
+  // A group is a button of its own.
+  (card?.querySelector("button.topo-group") as HTMLElement | null ?? card)?.focus();
+}

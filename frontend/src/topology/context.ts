@@ -1,0 +1,29 @@
+/** What every card needs and none changes. */
+
+import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
+import type { Bridge, IslandNode } from "../bridge";
+import type { NodeStore } from "./store";
+
+export interface Island {
+  bridge: Bridge;
+  store: NodeStore;
+  /** Folds or unfolds a Master's Edges. */
+  toggle: (master: string) => void;
+}
+
+const IslandContext = createContext<Island | null>(null);
+
+export const IslandProvider = IslandContext.Provider;
+
+export function useIsland(): Island {
+  const island = useContext(IslandContext);
+  if (!island) throw new Error("a card outside of the island");
+  return island;
+}
+
+/** One node's present state; draws again only when that node changes. */
+export function useNode(id: string): IslandNode | undefined {
+  const { store } = useIsland();
+  const subscribe = useCallback((listener: () => void) => store.subscribe(id, listener), [store, id]);
+  return useSyncExternalStore(subscribe, () => store.get(id));
+}

@@ -1,0 +1,26 @@
+/** The Leader where it is no node of its own: the one that serves this page. */
+
+import type { Node, NodeProps } from "@xyflow/react";
+import { memo } from "react";
+import { useIsland } from "../context";
+import { Anchors } from "./Anchors";
+import { Icon } from "./Icon";
+
+export type LeaderCardType = Node<Record<string, never>, "leader">;
+
+export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardType>) {
+  const { bridge } = useIsland();
+  return (
+    <div className="topo-card" data-state="online" data-role="leader">
+      <Anchors />
+      <div className="topo-head">
+        <Icon name={bridge.roleIcon("leader")} />
+        <strong>{bridge.roleLabel("leader")}</strong>
+        <span className="topo-state">
+          <Icon name={bridge.stateIcon("online")} />
+        </span>
+      </div>
+      <p className="topo-foot">{bridge.say("topology.thisPage")}</p>
+    </div>
+  );
+});

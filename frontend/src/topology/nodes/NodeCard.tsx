@@ -1,0 +1,86 @@
+/** A node: name, state, load. From afar only the name and the state. */
+
+import { type Node, type NodeProps, useStore } from "@xyflow/react";
+import { memo } from "react";
+import { useIsland, useNode } from "../context";
+import { Anchors } from "./Anchors";
+import { Icon } from "./Icon";
+
+export type NodeCardType = Node<{ isUnfolded: boolean }, "node">;
+
+const FAR_BELOW = 0.55;
+const isFar = (state: { transform: [number, number, number] }): boolean => state.transform[2] < FAR_BELOW;
+
+export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<NodeCardType>) {
+  const { bridge, toggle } = useIsland();
+  const node = useNode(id);
+  const far = useStore(isFar);
+  if (!node) return null;
+  return (
+    <div className="topo-card" data-state={node.state} data-role={node.role} data-far={far || undefined} data-selected={selected || undefined}>
+      <Anchors />
+      <div className="topo-head">
+        <Icon name={bridge.roleIcon(node.role)} />
+        <a className="nopan" href={bridge.href(id)} tabIndex={-1} title={node.name}>
+          {node.name}
+        </a>
+        <span className="topo-state">
+          <Icon name={bridge.stateIcon(node.state)} />
+        </span>
+      </div>
+      {!far && (node.state === "offline" ? <Absence since={node.stateSince} state={bridge.stateLabel(node.state)} /> : <Load id={id} />)}
+      {data.isUnfolded && (
+        <button type="button" className="topo-fold nopan" onClick={() => toggle(id)}>
+          <Icon name="chevrons-up" />
+          <span className="sr-only">{bridge.say("topology.fold", { node: node.name })}</span>
+        </button>
+      )}
+    </div>
+  );
+});
+
+function Load({ id }: { id: string }) {
+  const { bridge } = useIsland();
+  const node = useNode(id);
+  if (!node) return null;
+  return (
+    <>
+      <Bar label="CPU" value={node.cpu} />
+      <Bar label={bridge.say("topology.memory")} value={node.memory} />
+      {node.slots > 0 && (
+        <p className="topo-foot" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
+          <span className="topo-slots" aria-hidden="true">
+            {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
+              <i key={index} data-busy={index < node.running || undefined} />
+            ))}
+          </span>
+          <span>
+            {node.running}/{node.slots}
+          </span>
+          {node.rttMs ? <span className="topo-rtt">{node.rttMs < 10 ? node.rttMs.toFixed(1) : Math.round(node.rttMs)} ms</span> : null}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Absence({ since, state }: { since: number | null; state: string }) {
+  const { bridge } = useIsland();
+  return (
+    <p className="topo-absence">
+      <strong>{state}</strong>
+      {since !== null && <small>{bridge.say("topology.since", { time: bridge.clock(since) })}</small>}
+    </p>
+  );
+}
+
+function Bar({ label, value }: { label: string; value: number | null }) {
+  const shown = value === null ? null : Math.round(value);
+  return (
+    <p className="topo-bar">
+      <span>{label}</span>
+      <meter min={0} max={100} low={75} high={90} optimum={0} value={shown ?? 0} aria-label={label} />
+      <b>{shown === null ? "–" : `${shown}%`}</b>
+    </p>
+  );
+}
