@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -18,6 +19,7 @@ MAX_TEXT = 64 << 10
 MAX_PAGE = 500
 MAX_SECONDS = 366 * 86_400.0
 MAX_INTEGER = (1 << 63) - 1
+LAST_MOMENT_MS = 253_402_300_799_000  # The year 9999: no date lies beyond.
 
 
 class TextField(serializers.CharField):
@@ -116,9 +118,22 @@ class LogQuery(StrictSerializer):
     level = serializers.ChoiceField(choices=[str(level) for level in LogLevel], required=False)
 
 
+class MomentField(serializers.IntegerField):
+    """Unix milliseconds, as every time in a message."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        milliseconds = super().to_internal_value(data)
+        if not 0 <= milliseconds <= LAST_MOMENT_MS:
+            self.fail("invalid")
+        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
 class HistoryQuery(StrictSerializer):
     node = TextField(max_length=MAX_ID, required=False)
     state = serializers.ChoiceField(choices=[str(state) for state in TaskState], required=False)
     project = TextField(max_length=MAX_NAME, required=False)
     text = TextField(max_length=MAX_NAME, required=False)
+    since = MomentField(required=False)
+    until = MomentField(required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=50)
     page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)

@@ -1,8 +1,22 @@
-"""The REST API, version 1."""
+"""The REST API, version 1. A path works with and without its last slash: a redirect would lose a POST's body."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import re_path
+
+from dashboard.api import views
 
 app_name = "api"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    re_path(r"^me/?$", views.Me.as_view(), name="me"),
+    re_path(r"^counts/?$", views.Counts.as_view(), name="counts"),
+    re_path(r"^nodes/?$", views.NodeList.as_view(), name="node-list"),
+    re_path(r"^nodes/(?P<node_id>[^/]+)/?$", views.NodeDetail.as_view(), name="node-detail"),
+    re_path(r"^tasks/?$", views.TaskList.as_view(), name="task-list"),
+    re_path(r"^tasks/(?P<task_id>[^/]+)/?$", views.TaskDetail.as_view(), name="task-detail"),
+    re_path(r"^tasks/(?P<task_id>[^/]+)/control/?$", views.TaskControl.as_view(), name="task-control"),
+    re_path(r"^tasks/(?P<task_id>[^/]+)/log/?$", views.TaskLog.as_view(), name="task-log"),
+    re_path(r"^tasks/(?P<task_id>[^/]+)/attempts/?$", views.TaskAttempts.as_view(), name="task-attempts"),
+    re_path(r"^history/?$", views.History.as_view(), name="history"),
+    re_path(r"", views.NoRoute.as_view(), name="no-route"),
+]

@@ -89,7 +89,10 @@ class TaskList(Route):
 class TaskDetail(Route):
     def get(self, request: Request, task_id: str) -> Response:
         self.asked(request)
-        return Response(selectors.task_detail(task_id))
+        task = selectors.task_detail(task_id)
+        if not may(role_of(request.user), Right.RUN_COMMANDS):
+            task["spec"] = _without_values(task["spec"])
+        return Response(task)
 
 
 class TaskControl(Route):
@@ -105,6 +108,12 @@ class TaskControl(Route):
             **fields,
         )
         return Response({"command": command_id}, status=202)
+
+
+class TaskAttempts(Route):
+    def get(self, request: Request, task_id: str) -> Response:
+        self.asked(request)
+        return Response({"results": selectors.task_attempts(task_id)})
 
 
 class TaskLog(Route):
@@ -129,6 +138,11 @@ class NoRoute(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise NotFound("There is no such route; docs/api.md lists them.")
+
+
+def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
+    """Environments carry secrets: who may not set them may only see which variables there are."""
+    return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}
 
 
 def _checked(form: type[Checked], sent: Any) -> Checked:

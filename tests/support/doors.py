@@ -17,7 +17,10 @@ from django.utils import timezone
 
 from dashboard.accounts import tokens
 from dashboard.rights import Role
+from nodes.domain.commands import TaskSpec
+from nodes.errors import LeaderUnavailable
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+from nodes.scheduler.requests import ControlRequest
 
 ANONYMOUS = "anonymous"
 # In the order of a door's columns. "nobody" is logged in and has no role.
@@ -37,6 +40,16 @@ class Door:
 
     def status_for(self, person: str) -> int:
         return self.expected[PEOPLE.index(person)]
+
+
+class NoLeader:
+    """The way to a Leader that is not there: whoever gets as far as this was let in."""
+
+    def submit(self, spec: TaskSpec, actor: str) -> str:
+        raise LeaderUnavailable("no Leader runs here")
+
+    def control(self, request: ControlRequest) -> str:
+        raise LeaderUnavailable("no Leader runs here")
 
 
 @dataclass(frozen=True, kw_only=True)

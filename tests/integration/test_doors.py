@@ -1,0 +1,192 @@
+"""Every HTTP door × everybody: a route without a row in the table fails, and so does one that lets in the wrong people.
+
+docs/protocol.md, "Rights". WebSocket messages and gRPC methods have their own tables beside their tests; the people are
+the same (tests/support/doors.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.http import HttpResponse
+
+from dashboard.rights import RIGHTS, Role
+from nodes import services
+from nodes.admin import HistoryAdmin
+from tests.support.doors import PEOPLE, Door, NoLeader, People, all_routes, make_history, make_people
+
+pytestmark = pytest.mark.django_db
+
+#                 anonymous, nobody, viewer, operator, admin
+EVERYBODY = (200, 200, 200, 200, 200)
+PAGE = (302, 403, 200, 200, 200)
+ADMIN_PAGE = (302, 403, 403, 403, 200)
+ADMIN_MOVED = (302, 403, 403, 403, 302)
+ADMIN_REFUSED = (302, 403, 403, 403, 403)
+API_READ = (401, 403, 200, 200, 200)
+# No Leader runs here: 503 is past the doorkeeper, and 404 is past it with nothing behind.
+API_OPERATE = (401, 403, 403, 503, 503)
+API_COMMAND = (401, 403, 403, 403, 503)
+NO_SUCH_ROUTE = (404, 404, 404, 404, 404)
+
+
+def door(method: str, route: str, path: str, expected: tuple[int, ...], body: Any = None) -> Door:
+    return Door(method=method, route=route, path=path, expected=expected, body=body)
+
+
+ACCOUNTS = [
+    door("GET", "login/", "/login/", (200, 302, 302, 302, 302)),
+    door("POST", "login/", "/login/", EVERYBODY, {"username": "x", "password": "y"}),
+    door("GET", "login/link/", "/login/link/?token=x", (410,) * 5),
+    door("POST", "login/link/", "/login/link/", (410,) * 5, {"token": "x"}),
+    door("GET", "logout/", "/logout/", (405,) * 5),
+    door("POST", "logout/", "/logout/", (302,) * 5),
+    door("GET", "account/password/", "/account/password/", (302, 200, 200, 200, 200)),
+    door("POST", "account/password/", "/account/password/", (302, 200, 200, 200, 200), {"new_password1": "x"}),
+    door("POST", "i18n/setlang/", "/i18n/setlang/", (302,) * 5, {"language": "zh-hans", "next": "/"}),
+]
+
+API = [
+    door("GET", "api/v1/^me/?$", "/api/v1/me", API_READ),
+    door("GET", "api/v1/^counts/?$", "/api/v1/counts", API_READ),
+    door("GET", "api/v1/^nodes/?$", "/api/v1/nodes/", API_READ),
+    door("GET", "api/v1/^nodes/(?P<node_id>[^/]+)/?$", "/api/v1/nodes/master-1", API_READ),
+    door("GET", "api/v1/^tasks/?$", "/api/v1/tasks", API_READ),
+    door("POST", "api/v1/^tasks/?$", "/api/v1/tasks", API_OPERATE, {"project": "demo", "namedTask": "build"}),
+    door("POST", "api/v1/^tasks/?$", "/api/v1/tasks", API_COMMAND, {"argv": ["id"]}),
+    door("POST", "api/v1/^tasks/?$", "/api/v1/tasks", API_COMMAND, {"shellLine": "id"}),
+    door("GET", "api/v1/^tasks/(?P<task_id>[^/]+)/?$", "/api/v1/tasks/task-1", API_READ),
+    door("GET", "api/v1/^tasks/(?P<task_id>[^/]+)/log/?$", "/api/v1/tasks/task-1/log", API_READ),
+    door("GET", "api/v1/^tasks/(?P<task_id>[^/]+)/attempts/?$", "/api/v1/tasks/task-1/attempts", API_READ),
+    *(
+        door(
+            "POST",
+            "api/v1/^tasks/(?P<task_id>[^/]+)/control/?$",
+            "/api/v1/tasks/task-1/control",
+            API_OPERATE,
+            {"action": action},
+        )
+        for action in ("pause", "resume", "cancel", "retry", "input")
+    ),
+    door("GET", "api/v1/^history/?$", "/api/v1/history", API_READ),
+    door("GET", "api/v1/", "/api/v1/nonsense", NO_SUCH_ROUTE),
+]
+
+ADMIN = [
+    door("GET", "admin/", "/admin/", ADMIN_PAGE),
+    door("GET", "admin/login/", "/admin/login/", (302, 403, 403, 403, 302)),
+    door("POST", "admin/login/", "/admin/login/", (302, 403, 403, 403, 302)),
+    door("POST", "admin/logout/", "/admin/logout/", (302, 403, 403, 403, 200)),
+    door("GET", "admin/password_change/", "/admin/password_change/", ADMIN_MOVED),
+    door("GET", "admin/password_change/done/", "/admin/password_change/done/", ADMIN_PAGE),
+    door("GET", "admin/autocomplete/", "/admin/autocomplete/", ADMIN_REFUSED),
+    door("GET", "admin/jsi18n/", "/admin/jsi18n/", ADMIN_PAGE),
+    door(
+        "GET",
+        "admin/r/<path:content_type_id>/<path:object_id>/",
+        "/admin/r/1/1/",
+        (302, 403, 403, 403, 404),
+    ),
+    door("GET", "admin/auth/user/<id>/password/", "/admin/auth/user/0/password/", (302, 403, 403, 403, 404)),
+    door("GET", "admin/^(?P<app_label>nodes|auth|dashboard)/$", "/admin/nodes/", ADMIN_PAGE),
+    door("GET", "admin/(?P<url>.*)$", "/admin/nonsense/", (302, 403, 403, 403, 404)),
+]
+
+
+def model_doors() -> Iterator[Door]:
+    """Each model's five pages, for a row that does not exist: what is not there leads back to the index."""
+    for model, model_admin in admin.site._registry.items():
+        prefix = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
+        is_history = isinstance(model_admin, HistoryAdmin)
+        add, change = (ADMIN_REFUSED, ADMIN_REFUSED) if is_history else (ADMIN_PAGE, ADMIN_MOVED)
+        yield door("GET", prefix, f"/{prefix}", ADMIN_PAGE)
+        yield door("GET", f"{prefix}add/", f"/{prefix}add/", add)
+        yield door("POST", f"{prefix}add/", f"/{prefix}add/", add)
+        yield door("GET", f"{prefix}<path:object_id>/history/", f"/{prefix}0/history/", ADMIN_MOVED)
+        yield door("GET", f"{prefix}<path:object_id>/change/", f"/{prefix}0/change/", ADMIN_MOVED)
+        yield door("POST", f"{prefix}<path:object_id>/change/", f"/{prefix}0/change/", change)
+        yield door("POST", f"{prefix}<path:object_id>/delete/", f"/{prefix}0/delete/", change)
+        yield door("GET", f"{prefix}<path:object_id>/", f"/{prefix}0/", ADMIN_MOVED)
+
+
+PAGES = [
+    door("GET", "", "/", PAGE),
+    door("GET", "tasks/", "/tasks/", PAGE),
+    door("GET", "tasks/<str:task_id>/", "/tasks/task-1/", PAGE),
+    door("GET", "tasks/<str:task_id>/log", "/tasks/task-1/log", PAGE),
+    door("GET", "tasks/<str:task_id>/log.txt", "/tasks/task-1/log.txt", PAGE),
+    door("GET", "nodes/", "/nodes/", PAGE),
+    door("GET", "nodes/<str:node_id>/", "/nodes/master-1/", PAGE),
+    door("GET", "logs/", "/logs/", PAGE),
+    door("GET", "history/", "/history/", PAGE),
+    door("GET", "live-ticket", "/live-ticket", (401, 403, 200, 200, 200)),
+]
+
+DOORS = [*PAGES, *ACCOUNTS, *API, *ADMIN, *model_doors()]
+
+
+@pytest.fixture
+def people() -> Iterator[People]:
+    made = make_people()
+    make_history()
+    services.use_gateway(NoLeader())
+    yield made
+    services.use_gateway(None)
+
+
+def test_every_route_has_a_row() -> None:
+    assert set(all_routes()) == {row.route for row in DOORS}
+
+
+def by_session(row: Door, people: People, person: str) -> HttpResponse:
+    # Pages get a form, the API gets JSON.
+    kind = {"content_type": "application/json"} if row.route.startswith("api/") else {}
+    return getattr(people.browser(person), row.method.lower())(row.path, row.body, **kind)
+
+
+def by_token(row: Door, people: People, person: str) -> HttpResponse:
+    browser = people.browser("anonymous")
+    send = getattr(browser, row.method.lower())
+    return send(row.path, row.body, content_type="application/json", headers=people.headers(person))
+
+
+@pytest.mark.parametrize("row", DOORS, ids=str)
+def test_a_door_opens_for_whom_it_should(row: Door, people: People) -> None:
+    met = {person: by_session(row, people, person).status_code for person in PEOPLE}
+
+    assert met == {person: row.status_for(person) for person in PEOPLE}
+
+
+@pytest.mark.parametrize("row", API, ids=str)
+def test_a_token_opens_what_its_user_may(row: Door, people: People) -> None:
+    met = {person: by_token(row, people, person).status_code for person in PEOPLE}
+
+    assert met == {person: row.status_for(person) for person in PEOPLE}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_no_other_method_opens_a_route_of_the_api(method: str, people: People) -> None:
+    routes = {row.route: row.path for row in API}
+    for route, path in routes.items():
+        if any(row.method == method and row.route == route for row in API):
+            continue
+        for person in PEOPLE:
+            answer = people.browser(person).generic(method, path, b"{}", content_type="application/json")
+            assert answer.status_code in (401, 403, 404), f"{person}: {method} {path}"
+
+
+def test_a_token_opens_no_page(people: People) -> None:
+    for row in (*PAGES, *ADMIN):
+        if row.method == "GET":
+            status = people.browser("anonymous").get(row.path, headers=people.headers("admin")).status_code
+            assert status == row.status_for("anonymous"), row
+
+
+def test_the_table_of_rights_grows_with_the_roles() -> None:
+    rights = [RIGHTS[role] for role in Role]
+
+    assert all(fewer < more for fewer, more in pairwise(rights))
