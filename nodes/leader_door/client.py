@@ -1,0 +1,103 @@
+"""A web process's way to the Leader: blocking calls, for the threads that views and consumers act on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+
+from nodes.domain.commands import TaskSpec
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+from nodes.leader_door.words import CODE_KEY, bearer
+from nodes.scheduler.requests import ControlRequest
+from nodes.wire.codec import spec_to_json
+from nodes.wire.v1 import leader_pb2 as pb
+from nodes.wire.v1 import leader_pb2_grpc as services
+
+_ANSWER_SECONDS = 10.0
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+    # A repeated submit would be a second task.
+    ("grpc.enable_retries", 0),
+)
+
+
+class DoorClient:
+    """Implements `nodes.services.Gateway`. Connects at the first call, again when the Leader is back."""
+
+    def __init__(self, target: str, *, token_path: Path, ca_path: Path | None = None) -> None:
+        self._target = target
+        self._token_path = token_path
+        self._ca_path = ca_path
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+
+    def submit(self, spec: TaskSpec, actor: str) -> str:
+        request = pb.SubmitRequest(spec=json.dumps(spec_to_json(spec)).encode(), actor=actor)
+        reply: pb.SubmitReply = self._call(self._stub().Submit, request)
+        return reply.task_id
+
+    def control(self, request: ControlRequest) -> str:
+        message = pb.ControlRequest(
+            task_id=request.task_id,
+            action=str(request.action),
+            input=request.input,
+            close_input=request.close_input,
+            reason=request.reason,
+            actor=request.actor,
+            ref=request.ref,
+        )
+        reply: pb.ControlReply = self._call(self._stub().Control, message)
+        return reply.command_id
+
+    def close(self) -> None:
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+    def _stub(self) -> services.LeaderStub:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._connect()
+            return services.LeaderStub(self._channel)
+
+    def _connect(self) -> grpc.Channel:
+        if self._ca_path is None:
+            return grpc.insecure_channel(self._target, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(self._ca_path.read_bytes())
+        return grpc.secure_channel(self._target, credentials, options=_OPTIONS)
+
+    def _call(self, method: Callable[..., Any], request: object) -> Any:
+        try:
+            # Read each time: a token may be renewed while this process runs.
+            token = self._token_path.read_text().strip()
+        except OSError as exc:
+            raise LeaderUnavailable(
+                f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it at its start"
+            ) from exc
+        try:
+            return method(request, timeout=_ANSWER_SECONDS, metadata=(bearer(token),))
+        except grpc.RpcError as exc:
+            self._raise(exc)
+
+    def _raise(self, exc: grpc.RpcError) -> NoReturn:
+        """The one place that looks at a status of this door. Unknown means unavailable: nothing is tried again here."""
+        status, details = exc.code(), exc.details() or ""
+        code = next((str(item.value) for item in exc.trailing_metadata() or () if item.key == CODE_KEY), "")
+        if status is grpc.StatusCode.FAILED_PRECONDITION and code:
+            raise TaskRejected(code, details) from exc
+        if status is grpc.StatusCode.NOT_FOUND and code:
+            raise NotFound(details) from exc
+        if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise TaskRejected("invalid", "The request is too large.") from exc
+        raise LeaderUnavailable(f"The Leader at {self._target} did not take the request: {details or status}") from exc

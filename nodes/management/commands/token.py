@@ -1,0 +1,84 @@
+"""`manage.py token`: node tokens, from the cluster key in the data folder."""
+
+from __future__ import annotations
+
+import getpass
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, ProgrammingError
+from django.db.models import Q
+
+from nodes.errors import ConfigError
+from nodes.identity import ClusterKey, TokenRole, issue_token, verify_token
+from nodes.models import NodeToken
+
+_ISSUED_ROLES = (TokenRole.MASTER, TokenRole.EDGE, TokenRole.WEB)
+
+
+class Command(BaseCommand):
+    help = "Issue, list and revoke the tokens that nodes and web processes identify themselves with."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        new = actions.add_parser("new", help="print a new token, and nothing else, on standard output")
+        new.add_argument("--role", choices=[str(role) for role in _ISSUED_ROLES], required=True)
+        new.add_argument("--name", required=True, help="the node's name; unique in the cluster")
+        new.add_argument("--expires", type=int, metavar="DAYS", help="days until it ends; without it, never")
+        actions.add_parser("list", help="tokens that were issued or have been seen here")
+        revoke = actions.add_parser("revoke", help="end a token; a running Leader cuts its stream within 10 seconds")
+        which = revoke.add_mutually_exclusive_group(required=True)
+        which.add_argument("id", nargs="?", default="", help="token id, as the list shows it")
+        which.add_argument("--name", default="", help="every token of this node")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            {"new": self._new, "list": self._list, "revoke": self._revoke}[options["action"]](options)
+        except ConfigError as exc:
+            raise CommandError(str(exc)) from exc
+        except (OperationalError, ProgrammingError) as exc:
+            raise CommandError(f"the database cannot be used ({exc}); is it set up? Run: manage.py migrate") from exc
+
+    def _new(self, options: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        days = options["expires"]
+        if days is not None and not 1 <= days <= 36_500:
+            raise CommandError(f"--expires {days}: give 1 to 36500 days")
+        expires_at = None if days is None else now + timedelta(days=days)
+        key = ClusterKey.load_or_create(settings.DATA_DIR)
+        token = issue_token(key, node_id=options["name"], role=options["role"], expires_at=expires_at)
+        NodeToken.objects.create(
+            token_id=verify_token(key.public_key, token, revoked=()).token_id,
+            node_id=options["name"],
+            role=options["role"],
+            issued_at=now,
+            expires_at=expires_at,
+        )
+        self.stdout.write(token)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        for token in NodeToken.objects.all():
+            if token.revoked_at:
+                state = f"revoked {token.revoked_at:%Y-%m-%d %H:%M}"
+            elif token.expires_at:
+                state = f"{'expired' if token.expires_at < now else 'until'} {token.expires_at:%Y-%m-%d %H:%M}"
+            else:
+                state = "valid"
+            self.stdout.write(
+                f"{token.token_id}  {token.role:<6}  {token.node_id:<24}  {token.issued_at:%Y-%m-%d %H:%M}  {state}"
+            )
+
+    def _revoke(self, options: dict[str, Any]) -> None:
+        which = Q(node_id=options["name"]) if options["name"] else Q(token_id=options["id"])
+        found = NodeToken.objects.filter(which)
+        if not found.exists():
+            raise CommandError(
+                f"No token {options['id']}." if options["id"] else f"No token of {options['name']} is known here."
+            )
+        count = found.filter(revoked_at=None).update(revoked_at=datetime.now(UTC), revoked_by=getpass.getuser()[:150])
+        self.stdout.write(f"{count} revoked" if count else "already revoked")

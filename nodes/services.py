@@ -1,0 +1,123 @@
+"""The front door for whoever acts: pages, sockets, programs, chat. Sync, safe on any thread but the Leader's own loop.
+
+The caller has checked the person's rights. A request is stored when a function returns; what becomes of it is pushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Protocol
+
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+from nodes.errors import LeaderUnavailable, StoreError
+from nodes.scheduler.checks import check_input, check_spec
+from nodes.scheduler.requests import ControlRequest
+from nodes.scheduler.scheduler import Scheduler
+
+__all__ = ["Gateway", "InProcessGateway", "LeaderUnavailable", "control_task", "submit_task", "use_gateway"]
+
+_ANSWER_SECONDS = 10.0
+
+
+class Gateway(Protocol):
+    """The way to the Leader; both methods block until it has stored the request."""
+
+    def submit(self, spec: TaskSpec, actor: str) -> str: ...
+
+    def control(self, request: ControlRequest) -> str: ...
+
+
+def submit_task(spec: TaskSpec, *, actor: str) -> str:
+    """The new task's id. Raises `TaskRejected` with the reason in words, `LeaderUnavailable`."""
+    check_spec(spec)
+    return _current().submit(spec, actor)
+
+
+def control_task(
+    task_id: str,
+    action: Action,
+    *,
+    actor: str,
+    ref: str = "",
+    input: bytes = b"",
+    close_input: bool = False,
+    reason: str = "",
+) -> str:
+    """The command's id; COMMAND messages carry it and `ref`.
+
+    Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended), `LeaderUnavailable`.
+    """
+    check_input(input)
+    return _current().control(
+        ControlRequest(
+            task_id=task_id,
+            action=Action(action),
+            actor=actor,
+            ref=ref,
+            input=input,
+            close_input=close_input,
+            reason=reason,
+        )
+    )
+
+
+class InProcessGateway:
+    """Within the Leader's process: hands the request to the scheduler's loop and waits on this thread."""
+
+    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
+        self._scheduler = scheduler
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
+
+    def submit(self, spec: TaskSpec, actor: str) -> str:
+        return self._wait(lambda: self._scheduler.submit(spec, actor=actor))
+
+    def control(self, request: ControlRequest) -> str:
+        return self._wait(lambda: self._scheduler.control(request))
+
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, str]]) -> str:
+        if threading.get_ident() == self._loop_thread:
+            raise AssertionError("the Leader's loop would wait for itself; call the services on another thread")
+        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        try:
+            return future.result(_ANSWER_SECONDS)
+        except FutureTimeoutError as exc:
+            future.cancel()
+            raise LeaderUnavailable("The Leader did not answer in time.") from exc
+        except StoreError as exc:
+            if type(exc) is not StoreError:  # NotFound and the like are answers.
+                raise
+            raise LeaderUnavailable(f"The Leader cannot store anything now: {exc}") from exc
+
+
+_lock = threading.Lock()
+_gateway: Gateway | None = None
+
+
+def use_gateway(gateway: Gateway | None) -> None:
+    """Set by the Leader's process; None = ask the Leader over its inner door, as the settings say."""
+    global _gateway
+    with _lock:
+        _gateway = gateway
+
+
+def _current() -> Gateway:
+    global _gateway
+    with _lock:
+        if _gateway is None:
+            from django.conf import settings
+
+            # Only a web process of its own needs gRPC.
+            from nodes.leader_door.client import DoorClient
+
+            ca_path = settings.DATA_DIR / "leader.crt"
+            _gateway = DoorClient(
+                settings.LEADER_GRPC,
+                token_path=settings.DATA_DIR / "tokens" / "web.token",
+                ca_path=ca_path if ca_path.exists() else None,
+            )
+        return _gateway

@@ -1,0 +1,153 @@
+"""The front door, in the Leader's process and from a web process of its own over real gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from nodes import services
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+from nodes.identity import ClusterKey, issue_token, verify_token
+from nodes.leader_door.client import DoorClient
+from nodes.leader_door.server import LeaderDoor
+from nodes.models import Task
+from nodes.projection.epoch import Epoch
+from nodes.projection.projection import Projection
+from nodes.scheduler.scheduler import Scheduler
+from nodes.services import InProcessGateway
+from tests.support.leader_store import Recorder, read, running_projection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SPEC = TaskSpec(name="all", argv=("make", "a b", "ä"), environment={"A": "1"}, timeout_seconds=5.0, close_input=True)
+
+
+@pytest.fixture
+async def projection(tmp_path: Path) -> AsyncIterator[Projection]:
+    async with running_projection(tmp_path, Recorder()) as running:
+        yield running
+
+
+@pytest.fixture
+async def scheduler(projection: Projection, tmp_path: Path) -> Scheduler:
+    return Scheduler(projection, epoch=Epoch(tmp_path / "epoch"), send=lambda node, command: True)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> ClusterKey:
+    return ClusterKey.load_or_create(tmp_path)
+
+
+@pytest.fixture
+async def door(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    LeaderDoor(scheduler, lambda token: verify_token(key.public_key, token, revoked=())).add_to(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(0)
+
+
+@pytest.fixture(params=["in-process", "grpc"])
+async def gateway(
+    request: pytest.FixtureRequest, scheduler: Scheduler, door: str, key: ClusterKey, tmp_path: Path
+) -> AsyncIterator[None]:
+    if request.param == "in-process":
+        services.use_gateway(InProcessGateway(scheduler, asyncio.get_running_loop()))
+        yield
+    else:
+        token = tmp_path / "web.token"
+        token.write_text(issue_token(key, node_id="web", role="web"))
+        client = DoorClient(door, token_path=token)
+        services.use_gateway(client)
+        yield
+        await asyncio.to_thread(client.close)
+    services.use_gateway(None)
+
+
+async def submit(spec: TaskSpec = SPEC) -> str:
+    return await asyncio.to_thread(services.submit_task, spec, actor="ann")
+
+
+async def control(task_id: str, action: Action, **fields: Any) -> str:
+    return await asyncio.to_thread(lambda: services.control_task(task_id, action, actor="ann", **fields))
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_a_task_arrives_as_it_was_asked_for() -> None:
+    task_id = await submit()
+
+    task = await read(lambda: Task.objects.get(id=task_id))
+    assert (task.name, task.created_by, task.state) == ("all", "ann", "pending")
+    assert task.spec["argv"] == ["make", "a b", "ä"]
+    assert (task.spec["environment"], task.spec["timeout_seconds"], task.spec["close_input"]) == ({"A": "1"}, 5.0, True)
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_control_answers_with_a_command_and_errors_come_back_as_they_were() -> None:
+    task_id = await submit()
+
+    assert await control(task_id, Action.CANCEL, ref="r1")
+
+    with pytest.raises(TaskRejected, match="has ended") as refused:
+        await control(task_id, Action.PAUSE)
+    assert refused.value.code == "finished"
+    with pytest.raises(NotFound, match="There is no task nowhere"):
+        await control("nowhere", Action.CANCEL)
+    with pytest.raises(TaskRejected) as unknown:
+        await submit(TaskSpec(node="节点", argv=("true",)))
+    assert unknown.value.code == "no-such-node"
+    assert "节点" in str(unknown.value)
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_nonsense_is_refused_before_the_leader_is_asked() -> None:
+    with pytest.raises(TaskRejected, match="exactly one"):
+        await submit(TaskSpec())
+
+
+@pytest.mark.parametrize("role", ["master", "edge", "leader"])
+async def test_the_inner_door_is_for_web_tokens_only(door: str, key: ClusterKey, tmp_path: Path, role: str) -> None:
+    token = tmp_path / "t"
+    token.write_text(issue_token(key, node_id="n", role=role))
+    client = DoorClient(door, token_path=token)
+
+    with pytest.raises(LeaderUnavailable, match="for web processes"):
+        await asyncio.to_thread(client.submit, SPEC, "ann")
+    await asyncio.to_thread(client.close)
+
+
+async def test_a_wrong_token_opens_nothing(door: str, tmp_path: Path) -> None:
+    token = tmp_path / "t"
+    token.write_text("wrong")
+    client = DoorClient(door, token_path=token)
+
+    with pytest.raises(LeaderUnavailable, match="malformed"):
+        await asyncio.to_thread(client.submit, SPEC, "ann")
+    await asyncio.to_thread(client.close)
+
+
+async def test_without_a_leader_the_answer_says_so(tmp_path: Path, key: ClusterKey) -> None:
+    token = tmp_path / "t"
+    token.write_text(issue_token(key, node_id="web", role="web"))
+    client = DoorClient("127.0.0.1:1", token_path=token)
+
+    with pytest.raises(LeaderUnavailable, match=r"127\.0\.0\.1:1"):
+        await asyncio.to_thread(client.submit, SPEC, "ann")
+    await asyncio.to_thread(client.close)
+    with pytest.raises(LeaderUnavailable, match="cannot be read"):
+        DoorClient("127.0.0.1:1", token_path=tmp_path / "none").submit(SPEC, "ann")
+
+
+async def test_the_leaders_loop_never_waits_for_itself(scheduler: Scheduler) -> None:
+    gateway = InProcessGateway(scheduler, asyncio.get_running_loop())
+
+    with pytest.raises(AssertionError, match="another thread"):
+        gateway.submit(SPEC, "ann")

@@ -1,0 +1,70 @@
+"""`manage.py token`: issue, list, revoke."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from nodes.identity import ClusterKey, verify_token
+from nodes.models import NodeToken
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _data_dir(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+
+
+def token(*arguments: str) -> str:
+    out = StringIO()
+    call_command("token", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_new_prints_only_a_token_that_is_good(tmp_path: Path) -> None:
+    printed = token("new", "--role", "master", "--name", "master-1")
+
+    identity = verify_token(ClusterKey.load_or_create(tmp_path).public_key, printed.strip(), revoked=())
+    assert (identity.node_id, identity.role) == ("master-1", "master")
+    row = NodeToken.objects.get()
+    assert (row.token_id, row.expires_at) == (identity.token_id, None)
+
+
+def test_list_shows_who_has_what_but_no_token(tmp_path: Path) -> None:
+    printed = token("new", "--role", "edge", "--name", "edge-1", "--expires", "30").strip()
+
+    listed = token("list")
+
+    assert NodeToken.objects.get().token_id in listed
+    assert "until" in listed
+    assert printed not in listed
+
+
+def test_revoke_by_name_and_by_id() -> None:
+    token("new", "--role", "master", "--name", "a")
+    token("new", "--role", "master", "--name", "a")
+    token("new", "--role", "master", "--name", "b")
+
+    assert token("revoke", "--name", "a") == "2 revoked\n"
+    assert token("revoke", NodeToken.objects.get(node_id="b").token_id) == "1 revoked\n"
+    assert token("revoke", "--name", "a") == "already revoked\n"
+    assert not NodeToken.objects.filter(revoked_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["revoke", "--name", "nobody"], "No token of nobody"),
+        (["revoke", "nothing"], "No token nothing"),
+        (["new", "--role", "master", "--name", "a b"], "no node name"),
+        (["new", "--role", "master", "--name", "a", "--expires", "0"], "1 to 36500"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        token(*arguments)
