@@ -114,13 +114,10 @@ class Broadcaster:
             frame = Frame.of(published, now)
             if seq:
                 self._remember(published, frame)
-            reached: set[Outbox] = set()
-            for floors in listeners:
-                for outbox, floor in floors.items():
-                    # Once per socket, also when it listens to two of the topics.
-                    if (seq > floor or not seq) and outbox not in reached:
-                        outbox.put(frame)
-                        reached.add(outbox)
+            # Once per socket, also when it listens to two of the topics.
+            reached = {outbox for floors in listeners for outbox, floor in floors.items() if seq > floor or not seq}
+            for outbox in reached:
+                outbox.put(frame)
             woken |= reached
         for outbox in woken:
             outbox.wake()

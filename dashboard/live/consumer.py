@@ -88,7 +88,12 @@ class LiveConsumer(AsyncConsumer):
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 try:
-                    await super().__call__(scope, receive, send)
+                    # Not the base class's loop, which makes a task for each message and looks for a channel layer.
+                    self.scope, self.base_send = scope, send
+                    while True:
+                        await self.dispatch(await receive())
+                except StopConsumer:
+                    pass
                 finally:
                     self._stop()
         finally:

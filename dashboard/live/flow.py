@@ -7,18 +7,15 @@ passed in.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 WINDOW_MESSAGES = 1000
 WINDOW_BYTES = 1 << 20
-# Turns remembered of a client that has not sent its first ACK yet.
-_UNPROVEN_TURNS = 64
 _LATENCY_SAMPLES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     last_seq: int
     messages: int
     size_bytes: int
@@ -29,6 +26,8 @@ class Flow:
     def __init__(self) -> None:
         self.is_acking = False
         self._turns: deque[_Turn] = deque()
+        # Of a client that has not sent its first ACK, only the last turn is remembered.
+        self._last_turn: tuple[int, float] | None = None
         self._messages = 0
         self._bytes = 0
         self._samples: deque[float] = deque(maxlen=_LATENCY_SAMPLES)
@@ -48,18 +47,20 @@ class Flow:
         """One turn of the writer went out; `last_seq` 0 (nothing of the feed in it) is not tracked."""
         if not last_seq:
             return
+        if not self.is_acking:
+            self._last_turn = (last_seq, published_mono)
+            return
         self._turns.append(_Turn(last_seq, messages, size_bytes, published_mono))
         self._messages += messages
         self._bytes += size_bytes
-        if not self.is_acking and len(self._turns) > _UNPROVEN_TURNS:
-            self._forget()
 
     def acked(self, seq: int, *, now: float, held_seconds: float = 0.0) -> bool:
         """The client has applied everything up to `seq`. True when that made room. `held_seconds`: it waited so long
         to say so.
         """
         self.is_acking = True
-        newest = 0.0
+        newest = self._last_turn[1] if self._last_turn is not None and self._last_turn[0] <= seq else 0.0
+        self._last_turn = None
         had_room = self.has_room
         while self._turns and self._turns[0].last_seq <= seq:
             newest = self._forget().published_mono or newest

@@ -164,10 +164,16 @@ class Follower:
             # Somebody began to listen during the read; a topic must not be passed over.
             return True
         messages = reading.messages
+        is_full = len(messages) >= READ_MESSAGES
+        if is_full:
+            # One log batch may be several messages (its parts by level): the last number may not be whole yet.
+            last = messages[-1].seq
+            messages = [message for message in messages if message.seq < last]
+            self._cursor = last - 1
+        else:
+            self._cursor = max([reading.position, *(message.seq for message in messages[-1:])])
         if messages:
             self._broadcaster.publish(messages)
-        is_full = len(messages) >= READ_MESSAGES
-        self._cursor = messages[-1].seq if is_full else max([reading.position, *(m.seq for m in messages[-1:])])
         self._broadcaster.advance(self._cursor)
         return is_full
 

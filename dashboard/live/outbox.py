@@ -150,6 +150,11 @@ class Outbox:
     def take(self, max_bytes: int) -> list[Frame | Skipped]:
         """The oldest of what waits, until `max_bytes` are reached; at least one item if there is any."""
         taken: list[Frame | Skipped] = []
+        if len(self._states) == 1 and not (self._logs or self._metrics or self._skipped):
+            # Nearly always. The rest of this method does the same, more slowly.
+            item = self._pop_state()
+            self._is_behind = False
+            return [item] if isinstance(item, Frame) else list(item.frames)
         if self._skipped:
             # Older than every log line left.
             taken.append(self._skipped)
@@ -157,10 +162,7 @@ class Outbox:
         size = 0
         states, logs = self._states, self._logs
         while (states or logs) and size < max_bytes:
-            if logs and (not states or logs[0][0] < states[0][0]):
-                item: Frame | Answer = self._pop_log()
-            else:
-                item = self._pop_state()
+            item = self._pop_log() if logs and (not states or logs[0][0] < states[0][0]) else self._pop_state()
             size += item.size_bytes
             if isinstance(item, Frame):
                 taken.append(item)

@@ -26,6 +26,11 @@ class WriteBuffer:
     def is_known(self) -> bool:
         return self._is_twisted or hasattr(self._transport, "get_write_buffer_size")
 
+    @property
+    def takes_at_once(self) -> bool:
+        """The server's `send` never waits (Daphne's): its coroutine may be run to its end without a task."""
+        return self._is_twisted
+
     def pending_bytes(self) -> int:
         """Bytes that were sent and that the kernel has not taken yet."""
         transport = self._transport

@@ -40,6 +40,13 @@ def feed_of(live: Live) -> MemoryFeed:
     return live.feed
 
 
+ESTABLISHED = 1
+
+
+def tcp_state(connection: socket.socket) -> int:
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[0]
+
+
 class DeafClient:
     """A raw socket that upgrades, authenticates, subscribes, and never reads again."""
 
@@ -86,14 +93,16 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_little(daphne: Da
 
 
 async def test_a_client_that_stops_reading_is_closed_when_nothing_more_comes(daphne: DaphneThread, live: Live) -> None:
-    with contextlib.closing(DeafClient(daphne.port).socket):
+    with contextlib.closing(DeafClient(daphne.port).socket) as deaf:
         await eventually(lambda: daphne.call(lambda: len(live.broadcaster._index.get("tasks", ()))) == 1)
-        # More than the kernel takes, less than the outbox holds.
+        # More than kernel and server buffer, less than the outbox holds.
         for seq in range(1, 101):
             daphne.call(lambda number=seq: live.broadcaster.publish([big(number)]))
         assert live.broadcaster.socket_count == 1
 
         await eventually(lambda: live.broadcaster.socket_count == 0, timeout=10)
+        # And the connection is cut, not left waiting for a close that nobody reads.
+        await eventually(lambda: tcp_state(deaf) != ESTABLISHED, timeout=5)
 
 
 async def test_a_client_that_acks_and_then_stops_is_held_to_its_window(daphne: DaphneThread, live: Live) -> None:
