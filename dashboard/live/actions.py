@@ -1,11 +1,12 @@
 """What a client asks to be done (CONTROL, RUN): its rights are checked, then `nodes.services` does it on a thread.
 
-Success is not answered here: COMMAND and TASK_UPDATE say what became of it, to everybody alike.
+That it was stored is answered to the asker; what becomes of it, COMMAND and TASK_UPDATE say to everybody alike.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from dashboard.live.messages import Control, Run
 from dashboard.live.ports import Services
@@ -23,25 +24,31 @@ class Refused(Exception):
         self.text = text
 
 
-async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    task_id: str
+    command_id: str = ""  # Empty for what is not a command to a node: a new task, a retry.
+
+
+async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> Accepted:
     """Returns when the Leader has stored the request. Raises `Refused`."""
     right = right_to_submit(request.spec) if isinstance(request, Run) else Right.OPERATE
     if not may(role, right):
         raise Refused("forbidden", "Your role does not allow this.")
     try:
         if isinstance(request, Run):
-            await threads.act(services.submit_task, request.spec, actor=actor)
-        else:
-            await threads.act(
-                services.control_task,
-                request.task,
-                request.action,
-                actor=actor,
-                ref=request.ref,
-                input=request.input,
-                close_input=request.close_input,
-                reason=request.reason,
-            )
+            return Accepted(task_id=await threads.act(services.submit_task, request.spec, actor=actor))
+        command_id = await threads.act(
+            services.control_task,
+            request.task,
+            request.action,
+            actor=actor,
+            ref=request.ref,
+            input=request.input,
+            close_input=request.close_input,
+            reason=request.reason,
+        )
+        return Accepted(task_id=request.task, command_id=command_id)
     except TaskRejected as exc:
         raise Refused(exc.code, str(exc)) from exc
     except NotFound as exc:

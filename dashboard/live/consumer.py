@@ -341,7 +341,7 @@ class LiveConsumer(AsyncConsumer):
         if self._viewer is None:
             return
         try:
-            await act(
+            accepted = await act(
                 message,
                 role=self._role,
                 actor=self._viewer.username,
@@ -350,3 +350,5 @@ class LiveConsumer(AsyncConsumer):
             )
         except Refused as refused:
             self._say(replies.error(refused.code, refused.text, message.ref))
+        else:
+            self._say(replies.accepted(task_id=accepted.task_id, command_id=accepted.command_id, ref=message.ref))

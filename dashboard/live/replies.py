@@ -53,6 +53,11 @@ def gap(skipped: Skipped) -> Frame:
     )
 
 
+def accepted(*, task_id: str, command_id: str, ref: str) -> Frame:
+    """The Leader has stored the request; to the asker alone."""
+    return Frame(encode({"type": "ACCEPTED", "ref": ref, "task": task_id, "command": command_id}))
+
+
 def error(code: str, message: str, ref: str = "") -> Frame:
     fields = {"type": "ERROR", "code": code, "message": message}
     return Frame(encode({**fields, "ref": ref} if ref else fields))

@@ -121,7 +121,7 @@ class Writer:
         self._account(frames)
 
     def _wake(self) -> None:
-        """Nearly always one message for an idle client: sent here and now, as waking the task costs a quarter more CPU."""
+        """Nearly always one message for an idle client: sent here and now. Waking the task costs more CPU."""
         outbox = self._outbox
         if (
             self._is_idle

@@ -13,7 +13,7 @@ from dashboard.live.process import Live
 from dashboard.rights import Role
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually_sync
 from tests.support.live import DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
 
 
@@ -42,8 +42,6 @@ def site(daphne: DaphneThread) -> Iterator[Site]:
 
 
 def eventually_gone(site: Site) -> bool:
-    from tests.support.eventually import eventually_sync
-
     return bool(eventually_sync(lambda: site.live.broadcaster.socket_count == 0, 10, "every socket has left"))
 
 
@@ -214,9 +212,16 @@ async def test_many_sockets_share_one_snapshot(site: Site) -> None:
 async def test_an_operator_controls_a_task(site: Site) -> None:
     async with site.open("operator") as client:
         await client.send(type="CONTROL", ref="r1", task="t1", action="input", input="ja\n")
-        await eventually(lambda: site.services.calls)
 
+        assert await client.until("ACCEPTED") == {"type": "ACCEPTED", "ref": "r1", "task": "t1", "command": "c-1"}
     assert site.services.calls == [("control", "t1", Action.INPUT, "operator", "r1", b"ja\n")]
+
+
+async def test_who_runs_a_task_is_told_its_id(site: Site) -> None:
+    async with site.open("operator") as client:
+        await client.send(type="RUN", ref="r2", project="p", namedTask="build")
+
+        assert (await client.until("ACCEPTED"))["task"] == "t-new"
 
 
 @pytest.mark.parametrize(
