@@ -216,7 +216,8 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"one-line": {"()": "dashboard.refused.OneLine"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["one-line"]}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
     # Refused requests stand in the access log (agentflow.access) already.
     "loggers": {"django.request": {"level": "ERROR"}},

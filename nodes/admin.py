@@ -5,14 +5,17 @@ The lists stay quick on tables of any size: they walk an index, and they do not 
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 
@@ -47,6 +50,14 @@ class SiteRightsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.admin_site.has_permission(request)
 
 
+def page_of(name: str, row_id: str) -> str | None:
+    """The dashboard's own page of a row; None for an id that no address can carry."""
+    try:
+        return reverse(name, args=[row_id])
+    except NoReverseMatch:
+        return None
+
+
 class HistoryAdmin(SiteRightsAdmin):
     """Rows that the Leader writes: to be looked at."""
 
@@ -71,6 +82,9 @@ class NodeAdmin(HistoryAdmin):
     list_display = ["id", "role", "parent", "state", "slots", "last_seen_at", "registered_at"]
     list_filter = ["role", "state"]
     search_fields = ["id", "address"]
+
+    def view_on_site(self, row: Node) -> str | None:
+        return page_of("dashboard:node-detail", row.pk)
 
 
 class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -109,6 +123,9 @@ class TaskAdmin(HistoryAdmin):
     search_fields = ["id__startswith", "name", "project", "created_by__exact"]
     date_hierarchy = "created_at"
     inlines = [AttemptInline]
+
+    def view_on_site(self, row: Task) -> str | None:
+        return page_of("dashboard:task-detail", row.pk)
 
 
 @admin.register(Attempt)
@@ -197,3 +214,12 @@ class NodeTokenAdmin(HistoryAdmin):
     list_display = ["node_id", "role", "token_id", "issued_at", "expires_at", "revoked_at", "revoked_by"]
     list_filter = ["role", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["node_id", "token_id__exact"]
+    actions = ["revoke"]
+
+    @admin.action(description=_("Revoke the selected tokens"))
+    def revoke(self, request: HttpRequest, rows: QuerySet[NodeToken]) -> None:
+        """A running Leader looks for revoked tokens by itself and cuts their streams."""
+        who = request.user.get_username()
+        count = rows.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=who)
+        text = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", count) % {"count": count}
+        self.message_user(request, text, messages.SUCCESS)

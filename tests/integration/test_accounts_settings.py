@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from django.test.client import RequestFactory
 
 from dashboard.accesslog import AccessLogMiddleware
 from dashboard.accounts import tokens
+from dashboard.refused import OneLine
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +133,39 @@ async def test_a_client_that_went_away_leaves_its_line(caplog: pytest.LogCapture
         await AccessLogMiddleware(view)(RequestFactory().get("/slow/"))
 
     assert lines(caplog)[0].startswith("GET /slow/ 499 ")
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the site's own handler writes."""
+    handler = next(h for h in logging.getLogger().handlers if any(isinstance(f, OneLine) for f in h.filters))
+    assert isinstance(handler, logging.StreamHandler)
+    text = io.StringIO()
+    before = handler.setStream(text)
+    yield text
+    handler.setStream(before)
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "status"),
+    [
+        ("/login/", {"HTTP_HOST": "evil.example"}, 400),
+        ("/login/", {"HTTP_HOST": "a b"}, 400),
+        ("/%00/", {}, 404),
+        ("/static/../../etc/passwd", {}, 404),
+    ],
+)
+def test_a_bad_request_leaves_no_traceback(
+    client: Client, log: io.StringIO, path: str, extra: dict[str, str], status: int
+) -> None:
+    assert client.get(path, **extra).status_code == status
+    assert f" {status} " in log.getvalue()
+    assert "Traceback" not in log.getvalue()
+
+
+def test_a_form_of_too_many_fields_leaves_no_traceback(client: Client, log: io.StringIO) -> None:
+    fields = {f"field{number}": "x" for number in range(1_100)}
+
+    assert client.post("/login/", fields).status_code == 400
+    assert "DATA_UPLOAD_MAX_NUMBER_FIELDS" in log.getvalue()
+    assert "Traceback" not in log.getvalue()

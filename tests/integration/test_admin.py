@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 from django.contrib import admin
@@ -140,6 +141,25 @@ def test_an_administrator_revokes_api_tokens(people: People, browser: Client) ->
     assert tokens.verify(token) is None
 
 
+def test_an_administrator_revokes_node_tokens(browser: Client) -> None:
+    make_history()
+
+    browser.post(reverse("admin:nodes_nodetoken_changelist"), {"action": "revoke", "_selected_action": ["token-1"]})
+
+    token = NodeToken.objects.get()
+    assert token.revoked_at is not None
+    assert token.revoked_by == "door-admin"
+
+
+def test_rows_lead_to_their_page_on_the_site(browser: Client) -> None:
+    make_history()
+    Task.objects.create(id="a/b", name="odd", created_at=timezone.now())
+
+    assert 'href="/tasks/task-1/"' in browser.get("/admin/nodes/task/task-1/change/").content.decode()
+    assert 'href="/nodes/master-1/"' in browser.get("/admin/nodes/node/master-1/change/").content.decode()
+    assert browser.get("/admin/nodes/task/a_2Fb/change/").status_code == 200
+
+
 def test_admin_pages_carry_the_strict_policy(browser: Client) -> None:
     page = browser.get("/admin/")
 
@@ -147,3 +167,36 @@ def test_admin_pages_carry_the_strict_policy(browser: Client) -> None:
     assert "'unsafe-inline'" not in policy
     assert "'unsafe-eval'" not in policy
     assert "frame-ancestors 'none'" in policy
+
+
+class InlineParts(HTMLParser):
+    """Whatever the strict policy would block: inline scripts, styles and handlers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        is_inline_script = tag == "script" and "src" not in names and names.get("type") != "application/json"
+        if is_inline_script or tag == "style" or any(n == "style" or n.startswith("on") for n in names):
+            self.found.append(self.get_starttag_text() or tag)
+
+
+def test_admin_pages_have_nothing_inline(people: People, browser: Client) -> None:
+    make_history()
+    user = people.users["viewer"].pk
+    for path in (
+        *(reverse(name) for name in LISTS),
+        "/admin/",
+        "/admin/nodes/task/task-1/change/",
+        "/admin/nodes/task/task-1/history/",
+        f"/admin/auth/user/{user}/change/",
+        f"/admin/auth/user/{user}/password/",
+        f"/admin/auth/user/{user}/delete/",
+        "/admin/auth/user/add/",
+    ):
+        page = browser.get(path)
+        parser = InlineParts()
+        parser.feed(page.content.decode())
+        assert (page.status_code, parser.found) == (200, []), path
