@@ -258,8 +258,9 @@ class Attempt:
             if self.reported.is_set() or status.state is TaskState.DISPATCHED or not _differs(status, self._told):
                 return
             # The request travels with the first word; after that the parent has it.
-            is_first, self._told = self._told is None, status
-            await self._emit(status if is_first else replace(status, request=None))
+            told, self._told = self._told, status
+            is_progress = told is not None and _is_progress(status, told)
+            await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:
                 self.reported.set()
@@ -288,13 +289,16 @@ class Attempt:
 
 
 def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:
-    """Whether it is worth a journal entry; the rest rides along with the next one."""
+    """Whether it is worth telling; the rest rides along with the next state."""
     if told is None:
         return True
-    return (status.state, status.partial_pause, status.accepts_input, status.progress, status.message) != (
+    return not _is_progress(status, told) or (status.progress, status.message) != (told.progress, told.message)
+
+
+def _is_progress(status: TaskStatus, told: TaskStatus) -> bool:
+    """Whether nothing but the progress can have changed."""
+    return (status.state, status.partial_pause, status.accepts_input) == (
         told.state,
         told.partial_pause,
         told.accepts_input,
-        told.progress,
-        told.message,
     )

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _MAX_INPUT_BYTES = 64 * 1024
 _MESSAGE_CAP = 500
+_LOST_LINK_SECONDS = 3.0
 
 
 class CommandDesk:
@@ -130,7 +131,7 @@ class CommandDesk:
 
     async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
         if attempt.is_over:
-            return _failed(command_id, "finished", f"the task has ended already ({attempt.status.state.value})")
+            return _too_late(command_id, attempt, body.action)
         if body.action is Action.RETRY:
             return _failed(command_id, "bad-request", "a retry is a new start")
         if len(body.input) > _MAX_INPUT_BYTES:
@@ -145,18 +146,34 @@ class CommandDesk:
                 close_input=body.close_input,
             )
         except LinkClosed as error:
-            return await self._after_lost_link(command_id, attempt, str(error))
+            return await self._after_lost_link(command_id, attempt, body.action, str(error))
+        if reply["code"] == "finished":
+            await attempt.reported.wait()
+            return _too_late(command_id, attempt, body.action)
         state = CommandState.SUCCEEDED if reply["ok"] else CommandState.FAILED
         return _result(command_id, state, str(reply["code"]), str(reply["message"]))
 
-    async def _after_lost_link(self, command_id: str, attempt: Attempt, reason: str) -> CommandResult:
-        """The supervisor went away during the request; its list of taken commands tells whether it had begun."""
-        taken = await asyncio.to_thread(attempt.folder.taken_commands)
-        if command_id in taken:
-            return _result(command_id, CommandState.UNKNOWN, "unknown", f"it may have had its effect: {reason}")
+    async def _after_lost_link(self, command_id: str, attempt: Attempt, action: Action, reason: str) -> CommandResult:
+        """The supervisor went away during the request: because the task ended, or by a death of its own."""
+        try:
+            async with asyncio.timeout(_LOST_LINK_SECONDS):
+                await attempt.reported.wait()
+        except TimeoutError:
+            pass
+        return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
+
+    async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:
+        """From the task's own records: its supervisor notes every command before it acts."""
+        is_lost = attempt.status.state is TaskState.LOST
+        if command_id in await asyncio.to_thread(attempt.folder.taken_commands):
+            if is_lost:
+                return _result(command_id, CommandState.UNKNOWN, "unknown", "the task's supervisor died over it")
+            if action is Action.CANCEL:
+                return await self._cancelled(command_id, attempt)
+            return _result(command_id, CommandState.SUCCEEDED, message="done; the records of the task say so")
         if attempt.is_over:
-            return _failed(command_id, "finished", f"the task has ended already ({attempt.status.state.value})")
-        return _failed(command_id, "unreachable", reason)
+            return _too_late(command_id, attempt, action)
+        return _failed(command_id, "interrupted", otherwise)
 
     async def _cancelled(self, command_id: str, attempt: Attempt) -> CommandResult:
         await attempt.reported.wait()
@@ -182,15 +199,9 @@ class CommandDesk:
             return _result(command_id, CommandState.SUCCEEDED, message="started before the agent restarted")
         if attempt is None:
             return _failed(command_id, "no-such-task", "this node does not know the task")
-        if command_id in await asyncio.to_thread(attempt.folder.taken_commands):
-            if entry.action == Action.CANCEL:
-                return await self._cancelled(command_id, attempt)
-            return _result(command_id, CommandState.SUCCEEDED, message="done before the agent restarted")
-        if attempt.is_over and attempt.status.state is TaskState.LOST:
-            return _result(
-                command_id, CommandState.UNKNOWN, "unknown", "the task's records are gone with its supervisor"
-            )
-        return _failed(command_id, "interrupted", "the agent restarted before it acted; ask again")
+        return await self._judged(
+            command_id, attempt, Action(entry.action), "the agent restarted before it acted; ask again"
+        )
 
     async def _finish(self, result: CommandResult) -> None:
         await self._in_thread(lambda: self._ledger.finish(result))
@@ -206,6 +217,14 @@ def _acked(command_id: str) -> CommandResult:
 
 def _result(command_id: str, state: CommandState, code: str = "", message: str = "") -> CommandResult:
     return CommandResult(command_id=command_id, state=state, code=code, message=message[:_MESSAGE_CAP])
+
+
+def _too_late(command_id: str, attempt: Attempt, action: Action) -> CommandResult:
+    """What was asked of a task that has ended: a failure, unless it is what happened."""
+    state = attempt.status.state
+    if action is Action.CANCEL and state is TaskState.CANCELLED:
+        return _result(command_id, CommandState.SUCCEEDED, message="the task was cancelled already")
+    return _failed(command_id, "finished", f"the task has ended already ({state.value})")
 
 
 def _failed(command_id: str, code: str, message: str) -> CommandResult:

@@ -46,7 +46,7 @@ _PATTERNS = (
     re.compile(rb"(?:^|:\s?|\)\s)" + _COLOR + rb"(?:fatal )?([Ee]rror|[Ww]arning|[Ff]atal|panic)(?:\[\w+\])?:\s"),
     # glog and klog: "E0102 03:04:05.678 …"
     re.compile(rb"^([EWFD])\d{4} \d\d:\d\d:\d\d"),
-    re.compile(rb"^npm (ERR!|WARN|error|warn)\b"),
+    re.compile(rb"^npm (ERR!|WARN|error|warn)(?!\w)"),
 )
 _TRACEBACK = b"Traceback (most recent call last)"
 

@@ -104,12 +104,12 @@ class Runner:
             await desk.trim()
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+    async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         """Until it stands in the journal: a full disk delays the telling, it does not lose it."""
         backoff = Backoff()
         while True:
             try:
-                await self._emit_once(payload, cursor=cursor)
+                await self._emit_once(payload, cursor=cursor, ephemeral=ephemeral)
             except EntryTooLarge as error:
                 if not isinstance(payload, TaskStatus) or payload.request is None:
                     # Cannot be told at all. Batches are cut well below the limit, so this is no line of a log.

@@ -28,7 +28,7 @@ class MemoryJournal:
         self.payloads: list[Payload] = []
         self.cursors: dict[str, int] = {}
 
-    async def emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+    async def emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         await asyncio.sleep(0)
         self.payloads.append(payload)
         if cursor is not None:

@@ -115,7 +115,7 @@ async def _main(folder: Path) -> None:
     logs = Journal(folder / "logs.db", node_id=NODE, lane=Lane.LOGS)
     states = Journal(folder / "states.db", node_id=NODE, lane=Lane.STATES)
 
-    async def emit(payload: Payload, *, cursor: tuple[str, int] | None = None) -> None:
+    async def emit(payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         journal = logs if isinstance(payload, LogBatch) else states
         await journal.append([encode_update(Update(node_id=NODE, payload=payload))], cursor=cursor)
         if isinstance(payload, TaskStatus):

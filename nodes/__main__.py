@@ -1,0 +1,39 @@
+"""`python -m nodes master|edge …`: an agent, without Django."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 after a stop that was asked for, 1 after a fault, 2 when it cannot start."""
+    _stay_small(arguments)
+    from nodes.errors import ConfigError
+    from nodes.roles.options import own_environment, parse_options, say
+
+    environ = own_environment()
+    try:
+        options = parse_options(arguments, environ)
+        # After the options are known to be good: gRPC alone takes a quarter of a second.
+        import asyncio
+
+        from nodes.roles.start import start
+
+        return asyncio.run(start(options, environ))
+    except ConfigError as error:
+        say(str(error))
+        return 2
+
+
+def _stay_small(arguments: list[str]) -> None:
+    """Keeps OpenSSL out: asyncio and hashlib do without it, gRPC brings its own, and it costs five megabytes.
+
+    A Master with a hub verifies tokens, which needs it.
+    """
+    if not any(argument.startswith("--hub") for argument in arguments):
+        for name in ("ssl", "_ssl", "_hashlib"):
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None is how an import is refused
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

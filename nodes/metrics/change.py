@@ -1,0 +1,51 @@
+"""When a sample is worth a push. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nodes.domain.events import GpuMetrics, Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """In points of a percentage, but for the load."""
+
+    cpu: float = 3.0
+    memory: float = 1.0
+    disk: float = 0.5
+    load: float = 1.0
+    gpu: float = 5.0
+
+
+def is_news(metrics: Metrics, told: Metrics, thresholds: Thresholds) -> bool:
+    """Whether somebody who knows `told` should hear of `metrics` now."""
+    if len(metrics.gpus) != len(told.gpus):
+        return True
+    return (
+        abs(metrics.cpu_percent - told.cpu_percent) >= thresholds.cpu
+        or abs(_memory(metrics) - _memory(told)) >= thresholds.memory
+        or abs(_disk(metrics) - _disk(told)) >= thresholds.disk
+        or abs(metrics.load_1m - told.load_1m) >= thresholds.load
+        or any(
+            abs(now.utilization_percent - then.utilization_percent) >= thresholds.gpu
+            or abs(_gpu_memory(now) - _gpu_memory(then)) >= thresholds.memory
+            for now, then in zip(metrics.gpus, told.gpus, strict=True)
+        )
+    )
+
+
+def _memory(metrics: Metrics) -> float:
+    return _percent(metrics.memory_used_bytes, metrics.memory_total_bytes)
+
+
+def _disk(metrics: Metrics) -> float:
+    return _percent(metrics.disk_used_bytes, metrics.disk_total_bytes)
+
+
+def _gpu_memory(gpu: GpuMetrics) -> float:
+    return _percent(gpu.memory_used_bytes, gpu.memory_total_bytes)
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100.0 * part / whole if whole else 0.0

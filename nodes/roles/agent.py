@@ -1,0 +1,164 @@
+"""An agent's parts and their order: what feeds another is stopped before it (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nodes.agent_config import AgentConfig, load_agent_config
+from nodes.core.lifecycle import Service, run_services
+from nodes.domain.events import Capabilities, NodeReport, Snapshot
+from nodes.domain.states import Lane
+from nodes.errors import AgentFlowError, ConfigError
+from nodes.journal.journal import Journal
+from nodes.metrics.collector import Collector
+from nodes.metrics.machine import capabilities
+from nodes.metrics.sampler import Sampler
+from nodes.roles.options import AgentOptions
+from nodes.runner.config import RunnerConfig
+from nodes.runner.environment import base_environment
+from nodes.runner.freezer import find_freezer_parent
+from nodes.runner.runner import Runner
+from nodes.uplink.config import UplinkConfig
+from nodes.uplink.uplink import Uplink
+
+logger = logging.getLogger(__name__)
+
+AGENT_VERSION = "0.1.0"
+
+
+@dataclass(slots=True, kw_only=True)
+class Agent:
+    """The parts of an agent that a role may add to."""
+
+    options: AgentOptions
+    journals: Mapping[Lane, Journal]
+    runner: Runner
+    uplink: Uplink
+    collector: Collector
+    report: NodeReport
+
+    def snapshot(self) -> Snapshot:
+        """The node's whole state; the uplink fills in the positions."""
+        report = replace(self.report, link_rtt_ms=self.uplink.link_rtt_ms)
+        tasks = self.runner.snapshot_tasks()
+        return Snapshot(tasks=tasks, positions=(), report=report, metrics=self.collector.latest)
+
+
+class Reported:
+    """A service whose expected failures are one clear line, not a traceback."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.name = service.name
+
+    def request_stop(self) -> None:
+        self._service.request_stop()
+
+    async def run(self) -> None:
+        try:
+            await self._service.run()
+        except AgentFlowError as error:
+            # Returning unasked ends the process with a fault, which is what is meant.
+            logger.error("%s: %s", self.name, error)  # noqa: TRY400
+
+
+def load_config(options: AgentOptions) -> AgentConfig:
+    """Raises ConfigError."""
+    config = load_agent_config(options.config_file) if options.config_file is not None else AgentConfig()
+    return config if options.slots is None else replace(config, slots=options.slots)
+
+
+def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> Agent:
+    """Opens the journals and wires the parts; starts nothing. Raises ConfigError."""
+    folder = options.data_dir
+    cgroup_parent = find_freezer_parent()
+    try:
+        journals = {
+            lane: Journal(folder / f"{lane.value}.db", node_id=options.name, lane=lane)
+            for lane in (Lane.STATES, Lane.LOGS)
+        }
+    except (AgentFlowError, OSError) as error:
+        raise ConfigError(f"the journals in {folder} cannot be opened: {error}") from error
+    sampler = Sampler(folder)
+    agent: Agent
+    uplink = Uplink(
+        UplinkConfig(
+            target=options.parent,
+            token=token,
+            node_id=options.name,
+            role=options.role,
+            node_file=folder / "node.json",
+            heartbeat_seconds=options.heartbeat_seconds,
+            tls=options.tls,
+            ca_file=options.tls_ca,
+            tls_server_name=options.tls_server_name,
+        ),
+        journals=journals,
+        # The agent does not exist yet: each of the two needs the other.
+        snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
+        on_command=lambda command, received_mono: agent.runner.submit(command, received_mono),  # noqa: PLW0108
+    )
+    agent = Agent(
+        options=options,
+        journals=journals,
+        runner=Runner(
+            RunnerConfig(
+                tasks_folder=folder / "tasks",
+                ledger_path=folder / "commands.db",
+                slots=config.slots,
+                allow_commands=config.allow_commands,
+                projects=config.projects,
+                environment=base_environment(environ),
+                cgroup_parent=cgroup_parent,
+            ),
+            emit=uplink.send_update,
+            logs_cursor=journals[Lane.LOGS].cursor,
+        ),
+        uplink=uplink,
+        collector=Collector(sampler.sample, emit=uplink.send_update),
+        report=NodeReport(
+            role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
+        ),
+    )
+    return agent
+
+
+async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
+    """Runs until a signal or a fault; the exit code. Tasks go on without the agent.
+
+    `more` starts behind the uplink and stops before it.
+    """
+    logger.info(
+        "%s %s starts: parent %s, data in %s",
+        agent.options.role.value,
+        agent.options.name,
+        agent.options.parent,
+        agent.options.data_dir,
+    )
+    # Before the uplink says what runs here: a task not yet found would count as lost.
+    await agent.runner.prepare()
+    services: Sequence[Service] = (agent.uplink, *more, agent.collector, agent.runner)
+    try:
+        code = await run_services([Reported(service) for service in services])
+    finally:
+        for journal in agent.journals.values():
+            await journal.aclose()
+    logger.info("%s stopped", agent.options.name)
+    return code
+
+
+def _capabilities(config: AgentConfig, cgroup_parent: str, sampler: Sampler) -> Capabilities:
+    return capabilities(
+        agent_version=AGENT_VERSION,
+        projects=config.projects,
+        slots=config.slots,
+        allows_commands=config.allow_commands,
+        pause_method="cgroup" if cgroup_parent else "signals",
+        gpus=sampler.gpus.sample(),
+    )
+
+
+def _address(options: AgentOptions) -> str:
+    return options.hub.address if options.hub is not None else ""

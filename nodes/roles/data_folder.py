@@ -1,0 +1,57 @@
+"""The agent's data folder: its own, writable, and of one agent at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nodes.errors import ConfigError
+
+_LOCK = "agent.lock"
+
+
+@contextmanager
+def held_data_folder(path: Path) -> Iterator[None]:
+    """Makes the folder (mode 0700) and holds its lock. Raises ConfigError when it cannot be, or when another has it.
+
+    The kernel lets go of the lock with the process, however that ends.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"the data folder {path} cannot be written: {error.strerror}; give another --data-dir"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise ConfigError(f"another agent (process {holder}) already uses the data folder {path}") from error
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise ConfigError(f"the data folder {path} cannot be written: {error.strerror}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_token(path: Path) -> str:
+    """Raises ConfigError: one line that says what to do."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"the token file {path} cannot be read: {error.strerror}; make one: manage.py token new"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the token file {path} holds no token") from error
+    if not token or any(character.isspace() for character in token):
+        raise ConfigError(f"the token file {path} holds no token; make one: manage.py token new")
+    return token

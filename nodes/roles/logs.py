@@ -1,0 +1,23 @@
+"""The agent's log: standard error, one line an event, facts behind the words."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+_FIELDS = ("node_id", "task_id", "attempt", "command_id", "epoch", "offset", "kind")
+
+
+class _FactsFormatter(logging.Formatter):
+    """Appends the facts that a call gave as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = " ".join(f"{name}={getattr(record, name)}" for name in _FIELDS if hasattr(record, name))
+        record.msg, record.args = record.getMessage().replace("\n", "\\n") + (f"  {facts}" if facts else ""), None
+        return super().format(record)
+
+
+def set_up_logging(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_FactsFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)

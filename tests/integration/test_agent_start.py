@@ -1,0 +1,144 @@
+"""The agent as a process: how it starts, refuses to start, and stays small."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.eventually import eventually_sync
+
+ROOT = Path(__file__).resolve().parents[2]
+# A port where nobody listens: the agent tries again and again, and says so.
+NOBODY = "127.0.0.1:9"
+
+pytestmark = pytest.mark.slow
+
+
+class AgentProcess:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.token = folder / "m1.token"
+        self.token.touch(mode=0o600)
+        self.token.write_text("header.claims.signature\n")
+        self.log = folder / "agent.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *more: str, data_dir: str = "data") -> list[str]:
+        return [
+            *(sys.executable, "-m", "nodes", "master", "--leader", NOBODY, "--name", "m1"),
+            *("--token-file", str(self.token), "--data-dir", str(self.folder / data_dir), *more),
+        ]
+
+    def start(self, *more: str) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command(*more), cwd=ROOT, stderr=log)
+        eventually_sync(lambda: "next try in" in self.log.read_text(), timeout=20)
+
+    def fails(self, *more: str, data_dir: str = "data", code: int = 2) -> str:
+        """The one line it says before it ends."""
+        done = subprocess.run(
+            self.command(*more, data_dir=data_dir), cwd=ROOT, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == code, done.stderr
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        return line
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[AgentProcess]:
+    made = AgentProcess(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+def test_an_unknown_leader_is_tried_again_and_a_stop_is_clean(agent: AgentProcess) -> None:
+    agent.start()
+    assert agent.process is not None
+    agent.process.terminate()
+
+    assert agent.process.wait(10) == 0
+    log = agent.log.read_text()
+    assert f"no stream to {NOBODY}: connection refused: nobody listens there; next try in" in log
+    assert "Traceback" not in log
+    data = agent.folder / "data"
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert {"agent.lock", "states.db", "logs.db", "commands.db", "tasks"} <= {path.name for path in data.iterdir()}
+
+
+def test_a_second_agent_on_the_same_folder_is_refused(agent: AgentProcess) -> None:
+    agent.start()
+    assert agent.process is not None
+
+    assert f"another agent (process {agent.process.pid}) already uses" in agent.fails()
+    assert agent.process.poll() is None
+
+
+def test_a_killed_agent_leaves_no_lock_behind(agent: AgentProcess) -> None:
+    agent.start()
+    assert agent.process is not None
+    agent.process.kill()
+    agent.process.wait()
+    agent.log.unlink()
+
+    agent.start()
+    assert agent.process.poll() is None or agent.process.pid
+
+
+def test_every_start_that_cannot_be_is_one_line(agent: AgentProcess) -> None:
+    config = agent.folder / "agentflow.toml"
+    config.write_text("[node]\nslots = many\n")
+    blocked = agent.folder / "file"
+    blocked.touch()
+
+    assert agent.fails("--config", str(config)) == f"agentflow: {config}, line 2: invalid value"
+    assert "the data folder" in agent.fails(data_dir="file/below")
+    assert "cannot be read: No such file" in agent.fails("--token-file", "/nowhere.token")
+    agent.token.write_text("two words")
+    assert "holds no token" in agent.fails()
+    agent.token.write_bytes(b"\xff\xfe")
+    assert "holds no token" in agent.fails()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_of_somebody_else(agent: AgentProcess) -> None:
+    assert "cannot be written: Permission denied" in agent.fails(data_dir="/proc/agentflow")
+
+
+def test_the_agent_loads_no_django_and_stays_small(agent: AgentProcess) -> None:
+    agent.start()
+    assert agent.process is not None
+    proc = Path(f"/proc/{agent.process.pid}")
+    resident_kb = next(
+        int(line.split()[1]) for line in (proc / "status").read_text().splitlines() if line.startswith("VmRSS")
+    )
+
+    assert resident_kb < 45 * 1024
+    code = "import sys; import nodes.roles.start; print([m for m in sys.modules if m.partition('.')[0] == 'django'])"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_the_management_command_becomes_the_agent(agent: AgentProcess) -> None:
+    arguments = agent.command()[4:]
+    with agent.log.open("ab") as log:
+        agent.process = subprocess.Popen(
+            [sys.executable, "manage.py", "master", *arguments],
+            cwd=ROOT,
+            stderr=log,
+            env={**os.environ, "AGENTFLOW_DATA_DIR": str(agent.folder / "site")},
+        )
+    eventually_sync(lambda: "next try in" in agent.log.read_text(), timeout=20)
+
+    command = Path(f"/proc/{agent.process.pid}/cmdline").read_bytes().split(b"\0")
+    assert command[1:4] == [b"-m", b"nodes", b"master"]
+    agent.process.send_signal(signal.SIGINT)
+    assert agent.process.wait(10) == 0

@@ -1,0 +1,161 @@
+"""The command ledger on a real file, and the command desk over real tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
+from nodes.domain.events import CommandResult, NamedTask, Project
+from nodes.domain.states import Action, CommandState, TaskState
+from nodes.errors import StoreError
+from nodes.runner.ledger import KEPT_MS, Ledger
+from tests.support.eventually import eventually
+from tests.support.runner_harness import running
+
+
+def command(command_id: str) -> Command:
+    return Command(command_id=command_id, body=ControlTask(task_id="t1", action=Action.PAUSE))
+
+
+def test_an_intent_is_stored_once_and_answered_with_its_result(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "commands.db")
+    assert ledger.begin(command("c1"), at_ms=1) is None
+    repeated = ledger.begin(command("c1"), at_ms=2)
+    assert repeated is not None
+    assert repeated.result is None
+    ledger.close()
+
+    ledger = Ledger(tmp_path / "commands.db")
+    assert [entry.command_id for entry in ledger.unfinished()] == ["c1"]
+    result = CommandResult(command_id="c1", state=CommandState.FAILED, code="busy", message="no")
+    ledger.finish(result)
+    repeated = ledger.begin(command("c1"), at_ms=3)
+    assert repeated is not None
+    assert repeated.result == result
+    assert ledger.unfinished() == []
+    ledger.close()
+
+
+def test_what_is_older_than_seven_days_is_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "commands.db")
+    ledger.begin(command("old"), at_ms=1_000)
+    ledger.begin(command("new"), at_ms=2_000)
+    ledger.trim(now_ms=KEPT_MS + 1_500)
+
+    assert ledger.begin(command("old"), at_ms=KEPT_MS) is None
+    assert ledger.begin(command("new"), at_ms=KEPT_MS) is not None
+    ledger.close()
+
+
+def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "commands.db").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(StoreError, match="cannot open the command ledger"):
+        Ledger(tmp_path / "commands.db")
+
+
+@pytest.mark.slow
+async def test_a_command_sent_ten_times_runs_once(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    async with running(tmp_path) as node:
+        for _ in range(10):
+            node.shell(f"echo ran >> {witness}", command_id="c1")
+        await node.end()
+        await eventually(lambda: len(node.results("c1")) == 11)  # One ack or answer each, and the result itself.
+        node.shell(f"echo ran >> {witness}", command_id="c1")
+        await eventually(lambda: len(node.results("c1")) == 12)
+
+    assert witness.read_text() == "ran\n"
+    assert node.results("c1")[-1].state is CommandState.SUCCEEDED
+
+
+@pytest.mark.slow
+async def test_one_attempt_is_started_once_whatever_the_command(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("sleep", "30")
+        await node.state(TaskState.RUNNING)
+        again = await node.result(node.start("sleep", "30"))
+        second_attempt = await node.result(node.start("sleep", "30", attempt=2))
+
+        assert (again.state, again.code) == (CommandState.SUCCEEDED, "repeated")
+        assert (second_attempt.state, second_attempt.code) == (CommandState.FAILED, "busy")
+        node.control(Action.CANCEL)
+        await node.end()
+        await node.result(node.start("true", attempt=2))
+        await eventually(lambda: node.statuses()[-1].attempt == 2 and node.statuses()[-1].state.is_final)
+
+
+@pytest.mark.slow
+async def test_no_free_slot_is_busy_and_says_nothing_of_the_task(tmp_path: Path) -> None:
+    async with running(tmp_path, slots=1) as node:
+        node.start("sleep", "30", task_id="t1")
+        refused = await node.result(node.start("true", task_id="t2"))
+
+        assert (refused.state, refused.code) == (CommandState.FAILED, "busy")
+        assert node.statuses("t2") == []
+        node.control(Action.CANCEL)
+        await node.end()
+        await node.result(node.start("true", task_id="t2", command_id="again"))
+        assert (await node.end("t2")).state is TaskState.SUCCEEDED
+
+
+@pytest.mark.slow
+async def test_an_expired_command_never_runs_and_says_so(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        body = StartTask(task_id="t1", attempt=1, spec=TaskSpec(argv=("true",)))
+        # It waited behind something for longer than it was good for.
+        late = Command(command_id="c1", body=body, ttl_seconds=5.0)
+        node.runner.submit(late, asyncio.get_running_loop().time() - 6.0)
+        result = await node.result("c1")
+
+        assert (result.state, result.code) == (CommandState.EXPIRED, "expired")
+        assert node.statuses() == []
+
+
+@pytest.mark.slow
+async def test_controls_that_come_too_late_or_from_nowhere(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        unknown = await node.result(node.control(Action.PAUSE, task_id="nobody"))
+        node.start("true")
+        await node.end()
+        finished = await node.result(node.control(Action.PAUSE))
+
+        assert (unknown.state, unknown.code) == (CommandState.FAILED, "no-such-task")
+        assert (finished.state, finished.code) == (CommandState.FAILED, "finished")
+        assert finished.message == "the task has ended already (succeeded)"
+
+
+@pytest.mark.slow
+async def test_a_refused_start_ends_the_task_with_the_reason(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        result = await node.result(node.start("true", project="nowhere"))
+        end = await node.end()
+
+        assert (result.state, result.code) == (CommandState.FAILED, "no-such-project")
+        assert (end.state, end.message) == (TaskState.FAILED, "this node has no project 'nowhere'")
+
+
+@pytest.mark.slow
+async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("sleep", "30")
+        first, second = node.control(Action.CANCEL), node.control(Action.CANCEL)
+
+        assert (await node.end()).state is TaskState.CANCELLED
+        assert (await node.result(first)).state is CommandState.SUCCEEDED
+        assert (await node.result(second)).state is CommandState.SUCCEEDED
+        assert [status.state for status in node.statuses()] == [TaskState.RUNNING, TaskState.CANCELLED]
+
+
+@pytest.mark.slow
+async def test_a_named_task_of_a_project_runs_in_its_folder(tmp_path: Path) -> None:
+    home = tmp_path / "web"
+    home.mkdir()
+    project = Project(name="web", path=str(home), tasks=(NamedTask(name="where", argv=("pwd",)),))
+    async with running(tmp_path, projects=(project,), allow_commands=False) as node:
+        node.start(project="web", named_task="where", working_directory="")
+        await node.end()
+        await eventually(lambda: node.texts() == [str(home).encode()])
