@@ -127,6 +127,7 @@ class Attempt(models.Model):
     suppressed_lines = models.PositiveBigIntegerField(default=0)
     pid = models.PositiveIntegerField(default=0)
     last_line = models.PositiveBigIntegerField(default=0)  # Highest line number stored.
+    is_log_pruned = models.BooleanField(default=False)  # Its lines were removed to make room.
 
     class Meta:
         ordering = ["-created_at", "-id"]

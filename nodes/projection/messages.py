@@ -187,6 +187,7 @@ def attempt_info(attempt: Attempt, task: Task) -> Message:
         "pausedSeconds": attempt.paused_seconds,
         "suppressedLines": attempt.suppressed_lines,
         "lines": attempt.last_line,
+        "isLogPruned": attempt.is_log_pruned,
         "pid": attempt.pid,
     }
 

@@ -17,6 +17,7 @@ from nodes.projection.unit import Unit
 from nodes.wire.v1 import node_sync_pb2 as pb
 
 NODE_OFFLINE = "node-offline"
+DUPLICATE_NODE = "duplicate-node"
 
 
 def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
@@ -33,6 +34,8 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
     """The node's row, made when it is new: the peer itself, or an Edge that it speaks for."""
     is_peer = node_id == peer.node_id
     node = unit.image.nodes.get(node_id)
+    if node is not None and node.role == Role.LEADER:
+        raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
     if node is None:
         if not node_id or len(node_id) > 64:
             raise EntryRefused(BAD_VALUE, "a node id has 1 to 64 characters")
@@ -53,6 +56,28 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
         unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
         unit.publish_node(node)
     return node
+
+
+def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
+    """The Leader's own row. One that was called otherwise before is gone."""
+    for other in [n for n in unit.image.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
+        set_state(unit, other, NodeState.OFFLINE, is_own=False)
+    node = unit.image.nodes.get(leader_id)
+    if node is None:
+        node = Node(id=leader_id, role=Role.LEADER)
+        unit.insert(node)
+        unit.image.nodes[leader_id] = node
+    unit.change(
+        node,
+        role=Role.LEADER,
+        parent="",
+        capabilities=capabilities_fields(report.capabilities),
+        address=stored_text(report.address, 255),
+        state_changed_at=unit.now,
+        last_seen_at=unit.now,
+        state=NodeState.ONLINE,
+    )
+    unit.publish_node(node)
 
 
 def remember_token(unit: Unit, peer: Peer) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import DataError, IntegrityError
 
-from nodes.domain.events import Metrics
+from nodes.domain.events import Metrics, NodeReport
 from nodes.domain.states import Lane, NodeState
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.hub.ports import Applied, Peer
@@ -139,6 +139,21 @@ class Projection:
         result: T = await self._writer.submit(FunctionJob(function))
         return result
 
+    async def register_leader(self, report: NodeReport) -> None:
+        """Shows the Leader itself among the nodes."""
+        await self.write(lambda unit: presence.register_leader(unit, self._leader_id, report))
+
+    async def take_own_metrics(self, metrics: Metrics) -> None:
+        """The Leader's own load."""
+        self._push_metrics(self._leader_id, metrics, link_rtt_ms=0.0)
+
+    def report_duplicate(self, node_id: str, address: str) -> None:
+        """Two living nodes of one name: a person must give one of them another."""
+        message = f"A second node named {node_id} tries to connect from {address}; it is refused."
+        self._in_background(
+            lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", message=message, node_id=node_id)
+        )
+
     # --- Upstream ---------------------------------------------------------------------------------
 
     async def welcome(self, peer: Peer, hello: pb.Hello) -> pb.Welcome:
@@ -148,6 +163,7 @@ class Projection:
             self._epoch.rise_above(hello.max_epoch_seen)
             presence.register(unit, peer, peer.node_id)
             presence.remember_token(unit, peer)
+            unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
             marks = presence.open_journals(unit, peer, hello.journals)
             return pb.Welcome(
                 store_id=unit.image.store.store_id,
@@ -214,13 +230,16 @@ class Projection:
             return False
         if not isinstance(metrics, Metrics):
             raise AssertionError("the payload was checked before")
-        message = metrics_message(node_id, metrics_fields(metrics), link_rtt_ms=node.link_rtt_ms)
+        self._push_metrics(node_id, metrics, link_rtt_ms=node.link_rtt_ms)
+        return True
+
+    def _push_metrics(self, node_id: str, metrics: Metrics, *, link_rtt_ms: float) -> None:
+        message = metrics_message(node_id, metrics_fields(metrics), link_rtt_ms=link_rtt_ms)
         self._listener.publish([Published(0, (topics.NODES,), encode(message), "metrics", f"node:{node_id}")])
         self._metrics[node_id] = metrics
         if self._metrics_timer is None:
             loop = asyncio.get_running_loop()
             self._metrics_timer = loop.call_later(METRICS_STORE_SECONDS, self._store_metrics)
-        return True
 
     def _store_metrics(self) -> None:
         self._metrics_timer = None

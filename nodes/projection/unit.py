@@ -163,6 +163,8 @@ class Unit:
             )
             self.insert(alert)
             self.image.alerts[key] = alert
+        elif (alert.level, alert.message) == (level, message):
+            return  # Said already.
         else:
             self.change(alert, level=level, message=message, evidence=evidence or [])
         self.publish_alert(alert)

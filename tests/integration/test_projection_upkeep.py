@@ -1,0 +1,176 @@
+"""What keeps a store in order over the months: retention, revocations, a database that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from nodes import selectors
+from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, TaskStatus
+from nodes.domain.states import LogLevel, LogStream, Role, TaskState
+from nodes.errors import ConfigError, StoreError, WireError
+from nodes.models import Alert, Attempt, Event, FeedEntry, Node, NodeToken, Store
+from nodes.models import LogLine as LogRow
+from nodes.projection.epoch import Epoch
+from nodes.projection.projection import Projection
+from nodes.projection.retention import Retention, RetentionConfig
+from nodes.projection.revocations import Revocations
+from tests.support.eventually import eventually
+from tests.support.leader_store import Recorder, Voice, read, running_projection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def listener() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def projection(tmp_path: Path, listener: Recorder) -> AsyncIterator[Projection]:
+    async with running_projection(tmp_path, listener) as running:
+        yield running
+
+
+@pytest.fixture
+async def master(projection: Projection) -> Voice:
+    voice = Voice(projection, "master-1")
+    await voice.arrive()
+    return voice
+
+
+async def ended_task(master: Voice, task_id: str, lines: int) -> None:
+    await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING))
+    text = tuple(LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x") for _ in range(lines))
+    await master.tell(LogBatch(task_id=task_id, attempt=1, first_line=1, lines=text), lane="logs")
+    await master.tell(TaskStatus(task_id=task_id, state=TaskState.SUCCEEDED))
+
+
+async def test_the_feed_keeps_the_newest_and_says_what_is_gone(projection: Projection, master: Voice) -> None:
+    for number in range(10):
+        await ended_task(master, f"t{number}", 1)
+
+    await Retention(projection, RetentionConfig(feed_entries=5)).prune()
+
+    assert await read(FeedEntry.objects.count) == 5
+    floor = await read(lambda: Store.objects.get().feed_floor)
+    assert await read(lambda: selectors.feed_since(floor - 1, ["tasks"], 100)) is None
+    assert len(await read(lambda: selectors.feed_since(floor, ["nodes", "tasks"], 100)) or ()) == 5
+
+
+async def test_output_leaves_by_whole_attempts_oldest_first(projection: Projection, master: Voice) -> None:
+    for task_id in ("t1", "t2", "t3"):
+        await ended_task(master, task_id, 10)
+
+    await Retention(projection, RetentionConfig(log_lines=20)).prune()
+
+    assert await read(lambda: sorted(set(LogRow.objects.values_list("task_id", flat=True)))) == ["t2", "t3"]
+    assert await read(lambda: Attempt.objects.get(task="t1").is_log_pruned)
+
+
+async def test_output_of_a_running_task_stays_however_old(projection: Projection, master: Voice) -> None:
+    await ended_task(master, "t1", 1)
+    await master.tell(TaskStatus(task_id="t2", state=TaskState.RUNNING))
+    await master.tell(
+        LogBatch(task_id="t2", attempt=1, first_line=1, lines=(LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x"),)),
+        lane="logs",
+    )
+
+    await Retention(projection, RetentionConfig(log_age=timedelta(0))).prune()
+
+    assert await read(lambda: list(LogRow.objects.values_list("task_id", flat=True))) == ["t2"]
+
+
+async def test_old_history_leaves(projection: Projection, master: Voice) -> None:
+    await ended_task(master, "t1", 1)
+
+    await Retention(projection, RetentionConfig(history_age=timedelta(0))).prune()
+
+    assert not await read(Event.objects.exists)
+
+
+async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.projection.revocations._LOOK_SECONDS", 0.05)
+    await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; now it is known.
+    heard: list[str] = []
+    revocations = Revocations()
+    await revocations.start(projection, heard.extend)
+    running = asyncio.create_task(revocations.run())
+
+    await read(lambda: NodeToken.objects.filter(node_id="master-1").update(revoked_at=datetime.now(UTC)))
+
+    await eventually(lambda: heard == ["token-master-1"])
+    assert revocations.ids == {"token-master-1"}
+    revocations.request_stop()
+    await running
+
+
+async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
+    projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.projection.writer._RETRY_SECONDS", (0.05,))
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
+    await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
+    blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+
+    told = asyncio.create_task(master.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING)))
+    await asyncio.sleep(0.3)  # Longer than the time-out: it has failed at least once.
+    assert not told.done()
+    with pytest.raises(StoreError, match="does not answer"):
+        await projection.write(lambda unit: unit.next_seq())
+    blocker.execute("ROLLBACK")
+    blocker.close()
+
+    assert (await told).marks == {"master-1-states": 1}
+
+
+async def test_a_second_node_of_one_name_raises_one_alert(
+    projection: Projection, master: Voice, listener: Recorder
+) -> None:
+    for _ in range(3):
+        projection.report_duplicate("master-1", "10.0.0.9")
+
+    await eventually(lambda: len(listener.messages("ALERT")) == 1)
+    await master.arrive()
+    assert not await read(lambda: Alert.objects.filter(resolved_at=None).exists())
+
+
+async def test_the_leader_is_a_node_whose_name_nobody_else_may_bear(projection: Projection) -> None:
+    await projection.register_leader(NodeReport(role=Role.LEADER, capabilities=Capabilities(os="Linux")))
+
+    node = await read(lambda: Node.objects.get(id="leader"))
+    assert (node.role, node.state) == ("leader", "online")
+    with pytest.raises(WireError, match="own name"):
+        await Voice(projection, "leader").arrive()
+
+
+def test_the_term_grows_and_never_falls(tmp_path: Path) -> None:
+    assert Epoch(tmp_path / "epoch").advance() == 1
+    epoch = Epoch(tmp_path / "epoch")
+    assert epoch.advance() == 2
+    assert epoch.rise_above(1) == 2
+    assert epoch.rise_above(9) == 10
+    assert Epoch(tmp_path / "epoch").value == 10
+    (tmp_path / "epoch").write_text("nonsense")
+    with pytest.raises(ConfigError, match="must hold one number"):
+        Epoch(tmp_path / "epoch")
+
+
+async def test_the_database_is_set_up_for_one_writer_and_power_cuts() -> None:
+    def pragmas() -> dict[str, object]:
+        with connection.cursor() as cursor:
+            return {
+                name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+
+    assert await read(pragmas) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+    assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert connection.settings_dict["CONN_MAX_AGE"] == 0
