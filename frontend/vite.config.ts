@@ -13,6 +13,8 @@ export default defineConfig({
     target: "es2022",
     license: { fileName: "LICENSES.md" },
     rolldownOptions: {
+      // React Flow marks its files for server components; a bundle for the browser has no use for that.
+      onLog: (level, log, handle) => log.code !== "MODULE_LEVEL_DIRECTIVE" && handle(level, log),
       input: { app: "src/app/main.ts", topology: "src/topology/index.tsx", styles: "src/styles/app.css" },
       output: {
         entryFileNames: "[name].js",

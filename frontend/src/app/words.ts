@@ -7,6 +7,7 @@ export class Texts {
   readonly #plural: Intl.PluralRules;
   readonly #number: Intl.NumberFormat;
   readonly #clock: Intl.DateTimeFormat;
+  readonly #dayTime: Intl.DateTimeFormat;
   readonly #dateTime: Intl.DateTimeFormat;
   readonly #age: Intl.RelativeTimeFormat;
 
@@ -15,6 +16,8 @@ export class Texts {
     this.#plural = new Intl.PluralRules(language);
     this.#number = new Intl.NumberFormat(language);
     const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+    const dayTime = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+    this.#dayTime = new Intl.DateTimeFormat(language, dayTime);
     this.#clock = new Intl.DateTimeFormat(language, time);
     this.#dateTime = new Intl.DateTimeFormat(language, { year: "numeric", month: "2-digit", day: "2-digit", ...time });
     this.#age = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "always" });
@@ -39,10 +42,10 @@ export class Texts {
     return this.#number.format(value);
   }
 
-  /** 14:03:22, with the date when that is another day. */
+  /** 14:03:22, or the day and 14:03 when that is another day. */
   clock(atMs: number, nowMs: number): string {
     const isToday = new Date(atMs).toDateString() === new Date(nowMs).toDateString();
-    return (isToday ? this.#clock : this.#dateTime).format(atMs);
+    return (isToday ? this.#clock : this.#dayTime).format(atMs);
   }
 
   dateTime(atMs: number): string {

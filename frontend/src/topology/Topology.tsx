@@ -13,7 +13,7 @@ import { LeaderCard } from "./nodes/LeaderCard";
 import { NodeCard } from "./nodes/NodeCard";
 
 // Outside of the component: new objects at each drawing would build every card anew.
-const NODE_TYPES = { node: NodeCard, leader: LeaderCard, group: GroupCard };
+const NODE_TYPES = { node: NodeCard, leader: LeaderCard, fold: GroupCard };
 const EDGE_TYPES = { wire: WireEdge };
 /** Beyond this many cards only those in sight are in the DOM. */
 const MANY_CARDS = 150;

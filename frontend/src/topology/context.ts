@@ -1,5 +1,6 @@
 /** What every card needs and none changes. */
 
+import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
 import type { Bridge, IslandNode } from "../bridge";
 import type { NodeStore } from "./store";
@@ -26,4 +27,12 @@ export function useNode(id: string): IslandNode | undefined {
   const { store } = useIsland();
   const subscribe = useCallback((listener: () => void) => store.subscribe(id, listener), [store, id]);
   return useSyncExternalStore(subscribe, () => store.get(id));
+}
+
+const FAR_BELOW = 0.55;
+const isFar = (state: { transform: [number, number, number] }): boolean => state.transform[2] < FAR_BELOW;
+
+/** Seen from so far that only names and states can be read. */
+export function useIsFar(): boolean {
+  return useStore(isFar);
 }

@@ -19,7 +19,7 @@ export function cardsOf(layout: Layout, get: (id: string) => IslandNode | undefi
   return layout.cards.map((card): Card => {
     const place = { ...FIXED, id: card.id, position: { x: card.x, y: card.y } };
     const group = layout.groups.get(card.id);
-    if (group) return { ...place, type: "group", data: groupData(group), focusable: false, selectable: false };
+    if (group) return { ...place, type: "fold", data: groupData(group), focusable: false, selectable: false };
     const node = get(card.id);
     if (card.id === LEADER_ID || !node) return { ...place, type: "leader", data: {}, selectable: false, ariaLabel: bridge.roleLabel("leader") };
     const words = { role: bridge.roleLabel(node.role), node: node.name, state: bridge.stateLabel(node.state) };

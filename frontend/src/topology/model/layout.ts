@@ -134,12 +134,9 @@ function placeSlab(slab: Slab, corner: Point, layout: Layout): void {
   const bottom: Point = { x: x + CARD_WIDTH / 2, y: corner.y + CARD_HEIGHT };
   slab.cells.forEach((cell, index) => {
     const row = Math.floor(index / slab.columns);
-    // The last row may be short: it stands in the middle.
-    const inRow = Math.min(slab.columns, slab.cells.length - row * slab.columns);
-    const indent = ((slab.columns - inRow) * (CARD_WIDTH + GAP_X)) / 2;
     const card: Card = {
       ...cell,
-      x: corner.x + indent + (index % slab.columns) * (CARD_WIDTH + GAP_X),
+      x: corner.x + (index % slab.columns) * (CARD_WIDTH + GAP_X),
       y: corner.y + CARD_HEIGHT + GAP_Y + row * (CARD_HEIGHT + ROW_GAP),
     };
     layout.cards.push(card);
@@ -167,7 +164,7 @@ function trunk(leader: Card, slab: Slab, corner: Point, isFirstShelf: boolean): 
   return { id: `${leader.id}>${id}`, from: leader.id, to: id, path: roundedPath(points) };
 }
 
-/** From a Master to an Edge: from above in the first row, from the side through the gap between columns further down. */
+/** From a Master to an Edge: from above in the first row; further down from the side, through the gap beside the column. */
 function branch(bottom: Point, card: Card, row: number): string {
   const bus = bottom.y + GAP_Y - BUS;
   const middle = card.x + CARD_WIDTH / 2;

@@ -3,7 +3,7 @@
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
 import type { NodeState } from "../../live/messages";
-import { useIsland } from "../context";
+import { useIsFar, useIsland } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -12,17 +12,18 @@ export interface GroupData extends Record<string, unknown> {
   counts: Record<NodeState, number>;
   worst: NodeState;
 }
-export type GroupCardType = Node<GroupData, "group">;
+export type GroupCardType = Node<GroupData, "fold">;
 
 const STATES: NodeState[] = ["online", "suspect", "offline"];
 
 export const GroupCard = memo(function GroupCard({ data }: NodeProps<GroupCardType>) {
   const { bridge, toggle } = useIsland();
+  const far = useIsFar();
   const total = STATES.reduce((sum, state) => sum + data.counts[state], 0);
   return (
-    <button type="button" className="topo-card topo-group nopan" data-state={data.worst} aria-expanded={false} onClick={() => toggle(data.master)}>
+    <button type="button" className="topo-card topo-group nopan" data-state={data.worst} data-far={far || undefined} aria-expanded={false} onClick={() => toggle(data.master)}>
       <Anchors />
-      <span className="topo-head">
+      <span className={far ? "sr-only" : "topo-head"}>
         <Icon name="boxes" />
         <strong>{bridge.count("topology.edges", total)}</strong>
         <Icon name="chevrons-down" />

@@ -2,7 +2,7 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsland } from "../context";
+import { useIsFar, useIsland } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -10,8 +10,9 @@ export type LeaderCardType = Node<Record<string, never>, "leader">;
 
 export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardType>) {
   const { bridge } = useIsland();
+  const far = useIsFar();
   return (
-    <div className="topo-card" data-state="online" data-role="leader">
+    <div className="topo-card" data-state="online" data-role="leader" data-far={far || undefined}>
       <Anchors />
       <div className="topo-head">
         <Icon name={bridge.roleIcon("leader")} />
@@ -20,7 +21,7 @@ export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardT
           <Icon name={bridge.stateIcon("online")} />
         </span>
       </div>
-      <p className="topo-foot">{bridge.say("topology.thisPage")}</p>
+      {!far && <p className="topo-foot">{bridge.say("topology.thisPage")}</p>}
     </div>
   );
 });

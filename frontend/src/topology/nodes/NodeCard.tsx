@@ -1,20 +1,17 @@
 /** A node: name, state, load. From afar only the name and the state. */
 
-import { type Node, type NodeProps, useStore } from "@xyflow/react";
+import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsland, useNode } from "../context";
+import { useIsFar, useIsland, useNode } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
 export type NodeCardType = Node<{ isUnfolded: boolean }, "node">;
 
-const FAR_BELOW = 0.55;
-const isFar = (state: { transform: [number, number, number] }): boolean => state.transform[2] < FAR_BELOW;
-
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<NodeCardType>) {
   const { bridge, toggle } = useIsland();
   const node = useNode(id);
-  const far = useStore(isFar);
+  const far = useIsFar();
   if (!node) return null;
   return (
     <div className="topo-card" data-state={node.state} data-role={node.role} data-far={far || undefined} data-selected={selected || undefined}>
