@@ -10,6 +10,19 @@ from nodes.domain.states import NodeState, Role
 from nodes.wire.v1 import node_sync_pb2 as pb
 
 
+class Identity(Protocol):
+    """What a valid token says about its bearer; `nodes.identity` makes them."""
+
+    @property
+    def node_id(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def token_id(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Who is at the other end of one stream, as its token says."""

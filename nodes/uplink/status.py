@@ -57,9 +57,8 @@ _SOON = {
 # What the library says, and what it means.
 _PLAIN_WORDS = (
     ("Connection refused", "connection refused: nobody listens there"),
-    ("DNS resolution failed", "the host name is unknown"),
-    ("Name or service not known", "the host name is unknown"),
-    ("Temporary failure in name resolution", "the host name cannot be looked up now"),
+    ("DNS resolution failed", "the host name cannot be resolved"),
+    ("errors resolving", "the host name cannot be resolved"),
     ("No route to host", "no route to the host"),
     ("Network is unreachable", "the network is unreachable"),
     ("CERTIFICATE_VERIFY_FAILED", "the certificate is not signed by a known authority"),
