@@ -1,0 +1,319 @@
+"""The Leader: one process, one loop. Hub, projection, scheduler, inner door and web server are wired here alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from nodes import services
+from nodes.core.lifecycle import Service, run_services
+from nodes.domain.events import NodeReport
+from nodes.domain.states import Role
+from nodes.errors import ConfigError, StoreError
+from nodes.hub.config import HubConfig
+from nodes.hub.hub import Hub
+from nodes.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
+from nodes.identity.secret_files import create_secret
+from nodes.leader_door.server import LeaderDoor
+from nodes.metrics.collector import Collector
+from nodes.metrics.machine import capabilities
+from nodes.metrics.sampler import Sampler
+from nodes.projection.epoch import Epoch
+from nodes.projection.projection import Projection
+from nodes.projection.published import Listener, NobodyListens
+from nodes.projection.retention import Retention
+from nodes.projection.revocations import Revocations
+from nodes.scheduler.scheduler import Scheduler
+from nodes.wire.v1 import node_sync_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 8.0
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderConfig:
+    """Checked by `check`, which raises `ConfigError`."""
+
+    data_dir: Path
+    http: str  # HOST:PORT; empty = no web server in this process.
+    grpc: str  # HOST:PORT
+    name: str = "leader"
+    heartbeat_seconds: float = 30.0
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    is_insecure: bool = False  # Plain text beyond this machine was asked for.
+    is_behind_https_proxy: bool = False
+
+    @property
+    def has_tls(self) -> bool:
+        return self.tls_cert_file is not None
+
+    @property
+    def serves_https(self) -> bool:
+        """A web port that only this machine or a proxy reaches stays plain."""
+        return self.has_tls and not self.is_behind_https_proxy and not _is_loopback(self.http)
+
+    def check(self) -> None:
+        check_node_name(self.name)
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ConfigError("--tls-cert and --tls-key belong together")
+        for file in (self.tls_cert_file, self.tls_key_file):
+            if file is not None and not os.access(file, os.R_OK):
+                raise ConfigError(f"{file} cannot be read")
+        _split(self.grpc, "--grpc")
+        if not _is_loopback(self.grpc) and not (self.has_tls or self.is_insecure):
+            raise ConfigError(
+                f"--grpc {self.grpc} can be reached from other machines: give --tls-cert and --tls-key, or --insecure"
+            )
+        if self.http:
+            _split(self.http, "--http")
+            is_safe = self.has_tls or self.is_insecure or self.is_behind_https_proxy
+            if not _is_loopback(self.http) and not is_safe:
+                raise ConfigError(
+                    f"--http {self.http} can be reached from other machines: give --tls-cert and --tls-key, "
+                    "set AGENTFLOW_BEHIND_HTTPS_PROXY=true behind a proxy that does TLS, or give --insecure"
+                )
+
+
+def run_leader(config: LeaderConfig) -> int:
+    """Blocks until the Leader has ended; the exit code. Raises `ConfigError` when it cannot start.
+
+    Order of a first start: migrate → cluster key → tokens → serve.
+    """
+    config.check()
+    with _only_one(config.data_dir):
+        for address in filter(None, (config.http, config.grpc)):
+            _require_free(address)
+        _migrate()
+        key = ClusterKey.load_or_create(config.data_dir)
+        _ensure_web_token(config.data_dir, key)
+        _share_certificate(config)
+        epoch = Epoch(config.data_dir / "epoch")
+        epoch.advance()
+        return _run_on_reactors_loop(_Leader(config, key, epoch).run())
+
+
+class _Leader:
+    def __init__(self, config: LeaderConfig, key: ClusterKey, epoch: Epoch) -> None:
+        self._config = config
+        self._key = key
+        self._epoch = epoch
+        self._revocations = Revocations()
+
+    async def run(self) -> int:
+        config = self._config
+        listener, more_services = self._listener()
+        projection = Projection(
+            listener,
+            epoch=self._epoch,
+            public_key=self._key.public_key,
+            leader_id=config.name,
+            revoked=lambda: self._revocations.ids,
+        )
+        await projection.start()
+        try:
+            hub, scheduler = self._hub(projection)
+            await self._revocations.start(projection, hub.revoke)
+            sampler = Sampler(config.data_dir)
+            await projection.register_leader(self._report(sampler))
+            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop()))
+            collector = Collector(sampler.sample, emit=projection.take_own_metrics)
+            parts: list[Service] = [
+                hub,
+                scheduler,
+                self._revocations,
+                Retention(projection),
+                collector,
+                *more_services,
+                *(await self._web()),
+            ]
+            logger.info(
+                "the Leader %s serves nodes on %s, %s; term %s",
+                config.name,
+                config.grpc,
+                f"the page on {config.http}" if config.http else "no page",
+                self._epoch.value,
+            )
+            return await run_services(parts, stop_deadline_seconds=STOP_SECONDS)
+        finally:
+            await projection.stop()
+            services.use_gateway(None)
+            logger.info("the Leader has stopped")
+
+    def _hub(self, projection: Projection) -> tuple[Hub, Scheduler]:
+        config = self._config
+
+        def send(node_id: str, command: pb.LeaderCommand) -> bool:
+            return hub.send(node_id, command)
+
+        scheduler = Scheduler(projection, epoch=self._epoch, send=send)
+        door = LeaderDoor(scheduler, self._authenticate)
+        hub = Hub(
+            HubConfig(
+                address=config.grpc,
+                accepts=frozenset({Role.MASTER, Role.EDGE}),
+                heartbeat_seconds=config.heartbeat_seconds,
+                tls_cert_file=config.tls_cert_file,
+                tls_key_file=config.tls_key_file,
+            ),
+            upstream=projection,
+            authenticate=self._authenticate,
+            epoch=lambda: self._epoch.value,
+            extra_services=[door.add_to],
+            on_duplicate=projection.report_duplicate,
+        )
+        return hub, scheduler
+
+    def _authenticate(self, token: str) -> NodeIdentity:
+        return verify_token(self._key.public_key, token, revoked=self._revocations.ids)
+
+    def _listener(self) -> tuple[Listener, list[Service]]:
+        """Who tells dashboards: this process's sockets, and a word to web processes of their own where Redis is."""
+        from django.conf import settings
+
+        if not self._config.http and not settings.REDIS_URL:
+            return NobodyListens(), []
+        from dashboard.live.process import lead
+
+        listener, announcer = lead()
+        return listener, [announcer] if announcer is not None else []
+
+    async def _web(self) -> list[Service]:
+        config = self._config
+        if not config.http:
+            return []
+        from agentflow_site.asgi import application
+        from agentflow_site.web import WebConfig, WebServer
+
+        host, port = _split(config.http, "--http")
+        web = WebServer(
+            WebConfig(
+                host=host,
+                port=port,
+                heartbeat_seconds=config.heartbeat_seconds,
+                tls_cert_file=config.tls_cert_file if config.serves_https else None,
+                tls_key_file=config.tls_key_file if config.serves_https else None,
+            ),
+            application,
+        )
+        await web.listen()
+        return [web]
+
+    def _report(self, sampler: Sampler) -> NodeReport:
+        machine = capabilities(
+            agent_version=VERSION,
+            projects=(),
+            slots=0,
+            allows_commands=False,
+            pause_method="",
+            gpus=sampler.gpus.sample(),
+        )
+        return NodeReport(role=Role.LEADER, capabilities=machine, address=self._config.http)
+
+
+# --- before the start -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder's lock; the kernel lets go of it however the process ends."""
+    path = data_dir / "leader.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = file.read().strip()
+            raise ConfigError(
+                f"a Leader runs on {data_dir} already{f' (process {holder})' if holder else ''}; "
+                "stop it, or give another AGENTFLOW_DATA_DIR"
+            ) from exc
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        logger.info("setting up the database")
+        call_command("migrate", verbosity=0, interactive=False)
+    connection.close()
+
+
+def _ensure_web_token(data_dir: Path, key: ClusterKey) -> None:
+    """For web processes of their own on this data folder. Anew at each start: a revoked or foreign one would stay."""
+    path = data_dir / "tokens" / "web.token"
+    path.unlink(missing_ok=True)
+    create_secret(path, issue_token(key, node_id="web", role=TokenRole.WEB).encode())
+
+
+def _share_certificate(config: LeaderConfig) -> None:
+    """The inner door's client trusts exactly this certificate."""
+    shared = config.data_dir / "leader.crt"
+    if config.tls_cert_file is None:
+        shared.unlink(missing_ok=True)
+    else:
+        shutil.copyfile(config.tls_cert_file, shared)
+
+
+def _require_free(address: str) -> None:
+    """One clear line for a port in use, before anything is started."""
+    host, port = _split(address, "address")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As the servers do: a port whose last connections are still dying is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as exc:
+        raise ConfigError(f"cannot listen on {address}: {exc.strerror or exc}") from exc
+
+
+def _split(address: str, option: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"{option} {address}: HOST:PORT is expected, such as 127.0.0.1:8000")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _run_on_reactors_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Daphne is an installed app: Twisted's reactor is there by now, on a loop of Daphne's making, so that is ours."""
+    from daphne.server import twisted_loop
+
+    with asyncio.Runner(loop_factory=lambda: twisted_loop) as runner:
+        asyncio.set_event_loop(twisted_loop)
+        try:
+            return runner.run(work)
+        except StoreError as exc:
+            raise ConfigError(f"the Leader cannot start: {exc}") from exc

@@ -1,0 +1,57 @@
+"""`manage.py leader`: parse, build the configuration, run."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand
+
+from agentflow_site.leader import LeaderConfig, run_leader
+from nodes.errors import ConfigError
+
+
+class Command(BaseCommand):
+    help = "Run the Leader: nodes connect to --grpc, browsers to --http."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="address of the page")
+        parser.add_argument("--grpc", default="127.0.0.1:7946", metavar="HOST:PORT", help="where nodes connect")
+        parser.add_argument("--no-web", action="store_true", help="no web server in this process")
+        parser.add_argument("--name", default="leader", help="the Leader's own name among the nodes")
+        parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+        parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
+        parser.add_argument("--insecure", action="store_true", help="plain text beyond this machine, at your own risk")
+        parser.add_argument(
+            "--heartbeat",
+            type=float,
+            default=None,
+            metavar="SECONDS",
+            help="5 to 60; else AGENTFLOW_HEARTBEAT_SECONDS, else 30",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        heartbeat = settings.HEARTBEAT_SECONDS if options["heartbeat"] is None else options["heartbeat"]
+        if not 5 <= heartbeat <= 60:
+            raise CommandError(f"--heartbeat {heartbeat:g}: give 5 to 60 seconds")
+        settings.HEARTBEAT_SECONDS = heartbeat  # Sockets are told the same.
+        config = LeaderConfig(
+            data_dir=settings.DATA_DIR,
+            http="" if options["no_web"] else options["http"],
+            grpc=options["grpc"],
+            name=options["name"],
+            heartbeat_seconds=heartbeat,
+            tls_cert_file=options["tls_cert"],
+            tls_key_file=options["tls_key"],
+            is_insecure=options["insecure"],
+            is_behind_https_proxy=settings.ENV.behind_https_proxy,
+        )
+        try:
+            code = run_leader(config)
+        except ConfigError as exc:
+            raise CommandError(str(exc)) from exc
+        sys.exit(code)

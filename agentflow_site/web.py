@@ -1,0 +1,150 @@
+"""Daphne on the Leader's own loop, as a service: listening, its access log, and an orderly end.
+
+Daphne's `Server.run` takes the process over; here the loop is ours, so its parts are put up one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daphne import endpoints, http_protocol, server, ws_protocol
+from twisted.internet import endpoints as twisted_endpoints
+from twisted.internet import reactor as twisted_reactor
+from twisted.internet.error import CannotListenError
+from twisted.logger import globalLogBeginner
+
+from nodes.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("agentflow.access")
+
+# Untyped, all of them; the reactor's very interface is made at run time.
+reactor: Any = twisted_reactor
+_Server: Any = server.Server
+_HTTPFactory: Any = http_protocol.HTTPFactory
+_WebSocketFactory: Any = ws_protocol.WebSocketFactory
+_describe: Any = endpoints.build_endpoint_description_strings
+_endpoint_of: Any = twisted_endpoints.serverFromString
+_begin_logging: Any = globalLogBeginner.beginLoggingTo
+
+# Above what `/ws/` allows (64 KiB): the consumer must see what is too large to answer it.
+_MAX_MESSAGE_BYTES = 256 * 1024
+_HTTP_SECONDS = 60
+_HANDSHAKE_SECONDS = 5
+_CLOSE_GOING_AWAY = 1012  # "Service restart": come again.
+_PARTING_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    host: str
+    port: int
+    heartbeat_seconds: float
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """As Twisted describes it."""
+        plain: str = _describe(host=self.host, port=self.port)[0]
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return plain
+        return f"ssl:privateKey={_escaped(self.tls_key_file)}:certKey={_escaped(self.tls_cert_file)}:" + plain[4:]
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
+
+
+class WebServer:
+    """A service. `listen` comes first, so that a port in use stops the start with one line."""
+
+    name = "web"
+
+    def __init__(self, config: WebConfig, application: Callable[..., Any]) -> None:
+        self._config = config
+        self._server = _Server(
+            application=application,
+            endpoints=[config.endpoint],
+            signal_handlers=False,
+            action_logger=_log_action,
+            http_timeout=_HTTP_SECONDS,
+            websocket_timeout=-1,  # The default drops every socket after a day.
+            websocket_connect_timeout=_HANDSHAKE_SECONDS,
+            websocket_handshake_timeout=_HANDSHAKE_SECONDS,
+            websocket_max_message_size=_MAX_MESSAGE_BYTES,
+            websocket_max_frame_size=_MAX_MESSAGE_BYTES,
+            ping_interval=config.heartbeat_seconds,
+            ping_timeout=config.heartbeat_seconds,
+            server_name="",
+        )
+        self._port: Any = None
+        self._stop = asyncio.Event()
+
+    @property
+    def bound_port(self) -> int:
+        return int(self._port.getHost().port)
+
+    async def listen(self) -> None:
+        """Raises `ConfigError` when the port cannot be had."""
+        server = self._server
+        server.connections = {}
+        server.http_factory = _HTTPFactory(server)
+        server.ws_factory = _WebSocketFactory(server, server="")
+        server.ws_factory.setProtocolOptions(
+            autoPingTimeout=server.ping_timeout,
+            allowNullOrigin=True,  # Who may come is the consumer's question, with better words.
+            openHandshakeTimeout=server.websocket_handshake_timeout,
+            maxMessagePayloadSize=server.websocket_max_message_size,
+            maxFramePayloadSize=server.websocket_max_frame_size,
+        )
+        # Twisted's own log says nothing that ours does not.
+        _begin_logging([lambda event: None], redirectStandardIO=False, discardBuffer=True)
+        if not reactor.running:
+            reactor.startRunning(installSignalHandlers=False)
+        try:
+            endpoint = _endpoint_of(reactor, self._config.endpoint)
+            self._port = await endpoint.listen(server.http_factory).asFuture(asyncio.get_running_loop())
+        except CannotListenError as exc:
+            reason = getattr(exc.socketError, "strerror", None) or exc.socketError
+            raise ConfigError(f"cannot listen on {self._config.host}:{self._config.port}: {reason}") from exc
+        except (OSError, ValueError) as exc:
+            raise ConfigError(f"cannot serve on {self._config.host}:{self._config.port}: {exc}") from exc
+        reactor.callLater(1, server.application_checker)
+        reactor.callLater(2, server.timeout_checker)
+
+    async def run(self) -> None:
+        if self._port is None:
+            await self.listen()
+        await self._stop.wait()
+        await self._port.stopListening().asFuture(asyncio.get_running_loop())
+        await self._part()
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def _part(self) -> None:
+        """Sockets are told to come again; requests get a moment; then everything is cut."""
+        connections = self._server.connections
+        for protocol in list(connections):
+            if hasattr(protocol, "serverClose"):
+                protocol.serverClose(_CLOSE_GOING_AWAY)
+        running = [d["application_instance"] for d in list(connections.values()) if "application_instance" in d]
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=_PARTING_SECONDS)
+        for application in late:
+            application.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
+    """Sockets only: HTTP requests are logged by the site's middleware, whatever the server. No query strings."""
+    if protocol == "websocket" and action in ("connected", "rejected", "disconnected"):
+        path = str(details["path"]).partition("?")[0]
+        access_logger.info("WS %s %s %s", path, action, details["client"] or "-")
