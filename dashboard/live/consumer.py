@@ -24,7 +24,7 @@ from dashboard.live.messages import Ack, Auth, Chat, ClientMessage, Control, Cur
 from dashboard.live.outbox import Outbox
 from dashboard.live.parse import MAX_MESSAGE_BYTES, BadMessage, parse
 from dashboard.live.topics import DEFAULT_TOPICS
-from dashboard.live.transport import WriteBuffer
+from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
 from dashboard.tickets import Viewer
@@ -164,8 +164,8 @@ class LiveConsumer(AsyncConsumer):
         try:
             async with asyncio.timeout(_ABORT_SECONDS):
                 await self.base_send({"type": "websocket.close", "code": code})
-        except TimeoutError:
-            # Its buffer is full for good: the abort below ends it.
+        except (TimeoutError, *GONE):
+            # Its buffer is full for good, and the abort below ends it; or it has gone.
             pass
         # Cancelled as soon as the client has gone by itself.
         await asyncio.sleep(_ABORT_SECONDS)
@@ -176,6 +176,9 @@ class LiveConsumer(AsyncConsumer):
             await self._writer.run()
         except SlowClient:
             self._close(CLOSE_SLOW)
+        except GONE:
+            # Its disconnect event is on the way; until then nothing more is put into its outbox.
+            self._outbox.overflow()
         except Exception:
             logger.exception("writing to a dashboard failed; its socket is closed")
             self._close(CLOSE_ERROR)

@@ -12,8 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from autobahn.exception import Disconnected
+
 # The kernel's buffer for one dashboard. Its default may grow to megabytes, in which a stuck client stays unseen.
 _KERNEL_BUFFER_BYTES = 256 << 10
+
+# What `send` raises when the client has just gone and the server has not said so yet: Daphne's and ASGI's own.
+GONE = (Disconnected, OSError)
 
 
 class WriteBuffer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -197,3 +198,20 @@ async def test_the_write_buffer_of_daphne_can_be_seen(daphne: DaphneThread, live
         daphne.call(lambda: live.broadcaster.publish([big(1, 900_000)]))
 
         assert await eventually(lambda: seen[0].pending_bytes() > 300_000)  # type: ignore[attr-defined]
+
+
+async def test_a_client_that_leaves_amid_a_burst_leaves_no_trace(
+    daphne: DaphneThread, live: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    for turn in range(20):
+        async with open_client(daphne.url) as client:
+            await client.send(type="SUBSCRIBE", topics=["tasks"])
+            await client.until("SNAPSHOT")
+            closing = asyncio.create_task(client.socket.close())
+            for number in range(20):
+                daphne.call(lambda seq=turn * 20 + number + 1: live.broadcaster.publish([big(seq, 100)]))
+                await asyncio.sleep(0)
+            await closing
+
+    await eventually(lambda: live.broadcaster.socket_count == 0)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
