@@ -1,0 +1,241 @@
+"""The Leader as a process: what stops its start, what it serves, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.wire.v1 import node_sync_pb2_grpc as stubs
+from tests.support.eventually import eventually, eventually_sync
+from tests.support.processes import REPOSITORY, Process, free_port, manage
+
+pytestmark = pytest.mark.slow
+
+
+class RunningLeader:
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.data_dir = folder / "data"
+        self.http, self.grpc = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.env = {"AGENTFLOW_DATA_DIR": str(self.data_dir), "AGENTFLOW_LEADER_GRPC": self.grpc}
+        argv = [sys.executable, "manage.py", "leader", "--http", self.http, "--grpc", self.grpc, *arguments]
+        self.process = Process("leader", argv, log=folder / "leader.log", env=self.env)
+
+    def start(self) -> RunningLeader:
+        starts = self.process.log().count("serves nodes")
+        self.process.start()
+        eventually_sync(lambda: self._answers(starts), 30, "the Leader serves")
+        return self
+
+    def _answers(self, starts: int) -> bool:
+        assert self.process.is_running, self.process.log()
+        return self.process.log().count("serves nodes") > starts
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / 'db.sqlite3'}?mode=ro", uri=True)) as store:
+            return store.execute(query, parameters).fetchall()
+
+    def token(self, name: str, role: str = "master") -> str:
+        return manage("token", "new", "--role", role, "--name", name, env=self.env).strip()
+
+
+@pytest.fixture(scope="module")
+def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
+    running = RunningLeader(tmp_path_factory.mktemp("leader"), "--heartbeat", "5").start()
+    yield running
+    running.process.stop()
+
+
+def refused(folder: Path, *arguments: str, **env: str) -> str:
+    """The one line that a start ends with."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "leader", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "AGENTFLOW_DATA_DIR": str(folder), **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode != 0
+    errors = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert len(errors) == 1, done.stderr
+    return errors[0]
+
+
+# --- what stops the start -------------------------------------------------------------------------
+
+
+def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) -> None:
+    line = refused(leader.data_dir, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+
+    assert "runs on" in line
+    assert str(leader.process.pid) in line
+
+
+@pytest.mark.parametrize("option", ["--http", "--grpc"])
+def test_a_port_in_use_is_refused(leader: RunningLeader, tmp_path: Path, option: str) -> None:
+    addresses = {"--http": f"127.0.0.1:{free_port()}", "--grpc": f"127.0.0.1:{free_port()}", option: leader.grpc}
+
+    line = refused(tmp_path, *(word for pair in addresses.items() for word in pair))
+
+    assert f"cannot listen on {leader.grpc}: Address already in use" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--grpc", "0.0.0.0:0"], "--tls-cert and --tls-key, or --insecure"),
+        (["--http", "0.0.0.0:0"], "AGENTFLOW_BEHIND_HTTPS_PROXY"),
+        (["--grpc", "nonsense"], "HOST:PORT is expected"),
+        (["--http", "127.0.0.1:99999"], "HOST:PORT is expected"),
+        (["--tls-cert", "/nowhere"], "belong together"),
+        (["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "/nowhere cannot be read"),
+        (["--heartbeat", "1"], "5 to 60"),
+        (["--name", "a b"], "no node name"),
+    ],
+)
+def test_what_would_be_unsafe_or_wrong_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+    assert words in refused(tmp_path, *arguments)
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cluster.key").write_text("x")
+    (tmp_path / "cluster.key").chmod(0o644)
+
+    assert "chmod 600" in refused(tmp_path, "--http", f"127.0.0.1:{free_port()}", "--grpc", f"127.0.0.1:{free_port()}")
+
+
+# --- what it serves -------------------------------------------------------------------------------
+
+
+def test_a_first_start_sets_everything_up(leader: RunningLeader) -> None:
+    for name in ("cluster.key", "epoch", "leader.lock", "tokens/web.token"):
+        assert (leader.data_dir / name).stat().st_mode & 0o077 == 0
+    assert leader.rows("SELECT id, role, state FROM nodes_node WHERE role = 'leader'") == [
+        ("leader", "leader", "online")
+    ]
+    eventually_sync(lambda: json.loads(leader.rows("SELECT metrics FROM nodes_node WHERE id = 'leader'")[0][0]))
+
+
+def test_pages_are_logged_without_their_queries(leader: RunningLeader) -> None:
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(f"http://{leader.http}/api/v1/me/?token=secret", timeout=10)
+
+    assert answer.value.code == 401
+    assert "server" not in {name.lower() for name in answer.value.headers}
+    answer.value.close()
+    leader.process.wait_for_log("GET /api/v1/me/ 401")
+    assert "secret" not in leader.process.log()
+
+
+@contextlib.asynccontextmanager
+async def stream(leader: RunningLeader, token: str) -> AsyncIterator[Any]:
+    async with grpc.aio.insecure_channel(leader.grpc) as channel:
+        call = stubs.NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {token}"),))
+        yield call
+        call.cancel()
+
+
+async def until_end(call: Any) -> None:
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+async def test_a_base_client_reports_and_obeys(leader: RunningLeader) -> None:
+    token = await asyncio.to_thread(leader.token, "base-1")
+    async with stream(leader, token) as call:
+        await call.write(
+            pb.NodeUpdate(
+                node_id="base-1", task_update=pb.TaskStatusUpdate(task_id="b1", state=pb.TASK_STATE_RUNNING, name="x")
+            )
+        )
+        await eventually(lambda: leader.rows("SELECT state FROM nodes_task WHERE id = 'b1'") == [("running",)])
+        submit = (
+            "from nodes import services; from nodes.domain.commands import TaskSpec;"
+            "print(services.submit_task(TaskSpec(node='base-1', argv=('true',)), actor='ann'))"
+        )
+        output = await asyncio.to_thread(manage, "shell", "-c", submit, env=leader.env)
+        task_id = output.split()[-1]
+
+        command = await call.read()
+
+        assert (command.task_request.task_id, list(command.task_request.argv)) == (task_id, ["true"])
+        assert command.epoch == 1
+        states = "SELECT state FROM nodes_node WHERE id = 'base-1'"
+        assert leader.rows(states) == [("online",)]
+    await eventually(lambda: leader.rows(states)[0][0] in ("suspect", "offline"))
+
+
+async def test_a_wrong_token_opens_no_stream(leader: RunningLeader) -> None:
+    async with stream(leader, "wrong") as call:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call.read()
+
+    assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_revoked_stream_is_cut_within_ten_seconds(leader: RunningLeader) -> None:
+    token = await asyncio.to_thread(leader.token, "gone-1")
+    async with stream(leader, token) as call:
+        await call.write(pb.NodeUpdate(node_id="gone-1", metrics=pb.SystemMetrics(cpu_percent=1)))
+        await eventually(lambda: leader.rows("SELECT 1 FROM nodes_node WHERE id = 'gone-1'"))
+        await asyncio.to_thread(manage, "token", "revoke", "--name", "gone-1", env=leader.env)
+
+        began = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await until_end(call)
+
+    assert time.monotonic() - began < 10
+    assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+# --- how it ends ----------------------------------------------------------------------------------
+
+
+async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path) -> None:
+    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
+    token = await asyncio.to_thread(leader.token, "m")
+    async with stream(leader, token) as call:
+        await call.write(pb.NodeUpdate(node_id="m", metrics=pb.SystemMetrics(cpu_percent=1)))
+        await eventually(lambda: leader.rows("SELECT 1 FROM nodes_node WHERE id = 'm'"))
+        began = time.monotonic()
+
+        assert await asyncio.to_thread(leader.process.stop) == 0
+
+        assert time.monotonic() - began < 10
+    log = leader.process.log()
+    assert "the Leader has stopped" in log
+    assert "Traceback" not in log
+    assert leader.rows("PRAGMA integrity_check") == [("ok",)]
+    await asyncio.to_thread(leader.start)
+    assert (leader.data_dir / "epoch").read_text() == "2\n"
+    leader.process.stop()
+
+
+def test_a_killed_leader_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    leader = RunningLeader(tmp_path, "--no-web").start()
+    leader.process.kill()
+
+    leader.start()
+
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://{leader.http}/", timeout=2)
+    assert leader.process.stop() == 0
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
