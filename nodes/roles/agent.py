@@ -115,6 +115,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
             ),
             emit=uplink.send_update,
             logs_cursor=journals[Lane.LOGS].cursor,
+            forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
         ),
         uplink=uplink,
         collector=Collector(sampler.sample, emit=uplink.send_update),

@@ -73,6 +73,7 @@ class Attempt:
         self._emitting = asyncio.Lock()
         self.announced = asyncio.Event()  # The first state stands in the journal.
         self.reported = asyncio.Event()  # The end stands in the journal.
+        self.handed_over = asyncio.Event()  # The whole output stands in the journal.
 
     @property
     def status(self) -> TaskStatus:
@@ -146,18 +147,20 @@ class Attempt:
             self._link = None
 
     async def _reconnect(self) -> None:
-        """A new link, or the end of the task from its records."""
-        record = self.folder.exit_record()
-        if record is None and not self.folder.has_supervisor():
-            # It may have written its last record just before it went.
-            record = self.folder.exit_record() or self._gone()
-        if record is not None:
-            self._end(record)
-            return
+        """A new link, or the end of the task from its records; neither when it must be tried again."""
         try:
-            self._link = await connect(self.folder)
-        except OSError:
-            await asyncio.sleep(_RECONNECT_SECONDS)  # It is about to listen, or about to end.
+            record = self.folder.exit_record()
+            if record is None and not self.folder.has_supervisor():
+                # It may have written its last record just before it went.
+                record = self.folder.exit_record() or self._gone()
+            if record is not None:
+                self._end(record)
+            else:
+                self._link = await connect(self.folder)
+        except OSError as error:
+            # It is about to listen or to end; or the disk is full and the record of a lost task cannot be written.
+            logger.debug("not linked: %s", error, extra={"task_id": self.start.task_id})
+            await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _ask_status(self, link: ShimLink) -> None:
         try:
@@ -282,6 +285,7 @@ class Attempt:
                 await asyncio.sleep(_BATCH_SECONDS)
                 continue
             if ended:
+                self.handed_over.set()
                 return
             if self._link is not None:
                 self._link.watch(self._tail.offset)

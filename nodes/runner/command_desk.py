@@ -194,8 +194,10 @@ class CommandDesk:
         if attempt is not None:
             await attempt.announced.wait()  # Only then is it known what became of the task.
         if entry.action == "start":
-            if attempt is None or attempt.folder.was_abandoned:
-                return _failed(command_id, "not-started", "the agent stopped before it had started the task")
+            if attempt is None:  # No folder: certain never to have run, so it may run elsewhere.
+                return _result(command_id, CommandState.EXPIRED, "not-started", "the agent restarted; it never runs")
+            if attempt.folder.was_abandoned:
+                return _failed(command_id, "not-started", attempt.status.message)
             return _result(command_id, CommandState.SUCCEEDED, message="started before the agent restarted")
         if attempt is None:
             return _failed(command_id, "no-such-task", "this node does not know the task")

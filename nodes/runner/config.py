@@ -32,4 +32,5 @@ class RunnerConfig:
     limits: OutputLimits = field(default_factory=OutputLimits)
     term_grace_seconds: float = 10.0  # Between SIGTERM and SIGKILL.
     retention_seconds: float = 24 * 3600.0  # How long the folder of a finished task stays.
+    sweep_seconds: float = 600.0
     cgroup_parent: str = ""  # Empty: pause by signals.

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import Payload, TaskStatus
-from nodes.errors import StoreError
+from nodes.errors import AgentFlowError, StoreError
 from nodes.journal.errors import EntryTooLarge, JournalCorrupt
 from nodes.runner.command_desk import CommandDesk
 from nodes.runner.config import RunnerConfig
 from nodes.runner.emit import Emit
 from nodes.runner.ledger import Ledger
-from nodes.runner.tasks import Tasks
+from nodes.runner.tasks import Tasks, Work
 
 logger = logging.getLogger(__name__)
 
 _QUEUE_LIMIT = 1_000
-_SWEEP_SECONDS = 600.0
 
 
 class Runner:
@@ -36,6 +36,7 @@ class Runner:
         *,
         emit: Emit,
         logs_cursor: Callable[[str], int],
+        forget_cursor: Callable[[str], Awaitable[object]],
         clock: Clock | None = None,
     ) -> None:
         self._config = config
@@ -44,7 +45,9 @@ class Runner:
         # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
         self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
         self._children: set[asyncio.Task[None]] = set()
-        self._tasks = Tasks(config, emit=self._emit, logs_cursor=logs_cursor, spawn=self._spawn)
+        self._tasks = Tasks(
+            config, emit=self._emit, logs_cursor=logs_cursor, forget_cursor=forget_cursor, spawn=self._spawn
+        )
         self._stop = asyncio.Event()
         self._fault: JournalCorrupt | None = None
         self._is_prepared = False
@@ -80,9 +83,9 @@ class Runner:
         )
         try:
             self._tasks.follow_found()
-            self._spawn(desk.settle(), "settle")
-            self._spawn(self._serve(desk), "commands")
-            self._spawn(self._sweep(desk), "sweep")
+            self._spawn(desk.settle, "settle")
+            self._spawn(partial(self._serve, desk), "commands")
+            self._spawn(partial(self._sweep, desk), "sweep")
             await self._stop.wait()
         finally:
             for child in self._children:
@@ -96,13 +99,13 @@ class Runner:
     async def _serve(self, desk: CommandDesk) -> None:
         while True:
             command, received_mono = await self._commands.get()
-            self._spawn(desk.handle(command, received_mono), f"command-{command.command_id}")
+            self._spawn(partial(desk.handle, command, received_mono), f"command-{command.command_id}")
 
     async def _sweep(self, desk: CommandDesk) -> None:
         while True:
-            self._tasks.sweep()
+            await self._tasks.sweep()
             await desk.trim()
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await asyncio.sleep(self._config.sweep_seconds)
 
     async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         """Until it stands in the journal: a full disk delays the telling, it does not lose it."""
@@ -128,14 +131,16 @@ class Runner:
             else:
                 return
 
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+    def _spawn(self, work: Work, name: str) -> None:
         child = asyncio.create_task(self._guarded(work, name), name=name)
         self._children.add(child)
         child.add_done_callback(self._children.discard)
 
-    async def _guarded(self, work: Coroutine[None, None, None], name: str) -> None:
+    async def _guarded(self, work: Work, name: str) -> None:
         """One task's trouble is not another's."""
         try:
-            await work
+            await work()
+        except AgentFlowError as error:
+            logger.error("%s: %s; the other tasks go on", name, error)  # noqa: TRY400 - an expected failure, one line
         except Exception:
             logger.exception("%s failed; the other tasks go on", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
@@ -18,16 +18,26 @@ from nodes.runner.task_folder import TaskFolder, attempt_key
 
 logger = logging.getLogger(__name__)
 
-Spawn = Callable[[Coroutine[None, None, None], str], None]
+Work = Callable[[], Coroutine[None, None, None]]
+Spawn = Callable[[Work, str], None]
 
 
 class Tasks:
     """`spawn` runs an attempt's following in the runner's task group."""
 
-    def __init__(self, config: RunnerConfig, *, emit: Emit, logs_cursor: Callable[[str], int], spawn: Spawn) -> None:
+    def __init__(
+        self,
+        config: RunnerConfig,
+        *,
+        emit: Emit,
+        logs_cursor: Callable[[str], int],
+        forget_cursor: Callable[[str], Awaitable[object]],
+        spawn: Spawn,
+    ) -> None:
         self._config = config
         self._emit = emit
         self._logs_cursor = logs_cursor
+        self._forget_cursor = forget_cursor
         self._spawn = spawn
         self._shims = Shims()
         self._attempts: dict[str, Attempt] = {}
@@ -59,7 +69,7 @@ class Tasks:
             self._attempts[key] = attempt
         finally:
             self._starting.discard(key)
-        self._spawn(attempt.follow(), key)
+        self._spawn(attempt.follow, key)
         await attempt.announced.wait()
         return attempt
 
@@ -68,6 +78,7 @@ class Tasks:
 
         When it returns, `snapshot` tells the truth; nothing is told to the parent before `follow_found`.
         """
+        found: list[Coroutine[None, None, None]] = []
         for path in sorted(self._config.tasks_folder.iterdir()):
             folder = TaskFolder(path)
             start = folder.request()
@@ -82,21 +93,24 @@ class Tasks:
             if record is not None and folder.reported_at() is not None:
                 attempt.take_reported(record)
             else:
-                await attempt.take_up()
-                logger.info("found again: %s", key, extra={"task_id": start.task_id, "attempt": start.attempt})
+                found.append(attempt.take_up())
+                logger.info("found again", extra={"task_id": start.task_id, "attempt": start.attempt})
+        await asyncio.gather(*found)
 
     def follow_found(self) -> None:
         for key, attempt in self._attempts.items():
-            self._spawn(attempt.follow(), key)
+            self._spawn(attempt.follow, key)
 
-    def sweep(self) -> None:
-        """Removes the folders of tasks whose end was reported longer ago than they are kept."""
+    async def sweep(self) -> None:
+        """Removes the folders of tasks that were wholly told longer ago than they are kept."""
         before = time.time() - self._config.retention_seconds
         for key, attempt in list(self._attempts.items()):
-            reported_at = attempt.folder.reported_at() if attempt.reported.is_set() else None
+            reported_at = attempt.folder.reported_at() if attempt.handed_over.is_set() else None
             if reported_at is not None and reported_at < before:
                 attempt.folder.remove()
                 del self._attempts[key]
+                # After the folder: the other way round, a crash in between would hand the output over again.
+                await self._forget_cursor(key)
 
     def close(self) -> None:
         """The tasks go on without us."""

@@ -13,7 +13,7 @@ import pytest
 
 from nodes.runner.shim import layout, procfs
 from tests.support.eventually import eventually
-from tests.support.runner_harness import processes_with
+from tests.support.runner_harness import MemoryJournal, processes_with, running
 from tests.support.runner_process import RunnerProcess
 
 pytestmark = pytest.mark.slow
@@ -161,3 +161,21 @@ async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path
     node.stop()
 
     assert node.states()[-1] == "cancelled"
+
+
+async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    async with running(tmp_path, journal=journal) as first:
+        first.start("echo", "hello")
+        await first.end()
+        await eventually(lambda: journal.cursors.get("t1.1"))
+        await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+    told = len(journal.payloads)
+    async with running(tmp_path, journal=journal) as second:
+        assert second.runner.snapshot_tasks() == ()
+        assert (tmp_path / "tasks/t1.1").exists()
+
+    async with running(tmp_path, journal=journal, retention_seconds=0.0, sweep_seconds=0.05):
+        await eventually(lambda: not (tmp_path / "tasks/t1.1").exists())
+        await eventually(lambda: journal.cursors == {})
+    assert len(journal.payloads) == told

@@ -34,6 +34,9 @@ class MemoryJournal:
         if cursor is not None:
             self.cursors[cursor[0]] = cursor[1]
 
+    async def forget(self, key: str) -> None:
+        self.cursors.pop(key, None)
+
     def cursor(self, key: str) -> int:
         return self.cursors.get(key, 0)
 
@@ -121,6 +124,7 @@ async def running(
         ),
         emit=journal.emit,
         logs_cursor=journal.cursor,
+        forget_cursor=journal.forget,
     )
     await runner.prepare()
     running_task = asyncio.create_task(runner.run())

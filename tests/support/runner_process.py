@@ -132,6 +132,7 @@ async def _main(folder: Path) -> None:
         ),
         emit=emit,
         logs_cursor=logs.cursor,
+        forget_cursor=lambda key: logs.append([], cursor=(key, 0)),
     )
     await runner.prepare()
     _tell(snapshot=[status.task_id for status in runner.snapshot_tasks()])
