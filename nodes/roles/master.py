@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nodes.agent_config import AgentConfig
+from nodes.core.lifecycle import Service
+from nodes.domain.states import Role
 from nodes.roles.agent import make_agent, run_agent
 from nodes.roles.options import AgentOptions
 
 
 async def run_master(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> int:
-    return await run_agent(make_agent(options, config, token, environ))
+    agent = make_agent(options, config, token, environ)
+    services: list[Service] = []
+    if options.hub is not None:
+        # Only a Master with Edges pays for the server side.
+        from nodes.hub.config import HubConfig
+        from nodes.relay.relay import edge_hub
+
+        hub_config = HubConfig(
+            address=options.hub.address,
+            accepts=frozenset({Role.EDGE}),
+            heartbeat_seconds=options.heartbeat_seconds,
+            tls_cert_file=options.hub.tls_cert,
+            tls_key_file=options.hub.tls_key,
+        )
+        services.append(edge_hub(hub_config, uplink=agent.uplink, journals=agent.journals))
+    return await run_agent(agent, services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -142,3 +143,17 @@ def test_the_management_command_becomes_the_agent(agent: AgentProcess) -> None:
     assert command[1:4] == [b"-m", b"nodes", b"master"]
     agent.process.send_signal(signal.SIGINT)
     assert agent.process.wait(10) == 0
+
+
+def test_a_hub_port_in_use_ends_the_master_with_one_line(agent: AgentProcess) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            agent.command("--hub", address), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert done.returncode == 1
+    assert f"hub: cannot listen on {address}: the port is in use" in done.stderr
+    assert "Traceback" not in done.stderr
