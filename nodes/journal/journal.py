@@ -135,7 +135,7 @@ class Journal:
         size = 0
         for update in updates:
             update.node_id = update.node_id or self.node_id
-            size += _checked_size(update)
+            size += _checked_size(update, spare_bytes=_NUMBERING_BYTES)
         return await self._write(updates, size, cursor=cursor)
 
     async def store(self, journal_id: str, node_id: str, updates: Sequence[pb.NodeUpdate]) -> int:
@@ -145,7 +145,7 @@ class Journal:
         """
         if journal_id == self.journal_id:
             raise ValueError("own entries are appended, not stored")
-        size = sum(_checked_size(update) for update in updates)
+        size = sum(_checked_size(update, spare_bytes=0) for update in updates)  # Numbered already.
         return await self._write(updates, size, foreign=(journal_id, node_id))
 
     async def read(self, journal_id: str, after: int, max_count: int, max_bytes: int) -> list[Entry]:
@@ -350,10 +350,10 @@ class Journal:
             logger.debug("journal committed after its loop was closed")
 
 
-def _checked_size(update: pb.NodeUpdate) -> int:
+def _checked_size(update: pb.NodeUpdate, *, spare_bytes: int) -> int:
     size = update.ByteSize()
-    if size + _NUMBERING_BYTES > MAX_ENTRY_BYTES:
-        raise EntryTooLarge(size, MAX_ENTRY_BYTES - _NUMBERING_BYTES)
+    if size + spare_bytes > MAX_ENTRY_BYTES:
+        raise EntryTooLarge(size, MAX_ENTRY_BYTES - spare_bytes)
     return size
 
 

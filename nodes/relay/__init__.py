@@ -1,0 +1,1 @@
+"""A Master between its Edges and the Leader: keeps what they say, passes it up unchanged, passes commands down."""

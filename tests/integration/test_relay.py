@@ -1,0 +1,208 @@
+"""Leader, Master and Edge over real gRPC: docs/protocol.md, "Relay"."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from nodes.domain.commands import Command, ControlTask
+from nodes.domain.events import CommandResult, Metrics
+from nodes.domain.states import Action, CommandState, Role, TaskState
+from nodes.hub.config import HubConfig
+from nodes.hub.hub import Hub
+from nodes.relay.relay import Relay, edge_hub
+from nodes.wire.codec import encode_command
+from nodes.wire.v1 import node_sync_pb2 as pb
+from tests.support.delivery import MemoryStore, Node, authenticate, hub_of, log_batch, node_of, running, status
+from tests.support.eventually import eventually
+
+CANCEL = ControlTask(task_id="t1", action=Action.CANCEL)
+
+
+@asynccontextmanager
+async def master_of(folder: Path, leader: Hub | str, node_id: str = "master-1") -> AsyncIterator[tuple[Node, Hub]]:
+    target = leader if isinstance(leader, str) else f"127.0.0.1:{leader.bound_port}"
+    master = Node(folder, target, node_id)
+    relay = Relay(uplink=master.uplink, journals=master.journals)
+    hub = Hub(
+        HubConfig(address="127.0.0.1:0", accepts=frozenset({Role.EDGE})),
+        upstream=relay,
+        authenticate=authenticate,
+        epoch=lambda: master.uplink.node_file.max_epoch,
+    )
+    relay.attach(hub)
+    try:
+        async with running(master.uplink, hub):
+            await hub.started()
+            yield master, hub
+    finally:
+        await master.aclose()
+
+
+async def test_edges_entries_reach_the_leader_unchanged(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with (
+        hub_of(store) as leader,
+        master_of(tmp_path, leader) as (master, hub),
+        node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge,
+    ):
+        edge.tasks = [status("e1")]
+        await eventually(lambda: edge.uplink.is_connected)
+        await edge.send(status("e1"), log_batch(1, 50))
+        await master.send(status("m1"))
+        await eventually(lambda: len(store.task_ids()) == 2 and len(store.lines()) == 50)
+
+        assert store.task_ids("edge-1") == ["e1"]
+        assert store.task_ids("master-1") == ["m1"]
+        edge_entry = next(entry for entry in store.entries if entry.task_update.task_id == "e1")
+        assert edge_entry.journal_id == edge.journals["states"].journal_id  # type: ignore[index]
+        assert {peer.node_id for peer in store.peers} == {"master-1"}
+        await eventually(lambda: master.uplink._conversation.session.is_drained)
+
+
+async def test_edge_appears_under_its_master_with_metrics_and_link_state(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with hub_of(store) as leader, master_of(tmp_path, leader) as (master, hub):
+        await eventually(lambda: master.uplink.is_connected)
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
+            await eventually(lambda: "edge-1" in store.snapshots)
+            await edge.send(
+                Metrics(cpu_percent=7, memory_used_bytes=1, memory_total_bytes=2, disk_used_bytes=3, disk_total_bytes=4)
+            )
+            await eventually(lambda: any(update.metrics.cpu_percent == 7 for update in store.ephemeral))
+            assert store.snapshots["edge-1"].report.parent == "master-1"
+        await eventually(
+            lambda: any((update.node_id, update.report.state) == ("edge-1", "offline") for update in store.ephemeral)
+        )
+
+
+async def test_new_leader_gets_entries_and_state_of_the_edges(tmp_path: Path) -> None:
+    first, second = MemoryStore(store_id="first"), MemoryStore(store_id="second")
+    async with hub_of(first) as leader:
+        address = f"127.0.0.1:{leader.bound_port}"
+        async with (
+            master_of(tmp_path, address) as (_, hub),
+            node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge,
+        ):
+            await eventually(lambda: edge.uplink.is_connected)
+            await edge.send(status("e1"), status("e2"), status("e1", TaskState.SUCCEEDED))
+            await eventually(lambda: len(first.task_ids()) == 3)
+            leader.request_stop()
+            await eventually(lambda: not leader.connected)
+            async with hub_of(second, address=address):
+                await eventually(lambda: len(second.task_ids()) == 3)
+                await eventually(lambda: "edge-1" in second.snapshots)
+
+    snapshot = second.snapshots["edge-1"]
+    assert [task.task_id for task in snapshot.tasks] == ["e2"]
+    assert {mark.node_id for mark in snapshot.positions} == {"edge-1"}
+    assert second.task_ids() == ["e1", "e2", "e1"]
+
+
+async def test_edge_delivers_to_its_master_while_there_is_no_leader(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with master_of(tmp_path, "127.0.0.1:1") as (master, hub):
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
+            await edge.send(status("e1"), log_batch(1, 20))
+            await eventually(lambda: edge.uplink.is_connected and edge.uplink._conversation.session.is_drained)
+        assert master.uplink.node_file.max_epoch == 0
+
+    # The Edge is gone for good; its Master has its word.
+    async with hub_of(store) as leader, master_of(tmp_path, leader):
+        await eventually(lambda: store.task_ids("edge-1") == ["e1"] and len(store.lines("edge-1")) == 20)
+
+
+async def test_edge_that_moves_to_another_master_is_never_counted_twice(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with (
+        hub_of(store) as leader,
+        master_of(tmp_path, leader, "master-1") as (_, one),
+        master_of(tmp_path, leader, "master-2") as (_, two),
+    ):
+        async with node_of(tmp_path, one, "edge-1", role=Role.EDGE) as edge:
+            await edge.send(*(status(f"e{n}") for n in range(30)))
+            await eventually(lambda: len(store.task_ids("edge-1")) == 30)
+        async with node_of(tmp_path, two, "edge-1", role=Role.EDGE) as edge:
+            await edge.send(status("e30"))
+            await eventually(lambda: len(store.task_ids("edge-1")) == 31)
+        async with node_of(tmp_path, one, "edge-1", role=Role.EDGE) as edge:
+            await edge.send(status("e31"))
+            await eventually(lambda: len(store.task_ids("edge-1")) == 32)
+
+    assert store.task_ids("edge-1") == [f"e{n}" for n in range(32)]
+
+
+async def test_command_for_an_edge_goes_down_and_its_result_comes_up(tmp_path: Path) -> None:
+    store = MemoryStore()
+    command = encode_command(Command(command_id="c1", body=CANCEL, target_node_id="edge-1", ttl_seconds=60, epoch=4))
+    async with hub_of(store, epoch=lambda: 4) as leader, master_of(tmp_path, leader) as (master, hub):
+        await eventually(lambda: leader.connected)
+        # The Edge is not there yet: its Master keeps the command for it.
+        leader.send("master-1", command)
+        await eventually(lambda: master.uplink.node_file.max_epoch == 4)
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
+            await eventually(lambda: edge.commands)
+            assert edge.commands[0].epoch == 4
+            assert 0 < edge.commands[0].ttl_seconds <= 60
+            await edge.send(CommandResult(command_id="c1", state=CommandState.SUCCEEDED))
+            await eventually(lambda: store.entries)
+        assert not master.commands
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
+            await eventually(lambda: edge.uplink.is_connected)
+            assert not edge.commands  # It was answered.
+
+    assert store.entries[0].command_result.command_id == "c1"
+    assert store.entries[0].node_id == "edge-1"
+
+
+async def test_command_to_an_edge_that_is_there_is_not_delayed(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with (
+        hub_of(store) as leader,
+        master_of(tmp_path, leader) as (_, hub),
+        node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge,
+    ):
+        await eventually(lambda: edge.uplink.is_connected and leader.connected)
+        leader.send("master-1", encode_command(Command(command_id="c1", body=CANCEL, target_node_id="edge-1")))
+        await eventually(lambda: edge.commands)
+
+
+async def test_edge_may_write_only_its_own_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        master_of(tmp_path, "127.0.0.1:1") as (master, hub),
+        node_of(tmp_path, hub, "edge-1", role=Role.EDGE, slow_delay_seconds=5) as edge,
+    ):
+        await eventually(lambda: edge.uplink.is_connected)
+        edge.uplink.send_ephemeral("x", pb.NodeUpdate(node_id="edge-2", metrics=pb.SystemMetrics()))
+        await eventually(lambda: "edge-1 may not write for 'edge-2'" in caplog.text)
+        assert not master.uplink.is_connected
+
+
+async def test_revocation_reaches_the_edges_stream(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with (
+        hub_of(store) as leader,
+        master_of(tmp_path, leader) as (master, hub),
+        node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge,
+    ):
+        await eventually(lambda: edge.uplink.is_connected and leader.connected)
+
+        leader.revoke(["id-of-edge:edge-1"])
+
+        await eventually(lambda: not hub.connected)
+        assert "id-of-edge:edge-1" in master.uplink.node_file.revoked_token_ids
+
+
+async def test_master_that_never_met_a_leader_takes_no_edge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    master = Node(tmp_path, "127.0.0.1:1")
+    hub = edge_hub(
+        HubConfig(address="127.0.0.1:0", accepts=frozenset({Role.EDGE})), uplink=master.uplink, journals=master.journals
+    )
+    async with running(hub):
+        await hub.started()
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE):
+            await eventually(lambda: "this master has not met its leader yet" in caplog.text)
+    await master.aclose()
