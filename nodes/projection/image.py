@@ -50,6 +50,8 @@ class Image:
         }
         # Memory only. Commands that were to be sent and found no stream: certain never to have left this process.
         self.undelivered: set[str] = set()
+        # Edges that came back behind a Master whose own stream never ended: nobody has sent them their commands again.
+        self.returned: set[str] = set()
         # Nodes that said "busy", and until when they are left alone.
         self.resting: dict[str, datetime] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))

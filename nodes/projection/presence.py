@@ -161,6 +161,8 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
             unit.publish_task(task)  # It is shown as "unknown since", or in sight again.
     if state is NodeState.ONLINE:
         unit.resolve_alert(NODE_OFFLINE, node_id=node.id)
+        if node.parent:
+            unit.image.returned.add(node.id)
         return
     if state is NodeState.OFFLINE and is_own:
         unit.open_alert(NODE_OFFLINE, level="error", message=f"{node.id} is offline.", node_id=node.id)

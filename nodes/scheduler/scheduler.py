@@ -15,7 +15,7 @@ from nodes.domain.commands import TaskSpec
 from nodes.domain.states import CommandState
 from nodes.errors import StoreError
 from nodes.models import Command, Node
-from nodes.projection.commands import expire, wire_command
+from nodes.projection.commands import expire, settle, wire_command
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
 from nodes.projection.unit import Unit
@@ -92,6 +92,7 @@ class Scheduler:
     def _plan(self, unit: Unit) -> float | None:
         """Returns the seconds until there is something to do again, None when only an event can bring that."""
         self._end_expired(unit)
+        self._send_waiting(unit)
         tasks = list(unit.image.pending.values())
         if tasks:
             waiting = [
@@ -141,6 +142,19 @@ class Scheduler:
                 was_sent = command.state != CommandState.PENDING and command.id not in unit.image.undelivered
                 expire(unit, command, was_sent=was_sent)
                 unit.image.undelivered.discard(command.id)
+
+    def _send_waiting(self, unit: Unit) -> None:
+        """Commands for nodes that are in reach again, where no new stream has taken them along."""
+        for command in list(unit.image.commands.values()):
+            # A node may be welcomed before it counts as online: what was asked in between still waits.
+            waits = command.state == CommandState.PENDING and unit.image.is_reachable(command.node)
+            again = command.state == CommandState.SENT and command.node in unit.image.returned
+            if waits:
+                settle(unit, command, CommandState.SENT)
+            if waits or again:
+                unit.image.undelivered.discard(command.id)
+                self._hand_over(unit, command)
+        unit.image.returned.clear()
 
     def _next_delay(self, unit: Unit) -> float | None:
         moments: list[datetime] = [

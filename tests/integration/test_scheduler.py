@@ -361,6 +361,33 @@ async def test_a_control_for_a_node_out_of_sight_waits_and_expires(
     assert command_states(listener, waits) == ["pending", "sent"]
 
 
+async def test_what_was_asked_while_a_node_was_not_yet_online_goes_out_when_it_is(
+    scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
+) -> None:
+    task_id = await running(scheduler, master, streams)
+    await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    sent = len(streams.sent)
+    command_id = await control(scheduler, task_id, Action.PAUSE)
+    assert len(streams.sent) == sent
+
+    await projection.node_state("master-1", NodeState.ONLINE, link_rtt_ms=0)
+
+    await eventually(lambda: [c.command_id for _, c in streams.sent[sent:]] == [command_id])
+
+
+async def test_an_edge_that_is_back_behind_its_master_gets_its_commands_again(
+    scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
+) -> None:
+    edge = Voice(projection, "edge-1", Role.EDGE, via=master)
+    await edge.say(edge.report(state=NodeState.ONLINE))
+    _, command = await started(scheduler, streams, TaskSpec(node="edge-1", argv=("true",)))
+    await edge.say(edge.report(state=NodeState.SUSPECT))
+
+    await edge.say(edge.report(state=NodeState.ONLINE))
+
+    await eventually(lambda: [c.command_id for _, c in streams.sent] == [command.command_id] * 2)
+
+
 # --- base clients ---------------------------------------------------------------------------------
 
 
