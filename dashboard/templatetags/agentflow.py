@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django import template
+from django.contrib.staticfiles import finders
 from django.http import HttpRequest
-from django.templatetags.static import static
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,6 +24,7 @@ from django.utils.timezone import localtime
 from dashboard.pages import words
 from dashboard.pages.ansi import plain_text
 
+logger = logging.getLogger(__name__)
 register = template.Library()
 
 NOTHING = "–"
@@ -28,9 +32,25 @@ THEMES = ("dark", "light")
 
 
 @register.simple_tag
+def icon_sprite() -> SafeString:
+    """The built sprite, within the page: a state that changes needs no request for its picture."""
+    return _read_sprite()
+
+
+@cache
+def _read_sprite() -> SafeString:
+    path = finders.find("dist/icons.svg")
+    if not isinstance(path, str):
+        logger.warning("static/dist/icons.svg is missing: pages have no icons until the front end is built")
+        return SafeString("")
+    # Our own build's output, not anybody's input.
+    return SafeString(Path(path).read_text(encoding="utf-8"))
+
+
+@register.simple_tag
 def icon(name: str, css_class: str = "icon") -> SafeString:
     """A picture from the sprite; always beside a word, so it is hidden from screen readers."""
-    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css_class, _sprite(), name)
+    return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', css_class, name)
 
 
 @register.simple_tag
@@ -65,7 +85,7 @@ def role_icon(role: str) -> SafeString:
 
 @register.simple_tag
 def alert_icon(level: str) -> SafeString:
-    return format_html('<use href="{}#{}"></use>', _sprite(), "circle-x" if level == "error" else "triangle-alert")
+    return format_html('<use href="#{}"></use>', "circle-x" if level == "error" else "triangle-alert")
 
 
 @register.filter
@@ -198,24 +218,18 @@ def theme_attribute(request: HttpRequest | None = None) -> SafeString | str:
     return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
 
 
-def _sprite() -> str:
-    return static("dist/icons.svg")
-
-
 def _chip(field: str, look: words.Look | None) -> SafeString:
     if look is None:
         return format_html(
-            '<span class="chip" data-field="{}" hidden><svg class="icon" aria-hidden="true"><use href="{}#circle-help">'
-            '</use></svg><span class="chip-label"></span></span>',
+            '<span class="chip" data-field="{}" hidden><svg class="icon" aria-hidden="true">'
+            '<use href="#circle-help"></use></svg><span class="chip-label"></span></span>',
             field,
-            _sprite(),
         )
     return format_html(
-        '<span class="chip" data-field="{}" data-tone="{}"><svg class="icon" aria-hidden="true">'
-        '<use href="{}#{}"></use></svg><span class="chip-label">{}</span></span>',
+        '<span class="chip" data-field="{}" data-tone="{}"><svg class="icon" aria-hidden="true"><use href="#{}"></use>'
+        '</svg><span class="chip-label">{}</span></span>',
         field,
         look.tone,
-        _sprite(),
         look.icon,
         look.label,
     )

@@ -1,4 +1,4 @@
-// One SVG sprite of the icons that are used, from lucide-static (ISC licence).
+// One SVG sprite of the icons that are used, from lucide-static (ISC licence). The server puts it into each page.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const NAMES = `activity arrow-down ban bell boxes chevron-left chevron-right chevrons-down chevrons-up circle-check circle-dashed
@@ -34,5 +34,5 @@ function symbol(name) {
 mkdirSync("../static/dist", { recursive: true });
 writeFileSync(
   "../static/dist/icons.svg",
-  `<svg xmlns="http://www.w3.org/2000/svg"><!-- lucide-static, ISC licence -->${NAMES.map(symbol).join("")}</svg>\n`,
+  `<svg xmlns="http://www.w3.org/2000/svg" width="0" height="0" class="sprite" aria-hidden="true"><!-- lucide-static, ISC licence -->${NAMES.map(symbol).join("")}</svg>\n`,
 );

@@ -20,7 +20,6 @@ export interface IslandNode {
 }
 
 export interface Bridge {
-  sprite: string;
   say: (key: string, values?: Record<string, string | number>) => string;
   count: (key: string, count: number) => string;
   clock: (atMs: number) => string;

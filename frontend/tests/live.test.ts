@@ -290,3 +290,30 @@ describe("coming back", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe("measured latency", () => {
+  it("is asked for soon after something was acknowledged, and not again while nothing is", async () => {
+    const { socket } = await connected();
+    socket.hear({ type: "PONG", pushMs: null });
+    socket.hear(taskUpdate("11"));
+    await vi.advanceTimersByTimeAsync(6000);
+    socket.hear({ type: "PONG", pushMs: 4 });
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    expect(socket.types().filter((type) => type === "PING")).toHaveLength(2);
+  });
+});
+
+describe("a hidden page", () => {
+  it("applies what came before it was hidden", async () => {
+    const { live, socket } = await connected({ schedule: () => undefined });
+    const seen: string[] = [];
+    live.on("TASK_UPDATE", (message) => seen.push(message.seq));
+    socket.hear(taskUpdate("11"));
+    expect(seen).toEqual([]);
+
+    live.flush();
+
+    expect(seen).toEqual(["11"]);
+  });
+});

@@ -1,6 +1,6 @@
 /** Sends what a person asks for and shows what becomes of it. */
 
-import type { Action, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
+import type { Action, ClientMessage, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
 import type { Page } from "./page";
 import { type Outcome, Requests } from "./requests";
 import type { ToastContent, Toasts } from "./toasts";
@@ -9,14 +9,11 @@ export class Actions {
   readonly #page: Page;
   readonly #toasts: Toasts;
   readonly #requests = new Requests();
-  #user = "";
 
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    page.live.on("AUTH_OK", (message) => {
-      this.#user = message.user;
-    });
+    page.live.on("ACCEPTED", (message) => this.#requests.accepted(message));
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
       const isMine = message.ref !== undefined && this.#requests.refused(message.ref, message.message);
@@ -24,26 +21,19 @@ export class Actions {
     });
   }
 
-  /** To be called before the task is taken over, so that a new one is known to be new. */
-  taskArrives(task: TaskInfo): void {
-    const isNew = !this.#page.fleet.tasks.has(task.id);
-    this.#requests.taskChanged(task, isNew, task.createdBy === this.#user);
-  }
-
   control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}): void {
-    const { words, texts } = { words: this.#page.settings.words, texts: this.#page.texts };
-    const title = `${words.actions[action].label} · ${task.name}`;
-    const request: ControlRequest = { task: task.id, action, ...more };
-    const show = this.#narrator(title, this.#page.taskUrl(task.id));
-    const ref = this.#requests.control(request, task.attempt, show);
-    if (!this.#page.live.send({ type: "CONTROL", ref, ...request })) this.#requests.refused(ref, texts.say("toast.notSent"));
+    const title = `${this.#page.settings.words.actions[action].label} · ${task.name}`;
+    const ref = this.#requests.note(this.#narrator(title, this.#page.taskUrl(task.id)));
+    this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
   }
 
   run(request: RunRequest, title: string): void {
-    const ref = this.#requests.run(request, this.#narrator(this.#page.texts.say("toast.started", { name: title }), ""));
-    if (!this.#page.live.send({ type: "RUN", ref, ...request })) {
-      this.#requests.refused(ref, this.#page.texts.say("toast.notSent"));
-    }
+    const ref = this.#requests.note(this.#narrator(this.#page.texts.say("toast.started", { name: title }), ""));
+    this.#send({ type: "RUN", ref, ...request });
+  }
+
+  #send(message: ClientMessage & { ref: string }): void {
+    if (!this.#page.live.send(message)) this.#requests.refused(message.ref, this.#page.texts.say("toast.notSent"));
   }
 
   #narrator(title: string, href: string): (outcome: Outcome) => void {

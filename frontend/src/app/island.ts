@@ -7,7 +7,6 @@ import type { Page } from "./page";
 export function openBridge(page: Page, select: (id: string) => void): void {
   const { texts, fleet, settings } = page;
   const bridge: Bridge = {
-    sprite: page.sprite,
     say: (key, values) => texts.say(key, values),
     count: (key, count) => texts.count(key, count),
     clock: (atMs) => texts.clock(atMs, page.now()),

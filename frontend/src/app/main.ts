@@ -21,7 +21,6 @@ import { wireTiles } from "./tiles";
 import { Toasts } from "./toasts";
 import { Texts } from "./words";
 
-/** How the page shows old alerts: only what happens while it is open is announced. */
 const ALERT_LIFE_SECONDS = 12;
 
 function openPage(settings: Settings, data: PageData): Page {
@@ -43,23 +42,19 @@ function openPage(settings: Settings, data: PageData): Page {
     texts: new Texts(document.documentElement.lang, settings.strings),
     live,
     fleet: new Fleet(data),
-    sprite: metaContent("icons"),
-    now: () => Date.now() + serverAhead,
+      now: () => Date.now() + serverAhead,
     taskUrl: (id) => settings.urls.task.replace("TASK", encodeURIComponent(id)),
     nodeUrl: (id) => settings.urls.node.replace("NODE", encodeURIComponent(id)),
   };
 }
 
 /** Live messages into what the page knows; everything on screen follows from that. */
-function feedFleet(page: Page, actions: Actions, toasts: Toasts): void {
+function feedFleet(page: Page, toasts: Toasts): void {
   const { live, fleet } = page;
   live.on("SNAPSHOT", (snapshot) => fleet.replace(snapshot));
   live.on("NODE_STATUS", (message) => fleet.applyNode(message.node));
   live.on("METRICS", (message) => fleet.applyMetrics(message));
-  live.on("TASK_UPDATE", (message) => {
-    actions.taskArrives(message.task);
-    fleet.applyTask(message.task);
-  });
+  live.on("TASK_UPDATE", (message) => fleet.applyTask(message.task));
   live.on("ALERT", (message) => {
     fleet.applyAlert(message);
     const isOpen = message.resolvedAt === null;
@@ -76,6 +71,8 @@ function feedFleet(page: Page, actions: Actions, toasts: Toasts): void {
 
 function wireLife(live: LiveClient): void {
   document.addEventListener("visibilitychange", () => {
+    // A frame that was asked for before the page was hidden never comes.
+    live.flush();
     if (!document.hidden) live.resume();
   });
   addEventListener("online", () => live.resume());
@@ -90,9 +87,9 @@ function main(): void {
   if (!settings) return;
   const data = readJson<PageData>("page-data", {});
   const page = openPage(settings, data);
-  const toasts = new Toasts(page);
+  const toasts = new Toasts();
   const actions = new Actions(page, toasts);
-  feedFleet(page, actions, toasts);
+  feedFleet(page, toasts);
   const redrawTables = wireTables(page);
   wireTiles(page);
   wirePill(page);

@@ -10,8 +10,6 @@ export interface Page {
   texts: Texts;
   live: LiveClient;
   fleet: Fleet;
-  /** Address of the icon sprite. */
-  sprite: string;
   /** The server's clock, as far as this page knows it. */
   now: () => number;
   taskUrl: (id: string) => string;
@@ -22,12 +20,12 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T | nu
   return document.getElementById(id) as T | null;
 }
 
-export function iconElement(page: Page, name: string, className = "icon"): SVGSVGElement {
+export function iconElement(name: string, className = "icon"): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", className);
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `${page.sprite}#${name}`);
+  use.setAttribute("href", `#${name}`);
   svg.append(use);
   return svg;
 }

@@ -1,11 +1,11 @@
 /**
- * The person's own requests on their way: asked → sent → received by the node → done or failed, each with its reason.
+ * The person's own requests on their way: asked → taken by the Leader → received by the node → done or failed, with the reason.
  *
- * Pure: what to show is handed to `show`. A request that starts something on the Leader alone (a new task, a retry) has no
- * command of its own to follow; the task that appears, or its next attempt, is the answer.
+ * What to show is handed to `show`. A new task and a retry end with the Leader's word: what becomes of them is a task of
+ * its own, or its next attempt.
  */
 
-import type { CommandInfo, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
+import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
 
 export type Outcome =
   | { kind: "asked" }
@@ -14,16 +14,10 @@ export type Outcome =
   | { kind: "failed"; state: CommandInfo["state"] | "refused"; reason: string }
   | { kind: "no-answer" };
 
-export interface Asked {
-  ref: string;
-  control?: ControlRequest;
-  run?: RunRequest;
-}
+export type Request = ControlRequest | RunRequest;
 
-interface Pending extends Asked {
+interface Pending {
   show: (outcome: Outcome) => void;
-  /** The attempt that a retry comes after. */
-  attempt: number;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -37,65 +31,48 @@ export class Requests {
     this.#newRef = newRef;
   }
 
-  /** Notes a control; `attempt` is the task's present one. */
-  control(request: ControlRequest, attempt: number, show: (outcome: Outcome) => void): string {
-    return this.#note({ ref: this.#newRef(), control: request }, attempt, show);
+  /** Notes a request that is about to be sent; returns its `ref`. */
+  note(show: (outcome: Outcome) => void): string {
+    const ref = this.#newRef();
+    const timer = setTimeout(() => this.#settle(ref, { kind: "no-answer" }), ANSWER_WITHIN_MS);
+    this.#pending.set(ref, { show, timer });
+    show({ kind: "asked" });
+    return ref;
   }
 
-  run(request: RunRequest, show: (outcome: Outcome) => void): string {
-    return this.#note({ ref: this.#newRef(), run: request }, 0, show);
+  accepted(message: MessageOf<"ACCEPTED">): void {
+    if (message.command === "") this.#settle(message.ref, { kind: "done", task: message.task });
+    else this.#pending.get(message.ref)?.show({ kind: "progress", state: "pending" });
   }
 
   commandChanged(command: CommandInfo): void {
-    const pending = this.#pending.get(command.ref);
-    if (!pending) return;
     switch (command.state) {
       case "pending":
       case "sent":
       case "acked":
-        return pending.show({ kind: "progress", state: command.state });
+        this.#pending.get(command.ref)?.show({ kind: "progress", state: command.state });
+        break;
       case "succeeded":
-        return this.#settle(pending, { kind: "done", task: command.task ?? "" });
+        this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
+        break;
       default:
-        return this.#settle(pending, { kind: "failed", state: command.state, reason: command.message || command.code });
+        this.#settle(command.ref, { kind: "failed", state: command.state, reason: command.message || command.code });
     }
   }
 
-  /** `isNew`: the page has not seen this task before; `isMine`: this person has asked for it. */
-  taskChanged(task: TaskInfo, isNew: boolean, isMine: boolean): void {
-    for (const pending of this.#pending.values()) {
-      const isRetried = pending.control?.action === "retry" && pending.control.task === task.id && task.attempt > pending.attempt;
-      // A socket's requests are done in the order asked, so the oldest run is the one.
-      const isStarted = pending.run !== undefined && isNew && isMine && fits(pending.run, task);
-      if (isRetried || isStarted) return this.#settle(pending, { kind: "done", task: task.id });
-    }
-  }
-
+  /** False when the `ref` is not one of ours, or is settled. */
   refused(ref: string, reason: string): boolean {
+    return this.#settle(ref, { kind: "failed", state: "refused", reason });
+  }
+
+  #settle(ref: string, outcome: Outcome): boolean {
     const pending = this.#pending.get(ref);
-    if (pending) this.#settle(pending, { kind: "failed", state: "refused", reason });
-    return pending !== undefined;
-  }
-
-  #note(asked: Asked, attempt: number, show: (outcome: Outcome) => void): string {
-    const timer = setTimeout(() => {
-      this.#pending.delete(asked.ref);
-      show({ kind: "no-answer" });
-    }, ANSWER_WITHIN_MS);
-    this.#pending.set(asked.ref, { ...asked, attempt, show, timer });
-    show({ kind: "asked" });
-    return asked.ref;
-  }
-
-  #settle(pending: Pending, outcome: Outcome): void {
+    if (!pending) return false;
     clearTimeout(pending.timer);
-    this.#pending.delete(pending.ref);
+    this.#pending.delete(ref);
     pending.show(outcome);
+    return true;
   }
-}
-
-function fits(run: RunRequest, task: TaskInfo): boolean {
-  return run.project === task.project && (run.node === "" || run.node === task.targetNode);
 }
 
 /** Not `randomUUID`: a page on plain http in a local network has none. */

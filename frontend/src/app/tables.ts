@@ -66,7 +66,7 @@ function wireAlerts(page: Page): () => void {
       item.id = `alert-${alert.id}`;
       item.dataset.alert = alert.id;
       const picture = alert.level === "error" ? "circle-x" : "triangle-alert";
-      setAttribute(item.querySelector("use"), "href", `${page.sprite}#${picture}`);
+      setAttribute(item.querySelector("use"), "href", `#${picture}`);
       const node = field(item, "node");
       setText(node, alert.node);
       setAttribute(node, "href", page.nodeUrl(alert.node));

@@ -1,7 +1,7 @@
 /** Short notices at the corner of the page: few at a time, errors stay until they are dismissed. */
 
 import { setAttribute, setText } from "../tables/cells";
-import { element, type Page } from "./page";
+import { element } from "./page";
 import type { Tone } from "./settings";
 
 export interface ToastContent {
@@ -28,12 +28,6 @@ const ICONS: Record<Tone, string> = {
 const MAX_SHOWN = 4;
 
 export class Toasts {
-  readonly #page: Page;
-
-  constructor(page: Page) {
-    this.#page = page;
-  }
-
   show(content: ToastContent): Toast {
     const card = this.#create();
     if (card === null) return { update: () => undefined };
@@ -67,7 +61,7 @@ export class Toasts {
 
   #fill(card: HTMLElement, content: ToastContent): void {
     setAttribute(card, "data-tone", content.tone);
-    setAttribute(card.querySelector(".toast-icon use"), "href", `${this.#page.sprite}#${ICONS[content.tone]}`);
+    setAttribute(card.querySelector(".toast-icon use"), "href", `#${ICONS[content.tone]}`);
     const title = card.querySelector("strong");
     if (content.href && title) {
       const link = document.createElement("a");

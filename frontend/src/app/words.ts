@@ -20,7 +20,7 @@ export class Texts {
     this.#dayTime = new Intl.DateTimeFormat(language, dayTime);
     this.#clock = new Intl.DateTimeFormat(language, time);
     this.#dateTime = new Intl.DateTimeFormat(language, { year: "numeric", month: "2-digit", day: "2-digit", ...time });
-    this.#age = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "always" });
+    this.#age = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "auto" });
   }
 
   /** The string of this key with its `{names}` filled in. */
@@ -52,9 +52,10 @@ export class Texts {
     return this.#dateTime.format(atMs);
   }
 
-  /** How long ago, in the largest whole unit; below two seconds it is "now". */
+  /** How long ago, in the largest whole unit; the first seconds are "now". */
   age(atMs: number, nowMs: number): string {
     const seconds = Math.max(0, Math.round((nowMs - atMs) / 1000));
+    if (seconds < 5) return this.#age.format(0, "second");
     if (seconds < 60) return this.#age.format(-seconds, "second");
     if (seconds < 3600) return this.#age.format(-Math.floor(seconds / 60), "minute");
     if (seconds < 86_400) return this.#age.format(-Math.floor(seconds / 3600), "hour");

@@ -65,6 +65,7 @@ const FORBIDDEN = 4403;
 const SILENT_CLOSE = 4000;
 const ACK_INTERVAL_MS = 250;
 const WATCH_INTERVAL_MS = 1000;
+const LATENCY_INTERVAL_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
 /** What AUTH alone subscribes to. */
 const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
@@ -85,6 +86,7 @@ export class LiveClient {
   #heardAt = 0;
   #pingedAt = 0;
   #pushMs: number | null = null;
+  #hasUnheardLatency = false;
   #needsFreshTicket = false;
   #wasRefusedOnce = false;
   #ackedSeq = "";
@@ -144,6 +146,17 @@ export class LiveClient {
     void this.#connect();
   }
 
+  /** Applies what has arrived, without waiting for the next frame on screen. */
+  flush(): void {
+    this.#isFlushScheduled = false;
+    if (this.#queue.length === 0) return;
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const message of queue) this.#apply(message);
+    this.#appliedAt = this.#options.now();
+    this.#acknowledgeSoon();
+  }
+
   /** False when there is no authenticated link: nothing was sent and nothing will be. */
   send(message: ClientMessage): boolean {
     if (this.#status.kind !== "live" && this.#status.kind !== "silent") return false;
@@ -184,7 +197,7 @@ export class LiveClient {
     }
     if (this.#queue.length === 0 || this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    this.#options.schedule(() => this.#flush());
+    this.#options.schedule(() => this.flush());
   }
 
   #authenticated(message: MessageOf<"AUTH_OK">): void {
@@ -201,15 +214,6 @@ export class LiveClient {
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#deliver(message);
     this.#setStatus({ kind: "live", pushMs: this.#pushMs });
-  }
-
-  #flush(): void {
-    this.#isFlushScheduled = false;
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const message of queue) this.#apply(message);
-    this.#appliedAt = this.#options.now();
-    this.#acknowledgeSoon();
   }
 
   #apply(message: ServerMessage): void {
@@ -256,7 +260,9 @@ export class LiveClient {
     if (cursor === null || cursor.seq === this.#ackedSeq) return;
     // How long this ACK was held back is not the push's latency.
     const heldMs = this.#options.now() - this.#appliedAt;
-    if (this.#transmit({ type: "ACK", cursor, heldMs })) this.#ackedSeq = cursor.seq;
+    if (!this.#transmit({ type: "ACK", cursor, heldMs })) return;
+    this.#ackedSeq = cursor.seq;
+    this.#hasUnheardLatency = true;
   }
 
   #watch(): void {
@@ -269,13 +275,16 @@ export class LiveClient {
       socket?.close(SILENT_CLOSE);
     } else if (silentMs > 1.5 * this.#heartbeatMs) {
       if (this.#status.kind !== "silent") this.#setStatus({ kind: "silent", since: this.#heardAt });
-    } else if (now - this.#pingedAt >= this.#heartbeatMs) {
-      this.#ping();
+    } else {
+      // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
+      const wait = this.#hasUnheardLatency ? LATENCY_INTERVAL_MS : this.#heartbeatMs;
+      if (now - this.#pingedAt >= wait) this.#ping();
     }
   }
 
   #ping(): void {
     this.#pingedAt = this.#options.now();
+    this.#hasUnheardLatency = false;
     this.#transmit({ type: "PING" });
   }
 

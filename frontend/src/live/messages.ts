@@ -176,6 +176,7 @@ export type ServerMessage =
   | LogBatch
   | (Positioned & { type: "ALERT"; at: number } & AlertInfo)
   | (Positioned & { type: "COMMAND"; at: number; command: CommandInfo })
+  | { type: "ACCEPTED"; ref: string; task: string; command: string }
   | Gap
   | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
   | { type: "ERROR"; code: string; message: string; ref?: string };
@@ -223,6 +224,7 @@ const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean
   LOG: (m) => Array.isArray(m.lines) && typeof m.task === "string",
   ALERT: (m) => isPositioned(m) && typeof m.message === "string",
   COMMAND: (m) => isPositioned(m) && isRecord(m.command),
+  ACCEPTED: (m) => typeof m.ref === "string" && typeof m.task === "string",
   GAP: () => true,
   PONG: () => true,
   ERROR: (m) => typeof m.code === "string",

@@ -94,7 +94,7 @@ export class Palette {
     label.textContent = entry.label;
     const kind = document.createElement("small");
     kind.textContent = entry.kind;
-    option.append(iconElement(this.#page, entry.icon), label, kind);
+    option.append(iconElement(entry.icon), label, kind);
     option.addEventListener("click", () => this.#run(entry));
     return option;
   }

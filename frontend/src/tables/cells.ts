@@ -30,12 +30,12 @@ export function setOptionalText(element: Element | null, text: string): void {
 }
 
 /** Icon, word and colour of a state; hidden without one. */
-export function setChip(chip: HTMLElement | null, look: Look | null, sprite: string): void {
+export function setChip(chip: HTMLElement | null, look: Look | null): void {
   if (!chip) return;
   setHidden(chip, look === null);
   if (look === null) return;
   setAttribute(chip, "data-tone", look.tone);
-  setAttribute(chip.querySelector("use"), "href", `${sprite}#${look.icon}`);
+  setAttribute(chip.querySelector("use"), "href", `#${look.icon}`);
   setText(chip.querySelector(".chip-label"), look.label);
 }
 

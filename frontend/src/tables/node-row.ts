@@ -8,11 +8,11 @@ import { field, setAttribute, setChip, setMeter, setOptionalText, setText, setTi
 export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void {
   const { words } = page.settings;
   setAttribute(row, "data-state", node.state);
-  setChip(field(row, "state"), words.nodeStates[node.state], page.sprite);
+  setChip(field(row, "state"), words.nodeStates[node.state]);
   setMeter(field(row, "cpu"), node.cpu ?? 0, wholePercent(node.cpu));
   setMeter(field(row, "memory"), node.memory?.percent ?? 0, wholePercent(node.memory?.percent));
   setMeter(field(row, "disk"), node.disk?.percent ?? 0, wholePercent(node.disk?.percent));
-  setText(field(row, "slots"), `${node.running} / ${node.slots}`);
+  setText(field(row, "slots"), node.slots > 0 ? `${node.running} / ${node.slots}` : "–");
   const link = field(row, "link");
   setAttribute(link, "data-link", node.link.state);
   setText(link, latency(node.link.rttMs));
@@ -33,7 +33,7 @@ export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): voi
   setText(name, node.name);
   setAttribute(name, "href", page.nodeUrl(node.id));
   setAttribute(field(row, "role"), "data-role", node.role);
-  setAttribute(row.querySelector(".role-icon use"), "href", `${page.sprite}#${look.icon}`);
+  setAttribute(row.querySelector(".role-icon use"), "href", `#${look.icon}`);
   setText(field(row, "roleName"), look.label);
   setOptionalText(field(row, "parent"), node.parent ? `↳ ${node.parent}` : "");
 }

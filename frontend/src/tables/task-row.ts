@@ -12,8 +12,8 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   setText(field(row, "place"), view.place);
   setOptionalText(field(row, "attempt"), view.attempt);
   setOptionalText(field(row, "note"), view.note);
-  setChip(field(row, "state"), view.state, page.sprite);
-  setChip(field(row, "health"), view.health, page.sprite);
+  setChip(field(row, "state"), view.state);
+  setChip(field(row, "health"), view.health);
   const progress = field(row, "progress");
   setHidden(progress, view.progress === null);
   if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);

@@ -107,7 +107,7 @@ function packShelves(slabs: readonly Slab[], aspect: number): Slab[][] {
   const widest = Math.max(0, ...slabs.map((slab) => slab.width));
   const oneShelf = slabs.reduce((sum, slab) => sum + slab.width + BLOCK_GAP, 0);
   // A single row of a few Masters is the picture that everybody knows; it is kept while it is legible.
-  const limit = oneShelf <= 1500 ? oneShelf : Math.max(widest, Math.sqrt(area * aspect));
+  const limit = oneShelf <= 1500 ? oneShelf : Math.max(widest, 1.15 * Math.sqrt(area * aspect));
   const shelves: Slab[][] = [];
   let used = 0;
   for (const slab of slabs) {

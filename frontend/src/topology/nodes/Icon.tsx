@@ -1,10 +1,8 @@
-import { useIsland } from "../context";
-
+/** A picture of the page's sprite; always beside a word, so it is hidden from screen readers. */
 export function Icon({ name }: { name: string }) {
-  const { bridge } = useIsland();
   return (
     <svg className="icon" aria-hidden="true">
-      <use href={`${bridge.sprite}#${name}`} />
+      <use href={`#${name}`} />
     </svg>
   );
 }

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { Fleet } from "../src/app/fleet";
+import { alert, node, task } from "./samples";
+
+describe("nodes", () => {
+  it("takes new figures without losing the rest", () => {
+    const fleet = new Fleet({ nodes: [node("a", { slots: 7 })] });
+    fleet.applyMetrics({ type: "METRICS", at: 5000, node: "a", cpu: 99, memory: null, disk: null, load: 3, linkRttMs: null });
+
+    expect(fleet.nodes.get("a")).toMatchObject({ cpu: 99, load: 3, slots: 7, lastSeenAt: 5000, link: { state: "ok", rttMs: 1 } });
+  });
+
+  it("ignores figures of a node that it has not heard of", () => {
+    const fleet = new Fleet();
+    fleet.applyMetrics({ type: "METRICS", at: 1, node: "a", cpu: 1, memory: null, disk: null, load: 1, linkRttMs: null });
+
+    expect(fleet.nodes.size).toBe(0);
+  });
+
+  it("makes tasks unknown while their node is out of sight, and known again after", () => {
+    const fleet = new Fleet({ nodes: [node("a")], tasks: [task("1", { node: "a" }), task("2", { node: "a", state: "succeeded" })] });
+    const changed: string[] = [];
+    fleet.onChange("tasks", (id) => changed.push(id));
+
+    fleet.applyNode(node("a", { state: "suspect", stateSince: 7 }));
+    expect(fleet.tasks.get("1")).toMatchObject({ nodeState: "suspect", unknownSince: 7 });
+    fleet.applyNode(node("a", { state: "offline", stateSince: 9 }));
+    expect(fleet.tasks.get("1")?.unknownSince).toBe(7);
+    fleet.applyNode(node("a", { state: "online", stateSince: 11 }));
+
+    expect(fleet.tasks.get("1")?.unknownSince).toBeNull();
+    expect(fleet.tasks.get("2")?.unknownSince).toBeNull();
+    expect(changed).toEqual(["1", "1", "1"]);
+  });
+});
+
+describe("snapshots", () => {
+  it("forgets what a snapshot does not name, and leaves kinds alone that it does not hold", () => {
+    const fleet = new Fleet({ nodes: [node("a"), node("b")], tasks: [task("1")] });
+    const replaced: string[] = [];
+    fleet.onReplace("nodes", () => replaced.push("nodes"));
+    fleet.onReplace("tasks", () => replaced.push("tasks"));
+
+    fleet.replace({ nodes: [node("b")] });
+
+    expect([...fleet.nodes.keys()]).toEqual(["b"]);
+    expect(fleet.tasks.size).toBe(1);
+    expect(replaced).toEqual(["nodes"]);
+  });
+
+  it("learns rows of a list without overwriting what was pushed", () => {
+    const fleet = new Fleet({ tasks: [task("1", { state: "paused" })] });
+    fleet.learnTasks([task("1"), task("2")]);
+
+    expect(fleet.tasks.get("1")?.state).toBe("paused");
+    expect(fleet.tasks.has("2")).toBe(true);
+  });
+});
+
+it("keeps open alerts only", () => {
+  const fleet = new Fleet({ alerts: [alert("1"), alert("2", { resolvedAt: 5 })] });
+  fleet.applyAlert(alert("3", { level: "error" }));
+  expect([...fleet.alerts.keys()]).toEqual(["1", "3"]);
+
+  fleet.applyAlert(alert("3", { resolvedAt: 9 }));
+  expect([...fleet.alerts.keys()]).toEqual(["1"]);
+});
+
+it("counts the key figures", () => {
+  const fleet = new Fleet({
+    nodes: [node("a", { cpu: 20 }), node("b", { cpu: 60 }), node("c", { cpu: null }), node("d", { state: "offline", cpu: 100 })],
+    tasks: [
+      task("1"),
+      task("2", { state: "paused" }),
+      task("3", { state: "pending" }),
+      task("4", { health: "waiting" }),
+      task("5", { state: "failed" }),
+    ],
+    alerts: [alert("1"), alert("2", { level: "error" })],
+  });
+
+  expect(fleet.figures()).toEqual({
+    nodes: 4,
+    online: 3,
+    running: 3,
+    queued: 1,
+    waiting: 1,
+    alerts: 2,
+    errors: 1,
+    cpu: 40,
+    busiest: { node: "b", cpu: 60 },
+  });
+});
+
+it("forgets the oldest of many finished tasks, never one that lives", () => {
+  const fleet = new Fleet({ tasks: [task("live")] });
+  for (let count = 0; count < 700; count += 1) fleet.applyTask(task(`t${count}`, { state: "succeeded", endedAt: count }));
+
+  expect(fleet.tasks.size).toBeLessThanOrEqual(601);
+  expect(fleet.tasks.has("live")).toBe(true);
+  expect(fleet.tasks.has("t0")).toBe(false);
+  expect(fleet.tasks.has("t699")).toBe(true);
+});

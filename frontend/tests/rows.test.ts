@@ -1,0 +1,141 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { GapFinder } from "../src/logs/gaps";
+import type { LogLine } from "../src/logs/line";
+import { setChip, setMeter, setText } from "../src/tables/cells";
+import { LiveRows } from "../src/tables/live-rows";
+
+interface Item {
+  id: string;
+  text: string;
+  isDone?: boolean;
+}
+
+const items = new Map<string, Item>();
+let counts: number[] = [];
+let wanted = true;
+let rows: LiveRows<Item>;
+
+beforeEach(() => {
+  items.clear();
+  counts = [];
+  wanted = true;
+  document.body.innerHTML = `<table><tbody id="b"></tbody></table><template id="t"><table><tbody><tr data-id=""><td data-field="text"></td><td><input></td></tr></tbody></table></template>`;
+  rows = new LiveRows<Item>({
+    body: () => document.getElementById("b"),
+    template: document.getElementById("t") as HTMLTemplateElement,
+    idAttribute: "data-id",
+    get: (id) => items.get(id),
+    patch: (row, item) => setText(row.querySelector("[data-field]"), item.text),
+    name: (row, item) => row.setAttribute("data-id", item.id),
+    isWanted: () => wanted,
+    place: "first",
+    maxRows: 3,
+    isExpendable: (item) => item.isDone === true,
+    onCount: (count) => counts.push(count),
+  });
+});
+
+const put = (id: string, text = id, isDone = false): void => {
+  items.set(id, { id, text, isDone });
+  rows.update(id);
+};
+const shown = (): string[] => [...document.querySelectorAll("#b tr")].map((row) => row.textContent ?? "");
+
+describe("live rows", () => {
+  it("puts new ones first and patches known ones in place, with the focus where it was", () => {
+    put("a");
+    put("b");
+    const row = document.querySelector<HTMLElement>('[data-id="a"]');
+    const input = row?.querySelector("input");
+    input?.focus();
+
+    put("a", "changed");
+
+    expect(shown()).toEqual(["b", "changed"]);
+    expect(document.querySelector('[data-id="a"]')).toBe(row);
+    expect(document.activeElement).toBe(input);
+  });
+
+  it("drops what may go when there are too many, never what is in use", () => {
+    put("a", "a", true);
+    put("b", "b", true);
+    put("c");
+    document.querySelector<HTMLElement>('[data-id="a"] input')?.focus();
+    put("d");
+
+    expect(shown()).toEqual(["d", "c", "a"]);
+  });
+
+  it("keeps more rows than wanted rather than one that still lives", () => {
+    for (const id of ["a", "b", "c", "d"]) put(id);
+
+    expect(shown()).toHaveLength(4);
+  });
+
+  it("makes no row in a list that is narrowed, but keeps its rows true", () => {
+    put("a");
+    wanted = false;
+    put("b");
+    put("a", "new");
+
+    expect(shown()).toEqual(["new"]);
+  });
+
+  it("takes over a snapshot", () => {
+    put("a");
+    put("b");
+    items.clear();
+    items.set("b", { id: "b", text: "B" });
+    items.set("c", { id: "c", text: "C" });
+
+    rows.updateAll(items.keys());
+
+    expect(shown()).toEqual(["C", "B"]);
+    expect(counts.at(-1)).toBe(2);
+  });
+});
+
+describe("cells", () => {
+  it("are touched only when something differs", async () => {
+    document.body.innerHTML = `<span class="chip"><svg><use></use></svg><span class="chip-label"></span></span><span id="m"><progress max="100"></progress><span></span></span>`;
+    const chip = document.querySelector<HTMLElement>(".chip");
+    const meter = document.querySelector<HTMLElement>("#m");
+    const look = { label: "Running", icon: "loader", tone: "busy" as const };
+    setChip(chip, look);
+    setMeter(meter, 40, "40%");
+    const changes: MutationRecord[] = [];
+    const observer = new MutationObserver((records) => changes.push(...records));
+    observer.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+
+    setChip(chip, look);
+    setMeter(meter, 40, "40%");
+    changes.push(...observer.takeRecords());
+
+    expect(chip?.outerHTML).toContain('href="#loader"');
+    expect(meter?.textContent).toBe("40%");
+    expect(changes).toEqual([]);
+    setChip(chip, null);
+    expect(chip?.hasAttribute("hidden")).toBe(true);
+  });
+});
+
+describe("gaps", () => {
+  const line = (number: number, attempt = 1): LogLine => ({ id: `${attempt}.${number}`, number, attempt, atMs: 1, level: "info", stream: "stdout", node: "n", task: "t", text: "x" });
+  const drawn = (finder: GapFinder, ...lines: LogLine[]): string[] => finder.drawn(lines).map((row) => (row.isGap ? row.text : row.id));
+
+  it("are drawn where numbers do not follow, not at the start and not between attempts", () => {
+    const finder = new GapFinder((missing) => `${missing} missing`);
+
+    expect(drawn(finder, line(5), line(6), line(10))).toEqual(["1.5", "1.6", "3 missing", "1.10"]);
+    expect(drawn(finder, line(11), line(11), line(3))).toEqual(["1.11", "1.11", "1.3"]);
+    expect(drawn(finder, line(1, 2), line(2, 2))).toEqual(["2.1", "2.2"]);
+  });
+
+  it("are not drawn twice when another word has said so", () => {
+    const finder = new GapFinder(String);
+    drawn(finder, line(1));
+    finder.forget();
+
+    expect(drawn(finder, line(9))).toEqual(["1.9"]);
+  });
+});

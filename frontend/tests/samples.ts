@@ -1,0 +1,104 @@
+/** Things as the server sends them, for the tests. */
+
+import type { Words } from "../src/app/settings";
+import { Texts } from "../src/app/words";
+import type { AlertInfo, NodeStatus, TaskInfo } from "../src/live/messages";
+
+export function node(id: string, extra: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    id,
+    name: id,
+    role: "master",
+    parent: "",
+    state: "online",
+    stateSince: 1000,
+    cpu: 10,
+    memory: { used: 1, total: 2, percent: 50 },
+    disk: null,
+    load: 0.5,
+    link: { state: "ok", rttMs: 1 },
+    lastSeenAt: 1000,
+    capabilities: {},
+    slots: 4,
+    running: 0,
+    base: false,
+    ...extra,
+  };
+}
+
+export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
+  return {
+    id,
+    name: `task ${id}`,
+    project: "shop",
+    node: "master-1",
+    targetNode: "",
+    state: "running",
+    health: "healthy",
+    attempt: 1,
+    progress: null,
+    message: "",
+    exitCode: null,
+    pendingReason: "",
+    command: "make",
+    acceptsInput: false,
+    partialPause: false,
+    suppressedLines: 0,
+    createdBy: "ada",
+    createdAt: 1000,
+    startedAt: 2000,
+    endedAt: null,
+    nodeState: "online",
+    unknownSince: null,
+    ...extra,
+  };
+}
+
+export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
+  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", openedAt: 1, resolvedAt: null, ...extra };
+}
+
+const look = (label: string) => ({ label, icon: "x", tone: "good" as const });
+
+export const words: Words = {
+  nodeStates: { online: look("Online"), suspect: look("Suspect"), offline: look("Offline") },
+  taskStates: {
+    pending: look("Queued"),
+    dispatched: look("Starting"),
+    running: look("Running"),
+    paused: look("Paused"),
+    succeeded: look("Done"),
+    failed: look("Failed"),
+    cancelled: look("Cancelled"),
+    timed_out: look("Timed out"),
+    lost: look("Lost"),
+  },
+  taskHealth: { quiet: look("Quiet"), waiting: look("Waiting"), stalled: look("Stalled") },
+  unknown: look("Unknown"),
+  nodeRoles: { leader: look("Leader"), master: look("Master"), edge: look("Edge") },
+  actions: { pause: look("Pause"), resume: look("Resume"), cancel: look("Cancel"), retry: look("Retry"), input: look("Answer") },
+  commandStates: { pending: "waiting", sent: "sent", acked: "received", succeeded: "done", failed: "failed", expired: "expired", unknown: "unknown" },
+  offered: {
+    pause: ["running"],
+    resume: ["paused"],
+    input: ["running"],
+    retry: ["succeeded", "failed", "cancelled", "timed_out", "lost"],
+    cancel: ["pending", "dispatched", "running", "paused"],
+  },
+};
+
+export const texts = new Texts("en", {
+  "task.unknownSince": "unknown since {time}",
+  "task.anyNode": "any node",
+  "task.partialPause": "partly paused",
+  "task.exitCode": "exit code {code}",
+  "task.signal": "signal {number}",
+  "log.newLines.one": "1 new line",
+  "log.newLines.other": "{count} new lines",
+  "link.connecting": "Connecting",
+  "link.live": "Live",
+  "link.liveLatency": "Live · {latency}",
+  "link.waiting": "Reconnecting in {seconds} s",
+  "link.silent": "Silent since {time}",
+  "link.login": "Log in",
+});

@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Outcome, Requests } from "../src/app/requests";
+import { namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
+import type { CommandInfo } from "../src/live/messages";
+import { matches } from "../src/palette/match";
+import { taskView } from "../src/tables/task-view";
+import { node, task, texts, words } from "./samples";
+
+describe("a task's row", () => {
+  const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), words, texts, 0);
+
+  it("shows the state, and a health that a person should know of", () => {
+    expect(view({})).toMatchObject({ state: words.taskStates.running, health: null, place: "shop · master-1", attempt: "" });
+    expect(view({ health: "stalled" }).health).toBe(words.taskHealth.stalled);
+    expect(view({ health: "stalled", state: "paused" }).health).toBeNull();
+    expect(view({ attempt: 3 }).attempt).toBe("#3");
+  });
+
+  it("never calls a task running that nobody can see", () => {
+    const unseen = view({ unknownSince: new Date(1970, 0, 1, 12, 3, 4).getTime(), health: "stalled" });
+
+    expect(unseen.state).toBe(words.unknown);
+    expect(unseen.health).toBeNull();
+    expect(unseen.note).toMatch(/^Running · unknown since /);
+  });
+
+  it.each([
+    [{ state: "pending" as const, pendingReason: "no slot", message: "old" }, "no slot"],
+    [{ state: "paused" as const, partialPause: true, message: "m" }, "partly paused"],
+    [{ state: "running" as const, message: "linking" }, "linking"],
+    [{ state: "failed" as const, exitCode: 2 }, "exit code 2"],
+    [{ state: "failed" as const, exitCode: -9 }, "signal 9"],
+    [{ state: "failed" as const }, ""],
+    [{ state: "succeeded" as const, exitCode: 0 }, ""],
+  ])("says what matters: %o", (extra, note) => {
+    expect(view(extra).note).toBe(note);
+  });
+
+  it("says where a task goes when it is nowhere yet", () => {
+    expect(view({ node: "", targetNode: "" }).place).toBe("shop · any node");
+    expect(view({ node: "", targetNode: "edge-1", project: "" }).place).toBe("edge-1");
+  });
+
+  it.each([
+    [{ state: "running" as const }, ["pause", "cancel"]],
+    [{ state: "running" as const, acceptsInput: true }, ["pause", "input", "cancel"]],
+    [{ state: "paused" as const, acceptsInput: true }, ["resume", "cancel"]],
+    [{ state: "pending" as const }, ["cancel"]],
+    [{ state: "lost" as const }, ["retry"]],
+  ])("offers what can be done: %o", (extra, actions) => {
+    expect([...view(extra).actions].sort()).toEqual([...actions].sort());
+  });
+});
+
+describe("requests on their way", () => {
+  const outcomes: Outcome[] = [];
+  const show = (outcome: Outcome): void => void outcomes.push(outcome);
+  const command = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
+    id: "c",
+    kind: "pause",
+    task: "1",
+    attempt: 1,
+    node: "n",
+    state,
+    code: "",
+    message: "",
+    ref: "r",
+    actor: "ada",
+    ...extra,
+  });
+  let requests: Requests;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    outcomes.length = 0;
+    requests = new Requests(() => "r");
+    requests.note(show);
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it("is followed to its end, and then no further", () => {
+    requests.accepted({ type: "ACCEPTED", ref: "r", task: "1", command: "c" });
+    for (const state of ["sent", "acked", "succeeded"] as const) requests.commandChanged(command(state));
+    requests.commandChanged(command("failed"));
+
+    expect(outcomes).toEqual([
+      { kind: "asked" },
+      { kind: "progress", state: "pending" },
+      { kind: "progress", state: "sent" },
+      { kind: "progress", state: "acked" },
+      { kind: "done", task: "1" },
+    ]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("ends with the Leader's word where there is no command", () => {
+    requests.accepted({ type: "ACCEPTED", ref: "r", task: "new", command: "" });
+
+    expect(outcomes.at(-1)).toEqual({ kind: "done", task: "new" });
+  });
+
+  it.each([
+    ["failed" as const, "busy", "no slot", "no slot"],
+    ["expired" as const, "expired", "", "expired"],
+    ["unknown" as const, "", "", ""],
+  ])("says why it %s", (state, code, message, reason) => {
+    requests.commandChanged(command(state, { code, message }));
+
+    expect(outcomes.at(-1)).toEqual({ kind: "failed", state, reason });
+  });
+
+  it("says that it was refused, and knows its own refs only", () => {
+    expect(requests.refused("other", "no")).toBe(false);
+    expect(requests.refused("r", "no")).toBe(true);
+    expect(outcomes.at(-1)).toEqual({ kind: "failed", state: "refused", reason: "no" });
+  });
+
+  it("does not wait for ever", () => {
+    vi.advanceTimersByTime(60_000);
+
+    expect(outcomes.at(-1)).toEqual({ kind: "no-answer" });
+  });
+});
+
+describe("the new task form", () => {
+  const fields: RunFields = {
+    kind: "named",
+    node: "",
+    project: "shop",
+    task: "test",
+    command: "",
+    isShell: false,
+    name: " nightly ",
+    timeout: "",
+    stall: "",
+    folder: "",
+    environment: "",
+    closeInput: false,
+  };
+
+  it("asks for a named task with nothing that it does not need", () => {
+    expect(runRequest(fields)).toEqual({ project: "shop", node: "", name: "nightly", namedTask: "test" });
+    expect(runRequest({ ...fields, timeout: "60", stall: "5", closeInput: true })).toMatchObject({ timeoutSeconds: 60, stallAfterSeconds: 5, closeInput: true });
+    expect(runRequest({ ...fields, task: "" })).toBe("run.noProjects");
+  });
+
+  it("asks for a command as words or as a line for a shell", () => {
+    const command = { ...fields, kind: "command" as const, command: "make 'a b' | tee x" };
+
+    expect(runRequest(command)).toMatchObject({ argv: ["make", "a b", "|", "tee", "x"] });
+    expect(runRequest({ ...command, isShell: true })).toMatchObject({ shellLine: "make 'a b' | tee x" });
+    expect(runRequest({ ...command, folder: "/tmp", environment: "A=1\n\nB=x=y" })).toMatchObject({ workingDirectory: "/tmp", environment: { A: "1", B: "x=y" } });
+  });
+
+  it.each([
+    [{ command: " " }, "run.needsCommand"],
+    [{ command: "echo 'a" }, "run.unclosedQuote"],
+    [{ command: "ls", project: "" }, "run.needsNode"],
+    [{ command: "ls", environment: "A" }, "run.badEnvironment"],
+  ])("says what is wrong: %o", (extra, problem) => {
+    expect(runRequest({ ...fields, kind: "command", ...extra })).toBe(problem);
+  });
+
+  it.each([
+    ["a  b\tc", ["a", "b", "c"]],
+    ["", []],
+    [`"a b" 'c "d"' e\\ f`, ["a b", 'c "d"', "e f"]],
+    [`a"b"c ''`, ["abc", ""]],
+    [`"x\\"y\\n"`, ['x"y\\n']],
+    ["a \\", null],
+    ['"a', null],
+  ])("splits %s as a shell does", (line, expected) => {
+    expect(splitWords(line)).toEqual(expected);
+  });
+
+  it("offers what the nodes offer", () => {
+    const named = (name: string, argv: string[]) => ({ name, argv, timeoutSeconds: 0, stallAfterSeconds: 0, description: "" });
+    const project = (name: string, tasks: ReturnType<typeof named>[]) => ({ name, path: "/", types: [], tasks });
+    const nodes = [
+      node("a", { capabilities: { projects: [project("shop", [named("test", ["make"])]), project("api", [])] } }),
+      node("b", { capabilities: { projects: [project("shop", [named("build", ["npm"]), named("test", ["other"])])] } }),
+      node("c"),
+    ];
+
+    expect(projectNames(nodes, "")).toEqual(["api", "shop"]);
+    expect(projectNames(nodes, "b")).toEqual(["shop"]);
+    expect(namedTasks(nodes, "", "shop").map((each) => [each.name, each.argv[0]])).toEqual([["build", "npm"], ["test", "make"]]);
+    expect(namedTasks(nodes, "b", "shop").map((each) => each.argv[0])).toEqual(["npm", "other"]);
+  });
+});
+
+it("finds commands by all words, beginnings first", () => {
+  const entry = (label: string) => ({ label, kind: "", icon: "", run: () => undefined });
+  const entries = ["Go to the logs", "edge-01 build", "build master", "rebuild"].map(entry);
+
+  expect(matches(entries, "build", 10).map((each) => each.label)).toEqual(["build master", "edge-01 build", "rebuild"]);
+  expect(matches(entries, "BUILD edge", 10).map((each) => each.label)).toEqual(["edge-01 build"]);
+  expect(matches(entries, "", 2)).toHaveLength(2);
+});
