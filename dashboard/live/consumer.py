@@ -14,6 +14,7 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
+from django.db import Error as DatabaseError
 
 from dashboard.live import origin, process, replies
 from dashboard.live.actions import Refused, act
@@ -39,8 +40,9 @@ _MAX_JOBS = 32
 _ABORT_SECONDS = 3.0
 _REACH_SECONDS = 2.0
 
-CLOSE_ERROR = 1011
-CLOSE_TRY_LATER = 1013
+# Daphne takes only 1000 and 3000 to 4999.
+CLOSE_ERROR = 4500
+CLOSE_TRY_LATER = 4503
 CLOSE_SLOW = 4008
 CLOSE_UNAUTHORIZED = 4401
 
@@ -189,6 +191,9 @@ class LiveConsumer(AsyncConsumer):
             job = await self._jobs.get()
             try:
                 await job()
+            except (DatabaseError, TimeoutError) as exc:
+                logger.warning("a dashboard cannot be served now: %s; its client comes back later", exc)
+                self._close(CLOSE_TRY_LATER)
             except Exception:
                 logger.exception("a dashboard's request failed; its socket is closed")
                 self._close(CLOSE_ERROR)

@@ -209,7 +209,8 @@ async def test_a_client_that_leaves_amid_a_burst_leaves_no_trace(
             await client.until("SNAPSHOT")
             closing = asyncio.create_task(client.socket.close())
             for number in range(20):
-                daphne.call(lambda seq=turn * 20 + number + 1: live.broadcaster.publish([big(seq, 100)]))
+                feed_of(live).seq = turn * 20 + number + 1
+                daphne.call(lambda: live.broadcaster.publish([big(feed_of(live).seq, 100)]))
                 await asyncio.sleep(0)
             await closing
 

@@ -244,7 +244,8 @@ class open_client:
     """`async with open_client(url, token) as client`: authenticated unless `token` is None."""
 
     def __init__(self, url: str, token: str | None = "admin", *, batch: bool = False, **options: Any) -> None:
-        self._connect = connect(url, max_size=None, **options)
+        # Unlimited: with a full queue the library stops reading, and even closing then waits for its time-out.
+        self._connect = connect(url, max_size=None, max_queue=None, **options)
         self._token = token
         self._batch = batch
 
