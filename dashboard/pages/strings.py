@@ -30,7 +30,6 @@ def _tasks() -> dict[str, str]:
     return {
         "task.unknownSince": _("unknown since {time}"),
         "task.anyNode": _("any node"),
-        "task.attempt": _("attempt {number}"),
         "task.partialPause": _("Paused in part: something of it still runs."),
         "task.exitCode": _("exit code {code}"),
         "task.signal": _("ended by signal {number}"),
@@ -88,10 +87,9 @@ def _logs() -> dict[str, str]:
         "log.gapUnknown": _("Lines are missing here"),
         "log.dropped": _("Only the newest {count} lines are kept on this page."),
         "log.loading": _("Loading older lines …"),
-        "log.loadFailed": _("The log could not be loaded. It is tried again when you scroll."),
+        "log.loadFailed": _("Older lines could not be loaded. Scroll to try again."),
         "log.empty": _("No output yet."),
         "log.noMatch": _("No line passes the filter."),
-        "log.attempt": _("— attempt {number} —"),
     }
 
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type LinkStatus, LiveClient, type LiveOptions, type Socket, TicketError } from "../src/live/client";
+import { LiveClient } from "../src/live/client";
+import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "../src/live/link";
 import type { ServerMessage } from "../src/live/messages";
 
 class FakeSocket implements Socket {

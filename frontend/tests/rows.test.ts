@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { GapFinder } from "../src/logs/gaps";
+import { GapFinder, gapLine, mergedLines } from "../src/logs/gaps";
 import type { LogLine } from "../src/logs/line";
 import { setChip, setMeter, setText } from "../src/tables/cells";
 import { LiveRows } from "../src/tables/live-rows";
@@ -129,6 +129,13 @@ describe("gaps", () => {
     expect(drawn(finder, line(5), line(6), line(10))).toEqual(["1.5", "1.6", "3 missing", "1.10"]);
     expect(drawn(finder, line(11), line(11), line(3))).toEqual(["1.11", "1.11", "1.3"]);
     expect(drawn(finder, line(1, 2), line(2, 2))).toEqual(["2.1", "2.2"]);
+  });
+
+  it("close when the missing lines come after all", () => {
+    const merged = mergedLines([line(1), gapLine("g", "2 missing"), line(4)], [line(3), line(2), line(4)]);
+
+    expect(merged.map((each) => each.number)).toEqual([1, 2, 3, 4]);
+    expect(merged.some((each) => each.isGap)).toBe(false);
   });
 
   it("are not drawn twice when another word has said so", () => {

@@ -1,6 +1,7 @@
 /** Starts a page: reads what the server rendered, opens the live link, and ties the two together. */
 
-import { LiveClient, type Socket } from "../live/client";
+import { LiveClient } from "../live/client";
+import type { Socket } from "../live/link";
 import { ticketSource } from "../live/ticket";
 import { LogPanel } from "../logs/panel";
 import { Palette } from "../palette/palette";

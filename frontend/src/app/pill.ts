@@ -1,6 +1,6 @@
 /** The words about the link: live with its latency, on its way, waiting, or silent since when. Never hides that data is old. */
 
-import type { LinkStatus } from "../live/client";
+import type { LinkStatus } from "../live/link";
 import { setAttribute, setHidden, setText } from "../tables/cells";
 import { element, type Page } from "./page";
 import type { Texts } from "./words";

@@ -5,8 +5,10 @@
  * break it asks for exactly what it missed, and gets that or a SNAPSHOT.
  */
 
+import { Acknowledger } from "./acknowledger";
 import { Backoff } from "./backoff";
 import { FeedPosition } from "./cursor";
+import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "./link";
 import {
   type ClientMessage,
   type Cursor,
@@ -16,46 +18,6 @@ import {
   type ServerMessage,
 } from "./messages";
 
-export type LinkStatus =
-  | { kind: "connecting" }
-  | { kind: "live"; pushMs: number | null }
-  | { kind: "silent"; since: number }
-  | { kind: "waiting"; retryAt: number }
-  | { kind: "closed"; reason: "login" | "forbidden" };
-
-/** A ticket could not be had: `login` = the person must log in again, `network` = try later. */
-export class TicketError extends Error {
-  readonly reason: "login" | "forbidden" | "network";
-
-  constructor(reason: "login" | "forbidden" | "network") {
-    super(reason);
-    this.reason = reason;
-  }
-}
-
-/** The part of a WebSocket that is used. */
-export interface Socket {
-  readonly readyState: number;
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: string }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
-  send(text: string): void;
-  close(code?: number): void;
-}
-
-export interface LiveOptions {
-  topics: readonly string[];
-  /** The page's own position: what the server rendered. */
-  start?: Cursor;
-  openSocket: () => Socket;
-  /** A ticket for AUTH; `fresh` = the last one was refused. Raises `TicketError`. */
-  ticket: (fresh: boolean) => Promise<string>;
-  now?: () => number;
-  random?: () => number;
-  /** Runs what has arrived, once per frame on screen. */
-  schedule?: (flush: () => void) => void;
-}
-
 type Handler<T extends MessageType> = (message: MessageOf<T>) => void;
 type Timer = ReturnType<typeof setTimeout>;
 
@@ -63,7 +25,6 @@ const OPEN = 1;
 const SESSION_OVER = 4401;
 const FORBIDDEN = 4403;
 const SILENT_CLOSE = 4000;
-const ACK_INTERVAL_MS = 250;
 const WATCH_INTERVAL_MS = 1000;
 const LATENCY_INTERVAL_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
@@ -74,6 +35,7 @@ export class LiveClient {
   readonly #options: Required<Omit<LiveOptions, "start">>;
   readonly #backoff: Backoff;
   readonly #position: FeedPosition;
+  readonly #acks: Acknowledger;
   readonly #handlers = new Map<MessageType, Set<(message: ServerMessage) => void>>();
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
@@ -86,21 +48,18 @@ export class LiveClient {
   #heardAt = 0;
   #pingedAt = 0;
   #pushMs: number | null = null;
-  #hasUnheardLatency = false;
   #needsFreshTicket = false;
   #wasRefusedOnce = false;
-  #ackedSeq = "";
-  #appliedAt = 0;
   /** Counts connection tries, so that one that was overtaken while it waited for its ticket gives up. */
   #attempt = 0;
   #retryTimer: Timer | undefined;
-  #ackTimer: Timer | undefined;
   #watchTimer: Timer | undefined;
 
   constructor(options: LiveOptions) {
     this.#options = { now: Date.now, random: Math.random, schedule: (flush) => setTimeout(flush, 16), ...options };
     this.#backoff = new Backoff(this.#options.random);
     this.#position = new FeedPosition(options.start);
+    this.#acks = new Acknowledger((message) => this.#transmit(message), this.#options.now);
   }
 
   get status(): LinkStatus {
@@ -153,8 +112,7 @@ export class LiveClient {
     const queue = this.#queue;
     this.#queue = [];
     for (const message of queue) this.#apply(message);
-    this.#appliedAt = this.#options.now();
-    this.#acknowledgeSoon();
+    this.#acks.applied(this.#position.cursor);
   }
 
   /** False when there is no authenticated link: nothing was sent and nothing will be. */
@@ -245,26 +203,6 @@ export class LiveClient {
     }
   }
 
-  #acknowledgeSoon(): void {
-    if (this.#ackTimer !== undefined) return;
-    this.#ackTimer = setTimeout(() => {
-      this.#ackTimer = undefined;
-      this.#acknowledge();
-    }, ACK_INTERVAL_MS);
-    // The first of a burst is acknowledged at once: it is the measured push latency.
-    this.#acknowledge();
-  }
-
-  #acknowledge(): void {
-    const cursor = this.#position.cursor;
-    if (cursor === null || cursor.seq === this.#ackedSeq) return;
-    // How long this ACK was held back is not the push's latency.
-    const heldMs = this.#options.now() - this.#appliedAt;
-    if (!this.#transmit({ type: "ACK", cursor, heldMs })) return;
-    this.#ackedSeq = cursor.seq;
-    this.#hasUnheardLatency = true;
-  }
-
   #watch(): void {
     const now = this.#options.now();
     const silentMs = now - this.#heardAt;
@@ -277,14 +215,14 @@ export class LiveClient {
       if (this.#status.kind !== "silent") this.#setStatus({ kind: "silent", since: this.#heardAt });
     } else {
       // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
-      const wait = this.#hasUnheardLatency ? LATENCY_INTERVAL_MS : this.#heartbeatMs;
+      const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#heartbeatMs;
       if (now - this.#pingedAt >= wait) this.#ping();
     }
   }
 
   #ping(): void {
     this.#pingedAt = this.#options.now();
-    this.#hasUnheardLatency = false;
+    this.#acks.forgetNews();
     this.#transmit({ type: "PING" });
   }
 
@@ -310,8 +248,7 @@ export class LiveClient {
 
   #stopTimers(): void {
     clearInterval(this.#watchTimer);
-    clearTimeout(this.#ackTimer);
-    this.#ackTimer = undefined;
+    this.#acks.stop();
   }
 
   #transmit(message: ClientMessage): boolean {

@@ -156,15 +156,11 @@ export interface Snapshot extends Positioned {
   logs?: LogBatch[];
 }
 
-export interface Gap extends Partial<Positioned> {
+/** Log lines that were not sent because this page read too slowly. */
+export interface Gap {
   type: "GAP";
   reason?: string;
-  node?: string;
-  task?: string;
-  attempt?: number;
-  /** Lines that are missing. */
   skipped?: number | string;
-  lines?: number | string;
 }
 
 export type ServerMessage =

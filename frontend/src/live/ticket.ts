@@ -1,6 +1,6 @@
 /** The short-lived ticket that AUTH carries: the one in the page first, later ones from the server. */
 
-import { TicketError } from "./client";
+import { TicketError } from "./link";
 
 const LIFETIME_MS = 45_000;
 

@@ -27,6 +27,10 @@ export class LogBuffer {
     return this.#visible;
   }
 
+  get lines(): readonly LogLine[] {
+    return this.#lines;
+  }
+
   get size(): number {
     return this.#lines.length;
   }
@@ -73,16 +77,16 @@ export class LogBuffer {
     return visible.length;
   }
 
+  /** Puts these rows in the place of all that are here. */
+  replace(lines: readonly LogLine[]): void {
+    this.#lines = [...lines];
+    this.#known = new Set(lines.map((line) => line.id));
+    this.#visible = this.#lines.filter(this.#filter);
+  }
+
   setFilter(filter: LineFilter): void {
     this.#filter = filter;
     this.#visible = this.#lines.filter(filter);
-  }
-
-  clear(): void {
-    this.#lines = [];
-    this.#visible = [];
-    this.#known.clear();
-    this.#dropped = 0;
   }
 
   #unknown(lines: readonly LogLine[]): LogLine[] {

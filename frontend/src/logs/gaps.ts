@@ -36,6 +36,13 @@ export class GapFinder {
   }
 }
 
+/** The lines of two sources as one log in the order of their numbers, without drawn gaps. */
+export function mergedLines(present: readonly LogLine[], more: readonly LogLine[]): LogLine[] {
+  const byNumber = new Map<string, LogLine>();
+  for (const line of [...present, ...more]) if (!line.isGap) byNumber.set(`${line.attempt}.${line.number}`, line);
+  return [...byNumber.values()].sort((a, b) => a.attempt - b.attempt || a.number - b.number);
+}
+
 /** A row that says that something is missing; `beside` is the line whose place it shares. */
 export function gapLine(id: string, text: string, beside?: Partial<LogLine>): LogLine {
   return {

@@ -5,7 +5,7 @@ import type { LogBatch } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { LogBuffer } from "./buffer";
 import { choiceOf, lineFilter } from "./filter";
-import { GapFinder, gapLine } from "./gaps";
+import { GapFinder, gapLine, mergedLines } from "./gaps";
 import { type LogLine, linesOf } from "./line";
 import { LogView } from "./view";
 
@@ -45,22 +45,39 @@ export class LogPanel {
     });
     element("log-more")?.addEventListener("click", () => this.#view.follow());
     this.#wireFilter();
-    page.live.on("LOG", (batch) => this.add([batch]));
-    page.live.on("GAP", (gap) => this.#missing(Number(gap.skipped ?? gap.lines ?? 0), gap.task));
-    page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.add(snapshot.logs));
+    page.live.on("LOG", (batch) => this.#add([batch]));
+    page.live.on("GAP", (gap) => this.#missing(Number(gap.skipped ?? 0)));
+    page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#add(snapshot.logs));
   }
 
   static wire(page: Page, initial: readonly LogBatch[]): LogPanel | null {
     const box = element("log");
     if (!box) return null;
     const panel = new LogPanel(page, box);
-    panel.add(initial);
+    panel.#show(initial);
     return panel;
   }
 
-  add(batches: readonly LogBatch[]): void {
+  #add(batches: readonly LogBatch[]): void {
+    const drawn = this.#show(batches);
+    // Skipped because this page was slow: the server still has them. What stays drawn after that is truly missing.
+    const gap = drawn.findIndex((row) => row.isGap);
+    const after = drawn[gap + 1];
+    if (gap >= 0 && after) void this.#load(after.number, (older) => this.#mend(older));
+  }
+
+  #show(batches: readonly LogBatch[]): LogLine[] {
     const lines = batches.flatMap((batch) => (this.#concerns(batch) ? linesOf(batch) : []));
-    if (lines.length > 0) this.#view.append(this.#task === "" ? lines : this.#gaps.drawn(lines));
+    if (lines.length === 0) return [];
+    const rows = this.#task === "" ? lines : this.#gaps.drawn(lines);
+    this.#view.append(rows);
+    return rows;
+  }
+
+  #mend(older: OlderLines): void {
+    const lines = mergedLines(this.#buffer.lines, older.logs.flatMap(linesOf));
+    this.#gaps.forget();
+    this.#view.replace(this.#gaps.drawn(lines));
   }
 
   /** Sets the node of the filter; "" = all. */
@@ -75,10 +92,9 @@ export class LogPanel {
     return this.#task === "" || (batch.task === this.#task && batch.attempt === this.#attempt);
   }
 
-  /** The server says that it left lines out. On a task's page the line numbers show a gap more exactly. */
-  #missing(lines: number, task: string | undefined): void {
-    if (this.#task !== "" && task !== this.#task) return;
-    this.#gaps.forget();
+  /** The server says that it left lines out. On a task's page the line numbers show that, and where. */
+  #missing(lines: number): void {
+    if (this.#task !== "") return;
     const { texts } = this.#page;
     const text = lines > 0 ? texts.count("log.gap", lines) : texts.say("log.gapUnknown");
     this.#gapCount += 1;
@@ -114,6 +130,7 @@ export class LogPanel {
     const isFiltered = visible.length !== size;
     const all = texts.count("log.lines", size);
     setText(element("log-count"), isFiltered ? texts.say("log.filtered", { shown: visible.length, count: size }) : all);
+    if (this.#buffer.dropped > 0) setText(element("log-note"), texts.say("log.dropped", { count: size }));
     const more = element("log-more");
     setHidden(more, this.#view.isFollowing || this.#view.unseen === 0);
     setText(more?.querySelector("span") ?? null, texts.count("log.newLines", this.#view.unseen));
@@ -123,25 +140,39 @@ export class LogPanel {
   }
 
   async #loadOlder(): Promise<void> {
-    const first = this.#buffer.first;
-    if (this.#isLoading || !this.#hasOlder || first === undefined) return;
-    this.#isLoading = true;
-    try {
-      const older = await this.#fetchOlder(first);
+    const { first } = this.#buffer;
+    if (!this.#hasOlder || first === undefined) return;
+    await this.#load(first.number, (older) => {
       this.#hasOlder = older.hasMore;
       this.#view.prepend(older.logs.flatMap(linesOf));
+    });
+  }
+
+  /** Lines just before a line number; one request at a time. */
+  async #load(before: number, then: (older: OlderLines) => void): Promise<void> {
+    if (this.#isLoading || this.#task === "") return;
+    this.#isLoading = true;
+    this.#note("log.loading");
+    try {
+      then(await this.#fetchLines(before));
+      this.#note("");
     } catch (error) {
       console.warn("older lines could not be loaded", error);
+      this.#note("log.loadFailed");
     } finally {
       this.#isLoading = false;
     }
   }
 
-  async #fetchOlder(first: LogLine): Promise<OlderLines> {
+  async #fetchLines(before: number): Promise<OlderLines> {
     const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(this.#task));
-    const query = new URLSearchParams({ attempt: String(this.#attempt), before: String(first.number) });
+    const query = new URLSearchParams({ attempt: String(this.#attempt), before: String(before) });
     const response = await fetch(`${address}?${query}`, { headers: { Accept: "application/json" } });
     if (!response.ok) throw new Error(`status ${response.status}`);
     return (await response.json()) as OlderLines;
+  }
+
+  #note(key: string): void {
+    setText(element("log-note"), key === "" ? "" : this.#page.texts.say(key));
   }
 }

@@ -85,9 +85,9 @@ export class LogView {
     this.#dirty();
   }
 
-  clear(): void {
-    this.#options.buffer.clear();
-    this.#unseen = 0;
+  /** Puts these rows in the place of all; the reader stays at the same height. */
+  replace(lines: readonly LogLine[]): void {
+    this.#options.buffer.replace(lines);
     this.#forgetRows();
     this.#dirty();
   }
@@ -95,12 +95,6 @@ export class LogView {
   follow(): void {
     this.#isFollowing = true;
     this.#unseen = 0;
-    this.#dirty();
-  }
-
-  toStart(): void {
-    this.#isFollowing = false;
-    this.#options.box.scrollTop = this.#lastTop = 0;
     this.#dirty();
   }
 

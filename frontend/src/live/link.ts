@@ -1,0 +1,43 @@
+/** Words between the live client and those who use it. */
+
+import type { Cursor } from "./messages";
+
+export type LinkStatus =
+  | { kind: "connecting" }
+  | { kind: "live"; pushMs: number | null }
+  | { kind: "silent"; since: number }
+  | { kind: "waiting"; retryAt: number }
+  | { kind: "closed"; reason: "login" | "forbidden" };
+
+/** A ticket could not be had: `login` = the person must log in again, `network` = try later. */
+export class TicketError extends Error {
+  readonly reason: "login" | "forbidden" | "network";
+
+  constructor(reason: "login" | "forbidden" | "network") {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** The part of a WebSocket that is used. */
+export interface Socket {
+  readonly readyState: number;
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: string }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+export interface LiveOptions {
+  topics: readonly string[];
+  /** The page's own position: what the server rendered. */
+  start?: Cursor;
+  openSocket: () => Socket;
+  /** A ticket for AUTH; `fresh` = the last one was refused. Raises `TicketError`. */
+  ticket: (fresh: boolean) => Promise<string>;
+  now?: () => number;
+  random?: () => number;
+  /** Runs what has arrived, once per frame on screen. */
+  schedule?: (flush: () => void) => void;
+}

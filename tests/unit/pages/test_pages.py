@@ -1,0 +1,363 @@
+"""Pages are read without the script too: what they say, to whom, and at what cost."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from nodes.models import Attempt
+from tests.unit.pages.conftest import add_node, add_task
+
+AsRole = Callable[[str], Client]
+
+PAGES = ["/", "/tasks/", "/tasks/t-1/", "/nodes/", "/nodes/master-1/", "/logs/", "/history/"]
+DOORS = [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt", "/live-ticket"]
+
+
+def text_of(response: HttpResponse) -> str:
+    return response.content.decode()
+
+
+def data_of(response: HttpResponse, name: str) -> Any:
+    found = re.search(rf'<script id="{name}" type="application/json">(.*?)</script>', text_of(response), re.S)
+    assert found
+    return json.loads(found[1])
+
+
+# --- who gets in ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize(("role", "expected"), [("viewer", 200), ("operator", 200), ("admin", 200), ("nobody", 403)])
+def test_every_page_asks_for_the_right_to_view(
+    cluster: None, as_role: AsRole, path: str, role: str, expected: int
+) -> None:
+    assert as_role(role).get(path).status_code == expected
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt"])
+def test_strangers_are_sent_to_the_login_page(cluster: None, client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("dashboard:login"))
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+def test_pages_are_only_read(cluster: None, as_role: AsRole, path: str, role: str) -> None:
+    assert as_role(role).post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/tasks/nope/", "/tasks/t-1/?attempt=7", "/nodes/nope/", "/tasks/nope/log", "/nope/"])
+def test_what_is_not_there_is_not_found(cluster: None, as_role: AsRole, path: str) -> None:
+    assert as_role("viewer").get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "shown", "hidden"),
+    [
+        ("viewer", ["role-viewer"], ["may-operate", "may-run-commands", 'id="new-task"', 'id="cancel-dialog"']),
+        ("operator", ["role-operator may-operate", 'id="new-task"'], ["may-run-commands", 'name="command"']),
+        ("admin", ["role-admin may-operate may-run-commands", 'name="command"'], []),
+    ],
+)
+def test_role_decides_what_is_offered(
+    cluster: None, as_role: AsRole, role: str, shown: list[str], hidden: list[str]
+) -> None:
+    text = text_of(as_role(role).get("/"))
+
+    assert [part for part in shown if part not in text] == []
+    assert [part for part in hidden if part in text] == []
+
+
+# --- what they say --------------------------------------------------------------------------------
+
+
+def test_overview_is_a_rendered_snapshot(cluster: None, as_role: AsRole) -> None:
+    response = as_role("viewer").get("/")
+    data = data_of(response, "page-data")
+
+    assert data["store"]
+    assert data["seq"].isdigit()
+    assert {node["id"] for node in data["nodes"]} == {"master-1", "master-2", "edge-1"}
+    assert {task["id"] for task in data["tasks"]} == {"t-1", "t-2", "t-3"}
+    assert [alert["message"] for alert in data["alerts"]] == ["master-2 is gone"]
+    assert len(data["logs"][0]["lines"]) >= 1
+    assert 'data-topics="nodes tasks alerts logs"' in text_of(response)
+
+
+def test_problems_come_first(cluster: None, as_role: AsRole) -> None:
+    text = text_of(as_role("viewer").get("/"))
+
+    assert text.index('id="node-master-2"') < text.index('id="node-master-1"') < text.index('id="node-edge-1"')
+    assert text.index('id="task-t-1"') < text.index('id="task-t-2"')
+
+
+def test_program_text_is_never_markup(cluster: None, as_role: AsRole) -> None:
+    add_task("t-4", message="</script><img src=x>", lines=0)
+    client = as_role("viewer")
+
+    for path in ("/", "/tasks/", "/tasks/t-4/", "/history/"):
+        text = text_of(client.get(path))
+        assert "<b>linking" not in text
+        assert "<img src=x>" not in text
+
+
+def test_task_of_an_unseen_node_is_not_called_running(cluster: None, as_role: AsRole) -> None:
+    add_task("t-5", node="master-2")
+
+    text = text_of(as_role("viewer").get("/tasks/t-5/"))
+
+    assert re.search(r'data-field="state" data-tone="warn".*?Unknown', text, re.S)
+
+
+def test_task_page_shows_state_command_and_log(cluster: None, as_role: AsRole) -> None:
+    response = as_role("viewer").get("/tasks/t-1/")
+    data = data_of(response, "page-data")
+
+    assert data["logs"][0]["lines"][0][1] == 1
+    assert [line[5] for line in data["logs"][0]["lines"]] == [f"\x1b[31mline {n}\x1b[0m" for n in (1, 2, 3)]
+    assert "42%" in text_of(response)
+    assert 'data-topics="nodes alerts task:t-1"' in text_of(response)
+    # Without the script: no control sequences.
+    assert '<span class="log-text">line 2</span>' in text_of(response)
+
+
+def test_log_is_paged_upwards_by_line_number(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 10)
+    add_task("t-6", lines=25)
+    client = as_role("viewer")
+
+    newest = data_of(client.get("/tasks/t-6/"), "page-data")["logs"][0]["lines"]
+    older = client.get("/tasks/t-6/log?before=16&attempt=1").json()
+    oldest = client.get("/tasks/t-6/log?before=6").json()
+
+    assert [line[1] for line in newest] == [*range(16, 26)]
+    assert [line[1] for line in older["logs"][0]["lines"]] == [*range(6, 16)]
+    assert [line[1] for line in oldest["logs"][0]["lines"]] == [*range(1, 6)]
+    assert (older["hasMore"], oldest["hasMore"]) == (True, False)
+
+
+def test_whole_log_comes_as_text(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 4)
+    add_task("t-6", lines=9)
+
+    response = as_role("viewer").get("/tasks/t-6/log.txt")
+
+    body = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    assert body.splitlines() == [f"\x1b[31mline {number}\x1b[0m" for number in range(1, 10)]
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["Content-Type"].startswith("text/plain")
+
+
+def test_retried_task_shows_each_attempt(cluster: None, as_role: AsRole) -> None:
+    task = add_task("t-7", state="running", attempt=2)
+    Attempt.objects.create(task=task, number=1, node_id="master-1", state="failed", created_at=task.created_at)
+    client = as_role("viewer")
+
+    first = text_of(client.get("/tasks/t-7/?attempt=1"))
+
+    assert 'aria-current="page">#1' in first
+    assert 'data-attempt="1"' in first
+    assert 'data-attempt="2"' in text_of(client.get("/tasks/t-7/"))
+
+
+def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) -> None:
+    text = text_of(as_role("operator").get("/nodes/master-1/"))
+
+    assert "make test" in text
+    assert 'data-preset-task="test"' in text
+    assert 'data-rows="node:master-1"' in text
+    assert 'id="task-t-1"' in text
+    assert 'id="task-t-2"' not in text
+
+
+def test_logs_of_one_node_come_on_a_topic_of_their_own(cluster: None, as_role: AsRole) -> None:
+    client = as_role("viewer")
+
+    assert 'data-topics="nodes alerts logs:master-1"' in text_of(client.get("/logs/?node=master-1"))
+    assert 'data-topics="nodes alerts logs"' in text_of(client.get("/logs/?node=no such node"))
+
+
+# --- narrowing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"t-1", "t-2", "t-3"}),
+        ("state=failed", {"t-2"}),
+        ("state=open", {"t-1", "t-3"}),
+        ("state=nonsense", {"t-1", "t-2", "t-3"}),
+        ("node=master-1", {"t-1"}),
+        ("text=of t-3", {"t-3"}),
+        ("page=9", set()),
+        ("page=x", {"t-1", "t-2", "t-3"}),
+    ],
+)
+def test_task_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found: set[str]) -> None:
+    text = text_of(as_role("viewer").get(f"/tasks/?{query}"))
+
+    assert set(re.findall(r'id="task-(t-\d)"', text)) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", 3), ("state=offline", 1), ("text=SHOP", 3), ("text=edge", 1), ("text=master-1", 2), ("text=zzz", 0)],
+)
+def test_node_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found: int) -> None:
+    text = text_of(as_role("viewer").get(f"/nodes/?{query}"))
+
+    assert len(re.findall(r'id="node-(?:master|edge)-\d"', text)) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 3),
+        ("node=master-2", 1),
+        ("state=failed", 1),
+        ("project=shop", 3),
+        ("project=other", 0),
+        ("text=make", 3),
+        ("text=of t-2", 1),
+        ("since=2099-01-01", 0),
+        ("until=2020-01-01", 0),
+        ("since=2020-01-01&until=2099-01-01", 3),
+    ],
+)
+def test_work_log_is_narrowed(cluster: None, as_role: AsRole, query: str, found: int) -> None:
+    text = text_of(as_role("viewer").get(f"/history/?{query}"))
+
+    assert text.count('<td class="cell-name">') == found
+
+
+def test_wrong_date_is_said_and_narrows_nothing(cluster: None, as_role: AsRole) -> None:
+    text = text_of(as_role("viewer").get("/history/?since=yesterday"))
+
+    assert 'role="alert"' in text
+    assert text.count('<td class="cell-name">') == 3
+
+
+@pytest.mark.parametrize("path", ["/tasks/", "/nodes/", "/history/"])
+def test_htmx_gets_the_same_part_alone(cluster: None, as_role: AsRole, path: str) -> None:
+    client = as_role("viewer")
+    whole = text_of(client.get(path))
+    part = client.get(path, headers={"HX-Request": "true"})
+
+    assert "<html" not in text_of(part)
+    assert set(re.findall(r'id="((?:task|node)-[a-z]+-\d)"', text_of(part))) <= set(re.findall(r'id="([^"]+)"', whole))
+    assert part["Vary"] == "HX-Request" or "HX-Request" in part["Vary"]
+    assert "no-store" in part["Cache-Control"]
+
+
+def test_narrowed_list_takes_no_new_rows(cluster: None, as_role: AsRole) -> None:
+    client = as_role("viewer")
+
+    assert 'data-rows="all"' in text_of(client.get("/tasks/"))
+    assert 'data-rows="known"' in text_of(client.get("/tasks/?state=failed"))
+    assert 'data-rows="known"' in text_of(client.get("/tasks/?page=2"))
+
+
+def test_pages_are_linked_with_their_filters(cluster: None, as_role: AsRole) -> None:
+    for number in range(60):
+        add_task(f"x-{number}", state="succeeded")
+
+    text = text_of(as_role("viewer").get("/tasks/?state=succeeded&page=1"))
+
+    assert 'rel="next"' in text
+    assert "/tasks/?state=succeeded&amp;page=2" in text
+    assert 'rel="prev"' not in text
+
+
+# --- cost and safety ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_queries_do_not_grow_with_the_cluster(cluster: None, as_role: AsRole, path: str) -> None:
+    client = as_role("viewer")
+    client.get(path)
+    with CaptureQueriesContext(
+        connection,
+    ) as small:
+        client.get(path)
+    for number in range(20):
+        add_node(f"edge-{number + 10}", role="edge", parent="master-1")
+        add_task(f"more-{number}", node=f"edge-{number + 10}", lines=2)
+
+    with CaptureQueriesContext(connection) as large:
+        client.get(path)
+
+    assert len(large) == len(small)
+    assert len(large) <= 16
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_need_no_inline_style_or_script(cluster: None, as_role: AsRole, path: str) -> None:
+    response = as_role("admin").get(path)
+    text = text_of(response)
+
+    assert re.findall(r"<[^>]+\sstyle=", text) == []
+    assert re.findall(r"<[^>]+\son[a-z]+=", text) == []
+    scripts = re.findall(r"<script([^>]*)>", text)
+    assert [tag for tag in scripts if "src=" not in tag and "application/json" not in tag] == []
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login/"])
+def test_ids_are_unique(cluster: None, as_role: AsRole, path: str) -> None:
+    client = as_role("admin") if path != "/login/" else Client()
+    ids = re.findall(r'\sid="([^"]+)"', text_of(client.get(path)))
+    # Blank rows stand in templates, which are not part of the document.
+    named = [name for name in ids if not name.endswith("-")]
+
+    assert sorted(named) == sorted(set(named))
+
+
+def test_ticket_is_for_those_who_are_logged_in(cluster: None, as_role: AsRole, client: Client) -> None:
+    response = as_role("viewer").get("/live-ticket")
+
+    assert response.json()["ticket"]
+    assert "no-store" in response["Cache-Control"]
+    assert client.get("/live-ticket").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("cookie", "shown"), [("dark", 'data-theme="dark"'), ("light", 'data-theme="light"'), ('x"><script>', None)]
+)
+def test_theme_is_the_readers_choice(cluster: None, as_role: AsRole, cookie: str, shown: str | None) -> None:
+    client = as_role("viewer")
+    client.cookies["agentflow_theme"] = cookie
+
+    text = text_of(client.get("/"))
+
+    assert (shown in text) if shown else ("data-theme" not in text)
+
+
+@pytest.mark.parametrize("path", ["/login/", "/", "/tasks/", "/history/"])
+def test_pages_speak_chinese(cluster: None, as_role: AsRole, path: str) -> None:
+    client = Client() if path == "/login/" else as_role("viewer")
+
+    text = text_of(client.get(path, headers={"Accept-Language": "zh-hans"}))
+
+    assert 'lang="zh-Hans"' in text
+    assert {"/login/": "登录", "/": "集群总览", "/tasks/": "任务", "/history/": "工作日志"}[path] in text
+
+
+def test_empty_cluster_says_what_to_do(db: None, as_role: AsRole) -> None:
+    client = as_role("operator")
+
+    for path in ("/", "/nodes/"):
+        assert "manage.py token new" in text_of(client.get(path))
+    assert "Run the first task" in text_of(client.get("/tasks/"))

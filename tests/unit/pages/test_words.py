@@ -1,0 +1,126 @@
+"""Words: every state has a look, every string of the script is said by somebody, and all of it is there in Chinese."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.utils import translation
+
+from dashboard.pages import strings, words
+from dashboard.pages.ansi import plain_text
+from dashboard.templatetags import agentflow
+from nodes.domain.states import TASK_TRANSITIONS, Action, CommandState, NodeState, Role, TaskHealth, TaskState
+
+SOURCES = settings.BASE_DIR / "frontend" / "src"
+CATALOG = settings.BASE_DIR / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
+
+
+def test_every_state_has_a_look() -> None:
+    assert set(words.NODE_STATES) == set(NodeState)
+    assert set(words.TASK_STATES) == set(TaskState)
+    assert set(words.TASK_HEALTH) == set(TaskHealth) - {TaskHealth.HEALTHY}
+    assert set(words.NODE_ROLES) == set(Role)
+    assert set(words.COMMAND_STATES) == set(CommandState)
+    assert set(words.ACTIONS) == set(words.OFFERED) == set(Action)
+
+
+def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
+    for state in TaskState:
+        offered = {action for action in Action if state in words.OFFERED[action]}
+        assert (offered == {Action.RETRY}) == (not TASK_TRANSITIONS[state])
+
+
+def test_every_icon_is_in_the_sprite() -> None:
+    names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
+    looks = [*words.NODE_STATES.values(), *words.TASK_STATES.values(), *words.TASK_HEALTH.values()]
+    looks += [*words.NODE_ROLES.values(), *words.ACTIONS.values(), words.UNKNOWN]
+    used = {look.icon for look in looks}
+    for path in (settings.BASE_DIR / "templates").rglob("*.html"):
+        used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))
+
+    assert used - names == set()
+
+
+def test_script_says_every_string_and_knows_each_that_it_says() -> None:
+    known = {re.sub(r"\.(one|other)$", "", key) for key in strings.script_strings()}
+    source = "\n".join(path.read_text() for path in [*SOURCES.rglob("*.ts"), *SOURCES.rglob("*.tsx")])
+    said = set(re.findall(r"""["`]([a-z]+\.[a-zA-Z]+)["`]""", source)) | {
+        "link.login",
+        "link.forbidden",
+    }
+    prefixes = {key.split(".")[0] for key in known}
+
+    assert known - said == set()
+    assert {key for key in said if key.split(".")[0] in prefixes} - known == set()
+
+
+def test_plural_strings_have_both_forms() -> None:
+    keys = set(strings.script_strings())
+
+    assert {key.removesuffix(".one") for key in keys if key.endswith(".one")} == {
+        key.removesuffix(".other") for key in keys if key.endswith(".other")
+    }
+
+
+def test_catalog_is_complete_and_keeps_the_values() -> None:
+    with CATALOG.open("rb") as file:
+        catalog = read_po(file)
+    for message in catalog:
+        if not message.id:
+            continue
+        source = message.id if isinstance(message.id, str) else message.id[0]
+        target = message.string if isinstance(message.string, str) else message.string[0]
+        assert target, source
+        assert not message.fuzzy, source
+        values = re.compile(r"\{\w+\}|%\(\w+\)[sd]")
+        assert set(values.findall(source)) == set(values.findall(target)), source
+
+
+def test_templates_and_script_strings_are_in_the_catalog() -> None:
+    with CATALOG.open("rb") as file:
+        known = {m.id if isinstance(m.id, str) else m.id[0] for m in read_po(file)}
+    used: set[str] = set()
+    for path in (settings.BASE_DIR / "templates").rglob("*.html"):
+        used |= {text for _, text in re.findall(r"""{% trans (["'])(.*?)\1""", path.read_text())}
+    with translation.override("en"):
+        used |= set(strings.script_strings().values())
+
+    assert used - known == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", "ab"),
+        ("a\x00\x08b\tc", "ab\tc"),
+    ],
+)
+def test_terminal_text_is_made_plain(text: str, expected: str) -> None:
+    assert plain_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(None, ""), (0, "0:00"), (75.9, "1:15"), (3700, "1:01:40"), (-3, "0:00")]
+)
+def test_durations_read_like_the_scripts(seconds: float | None, expected: str) -> None:
+    assert agentflow.clock_duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (150 * 1024, "150 KiB"),
+        ("17179869184", "16.0 GiB"),
+    ],
+)
+def test_sizes_read_like_the_scripts(count: object, expected: str) -> None:
+    assert agentflow.gibibytes(count) == expected
