@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nodes.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 _LOCK = "agent.lock"
 
@@ -45,6 +48,8 @@ def held_data_folder(path: Path) -> Iterator[None]:
 def read_token(path: Path) -> str:
     """Raises ConfigError: one line that says what to do."""
     try:
+        if path.stat().st_mode & 0o077:
+            logger.warning("the token file %s can be read by others; run: chmod 600 %s", path, path)
         token = path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ConfigError(

@@ -22,6 +22,7 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 from tests.support.delivery import MemoryStore, hub_of
 from tests.support.eventually import eventually
 from tests.support.processes import Process, free_port
+from tests.support.runner_harness import end_tasks
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +127,7 @@ async def _fleet(folder: Path) -> AsyncIterator[Fleet]:
             for process in reversed(made.processes.values()):
                 if process.is_running:
                     await asyncio.to_thread(process.stop)
+            end_tasks(folder)
 
 
 async def test_a_node_registers_with_what_it_can_do(fleet: Fleet) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -108,9 +110,14 @@ class RunnerHarness:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, journal: MemoryJournal | None = None, signals_only: bool = False, **config: Any
+    folder: Path,
+    *,
+    journal: MemoryJournal | None = None,
+    signals_only: bool = False,
+    end_left_tasks: bool = True,
+    **config: Any,
 ) -> AsyncIterator[RunnerHarness]:
-    """A runner on `folder`; leaving stops the runner."""
+    """A runner on `folder`; leaving stops it, and by default what it runs."""
     journal = journal or MemoryJournal()
     config.setdefault("slots", 4)
     config.setdefault("environment", base_environment(os.environ))
@@ -133,6 +140,17 @@ async def running(
     finally:
         runner.request_stop()
         await running_task
+        if end_left_tasks:
+            end_tasks(folder)
+
+
+def end_tasks(folder: Path) -> None:
+    """Ends whatever a failed test left running below `folder`: its shim takes the signal for a cancel."""
+    for claim in folder.glob("**/tasks/*/claim.json"):
+        pid = json.loads(claim.read_text()).get("pid", 0)
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and str(claim.parent).encode() in command.read_bytes():
+            os.kill(pid, signal.SIGTERM)
 
 
 def processes_with(marker: str) -> list[int]:

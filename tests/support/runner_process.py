@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from nodes.runner.environment import base_environment
 from nodes.runner.freezer import find_freezer_parent
 from nodes.runner.runner import Runner
 from nodes.wire.codec import decode_update, encode_update
+from tests.support.runner_harness import end_tasks
 
 NODE = "node-1"
 
@@ -60,11 +60,7 @@ class RunnerProcess:
         """Ends whatever a failed test left running, tasks too."""
         if self._process.poll() is None:
             self.kill()
-        for claim in self.folder.glob("tasks/*/claim.json"):
-            pid = json.loads(claim.read_text()).get("pid", 0)
-            found = Path(f"/proc/{pid}/cmdline")
-            if found.exists() and str(self.folder).encode() in found.read_bytes():
-                os.kill(pid, signal.SIGTERM)  # The shim takes it for a cancel.
+        end_tasks(self.folder)
 
     def stop(self) -> int:
         self._process.terminate()

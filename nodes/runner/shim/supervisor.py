@@ -338,6 +338,8 @@ def write_exit(folder: str, record: Record) -> None:
     for _ in range(3600):
         try:
             layout.write_record(folder, layout.EXIT, record)
+        except FileNotFoundError:
+            return  # Somebody removed the folder: nobody will ask.
         except OSError:
             time.sleep(1.0)
         else:
