@@ -26,7 +26,7 @@ class Heartbeat:
         # Round trip of the last answered Ping; 0 = not measured yet.
         self.rtt_seconds = 0.0
         self._grace_seconds = grace_seconds
-        self._last_sent_mono = now_mono
+        self._quiet_since_mono = now_mono  # When we last sent something, or last asked for a Ping.
         self._pinged_mono: float | None = None
         self._due: dict[Beat, None] = {}  # An ordered set.
 
@@ -36,16 +36,18 @@ class Heartbeat:
 
     @property
     def _ping_at(self) -> float:
-        return self._last_sent_mono + self.seconds + self._grace_seconds
+        return self._quiet_since_mono + self.seconds + self._grace_seconds
 
     def next_deadline(self) -> float:
-        return self.silent_at if Beat.PING in self._due else min(self._ping_at, self.silent_at)
+        return min(self._ping_at, self.silent_at)
 
     def is_silent(self, now_mono: float) -> bool:
         return now_mono >= self.silent_at
 
     def tick(self, now_mono: float) -> None:
         if now_mono >= self._ping_at:
+            # Even if the writer is stuck and the Ping waits, the next is due a whole heartbeat from now.
+            self._quiet_since_mono = now_mono
             self.ping()
 
     def ping(self) -> None:
@@ -68,6 +70,6 @@ class Heartbeat:
         return None
 
     def sent(self, kind: str | None, now_mono: float) -> None:
-        self._last_sent_mono = now_mono
+        self._quiet_since_mono = now_mono
         if kind == Beat.PING and self._pinged_mono is None:
             self._pinged_mono = now_mono

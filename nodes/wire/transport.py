@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from nodes.wire.limits import MAX_MESSAGE_BYTES
+from nodes.wire.limits import MAX_MESSAGE_BYTES, Window
 
 Options = list[tuple[str, int | str]]
 
 _PING_ANSWER_MS = 5_000
+_KEEPALIVE_GRACE_MS = 2_000
 
 
 def prepare_grpc() -> None:
@@ -20,14 +21,20 @@ def prepare_grpc() -> None:
 
 
 def common_options(heartbeat_seconds: float) -> Options:
-    """HTTP/2 keepalive at the heartbeat's cadence: nothing more on an idle link, and it judges base clients, too."""
+    """HTTP/2 keepalive at the heartbeat's cadence, for base clients and for a session that is stuck.
+
+    It waits a little longer than a heartbeat: on a healthy link the session's Ping and Pong come first.
+    """
     return [
-        ("grpc.keepalive_time_ms", int(heartbeat_seconds * 1000)),
+        ("grpc.keepalive_time_ms", int(heartbeat_seconds * 1000) + _KEEPALIVE_GRACE_MS),
         ("grpc.keepalive_timeout_ms", _PING_ANSWER_MS),
         # Undocumented, and the one that counts: without it a frozen peer is noticed a minute late. A test pins it.
         ("grpc.http2.ping_timeout_ms", _PING_ANSWER_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
+        # No probing of the bandwidth, which doubles the packets of an idle link; instead room for one session window.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", Window().max_bytes),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ]

@@ -363,6 +363,18 @@ def test_silent_peer_is_known_after_the_heartbeat_and_ten_seconds() -> None:
     assert talk.child.next_deadline() == 40.0
 
 
+def test_stuck_writer_does_not_stop_the_clock() -> None:
+    """The watch asks for the next deadline before the writer has sent what the last one asked for."""
+    talk = Talk(Journals(s=0))
+    talk.pump()
+
+    talk.parent.tick(30.0)
+
+    assert talk.parent.next_deadline() == 40.0  # Silent, if nothing comes.
+    talk.parent.receive(pb.NodeUpdate(pong=pb.Pong()), 31.0)
+    assert talk.parent.next_deadline() == 60.0
+
+
 def test_round_trip_is_measured() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
