@@ -32,12 +32,12 @@ def split(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Itera
     with cluster(tmp_path_factory.mktemp("split")) as made:
         made.env["AGENTFLOW_REDIS_URL"] = redis.url
         made.start_leader("--no-web")
-        made.processes["leader"].wait_for_log("listening")
+        made.processes["leader"].wait_for_log("no page")
         daphne = Path(sys.executable).with_name("daphne")
         web = made.add(
             "web",
             [
-                *(str(daphne), "-b", "127.0.0.1", "-p", str(made.http_port), "--websocket_timeout", "-1"),
+                *(str(daphne), "-b", "127.0.0.1", "-p", str(made.http_port), "--websocket_timeout", "-1", "-v", "0"),
                 "agentflow_site.asgi:application",
             ],
         ).start()

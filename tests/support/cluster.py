@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import sqlite3
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -109,8 +110,10 @@ class Cluster:
             process.signal(signal.SIGCONT)
             process.signal(signal.SIGTERM)
         for process in reversed(self.processes.values()):
-            with contextlib.suppress(AssertionError):
-                process.stop()
+            try:
+                process.wait()
+            except subprocess.TimeoutExpired:
+                process.kill()
         for shim in self.shims():
             with contextlib.suppress(ProcessLookupError):
                 _kill_tree(shim)

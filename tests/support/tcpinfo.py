@@ -33,8 +33,14 @@ class Connection:
 
 
 def connections() -> Iterator[Connection]:
-    """Every established IPv4 connection of this network namespace, both ends where both are local."""
-    request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), 0, 1 << ESTABLISHED)
+    """Every established connection of this network namespace, both ends where both are local."""
+    # gRPC serves IPv4 on IPv6 sockets.
+    for family in (socket.AF_INET, socket.AF_INET6):
+        yield from _dump(family)
+
+
+def _dump(family: int) -> Iterator[Connection]:
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << (INET_DIAG_INFO - 1), 0, 1 << ESTABLISHED)
     request += bytes(48)
     header = struct.pack("=IHHII", 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
