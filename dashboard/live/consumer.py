@@ -118,7 +118,7 @@ class LiveConsumer(AsyncConsumer):
         self._origin = origin.judge(
             self.scope["headers"],
             is_behind_https_proxy=self._live.is_behind_https_proxy,
-            is_secure=self.scope.get("scheme") in ("https", "wss"),
+            is_secure=self._buffer.is_secure or self.scope.get("scheme") in ("https", "wss"),
         )
         if self._origin is origin.Verdict.FOREIGN:
             # Before accept: the browser sees a 403.
@@ -265,7 +265,7 @@ class LiveConsumer(AsyncConsumer):
     # --- authentication ---------------------------------------------------------------------------
 
     def _auth_is_late(self) -> None:
-        if self._viewer is None:
+        if not self._has_asked_auth:
             self._close(CLOSE_UNAUTHORIZED)
 
     def _ask_auth(self, message: Auth) -> None:
@@ -276,11 +276,13 @@ class LiveConsumer(AsyncConsumer):
         self._enqueue(lambda: self._authenticate(message))
 
     async def _authenticate(self, message: Auth) -> None:
-        viewer = await self._live.threads.read(self._live.tickets.authenticate, message.token)
+        live = self._live
+        viewer, (self._store, seq) = await live.threads.read(
+            lambda: (live.tickets.authenticate(message.token), live.feed.position())
+        )
         if viewer is None or (self._origin is origin.Verdict.NONE and not viewer.is_program):
             self._close(CLOSE_UNAUTHORIZED)
             return
-        self._store, seq = await self._live.threads.read(self._live.feed.position)
         self._viewer = viewer
         self._base_seq = 0
         self._writer.is_batching = message.is_batching

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from autobahn.exception import Disconnected
+from twisted.internet.interfaces import ISSLTransport
 
 # The kernel's buffer for one dashboard. Its default may grow to megabytes, in which a stuck client stays unseen.
 _KERNEL_BUFFER_BYTES = 256 << 10
@@ -24,6 +25,8 @@ GONE = (Disconnected, OSError)
 class WriteBuffer:
     def __init__(self, send: Callable[..., Any]) -> None:
         self._transport = _transport_of(send)
+        # Daphne's WebSocket scope does not say whether TLS is used.
+        self.is_secure = bool(self._transport is not None and ISSLTransport.providedBy(self._transport))
         self._is_twisted = hasattr(self._transport, "dataBuffer")
         self._limit_kernel_buffer()
 
@@ -63,8 +66,5 @@ class WriteBuffer:
 
 def _transport_of(send: Callable[..., Any]) -> Any:
     owner = send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
-    transport = getattr(owner, "transport", None)
-    # TLS wraps the transport that has the buffer.
-    while transport is not None and not hasattr(transport, "dataBuffer") and hasattr(transport, "transport"):
-        transport = transport.transport
-    return transport
+    # Under TLS a wrapper, which passes on what it does not know.
+    return getattr(owner, "transport", None)

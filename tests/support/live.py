@@ -203,6 +203,7 @@ class Client:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.waiting: list[dict[str, Any]] = []
+        self.seen: list[dict[str, Any]] = []  # Everything received, in order.
         self.frames = 0
 
     async def send(self, **message: Any) -> None:
@@ -214,7 +215,8 @@ class Client:
                 value = json.loads(await self.socket.recv())
             self.frames += 1
             self.waiting += value if isinstance(value, list) else [value]
-        return self.waiting.pop(0)
+        self.seen.append(self.waiting.pop(0))
+        return self.seen[-1]
 
     async def until(self, kind: str, timeout: float = 5.0) -> dict[str, Any]:
         async with asyncio.timeout(timeout):
