@@ -19,6 +19,11 @@ export class NewTaskDialog {
     this.#dialog = dialog;
     this.#form = form;
     form.addEventListener("change", (event) => this.#changed(event));
+    form.querySelector("textarea[name=command]")?.addEventListener("keydown", (event) => {
+      if (!(event instanceof KeyboardEvent) || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit(form.querySelector<HTMLButtonElement>("button[value=yes]"));
+    });
     form.addEventListener("submit", (event) => this.#submitted(event));
   }
 

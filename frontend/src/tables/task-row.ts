@@ -40,9 +40,14 @@ export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): vo
   setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
   setTime(field(head, "started"), task.startedAt);
   setTime(field(head, "ended"), task.endedAt);
-  setText(field(head, "exitCode"), task.exitCode === null ? "–" : exitText(task.exitCode, page.texts));
+  setText(field(head, "exitCode"), exitCell(task.exitCode, page));
   const dropped = Number(task.suppressedLines);
   const suppressed = field(head, "suppressed");
   setHidden(suppressed, dropped === 0);
   if (suppressed && dropped > 0) setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
+}
+
+function exitCell(code: number | null, page: Page): string {
+  if (code === null) return "–";
+  return code < 0 ? exitText(code, page.texts) : String(code);
 }
