@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import logging
 from typing import Any
 
@@ -24,11 +25,10 @@ class Gpus:
         except OSError:
             return
         try:
-            import pynvml
-
-            pynvml.nvmlInit()
-            self._nvml = pynvml
-            self._handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+            nvml: Any = importlib.import_module("pynvml")
+            nvml.nvmlInit()
+            self._nvml = nvml
+            self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
         except Exception as error:  # noqa: BLE001 - whatever a driver does, the node lives without its figures
             logger.warning("GPUs cannot be read: %s", error)
             self._handles = []

@@ -28,6 +28,7 @@ _BATCH_SECONDS = 0.02  # Between two looks at an output that keeps growing.
 _RECONNECT_SECONDS = 0.25
 _LINK_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.5
+_LAST_LINES_SECONDS = 1.0
 
 _SHIM_STATES: Mapping[str, TaskState] = {"running": TaskState.RUNNING, "paused": TaskState.PAUSED}
 
@@ -239,13 +240,12 @@ class Attempt:
         while not self.reported.is_set():
             await self._changed.wait()
             self._changed.clear()
+            if self.is_over:
+                # The last lines before the end that they explain, unless there are too many.
+                await _wait_at_most(_LAST_LINES_SECONDS, self.handed_over)
             await self._emit_change()
             # What changes all the time (progress) is told twice a second, the newest; an end does not wait for that.
-            try:
-                async with asyncio.timeout(_PROGRESS_SECONDS):
-                    await self._ended.wait()
-            except TimeoutError:
-                pass
+            await _wait_at_most(_PROGRESS_SECONDS, self._ended)
         self.folder.mark_reported()
         logger.info(
             "task %s: %s",
@@ -282,7 +282,7 @@ class Attempt:
             ended = self._ended.is_set()
             self._grew.clear()
             if await self._tail.drain():
-                await asyncio.sleep(_BATCH_SECONDS)
+                await _wait_at_most(_BATCH_SECONDS, self._ended)
                 continue
             if ended:
                 self.handed_over.set()
@@ -290,6 +290,14 @@ class Attempt:
             if self._link is not None:
                 self._link.watch(self._tail.offset)
             await self._grew.wait()
+
+
+async def _wait_at_most(seconds: float, event: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass  # That is the other way for the wait to end.
 
 
 def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:

@@ -61,8 +61,8 @@ class CommandDesk:
         await self._finish(result)
 
     async def settle(self) -> None:
-        """Results for what an earlier agent began and did not finish; nothing is done again."""
-        entries = await self._in_thread(self._ledger.unfinished)
+        """Results for what an earlier agent began and did not finish or tell; nothing is done again."""
+        entries = await self._in_thread(self._ledger.untold)
         async with asyncio.TaskGroup() as group:
             for entry in entries:  # At once: a cancel waits for its task's end.
                 group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
@@ -185,6 +185,9 @@ class CommandDesk:
     # -- after a restart ------------------------------------------------------------------------
 
     async def _settle_one(self, entry: Entry) -> None:
+        if entry.result is not None:
+            await self._tell(entry.result)
+            return
         task_id, number = entry.task_id, entry.attempt
         attempt = self._tasks.get(task_id, number) if number else self._tasks.latest(task_id)
         await self._finish(await self._settled(entry, attempt))
@@ -207,7 +210,11 @@ class CommandDesk:
 
     async def _finish(self, result: CommandResult) -> None:
         await self._in_thread(lambda: self._ledger.finish(result))
+        await self._tell(result)
+
+    async def _tell(self, result: CommandResult) -> None:
         await self._emit(result)
+        await self._in_thread(lambda: self._ledger.told(result.command_id))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

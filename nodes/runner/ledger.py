@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS command (
     attempt    INTEGER NOT NULL,   -- 0 for a control: the task's latest
     state      TEXT NOT NULL DEFAULT '',  -- '' while only the intent stands
     code       TEXT NOT NULL DEFAULT '',
-    message    TEXT NOT NULL DEFAULT ''
+    message    TEXT NOT NULL DEFAULT '',
+    is_told    INTEGER NOT NULL DEFAULT 0  -- the result stands in the journal
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS command_at ON command (at_ms);
 """
@@ -77,9 +78,16 @@ class Ledger:
         except sqlite3.Error as error:
             raise StoreError(f"cannot store the result of {result.command_id}: {error}") from error
 
-    def unfinished(self) -> list[Entry]:
-        """Intents without a result: what the last run of the agent may or may not have done."""
-        rows = self._database.execute(f"{_SELECT} WHERE state = '' ORDER BY at_ms").fetchall()
+    def told(self, command_id: str) -> None:
+        """The result stands in the journal, so a new agent need not tell it."""
+        try:
+            self._database.execute("UPDATE command SET is_told = 1 WHERE command_id = ?", (command_id,))
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot note that {command_id} was told: {error}") from error
+
+    def untold(self) -> list[Entry]:
+        """What an earlier agent left: intents that it may or may not have acted on, and results it did not tell."""
+        rows = self._database.execute(f"{_SELECT} WHERE NOT is_told ORDER BY at_ms").fetchall()
         return [_entry(row) for row in rows]
 
     def trim(self, *, now_ms: int) -> None:

@@ -29,13 +29,15 @@ def test_an_intent_is_stored_once_and_answered_with_its_result(tmp_path: Path) -
     ledger.close()
 
     ledger = Ledger(tmp_path / "commands.db")
-    assert [entry.command_id for entry in ledger.unfinished()] == ["c1"]
+    assert [(entry.command_id, entry.result) for entry in ledger.untold()] == [("c1", None)]
     result = CommandResult(command_id="c1", state=CommandState.FAILED, code="busy", message="no")
     ledger.finish(result)
     repeated = ledger.begin(command("c1"), at_ms=3)
     assert repeated is not None
     assert repeated.result == result
-    assert ledger.unfinished() == []
+    assert [entry.result for entry in ledger.untold()] == [result]
+    ledger.told("c1")
+    assert ledger.untold() == []
     ledger.close()
 
 

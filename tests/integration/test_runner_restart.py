@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nodes.domain.states import TaskState
+from nodes.runner import shim_link
 from nodes.runner.shim import layout, procfs
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, processes_with, running
@@ -151,8 +153,9 @@ async def test_a_command_repeated_over_a_restart_runs_once(tmp_path: Path, node:
 
 async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path: Path, node: RunnerProcess) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
-    node.send(id="c1", argv=[sys.executable, "-c", stubborn])
-    await eventually(lambda: node.states() == ["running"])
+    node.send(id="c1", argv=[sys.executable, "-uc", stubborn])
+    await eventually((tmp_path / "tasks/t1.1" / layout.OUTPUT).exists)
+    await eventually(lambda: (tmp_path / "tasks/t1.1" / layout.OUTPUT).stat().st_size)
     node.send(id="c2", action="cancel")
     await eventually((tmp_path / "tasks/t1.1" / layout.CONTROLS).exists)
     node.kill()
@@ -179,3 +182,34 @@ async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: P
         await eventually(lambda: not (tmp_path / "tasks/t1.1").exists())
         await eventually(lambda: journal.cursors == {})
     assert len(journal.payloads) == told
+
+
+async def test_a_paused_task_is_found_paused_and_goes_on(tmp_path: Path, node: RunnerProcess) -> None:
+    node.send(id="c1", argv=counting(100, 0.02))
+    await eventually(lambda: node.states() == ["running"])
+    node.send(id="c2", action="pause")
+    await eventually(lambda: node.results("c2")[-1:] == [("succeeded", "")])
+    node.kill()
+    node.start()
+    await eventually(lambda: node.states()[-2:] == ["paused", "paused"])
+    node.send(id="c3", action="resume")
+    node.send(id="c4", action="input", input="\n")
+    await eventually(lambda: node.states()[-1] == "succeeded")
+    node.stop()
+
+    assert "running" in node.states()[2:]
+    assert len(await node.journaled_lines()) == 101
+
+
+async def test_a_shim_that_cannot_start_fails_its_task_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemError('no such luck')")
+    monkeypatch.setattr(shim_link, "_START", broken)
+    async with running(tmp_path) as harness:
+        command = harness.start("true")
+        end = await harness.end()
+
+        assert (end.state, end.message) == (TaskState.FAILED, "could not be started: SystemError: no such luck")
+        assert (await harness.result(command)).code == "cannot-start"

@@ -120,7 +120,7 @@ exec(spin)
         await node.result(node.control(Action.CANCEL))
         end = await node.end()
         assert end.state is TaskState.CANCELLED
-        assert end.cpu_seconds > 0.1
+        assert end.cpu_seconds > 0.03
         assert end.paused_seconds >= 0.5
         assert processes_with(marker) == []
 
