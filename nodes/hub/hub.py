@@ -163,9 +163,7 @@ class Hub:
             context,
             peer,
             upstream=self._upstream,
-            hooks=StreamHooks(
-                admit=self._admit, joined=self._joined, measured=self._joined, is_connected=self._streams.__contains__
-            ),
+            hooks=StreamHooks(admit=self._admit, joined=self._joined, measured=self._joined, role_here=self._role_here),
             heartbeat_seconds=self._config.heartbeat_seconds,
             epoch=self._epoch,
             clock=self._clock,
@@ -215,6 +213,10 @@ class Hub:
                 older.send_away(grpc.StatusCode.ABORTED, "replaced", parting_seconds=0.0)
                 break
         self._streams[node_id] = stream
+
+    def _role_here(self, node_id: str) -> Role | None:
+        stream = self._streams.get(node_id)
+        return stream.peer.role if stream is not None else None
 
     def _joined(self, stream: Stream) -> None:
         if self._streams.get(stream.peer.node_id) is stream:

@@ -16,7 +16,7 @@ import grpc
 
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
-from nodes.domain.states import Lane
+from nodes.domain.states import Lane, Role
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.hub.inbox import Inbox
 from nodes.hub.ports import Applied, Peer, Upstream
@@ -58,8 +58,8 @@ class StreamHooks:
     admit: Callable[[Stream], Awaitable[None]]
     joined: Callable[[Stream], None]
     measured: Callable[[Stream], None]
-    # Whether another node than the peer is connected here itself, so that nobody may speak for it.
-    is_connected: Callable[[str], bool]
+    # The role of a node that has a stream here itself; None if it has none.
+    role_here: Callable[[str], Role | None]
 
 
 class Stream:
@@ -248,8 +248,8 @@ class Stream:
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 welcome = await self._upstream.welcome(peer, hello)
-        except TimeoutError:
-            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from None
+        except (TimeoutError, StoreError) as exc:
+            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
         except WireError as exc:
             raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, str(exc)) from exc
         self.session.welcome(welcome)
@@ -259,22 +259,34 @@ class Stream:
 
     async def _join(self) -> None:
         self._hooks.joined(self)
-        for command in await self._upstream.ready(self.peer):
+        try:
+            commands = await self._upstream.ready(self.peer)
+        except StoreError as exc:
+            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
+        for command in commands:
             self.send(command)
 
     async def _take_in(self, update: pb.NodeUpdate) -> None:
         update.node_id = update.node_id or self.peer.node_id
-        if not self._may_write(update.node_id):
-            reason = f"{self.peer.node_id} may not write for {update.node_id!r}"
-            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
+        if not self._may_write(update):
+            return
         if update.WhichOneof("payload") == "logs" and update.journal_id:
             self._log_journals.add(update.journal_id)
         # By journal, so that the order within a journal is kept: a Gap in the logs stays among the logs.
         lane = Lane.LOGS if update.journal_id in self._log_journals else Lane.STATES
         await self._inboxes[lane].put(update)
 
-    def _may_write(self, node_id: str) -> bool:
-        """Its own rows, and a Master also those of its Edges; the store knows who is an Edge and refuses the rest."""
+    def _may_write(self, update: pb.NodeUpdate) -> bool:
+        """Its own rows, and a Master also those of its Edges; the store knows who is an Edge and refuses the rest.
+
+        An Edge that came to this hub by itself may still have entries with the Master it left: they count, under their
+        own numbers. What that Master thinks of its state does not.
+        """
+        node_id = update.node_id
         if node_id == self.peer.node_id:
             return True
-        return self.peer.role == "master" and not self._hooks.is_connected(node_id)
+        role_here = self._hooks.role_here(node_id)
+        if self.peer.role is not Role.MASTER or role_here is Role.MASTER:
+            reason = f"{self.peer.node_id} may not write for {node_id!r}"
+            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
+        return role_here is None or update.seq > 0

@@ -79,7 +79,7 @@ class Conversation:
         self._wake.set()
 
     def leave(self) -> None:
-        """Asks for a clean end: what is under way is committed, then Goodbye. Returns at once."""
+        """Asks for a clean end: what is under way is committed, then Goodbye. Returns at once, may be called twice."""
         self._leaving.set()
 
     async def run(self) -> None:
@@ -160,6 +160,8 @@ class Conversation:
 
     async def _part(self) -> None:
         await self._leaving.wait()
+        if not self.session.is_welcomed:
+            raise StreamEnded(Ending(reason="stopped"))  # Nobody to take leave of.
         try:
             async with asyncio.timeout(self._drain_seconds):
                 while self.session.is_live and not self.session.is_drained:

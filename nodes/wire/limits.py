@@ -13,7 +13,7 @@ MAX_ENTRY_BYTES = 256 * 1024
 # One frame of entries: a state that comes up while a frame is written waits for at most this much.
 MAX_FRAME_BYTES = 256 * 1024
 # gRPC's limit for one message. Snapshots are the only ones that come near.
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 # A peer that has said nothing for a heartbeat and this long is gone.
 SILENCE_SECONDS = 10.0

@@ -1,7 +1,7 @@
 """The parent's end of the stream: welcomes, passes on what is new and without a hole, acknowledges after the commit.
 
 A client that opens with a base message instead of Hello is served with base messages only: no acks, no pings, no
-judgement by silence (docs/protocol.md, "Base client").
+judgement by silence (docs/protocol.md, section 2).
 """
 
 from __future__ import annotations

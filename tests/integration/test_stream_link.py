@@ -97,7 +97,7 @@ async def base_client(port: int, node_id: str, token: str = "") -> AsyncIterator
 
 
 async def test_base_client_is_served(tmp_path: Path) -> None:
-    """Section "Base client"."""
+    """Section "Clients that know only the base messages"."""
     store = MemoryStore()
     async with hub_of(store) as hub:
         async with base_client(hub.bound_port, "master-9") as call:

@@ -155,7 +155,7 @@ def test_opening_that_takes_too_long_is_given_up() -> None:
 
 
 def test_window_stops_at_its_limit_and_moves_with_the_acks() -> None:
-    """Section "Window"."""
+    """Section "Window and batches"."""
     talk = Talk(Journals(s=10), window=Window(max_updates=4))
     talk.commits = False
 
@@ -170,7 +170,7 @@ def test_window_stops_at_its_limit_and_moves_with_the_acks() -> None:
 
 
 def test_states_pass_logs_that_fill_their_share_of_the_window() -> None:
-    """Section "Window": order of lanes."""
+    """Section "Window and batches": order of lanes."""
     talk = Talk(Journals(s=0, l=100), window=Window(max_updates=8))
     talk.commits = False
     talk.pump()
@@ -500,7 +500,7 @@ def test_acks_are_told() -> None:
 
 
 def test_base_client_is_served_without_extensions() -> None:
-    """Section "Base client"."""
+    """Section "Clients that know only the base messages"."""
     parent = ParentSession(now_mono=0.0)
 
     assert parent.receive(_status(), 0.0) == [BaseClientSeen(), UpdatesReceived(updates=(_status(),))]
