@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -23,7 +23,7 @@ LIVE_PATH = "/ws/"
 async def application(
     scope: dict[str, Any],
     receive: Callable[[], Awaitable[dict[str, Any]]],
-    send: Callable[[dict[str, Any]], Awaitable[None]],
+    send: Callable[[Mapping[str, Any]], Awaitable[None]],
 ) -> None:
     if scope["type"] == "http":
         await _django(scope, receive, send)

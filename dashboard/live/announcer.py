@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from channels.layers import get_channel_layer
+from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It has no types.
 from redis.exceptions import RedisError
 
 from dashboard.live.delays import Delays
@@ -78,7 +78,7 @@ class Announcer:
                 is_down = False
                 delays.reset()
         finally:
-            await layer.on_loop().flush()
+            await layer.on_loop().close()
 
     def request_stop(self) -> None:
         self._is_stopping = True

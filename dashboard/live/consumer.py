@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from channels.consumer import AsyncConsumer
-from channels.exceptions import StopConsumer
+from channels.consumer import AsyncConsumer  # type: ignore[import-untyped]  # It has no types.
+from channels.exceptions import StopConsumer  # type: ignore[import-untyped]  # As above.
 from django.db import Error as DatabaseError
 
 from dashboard.live import origin, process, replies
@@ -49,7 +49,7 @@ CLOSE_UNAUTHORIZED = 4401
 Job = Callable[[], Awaitable[None]]
 
 
-class LiveConsumer(AsyncConsumer):
+class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
     """No channel layer: the broadcaster feeds it, and a group member per client would cost several times as much."""
 
     channel_layer_alias = "none"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from channels.layers import get_channel_layer
+from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It has no types.
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
@@ -75,7 +75,7 @@ class Follower:
         finally:
             self._started.clear()
             if self._layer is not None:
-                await self._layer.on_loop().flush()
+                await self._layer.on_loop().close()
 
     async def _begin(self) -> None:
         if self._layer is None:
@@ -98,13 +98,12 @@ class Follower:
         delays = Delays()
         while True:
             try:
-                channel: str = await layer.new_channel()
-                await layer.group_add(GROUP, channel)
+                channel = await layer.join_group(GROUP)
                 break
             except (RedisError, OSError, TimeoutError) as exc:
                 delay = delays.next_seconds()
                 layer.disconnected(exc, delay)
-                await layer.flush()
+                await layer.close()
                 await asyncio.sleep(delay)
         while True:
             self._hinted(await layer.next_message(channel))

@@ -45,7 +45,7 @@ class _Connection(RedisSingleShardConnection):
                 # Also after every reconnect: redis-py subscribes again by itself.
                 layer.subscribed()
             elif message["type"] == "message":
-                self._receive_message(message)
+                self._receive_message(message)  # type: ignore[no-untyped-call]  # channels_redis has no types.
 
 
 class FeedLoopLayer(RedisPubSubLoopLayer):
@@ -55,12 +55,25 @@ class FeedLoopLayer(RedisPubSubLoopLayer):
     on_reconnect: Callable[[], None] | None
 
     def __init__(self, hosts: list[Mapping[str, Any]], **kwargs: Any) -> None:
-        super().__init__(hosts=hosts, **kwargs)
-        self._shards = [_Connection(shard.host, self) for shard in self._shards]
+        super().__init__(hosts=hosts, **kwargs)  # type: ignore[no-untyped-call]  # As above.
+        connection: Any = _Connection
+        self._shards = [connection(shard.host, self) for shard in self._shards]
         self._is_down = False
 
+    async def join_group(self, group: str) -> str:
+        """A new channel in the group. Raises what Redis raises."""
+        untyped: Any = self
+        channel: str = await untyped.new_channel()
+        await untyped.group_add(group, channel)
+        return channel
+
+    async def close(self) -> None:
+        """Ends the subscription and the connections; the layer may be used again."""
+        untyped: Any = self
+        await untyped.flush()
+
     async def next_message(self, channel: str) -> dict[str, Any]:
-        """Like `receive`, but being cancelled leaves the subscription alone (`flush` ends it)."""
+        """Like `receive`, but being cancelled leaves the subscription alone (`close` ends it)."""
         message: dict[str, Any] = self.channel_layer.deserialize(await self.channels[channel].get())
         return message
 
