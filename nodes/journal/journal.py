@@ -20,6 +20,7 @@ from nodes.domain.events import JournalMark
 from nodes.domain.states import Lane
 from nodes.journal.errors import EntryTooLarge, JournalCorrupt, JournalUnavailable
 from nodes.journal.file import JournalFile, Shelf, open_journal_file
+from nodes.journal.reserve import Reserve
 from nodes.journal.ring import Ring
 from nodes.wire.entry import Entry
 from nodes.wire.limits import MAX_ENTRY_BYTES
@@ -40,6 +41,8 @@ class JournalLimits:
     keep_seconds: float = 24 * 3600.0  # Acked entries stay this long, for a Leader with a new or restored store.
     max_bytes: int = 512 * 1024 * 1024
     ring_bytes: int = 512 * 1024
+    # Given up on a full disk; for states only, logs wait in their files.
+    reserve_bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +78,8 @@ class Journal:
         self._limits = limits or JournalLimits()
         self._clock = clock or SystemClock()
         self._file = open_journal_file(path, node_id=node_id, lane=lane)
+        size_bytes = self._limits.reserve_bytes if lane is Lane.STATES else 0
+        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"), size_bytes=size_bytes)
         # The loop's copies of what the writer thread owns.
         self._shelves = dict(self._file.shelves)
         self._own = self._file.own
@@ -300,9 +305,15 @@ class Journal:
         return jobs, acked
 
     def _commit(self, writes: Sequence[_Write]) -> None:
+        error = self._try_commit(writes)
+        if _is_disk_full(error) and self._reserve.release():
+            error = self._try_commit(writes)
+        self._tell(self._on_committed, writes, dict(self._file.shelves), error)
+
+    def _try_commit(self, writes: Sequence[_Write]) -> Exception | None:
+        """None, or why nothing of it was stored."""
         appends = [write for write in writes if write.foreign is None]
         stores = [(write, write.foreign) for write in writes if write.foreign is not None]
-        error: Exception | None = None
         try:
             outcomes = self._file.commit(
                 [write.updates for write in appends],
@@ -313,8 +324,8 @@ class Journal:
             for write, outcome in zip([*appends, *(write for write, _ in stores)], outcomes, strict=True):
                 write.outcome = outcome
         except Exception as exc:  # noqa: BLE001 - the thread's outermost loop: the callers get it and go on or give up
-            error = _as_journal_error(exc)
-        self._tell(self._on_committed, writes, dict(self._file.shelves), error)
+            return _as_journal_error(exc)
+        return None
 
     def _run_call(self, call: _Call) -> None:
         result, error = None, None
@@ -337,6 +348,8 @@ class Journal:
         except sqlite3.Error as exc:
             logger.warning("journal not trimmed, tried again later: %s", exc)
             return False
+        if not has_more:
+            self._reserve.restore()
         self._tell(self._take_shelves, dict(self._file.shelves))
         return has_more
 
@@ -355,6 +368,11 @@ def _checked_size(update: pb.NodeUpdate, *, spare_bytes: int) -> int:
     if size + spare_bytes > MAX_ENTRY_BYTES:
         raise EntryTooLarge(size, MAX_ENTRY_BYTES - spare_bytes)
     return size
+
+
+def _is_disk_full(error: Exception | None) -> bool:
+    cause = error.__cause__ if error is not None else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def _as_journal_error(exc: Exception) -> Exception:

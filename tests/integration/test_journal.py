@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,43 @@ async def test_full_disk_is_told_and_heals(open_journal: Open) -> None:
     journal._file._db.execute("PRAGMA max_page_count = 1000000")
     assert await journal.append([_status("c")]) == 2
     assert _tasks(await _all(journal)) == ["a", "c"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_states_use_the_reserve_on_a_full_disk(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journals = [Journal(small_disk / f"{lane}.db", node_id="n1", lane=lane) for lane in (Lane.STATES, Lane.LOGS)]
+    states, logs = journals
+    await states.append([_status("before")])
+    await logs.append([_status("before")])
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+    with pytest.raises(JournalUnavailable, match="full"):
+        await logs.append([_status("log", padding=20_000) for _ in range(10)])
+    for n in range(20):
+        await states.append([_status(str(n), padding=20_000)])
+
+    assert "reserved bytes given up" in caplog.text
+    filler.unlink()
+    assert await logs.append([_status("log", padding=20_000)]) > 0
+    await states.trim()
+    for journal in journals:
+        await journal.aclose()
+    again = Journal(small_disk / "states.db", node_id="n1", lane=Lane.STATES)
+    assert again.last_seq == 21
+    await again.aclose()
 
 
 async def test_cancelled_caller_harms_nobody(open_journal: Open) -> None:
