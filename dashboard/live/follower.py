@@ -65,7 +65,12 @@ class Follower:
         async with asyncio.timeout(_START_SECONDS):
             await self._started.wait()
 
+    def request_stop(self) -> None:
+        """From now on `started` waits for the next run; the caller cancels this one."""
+        self._started.clear()
+
     async def run(self) -> None:
+        self._is_blind = True
         try:
             await self._begin()
             async with asyncio.TaskGroup() as tasks:

@@ -53,14 +53,15 @@ class Live:
         self._sockets = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._background: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
 
     async def enter(self) -> None:
-        """A socket opens. Returns when the feed is being followed."""
+        """A socket opens. Returns when the feed is being followed; raises `TimeoutError` when it cannot be read."""
         self._sockets += 1
         if self._background is None:
             self._loop = asyncio.get_running_loop()
-            self._background = self._loop.create_task(self._run(), name="live-background")
+            self._background = self._loop.create_task(self._run(self._ending), name="live-background")
         if self._follower is not None:
             await self._follower.started()
 
@@ -69,23 +70,25 @@ class Live:
         self._sockets -= 1
         if self._sockets or self._background is None:
             return
-        background, self._background = self._background, None
-        background.cancel()
-        try:
-            await background
-        except asyncio.CancelledError:
-            # Ours; a cancellation of the caller ends it at its next wait.
-            pass
+        self._ending, self._background = self._background, None
+        if self._follower is not None:
+            self._follower.request_stop()
+        self._ending.cancel()
+        await asyncio.wait([self._ending])
 
-    async def _run(self) -> None:
+    async def _run(self, before: asyncio.Task[None] | None) -> None:
+        """`before`: an earlier run that may not have ended yet; there is one subscription a process."""
+        if before is not None:
+            await asyncio.wait([before])
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.roles.run(), name="live-roles")
                 if self._follower is not None:
                     tasks.create_task(self._follower.run(), name="live-follower")
         except Exception:
-            logger.exception("the live background stopped; the next socket starts it again")
+            logger.exception("the live background stopped; every dashboard starts again")
             self._background = None
+            self.broadcaster.restart(self.broadcaster.position)
 
     def _logged_out(self, *, request: Any, **_: Any) -> None:
         """Signal, on the thread of the request."""

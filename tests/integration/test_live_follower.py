@@ -152,6 +152,18 @@ async def test_a_process_that_starts_without_redis_serves(cluster: Cluster, redi
         await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
 
 
+async def test_a_page_that_is_loaded_again_and_again_misses_nothing(cluster: Cluster) -> None:
+    for _ in range(30):
+        async with open_client(cluster.daphne.url) as client:
+            await client.send(type="SUBSCRIBE", topics=["tasks"])
+            known = int((await client.until("SNAPSHOT"))["seq"])
+            last = cluster.feed.task("t1")
+            cluster.commit(last)
+            while known < last.seq:
+                known += 1
+                assert (await client.until("TASK_UPDATE"))["seq"] == str(known)
+
+
 async def test_a_feed_that_was_replaced_makes_every_socket_start_again(cluster: Cluster) -> None:
     cluster.feed.task("t1")
     async with open_client(cluster.daphne.url) as client:
