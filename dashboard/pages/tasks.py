@@ -74,7 +74,8 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
         log = _log_end(task_id, shown)
     except NotFound as exc:
         raise Http404 from exc
-    if shown not in {attempt["attempt"] for attempt in attempts}:
+    attempt = next((attempt for attempt in attempts if attempt["attempt"] == shown), None)
+    if attempt is None:
         raise Http404
     commands = task.pop("commands")
     task.pop("spec")
@@ -85,6 +86,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
         "attempts": attempts,
         "shown_attempt": shown,
         "commands": commands,
+        "is_log_pruned": attempt["isLogPruned"],
         "log_older": log["older"],
         "log_lines": _static_lines(log),
     }

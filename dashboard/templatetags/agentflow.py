@@ -212,9 +212,12 @@ def as_json(value: Any) -> str:
 
 
 @register.simple_tag
-def theme_attribute(request: HttpRequest | None = None) -> SafeString | str:
-    """The theme that the reader chose; none chosen = the one of the reader's system."""
-    chosen = request.COOKIES.get("agentflow_theme", "") if request is not None else ""
+def theme_attribute(request: object = None) -> SafeString | str:
+    """The theme that the reader chose; none chosen = the one of the reader's system.
+
+    The page about a fault in the server is rendered without a request.
+    """
+    chosen = request.COOKIES.get("agentflow_theme", "") if isinstance(request, HttpRequest) else ""
     return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
 
 

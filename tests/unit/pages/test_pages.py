@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -61,6 +62,12 @@ def test_pages_are_only_read(cluster: None, as_role: AsRole, path: str, role: st
 @pytest.mark.parametrize("path", ["/tasks/nope/", "/tasks/t-1/?attempt=7", "/nodes/nope/", "/tasks/nope/log", "/nope/"])
 def test_what_is_not_there_is_not_found(cluster: None, as_role: AsRole, path: str) -> None:
     assert as_role("viewer").get(path).status_code == 404
+
+
+@pytest.mark.parametrize("template", ["403.html", "403_csrf.html", "404.html", "500.html"])
+def test_fault_pages_need_nothing(template: str) -> None:
+    """Also the one about a fault of the server, which is rendered without a request."""
+    assert "AgentFlow" in render_to_string(template)
 
 
 @pytest.mark.parametrize(
