@@ -53,7 +53,7 @@ class Agent:
 
     async def connect(self, group: asyncio.TaskGroup) -> None:
         group.create_task(self.uplink.run())
-        await self.push_state(TaskState.RUNNING)
+        await self.push_state(TaskState.RUNNING, stamped=False)
         async with asyncio.timeout(CONNECT_SECONDS):
             while not self.is_drained:
                 await asyncio.sleep(0.01)
@@ -63,10 +63,9 @@ class Agent:
         conversation = self.uplink._conversation
         return conversation is not None and conversation.session.is_drained
 
-    async def push_state(self, state: TaskState) -> None:
-        self.state = TaskStatus(
-            task_id=self.task_id, state=state, name="bench", message=f"stamp={time.time_ns()}", started_at_ms=1
-        )
+    async def push_state(self, state: TaskState, *, stamped: bool = True) -> None:
+        message = f"stamp={time.time_ns()}" if stamped else ""
+        self.state = TaskStatus(task_id=self.task_id, state=state, name="bench", message=message, started_at_ms=1)
         await self.uplink.send_update(self.state)
 
     async def push_states(self, events: int, rate: float) -> None:
@@ -102,7 +101,7 @@ async def states(data_dir: Path, grpc_port: int, folder: Path, events: int, rate
         await agent.push_states(events, rate)
         await agent.drain()
         print(json.dumps({"seconds": time.monotonic() - start}), flush=True)
-        await agent.push_state(TaskState.SUCCEEDED)
+        await agent.push_state(TaskState.SUCCEEDED, stamped=False)
         await agent.drain()
         await agent.stop()
 

@@ -42,14 +42,19 @@ class Dashboards:
         raise AssertionError(f"closed before {kind}: {socket.close_code} {socket.close_reason}")
 
     async def listen(self, socket: ClientConnection, cursors: bool) -> None:
-        """Acknowledges as a page does: at most four times a second."""
+        """Acknowledges as a page does: at most four times a second.
+
+        A stamp counts once: a task is told again, with its old message, when its node leaves.
+        """
         last_ack = 0.0
+        last_stamp = 0
         async for text in socket:
             now = time.time_ns()
             assert isinstance(text, str)
             self.frames += 1
-            if stamp := STAMP.search(text):
-                self.latencies.append((now - int(stamp[1])) / 1e6)
+            if (found := STAMP.search(text)) and (stamp := int(found[1])) > last_stamp:
+                last_stamp = stamp
+                self.latencies.append((now - stamp) / 1e6)
             if cursors and time.monotonic() - last_ack > 0.25 and '"seq"' in text:
                 last_ack = time.monotonic()
                 await socket.send(json.dumps({"type": "ACK", "cursor": json.loads(text)["seq"]}))

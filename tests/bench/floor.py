@@ -2,7 +2,7 @@
 
 What the product costs beyond these figures is its own doing.
 
-    floor.py serve GRPC_PORT HTTP_PORT DATABASE      the server; GET /broadcast?count=N sends N frames to everybody
+    floor.py serve GRPC_PORT HTTP_PORT DATABASE      the server; GET /?count=N sends N frames to everybody, at RATE
     floor.py send GRPC_PORT EVENTS RATE              a worker that sends stamped events
 """
 
@@ -22,6 +22,7 @@ import grpc
 METHOD = "/floor.Push/Stream"
 # As long as a TASK_UPDATE of the product.
 PADDING = "x" * 400
+RATE = 50.0
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -59,9 +60,11 @@ class Floor:
         if scope["type"] == "http":
             count = int(scope["query_string"].partition(b"=")[2] or 0)
             frame = json.dumps({"type": "EVENT", "padding": PADDING})
-            for _ in range(count):
+            start = time.monotonic()
+            for number in range(count):
+                # At the product's pace: frames sent in one burst would share their system calls.
+                await asyncio.sleep(max(0.0, start + number / RATE - time.monotonic()))
                 await self.broadcast(frame)
-                await asyncio.sleep(0)
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"done"})
             return
