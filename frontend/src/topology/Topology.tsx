@@ -17,7 +17,8 @@ const NODE_TYPES = { node: NodeCard, leader: LeaderCard, fold: GroupCard };
 const EDGE_TYPES = { wire: WireEdge };
 /** Beyond this many cards only those in sight are in the DOM. */
 const MANY_CARDS = 150;
-const FIT = { padding: 0.06, maxZoom: 1.1 };
+/** Room for the zoom buttons at the left. */
+const FIT = { padding: { left: "56px", right: "16px", top: "16px", bottom: "16px" }, maxZoom: 1.1 } as const;
 
 export function Topology({ expanded, aspect }: { expanded: ReadonlySet<string>; aspect: number }) {
   const { bridge, store } = useIsland();
