@@ -33,6 +33,7 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "heading": _("Nodes"),
         "nodes": found[start : start + LIST_ROWS],
         "total": len(data["nodes"]),
+        "has_members": any(node["role"] != "leader" for node in data["nodes"]),
         "filters": filters,
         "is_filtered": is_filtered,
         "rows": "known" if is_filtered or number > 1 else "all",

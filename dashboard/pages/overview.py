@@ -33,6 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "nodes": nodes[:ROWS],
         "tasks": tasks[:ROWS],
         "alerts": data["alerts"],
+        "has_members": any(node["role"] != "leader" for node in nodes),
         "figures": _figures(data),
         "log_nodes": sorted(data["nodes"], key=lambda node: str(node["id"])),
         **BLANKS,

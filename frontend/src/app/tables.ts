@@ -48,7 +48,8 @@ function wireNodes(page: Page): () => void {
     name: (row, node) => nameNodeRow(row, node, page),
     place: "last",
     isExpendable: () => false,
-    onCount: (count) => setHidden(element("nodes-empty"), count > 0),
+    // The Leader alone is not a cluster yet: the page goes on saying how a node joins.
+    onCount: () => setHidden(element("nodes-empty"), [...page.fleet.nodes.values()].some((node) => node.role !== "leader")),
   });
   return follow(page, "nodes", rows);
 }

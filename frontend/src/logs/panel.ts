@@ -45,6 +45,9 @@ export class LogPanel {
     });
     element("log-more")?.addEventListener("click", () => this.#view.follow());
     this.#wireFilter();
+    this.#offerNodes();
+    page.fleet.onChange("nodes", () => this.#offerNodes());
+    page.fleet.onReplace("nodes", () => this.#offerNodes());
     page.live.on("LOG", (batch) => this.#add([batch]));
     page.live.on("GAP", (gap) => this.#missing(Number(gap.skipped ?? 0)));
     page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#add(snapshot.logs));
@@ -122,6 +125,14 @@ export class LogPanel {
       this.#box.focus();
     });
     apply();
+  }
+
+  /** Nodes that have joined since the page was rendered can be chosen too. */
+  #offerNodes(): void {
+    const select = document.querySelector<HTMLSelectElement>("#log-filter select[name=node]");
+    if (!select || select.options.length > this.#page.fleet.nodes.size) return;
+    const offered = new Set([...select.options].map((option) => option.value));
+    for (const id of this.#page.fleet.nodes.keys()) if (!offered.has(id)) select.add(new Option(id, id));
   }
 
   #changed(): void {
