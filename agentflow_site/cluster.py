@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,11 +22,13 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.management import call_command
 
-from nodes.domain.states import Role
+from nodes.domain.states import Action, Role, TaskState
 from nodes.errors import ConfigError
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
+# TERM, 10 s, KILL, and the way back.
+CANCEL_SECONDS = 15.0
 RESTART_SECONDS = 1.0
 # A child that ended this often within a minute will not get better by itself.
 RESTARTS_PER_MINUTE = 5
@@ -54,6 +57,7 @@ class LocalCluster:
     def __init__(self, config: ClusterConfig, say: Callable[[str], object]) -> None:
         self._config = config
         self._say = say
+        self._asked = asyncio.Event()  # A person wants it to end; tasks first, when that was asked for.
         self._stopping = asyncio.Event()
         self._failed = False
 
@@ -61,7 +65,7 @@ class LocalCluster:
         """Exit code: 0 after a stop that was asked for. Raises `ConfigError` when the cluster cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._on_signal)
         for address in (self._config.http, self._config.grpc, self._config.hub):
             _require_free(address)
         children = await sync_to_async(self._prepare)()
@@ -72,7 +76,16 @@ class LocalCluster:
                 for child in agents:
                     group.create_task(self._keep_running(child), name=child.name)
                 self._say(await sync_to_async(self._greeting)())
+            if self._config.stop_tasks and await self._wait_until_asked():
+                await sync_to_async(self._cancel_tasks)()
+                self._stopping.set()
         return 1 if self._failed else 0
+
+    def _on_signal(self) -> None:
+        # The second one stops without waiting for tasks.
+        if self._asked.is_set() or not self._config.stop_tasks:
+            self._stopping.set()
+        self._asked.set()
 
     # --- before the start -------------------------------------------------------------------------
 
@@ -107,6 +120,35 @@ class LocalCluster:
             f"A new one: {Path(sys.argv[0]).name} loginlink. Ctrl-C stops the cluster"
             f"{', its tasks included' if self._config.stop_tasks else '; running tasks go on'}.\n"
         )
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    async def _wait_until_asked(self) -> bool:
+        """False when the cluster stops by itself."""
+        waits = [asyncio.create_task(event.wait()) for event in (self._asked, self._stopping)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return not self._stopping.is_set()
+
+    def _cancel_tasks(self) -> None:
+        """Cancels what runs or waits, as a person would; returns when all has ended, or when its time is over."""
+        from nodes import selectors, services
+        from nodes.errors import AgentFlowError
+
+        deadline = time.monotonic() + CANCEL_SECONDS
+        open_states = {state for state in TaskState if not state.is_final}
+        tasks = selectors.task_list(state=open_states, limit=500)["results"]
+        self._say(f"Cancelling {len(tasks)} tasks …")
+        for task in tasks:
+            try:
+                services.control_task(task["id"], Action.CANCEL, actor="up", reason="the cluster stops")
+            except AgentFlowError as exc:
+                self._say(f"{task['name']} goes on: {exc}")
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            if not selectors.task_list(state=open_states, limit=1)["results"]:
+                return
+            time.sleep(0.2)
 
     # --- while it runs ----------------------------------------------------------------------------
 

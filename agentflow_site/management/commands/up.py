@@ -6,6 +6,7 @@ import asyncio
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        settings.LEADER_GRPC = options["grpc"]
         config = ClusterConfig(
             http=options["http"], grpc=options["grpc"], hub=options["hub"], stop_tasks=options["stop_tasks"]
         )
