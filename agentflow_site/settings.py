@@ -163,6 +163,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "object-src": [NONE],
         "manifest-src": [SELF],
+        # Fragments never carry scripts.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["htmx"],
     }
 }
 SECURE_CONTENT_TYPE_NOSNIFF = True

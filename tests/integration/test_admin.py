@@ -200,3 +200,12 @@ def test_admin_pages_have_nothing_inline(people: People, browser: Client) -> Non
         parser = InlineParts()
         parser.feed(page.content.decode())
         assert (page.status_code, parser.found) == (200, []), path
+
+
+def test_admin_keeps_the_policy_but_for_trusted_types(browser: Client) -> None:
+    admin_policy = browser.get("/admin/")["Content-Security-Policy"]
+    page_policy = browser.get("/account/password/")["Content-Security-Policy"]
+
+    assert "script-src 'self'" in admin_policy
+    assert "trusted-types" not in admin_policy
+    assert "require-trusted-types-for 'script'" in page_policy
