@@ -1,6 +1,11 @@
-"""Programs that the tests run as tasks; each is one `python3 -c` argument."""
+"""Programs that the tests run as tasks, each one `python3 -c` argument, and what they leave to be seen."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually_sync
 
 # Prints a numbered line every 20 ms, for ever: whoever loses or doubles one is found out.
 COUNTER = """
@@ -32,3 +37,19 @@ def count_to(last: int) -> str:
         f"import sys, time\nfor number in range(1, {last + 1}):\n"
         "    print('line', number, flush=True)\n    time.sleep(0.02)\nsys.exit(7)"
     )
+
+
+def numbers(lines: list[str]) -> list[int]:
+    return [int(line.split()[1]) for line in lines if line.startswith("line ")]
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def tree_of(fleet: Cluster, task_id: str) -> tuple[int, int]:
+    """Process ids of BUSY_TREE's two processes."""
+    lines = eventually_sync(lambda: fleet.log_lines(task_id), message="first line")
+    _, root, child = lines[0].split()
+    return int(root), int(child)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, count_to
+from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, count_to, cpu_ticks, numbers, tree_of
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
 from tests.support.processes import manage
@@ -19,22 +19,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # nodes/journal/file.py: an entry's key is shelf << 44 | seq.
 ENTRIES = "SELECT journal_id, key & ((1 << 44) - 1) FROM entries JOIN shelves ON shelves.id = key >> 44"
-
-
-def numbers(lines: list[str]) -> list[int]:
-    return [int(line.split()[1]) for line in lines if line.startswith("line ")]
-
-
-def cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def tree_of(fleet: Cluster, task_id: str) -> tuple[int, int]:
-    """Process ids of BUSY_TREE's two processes."""
-    lines = eventually_sync(lambda: fleet.log_lines(task_id), message="first line")
-    _, root, child = lines[0].split()
-    return int(root), int(child)
 
 
 @pytest.mark.parametrize("node", ["master-1", "edge-1"])

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
+
+from tests.support.cluster import Cluster
 
 # Headless and offline: without the networking flags Chromium looks up hosts of its own at every start.
 FLAGS = [
@@ -19,6 +22,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+TIMEOUT_MS = 30_000
 
 
 def executable() -> str:
@@ -30,6 +34,7 @@ def executable() -> str:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
@@ -43,6 +48,7 @@ class WatchedPages:
         self.context = context
         self.faults: list[str] = []
         self.expected: tuple[str, ...] = ()  # Parts of console errors that a test provokes on purpose.
+        context.set_default_timeout(TIMEOUT_MS)
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
 
@@ -54,3 +60,77 @@ class WatchedPages:
         page = self.context.new_page()
         page.goto(url)
         return page
+
+
+class Visitors:
+    """People at browsers of one cluster, each role logged in once, through its login link."""
+
+    def __init__(self, browser: Browser, fleet: Cluster) -> None:
+        self._browser = browser
+        self._fleet = fleet
+        self._sessions: dict[str, StorageState] = {}
+        self._contexts: list[WatchedPages] = []
+
+    def open(self, path: str = "/", *, role: str = "admin", expected: tuple[str, ...] = (), **options: Any) -> Page:
+        """A page in a context of its own. `expected`: console errors that the test provokes."""
+        watched = self.context(expected=expected, storage_state=self._session(role), **options)
+        return watched.open(self._fleet.url + path)
+
+    def open_live(self, path: str = "/", **options: Any) -> Page:
+        """The same, once its link to the Leader stands. A mark tells whether the page was ever loaded again."""
+        page = self.open(path, **options)
+        expect(page.locator("#link-pill")).to_have_attribute("data-state", "live")
+        page.evaluate("window.wasNeverReloaded = true")
+        return page
+
+    def context(self, *, expected: tuple[str, ...] = (), **options: Any) -> WatchedPages:
+        watched = WatchedPages(self._browser.new_context(**options))
+        watched.expected = expected
+        self._contexts.append(watched)
+        return watched
+
+    def leave(self) -> None:
+        """Closes every page; raises for what they should not have done."""
+        contexts, self._contexts = self._contexts, []
+        for watched in contexts:
+            watched.context.close()
+        faults = [fault for watched in contexts for fault in watched.faults]
+        assert not faults, "\n".join(faults)
+
+    def _session(self, role: str) -> StorageState:
+        if role not in self._sessions:
+            if role != "admin":
+                self._fleet.add_user(role, role)
+            watched = self.context()
+            log_in(watched.open(self._fleet.login_link(role)))
+            self._sessions[role] = watched.context.storage_state()
+            watched.context.close()
+        return self._sessions[role]
+
+
+def log_in(page: Page) -> None:
+    """On the page of a login link."""
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Set password")).to_be_visible()
+
+
+def log_texts(page: Page) -> list[str]:
+    """Every line of the page's log in its order: the list is virtual, so it is scrolled through from its top."""
+    texts: list[str] = page.locator("#log").evaluate(READ_LOG)
+    return texts
+
+
+READ_LOG = """async (box) => {
+  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const rows = new Map();
+  box.scrollTop = 0;
+  for (;;) {
+    await painted();
+    for (const row of box.querySelectorAll(".log-line")) {
+      rows.set(parseFloat(row.style.top), row.querySelector(".log-text").textContent);
+    }
+    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
+    box.scrollTop += box.clientHeight;
+  }
+  return [...rows].sort(([a], [b]) => a - b).map(([, text]) => text);
+}"""

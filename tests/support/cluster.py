@@ -96,12 +96,12 @@ class Cluster:
             )
         return self.processes[name].start()
 
-    def start_all(self) -> None:
+    def start_all(self, config: Path | None = None) -> None:
         """Leader, master-1 (with a hub), master-2 and edge-1 behind master-1; all online when this returns."""
         self.start_leader()
-        self.start_agent("master", "master-1", "--hub", f"127.0.0.1:{self.hub_port}")
-        self.start_agent("master", "master-2")
-        self.start_agent("edge", "edge-1")
+        self.start_agent("master", "master-1", "--hub", f"127.0.0.1:{self.hub_port}", config=config)
+        self.start_agent("master", "master-2", config=config)
+        self.start_agent("edge", "edge-1", config=config)
         self.wait_online("master-1", "master-2", "edge-1")
 
     def stop(self) -> None:
@@ -135,19 +135,22 @@ class Cluster:
     def api_token(self, role: str = "admin") -> str:
         if role not in self._api_tokens:
             user = f"api-{role}"
-            self.shell(
-                "from django.contrib.auth.models import Group, User;"
-                f"u, _ = User.objects.get_or_create(username={user!r});"
-                f"u.groups.set([Group.objects.get(name={role!r})])"
-            )
+            self.add_user(user, role)
             self._api_tokens[role] = manage("apitoken", "new", "--user", user, env=self.env).strip().splitlines()[-1]
         return self._api_tokens[role]
+
+    def add_user(self, name: str, role: str) -> None:
+        self.shell(
+            "from django.contrib.auth.models import Group, User;"
+            f"u, _ = User.objects.get_or_create(username={name!r});"
+            f"u.groups.set([Group.objects.get(name={role!r})])"
+        )
 
     def shell(self, code: str) -> str:
         return manage("shell", "-c", code, env=self.env)
 
-    def login_link(self) -> str:
-        text = manage("loginlink", "--base-url", self.url, env=self.env)
+    def login_link(self, user: str = "admin") -> str:
+        text = manage("loginlink", "--user", user, "--base-url", self.url, env=self.env)
         return next(word for word in text.split() if word.startswith("http"))
 
     def api(self, method: str, path: str, body: object = None, role: str = "admin") -> Any:

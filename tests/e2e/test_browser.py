@@ -1,0 +1,231 @@
+"""What a person does in the page, over a real cluster: every change is seen without loading the page again."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, cpu_ticks, tree_of
+from tests.support.browser import Visitors, log_in, log_texts
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually_sync
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+PROJECTS = Path(__file__).with_name("quick.toml")
+
+
+@pytest.fixture
+def name() -> str:
+    """A task's name that no other row has."""
+    return f"task {uuid.uuid4().hex[:8]}"
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.locator("#task-rows tr").filter(has_text=name)
+
+
+def chip_of(scope: Locator) -> Locator:
+    return scope.locator('[data-field="state"] .chip-label')
+
+
+def press(scope: Locator, action: str) -> None:
+    scope.get_by_role("button", name=action, exact=True).click()
+
+
+def progress_of(row: Locator) -> float:
+    return float(row.locator("progress").evaluate("bar => bar.value"))
+
+
+def open_dialog(page: Page, name: str) -> Locator:
+    page.get_by_role("button", name="New task").first.click()
+    dialog = page.get_by_role("dialog", name="New task")
+    dialog.locator("summary").click()
+    dialog.get_by_role("textbox", name="Name", exact=True).fill(name)
+    return dialog
+
+
+def choice(dialog: Locator, label: str) -> Locator:
+    return dialog.get_by_role("combobox", name=label, exact=True)
+
+
+def expect_never_reloaded(page: Page) -> None:
+    assert page.evaluate("window.wasNeverReloaded") is True
+
+
+def test_login_link_shows_a_button_and_is_good_once(fleet: Cluster, visitors: Visitors) -> None:
+    link = fleet.login_link()
+    first = visitors.context(locale="en", expected=("410 (Gone)",)).open(link)
+    expect(first.get_by_role("button", name="Log in")).to_be_visible()
+
+    page = visitors.context(locale="en").open(link)
+    log_in(page)
+    page.goto(fleet.url)
+    expect(page.get_by_role("heading", name="Cluster overview")).to_be_visible()
+
+    # The first page still shows its button; the server says that it is too late.
+    first.get_by_role("button", name="Log in").click()
+    expect(first.get_by_role("heading", name="This link is no longer good")).to_be_visible()
+    first.goto(link)
+    expect(first.get_by_role("heading", name="This link is no longer good")).to_be_visible()
+    first.goto(fleet.url)
+    expect(first).to_have_url(re.compile("/login/"))
+
+
+def test_named_task_is_started_and_watched_to_its_end(visitors: Visitors, name: str) -> None:
+    page = visitors.open_live()
+    dialog = open_dialog(page, name)
+    choice(dialog, "Node").select_option("master-1")
+    choice(dialog, "Project").select_option("demo")
+    choice(dialog, "Task").select_option("build")
+    expect(dialog.locator("[data-named-hint]")).to_contain_text("Compile forty modules")
+
+    press(dialog, "Run")
+
+    row = row_of(page, name)
+    expect(chip_of(row)).to_have_text("Running")
+    expect(row.locator('[data-field="note"]')).to_have_text(re.compile(r"module \d+ of 40"))
+    before = eventually_sync(lambda: progress_of(row))
+    eventually_sync(lambda: progress_of(row) > before, message="progress moves")
+    expect(page.locator("#log")).to_contain_text("compiled module 30")
+    expect(chip_of(row)).to_have_text("Done")
+    assert progress_of(row) == 1
+    expect(page.locator("#log")).to_contain_text("build finished")
+    expect_never_reloaded(page)
+
+
+def test_tree_is_paused_resumed_and_cancelled_from_the_page(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    page = visitors.open_live()
+    task = fleet.run("master-2", "python3", "-c", BUSY_TREE, name=name)
+    row = row_of(page, name)
+    expect(chip_of(row)).to_have_text("Running")
+    tree = tree_of(fleet, task)
+
+    press(row, "Pause")
+    expect(chip_of(row)).to_have_text("Paused")
+    before = [cpu_ticks(pid) for pid in tree]
+    # A window on purpose: that nothing runs can only be seen over some time. 20 ticks would pass in it.
+    with contextlib.suppress(AssertionError):
+        eventually_sync(lambda: [cpu_ticks(pid) for pid in tree] != before, timeout=0.2)
+    if [cpu_ticks(pid) for pid in tree] != before:
+        expect(row.locator('[data-field="note"]')).to_contain_text("Paused in part")
+
+    press(row, "Resume")
+    expect(chip_of(row)).to_have_text("Running")
+    assert eventually_sync(lambda: all(cpu_ticks(pid) > old for pid, old in zip(tree, before, strict=True)))
+
+    press(row, "Cancel")
+    press(page.get_by_role("dialog", name=f"Cancel “{name}”?"), "Cancel the task")
+    expect(chip_of(row)).to_have_text("Cancelled")
+    assert eventually_sync(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tree))
+    expect_never_reloaded(page)
+
+
+def test_task_is_kept_when_the_question_is_answered_with_no(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    page = visitors.open_live()
+    task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
+    row = row_of(page, name)
+
+    press(row, "Cancel")
+    press(page.get_by_role("dialog", name=f"Cancel “{name}”?"), "Keep it running")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(chip_of(row)).to_have_text("Running")
+    assert fleet.rows("SELECT kind FROM nodes_command WHERE task_id = ? AND kind = 'cancel'", task) == []
+    fleet.control(task, "cancel")
+    expect(chip_of(row)).to_have_text("Cancelled")
+
+
+def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visitors) -> None:
+    task = fleet.run("edge-1", "python3", "-c", PROMPT)
+    page = visitors.open_live(f"/tasks/{task}/")
+    expect(page.locator("#log")).to_contain_text("Your name?")
+
+    answer = page.locator("#answer-form")
+    answer.get_by_role("textbox").fill("Ada")
+    press(answer, "Send")
+
+    expect(page.locator("#log")).to_contain_text("hello Ada")
+    expect(chip_of(page.locator("#task-head"))).to_have_text("Done")
+    expect(answer).to_be_hidden()
+    assert "hello Ada" in "".join(log_texts(page))
+    expect_never_reloaded(page)
+
+
+def test_admin_runs_a_free_command(visitors: Visitors, name: str) -> None:
+    page = visitors.open_live()
+    dialog = open_dialog(page, name)
+    dialog.get_by_text("Command", exact=True).first.click()
+    choice(dialog, "Node").select_option("edge-1")
+    dialog.locator("[name=command]").fill("python3 -c 'print(6 * 7, \"is the answer\")'")
+
+    press(dialog, "Run")
+
+    expect(chip_of(row_of(page, name))).to_have_text("Done")
+    expect(page.locator("#log")).to_contain_text("42 is the answer")
+
+
+def test_operator_is_offered_named_tasks_only(visitors: Visitors) -> None:
+    page = visitors.open_live(role="operator")
+
+    page.get_by_role("button", name="New task").first.click()
+
+    dialog = page.get_by_role("dialog", name="New task")
+    expect(choice(dialog, "Task")).to_be_visible()
+    expect(dialog.locator("[name=command]")).to_have_count(0)
+
+
+ASK_TO_CANCEL = """async (task) => {
+  const { ticket } = await (await fetch("/live-ticket", { headers: { Accept: "application/json" } })).json();
+  const socket = new WebSocket(`ws://${location.host}/ws/`);
+  socket.onopen = () => socket.send(JSON.stringify({ type: "AUTH", token: ticket }));
+  const answer = await new Promise((done) => {
+    socket.onmessage = (event) => {
+      const message = JSON.parse(event.data);
+      if (message.type === "AUTH_OK") socket.send(JSON.stringify({ type: "CONTROL", ref: "mine", task, action: "cancel" }));
+      if (message.ref === "mine") done(message);
+    };
+  });
+  socket.close();
+  return answer;
+}"""
+
+
+def test_viewer_sees_no_controls_and_is_refused_them(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    task = fleet.run("master-2", "python3", "-c", COUNTER, name=name)
+    page = visitors.open_live(role="viewer")
+    row = row_of(page, name)
+    expect(chip_of(row)).to_have_text("Running")
+    expect(page.get_by_role("button", name="New task")).to_have_count(0)
+    expect(row.get_by_role("button")).to_have_count(0)
+
+    answer: dict[str, Any] = page.evaluate(ASK_TO_CANCEL, task)
+
+    assert (answer["type"], answer["code"]) == ("ERROR", "forbidden")
+    assert fleet.task(task)["state"] == "running"
+    fleet.control(task, "cancel")
+    expect(chip_of(row)).to_have_text("Cancelled")
+
+
+def test_page_is_pushed_and_never_polls(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    page = visitors.open_live()
+    page.wait_for_load_state("networkidle")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.context.route("**/*", lambda route: route.abort())
+
+    fleet.api("POST", "tasks/", {"node": "edge-1", "project": "demo", "namedTask": "build", "name": name})
+
+    row = row_of(page, name)
+    expect(chip_of(row)).to_have_text("Running")
+    before = eventually_sync(lambda: progress_of(row))
+    eventually_sync(lambda: progress_of(row) > before, message="progress moves")
+    expect(page.locator("#log")).to_contain_text("build finished")
+    expect(chip_of(row)).to_have_text("Done")
+    assert requests == []
