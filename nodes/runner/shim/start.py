@@ -21,7 +21,7 @@ from nodes.runner.shim import layout
 from nodes.runner.shim.launch import CannotStart, Launched, launch
 from nodes.runner.shim.output import Output
 from nodes.runner.shim.rate import RateLimit
-from nodes.runner.shim.supervisor import Supervisor, identity, now_ms, write_exit
+from nodes.runner.shim.supervisor import Supervisor, identity, now_ms, tell_end
 from nodes.runner.shim.tree import CgroupTree, SignalTree
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -63,8 +63,7 @@ def main(folder: str, descriptor: int) -> int:
     supervisor.control.adopt(agent, rest)
     supervisor.control.broadcast({"event": "started"} | supervisor.status())
     record = supervisor.run()
-    supervisor.control.broadcast({"event": "ended", "record": record})
-    write_exit(folder, record)
+    tell_end(folder, record, lambda: supervisor.control.broadcast({"event": "ended", "record": record}))
     supervisor.control.close()
     return 0
 
@@ -156,11 +155,13 @@ def _never_ran(error: CannotStart) -> dict[str, object]:
 
 
 def _end(folder: str, record: dict[str, object], agent: socket.socket) -> None:
-    try:
-        agent.sendall(json.dumps({"event": "ended", "record": record}).encode() + b"\n")
-    except OSError:
-        pass  # The exit record tells it.
-    write_exit(folder, record)
+    def tell() -> None:
+        try:
+            agent.sendall(json.dumps({"event": "ended", "record": record}).encode() + b"\n")
+        except OSError:
+            pass  # The exit record tells it.
+
+    tell_end(folder, record, tell)
     agent.close()
 
 

@@ -19,6 +19,10 @@ from nodes.runner.shim.output import Output
 from nodes.runner.shim.standard_input import StandardInput
 from nodes.runner.shim.tree import SignalTree
 
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CHUNK_BYTES = 128 * 1024
 _CHUNKS_A_TURN = 8
 _LEFTOVER_SECONDS = 1.0
@@ -333,14 +337,26 @@ def identity(pid: int) -> Record:
     return {"boot_id": procfs.boot_id(), "pid": pid, "start": procfs.start_time(pid)}
 
 
-def write_exit(folder: str, record: Record) -> None:
-    """Tries for an hour: a full disk that gets room again still learns how the task ended."""
+def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
+    """The record first, so that whoever is told finds it; but a disk that refuses must not keep the end secret.
+
+    Then it tries for an hour: a full disk that gets room again still learns how the task ended.
+    """
+    is_written = _write_exit(folder, record)
+    tell()
     for _ in range(3600):
-        try:
-            layout.write_record(folder, layout.EXIT, record)
-        except FileNotFoundError:
-            return  # Somebody removed the folder: nobody will ask.
-        except OSError:
-            time.sleep(1.0)
-        else:
+        if is_written:
             return
+        time.sleep(1.0)
+        is_written = _write_exit(folder, record)
+
+
+def _write_exit(folder: str, record: Record) -> bool:
+    """False when the disk refuses and it is worth trying again."""
+    try:
+        layout.write_record(folder, layout.EXIT, record)
+    except FileNotFoundError:
+        return True  # Somebody removed the folder: nobody will ask.
+    except OSError:
+        return False
+    return True
