@@ -10,7 +10,9 @@ _SEQUENCES = re.compile(
     r"|\x1b[@-Z\\^_=>78()#]?"
     r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
 )
+# What turns the direction of writing would show a person another text than was printed.
+_TURNS = {code: f"⟨U+{code:X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 def plain_text(text: str) -> str:
-    return _SEQUENCES.sub("", text)
+    return _SEQUENCES.sub("", text).translate(_TURNS)

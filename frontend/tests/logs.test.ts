@@ -107,6 +107,7 @@ describe("colours", () => {
     ["cursor moves and clears go", "a\x1b[2K\x1b[1;1Hb", [["a", ""], ["b", ""]]],
     ["title and link sequences go", "\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", [["a", ""], ["b", ""]]],
     ["control characters go", "a\x00\x08b\rc", [["a", ""], ["b", ""], ["c", ""]]],
+    ["turns of direction are named", "a\u202eb\x1b[1m\u2066c", [["a⟨U+202E⟩b", ""], ["⟨U+2066⟩c", "ansi-bold"]]],
     ["tabs stay", "a\tb", [["a\tb", ""]]],
     ["an unfinished sequence does no harm", "a\x1b[", [["a", ""], ["[", ""]]],
   ])("%s", (_name, text, expected) => {

@@ -1,7 +1,8 @@
 /**
  * Colours of terminal output, as plain data and then as spans with classes.
  *
- * The text is hostile: it only ever becomes `textContent`, never markup. Every other control sequence is dropped.
+ * The text is hostile: it only ever becomes `textContent`, never markup. Every other control sequence is dropped, and what
+ * turns the direction of writing is named instead of obeyed: it would show a person another text than was printed.
  */
 
 export interface Piece {
@@ -13,6 +14,8 @@ export interface Piece {
 // SGR (kept), other CSI, OSC, lone escapes, and control characters that a page cannot show.
 const SEQUENCE =
   /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
+
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 interface Style {
   marks: Set<string>;
@@ -30,13 +33,13 @@ const ENDS: Record<number, string[]> = {
 };
 
 export function parseAnsi(text: string): Piece[] {
-  if (!text.includes("\x1b") && !SEQUENCE.test(text)) return text === "" ? [] : [{ text, classes: "" }];
+  if (!text.includes("\x1b") && !SEQUENCE.test(text)) return text === "" ? [] : [{ text: withoutTurns(text), classes: "" }];
   SEQUENCE.lastIndex = 0;
   const pieces: Piece[] = [];
   const style: Style = { marks: new Set(), foreground: "", background: "" };
   let position = 0;
   const put = (end: number): void => {
-    if (end > position) pieces.push({ text: text.slice(position, end), classes: classesOf(style) });
+    if (end > position) pieces.push({ text: withoutTurns(text.slice(position, end)), classes: classesOf(style) });
   };
   for (const match of text.matchAll(SEQUENCE)) {
     put(match.index);
@@ -45,6 +48,10 @@ export function parseAnsi(text: string): Piece[] {
   }
   put(text.length);
   return pieces;
+}
+
+function withoutTurns(text: string): string {
+  return text.replace(TURNS, (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }
 
 function applySgr(style: Style, parameters: string): void {

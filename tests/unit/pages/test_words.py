@@ -98,6 +98,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
         ("\x1b[1;31mred\x1b[0m", "red"),
         ("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", "ab"),
         ("a\x00\x08b\tc", "ab\tc"),
+        ("a\u202eb\u2069", "a⟨U+202E⟩b⟨U+2069⟩"),
     ],
 )
 def test_terminal_text_is_made_plain(text: str, expected: str) -> None:
