@@ -12,9 +12,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, cpu_ticks, tree_of
-from tests.support.browser import Visitors, log_in, log_texts
+from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
+from tests.support.pages import chip_of, expect_never_reloaded, log_in, log_texts, note_of, press, progress_of, row_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -27,22 +28,6 @@ def name() -> str:
     return f"task {uuid.uuid4().hex[:8]}"
 
 
-def row_of(page: Page, name: str) -> Locator:
-    return page.locator("#task-rows tr").filter(has_text=name)
-
-
-def chip_of(scope: Locator) -> Locator:
-    return scope.locator('[data-field="state"] .chip-label')
-
-
-def press(scope: Locator, action: str) -> None:
-    scope.get_by_role("button", name=action, exact=True).click()
-
-
-def progress_of(row: Locator) -> float:
-    return float(row.locator("progress").evaluate("bar => bar.value"))
-
-
 def open_dialog(page: Page, name: str) -> Locator:
     page.get_by_role("button", name="New task").first.click()
     dialog = page.get_by_role("dialog", name="New task")
@@ -53,10 +38,6 @@ def open_dialog(page: Page, name: str) -> Locator:
 
 def choice(dialog: Locator, label: str) -> Locator:
     return dialog.get_by_role("combobox", name=label, exact=True)
-
-
-def expect_never_reloaded(page: Page) -> None:
-    assert page.evaluate("window.wasNeverReloaded") is True
 
 
 def test_login_link_shows_a_button_and_is_good_once(fleet: Cluster, visitors: Visitors) -> None:
@@ -90,7 +71,7 @@ def test_named_task_is_started_and_watched_to_its_end(visitors: Visitors, name: 
 
     row = row_of(page, name)
     expect(chip_of(row)).to_have_text("Running")
-    expect(row.locator('[data-field="note"]')).to_have_text(re.compile(r"module \d+ of 40"))
+    expect(note_of(row)).to_have_text(re.compile(r"module \d+ of 40"))
     before = eventually_sync(lambda: progress_of(row))
     eventually_sync(lambda: progress_of(row) > before, message="progress moves")
     expect(page.locator("#log")).to_contain_text("compiled module 30")
@@ -114,7 +95,7 @@ def test_tree_is_paused_resumed_and_cancelled_from_the_page(fleet: Cluster, visi
     with contextlib.suppress(AssertionError):
         eventually_sync(lambda: [cpu_ticks(pid) for pid in tree] != before, timeout=0.2)
     if [cpu_ticks(pid) for pid in tree] != before:
-        expect(row.locator('[data-field="note"]')).to_contain_text("Paused in part")
+        expect(note_of(row)).to_contain_text("Paused in part")
 
     press(row, "Resume")
     expect(chip_of(row)).to_have_text("Running")
@@ -188,7 +169,8 @@ ASK_TO_CANCEL = """async (task) => {
   const answer = await new Promise((done) => {
     socket.onmessage = (event) => {
       const message = JSON.parse(event.data);
-      if (message.type === "AUTH_OK") socket.send(JSON.stringify({ type: "CONTROL", ref: "mine", task, action: "cancel" }));
+      const control = { type: "CONTROL", ref: "mine", task, action: "cancel" };
+      if (message.type === "AUTH_OK") socket.send(JSON.stringify(control));
       if (message.ref === "mine") done(message);
     };
   });

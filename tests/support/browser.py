@@ -10,6 +10,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
 from tests.support.cluster import Cluster
+from tests.support.pages import log_in, pill_of
 
 # Headless and offline: without the networking flags Chromium looks up hosts of its own at every start.
 FLAGS = [
@@ -79,7 +80,7 @@ class Visitors:
     def open_live(self, path: str = "/", **options: Any) -> Page:
         """The same, once its link to the Leader stands. A mark tells whether the page was ever loaded again."""
         page = self.open(path, **options)
-        expect(page.locator("#link-pill")).to_have_attribute("data-state", "live")
+        expect(pill_of(page)).to_have_attribute("data-state", "live")
         page.evaluate("window.wasNeverReloaded = true")
         return page
 
@@ -106,31 +107,3 @@ class Visitors:
             self._sessions[role] = watched.context.storage_state()
             watched.context.close()
         return self._sessions[role]
-
-
-def log_in(page: Page) -> None:
-    """On the page of a login link."""
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Set password")).to_be_visible()
-
-
-def log_texts(page: Page) -> list[str]:
-    """Every line of the page's log in its order: the list is virtual, so it is scrolled through from its top."""
-    texts: list[str] = page.locator("#log").evaluate(READ_LOG)
-    return texts
-
-
-READ_LOG = """async (box) => {
-  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  const rows = new Map();
-  box.scrollTop = 0;
-  for (;;) {
-    await painted();
-    for (const row of box.querySelectorAll(".log-line")) {
-      rows.set(parseFloat(row.style.top), row.querySelector(".log-text").textContent);
-    }
-    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
-    box.scrollTop += box.clientHeight;
-  }
-  return [...rows].sort(([a], [b]) => a - b).map(([, text]) => text);
-}"""

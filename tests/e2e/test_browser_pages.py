@@ -1,0 +1,172 @@
+"""Every page, as it looks and reads: no error in the console, nothing of a task's text taken for markup, both languages
+and themes fit for everybody, a phone's width enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import Visitors
+from tests.support.cluster import Cluster
+from tests.support.pages import log_texts, note_of, pill_of, press, row_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+PAGES = {
+    "overview": "/",
+    "tasks": "/tasks/",
+    "task": "/tasks/{task}/",
+    "nodes": "/nodes/",
+    "node": "/nodes/master-1/",
+    "logs": "/logs/",
+    "work log": "/history/",
+    "password": "/account/password/",
+    "admin": "/admin/",
+    "admin of tasks": "/admin/nodes/task/",
+}
+
+MARKUP = "<img src=x onerror='window.wasFooled = 1'><script>window.wasFooled = 1</script>"
+# Colours, a link and a window title for a terminal, a cursor move, text turned round, a control character, no UTF-8.
+HOSTILE = (
+    MARKUP,
+    "\x1b[31mred\x1b[0m \x1b]8;;javascript:window.wasFooled=1\x07click\x1b]8;;\x07 \x1b]0;title\x07\x1b[2J\x1b[Hend",
+    "turned \u202egnp.exe\u202c back",
+    "bell\x07 null\x00 tab\tend",
+)
+SHOW_HOSTILE = f"""
+import sys, time
+for line in {HOSTILE!r}:
+    print(line, flush=True)
+sys.stdout.buffer.write(b"bytes \\xff\\xfe end\\n")
+print("::agentflow progress=0.5 message={MARKUP}::", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile_task(fleet: Cluster) -> Iterator[str]:
+    task = fleet.run("master-1", "python3", "-c", SHOW_HOSTILE, name=MARKUP)
+    yield task
+    fleet.control(task, "cancel")
+    fleet.wait_task(task, "cancelled")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_without_a_complaint(visitors: Visitors, hostile_task: str, name: str) -> None:
+    page = visitors.open(PAGES[name].format(task=hostile_task))
+
+    if not name.startswith(("admin", "password")):
+        expect(pill_of(page)).to_have_attribute("data-state", "live")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.wasFooled") is None
+
+
+def test_login_page_loads_without_a_complaint(fleet: Cluster, visitors: Visitors) -> None:
+    page = visitors.context().open(fleet.url)
+
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) -> None:
+    page = visitors.open_live(f"/tasks/{hostile_task}/")
+    expect(page.locator("#log-count")).to_have_text("5 lines")
+
+    assert log_texts(page) == [
+        MARKUP,
+        "red click end",
+        "turned ⟨U+202E⟩gnp.exe⟨U+202C⟩ back",
+        "bell null tab\tend",
+        "bytes \ufffd\ufffd end",
+    ]
+    assert page.locator("#log :is(img, script, a)").count() == 0
+    expect(note_of(page.locator("#task-head"))).to_have_text(MARKUP)
+    expect(page.get_by_role("heading", name=MARKUP)).to_be_visible()
+    assert page.evaluate("window.wasFooled") is None
+
+
+def violations(page: Page) -> list[str]:
+    """What keeps people out, by axe's rules; each with the first element that breaks it."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {rule['nodes'][0]['html']} ({len(rule['nodes'])} of them) {rule['nodes'][0]['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_overview_is_accessible(visitors: Visitors, hostile_task: str, locale: str, theme: str) -> None:
+    page = visitors.open_live(locale=locale, color_scheme=theme, reduced_motion="reduce")
+    expect(row_of(page, MARKUP)).to_be_visible()
+
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", ["tasks", "task", "nodes", "node", "logs", "work log"])
+def test_page_is_accessible(visitors: Visitors, hostile_task: str, name: str) -> None:
+    page = visitors.open_live(PAGES[name].format(task=hostile_task), reduced_motion="reduce")
+
+    assert violations(page) == []
+
+
+def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:
+    page = visitors.open_live(reduced_motion="reduce")
+
+    page.get_by_role("button", name="New task").first.click()
+
+    expect(page.get_by_role("dialog", name="New task")).to_be_visible()
+    assert violations(page) == []
+
+
+# Texts that a person sees, without what is not the interface's own: what people, tasks, nodes and projects say.
+VISIBLE_WORDS = """() => {
+  const foreign = "#log, .cell-name, [data-field=name], [data-field=note], .mono, code, .project, .facts dd, script";
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const words = [];
+  while (walker.nextNode()) {
+    const holder = walker.currentNode.parentElement;
+    if (holder.closest(foreign) || !holder.checkVisibility()) continue;
+    words.push(...(walker.currentNode.data.match(/[A-Za-z]{2,}/g) ?? []));
+  }
+  return [...new Set(words)].sort();
+}"""
+SAME_IN_BOTH = {"AgentFlow", "CPU", "GPU", "GiB", "Python", "English", "Ctrl", "DEBUG", "INFO", "WARN", "ERROR", "ms"}
+NAMES = {"React", "Flow", "admin", "leader", "master", "edge"}
+
+
+@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log"])
+def test_chinese_page_has_no_english_left(visitors: Visitors, hostile_task: str, name: str) -> None:
+    page = visitors.open_live(PAGES[name].format(task=hostile_task), locale="en")
+    press(page, "中文")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    expect(pill_of(page)).to_have_attribute("data-state", "live")
+
+    words = set(page.evaluate(VISIBLE_WORDS))
+
+    assert "AgentFlow" in words
+    assert words - SAME_IN_BOTH - NAMES == set()
+
+
+def test_theme_is_chosen_and_kept(visitors: Visitors) -> None:
+    page = visitors.open_live(color_scheme="dark")
+
+    press(page, "Switch between dark and light")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.reload()
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log"])
+def test_phone_needs_no_sideways_scrolling(visitors: Visitors, hostile_task: str, name: str, locale: str) -> None:
+    phone = {"width": 390, "height": 844}
+    page = visitors.open_live(PAGES[name].format(task=hostile_task), viewport=phone, locale=locale, has_touch=True)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]

@@ -1,0 +1,68 @@
+"""Parts of the pages, as a person finds them."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+
+def log_in(page: Page) -> None:
+    """On the page of a login link."""
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Set password")).to_be_visible()
+
+
+def pill_of(page: Page) -> Locator:
+    return page.locator("#link-pill")
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.locator("#task-rows tr").filter(has_text=name)
+
+
+def chip_of(scope: Locator) -> Locator:
+    return scope.locator('[data-field="state"] .chip-label')
+
+
+def note_of(scope: Locator) -> Locator:
+    return scope.locator('[data-field="note"]')
+
+
+def progress_of(scope: Locator) -> float:
+    return float(scope.locator("progress").evaluate("bar => bar.value"))
+
+
+def press(scope: Page | Locator, action: str) -> None:
+    scope.get_by_role("button", name=action, exact=True).click()
+
+
+def expect_never_reloaded(page: Page) -> None:
+    """Of a page that `Visitors.open_live` opened."""
+    assert page.evaluate("window.wasNeverReloaded") is True
+
+
+def line_count(page: Page) -> int:
+    return int(re.sub(r"\D", "", page.locator("#log-count").inner_text()) or 0)
+
+
+def log_texts(page: Page) -> list[str]:
+    """Every line of the page's log in its order: the list is virtual, so it is scrolled through from its top."""
+    texts: list[str] = page.locator("#log").evaluate(_READ_LOG)
+    return texts
+
+
+_READ_LOG = """async (box) => {
+  const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const rows = new Map();
+  box.scrollTop = 0;
+  for (;;) {
+    await painted();
+    for (const row of box.querySelectorAll(".log-line")) {
+      rows.set(parseFloat(row.style.top), row.querySelector(".log-text").textContent);
+    }
+    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
+    box.scrollTop += box.clientHeight;
+  }
+  return [...rows].sort(([a], [b]) => a - b).map(([, text]) => text);
+}"""
