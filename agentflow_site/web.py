@@ -36,7 +36,8 @@ _begin_logging: Any = globalLogBeginner.beginLoggingTo
 _MAX_MESSAGE_BYTES = 256 * 1024
 _HTTP_SECONDS = 60
 _HANDSHAKE_SECONDS = 5
-_CLOSE_GOING_AWAY = 1012  # "Service restart": come again.
+# docs/websocket.md: come again. Of the codes below 3000 the library sends 1000 alone.
+_CLOSE_GOING_AWAY = 4503
 _PARTING_SECONDS = 1.5
 
 

@@ -23,6 +23,7 @@ import pytest
 from nodes.wire.v1 import node_sync_pb2 as pb
 from nodes.wire.v1 import node_sync_pb2_grpc as stubs
 from tests.support.eventually import eventually, eventually_sync
+from tests.support.live import open_client
 from tests.support.processes import REPOSITORY, Process, free_port, manage
 
 pytestmark = pytest.mark.slow
@@ -227,6 +228,23 @@ async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path
     await asyncio.to_thread(leader.start)
     assert (leader.data_dir / "epoch").read_text() == "2\n"
     leader.process.stop()
+
+
+async def test_a_stop_with_open_dashboards_tells_them_to_come_again(tmp_path: Path) -> None:
+    """docs/websocket.md, "Errors and limits"."""
+    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
+    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Makes the administrator.
+    token = (await asyncio.to_thread(manage, "apitoken", "new", "--user", "admin", env=leader.env)).split()[-1]
+    async with open_client(f"ws://{leader.http}/ws/", token) as page, open_client(f"ws://{leader.http}/ws/", None):
+        await page.until("AUTH_OK")
+
+        stopping = asyncio.create_task(asyncio.to_thread(leader.process.stop))
+
+        assert await page.closed() == 4503
+        assert await stopping == 0
+    log = leader.process.log()
+    assert "the Leader has stopped" in log
+    assert "Traceback" not in log
 
 
 def test_a_killed_leader_leaves_nothing_in_the_way(tmp_path: Path) -> None:
