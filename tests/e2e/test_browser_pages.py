@@ -136,7 +136,21 @@ VISIBLE_WORDS = """() => {
   }
   return [...new Set(words)].sort();
 }"""
-SAME_IN_BOTH = {"AgentFlow", "CPU", "GPU", "GiB", "Python", "English", "Ctrl", "DEBUG", "INFO", "WARN", "ERROR", "ms"}
+SAME_IN_BOTH = {
+    "AgentFlow",
+    "CPU",
+    "GPU",
+    "MiB",
+    "GiB",
+    "Python",
+    "English",
+    "Ctrl",
+    "DEBUG",
+    "INFO",
+    "WARN",
+    "ERROR",
+    "ms",
+}
 NAMES = {"React", "Flow", "admin", "leader", "master", "edge"}
 
 
