@@ -5,7 +5,6 @@ docs/protocol.md, "Authentication". A token says who its bearer is; only a revoc
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.errors import AgentFlowError, ConfigError
 from nodes.identity.keys import ClusterKey
 
 ISSUER = "agentflow"
 _CLOCK_TOLERANCE_SECONDS = 60
-# Names stand in topics ("logs:<node>:<LEVEL>"), file names and URLs.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class TokenRole(StrEnum):
@@ -48,8 +46,8 @@ class NodeIdentity:
 
 def check_node_name(name: str) -> str:
     """Returns the name; raises `ConfigError` when it cannot be a node's."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no node name: letters, digits, '.', '_' and '-', at most 64, no sign first")
+    if not is_node_id(name):
+        raise ConfigError(f"{name!r} is no node name: {NODE_ID_RULE}")
     return name
 
 

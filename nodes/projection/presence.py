@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from nodes.domain.events import Metrics, NodeReport
+from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.hub.ports import Peer
 from nodes.models import Journal, Node, NodeToken
@@ -37,8 +38,8 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
     if node is not None and node.role == Role.LEADER:
         raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
     if node is None:
-        if not node_id or len(node_id) > 64:
-            raise EntryRefused(BAD_VALUE, "a node id has 1 to 64 characters")
+        if not is_node_id(node_id):
+            raise EntryRefused(BAD_VALUE, f"{node_id[:64]!r} is no node id: {NODE_ID_RULE}")
         node = Node(
             id=node_id,
             role=peer.role if is_peer else Role.EDGE,

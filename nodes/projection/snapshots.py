@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nodes.domain.events import JournalMark, Snapshot, TaskStatus
+from nodes.domain.ids import is_task_id
 from nodes.domain.states import Lane, TaskState
 from nodes.models import Attempt
 from nodes.projection.commands import START
@@ -37,6 +38,8 @@ def _states_position(snapshot: Snapshot, node_id: str) -> JournalMark:
 
 
 def _apply_held(unit: Unit, node_id: str, status: TaskStatus, number: int, position: JournalMark) -> None:
+    if not is_task_id(status.task_id):
+        return  # Its entries are refused one by one, each with its nack.
     attempt = unit.image.attempt(status.task_id, number)
     if attempt is not None:
         if attempt.node_id not in (None, node_id):

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nodes.domain.events import StallAlert, TaskStatus
+from nodes.domain.ids import TASK_ID_RULE, is_task_id
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.models import Attempt, Task
 from nodes.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
 from nodes.projection.unit import Unit
 from nodes.wire.codec import spec_to_json
 
-_ID_CHARACTERS = 64
 _NAME_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 4_000
 
@@ -45,8 +45,8 @@ def apply_status(
 
 
 def _attempt_number(unit: Unit, status: TaskStatus, *, is_latest_attempt: bool) -> int:
-    if not status.task_id or len(status.task_id) > _ID_CHARACTERS or "\x00" in status.task_id:
-        raise EntryRefused(BAD_VALUE, f"a task id has 1 to {_ID_CHARACTERS} characters, none of them NUL")
+    if not is_task_id(status.task_id):
+        raise EntryRefused(BAD_VALUE, f"{status.task_id[:64]!r} is no task id: {TASK_ID_RULE}")
     if is_latest_attempt:
         task = unit.image.task(status.task_id)
         return 1 if task is None else task.attempt

@@ -156,6 +156,31 @@ async def test_a_value_that_the_database_refuses_costs_only_its_own_entry(master
     assert await read(lambda: set(Task.objects.values_list("id", flat=True))) == {"t2", "t3"}
 
 
+@pytest.mark.parametrize("task_id", ["a/b", "a b", "a\nb", "\x00", "..", "编译", "x" * 65, "?", "a%2fb"])
+async def test_an_id_that_no_url_or_topic_can_hold_is_set_aside(master: Voice, task_id: str) -> None:
+    """docs/protocol.md, "Limits"."""
+    applied = await master.tell(status(TaskState.RUNNING, task_id=task_id), status(TaskState.RUNNING))
+    logged = await master.tell(lines(1, b"hello", task_id=task_id), lane="logs")
+    held = await master.snapshot(status(TaskState.RUNNING, task_id=task_id), status(TaskState.RUNNING))
+
+    assert [(nack.seq, nack.code) for nack in applied.nacks] == [(1, "bad-value")]
+    assert [nack.code for nack in logged.nacks] == ["bad-value"]
+    assert not held.nacks
+    assert applied.marks == {"master-1-states": 2}
+    assert logged.marks == {"master-1-logs": 1}
+    assert await read(lambda: list(Task.objects.values_list("id", flat=True))) == ["t1"]
+    assert await read(DeadLetter.objects.count) == 2
+
+
+async def test_an_edge_whose_name_no_topic_can_hold_is_not_registered(master: Voice) -> None:
+    edge = Voice(master.projection, "logs: edge/1", Role.EDGE, via=master)
+
+    applied = await edge.say(edge.report(state=NodeState.ONLINE))
+
+    assert [nack.code for nack in applied.nacks] == ["bad-value"]
+    assert not await read(Node.objects.filter(role="edge").exists)
+
+
 async def test_an_oversize_entry_is_set_aside(master: Voice) -> None:
     applied = await master.tell(status(TaskState.RUNNING, message="x" * 600_000))
 
