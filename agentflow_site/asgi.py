@@ -8,9 +8,11 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from agentflow_site.bodies import bounded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
 
-_django = get_asgi_application()
+_django = bounded(get_asgi_application())
 
 # After Django is set up: it imports models.
 from dashboard.live.consumer import LiveConsumer  # noqa: E402

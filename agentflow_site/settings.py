@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from agentflow_site import env as site_env
+from agentflow_site.bodies import MAX_BODY_BYTES
 from nodes.errors import ConfigError
 
 try:
@@ -195,7 +196,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Other sites' pages may call the REST API when they are named; never with this site's cookies.
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 REST_FRAMEWORK: dict[str, Any] = {

@@ -18,6 +18,7 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogBeginner
 
+from agentflow_site.bodies import MAX_BODY_BYTES
 from nodes.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ access_logger = logging.getLogger("agentflow.access")
 reactor: Any = twisted_reactor
 _Server: Any = server.Server
 _HTTPFactory: Any = http_protocol.HTTPFactory
+_WebRequest: Any = http_protocol.WebRequest
 _WebSocketFactory: Any = ws_protocol.WebSocketFactory
 _describe: Any = endpoints.build_endpoint_description_strings
 _endpoint_of: Any = twisted_endpoints.serverFromString
@@ -39,6 +41,8 @@ _HANDSHAKE_SECONDS = 5
 # docs/websocket.md: come again. Of the codes below 3000 the library sends 1000 alone.
 _CLOSE_GOING_AWAY = 4503
 _PARTING_SECONDS = 1.5
+# So much of a body that is refused is read and dropped, so that its sender sees the answer; then it is cut off.
+_MAX_DROPPED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,27 @@ class WebConfig:
         if self.tls_cert_file is None or self.tls_key_file is None:
             return plain
         return f"ssl:privateKey={_escaped(self.tls_key_file)}:certKey={_escaped(self.tls_cert_file)}:" + plain[4:]
+
+
+class _BoundedRequest(_WebRequest):  # type: ignore[misc]  # As above.
+    """Twisted spools the whole body before the application is asked; this keeps only so much as tells it to refuse."""
+
+    _received_bytes = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        room = MAX_BODY_BYTES + 1 - self._received_bytes
+        self._received_bytes += len(data)
+        if room > 0:
+            super().handleContentChunk(data[:room])
+        elif self._received_bytes > _MAX_DROPPED_BYTES:
+            self.channel.forceAbortClient()
+
+
+class _BoundedFactory(_HTTPFactory):  # type: ignore[misc]  # As above.
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = _BoundedRequest
+        return protocol
 
 
 def _escaped(path: Path) -> str:
@@ -95,7 +120,7 @@ class WebServer:
         """Raises `ConfigError` when the port cannot be had."""
         server = self._server
         server.connections = {}
-        server.http_factory = _HTTPFactory(server)
+        server.http_factory = _BoundedFactory(server)
         server.ws_factory = _WebSocketFactory(server, server="")
         server.ws_factory.setProtocolOptions(
             autoPingTimeout=server.ping_timeout,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -144,6 +145,30 @@ def test_pages_are_logged_without_their_queries(leader: RunningLeader) -> None:
     answer.value.close()
     leader.process.wait_for_log("GET /api/v1/me/ 401")
     assert "secret" not in leader.process.log()
+
+
+def post(leader: RunningLeader, body: object, path: str = "/login/") -> int:
+    request = urllib.request.Request(f"http://{leader.http}{path}", data=body, method="POST")  # type: ignore[arg-type]
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return answer.code
+
+
+def test_a_body_over_one_mebibyte_is_refused(leader: RunningLeader) -> None:
+    chunks = [b"x" * 65_536] * 64
+
+    assert post(leader, b"".join(chunks)) == 413
+    assert post(leader, iter(chunks)) == 413  # Without a length: in chunks.
+    assert post(leader, b"x" * (1 << 20)) == 403  # Large enough to be read: Django misses its CSRF token.
+    leader.process.wait_for_log("POST /login/ 413 from=127.0.0.1")
+
+
+def test_who_sends_without_end_is_cut_off(leader: RunningLeader) -> None:
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        post(leader, itertools.repeat(b"x" * 65_536))
 
 
 @contextlib.asynccontextmanager
