@@ -66,7 +66,7 @@ messages: $(MO_FILES)  ## Compiled translations
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
 
 staticfiles/.collected: static/dist/.built $(shell find static -type f -not -path 'static/dist/*' 2>/dev/null)
-	@$(BIN)/python manage.py collectstatic --noinput --clear --verbosity 0
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@touch $@
 
 check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migrations, generated files
