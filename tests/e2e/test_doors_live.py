@@ -1,0 +1,221 @@
+"""Doors of the live side over a real Leader: every WebSocket message by role, every gRPC method by token.
+
+Pages, REST routes and admin pages have their table in tests/integration/test_doors.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from nodes.identity import ClusterKey, issue_token
+from nodes.wire.v1 import leader_pb2, node_sync_pb2
+from nodes.wire.v1.leader_pb2_grpc import LeaderStub
+from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
+from tests.support.cluster import Cluster, cluster
+from tests.support.processes import REPOSITORY, manage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+CLIENT_SCHEMA = json.loads((REPOSITORY / "docs/schemas/client.json").read_text())
+NAMED = {"type": "RUN", "ref": "r", "node": "", "project": "p", "namedTask": "build"}
+ACTIONS = ("pause", "resume", "cancel", "retry", "input")
+
+# Message → what a viewer, an operator and an admin get: the code of an ERROR, or None when the right was there.
+MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | None]]] = {
+    "subscribe": ({"type": "SUBSCRIBE", "topics": ["nodes", "logs"]}, (None, None, None)),
+    "unsubscribe": ({"type": "UNSUBSCRIBE", "topics": ["nodes"]}, (None, None, None)),
+    **{
+        f"control {action}": (
+            {"type": "CONTROL", "ref": "r", "task": "none", "action": action, "input": "x"}
+            if action == "input"
+            else {"type": "CONTROL", "ref": "r", "task": "none", "action": action},
+            ("forbidden", None, None),
+        )
+        for action in ACTIONS
+    },
+    "run named": (NAMED, ("forbidden", None, None)),
+    "run named with environment": (NAMED | {"environment": {"PATH": "/tmp"}}, ("forbidden", "forbidden", None)),
+    "run named elsewhere": (NAMED | {"workingDirectory": "/tmp"}, ("forbidden", "forbidden", None)),
+    "run argv": ({"type": "RUN", "ref": "r", "node": "", "argv": ["true"]}, ("forbidden", "forbidden", None)),
+    "run shell": ({"type": "RUN", "ref": "r", "node": "", "shellLine": "true"}, ("forbidden", "forbidden", None)),
+    "ack": ({"type": "ACK", "cursor": "1"}, (None, None, None)),
+    "ping": ({"type": "PING"}, (None, None, None)),
+    "chat": (
+        {"type": "CHAT", "text": "hi", "targetContext": "*:*"},
+        ("not-available", "not-available", "not-available"),  # Nothing is behind this door yet.
+    ),
+}
+ROLES = ("viewer", "operator", "admin")
+
+STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control")
+METHODS = (STREAM, *INNER)
+OK, NO, FORBIDDEN = "open", "UNAUTHENTICATED", "PERMISSION_DENIED"
+# Token → what the stream and the inner door answer.
+TOKENS = {
+    "none": (NO, NO),
+    "garbage": (NO, NO),
+    "another cluster's": (NO, NO),
+    "expired": (NO, NO),
+    "revoked": (NO, NO),
+    "master": (OK, FORBIDDEN),
+    "edge": (OK, FORBIDDEN),
+    "web": (FORBIDDEN, OK),
+}
+
+
+@pytest.fixture(scope="module")
+def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("doors")) as made:
+        made.start_leader()
+        yield made
+
+
+def test_every_message_and_method_has_a_row() -> None:
+    kinds = {
+        CLIENT_SCHEMA["$defs"][entry["$ref"].rpartition("/")[2]]["properties"]["type"]["const"]
+        for entry in CLIENT_SCHEMA["oneOf"]
+    }
+    services = {**node_sync_pb2.DESCRIPTOR.services_by_name, **leader_pb2.DESCRIPTOR.services_by_name}
+
+    assert {message["type"] for message, _ in MESSAGES.values()} | {"AUTH"} == kinds
+    assert {f"{name}.{method}" for name, service in services.items() for method in service.methods_by_name} == {
+        *METHODS
+    }
+
+
+async def answers(leader: Cluster, token: str | None, message: dict[str, Any]) -> list[dict[str, Any]]:
+    """What comes back up to the PONG behind the message; a close is told as its code."""
+    seen: list[dict[str, Any]] = []
+    async with asyncio.timeout(20), connect(leader.websocket_url) as socket:
+        try:
+            if token is not None:
+                await socket.send(json.dumps({"type": "AUTH", "token": token}))
+                seen.append(json.loads(await socket.recv()))
+            await socket.send(json.dumps(message))
+            expects_error = message["type"] in ("CONTROL", "RUN", "CHAT")
+            await socket.send(json.dumps({"type": "PING"}))
+            while True:
+                seen.append(json.loads(await socket.recv()))
+                done = {entry["type"] for entry in seen}
+                if "PONG" in done and (not expects_error or done & {"ERROR", "ACCEPTED", "COMMAND"}):
+                    return seen
+        except ConnectionClosed as exc:
+            seen.append({"type": "closed", "code": exc.rcvd.code if exc.rcvd else None})
+            return seen
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", MESSAGES)
+async def test_message_by_role(leader: Cluster, name: str, role: str) -> None:
+    message, expected = MESSAGES[name]
+    token = await asyncio.to_thread(leader.api_token, role)
+
+    codes = [entry["code"] for entry in await answers(leader, token, message) if entry["type"] == "ERROR"]
+
+    if (code := expected[ROLES.index(role)]) is not None:
+        assert codes == [code]
+    else:
+        assert "forbidden" not in codes
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+async def test_message_without_a_role_or_a_good_token_is_a_closed_door(leader: Cluster, name: str) -> None:
+    message, _ = MESSAGES[name]
+    roleless = await asyncio.to_thread(roleless_token, leader)
+
+    for token in (None, "aft_wrong", roleless):
+        seen = await answers(leader, token, message)
+        assert seen[-1] == {"type": "closed", "code": 4401}, token
+        assert {entry["type"] for entry in seen} <= {"ERROR", "closed"}
+
+
+def roleless_token(leader: Cluster) -> str:
+    if "nobody" not in leader._api_tokens:
+        leader.shell("from django.contrib.auth.models import User; User.objects.get_or_create(username='nobody')")
+        leader._api_tokens["nobody"] = manage("apitoken", "new", "--user", "nobody", env=leader.env).strip()
+    return leader._api_tokens["nobody"]
+
+
+@pytest.fixture(scope="module")
+def node_tokens(leader: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    key = ClusterKey.load_or_create(leader.data_dir)
+    stranger = ClusterKey.load_or_create(tmp_path_factory.mktemp("stranger"))
+    revoked = manage("token", "new", "--role", "master", "--name", "gone-1", env=leader.env).strip()
+    manage("token", "revoke", "--name", "gone-1", env=leader.env)
+    return {
+        "garbage": "garbage",
+        "another cluster's": issue_token(stranger, node_id="m-1", role="master"),
+        "expired": issue_token(key, node_id="m-2", role="master", expires_at=datetime.now(UTC) - timedelta(days=1)),
+        "revoked": revoked,
+        "master": issue_token(key, node_id="m-3", role="master"),
+        "edge": issue_token(key, node_id="e-1", role="edge"),
+        "web": issue_token(key, node_id="web-1", role="web"),
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", TOKENS)
+async def test_method_by_token(leader: Cluster, node_tokens: dict[str, str], name: str, method: str) -> None:
+    metadata = [] if name == "none" else [("authorization", f"Bearer {node_tokens[name]}")]
+    expected = TOKENS[name][0 if method == STREAM else 1]
+
+    # A revocation reaches a running Leader within 10 s.
+    async with asyncio.timeout(15):
+        while (answer := await knock(leader, method, metadata)) != expected and name == "revoked":
+            await asyncio.sleep(0.5)
+    assert answer == expected
+
+
+# Let in, and told that the request itself is no good.
+REACHED = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND"}
+
+
+async def knock(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -> str:
+    """How the method answers: "open", or the status that shut the door."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{leader.grpc_port}") as channel:
+        if method == STREAM:
+            return await knock_at_stream(NodeSyncStub(channel).Connect(metadata=metadata), hello_of(metadata))
+        try:
+            if method == "Leader.Submit":
+                await LeaderStub(channel).Submit(leader_pb2.SubmitRequest(spec=b"{}"), metadata=metadata)
+            else:
+                request = leader_pb2.ControlRequest(task_id="none", action="pause")
+                await LeaderStub(channel).Control(request, metadata=metadata)
+        except grpc.aio.AioRpcError as exc:
+            return OK if exc.code().name in REACHED else str(exc.code().name)
+        return OK
+
+
+async def knock_at_stream(call: Any, hello: node_sync_pb2.Hello) -> str:
+    try:
+        await call.write(node_sync_pb2.NodeUpdate(hello=hello))
+        if await call.read() is not grpc.aio.EOF:
+            return OK
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        pass  # Refused before or after the write: the call's own status tells.
+    finally:
+        call.cancel()
+    return str((await call.code()).name)
+
+
+def hello_of(metadata: list[tuple[str, str]]) -> node_sync_pb2.Hello:
+    """The Hello that fits the token; of what is no token, any."""
+    import jwt
+
+    claims: dict[str, Any] = {"sub": "x", "role": "master"}
+    try:
+        claims = jwt.decode(
+            metadata[0][1].removeprefix("Bearer "), options={"verify_signature": False, "verify_exp": False}
+        )
+    except (IndexError, jwt.PyJWTError):
+        pass  # "none" and "garbage".
+    return node_sync_pb2.Hello(protocol_version=1, name=claims["sub"], role=claims["role"], instance_id="i")
