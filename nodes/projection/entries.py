@@ -180,7 +180,8 @@ def _apply_unjournaled(unit: Unit, peer: Peer, node_id: str, update: pb.NodeUpda
         case NodeReport():
             presence.apply_report(unit, peer, node_id, payload)
         case Snapshot():
-            presence.apply_report(unit, peer, node_id, payload.report)
+            if not presence.apply_report(unit, peer, node_id, payload.report, payload.positions):
+                return
             if payload.metrics is not None:
                 presence.apply_metrics(unit, unit.image.nodes[node_id], payload.metrics)
             apply_snapshot(unit, node_id, payload, awaited)

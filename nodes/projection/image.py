@@ -52,6 +52,8 @@ class Image:
         self.undelivered: set[str] = set()
         # Edges that came back behind a Master whose own stream never ended: nobody has sent them their commands again.
         self.returned: set[str] = set()
+        # Edges, and the Masters whose latest word is that the Edge is online with them: two, while it moves.
+        self.holders: defaultdict[str, set[str]] = defaultdict(set)
         # Nodes that said "busy", and until when they are left alone.
         self.resting: dict[str, datetime] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from nodes.domain.events import Metrics, NodeReport
+from nodes.domain.events import JournalMark, Metrics, NodeReport
 from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.hub.ports import Peer
@@ -115,12 +115,19 @@ def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal
     return journal
 
 
-def apply_report(unit: Unit, peer: Peer, node_id: str, report: NodeReport) -> None:
-    """What a node is; from a Master also how its Edge's link is."""
+def apply_report(
+    unit: Unit, peer: Peer, node_id: str, report: NodeReport, positions: Sequence[JournalMark] = ()
+) -> bool:
+    """What a node is; from a Master also how its Edge's link is. `positions` are those of the snapshot around it.
+
+    False when it is the outdated word of a Master that the Edge has left.
+    """
     node = register(unit, peer, node_id)
     is_own = node_id == peer.node_id
     if not is_own and report.role is not Role.EDGE:
         raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} speaks for {node_id}, which says it is a {report.role}")
+    if not is_own and _is_outdated(unit, peer, node, report.state, positions):
+        return False
     fields = {
         "capabilities": capabilities_fields(report.capabilities),
         "slots": report.capabilities.slots,
@@ -135,6 +142,52 @@ def apply_report(unit: Unit, peer: Peer, node_id: str, report: NodeReport) -> No
         unit.wakes_scheduler = True
     if not is_own:
         set_state(unit, node, report.state)
+    return True
+
+
+def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
+    """Whether a Master speaks of an Edge that is with another by now; its own silence there proves nothing here.
+
+    A Master whose link to the Edge is dead without its knowing still says "online". Two things give that away: a
+    position behind what has come by the other Master, and, when nothing has, that it takes its word back later.
+    """
+    holders = unit.image.holders[edge.id]
+    if state is NodeState.ONLINE:
+        if edge.parent != peer.node_id and _is_behind(unit.image, edge.id, positions):
+            return True
+        holders.add(peer.node_id)
+        return False
+    holders.discard(peer.node_id)
+    if edge.parent != peer.node_id:
+        return True
+    return _hand_over(unit, edge)
+
+
+def _hand_over(unit: Unit, edge: Node) -> bool:
+    """To another Master that says it has the Edge; False when there is none."""
+    holders = sorted(unit.image.holders[edge.id])
+    holder = next((name for name in holders if unit.image.nodes[name].state == NodeState.ONLINE), None)
+    if holder is None:
+        return False
+    unit.change(edge, parent=holder)
+    unit.publish_node(edge)
+    unit.wakes_scheduler = True
+    return True
+
+
+def _is_behind(image: Image, node_id: str, positions: Sequence[JournalMark]) -> bool:
+    """Whether entries have been committed here that the speaker has not heard of."""
+    return any(
+        journal.seq > mark.seq
+        for mark in positions
+        if mark.node_id in ("", node_id) and (journal := image.journals.get(mark.journal_id)) is not None
+    )
+
+
+def forget_holder(image: Image, node_id: str) -> None:
+    """A Master's stream ended or began anew: what it said of its Edges it says again, or it does not hold."""
+    for holders in image.holders.values():
+        holders.discard(node_id)
 
 
 def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
@@ -167,9 +220,10 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
         return
     if state is NodeState.OFFLINE and is_own:
         unit.open_alert(NODE_OFFLINE, level="error", message=f"{node.id} is offline.", node_id=node.id)
+    forget_holder(unit.image, node.id)
     # Its Edges may be well, but nobody here can know; their Master tells when it is back.
     for edge in unit.image.nodes.values():
-        if edge.parent == node.id and edge.state != NodeState.OFFLINE:
+        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
             set_state(unit, edge, state, is_own=False)
 
 

@@ -163,6 +163,7 @@ class Projection:
             self._epoch.rise_above(hello.max_epoch_seen)
             presence.register(unit, peer, peer.node_id)
             presence.remember_token(unit, peer)
+            presence.forget_holder(unit.image, peer.node_id)
             unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
             marks = presence.open_journals(unit, peer, hello.journals)
             return pb.Welcome(

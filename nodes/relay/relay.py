@@ -117,6 +117,8 @@ class Relay:
         kind = update.WhichOneof("payload")
         key = f"{update.node_id}/{kind}"
         if kind == "snapshot":
+            # It speaks, so it is there; the hub's own word may come later, or not at all for want of news.
+            edge.take_link(NodeState.ONLINE, 0.0)
             edge.take_snapshot(update.snapshot)
             (update,) = edge.messages(self._clock.now_ms())
         elif kind == "report":

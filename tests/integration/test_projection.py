@@ -426,6 +426,93 @@ async def test_an_edge_is_known_by_its_masters_word(projection: Projection, mast
     assert await read(lambda: Node.objects.get(id="edge-1").state) == "offline"
 
 
+# --- an Edge that moves from one Master to another (docs/protocol.md, "Relay") ----------------------
+
+
+@pytest.fixture
+async def other(projection: Projection) -> Voice:
+    voice = Voice(projection, "master-2")
+    await voice.arrive()
+    return voice
+
+
+async def seen(node_id: str = "edge-1") -> tuple[str, str]:
+    node = await read(lambda: Node.objects.get(id=node_id))
+    return node.parent, node.state
+
+
+def edge_of(master: Voice) -> Voice:
+    return Voice(master.projection, "edge-1", Role.EDGE, via=master)
+
+
+@pytest.mark.parametrize("state", [NodeState.SUSPECT, NodeState.OFFLINE])
+async def test_the_master_that_an_edge_left_has_no_more_say(master: Voice, other: Voice, state: NodeState) -> None:
+    old, new = edge_of(master), edge_of(other)
+    await old.snapshot(state=NodeState.ONLINE)
+    await new.snapshot(state=NodeState.ONLINE)
+    await new.tell(status(TaskState.RUNNING))
+
+    await old.say(old.report(state=state))
+    await old.snapshot(state=state)
+
+    assert await seen() == ("master-2", "online")
+    assert (await task()).state == "running"
+    await new.say(new.report(state=state))
+    assert await seen() == ("master-2", state)
+
+
+async def test_a_snapshot_from_before_the_move_changes_nothing(master: Voice, other: Voice) -> None:
+    """The old Master has not noticed, says "online", and its stream to the Leader begins anew."""
+    old, new = edge_of(master), edge_of(other)
+    await old.snapshot(state=NodeState.ONLINE)
+    await new.snapshot(state=NodeState.ONLINE)
+    await new.tell(status(TaskState.RUNNING))
+
+    await master.arrive()
+    await old.snapshot(state=NodeState.ONLINE, position=0)
+
+    assert await seen() == ("master-2", "online")
+    assert (await task()).state == "running"
+
+
+async def test_who_takes_its_word_back_gives_the_edge_to_who_has_it(master: Voice, other: Voice) -> None:
+    """As before, but the Edge has written nothing since: only later does it show who was right."""
+    old, new = edge_of(master), edge_of(other)
+    await old.snapshot(state=NodeState.ONLINE)
+    await new.snapshot(state=NodeState.ONLINE)
+    await master.arrive()
+    await old.snapshot(state=NodeState.ONLINE)
+    assert await seen() == ("master-1", "online")
+
+    await old.say(old.report(state=NodeState.SUSPECT))
+    assert await seen() == ("master-2", "online")
+    await old.say(old.report(state=NodeState.OFFLINE))
+    assert await seen() == ("master-2", "online")
+
+    await new.say(new.report(state=NodeState.OFFLINE))
+    assert await seen() == ("master-2", "offline")
+
+
+async def test_a_master_out_of_sight_gives_its_edge_to_who_has_it(
+    projection: Projection, master: Voice, other: Voice
+) -> None:
+    for voice in (other, master):
+        await edge_of(voice).snapshot(state=NodeState.ONLINE)
+
+    await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    assert await seen() == ("master-2", "online")
+
+    await projection.node_state("master-2", NodeState.SUSPECT, link_rtt_ms=0)
+    assert await seen() == ("master-2", "suspect")
+
+
+async def test_an_edge_that_comes_back_belongs_to_its_first_master_again(master: Voice, other: Voice) -> None:
+    for voice in (master, other, master):
+        await edge_of(voice).snapshot(state=NodeState.ONLINE)
+
+    assert await seen() == ("master-1", "online")
+
+
 async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path: Path, projection: Projection) -> None:
     await Voice(projection, "master-1").arrive()
     await projection.stop()

@@ -135,6 +135,19 @@ async def test_edge_that_moves_to_another_master_is_never_counted_twice(tmp_path
     assert store.task_ids("edge-1") == [f"e{n}" for n in range(32)]
 
 
+async def test_edge_that_comes_back_is_online_with_its_first_word(tmp_path: Path) -> None:
+    """A Leader drops what a Master says of an Edge that is away and was with another Master meanwhile."""
+    store = MemoryStore()
+    async with hub_of(store) as leader, master_of(tmp_path, leader) as (_, hub):
+        for _ in range(2):
+            store.snapshots.pop("edge-1", None)
+            async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE):
+                snapshot = await eventually(lambda: store.snapshots.get("edge-1"))
+                assert snapshot.report.state == "online"
+            await eventually(lambda: any(update.report.state == "offline" for update in store.ephemeral))
+            store.ephemeral.clear()
+
+
 async def test_command_for_an_edge_goes_down_and_its_result_comes_up(tmp_path: Path) -> None:
     store = MemoryStore()
     command = encode_command(Command(command_id="c1", body=CANCEL, target_node_id="edge-1", ttl_seconds=60, epoch=4))
