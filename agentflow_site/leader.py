@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import os
 import shutil
-import socket
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from nodes import services
 from nodes.core.lifecycle import Service, run_services
+from nodes.core.ports import require_free
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
 from nodes.errors import ConfigError, StoreError
@@ -99,7 +99,7 @@ def run_leader(config: LeaderConfig) -> int:
     config.check()
     with _only_one(config.data_dir):
         for address in filter(None, (config.http, config.grpc)):
-            _require_free(address)
+            require_free(address)
         _migrate()
         key = ClusterKey.load_or_create(config.data_dir)
         _ensure_web_token(config.data_dir, key)
@@ -275,19 +275,6 @@ def _share_certificate(config: LeaderConfig) -> None:
         shared.unlink(missing_ok=True)
     else:
         shutil.copyfile(config.tls_cert_file, shared)
-
-
-def _require_free(address: str) -> None:
-    """One clear line for a port in use, before anything is started."""
-    host, port = _split(address, "address")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As the servers do: a port whose last connections are still dying is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as exc:
-        raise ConfigError(f"cannot listen on {address}: {exc.strerror or exc}") from exc
 
 
 def _split(address: str, option: str) -> tuple[str, int]:

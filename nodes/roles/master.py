@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from nodes.agent_config import AgentConfig
 from nodes.core.lifecycle import Service
+from nodes.core.ports import require_free
 from nodes.domain.states import Role
 from nodes.roles.agent import make_agent, run_agent
 from nodes.roles.options import AgentOptions
 
 
 async def run_master(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> int:
+    if options.hub is not None:
+        require_free(options.hub.address)
     agent = make_agent(options, config, token, environ)
     services: list[Service] = []
     if options.hub is not None:
