@@ -21,6 +21,7 @@ from django.db.migrations.executor import MigrationExecutor
 from nodes import services
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
+from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
 from nodes.errors import ConfigError, StoreError
@@ -73,9 +74,8 @@ class LeaderConfig:
         check_node_name(self.name)
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ConfigError("--tls-cert and --tls-key belong together")
-        for file in (self.tls_cert_file, self.tls_key_file):
-            if file is not None and not os.access(file, os.R_OK):
-                raise ConfigError(f"{file} cannot be read")
+        if self.tls_cert_file is not None and self.tls_key_file is not None:
+            check_certificate(self.tls_cert_file, self.tls_key_file)
         _split(self.grpc, "--grpc")
         if not _is_loopback(self.grpc) and not (self.has_tls or self.is_insecure):
             raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nodes.core.tls_files import check_authority, check_certificate
 from nodes.domain.states import Role
 from nodes.roles.agent import load_config
 from nodes.roles.data_folder import held_data_folder, read_token
@@ -18,6 +19,10 @@ async def start(options: AgentOptions, environ: Mapping[str, str]) -> int:
     set_up_logging(options.log_level)
     token = read_token(options.token_file)
     config = load_config(options)
+    if options.tls_ca is not None:
+        check_authority(options.tls_ca)
+    if options.hub is not None and options.hub.tls_cert is not None and options.hub.tls_key is not None:
+        check_certificate(options.hub.tls_cert, options.hub.tls_key)
     with held_data_folder(options.data_dir):
         run = run_master if options.role is Role.MASTER else run_edge
         return await run(options, config, token, environ)
