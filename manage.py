@@ -10,8 +10,18 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError, OperationalError, ProgrammingError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as exc:
+        # Away, not set up, or not a database at all. What else it says is a fault of ours, and its traceback is wanted.
+        is_outage = type(exc) in (OperationalError, ProgrammingError, DatabaseError)
+        if not is_outage or "--traceback" in sys.argv:
+            raise
+        reason = (str(exc).splitlines() or ["no reason given"])[0]
+        sys.stderr.write(f"agentflow: the database cannot be used: {reason}; --traceback shows more\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -228,9 +228,11 @@ def _require_free(address: str) -> None:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host.strip("[]"), int(port)))
-    except (OSError, ValueError, OverflowError) as exc:
+    except (ValueError, OverflowError) as exc:
+        raise ConfigError(f"{address} is no address: HOST:PORT is expected, such as 127.0.0.1:8000") from exc
+    except OSError as exc:
         raise ConfigError(
-            f"{address} cannot be used: {getattr(exc, 'strerror', None) or exc}; "
+            f"{address} cannot be used: {exc.strerror or exc}; "
             "is AgentFlow running already? Other addresses: manage.py up --http, --grpc, --hub"
         ) from exc
 

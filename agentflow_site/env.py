@@ -6,15 +6,27 @@ docs/operations.md lists every variable.
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+import dj_database_url
 from environs import Env, EnvError
 
 from nodes.errors import ConfigError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+LANGUAGES = ("en", "zh-hans")
+
+T = TypeVar("T")
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_ORIGINS = "origins such as https://flow.example"
+_ADDRESS = re.compile(r"\S+:\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,31 +49,68 @@ class SiteEnv:
 def read() -> SiteEnv:
     """Raises `ConfigError` with the variable's name, its value and what is allowed."""
     env = Env()
+    with env.prefixed("AGENTFLOW_"):
+        return SiteEnv(
+            data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / ".agentflow"))).expanduser().resolve(),
+            debug=_checked(env.bool, "DEBUG", False, "true or false"),
+            allowed_hosts=env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]),
+            csrf_trusted_origins=_checked(env.list, "CSRF_TRUSTED_ORIGINS", [], _ORIGINS, _are_origins),
+            cors_allowed_origins=_checked(env.list, "CORS_ALLOWED_ORIGINS", [], _ORIGINS, _are_origins),
+            behind_https_proxy=_checked(env.bool, "BEHIND_HTTPS_PROXY", False, "true or false"),
+            database_url=_database_url(),
+            redis_url=_redis_url(env.str("REDIS_URL", "")),
+            leader_grpc=_checked(env.str, "LEADER_GRPC", "127.0.0.1:7946", "HOST:PORT", _ADDRESS.fullmatch),
+            heartbeat_seconds=_checked(env.float, "HEARTBEAT_SECONDS", 30.0, "5 to 60", lambda value: 5 <= value <= 60),
+            log_level=_checked(
+                env.str, "LOG_LEVEL", "INFO", ", ".join(_LEVELS), lambda x: x.upper() in _LEVELS
+            ).upper(),
+            language=_checked(env.str, "LANGUAGE", "en", " or ".join(LANGUAGES), LANGUAGES.__contains__),
+            time_zone=_checked(env.str, "TIME_ZONE", "UTC", "a name such as Europe/Berlin", _is_time_zone),
+        )
+
+
+def _checked(
+    reader: Callable[..., Any], name: str, default: T, allowed: str, is_good: Callable[[T], object] = lambda value: True
+) -> T:
+    """The value, or the default when the variable is not set."""
     try:
-        with env.prefixed("AGENTFLOW_"):
-            heartbeat = env.float("HEARTBEAT_SECONDS", 30.0)
-            if not 5 <= heartbeat <= 60:
-                raise ConfigError(f"AGENTFLOW_HEARTBEAT_SECONDS={heartbeat:g} is not allowed: give 5 to 60")
-            level = env.str("LOG_LEVEL", "INFO").upper()
-            if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-                raise ConfigError(f"AGENTFLOW_LOG_LEVEL={level} is not allowed: give DEBUG, INFO, WARNING or ERROR")
-            return SiteEnv(
-                data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / ".agentflow"))).expanduser().resolve(),
-                debug=env.bool("DEBUG", False),
-                allowed_hosts=env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]),
-                csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", []),
-                cors_allowed_origins=env.list("CORS_ALLOWED_ORIGINS", []),
-                behind_https_proxy=env.bool("BEHIND_HTTPS_PROXY", False),
-                database_url=os.environ.get("DATABASE_URL", ""),
-                redis_url=env.str("REDIS_URL", ""),
-                leader_grpc=env.str("LEADER_GRPC", "127.0.0.1:7946"),
-                heartbeat_seconds=heartbeat,
-                log_level=level,
-                language=env.str("LANGUAGE", "en"),
-                time_zone=env.str("TIME_ZONE", "UTC"),
-            )
-    except EnvError as exc:
-        raise ConfigError(str(exc)) from exc
+        value: T = reader(name, default)
+        if is_good(value):
+            return value
+    except EnvError:
+        pass  # Said below, with the value.
+    variable = f"AGENTFLOW_{name}"
+    raise ConfigError(f"{variable}={os.environ.get(variable)} is not allowed: give {allowed}")
+
+
+def _are_origins(values: list[str]) -> bool:
+    return all(re.fullmatch(r"https?://[^/\s]+", value) for value in values)
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        return bool(zoneinfo.ZoneInfo(name))
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return False
+
+
+# The values of these two may hold a password, so a bad one is not repeated.
+
+
+def _redis_url(url: str) -> str:
+    if url and not re.match(r"(rediss?|unix)://\S+", url):
+        raise ConfigError("AGENTFLOW_REDIS_URL is not allowed: give redis://HOST:PORT")
+    return url
+
+
+def _database_url() -> str:
+    url = os.environ.get("DATABASE_URL", "")
+    try:
+        if url:
+            dj_database_url.parse(url)
+    except ValueError as exc:
+        raise ConfigError("DATABASE_URL is not allowed: give postgres://USER:PASSWORD@HOST:PORT/NAME") from exc
+    return url
 
 
 def make_data_dir(path: Path) -> None:
@@ -82,8 +131,10 @@ def secret_key(data_dir: Path) -> str:
     path = data_dir / "secret_key"
     try:
         return path.read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     make_data_dir(data_dir)
     key = secrets.token_urlsafe(48)
     try:

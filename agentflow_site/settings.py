@@ -19,7 +19,8 @@ try:
     ENV = site_env.read()
     SECRET_KEY = site_env.secret_key(ENV.data_dir)
 except ConfigError as exc:
-    sys.exit(f"agentflow: {exc}")
+    sys.stderr.write(f"agentflow: {exc}\n")
+    sys.exit(2)
 
 BASE_DIR: Path = site_env.BASE_DIR
 DATA_DIR: Path = ENV.data_dir

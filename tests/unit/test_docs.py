@@ -14,7 +14,7 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 def test_every_setting_is_documented() -> None:
     source = (ROOT / "agentflow_site/env.py").read_text()
-    names = {f"AGENTFLOW_{name}" for name in re.findall(r'env\.(?!prefixed)\w+\("([A-Z_]+)"', source)}
+    names = {f"AGENTFLOW_{name}" for name in re.findall(r'env\.(?!prefixed)\w+(?:\(|, )"([A-Z_]+)"', source)}
     names |= set(re.findall(r'environ\.get\("([A-Z_]+)"', source))
 
     assert len(names) > 10

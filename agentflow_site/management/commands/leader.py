@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         heartbeat = settings.HEARTBEAT_SECONDS if options["heartbeat"] is None else options["heartbeat"]
         if not 5 <= heartbeat <= 60:
-            raise CommandError(f"--heartbeat {heartbeat:g}: give 5 to 60 seconds")
+            raise CommandError(f"--heartbeat {heartbeat:g}: give 5 to 60 seconds", returncode=2)
         settings.HEARTBEAT_SECONDS = heartbeat  # Sockets are told the same.
         config = LeaderConfig(
             data_dir=settings.DATA_DIR,
@@ -53,5 +53,5 @@ class Command(BaseCommand):
         try:
             code = run_leader(config)
         except ConfigError as exc:
-            raise CommandError(str(exc)) from exc
+            raise CommandError(str(exc), returncode=2) from exc
         sys.exit(code)

@@ -33,6 +33,6 @@ class Command(BaseCommand):
         try:
             code = asyncio.run(LocalCluster(config, self.stdout.write).run())
         except ConfigError as exc:
-            raise CommandError(str(exc)) from exc
+            raise CommandError(str(exc), returncode=2) from exc
         if code:
             raise SystemExit(code)
