@@ -225,6 +225,8 @@ class LocalCluster:
 def _require_free(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
+        if not host:  # It would mean every address of this machine.
+            raise ValueError(address)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host.strip("[]"), int(port)))
