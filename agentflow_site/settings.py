@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "agentflow_site",
     "nodes",
     "dashboard",
+    "chat",
 ]
 
 MIDDLEWARE = [
