@@ -9,12 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import time
 import uuid
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
+from nodes.core.set_aside import set_aside
 from nodes.domain.states import Lane
 from nodes.errors import AgentFlowError, ConfigError
 from nodes.journal.errors import JournalCorrupt
@@ -24,17 +28,24 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE shelves (
     id INTEGER PRIMARY KEY, journal_id TEXT NOT NULL UNIQUE, node_id TEXT NOT NULL, is_own INTEGER NOT NULL,
     last_seq INTEGER NOT NULL, acked_seq INTEGER NOT NULL, size_bytes INTEGER NOT NULL);
-CREATE TABLE entries (key INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE entries (key INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER);
 CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (lane TEXT NOT NULL);
 """
+# Found corrupt while it was open: the next opening sets the file aside, even if SQLite's own check finds nothing.
+_CONDEMNED = ".condemned"
+_SIDE_FILES = ("-wal", "-shm", _CONDEMNED)
 # An entry's key is shelf << 44 | seq: appends go to the end of one b-tree, a range of keys is a range of one journal.
 _SEQ_BITS = 44
+# Two queries: SQLite takes an end from the b-tree only when it is asked for alone.
+_OLDEST = "SELECT min(key) FROM entries WHERE key > ? AND key < ?"
+_NEWEST = "SELECT max(key) FROM entries WHERE key > ? AND key < ?"
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?)"
 _TRIM_ROWS = 500
 
 
@@ -130,12 +141,12 @@ class JournalFile:
         shelf = self.shelves[journal_id]
         found: list[Entry] = []
         rows = self._db.execute(
-            "SELECT key, body FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
+            "SELECT key, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
             (shelf.key(after_seq), shelf.key(shelf.last_seq), max_count),
         )
         size = 0
-        for key, body in rows:
-            found.append(Entry(key - shelf.key(0), len(body), pb.NodeUpdate.FromString(body)))
+        for key, body, crc in rows:
+            found.append(Entry(key - shelf.key(0), len(body), self._decoded(body, crc)))
             size += len(body)
             if size > max_bytes:
                 break
@@ -174,28 +185,47 @@ class JournalFile:
         old = self.own
         with _Transaction(self._db):
             rows = self._db.execute(
-                "SELECT appended_ms, body FROM entries WHERE key > ? AND key <= ? ORDER BY key",
+                "SELECT appended_ms, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key",
                 (old.key(self._opened_at_seq), old.key(old.last_seq)),
             ).fetchall()
             self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (old.key(0), old.key(old.last_seq)))
             self._db.execute("DELETE FROM shelves WHERE id = ?", (old.id,))
             new = self._add_shelf(uuid.uuid4().hex, old.node_id, is_own=True)
             size = 0
-            for seq, (appended_ms, body) in enumerate(rows, 1):
-                update = pb.NodeUpdate.FromString(body)
+            for seq, (appended_ms, body, crc) in enumerate(rows, 1):
+                update = self._decoded(body, crc)
                 update.journal_id, update.seq = new.journal_id, seq
                 renumbered = update.SerializeToString()
                 size += len(renumbered)
-                self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (new.key(seq), appended_ms, renumbered))
+                self._db.execute(_INSERT, (new.key(seq), appended_ms, renumbered, zlib.crc32(renumbered)))
             new = replace(new, first_seq=1 if rows else 0, last_seq=len(rows), size_bytes=size)
             self._save(new)
         del self.shelves[old.journal_id]
         self._opened_at_seq = 0
         self._keep([new])
 
+    def condemn(self) -> None:
+        """The file is corrupt. It is not used any more, and set aside at the next opening."""
+        try:
+            self.path.with_name(self.path.name + _CONDEMNED).touch(mode=0o600)
+        except OSError as exc:
+            logger.error("the corrupt journal %s cannot be marked: %s", self.path, exc)  # noqa: TRY400 - no bug of ours
+
     # -- inside
 
+    def _decoded(self, body: bytes, crc: int | None) -> pb.NodeUpdate:
+        """`crc` None: written before there was one."""
+        if crc is not None and zlib.crc32(body) != crc:
+            raise JournalCorrupt(f"{self.path}: an entry is not what was written")
+        try:
+            return pb.NodeUpdate.FromString(body)
+        except DecodeError as exc:
+            raise JournalCorrupt(f"{self.path}: an entry cannot be read") from exc
+
     def _prepare(self, node_id: str, lane: Lane) -> None:
+        if self.path.with_name(self.path.name + _CONDEMNED).exists():
+            raise JournalCorrupt(f"{self.path}: it was found corrupt in use")
+        # It sees a damaged structure; a damaged body shows at its reading, by its checksum.
         check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if check != "ok":
             raise JournalCorrupt(f"{self.path}: {check}")
@@ -209,6 +239,10 @@ class JournalFile:
                 self._db.execute("INSERT INTO meta VALUES (?)", (str(lane),))
                 self._add_shelf(uuid.uuid4().hex, node_id, is_own=True)
                 self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        elif version == 1:
+            with _Transaction(self._db):
+                self._db.execute("ALTER TABLE entries ADD COLUMN crc INTEGER")
+                self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         held = self._db.execute("SELECT lane FROM meta").fetchone()[0]
         if held != lane:
             raise ConfigError(f"{self.path} is a journal of {held}, not of {lane}")
@@ -219,9 +253,9 @@ class JournalFile:
             "SELECT id, journal_id, node_id, is_own, last_seq, acked_seq, size_bytes FROM shelves"
         ):
             low, high = row[0] << _SEQ_BITS, (row[0] + 1) << _SEQ_BITS
-            oldest = self._db.execute("SELECT min(key) FROM entries WHERE key > ? AND key < ?", (low, high)).fetchone()[
-                0
-            ]
+            oldest, newest = (self._db.execute(query, (low, high)).fetchone()[0] for query in (_OLDEST, _NEWEST))
+            if newest and newest - low > row[4]:
+                raise JournalCorrupt(f"{self.path}: entry {newest - low} is behind the last one, {row[4]}")
             shelf = Shelf(
                 id=row[0],
                 journal_id=row[1],
@@ -254,7 +288,7 @@ class JournalFile:
         self, shelf: Shelf, entries: list[tuple[Entry, bytes]], changed: dict[str, Shelf], now_ms: int
     ) -> tuple[Shelf, list[Entry]]:
         self._db.executemany(
-            "INSERT INTO entries VALUES (?, ?, ?)", [(shelf.key(entry.seq), now_ms, body) for entry, body in entries]
+            _INSERT, [(shelf.key(entry.seq), now_ms, body, zlib.crc32(body)) for entry, body in entries]
         )
         if entries:
             shelf = replace(
@@ -272,7 +306,8 @@ class JournalFile:
             "SELECT key, length(body), appended_ms FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
             (shelf.key(0), shelf.key(up_to), _TRIM_ROWS),
         ).fetchall()
-        rows = [row for row in rows if before_ms is None or row[2] < before_ms]
+        # Up to the first young one: after a jump of the clock the times need not grow with the numbers.
+        rows = list(takewhile(lambda row: before_ms is None or row[2] < before_ms, rows))
         if not rows:
             return 0
         with _Transaction(self._db):
@@ -307,12 +342,8 @@ def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
     try:
         return JournalFile(path, node_id=node_id, lane=lane)
     except JournalCorrupt as exc:
-        aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}")
+        aside = set_aside(path, side_files=_SIDE_FILES)
         logger.error("journal is corrupt, set aside as %s; a new one begins: %s", aside, exc)  # noqa: TRY400 - no bug of ours
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
         return JournalFile(path, node_id=node_id, lane=lane)
 
 

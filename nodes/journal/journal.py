@@ -86,6 +86,8 @@ class Journal:
         self._cursors = self._file.cursors()
         self._ring = Ring(max_bytes=self._limits.ring_bytes)
         self._listeners: list[Callable[[JournalMark], None]] = []
+        self._on_renewal: list[Callable[[], None]] = []
+        self._on_corruption: list[Callable[[JournalCorrupt], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting_bytes = 0
         self._room = asyncio.Event()
@@ -127,6 +129,14 @@ class Journal:
     def on_growth(self, listener: Callable[[JournalMark], None]) -> None:
         """Calls `listener` on the loop after each commit, once per journal that grew."""
         self._listeners.append(listener)
+
+    def on_renewal(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` on the loop when the journal has begun anew under another id."""
+        self._on_renewal.append(listener)
+
+    def on_corruption(self, listener: Callable[[JournalCorrupt], None]) -> None:
+        """Calls `listener` on the loop when the file is found corrupt: from then on nothing of it can be relied on."""
+        self._on_corruption.append(listener)
 
     # -- deeds
 
@@ -180,6 +190,8 @@ class Journal:
         """Goes on under a new journal id, because the parent has entries that this file has lost."""
         await self._call(JournalFile.renew)
         self._ring.clear()
+        for listener in self._on_renewal:
+            listener()
 
     async def aclose(self) -> None:
         """Commits what is waiting and closes the file."""
@@ -257,6 +269,10 @@ class Journal:
         else:
             call.done.set_result(result)
 
+    def _found_corrupt(self, error: JournalCorrupt) -> None:
+        for listener in self._on_corruption:
+            listener(error)
+
     def _take_shelves(self, shelves: dict[str, Shelf]) -> None:
         self._shelves = shelves
         self._own = next(shelf for shelf in shelves.values() if shelf.is_own)
@@ -324,7 +340,7 @@ class Journal:
             for write, outcome in zip([*appends, *(write for write, _ in stores)], outcomes, strict=True):
                 write.outcome = outcome
         except Exception as exc:  # noqa: BLE001 - the thread's outermost loop: the callers get it and go on or give up
-            return _as_journal_error(exc)
+            return self._journal_error(exc)
         return None
 
     def _run_call(self, call: _Call) -> None:
@@ -332,7 +348,7 @@ class Journal:
         try:
             result = call.work(self._file)
         except Exception as exc:  # noqa: BLE001 - as above
-            error = _as_journal_error(exc)
+            error = self._journal_error(exc)
         self._tell(self._on_called, call, result, dict(self._file.shelves), error)
 
     def _trim_step(self, file: JournalFile) -> bool:
@@ -346,12 +362,19 @@ class Journal:
         try:
             has_more = self._trim_step(self._file)
         except sqlite3.Error as exc:
-            logger.warning("journal not trimmed, tried again later: %s", exc)
+            logger.warning("journal not trimmed, tried again later: %s", self._journal_error(exc))
             return False
         if not has_more:
             self._reserve.restore()
         self._tell(self._take_shelves, dict(self._file.shelves))
         return has_more
+
+    def _journal_error(self, exc: Exception) -> Exception:
+        error = _as_journal_error(exc)
+        if isinstance(error, JournalCorrupt):
+            self._file.condemn()
+            self._tell(self._found_corrupt, error)
+        return error
 
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         if self._loop is None:

@@ -11,6 +11,7 @@ from nodes.core.lifecycle import Service, run_services
 from nodes.domain.events import Capabilities, NodeReport, Snapshot
 from nodes.domain.states import Lane
 from nodes.errors import AgentFlowError, ConfigError
+from nodes.journal.guard import JournalGuard
 from nodes.journal.journal import Journal
 from nodes.metrics.collector import Collector
 from nodes.metrics.machine import capabilities
@@ -114,6 +115,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
                 cgroup_parent=cgroup_parent,
             ),
             emit=uplink.send_update,
+            journal_id=lambda: journals[Lane.STATES].journal_id,
             logs_cursor=journals[Lane.LOGS].cursor,
             forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
         ),
@@ -123,6 +125,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
             role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
         ),
     )
+    journals[Lane.STATES].on_renewal(agent.runner.tell_again)
     return agent
 
 
@@ -140,7 +143,8 @@ async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
     )
     # Before the uplink says what runs here: a task not yet found would count as lost.
     await agent.runner.prepare()
-    services: Sequence[Service] = (agent.uplink, *more, agent.collector, agent.runner)
+    guard = JournalGuard(agent.journals.values())
+    services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.runner)
     try:
         code = await run_services([Reported(service) for service in services])
     finally:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nodes.core.backoff import Backoff
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
 from nodes.domain.states import Action, TaskState
@@ -37,7 +38,14 @@ class Attempt:
     """`follow` runs until the end stands in the journal and the whole output is handed over."""
 
     def __init__(
-        self, folder: TaskFolder, start: StartTask, *, emit: Emit, offset: int, link: ShimLink | None = None
+        self,
+        folder: TaskFolder,
+        start: StartTask,
+        *,
+        emit: Emit,
+        journal_id: Callable[[], str],
+        offset: int,
+        link: ShimLink | None = None,
     ) -> None:
         self.folder = folder
         self.start = start
@@ -53,6 +61,7 @@ class Attempt:
             request=start,
         )
         self._emit = emit
+        self._journal_id = journal_id
         self._tail = OutputTail(
             folder.output,
             task_id=start.task_id,
@@ -73,7 +82,8 @@ class Attempt:
         self._ended = asyncio.Event()
         self._emitting = asyncio.Lock()
         self.announced = asyncio.Event()  # The first state stands in the journal.
-        self.reported = asyncio.Event()  # The end stands in the journal.
+        self.reported = asyncio.Event()  # The end stands in a journal,
+        self._reported_in = ""  # in the one of this id.
         self.handed_over = asyncio.Event()  # The whole output stands in the journal.
 
     @property
@@ -85,8 +95,8 @@ class Attempt:
         return self._status.state.is_final
 
     def snapshot(self) -> TaskStatus | None:
-        """The whole state for a parent that may have lost it; None once the end stands in the journal."""
-        if self.reported.is_set():
+        """The whole state for a parent that may have lost it; None once the end stands in today's journal."""
+        if self._is_reported_today():
             return None
         status = self._told or self._status
         if status.state is TaskState.DISPATCHED:
@@ -111,10 +121,20 @@ class Attempt:
             group.create_task(self._report(), name=f"report-{self.key}")
 
     def take_reported(self, record: Record) -> None:
-        """An end that stands in the journal already; some of the output may still have to be handed over."""
+        """An end that stands in today's journal already; some of the output may still have to be handed over."""
         self.announced.set()
+        self._reported_in = self._journal_id()
         self.reported.set()
         self._end(record)
+
+    async def tell_again(self) -> None:
+        """The end once more, when the journal in which it stands is not today's: nobody may have read it there."""
+        async with self._emitting:
+            if not self.reported.is_set() or self._is_reported_today():
+                return
+            await self._emit(replace(self._status, request=self.start))
+            self._reported_in = self._journal_id()
+        await self._mark_reported()
 
     async def control(
         self, action: Action, *, command_id: str, reason: str = "", data: bytes = b"", close_input: bool = False
@@ -246,13 +266,27 @@ class Attempt:
             await self._emit_change()
             # What changes all the time (progress) is told twice a second, the newest; an end does not wait for that.
             await _wait_at_most(_PROGRESS_SECONDS, self._ended)
-        self.folder.mark_reported()
+        await self._mark_reported()
         logger.info(
             "task %s: %s",
             self._status.state.value,
             self._status.message or "done",
             extra={"task_id": self.start.task_id, "attempt": self.start.attempt},
         )
+
+    def _is_reported_today(self) -> bool:
+        return self.reported.is_set() and self._reported_in == self._journal_id()
+
+    async def _mark_reported(self) -> None:
+        """Until it is marked: on a full disk the rest of the output has still to be handed over."""
+        backoff = Backoff()
+        while True:
+            try:
+                return self.folder.mark_reported(self._reported_in)
+            except OSError as error:
+                delay = backoff.next_delay()
+                logger.warning("%s not marked as told, next try in %.1f s: %s", self.key, delay, error)
+                await asyncio.sleep(delay)
 
     async def _emit_change(self) -> None:
         """One at a time and only what is new, so that states stand in the journal in their order."""
@@ -266,6 +300,7 @@ class Attempt:
             await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:
+                self._reported_in = self._journal_id()
                 self.reported.set()
                 self._changed.set()  # `_report` may be waiting while a control told the end.
 

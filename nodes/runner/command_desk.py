@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -32,11 +32,21 @@ _LOST_LINK_SECONDS = 3.0
 
 
 class CommandDesk:
-    def __init__(self, config: RunnerConfig, *, ledger: Ledger, tasks: Tasks, emit: Emit, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: RunnerConfig,
+        *,
+        ledger: Ledger,
+        tasks: Tasks,
+        emit: Emit,
+        journal_id: Callable[[], str],
+        clock: Clock,
+    ) -> None:
         self._config = config
         self._ledger = ledger
         self._tasks = tasks
         self._emit = emit
+        self._journal_id = journal_id
         self._clock = clock
         # One thread: sqlite's fsync must not hold up the loop, and the ledger is no place for two at once.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
@@ -62,10 +72,16 @@ class CommandDesk:
 
     async def settle(self) -> None:
         """Results for what an earlier agent began and did not finish or tell; nothing is done again."""
-        entries = await self._in_thread(self._ledger.untold)
+        entries = await self._untold()
         async with asyncio.TaskGroup() as group:
-            for entry in entries:  # At once: a cancel waits for its task's end.
-                group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
+            for entry in entries:
+                if entry.result is None:  # All at once: a cancel waits for its task's end.
+                    group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
+            await self._tell_all(entries)
+
+    async def tell_again(self) -> None:
+        """Results that stand in another journal than today's. What is still under way tells its own."""
+        await self._tell_all(await self._untold())
 
     async def trim(self) -> None:
         await self._in_thread(lambda: self._ledger.trim(now_ms=self._clock.now_ms()))
@@ -131,7 +147,8 @@ class CommandDesk:
 
     async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
         if attempt.is_over:
-            return _too_late(command_id, attempt, body.action)
+            # Not "too late" at once: a ledger that began anew may have forgotten that this very command was done.
+            return await self._judged(command_id, attempt, body.action, "")
         if body.action is Action.RETRY:
             return _failed(command_id, "bad-request", "a retry is a new start")
         if len(body.input) > _MAX_INPUT_BYTES:
@@ -184,10 +201,15 @@ class CommandDesk:
 
     # -- after a restart ------------------------------------------------------------------------
 
+    async def _untold(self) -> list[Entry]:
+        return await self._in_thread(lambda: self._ledger.untold(journal_id=self._journal_id()))
+
+    async def _tell_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.result is not None:
+                await self._tell(entry.result)
+
     async def _settle_one(self, entry: Entry) -> None:
-        if entry.result is not None:
-            await self._tell(entry.result)
-            return
         task_id, number = entry.task_id, entry.attempt
         attempt = self._tasks.get(task_id, number) if number else self._tasks.latest(task_id)
         await self._finish(await self._settled(entry, attempt))
@@ -214,7 +236,8 @@ class CommandDesk:
 
     async def _tell(self, result: CommandResult) -> None:
         await self._emit(result)
-        await self._in_thread(lambda: self._ledger.told(result.command_id))
+        journal_id = self._journal_id()
+        await self._in_thread(lambda: self._ledger.told(result.command_id, journal_id=journal_id))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

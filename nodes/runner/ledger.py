@@ -5,14 +5,18 @@ So a command that arrives ten times, or again after a restart, has its effect on
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodes.core.set_aside import set_aside
 from nodes.domain.commands import Command, StartTask
 from nodes.domain.events import CommandResult
 from nodes.domain.states import CommandState
 from nodes.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 KEPT_MS = 7 * 24 * 3600 * 1000
 
@@ -26,7 +30,7 @@ CREATE TABLE IF NOT EXISTS command (
     state      TEXT NOT NULL DEFAULT '',  -- '' while only the intent stands
     code       TEXT NOT NULL DEFAULT '',
     message    TEXT NOT NULL DEFAULT '',
-    is_told    INTEGER NOT NULL DEFAULT 0  -- the result stands in the journal
+    told_in    TEXT NOT NULL DEFAULT ''   -- id of the journal in which the result stands
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS command_at ON command (at_ms);
 """
@@ -44,61 +48,87 @@ class Entry:
 
 
 class Ledger:
-    """Synchronous; used by one thread at a time. Raises StoreError when the disk refuses."""
+    """Synchronous; used by one thread at a time. StoreError when the disk refuses; a corrupt file begins anew."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
-            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+            self._database = _open(path)
+        except sqlite3.OperationalError as error:
             raise StoreError(f"cannot open the command ledger {path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._database = self._begin_anew(error)
 
     def begin(self, command: Command, *, at_ms: int) -> Entry | None:
         """Stores the intent and returns None; for a command that stands here already, what is known of it."""
         body = command.body
         action, attempt = ("start", body.attempt) if isinstance(body, StartTask) else (body.action.value, 0)
-        try:
-            inserted = self._database.execute(
-                "INSERT OR IGNORE INTO command (command_id, at_ms, action, task_id, attempt) VALUES (?, ?, ?, ?, ?)",
-                (command.command_id, at_ms, action, body.task_id, attempt),
-            )
-            return None if inserted.rowcount == 1 else self._find(command.command_id)
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot store command {command.command_id}: {error}") from error
+        inserted = self._execute(
+            "INSERT OR IGNORE INTO command (command_id, at_ms, action, task_id, attempt) VALUES (?, ?, ?, ?, ?)",
+            (command.command_id, at_ms, action, body.task_id, attempt),
+        )
+        if inserted.rowcount == 1:
+            return None
+        rows = self._execute(f"{_SELECT} WHERE command_id = ?", (command.command_id,)).fetchall()
+        return _entry(rows[0]) if rows else self.begin(command, at_ms=at_ms)  # Or the ledger began anew in between.
 
     def finish(self, result: CommandResult) -> None:
         """The result stands for every later repeat."""
-        try:
-            self._database.execute(
-                "UPDATE command SET state = ?, code = ?, message = ? WHERE command_id = ?",
-                (result.state.value, result.code, result.message, result.command_id),
-            )
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot store the result of {result.command_id}: {error}") from error
+        self._execute(
+            "UPDATE command SET state = ?, code = ?, message = ? WHERE command_id = ?",
+            (result.state.value, result.code, result.message, result.command_id),
+        )
 
-    def told(self, command_id: str) -> None:
-        """The result stands in the journal, so a new agent need not tell it."""
-        try:
-            self._database.execute("UPDATE command SET is_told = 1 WHERE command_id = ?", (command_id,))
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot note that {command_id} was told: {error}") from error
+    def told(self, command_id: str, *, journal_id: str) -> None:
+        """The result stands in this journal: as long as it is today's, no agent need tell it again."""
+        self._execute("UPDATE command SET told_in = ? WHERE command_id = ?", (journal_id, command_id))
 
-    def untold(self) -> list[Entry]:
-        """What an earlier agent left: intents that it may or may not have acted on, and results it did not tell."""
-        rows = self._database.execute(f"{_SELECT} WHERE NOT is_told ORDER BY at_ms").fetchall()
+    def untold(self, *, journal_id: str) -> list[Entry]:
+        """Intents that may or may not have been acted on, and results that do not stand in this journal."""
+        rows = self._execute(f"{_SELECT} WHERE told_in != ? ORDER BY at_ms", (journal_id,)).fetchall()
         return [_entry(row) for row in rows]
 
     def trim(self, *, now_ms: int) -> None:
-        self._database.execute("DELETE FROM command WHERE at_ms < ?", (now_ms - KEPT_MS,))
+        self._execute("DELETE FROM command WHERE at_ms < ?", (now_ms - KEPT_MS,))
 
     def close(self) -> None:
         self._database.close()
 
-    def _find(self, command_id: str) -> Entry:
-        row = self._database.execute(f"{_SELECT} WHERE command_id = ?", (command_id,)).fetchone()
-        return _entry(row)
+    def _execute(self, statement: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"the command ledger cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            self._database = self._begin_anew(error)
+            return self._database.execute(statement, values)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+        """A malformed file is set aside. Against a second effect stand the tasks' folders and their supervisors."""
+        aside = set_aside(self._path, side_files=("-wal", "-shm"))
+        logger.error("the command ledger is corrupt, set aside as %s: %s", aside, error)
+        try:
+            return _open(self._path)
+        except sqlite3.Error as again:
+            raise StoreError(f"cannot open the command ledger {self._path}: {again}") from again
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        check = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if check != "ok":
+            raise sqlite3.DatabaseError(check)
+        database.executescript(_SCHEMA)
+        if "told_in" not in (row[1] for row in database.execute("PRAGMA table_info(command)")):
+            database.execute("ALTER TABLE command ADD COLUMN told_in TEXT NOT NULL DEFAULT ''")
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 _SELECT = "SELECT command_id, action, task_id, attempt, state, code, message FROM command"

@@ -26,7 +26,9 @@ _QUEUE_LIMIT = 1_000
 
 
 class Runner:
-    """`emit` is the agent's front door, `logs_cursor` the journal's committed offset of a task's output."""
+    """`emit` is the agent's front door, `journal_id` names the journal of states in which what it takes stands today,
+    `logs_cursor` is the journal's committed offset of a task's output.
+    """
 
     name = "runner"
 
@@ -35,21 +37,28 @@ class Runner:
         config: RunnerConfig,
         *,
         emit: Emit,
+        journal_id: Callable[[], str],
         logs_cursor: Callable[[str], int],
         forget_cursor: Callable[[str], Awaitable[object]],
         clock: Clock | None = None,
     ) -> None:
         self._config = config
         self._emit_once = emit
+        self._journal_id = journal_id
         self._clock = clock or SystemClock()
         # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
         self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
         self._children: set[asyncio.Task[None]] = set()
         self._tasks = Tasks(
-            config, emit=self._emit, logs_cursor=logs_cursor, forget_cursor=forget_cursor, spawn=self._spawn
+            config,
+            emit=self._emit,
+            journal_id=journal_id,
+            logs_cursor=logs_cursor,
+            forget_cursor=forget_cursor,
+            spawn=self._spawn,
         )
+        self._desk: CommandDesk | None = None
         self._stop = asyncio.Event()
-        self._fault: JournalCorrupt | None = None
         self._is_prepared = False
 
     def submit(self, command: Command, received_mono: float) -> None:
@@ -69,16 +78,23 @@ class Runner:
             self._config.tasks_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._tasks.find_again()
 
+    def tell_again(self) -> None:
+        """The journal of states has begun anew: what stands only in the old one is told into the new one."""
+        if self._desk is not None and not self._stop.is_set():
+            self._spawn(self._tasks.tell_again, "tell-ends-again")
+            self._spawn(self._desk.tell_again, "tell-results-again")
+
     def request_stop(self) -> None:
         self._stop.set()
 
     async def run(self) -> None:
         await self.prepare()
-        desk = CommandDesk(
+        desk = self._desk = CommandDesk(
             self._config,
             ledger=Ledger(self._config.ledger_path),
             tasks=self._tasks,
             emit=self._emit,
+            journal_id=self._journal_id,
             clock=self._clock,
         )
         try:
@@ -93,8 +109,6 @@ class Runner:
             await asyncio.gather(*self._children, return_exceptions=True)
             self._tasks.close()
             desk.close()
-        if self._fault is not None:
-            raise self._fault
 
     async def _serve(self, desk: CommandDesk) -> None:
         while True:
@@ -120,10 +134,8 @@ class Runner:
                     return
                 logger.warning("told without the request: %s", error, extra={"task_id": payload.task_id})
                 payload = replace(payload, request=None)
-            except JournalCorrupt as error:
-                self._fault = error  # It will not heal: the process ends, its tasks go on.
-                self._stop.set()
-                raise
+            except JournalCorrupt:
+                raise  # It will not heal: the process ends (`JournalGuard`), its tasks go on.
             except (StoreError, OSError) as error:
                 delay = backoff.next_delay()
                 logger.warning("not journaled, next try in %.1f s: %s", delay, error)

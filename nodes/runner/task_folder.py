@@ -77,6 +77,10 @@ class TaskFolder:
         return layout.write_claim(str(self.path), {"abandoned": True})
 
     @property
+    def is_claimed(self) -> bool:
+        return (self.path / layout.CLAIM).exists()
+
+    @property
     def was_abandoned(self) -> bool:
         claim = layout.read_record(str(self.path), layout.CLAIM)
         return claim is not None and bool(claim.get("abandoned"))
@@ -133,11 +137,19 @@ class TaskFolder:
             return frozenset()
         return frozenset(line.rpartition(" ")[0] for line in lines)
 
-    def mark_reported(self) -> None:
-        (self.path / layout.REPORTED).touch(mode=0o600)
+    def mark_reported(self, journal_id: str) -> None:
+        """Raises OSError."""
+        (self.path / layout.REPORTED).write_text(journal_id, encoding="ascii")
+
+    def reported_in(self) -> str:
+        """Id of the journal in which the end stands; empty while it stands in none."""
+        try:
+            return (self.path / layout.REPORTED).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def reported_at(self) -> float | None:
-        """Unix seconds; None while the end does not stand in the journal."""
+        """Unix seconds; None while the end does not stand in a journal."""
         try:
             return (self.path / layout.REPORTED).stat().st_mtime
         except OSError:

@@ -30,12 +30,14 @@ class Tasks:
         config: RunnerConfig,
         *,
         emit: Emit,
+        journal_id: Callable[[], str],
         logs_cursor: Callable[[str], int],
         forget_cursor: Callable[[str], Awaitable[object]],
         spawn: Spawn,
     ) -> None:
         self._config = config
         self._emit = emit
+        self._journal_id = journal_id
         self._logs_cursor = logs_cursor
         self._forget_cursor = forget_cursor
         self._spawn = spawn
@@ -54,7 +56,7 @@ class Tasks:
         return sum(not attempt.is_over for attempt in self._attempts.values()) + len(self._starting)
 
     def snapshot(self) -> tuple[TaskStatus, ...]:
-        """Whole states, with the request, of every attempt whose end does not stand in the journal."""
+        """Whole states, with the request, of every attempt whose end does not stand in today's journal."""
         states = (attempt.snapshot() for attempt in self._attempts.values())
         return tuple(status for status in states if status is not None)
 
@@ -65,7 +67,7 @@ class Tasks:
         try:
             folder = await asyncio.to_thread(TaskFolder.create, self._config.tasks_folder, start)
             link = await self._shims.start(folder, self._request(launch))
-            attempt = Attempt(folder, start, emit=self._emit, offset=0, link=link)
+            attempt = Attempt(folder, start, emit=self._emit, journal_id=self._journal_id, offset=0, link=link)
             self._attempts[key] = attempt
         finally:
             self._starting.discard(key)
@@ -82,15 +84,20 @@ class Tasks:
         for path in sorted(self._config.tasks_folder.iterdir()):
             folder = TaskFolder(path)
             start = folder.request()
+            if start is None and folder.is_claimed:
+                # Its request is damaged: nothing can be said of it, and whatever runs there is left alone.
+                logger.error("a task folder has a claim but no readable request: %s", path)
+                continue
             if start is None:
                 logger.warning("removing a task folder without a request: %s", path.name)
                 folder.remove()
                 continue
             key = attempt_key(start.task_id, start.attempt)
-            attempt = Attempt(folder, start, emit=self._emit, offset=self._logs_cursor(key))
+            offset = self._logs_cursor(key)
+            attempt = Attempt(folder, start, emit=self._emit, journal_id=self._journal_id, offset=offset)
             self._attempts[key] = attempt
             record = folder.exit_record()
-            if record is not None and folder.reported_at() is not None:
+            if record is not None and folder.reported_in() == self._journal_id():
                 attempt.take_reported(record)
             else:
                 found.append(attempt.take_up())
@@ -100,6 +107,11 @@ class Tasks:
     def follow_found(self) -> None:
         for key, attempt in self._attempts.items():
             self._spawn(attempt.follow, key)
+
+    async def tell_again(self) -> None:
+        """Ends that stand in another journal than today's."""
+        for attempt in list(self._attempts.values()):
+            await attempt.tell_again()
 
     async def sweep(self) -> None:
         """Removes the folders of tasks that were wholly told longer ago than they are kept."""

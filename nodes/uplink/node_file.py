@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nodes.core.set_aside import set_aside
 from nodes.errors import ConfigError
 from nodes.identity.secret_files import replace_secret
 
+logger = logging.getLogger(__name__)
+
 
 class NodeFile:
-    """`node.json` in the node's data folder. A change is on the disk when its method returns."""
+    """`node.json` in the node's data folder. A change is on the disk when its method returns.
+
+    A damaged file is set aside: the next Welcome brings its content again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        held = _read(path)
         try:
-            self._max_epoch = int(held.get("max_epoch", 0))
-            self._cluster_public_key = bytes.fromhex(held.get("cluster_public_key", ""))
-            self._revoked_token_ids = frozenset(str(token_id) for token_id in held.get("revoked_token_ids", ()))
-        except (TypeError, ValueError) as exc:
-            raise ConfigError(f"{path} is damaged: {exc}; remove it, the node learns its content anew") from exc
+            held = _parsed(_read(path))
+        except (AttributeError, TypeError, ValueError) as exc:
+            logger.error("set aside as %s, its content is learned anew: %s", set_aside(path), exc)  # noqa: TRY400
+            held = _parsed({})
+        self._max_epoch, self._cluster_public_key, self._revoked_token_ids = held
 
     @property
     def max_epoch(self) -> int:
@@ -67,12 +73,22 @@ class NodeFile:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Raises ConfigError when it cannot be read, ValueError when it makes no sense."""
     try:
         held = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path} cannot be read: {exc}; remove it, the node learns its content anew") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
     if not isinstance(held, dict):
-        raise ConfigError(f"{path} is damaged: an object is expected; remove it, the node learns its content anew")
+        raise ValueError(f"{path}: an object is expected")
     return held
+
+
+def _parsed(held: dict[str, Any]) -> tuple[int, bytes, frozenset[str]]:
+    """Raises AttributeError, TypeError or ValueError."""
+    return (
+        int(held.get("max_epoch", 0)),
+        bytes.fromhex(held.get("cluster_public_key", "")),
+        frozenset(str(token_id) for token_id in held.get("revoked_token_ids", ())),
+    )

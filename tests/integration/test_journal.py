@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes.core.clock import SystemClock
 from nodes.domain.states import Lane
 from nodes.errors import ConfigError
 from nodes.journal.errors import EntryTooLarge, JournalUnavailable
@@ -188,6 +189,34 @@ async def test_young_and_unacked_entries_are_kept(open_journal: Open) -> None:
     await journal.trim()
 
     assert _tasks(await _all(journal)) == ["a", "b"]
+
+
+async def test_a_jump_of_the_clock_trims_in_order_and_keeps_the_count_of_bytes(tmp_path: Path) -> None:
+    clock = SettableClock()
+    journal = Journal(
+        tmp_path / "states.db", node_id="n1", lane=Lane.STATES, limits=JournalLimits(keep_seconds=60), clock=clock
+    )
+    for at_ms in (0, 3_600_000, 0):  # The middle one was written while the clock was an hour ahead.
+        clock.at_ms = at_ms
+        await journal.append([_status(str(at_ms), padding=100)])
+    journal.acked(journal.journal_id, 3)
+
+    clock.at_ms = 120_000
+    await journal.trim()
+    assert [entry.seq for entry in await _all(journal, after=1)] == [2, 3]
+    clock.at_ms = 4_000_000
+    await journal.trim()
+
+    assert journal.marks()[0].first_seq == 0
+    assert journal._file.size_bytes == 0
+    await journal.aclose()
+
+
+class SettableClock(SystemClock):
+    at_ms = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
 
 
 async def test_all_trimmed_is_one_gap(open_journal: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,16 @@ def test_an_intent_is_stored_once_and_answered_with_its_result(tmp_path: Path) -
     ledger.close()
 
     ledger = Ledger(tmp_path / "commands.db")
-    assert [(entry.command_id, entry.result) for entry in ledger.untold()] == [("c1", None)]
+    assert [(entry.command_id, entry.result) for entry in ledger.untold(journal_id="j")] == [("c1", None)]
     result = CommandResult(command_id="c1", state=CommandState.FAILED, code="busy", message="no")
     ledger.finish(result)
     repeated = ledger.begin(command("c1"), at_ms=3)
     assert repeated is not None
     assert repeated.result == result
-    assert [entry.result for entry in ledger.untold()] == [result]
-    ledger.told("c1")
-    assert ledger.untold() == []
+    assert [entry.result for entry in ledger.untold(journal_id="j")] == [result]
+    ledger.told("c1", journal_id="j")
+    assert ledger.untold(journal_id="j") == []
+    assert [entry.result for entry in ledger.untold(journal_id="another")] == [result]
     ledger.close()
 
 
@@ -52,11 +54,52 @@ def test_what_is_older_than_seven_days_is_forgotten(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
-    (tmp_path / "commands.db").write_bytes(b"not a database" * 100)
+@pytest.mark.parametrize("damage", ["nonsense", "flipped pages", "truncated"])
+def test_a_corrupt_ledger_is_set_aside_and_a_new_one_begins(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "commands.db"
+    ledger = Ledger(path)
+    for number in range(500):
+        ledger.begin(command(f"c{number}"), at_ms=number)
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    if damage == "nonsense":
+        content[:100] = b"not a database" * 8
+    elif damage == "truncated":
+        del content[len(content) // 2 :]
+    else:
+        for page in range(4096, len(content), 4096):
+            content[page : page + 200] = b"\xff" * 200
+    path.write_bytes(content)
 
+    ledger = Ledger(path)
+
+    assert ledger.untold(journal_id="j") == []
+    assert ledger.begin(command("c1"), at_ms=1) is None
+    assert len(list(tmp_path.glob("commands.db.corrupt-*"))) == 1
+    ledger.close()
+
+
+def test_a_ledger_that_becomes_corrupt_in_use_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    ledger = Ledger(path)
+    for number in range(500):
+        ledger.begin(command(f"c{number}"), at_ms=number)
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+
+    # A page may still be in SQLite's cache; a new command is stored all the same, at the latest in a new file.
+    for number in range(500, 1000):
+        assert ledger.begin(command(f"c{number}"), at_ms=number) is None
+
+    assert len(list(tmp_path.glob("commands.db.corrupt-*"))) == 1
+    ledger.close()
+
+
+def test_a_ledger_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot open the command ledger"):
-        Ledger(tmp_path / "commands.db")
+        Ledger(tmp_path / "no folder" / "commands.db")
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.payloads: list[Payload] = []
         self.cursors: dict[str, int] = {}
+        self.journal_id = "memory"
 
     async def emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         await asyncio.sleep(0)
@@ -130,6 +131,7 @@ async def running(
             **config,
         ),
         emit=journal.emit,
+        journal_id=lambda: journal.journal_id,
         logs_cursor=journal.cursor,
         forget_cursor=journal.forget,
     )

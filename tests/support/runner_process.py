@@ -127,6 +127,7 @@ async def _main(folder: Path) -> None:
             cgroup_parent=find_freezer_parent(),
         ),
         emit=emit,
+        journal_id=lambda: states.journal_id,
         logs_cursor=logs.cursor,
         forget_cursor=lambda key: logs.append([], cursor=(key, 0)),
     )

@@ -14,7 +14,7 @@ STARTED = "started.json"  # Identity of the task's root process; by the shim.
 OUTPUT = "output.bin"  # Framed lines, append-only; see frames.py.
 CONTROLS = "controls.log"  # Ids of the commands that the shim has taken, one a line, before it acts.
 EXIT = "exit.json"  # How it ended.
-REPORTED = "reported"  # By the agent: the end stands in its journal.
+REPORTED = "reported"  # By the agent: id of its journal in which the end stands.
 SOCKET = "control"
 
 

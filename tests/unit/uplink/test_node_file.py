@@ -46,10 +46,23 @@ def test_unchanged_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "node.json").exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"max_epoch": "x"}', '{"cluster_public_key": "zz"}'])
-def test_damaged_file_is_one_clear_error(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"max_epoch": "x"}', '{"cluster_public_key": "zz"}', '{"max_epoch": {}}']
+)
+def test_damaged_file_is_set_aside_and_learned_anew(tmp_path: Path, content: str) -> None:
     path = tmp_path / "node.json"
     path.write_text(content)
 
-    with pytest.raises(ConfigError, match=r"node\.json"):
-        NodeFile(path)
+    node_file = NodeFile(path)
+
+    assert (node_file.max_epoch, node_file.cluster_public_key, node_file.revoked_token_ids) == (0, b"", frozenset())
+    node_file.raise_epoch(7)
+    assert NodeFile(path).max_epoch == 7
+    assert [aside.read_text() for aside in tmp_path.glob("node.json.corrupt-*")] == [content]
+
+
+def test_unreadable_file_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "node.json").mkdir()
+
+    with pytest.raises(ConfigError, match=r"node\.json cannot be read"):
+        NodeFile(tmp_path / "node.json")

@@ -1,0 +1,224 @@
+"""Files of an agent that go bad: set aside, and what was told only there is told again."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from nodes.domain.states import Action, CommandState, Lane, TaskState
+from nodes.journal.errors import JournalCorrupt
+from nodes.journal.guard import JournalGuard
+from nodes.journal.journal import Journal
+from nodes.runner.shim import layout
+from nodes.wire.v1 import node_sync_pb2 as pb
+from tests.support.agent_parent import Parent, parent_of
+from tests.support.delivery import MemoryStore
+from tests.support.eventually import eventually
+from tests.support.runner_harness import MemoryJournal, running
+
+slow = pytest.mark.slow
+
+
+@pytest.fixture
+async def parent(tmp_path: Path) -> AsyncIterator[Parent]:
+    async with parent_of(tmp_path) as parent:
+        yield parent
+
+
+def forget_journal(store: MemoryStore, lane: Lane) -> None:
+    """The parent never saw what stood in the journal: its entries and its mark are gone."""
+    journals = {mark.journal_id for mark in store.hellos[-1].journals if mark.lane == lane}
+    store.entries = [entry for entry in store.entries if entry.journal_id not in journals]
+    for journal_id in journals:
+        store.marks.pop(journal_id, None)
+
+
+def ruin(path: Path) -> None:
+    """What a killed process left in the write-ahead log would bring everything back."""
+    path.write_bytes(b"no database" * 1000)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@slow
+@pytest.mark.parametrize("lane", [Lane.STATES, Lane.LOGS])
+async def test_what_stood_only_in_a_corrupt_journal_is_told_again(parent: Parent, lane: Lane) -> None:
+    await parent.run_agent()
+    await parent.start_task("sh", "-c", "echo one; echo two; exit 3")
+    await eventually(lambda: parent.states()[-1:] == ["failed"] and len(parent.store.lines()) == 2)
+    await parent.answer("start")
+    await eventually((parent.data / "tasks/t1.1" / layout.REPORTED).exists)
+    parent.agent.kill()
+    forget_journal(parent.store, lane)
+    path = parent.data / f"{lane}.db"
+    ruin(path)
+
+    await parent.run_agent()
+
+    await eventually(lambda: len(parent.store.lines()) == 2)
+    await eventually(lambda: parent.states()[-1:] == ["failed"])
+    assert parent.statuses()[-1].exit_code == 3
+    assert (await parent.answer("start")).state is CommandState.SUCCEEDED
+    assert len(list(parent.data.glob(f"{path.name}.corrupt-*"))) >= 1
+    batches = [entry.logs for entry in parent.store.entries if entry.HasField("logs")]
+    assert batches[0].first_line == 1  # The very numbers of before, so a parent that has them stores nothing twice.
+    told = len(parent.store.entries)
+    parent.agent.kill()
+    await parent.run_agent()
+    await parent.control(Action.PAUSE, "late")
+    await parent.answer("late")
+    assert [entry.WhichOneof("payload") for entry in parent.store.entries[told:]] == ["command_result"] * 2
+
+
+@slow
+async def test_a_journal_that_goes_bad_in_use_ends_the_agent_and_not_its_tasks(parent: Parent) -> None:
+    await parent.run_agent()
+    await parent.start_task("sh", "-c", "read line; echo got $line; exit 4")
+    await eventually(lambda: parent.states() == ["running"])
+    # The index of the write-ahead log, too, or SQLite would go on from its memory for a while.
+    for name in ("states.db", "states.db-wal", "states.db-shm"):
+        path = parent.data / name
+        with path.open("r+b") as file:
+            file.write(b"\xff" * path.stat().st_size)
+
+    for number in range(20):
+        if not parent.agent.is_running:
+            break
+        parent.hub.send("master-1", pb.LeaderCommand(command_id=f"c{number}", control=pb.ControlSignal()))
+        await asyncio.sleep(0.05)
+    await parent.is_dead()
+    assert parent.agent.wait() == 1
+    assert "Traceback" not in parent.agent.log()
+
+    await parent.run_agent()
+    await parent.control(Action.INPUT, "input", text=b"me\n")
+    await eventually(lambda: parent.states()[-1] == "failed")
+    assert parent.statuses()[-1].exit_code == 4
+    await eventually(lambda: parent.store.lines() == [b"got me"])
+    assert list(parent.data.glob("states.db.corrupt-*"))
+
+
+@slow
+async def test_commands_are_not_done_twice_when_the_ledger_is_lost(parent: Parent) -> None:
+    witness = parent.folder / "witness"
+    await parent.run_agent()
+    await parent.start_task("sh", "-c", f"echo ran >> {witness}; while read line; do echo $line >> {witness}; done")
+    await parent.answer("start")
+    await parent.control(Action.INPUT, "input", text=b"once\n")
+    await parent.answer("input")
+    parent.agent.kill()
+    ruin(parent.data / "commands.db")
+    await parent.run_agent()
+
+    await parent.start_task("sh", "-c", f"echo ran >> {witness}", times=5)
+    await parent.control(Action.INPUT, "input", text=b"once\n", times=5)
+    await parent.control(Action.INPUT, "more", text=b"more\n")
+    await parent.answer("more")
+
+    await eventually(lambda: witness.read_text() == "ran\nonce\nmore\n")
+    assert {answer.state for name in ("start", "input") for answer in parent.answers(name)} == {CommandState.SUCCEEDED}
+
+    await parent.control(Action.CANCEL, "cancel")
+    await parent.answer("cancel")
+    answers = len(parent.answers("input"))
+    parent.agent.kill()
+    ruin(parent.data / "commands.db")
+    await parent.run_agent()
+    await parent.control(Action.INPUT, "input", text=b"once\n")
+    await eventually(lambda: len(parent.answers("input")) > answers)
+    assert parent.answers("input")[-1].state is CommandState.SUCCEEDED  # Also when its task is over.
+
+
+@slow
+async def test_an_agent_whose_node_file_is_damaged_starts_and_learns_it_anew(parent: Parent) -> None:
+    await parent.run_agent()
+    parent.agent.kill()
+    (parent.data / "node.json").write_bytes(b"\0" * 100)
+
+    await parent.run_agent()
+
+    await eventually(lambda: (b"k" * 32).hex() in (parent.data / "node.json").read_text())
+    assert list(parent.data.glob("node.json.corrupt-*"))
+
+
+@slow
+async def test_a_renewed_journal_has_all_that_is_not_told_elsewhere(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    async with running(tmp_path, journal=journal) as node:
+        command = node.start("sh", "-c", "exit 3")
+        await node.end()
+        await node.result(command)
+        await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+        assert node.runner.snapshot_tasks() == ()
+        journal.payloads.clear()
+
+        journal.journal_id = "another"
+        assert [status.exit_code for status in node.runner.snapshot_tasks()] == [3]  # Else the parent calls it lost.
+        node.runner.tell_again()
+        assert (await node.end()).request is not None
+        assert (await node.result(command)).state is CommandState.SUCCEEDED
+        await eventually(lambda: node.runner.snapshot_tasks() == ())
+    told = len(journal.payloads)
+
+    async with running(tmp_path, journal=journal) as node:
+        assert node.runner.snapshot_tasks() == ()
+    assert len(journal.payloads) == told
+
+
+@slow
+async def test_a_running_task_with_a_damaged_request_is_left_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, end_left_tasks=False) as node:
+        node.start("sleep", "60")
+        await node.state(TaskState.RUNNING)
+    request = tmp_path / "tasks/t1.1" / layout.REQUEST
+    good = request.read_bytes()
+    request.write_bytes(b"\0" * 10)
+    async with running(tmp_path, end_left_tasks=False):
+        pass
+
+    request.write_bytes(good)
+    async with running(tmp_path) as node:
+        node.control(Action.CANCEL)
+        assert (await node.end()).state == "cancelled"
+
+
+def damage_body(path: Path) -> None:
+    content = path.read_bytes()
+    place = content.index(b"needle")
+    path.write_bytes(content[:place] + b"noodle" + content[place + 6 :])
+
+
+def damage_last_number(path: Path) -> None:
+    """A number within a page, which SQLite's own check does not look at."""
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE shelves SET last_seq = 5")
+    database.close()
+
+
+@pytest.mark.parametrize("damage", [damage_body, damage_last_number])
+async def test_damage_that_the_database_cannot_see_is_found(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = tmp_path / "states.db"
+    journal = Journal(path, node_id="n1", lane=Lane.STATES)
+    for n in range(50):
+        await journal.append([pb.NodeUpdate(task_update=pb.TaskStatusUpdate(task_id=f"t{n}", message="needle"))])
+    await journal.aclose()
+    damage(path)
+
+    again = Journal(path, node_id="n1", lane=Lane.STATES)
+    guard = JournalGuard([again])
+    if again.journal_id == journal.journal_id:
+        with pytest.raises(JournalCorrupt):
+            await again.read(again.journal_id, 0, 100, 1 << 20)
+        with pytest.raises(JournalCorrupt):
+            await guard.run()
+    await again.aclose()
+
+    healed = Journal(path, node_id="n1", lane=Lane.STATES)
+    assert healed.journal_id != journal.journal_id
+    assert healed.last_seq == 0
+    await healed.aclose()
+    assert len([aside for aside in tmp_path.glob("states.db.corrupt-*") if aside.suffix[-1].isdigit()]) == 1

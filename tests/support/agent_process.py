@@ -1,0 +1,103 @@
+"""A real agent that kills itself at a named point.
+
+`python -m tests.support.agent_process POINT master …` is `python -m nodes master …` that dies with SIGKILL when it
+comes to the point; an empty POINT never does. Run by its path, with a point of `SHIM_POINTS`, this is such a shim.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+
+SHIM_POINTS = ("shim-claimed", "shim-recorded")
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_after(owner: Any, name: str, when: Callable[[Any], bool] = lambda result: True) -> None:
+    method = getattr(owner, name)
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        result = method(*arguments, **named)
+        if when(result):
+            _die()
+        return result
+
+    setattr(owner, name, dying)
+
+
+def _die_before(owner: Any, name: str, when: Callable[..., bool] = lambda *arguments: True) -> None:
+    method = getattr(owner, name)
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        if when(*arguments):
+            _die()
+        return method(*arguments, **named)
+
+    setattr(owner, name, dying)
+
+
+def arm(point: str) -> None:
+    """Makes this process die at the point."""
+    from nodes.domain.events import TaskStatus
+    from nodes.runner import shim_link
+    from nodes.runner.ledger import Ledger
+    from nodes.runner.runner import Runner
+
+    match point:
+        case "":
+            pass
+        case "intent-stored":
+            _die_after(Ledger, "begin", lambda known: known is None)
+        case "acted":
+            _die_before(Ledger, "finish")
+        case "result-stored":
+            _die_after(Ledger, "finish")
+        case "result-journaled":
+            _die_before(Ledger, "told")
+        case "folder-made":
+            _die_before(shim_link.Shims, "start")
+        case "not-announced":
+            _die_before(Runner, "_emit", lambda runner, payload, **named: isinstance(payload, TaskStatus))
+        case _ if point in SHIM_POINTS:
+            shim_link._START = Path(__file__)
+            spawn = os.posix_spawn
+            # A shim gets no environment of ours, so the point goes with its arguments.
+            os.posix_spawn = lambda path, arguments, *rest, **named: spawn(  # type: ignore[assignment]
+                path, [*arguments, point], *rest, **named
+            )
+        case _:
+            raise AssertionError(f"there is no point {point!r}")
+
+
+def _shim(point: str, folder: str, descriptor: int) -> int:
+    sys.path.insert(0, _ROOT)
+    from nodes.runner.shim import layout, start
+    from nodes.runner.shim.supervisor import Supervisor
+
+    if point == "shim-claimed":
+        _die_after(layout, "write_claim")
+    else:
+        _die_after(Supervisor, "_record")
+    return start.main(folder, descriptor)
+
+
+def main(arguments: list[str]) -> int:
+    from nodes.__main__ import main as agent_main
+
+    arm(arguments[0])
+    return agent_main(arguments[1:])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[3] in SHIM_POINTS:
+        sys.exit(_shim(sys.argv[3], sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1:]))
