@@ -199,6 +199,7 @@ class Attempt:
         record: Record = {
             "state": state.value,
             "reason": reason,
+            "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
             "ended_ms": int(time.time() * 1000),
         }

@@ -124,9 +124,7 @@ class CommandDesk:
             return await self._refused(command_id, start, error.code, str(error))
         except OSError as error:
             return await self._refused(command_id, start, "node-error", f"the node cannot start tasks: {error}")
-        if attempt.is_over and attempt.status.pid == 0:
-            return _failed(command_id, "cannot-start", attempt.status.message)
-        return _result(command_id, CommandState.SUCCEEDED)
+        return _started(command_id, attempt)
 
     async def _refused(self, command_id: str, start: StartTask, code: str, message: str) -> CommandResult:
         """The task's own end too, so that nobody waits for a task that never comes."""
@@ -221,9 +219,7 @@ class CommandDesk:
         if entry.action == "start":
             if attempt is None:  # No folder: certain never to have run, so it may run elsewhere.
                 return _result(command_id, CommandState.EXPIRED, "not-started", "the agent restarted; it never runs")
-            if attempt.folder.was_abandoned:
-                return _failed(command_id, "not-started", attempt.status.message)
-            return _result(command_id, CommandState.SUCCEEDED, message="started before the agent restarted")
+            return _started(command_id, attempt)
         if attempt is None:
             return _failed(command_id, "no-such-task", "this node does not know the task")
         return await self._judged(
@@ -249,6 +245,18 @@ def _acked(command_id: str) -> CommandResult:
 
 def _result(command_id: str, state: CommandState, code: str = "", message: str = "") -> CommandResult:
     return CommandResult(command_id=command_id, state=state, code=code, message=message[:_MESSAGE_CAP])
+
+
+def _started(command_id: str, attempt: Attempt) -> CommandResult:
+    """Of an attempt whose first state is known."""
+    status = attempt.status
+    if not attempt.is_over or status.pid:
+        return _result(command_id, CommandState.SUCCEEDED)
+    if status.state is TaskState.LOST:
+        # Its supervisor died between the claim and the record of the root process.
+        message = f"it cannot be known whether it started: {status.message}"
+        return _result(command_id, CommandState.UNKNOWN, "unknown", message)
+    return _failed(command_id, "cannot-start", status.message)
 
 
 def _too_late(command_id: str, attempt: Attempt, action: Action) -> CommandResult:

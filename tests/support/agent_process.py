@@ -49,6 +49,7 @@ def arm(point: str) -> None:
     """Makes this process die at the point."""
     from nodes.domain.events import TaskStatus
     from nodes.runner import shim_link
+    from nodes.runner.attempt import Attempt
     from nodes.runner.ledger import Ledger
     from nodes.runner.runner import Runner
 
@@ -58,6 +59,13 @@ def arm(point: str) -> None:
         case "intent-stored":
             _die_after(Ledger, "begin", lambda known: known is None)
         case "acted":
+            control = Attempt.control
+
+            async def control_and_die(*arguments: Any, **named: Any) -> None:
+                await control(*arguments, **named)
+                _die()
+
+            Attempt.control = control_and_die  # type: ignore[method-assign, assignment]
             _die_before(Ledger, "finish")
         case "result-stored":
             _die_after(Ledger, "finish")
@@ -86,7 +94,14 @@ def _shim(point: str, folder: str, descriptor: int) -> int:
     if point == "shim-claimed":
         _die_after(layout, "write_claim")
     else:
-        _die_after(Supervisor, "_record")
+        record = Supervisor._record
+
+        def record_and_die(supervisor: Supervisor, command_id: str, do: str) -> None:
+            record(supervisor, command_id, do)
+            if command_id == "c":  # Not at what a test needs before.
+                _die()
+
+        Supervisor._record = record_and_die  # type: ignore[method-assign]
     return start.main(folder, descriptor)
 
 
