@@ -77,6 +77,7 @@ class Attempt:
         self._record: Record | None = None
         # The last state that was given to the journal; set before its commit, so never behind what stands there.
         self._told: TaskStatus | None = None
+        self._trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
         self._changed = asyncio.Event()
         self._grew = asyncio.Event()
         self._ended = asyncio.Event()
@@ -201,7 +202,8 @@ class Attempt:
             "reason": reason,
             "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
-            "ended_ms": int(time.time() * 1000),
+            # The clock may have been moved since: an end is not before its start.
+            "ended_ms": max(int(time.time() * 1000), self._status.started_at_ms),
         }
         self.folder.write_exit_record(record)
         return record
@@ -218,9 +220,11 @@ class Attempt:
     def _take_status(self, message: Mapping[str, Any]) -> None:
         if self.is_over:
             return
+        self._trouble = str(message.get("trouble", ""))
         self._status = replace(
             self._status,
             state=_SHIM_STATES[message["state"]],
+            message=self._trouble or self._status.message,
             partial_pause=bool(message["partial"]),
             paused_seconds=float(message["paused_seconds"]),
             accepts_input=bool(message["accepts_input"]),
@@ -238,7 +242,7 @@ class Attempt:
             self._status,
             state=TaskState(record["state"]),
             exit_code=record.get("exit_code"),
-            message=str(record.get("reason") or self._status.message),
+            message=str(record.get("reason") or ("" if self._trouble else self._status.message)),
             started_at_ms=int(record.get("started_ms") or self._status.started_at_ms),
             ended_at_ms=int(record.get("ended_ms") or 0),
             cpu_seconds=float(record.get("cpu_seconds") or 0.0),
@@ -297,7 +301,8 @@ class Attempt:
                 return
             # The request travels with the first word; after that the parent has it.
             told, self._told = self._told, status
-            is_progress = told is not None and _is_progress(status, told)
+            is_progress = told is not None and _is_progress(status, told) and self._trouble == self._told_trouble
+            self._told_trouble = self._trouble
             await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:

@@ -98,19 +98,29 @@ async def test_a_task_whose_supervisor_died_is_lost_and_nothing_of_it_runs_on(
     await eventually(lambda: processes_with(marker) == [])
 
 
-async def test_an_identity_that_does_not_match_is_never_signalled(tmp_path: Path, node: RunnerProcess) -> None:
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"boot_id": "another-boot"}, "the machine was restarted"),
+        ({"start": 1}, "its supervisor process ended without a record"),
+    ],
+)
+async def test_an_identity_that_does_not_match_is_never_signalled(
+    tmp_path: Path, node: RunnerProcess, other: dict[str, object], reason: str
+) -> None:
     node.send(id="c1", argv=["sleep", "60"])
     await eventually(lambda: node.states() == ["running"])
     node.kill()
     folder = tmp_path / "tasks/t1.1"
     shim, task = (int(str(read(folder / name)["pid"])) for name in (layout.CLAIM, layout.STARTED))
-    # As after a reboot: the numbers belong to others now.
+    # As after a reboot, or after long enough: the numbers belong to others now.
     for name in (layout.CLAIM, layout.STARTED):
-        layout.write_record(str(folder), name, read(folder / name) | {"boot_id": "another-boot"})
+        layout.write_record(str(folder), name, read(folder / name) | other)
     node.start()
     await eventually(lambda: node.states()[-1] == "lost")
     node.stop()
 
+    assert node.told[-1]["message"] == reason
     assert procfs.process(shim) is not None
     assert procfs.process(task) is not None
     os.kill(shim, signal.SIGTERM)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskState
+from nodes.runner import shim_link
 from nodes.runner.config import OutputLimits
 from tests.support.eventually import eventually
 from tests.support.runner_harness import cpu_ticks, processes_with, running
@@ -40,6 +41,37 @@ async def test_a_task_runs_and_its_end_is_reported(tmp_path: Path) -> None:
         assert first.request.spec.argv[0] == "sh"
         assert (await node.result(command)).state is CommandState.SUCCEEDED
         assert [result.state for result in node.results(command)] == [CommandState.ACKED, CommandState.SUCCEEDED]
+
+
+async def test_a_clock_that_is_moved_changes_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "hour_later.py"
+    script.write_text(HOUR_LATER.format(root=str(Path(__file__).parents[2]), moved=str(tmp_path / "moved")))
+    monkeypatch.setattr(shim_link, "_START", script)
+    async with running(tmp_path) as node:
+        node.start("sh", "-c", "read line; sleep 0.2; echo $line", timeout_seconds=30.0)
+        await node.state(TaskState.RUNNING)
+        node.control(Action.PAUSE)
+        await node.state(TaskState.PAUSED)
+        (tmp_path / "moved").touch()
+        node.control(Action.RESUME)
+        node.control(Action.INPUT, input=b"x\n")
+        end = await node.end()
+
+        assert end.state is TaskState.SUCCEEDED  # The hour does not count towards its time-out.
+        assert 200 <= end.ended_at_ms - end.started_at_ms < 20_000
+        assert end.paused_seconds < 20
+        await eventually(node.lines)
+        assert node.lines()[0].at_ms > end.started_at_ms + 3_000_000  # The wall's time, as the wall shows it.
+
+
+HOUR_LATER = """
+import os, sys
+sys.path.insert(0, {root!r})
+from nodes.runner.shim import start, supervisor
+real = supervisor.now_ms
+supervisor.now_ms = start.now_ms = lambda: real() + 3_600_000 * os.path.exists({moved!r})
+sys.exit(start.main(sys.argv[1], int(sys.argv[2])))
+"""
 
 
 async def test_a_prompt_is_seen_and_answered(tmp_path: Path) -> None:

@@ -28,12 +28,15 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.payloads: list[Payload] = []
+        self.ephemeral: list[Payload] = []  # Those of them that need not be kept.
         self.cursors: dict[str, int] = {}
         self.journal_id = "memory"
 
     async def emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
         await asyncio.sleep(0)
         self.payloads.append(payload)
+        if ephemeral:
+            self.ephemeral.append(payload)
         if cursor is not None:
             self.cursors[cursor[0]] = cursor[1]
 

@@ -115,7 +115,13 @@ async def _main(folder: Path) -> None:
         journal = logs if isinstance(payload, LogBatch) else states
         await journal.append([encode_update(Update(node_id=NODE, payload=payload))], cursor=cursor)
         if isinstance(payload, TaskStatus):
-            _tell(task=payload.task_id, state=payload.state, pid=payload.pid, exit_code=payload.exit_code)
+            _tell(
+                task=payload.task_id,
+                state=payload.state,
+                pid=payload.pid,
+                exit_code=payload.exit_code,
+                message=payload.message,
+            )
         elif isinstance(payload, CommandResult):
             _tell(command=payload.command_id, state=payload.state, code=payload.code)
 

@@ -27,6 +27,9 @@ from nodes.runner.shim.tree import CgroupTree, SignalTree
 _PR_SET_CHILD_SUBREAPER = 36
 _REQUEST_SECONDS = 10.0
 _MAX_REQUEST_BYTES = 4 << 20
+_NOT_RUNNABLE = 126  # As a shell says it.
+_KILL_ROUNDS = 100
+_KILL_ROUND_SECONDS = 0.05
 
 
 def main(folder: str, descriptor: int) -> int:
@@ -44,21 +47,30 @@ def main(folder: str, descriptor: int) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     try:
+        output = _output(folder, request)  # First: what a task says must have a place before it may run.
         launched, tree = _launch(folder, request)
     except CannotStart as error:
         _end(folder, _never_ran(error), agent)
         return 0
-    layout.write_record(
-        folder, layout.STARTED, identity(launched.pid) | {"method": tree.method, "cgroup": getattr(tree, "path", "")}
-    )
-    supervisor = Supervisor(
-        folder=folder,
-        launched=launched,
-        tree=tree,
-        output=_output(folder, request),
-        timeout_seconds=_number(request, "timeout_seconds"),
-        term_grace_seconds=_number(request, "term_grace_seconds"),
-    )
+    except OSError as error:
+        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, f"cannot start: {error.strerror}")), agent)
+        return 0
+    try:
+        method = {"method": tree.method, "cgroup": getattr(tree, "path", "")}
+        layout.write_record(folder, layout.STARTED, identity(launched.pid) | method)
+        supervisor = Supervisor(
+            folder=folder,
+            launched=launched,
+            tree=tree,
+            output=output,
+            timeout_seconds=_number(request, "timeout_seconds"),
+            term_grace_seconds=_number(request, "term_grace_seconds"),
+        )
+    except OSError as error:
+        _kill(tree)
+        reason = f"ended as soon as it had begun, since it could not be supervised: {error.strerror}"
+        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)) | {"pid": launched.pid}, agent)
+        return 0
     signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", "its supervisor was told to end"))
     supervisor.control.adopt(agent, rest)
     supervisor.control.broadcast({"event": "started"} | supervisor.status())
@@ -66,6 +78,15 @@ def main(folder: str, descriptor: int) -> int:
     tell_end(folder, record, lambda: supervisor.control.broadcast({"event": "ended", "record": record}))
     supervisor.control.close()
     return 0
+
+
+def _kill(tree: SignalTree) -> None:
+    for _ in range(_KILL_ROUNDS):
+        tree.kill()
+        time.sleep(_KILL_ROUND_SECONDS)
+        if not tree.members():
+            break
+    tree.close()
 
 
 def _read_request(agent: socket.socket) -> tuple[dict[str, object] | None, bytes]:

@@ -28,8 +28,11 @@ _CHUNKS_A_TURN = 8
 _LEFTOVER_SECONDS = 1.0
 _LEFTOVER_TERM_SECONDS = 3.0
 _KILL_ROUND_SECONDS = 0.25
-_GIVE_UP_SECONDS = 30.0
+_GIVE_UP_SECONDS = 30.0  # After the first SIGKILL: what still lives then waits in the kernel and cannot be killed.
+_STUCK_ROUND_SECONDS = 5.0  # Between two rounds of SIGKILL from then on.
 _LOOK_SECONDS = 0.05
+_RECORD_SECONDS = 1.0
+_RECORD_TRIES = 24 * 3600
 
 Record = dict[str, object]
 
@@ -63,14 +66,15 @@ class Supervisor:
         for descriptor in self._streams:
             self._epoll.register(descriptor, select.EPOLLIN)
         self._started_ms = now_ms()
-        self._clock = TaskClock(started=time.monotonic(), timeout_seconds=timeout_seconds)
+        self._started_mono = time.monotonic()
+        self._clock = TaskClock(started=self._started_mono, timeout_seconds=timeout_seconds)
         self._is_partial = False
         self._root_status: int | None = None
-        self._ended_mono = 0.0
         self._stopped_as = ""  # "cancelled" or "timed_out", once asked.
         self._reason = ""
         self._kill_at: float | None = None
-        self._is_killing = False
+        self._killing_since: float | None = None
+        self._trouble = ""  # For a person: why the task does not end.
         self._leftover_at: float | None = None
         self._cpu_seconds = 0.0
         self._peak_memory_bytes = 0
@@ -96,6 +100,7 @@ class Supervisor:
             "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
             "accepts_input": self._stdin.is_open,
             "suppressed": self._output.suppressed_lines,
+            "trouble": self._trouble,
             "pid": self._pid,
             "started_ms": self._started_ms,
         }
@@ -152,13 +157,13 @@ class Supervisor:
                 self._root_ended(status)
 
     def _root_ended(self, status: int) -> None:
+        now = time.monotonic()
         self._root_status = status
-        self._ended_mono = time.monotonic()
         if self._clock.is_paused:
             self._tree.resume()
-            self._clock.resume(self._ended_mono)
+            self._clock.resume(now)
         if self._kill_at is None:
-            self._leftover_at = self._ended_mono + _LEFTOVER_SECONDS
+            self._leftover_at = now + _LEFTOVER_SECONDS
 
     def _advance(self, now: float) -> None:
         self._output.tick(now=now, at_ms=now_ms())
@@ -179,22 +184,22 @@ class Supervisor:
             self._tell_state()
 
     def _kill(self, now: float) -> None:
-        if not self._is_killing and self._stopped_as:
-            self._reason += f"; killed, since it had not ended {self._term_grace_seconds:g} s after SIGTERM"
-        self._is_killing = True
+        if self._killing_since is None:
+            self._killing_since = now
+            if self._stopped_as:
+                self._reason += f"; killed, since it had not ended {self._term_grace_seconds:g} s after SIGTERM"
         self._tree.kill()
-        self._kill_at = now + _KILL_ROUND_SECONDS
+        self._kill_at = now + (_STUCK_ROUND_SECONDS if self._trouble else _KILL_ROUND_SECONDS)
+        if not self._trouble and now >= self._killing_since + _GIVE_UP_SECONDS and (members := self._tree.members()):
+            self._trouble = f"cannot be killed: {len(members)} of its processes wait in the kernel"
+            self._note(self._trouble)
+            self._tell_state()
 
     def _is_over(self) -> bool:
         if self._root_status is None:
             return False
-        members = self._tree.members()
-        if not members:
-            return True
-        if time.monotonic() < self._ended_mono + self._term_grace_seconds + _GIVE_UP_SECONDS:
-            return False
-        self._note(f"{len(members)} processes cannot be killed (uninterruptible sleep)")
-        return True
+        # What cannot be killed is left behind only by a root process that has ended: that one's end is the task's.
+        return bool(self._trouble) or not self._tree.members()
 
     def _wait_seconds(self) -> float:
         times = [self._output.deadline(), self._clock.deadline(), self._kill_at, self._leftover_at]
@@ -290,12 +295,14 @@ class Supervisor:
         self._tree.close()
         assert self._root_status is not None
         exit_code = os.waitstatus_to_exitcode(self._root_status)
+        left_behind = self._trouble if self._tree.members() else ""
         return {
             "state": self._stopped_as or ("succeeded" if exit_code == 0 else "failed"),
             "exit_code": exit_code,
-            "reason": self._reason or _reason_of(exit_code),
+            "reason": "; ".join(filter(None, [self._reason or _reason_of(exit_code), left_behind])),
             "started_ms": self._started_ms,
-            "ended_ms": now_ms(),
+            # By the monotonic clock, so that the task's duration is true although the wall clock was moved meanwhile.
+            "ended_ms": self._started_ms + round((time.monotonic() - self._started_mono) * 1000),
             "cpu_seconds": round(self._cpu_seconds, 3),
             "peak_memory_bytes": self._peak_memory_bytes,
             "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
@@ -340,14 +347,14 @@ def identity(pid: int) -> Record:
 def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
     """The record first, so that whoever is told finds it; but a disk that refuses must not keep the end secret.
 
-    Then it tries for an hour: a full disk that gets room again still learns how the task ended.
+    Then it tries for a day: a full disk that gets room again still learns how the task ended.
     """
     is_written = _write_exit(folder, record)
     tell()
-    for _ in range(3600):
+    for _ in range(_RECORD_TRIES):
         if is_written:
             return
-        time.sleep(1.0)
+        time.sleep(_RECORD_SECONDS)
         is_written = _write_exit(folder, record)
 
 

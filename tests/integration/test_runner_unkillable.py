@@ -1,0 +1,96 @@
+"""What SIGKILL does not end: a process that a cgroup of version 1 keeps frozen waits in the kernel like any other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodes.domain.states import Action, TaskState
+from nodes.runner import shim_link
+from tests.support.eventually import eventually
+from tests.support.runner_harness import processes_with, running
+
+pytestmark = pytest.mark.slow
+
+FREEZER = Path("/sys/fs/cgroup/freezer")
+IMPATIENT = """
+import sys
+sys.path.insert(0, {root!r})
+from nodes.runner.shim import start, supervisor
+supervisor._GIVE_UP_SECONDS = 0.7
+supervisor._LEFTOVER_SECONDS = supervisor._LEFTOVER_TERM_SECONDS = 0.2
+supervisor._STUCK_ROUND_SECONDS = 0.2
+sys.exit(start.main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+class Freezer:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def freeze(self, pid: int) -> None:
+        (self._folder / "cgroup.procs").write_text(str(pid))
+        (self._folder / "freezer.state").write_text("FROZEN")
+
+    def thaw(self) -> None:
+        (self._folder / "freezer.state").write_text("THAWED")
+
+
+@pytest.fixture
+def freezer(tmp_path: Path) -> Iterator[Freezer]:
+    folder = FREEZER / f"agentflow-test-{tmp_path.name}"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("needs a freezer of cgroup version 1")
+    freezer = Freezer(folder)
+    yield freezer
+    freezer.thaw()
+    for pid in (folder / "cgroup.procs").read_text().split():
+        Path("/sys/fs/cgroup/freezer/cgroup.procs").write_text(pid)
+    folder.rmdir()
+
+
+@pytest.fixture(autouse=True)
+def impatient_shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a minute is long for a test."""
+    script = tmp_path / "impatient.py"
+    script.write_text(IMPATIENT.format(root=str(Path(__file__).parents[2])))
+    monkeypatch.setattr(shim_link, "_START", script)
+
+
+async def test_a_root_process_that_cannot_be_killed_is_said(tmp_path: Path, freezer: Freezer) -> None:
+    async with running(tmp_path, term_grace_seconds=0.2) as node:
+        node.start("sleep", "600")
+        running_status = await node.state(TaskState.RUNNING)
+        freezer.freeze(running_status.pid)
+        cancel = node.control(Action.CANCEL)
+
+        await eventually(lambda: "cannot be killed: 1 of its processes" in node.statuses()[-1].message)
+        assert node.statuses()[-1].state is TaskState.RUNNING  # It has not ended, and nothing says so.
+        assert node.journal.ephemeral == []  # A word for the journal, not one that may be dropped.
+
+        freezer.thaw()
+        end = await node.end()
+        assert end.state is TaskState.CANCELLED
+        assert "cannot be killed" not in end.message
+        assert (await node.result(cancel)).state == "succeeded"
+
+
+async def test_what_a_task_leaves_unkillable_does_not_keep_its_end_secret(tmp_path: Path, freezer: Freezer) -> None:
+    marker = "600.125"
+    script = f"import subprocess; print(subprocess.Popen(['sleep', '{marker}']).pid, flush=True); input()"
+    async with running(tmp_path) as node:
+        node.start(sys.executable, "-c", script)
+        await eventually(node.texts)
+        freezer.freeze(int(node.texts()[0]))
+        node.control(Action.INPUT, input=b"\n")
+        end = await node.end()
+
+        assert (end.state, end.exit_code) == (TaskState.SUCCEEDED, 0)
+        assert end.message == "cannot be killed: 1 of its processes wait in the kernel"
+        freezer.thaw()
+        await eventually(lambda: processes_with(marker) == [])
