@@ -19,7 +19,7 @@ def _choices(enum: type[StrEnum]) -> list[tuple[str, str]]:
     return [(str(member), str(member)) for member in enum]
 
 
-def _new_store_id() -> str:
+def new_store_id() -> str:
     return uuid.uuid4().hex
 
 
@@ -27,7 +27,10 @@ class Store(models.Model):
     """Identity of this database; one row. Another or a restored one has another meaning of every mark."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    store_id = models.CharField(max_length=32, default=_new_store_id)
+    store_id = models.CharField(max_length=32, default=new_store_id)
+    # The Leader's, as its file outside this database held it: another number there, and this is not the database that
+    # was last used.
+    epoch = models.PositiveBigIntegerField(default=0)
     # Highest feed number ever given; survives pruning of the feed, so that a cursor is never reused.
     feed_seq = models.BigIntegerField(default=0)
     # Up to here the feed and the output have been pruned: whoever knows less must take a snapshot.

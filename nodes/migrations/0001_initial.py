@@ -168,7 +168,7 @@ class Migration(migrations.Migration):
             name="Store",
             fields=[
                 ("id", models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ("store_id", models.CharField(default=nodes.models._new_store_id, max_length=32)),
+                ("store_id", models.CharField(default=nodes.models.new_store_id, max_length=32)),
                 ("feed_seq", models.BigIntegerField(default=0)),
                 ("feed_floor", models.BigIntegerField(default=0)),
                 ("logs_floor", models.BigIntegerField(default=0)),

@@ -13,11 +13,16 @@ class Epoch:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._value = _read(path)
+        self._value = self._found = _read(path)
 
     @property
     def value(self) -> int:
         return self._value
+
+    @property
+    def found(self) -> int:
+        """What the last Leader on this folder left, before this one began."""
+        return self._found
 
     def advance(self) -> int:
         """Begins the next term; on disk before it returns. Raises `ConfigError` when it cannot be written."""

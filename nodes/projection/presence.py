@@ -9,7 +9,8 @@ from nodes.domain.events import JournalMark, Metrics, NodeReport
 from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.hub.ports import Peer
-from nodes.models import Journal, Node, NodeToken
+from nodes.models import Journal, Node, NodeToken, new_store_id
+from nodes.projection.epoch import Epoch
 from nodes.projection.image import Image
 from nodes.projection.messages import capabilities_fields, metrics_fields
 from nodes.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
@@ -227,8 +228,15 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
             set_state(unit, edge, state, is_own=False)
 
 
-def begin_term(unit: Unit, *, leader_id: str) -> None:
-    """A Leader starts: whatever was in sight of the last one is not yet in sight of this one."""
+def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
+    """A Leader starts: whatever was in sight of the last one is not yet in sight of this one.
+
+    A database that is not the one which the last Leader used (a backup, say) gets another identity: numbers of its feed
+    have been given out before, with another meaning. Dying in between costs dashboards a snapshot, no more.
+    """
+    store = unit.image.store
+    is_last_used = store.epoch == epoch.found
+    unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
     for node in unit.image.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:
             set_state(unit, node, NodeState.SUSPECT, is_own=False)

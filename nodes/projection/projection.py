@@ -116,7 +116,7 @@ class Projection:
     async def start(self) -> None:
         await self._writer.start()
         began_at = datetime.now(UTC)
-        await self.write(lambda unit: presence.begin_term(unit, leader_id=self._leader_id))
+        await self.write(lambda unit: presence.begin_term(unit, leader_id=self._leader_id, epoch=self._epoch))
         self._grace_timer = asyncio.get_running_loop().call_later(
             GRACE_SECONDS, self._in_background, lambda unit: presence.end_grace(unit, began_at=began_at)
         )
@@ -160,7 +160,8 @@ class Projection:
         self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
 
         def register(unit: Unit) -> pb.Welcome:
-            self._epoch.rise_above(hello.max_epoch_seen)
+            if unit.image.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
+                unit.change(unit.image.store, epoch=self._epoch.value)
             presence.register(unit, peer, peer.node_id)
             presence.remember_token(unit, peer)
             presence.forget_holder(unit.image, peer.node_id)

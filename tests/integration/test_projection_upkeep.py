@@ -174,3 +174,32 @@ async def test_the_database_is_set_up_for_one_writer_and_power_cuts() -> None:
     assert await read(pragmas) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
     assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert connection.settings_dict["CONN_MAX_AGE"] == 0
+
+
+# --- the identity of the store --------------------------------------------------------------------
+
+
+async def store_id() -> str:
+    return (await read(selectors.position))[0]
+
+
+async def test_the_database_that_was_last_used_keeps_its_identity(tmp_path: Path, listener: Recorder) -> None:
+    async with running_projection(tmp_path, listener) as projection:
+        first = await store_id()
+        # A node that has seen a later Leader moves the term while it runs.
+        await Voice(projection, "master-1").arrive(max_epoch_seen=70)
+
+    async with running_projection(tmp_path, listener):
+        assert await store_id() == first
+
+
+async def test_a_restored_database_is_another_store(tmp_path: Path, listener: Recorder) -> None:
+    """Its feed numbers were given out before, with another meaning: no cursor of then may be continued."""
+    async with running_projection(tmp_path, listener):
+        backup = await read(Store.objects.get)
+    async with running_projection(tmp_path, listener):
+        first = await store_id()
+    await read(backup.save)
+
+    async with running_projection(tmp_path, listener):
+        assert await store_id() != first
