@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from nodes.domain.events import CommandResult
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
-from nodes.models import Command
+from nodes.models import Attempt, Command
 from nodes.projection.image import OPEN_COMMANDS
 from nodes.projection.refusal import FOREIGN_NODE, EntryRefused
 from nodes.projection.tasks import end_attempt, mirror, stored_text
@@ -16,7 +14,7 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 START = "start"
 BUSY = "busy"
 # A node that said so is not asked again at once.
-_REST = timedelta(seconds=2)
+_REST_SECONDS = 2.0
 
 # Which state of its task proves that a base client, which sends no results, did what it was told.
 _PROOFS: dict[str, frozenset[TaskState]] = {
@@ -55,7 +53,7 @@ def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
     if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
         # Certain never to run there, so it may run elsewhere.
         if command.code == BUSY:
-            unit.image.resting[command.node] = unit.now + _REST
+            unit.image.resting[command.node] = unit.mono + _REST_SECONDS
         reason = f"{command.node} had no free slot" if command.code == BUSY else f"{command.node} could not be reached"
         cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
         if cancels:  # Somebody wanted it gone: it must not start elsewhere.
@@ -97,26 +95,34 @@ def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
         )
 
 
+def forget_lost(unit: Unit, attempt: Attempt) -> None:
+    """The node has come back without the task: whether it did what it had taken on, it cannot tell any more."""
+    for command in unit.image.open_commands_of(attempt.task_id):
+        if command.state == CommandState.ACKED and command.attempt == attempt.number:
+            message = f"{command.node} came back without the task; whether it was done is not known."
+            settle(unit, command, CommandState.UNKNOWN, code="lost", message=message)
+
+
 def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
     """What is still to be done behind this stream, with the time that is left. A repeat has no second effect."""
     open_commands = [
         command
         for command in unit.image.commands.values()
         if command.state in (CommandState.PENDING, CommandState.SENT)
-        and command.expires_at > unit.now
+        and unit.seconds_left(command) > 0
         and unit.image.stream_of(command.node) == stream_id
     ]
     open_commands.sort(key=lambda command: (command.created_at, command.id))
     for command in open_commands:
         settle(unit, command, CommandState.SENT)
         unit.image.undelivered.discard(command.id)
-    return [wire_command(command, unit.now, epoch=epoch) for command in open_commands]
+    return [wire_command(unit, command, epoch=epoch) for command in open_commands]
 
 
-def wire_command(command: Command, now: datetime, *, epoch: int) -> pb.LeaderCommand:
+def wire_command(unit: Unit, command: Command, *, epoch: int) -> pb.LeaderCommand:
     """The command as it goes out now."""
     message = pb.LeaderCommand.FromString(bytes(command.body))
     message.command_id = command.id
     message.epoch = epoch
-    message.ttl_seconds = max(0.001, (command.expires_at - now).total_seconds())
+    message.ttl_seconds = max(0.001, unit.seconds_left(command))
     return message

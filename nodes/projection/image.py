@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from nodes.domain.states import CommandState, NodeState, Role, TaskState
 from nodes.models import Alert, Attempt, Command, Journal, Node, NodeToken, Store, Task
@@ -33,9 +33,14 @@ class AwaitedReplay:
 
 
 class Image:
-    """Loaded from the database; ended tasks, closed commands and resolved alerts are read on demand."""
+    """Loaded from the database; ended tasks, closed commands and resolved alerts are read on demand.
 
-    def __init__(self) -> None:
+    `deadlines` outlives an image: when each open command's time is over, on the monotonic clock. The row's `expires_at`
+    is for people; it counts only for commands of an earlier process, and never as more than their whole time.
+    """
+
+    def __init__(self, deadlines: dict[str, float], *, mono: float) -> None:
+        self.deadlines = deadlines
         self.store, _ = Store.objects.get_or_create(id=1)
         self.nodes: dict[str, Node] = {node.id: node for node in Node.objects.all()}
         self.journals: dict[str, Journal] = {journal.id: journal for journal in Journal.objects.all()}
@@ -54,9 +59,15 @@ class Image:
         self.returned: set[str] = set()
         # Edges, and the Masters whose latest word is that the Edge is online with them: two, while it moves.
         self.holders: defaultdict[str, set[str]] = defaultdict(set)
-        # Nodes that said "busy", and until when they are left alone.
-        self.resting: dict[str, datetime] = {}
+        # Nodes that said "busy", and until when (monotonic) they are left alone.
+        self.resting: dict[str, float] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))
+        for command_id in deadlines.keys() - self.commands.keys():
+            del deadlines[command_id]
+        now = datetime.now(UTC)
+        for command in self.commands.values():
+            left = min(command.expires_at - now, command.expires_at - command.created_at).total_seconds()
+            deadlines.setdefault(command.id, mono + max(0.0, left))
         for task in Task.objects.filter(state__in=OPEN_TASKS).order_by("created_at", "id"):
             self.tasks[task.id] = task
             if task.state == TaskState.PENDING:

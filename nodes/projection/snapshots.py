@@ -6,7 +6,7 @@ from nodes.domain.events import JournalMark, Snapshot, TaskStatus
 from nodes.domain.ids import is_task_id
 from nodes.domain.states import Lane, TaskState
 from nodes.models import Attempt
-from nodes.projection.commands import START
+from nodes.projection.commands import START, forget_lost
 from nodes.projection.image import AttemptKey, AwaitedReplay
 from nodes.projection.refusal import BAD_VALUE, EntryRefused
 from nodes.projection.tasks import end_attempt, set_status
@@ -78,6 +78,7 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
             continue  # Started after the snapshot was taken.
         if not TaskState(attempt.state).is_final and attempt.state != TaskState.PENDING:
             end_attempt(unit, attempt, TaskState.LOST, _LOST)
+            forget_lost(unit, attempt)
 
     def forget() -> None:
         if awaited.get(node_id) is waiting:

@@ -7,6 +7,7 @@ the job's own answer; one raised after it rolls the whole transaction back.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -39,6 +40,7 @@ class Unit:
     def __init__(self, image: Image) -> None:
         self.image = image
         self.now = datetime.now(UTC)
+        self.mono = time.monotonic()
         # The same moment as the database takes it in plain statements.
         self._stored_now = connection.ops.adapt_datetimefield_value(self.now)
         # How many changes jobs have made so far: tells a refusal from a failure half-way.
@@ -92,6 +94,11 @@ class Unit:
             self.image.commands[command.id] = command
         else:
             self.image.commands.pop(command.id, None)
+            self.image.deadlines.pop(command.id, None)
+
+    def seconds_left(self, command: Command) -> float:
+        """Of an open command's time to live; 0 or less = over. A jump of the wall clock changes nothing."""
+        return self.image.deadlines[command.id] - self.mono
 
     def record(
         self, kind: str, *, node_id: str, journal_id: str, seq: int, origin_ms: int, task_id: str = "", **detail: Any

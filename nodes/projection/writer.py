@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -100,6 +101,7 @@ class Writer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="projection-writer", daemon=True)
         self._image: Image | None = None
+        self._deadlines: dict[str, float] = {}
         self._failures = 0  # of the database, one after the other
 
     @property
@@ -241,7 +243,7 @@ class Writer:
 
     def _loaded_image(self) -> Image:
         if self._image is None:
-            self._image = Image()
+            self._image = Image(self._deadlines, mono=time.monotonic())
         return self._image
 
     def _announce(self, unit: Unit | None, tickets: Sequence[_Ticket]) -> None:

@@ -222,6 +222,7 @@ def _store(unit: Unit, command: Command, body: StartTask | ControlTask) -> Comma
     command.body = encode_command(wire).SerializeToString()
     # Sent as soon as this is committed, if there is a stream; else when there is one (see `Upstream.ready`).
     command.state = CommandState.SENT if unit.image.is_reachable(command.node) else CommandState.PENDING
+    unit.image.deadlines[command.id] = unit.mono + (command.expires_at - command.created_at).total_seconds()
     unit.insert(command)
     unit.image.commands[command.id] = command
     unit.publish_command(command)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import CommandState
@@ -126,7 +125,7 @@ class Scheduler:
         if command.state != CommandState.SENT:
             return
         stream = unit.image.stream_of(command.node)
-        message = wire_command(command, unit.now, epoch=self._epoch.value)
+        message = wire_command(unit, command, epoch=self._epoch.value)
         undelivered = unit.image.undelivered
 
         def send() -> None:
@@ -138,7 +137,7 @@ class Scheduler:
 
     def _end_expired(self, unit: Unit) -> None:
         for command in list(unit.image.commands.values()):
-            if command.expires_at <= unit.now:
+            if unit.seconds_left(command) <= 0:
                 was_sent = command.state != CommandState.PENDING and command.id not in unit.image.undelivered
                 expire(unit, command, was_sent=was_sent)
                 unit.image.undelivered.discard(command.id)
@@ -157,23 +156,22 @@ class Scheduler:
         unit.image.returned.clear()
 
     def _next_delay(self, unit: Unit) -> float | None:
-        moments: list[datetime] = [
-            command.expires_at
+        delays = [
+            unit.seconds_left(command)
             for command in unit.image.commands.values()
             if command.state != CommandState.ACKED or _is_base(unit, command.node)
         ]
-        moments += [until for until in unit.image.resting.values() if until > unit.now]
-        return max(0.0, (min(moments) - unit.now).total_seconds()) + 0.01 if moments else None
+        delays += [until - unit.mono for until in unit.image.resting.values() if until > unit.mono]
+        return max(0.0, min(delays)) + 0.01 if delays else None
 
 
 def _worker(unit: Unit, node: Node) -> Worker:
-    resting = unit.image.resting.get(node.id)
     return Worker(
         node_id=node.id,
         is_online=unit.image.is_reachable(node.id),
         slots=node.slots,
         occupied=len(unit.image.occupying[node.id]),
-        is_resting=resting is not None and resting > unit.now,
+        is_resting=unit.image.resting.get(node.id, 0.0) > unit.mono,
         allows_commands=bool(node.capabilities.get("allowsCommands")),
         is_base=node.is_base_client,
         projects=projects_of(node),

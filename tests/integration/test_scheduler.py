@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +359,48 @@ async def test_a_control_for_a_node_out_of_sight_waits_and_expires(
     await eventually(lambda: command_states(listener, expires) == ["pending", "expired"])
     assert [c.command_id for c in await projection.ready(master.peer)] == [waits]
     assert command_states(listener, waits) == ["pending", "sent"]
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_jump_of_the_wall_clock_moves_no_deadline(
+    scheduler: Scheduler,
+    master: Voice,
+    streams: Streams,
+    projection: Projection,
+    listener: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    task_id = await running(scheduler, master, streams)
+    await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    waits = await control(scheduler, task_id, Action.PAUSE)
+
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr("nodes.projection.unit.datetime", Jumped)
+    monkeypatch.setattr(requests, "CONTROL_TTL", timedelta(seconds=0.2))
+    expires = await control(scheduler, task_id, Action.CANCEL)
+
+    await eventually(lambda: command_states(listener, expires) == ["pending", "expired"])
+    (sent,) = await projection.ready(master.peer)
+    assert sent.command_id == waits
+    assert 0 < sent.ttl_seconds <= 60
+
+
+async def test_a_command_of_a_task_that_its_node_has_lost_is_unknown(
+    scheduler: Scheduler, master: Voice, streams: Streams, listener: Recorder
+) -> None:
+    task_id = await running(scheduler, master, streams)
+    command_id = await control(scheduler, task_id, Action.PAUSE)
+    await master.tell(CommandResult(command_id=command_id, state=CommandState.ACKED))
+
+    await master.arrive()
+
+    assert (await task(task_id)).state == "lost"
+    assert command_states(listener, command_id) == ["sent", "acked", "unknown"]
 
 
 async def test_what_was_asked_while_a_node_was_not_yet_online_goes_out_when_it_is(
