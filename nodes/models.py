@@ -195,7 +195,10 @@ class Event(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["journal_id", "seq"], name="event_once")]
-        indexes = [models.Index(fields=["task_id", "id"], name="event_by_task")]
+        indexes = [
+            models.Index(fields=["task_id", "id"], name="event_by_task"),
+            models.Index(fields=["node_id", "id"], condition=Q(kind="gap"), name="event_gaps"),
+        ]
 
 
 class LogLine(models.Model):

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from nodes.domain.events import Gap
 from nodes.domain.states import LogLevel
 from nodes.errors import NotFound
-from nodes.models import Alert, Attempt, Command, FeedEntry, LogLine, Node, Store, Task
+from nodes.models import Alert, Attempt, Command, Event, FeedEntry, Journal, LogLine, Node, Store, Task
 from nodes.projection import topics as topic_names
 from nodes.projection.image import OCCUPYING, OPEN_TASKS
 from nodes.projection.log_lines import ID_SHIFT, LEVEL_NUMBERS, LOG_COLUMNS, LogRows, line_fields, published_logs
@@ -24,7 +25,9 @@ from nodes.projection.messages import (
     alert_fields,
     attempt_info,
     command_info,
+    gap_fields,
     log_message,
+    milliseconds,
     node_info,
     task_info,
 )
@@ -277,6 +280,29 @@ def _page(rows: QuerySet[Any], page: int, limit: int) -> tuple[list[Any], bool]:
     return found[:limit], len(found) > limit
 
 
+def gaps(*, node: str, limit: int = PAGE_ROWS) -> list[Message]:
+    """Entries that this node dropped or could not send again, newest first; as GAP, with `at` (its arrival here)."""
+    rows = Event.objects.filter(node_id=node, kind="gap").order_by("-id")[: min(max(limit, 1), MAX_ROWS)]
+    lanes = dict(Journal.objects.filter(node_id=node).values_list("id", "lane"))
+    return [
+        {
+            "at": milliseconds(row.received_at),
+            **gap_fields(
+                Gap(
+                    from_seq=row.detail["from_seq"],
+                    to_seq=row.detail["to_seq"],
+                    reason=row.detail["reason"],
+                    task_id=row.task_id,
+                    lines=row.detail["lines"],
+                ),
+                node=node,
+                lane=lanes.get(row.journal_id, ""),
+            ),
+        }
+        for row in rows
+    ]
+
+
 # --- output ---------------------------------------------------------------------------------------
 
 
@@ -285,7 +311,8 @@ def task_log(
 ) -> Message:
     """Lines of one attempt (None = the latest) after line number `after`. Raises `NotFound`.
 
-    `lines` as in LOG; `next` is the `after` of the next page, or None at the end of what there is now.
+    `lines` as in LOG; `next` is the `after` of the next page, or None at the end of what there is now. `missing`:
+    ranges of line numbers, both ends inclusive, that nobody has (any more); empty when only some levels are wanted.
     """
     task = Task.objects.filter(id=task_id).first()
     if task is None:
@@ -299,14 +326,21 @@ def task_log(
     rows = list(lines.order_by("id").values_list(*LOG_COLUMNS)[: limit + 1])
     has_more = len(rows) > limit
     rows = rows[:limit]
-    last = Attempt.objects.filter(task=task_id, number=number).values_list("last_line", flat=True).first()
+    last = Attempt.objects.filter(task=task_id, number=number).values_list("last_line", flat=True).first() or 0
+    end = rows[-1][4] if has_more else last
     return {
         "task": task_id,
         "attempt": number,
         "lines": [line_fields(row) for row in rows],
-        "lastLine": last or 0,
+        "missing": [] if level else _missing([after, *(row[4] for row in rows), end + 1]),
+        "lastLine": last,
         "next": rows[-1][4] if has_more else None,
     }
+
+
+def _missing(numbers: Sequence[int]) -> list[list[int]]:
+    """The holes between numbers that grow."""
+    return [[before + 1, number - 1] for before, number in pairwise(numbers) if number > before + 1]
 
 
 def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int = SNAPSHOT_LINES) -> list[Message]:

@@ -137,8 +137,8 @@ def _apply_payload(unit: Unit, journal: Journal, update: pb.NodeUpdate) -> None:
             apply_stall(unit, journal.node_id, alert)
         case CommandResult() as result:
             apply_result(unit, journal.node_id, result)
-        case Gap():
-            pass  # Nothing changes but the mark; the history shows it.
+        case Gap() as gap:
+            unit.publish_gap(journal.node_id, journal.lane, gap)
         case other:
             raise EntryRefused(refusal.BAD_VALUE, f"{type(other).__name__} does not belong in a journal")
 
@@ -148,6 +148,10 @@ def _apply_logs(unit: Unit, node_id: str, batch: pb.LogBatch) -> None:
     first_line = batch.first_line or attempt.last_line + 1
     count = len(batch.lines)
     start = max(0, attempt.last_line + 1 - first_line)  # Lines that are here already.
+    missing = first_line - attempt.last_line - 1
+    if missing > 0:
+        gap = Gap(from_seq=0, to_seq=0, reason="missing", task_id=attempt.task_id, lines=missing)
+        unit.publish_gap(node_id, Lane.LOGS, gap, attempt=attempt.number, first_line=attempt.last_line + 1)
     while start < count:
         stop = min(start + LINES_PER_SEQ, count)
         rows = log_rows(

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from nodes.domain.events import Capabilities, GpuMetrics, Metrics
+from nodes.domain.events import Capabilities, Gap, GpuMetrics, Metrics
 from nodes.domain.states import NodeState, TaskState
 from nodes.models import Alert, Attempt, Command, Node, Task
 
@@ -224,6 +224,23 @@ def command_info(command: Command) -> Message:
         "message": command.message,
         "ref": command.ref,
         "actor": command.actor,
+    }
+
+
+def gap_fields(gap: Gap, *, node: str, lane: str, attempt: int = 0, first_line: int = 0) -> Message:
+    """What is missing: entries `from` to `to` of the node's journal, "0" when it is known by its lines alone;
+    `lines` lines of `attempt` from `firstLine` on, 0 when it is not known which.
+    """
+    return {
+        "reason": gap.reason,
+        "lane": str(lane),
+        "node": node,
+        "task": gap.task_id,
+        "attempt": attempt,
+        "firstLine": first_line,
+        "lines": gap.lines,
+        "from": str(gap.from_seq),
+        "to": str(gap.to_seq),
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from nodes.domain.events import Gap
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 from nodes.projection import topics
 from nodes.projection.image import OCCUPYING, OPEN_COMMANDS, AttemptKey, Image
@@ -23,6 +24,7 @@ from nodes.projection.messages import (
     alert_fields,
     command_info,
     encode,
+    gap_fields,
     node_info,
     state_message,
     task_info,
@@ -134,6 +136,16 @@ class Unit:
         seq = self.next_seq()
         message = state_message("ALERT", store=self.image.store.store_id, seq=seq, **alert_fields(alert))
         self._add(seq, (topics.ALERTS,), message, f"alert:{alert.id}")
+
+    def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
+        """GAP: entries that the node dropped or holds no more, or lines of one attempt that nobody has."""
+        seq = self.next_seq()
+        fields = gap_fields(gap, node=node_id, lane=lane, attempt=attempt, first_line=first_line)
+        where = [topics.NODES, topics.logs(node_id)]
+        if gap.task_id:
+            where.append(topics.task(gap.task_id))
+        message = state_message("GAP", store=self.image.store.store_id, seq=seq, **fields)
+        self._add(seq, tuple(where), message, f"node:{node_id}")
 
     def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
         message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)

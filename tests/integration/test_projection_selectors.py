@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodes import selectors
-from nodes.domain.events import LogBatch, LogLine, StallAlert, TaskStatus
+from nodes.domain.events import Gap, LogBatch, LogLine, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, TaskHealth, TaskState
 from nodes.errors import NotFound
 from nodes.models import FeedEntry, Store
@@ -115,6 +115,35 @@ async def test_a_log_is_paged_by_line_number(master: Voice) -> None:
     assert [line[5] for line in errors["lines"]] == ["broken"]
     with pytest.raises(NotFound):
         await read(lambda: selectors.task_log("nowhere"))
+
+
+async def test_what_is_missing_is_told_and_stays_visible(master: Voice, listener: Recorder) -> None:
+    """Lines that nobody has are holes between numbers; entries that the node dropped stand in the history."""
+    line = (LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x"),)
+    await master.tell(LogBatch(task_id="t1", attempt=1, first_line=8, lines=line), lane="logs")
+    master.seqs["states"] += 4
+    await master.tell(Gap(from_seq=master.seqs["states"] - 3, to_seq=master.seqs["states"] + 1, reason="trimmed"))
+
+    lines, entries = listener.messages("GAP")
+    assert (lines["lane"], lines["task"], lines["attempt"], lines["firstLine"], lines["lines"]) == (
+        "logs",
+        "t1",
+        1,
+        3,
+        5,
+    )
+    assert (entries["lane"], entries["node"], entries["task"], entries["reason"]) == (
+        "states",
+        "master-1",
+        "",
+        "trimmed",
+    )
+    assert (await read(lambda: selectors.task_log("t1")))["missing"] == [[3, 7]]
+    assert (await read(lambda: selectors.task_log("t1", after=2, limit=1)))["missing"] == [[3, 7]]
+    assert (await read(lambda: selectors.task_log("t1", limit=2)))["missing"] == []
+    (found,) = await read(lambda: selectors.gaps(node="master-1"))
+    assert {**found, "at": entries["at"]} == {name: entries[name] for name in entries if name in found}
+    assert await read(lambda: selectors.gaps(node="master-2")) == []
 
 
 async def test_recent_lines_of_a_node_by_level(master: Voice) -> None:

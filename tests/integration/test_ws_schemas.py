@@ -94,6 +94,7 @@ async def say_everything(master: Voice) -> None:
     await master.say(Metrics(cpu_percent=5.5, load_1m=0.5, gpus=(gpu,), **memory))
     lines = (LogLine(1, LogLevel.ERROR, LogStream.STDERR, b"</script>\x1b[31m\xff"),)
     await master.tell(LogBatch(task_id="t1", attempt=1, first_line=1, lines=lines), lane="logs")
+    await master.tell(LogBatch(task_id="t1", attempt=1, first_line=5, lines=lines), lane="logs")
     await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.STALLED, reason="silent"))
     await master.tell(TaskStatus(task_id="t2", state=TaskState.RUNNING, name="test"))
     await master.tell(StallAlert(task_id="t2", verdict=TaskHealth.STALLED, reason="silent"))
@@ -127,7 +128,7 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
             await client.send(**message)
         await receive(client, "ACCEPTED", "COMMAND", "ERROR", "PONG", "TASK_UPDATE")
         await say_everything(leader.master)
-        await receive(client, "METRICS", "LOG", "ALERT")
+        await receive(client, "METRICS", "LOG", "GAP", "ALERT")
         await client.send(**asked[7])
     async with leader.open() as client:  # A base client, and a snapshot with something in it.
         await receive(client, "AUTH_OK", "SNAPSHOT", "NODE_STATUS", "TASK_UPDATE", "ALERT")
