@@ -86,15 +86,20 @@ test: dev setup test-tools  ## Every test, over the real parts
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
-# A browser and a Redis server: found on PATH, else installed where that is possible, else named.
+# A browser and a Redis server: found on PATH, else installed where that is possible, else named. Without the second lot
+# the fault tests of clocks and networks skip.
 test-tools:
 	@need=""; \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || need="$$need chromium"; \
 	command -v redis-server >/dev/null 2>&1 || need="$$need redis-server"; \
-	test -z "$$need" && exit 0; \
+	want=""; \
+	command -v ip >/dev/null 2>&1 || want="$$want iproute2"; \
+	ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want="$$want libfaketime"; \
+	test -z "$$need$$want" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing$$need …"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null; \
+		echo "Installing$$need$$want …"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need$$want >/dev/null; \
+	elif test -z "$$need"; then echo "agentflow: without$$want some fault tests skip"; \
 	else echo "agentflow: the tests need$$need: install with your package manager (Debian: apt-get install$$need)"; exit 1; fi
 
 bench: dev setup  ## Latency, ingest, fan-out and idle cost beside a bare floor; prints a table and bench-results.json

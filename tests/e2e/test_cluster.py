@@ -157,7 +157,7 @@ def test_deleted_database_is_whole_again(fleet: Cluster) -> None:
     fleet.processes["leader"].kill()
     for path in fleet.data_dir.glob("db.sqlite3*"):
         path.unlink()
-    fleet._api_tokens.clear()
+    fleet.forget_tokens()
     fleet.start_leader()
     fleet.wait_online("master-1", "master-2", "edge-1", timeout=60)
 

@@ -25,6 +25,7 @@ class Cluster:
         self.folder = folder
         self.data_dir = folder / "leader"
         self.http_port, self.grpc_port, self.hub_port = free_port(), free_port(), free_port()
+        self.grpc_host = "127.0.0.1"
         self.env = {
             "AGENTFLOW_DATA_DIR": str(self.data_dir),
             "AGENTFLOW_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
@@ -57,7 +58,7 @@ class Cluster:
             "leader",
             [
                 *(sys.executable, "manage.py", "leader"),
-                *("--http", f"127.0.0.1:{self.http_port}", "--grpc", f"127.0.0.1:{self.grpc_port}"),
+                *("--http", f"127.0.0.1:{self.http_port}", "--grpc", f"{self.grpc_host}:{self.grpc_port}"),
                 *arguments,
             ],
             **env,
@@ -78,21 +79,37 @@ class Cluster:
 
         eventually_sync(answers, timeout, f"{self.url} answers")
 
-    def start_agent(self, role: str, name: str, *arguments: str, config: Path | None = None) -> Process:
+    def node_token(self, role: str, name: str) -> str:
+        return manage("token", "new", "--role", role, "--name", name, env=self.env)
+
+    def start_agent(
+        self,
+        role: str,
+        name: str,
+        *arguments: str,
+        config: Path | None = None,
+        parent: str = "",
+        prefix: Sequence[str] = (),
+        **env: str,
+    ) -> Process:
+        """`parent`: another address than the Leader's or master-1's; `prefix`: a program that becomes the agent."""
         if name not in self.processes:
             token = self.folder / f"{name}.token"
             token.touch(mode=0o600)
-            token.write_text(manage("token", "new", "--role", role, "--name", name, env=self.env))
-            parent = f"127.0.0.1:{self.grpc_port if role == 'master' else self.hub_port}"
+            token.write_text(self.node_token(role, name))
+            own_parent = f"{self.grpc_host}:{self.grpc_port}" if role == "master" else f"127.0.0.1:{self.hub_port}"
+            parent = parent or own_parent
             self.add(
                 name,
                 [
+                    *prefix,
                     *(sys.executable, "manage.py", role),
                     *("--leader" if role == "master" else "--master", parent),
                     *("--token-file", str(token), "--name", name, "--data-dir", str(self.folder / name)),
                     *("--config", str(config or REPOSITORY / "examples/demo/agentflow.toml")),
                     *arguments,
                 ],
+                **env,
             )
         return self.processes[name].start()
 
@@ -148,6 +165,10 @@ class Cluster:
 
     def shell(self, code: str) -> str:
         return manage("shell", "-c", code, env=self.env)
+
+    def forget_tokens(self) -> None:
+        """The database that knew them is gone."""
+        self._api_tokens.clear()
 
     def login_link(self, user: str = "admin") -> str:
         text = manage("loginlink", "--user", user, "--base-url", self.url, env=self.env)

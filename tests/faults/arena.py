@@ -1,0 +1,301 @@
+"""A cluster to do harm to: real processes, tasks that write their own truth, a dashboard that watches, a judge."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nodes.domain.states import Role, TaskState
+from nodes.identity import ClusterKey, issue_token
+from tests.faults import invariants
+from tests.faults.evidence import read_database, read_journals, read_positions, reading
+from tests.faults.invariants import Resources
+from tests.faults.truth import Run, Truth
+from tests.faults.watcher import Watcher, Watchers
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually_sync
+from tests.support.processes import REPOSITORY
+
+PROGRAM = REPOSITORY / "tests/faults/program.py"
+SLOTS = "16"
+SETTLE_SECONDS = 60.0
+_OPEN = tuple(str(state) for state in TaskState if not state.is_final)
+
+
+class FaultCluster(Cluster):
+    """Node tokens are signed here, as the command does it, without the second that the command takes to start."""
+
+    def node_token(self, role: str, name: str) -> str:
+        return issue_token(ClusterKey.load_or_create(self.data_dir), node_id=name, role=Role(role))
+
+
+class Arena:
+    """`check` ends every task, waits until all is quiet, and judges; a scenario that has not called it has failed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = FaultCluster(folder)
+        self.truth = Truth(folder / "truth")
+        self.watchers = Watchers()
+        self.watcher: Watcher | None = None
+        self.was_checked = False
+        self.inputs: dict[str, str] = {}  # Text -> id of its command, "" while nobody knows.
+        self.away: set[str] = set()  # Nodes that a scenario leaves switched off.
+        self.expects_dead_letters = False
+        self.lost: set[tuple[str, int]] = set()  # Attempts whose supervisor was killed: their last lines may lack.
+        self._base: dict[str, Resources] = {}
+        self._heard: dict[str, str] = {}
+
+    # --- its life -----------------------------------------------------------------------------------
+
+    def start(self, *, masters: int = 2, edge: bool = True) -> Arena:
+        self.start_leader()
+        for number in range(1, masters + 1):
+            hub = ("--hub", f"127.0.0.1:{self.cluster.hub_port}") if edge and number == 1 else ()
+            self.start_master(f"master-{number}", *hub)
+        if edge:
+            self.cluster.start_agent("edge", "edge-1", "--slots", SLOTS)
+        self.ready()
+        return self
+
+    def start_leader(self, *arguments: str, **env: str) -> None:
+        self.cluster.start_leader(*arguments, **env)
+
+    def start_master(self, name: str, *arguments: str, **more: Any) -> None:
+        self.cluster.start_agent("master", name, "--slots", SLOTS, *arguments, **more)
+
+    def ready(self) -> None:
+        """All nodes online, a dashboard open, everything warm: from here on it is measured."""
+        self.cluster.wait_online(*self.agents, timeout=60)
+        self.watcher = self.watch()
+        for node in self.agents:
+            self.wait_end(self.run(node, "--lines", "200", "--pause", "0"))
+        self.settle()
+        self._base = self.resources()
+
+    def stop(self) -> None:
+        try:
+            self.watchers.stop()
+        finally:
+            self.cluster.stop()
+
+    @property
+    def agents(self) -> list[str]:
+        return [name for name in self.cluster.processes if name != "leader" and name not in self.away]
+
+    def watch(self, **options: Any) -> Watcher:
+        return self.watchers.open(self.cluster.websocket_url, self.cluster.api_token, **options)
+
+    # --- tasks --------------------------------------------------------------------------------------
+
+    def run(self, node: str, *options: str, **more: object) -> str:
+        """Submits the program that tells the truth; the task's id."""
+        return self.cluster.run(node, sys.executable, str(PROGRAM), str(self.truth.folder), *options, **more)
+
+    def start_task(self, node: str, *options: str) -> str:
+        """One that runs (and by default prints a line every 20 ms) until it is let end."""
+        task = self.run(node, *options)
+        self.wait_state(task, "running")
+        eventually_sync(lambda: self.truth.run(task).starts, message=f"{task} runs")
+        return task
+
+    def send_input(self, task: str, text: str) -> None:
+        """A line of input; each text once in an arena, so that a second effect shows."""
+        self.inputs[text] = ""
+        with contextlib.suppress(OSError):  # The Leader may be dead: then nobody knows.
+            self.inputs[text] = self.cluster.control(task, "input", input=f"{text}\n").get("command", "")
+
+    def pid(self, task: str) -> int:
+        return self.truth.run(task).pid
+
+    def line_count(self, task: str) -> int:
+        """Lines of the program that the Leader has stored."""
+        query = "SELECT count(*) FROM nodes_logline WHERE task_id = ? AND stream < 3"
+        return int(self.cluster.rows(query, task)[0][0])
+
+    def wait_more_lines(self, *tasks: str, count: int = 10, timeout: float = 40.0) -> None:
+        before = {task: self.line_count(task) for task in tasks}
+        for task in tasks:
+            eventually_sync(
+                lambda task=task: self.line_count(task) >= before[task] + count, timeout, f"more lines of {task}"
+            )
+
+    def state(self, task: str) -> str:
+        """As the database has it: asks no process."""
+        return str(self.cluster.rows("SELECT state FROM nodes_task WHERE id = ?", task)[0][0])
+
+    def wait_state(self, task: str, *states: str, timeout: float = 30.0) -> None:
+        eventually_sync(lambda: self.state(task) in states, timeout, f"task {task} {states}")
+
+    def wait_end(self, task: str, timeout: float = 30.0) -> Run:
+        eventually_sync(lambda: TaskState(self.state(task)).is_final, timeout, f"end of task {task}")
+        return self.truth.run(task)
+
+    def let_end(self, *tasks: str) -> None:
+        for task in tasks:
+            self.truth.let_end(task)
+        for task in tasks:
+            self.wait_end(task)
+
+    def node_state(self, node: str) -> str:
+        return str(self.cluster.rows("SELECT state FROM nodes_node WHERE id = ?", node)[0][0])
+
+    def wait_node(self, node: str, *states: str, timeout: float) -> float:
+        """Seconds until the Leader's database said so."""
+        since = time.monotonic()
+        eventually_sync(lambda: self.node_state(node) in states, timeout, f"{node} {states}")
+        return time.monotonic() - since
+
+    # --- processes ----------------------------------------------------------------------------------
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL to all of them, then waits until they are gone."""
+        for name in names:
+            self.cluster.processes[name].signal(signal.SIGKILL)
+        for name in names:
+            self.cluster.processes[name].wait()
+
+    def restart(self, *names: str) -> None:
+        """Starts what is dead; returns when the page answers and the nodes are online."""
+        for name in sorted(names, key=lambda name: name == "leader"):
+            if name != "leader":
+                self.cluster.processes[name].start()
+        if "leader" in names:
+            self.cluster.start_leader()
+        self.wait_online()
+
+    def wait_online(self, timeout: float = 60.0) -> None:
+        for node in self.agents:
+            self.wait_node(node, "online", timeout=timeout)
+
+    def resources(self) -> dict[str, Resources]:
+        found = {}
+        for name, process in self.cluster.processes.items():
+            if not process.is_running:
+                continue
+            measured = psutil.Process(process.pid)
+            with measured.oneshot():
+                found[name] = Resources(
+                    rss_bytes=measured.memory_info().rss,
+                    threads=measured.num_threads(),
+                    descriptors=measured.num_fds(),
+                    zombies=sum(child.status() == psutil.STATUS_ZOMBIE for child in measured.children()),
+                )
+        return found
+
+    def journal_files(self) -> list[Path]:
+        paths = (path for lane in ("states", "logs") for path in self.folder.glob(f"*/{lane}.db"))
+        return sorted(path for path in paths if path.parent.name not in self.away)
+
+    # --- the judge ----------------------------------------------------------------------------------
+
+    def settle(self, timeout: float = SETTLE_SECONDS) -> None:
+        """Waits until nothing is under way: journals acknowledged, tasks ended, commands settled, dashboard current."""
+        self.wait_online(timeout)
+        eventually_sync(lambda: not self._unsettled(), timeout, "the arena comes to rest")
+        assert self.watcher is not None
+        store, seq = self.cluster.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+        self.watchers.catch_up(self.watcher, store, seq, timeout)
+
+    def _unsettled(self) -> dict[str, Any]:
+        positions = read_positions(self.journal_files())
+        with reading(self.cluster.database) as db:
+            marks = dict(db.execute("SELECT id, seq FROM nodes_journal"))
+            behind = {
+                journal: (marks.get(journal, 0), last)
+                for journal, last in positions.items()
+                if marks.get(journal, 0) != last
+            }
+            tasks = db.execute(f"SELECT id FROM nodes_task WHERE state IN {_OPEN} AND node_id IS NOT NULL").fetchall()
+            commands = db.execute(
+                "SELECT id FROM nodes_command WHERE state IN ('pending', 'sent', 'acked') AND node NOT IN"
+                f" ({','.join('?' * len(self.away))})",
+                sorted(self.away),
+            ).fetchall()
+        return {key: value for key, value in (("marks", behind), ("tasks", tasks), ("commands", commands)) if value}
+
+    def check(self) -> None:
+        """Lets every task end, then every invariant. Raises AssertionError with all that is violated."""
+        self.was_checked = True
+        for (task_id, attempt), run in self.truth.runs().items():
+            if run.is_alive:
+                self.truth.let_end(task_id, attempt)
+        try:
+            self.settle()
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}; still under way: {self._unsettled()}\n{self._report()}") from None
+        violations = self.violations()
+        # What a process holds may take a moment to be given back; anything else would not get better.
+        if all(" has " in violation for violation in violations):
+            with contextlib.suppress(AssertionError):
+                eventually_sync(lambda: not invariants.resources(self._base, self.resources()), 20)
+            violations = self.violations()
+        assert not violations, "\n".join(["invariants are violated:", *violations[:30]])
+
+    def violations(self) -> list[str]:
+        """Of a settled arena. Cheap enough for every scenario: it reads each file once."""
+        runs = self.truth.runs()
+        journals = read_journals(self.journal_files())
+        database = read_database(self.cluster.database)
+        assert self.watcher is not None
+        self.watchers.catch_up(self.watcher, database.store_id, database.feed_seq)
+        view = self.watcher.view()
+        if view.seq != database.feed_seq:  # Something happened meanwhile, a node's report say: once more.
+            database = read_database(self.cluster.database)
+        online = [name for name, node in database.nodes.items() if node["state"] == "online"]
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return [
+            *invariants.delivery(journals, database, dead_letters=self.expects_dead_letters),
+            *invariants.states(database.events),
+            *invariants.ends(database.attempts, runs),
+            *invariants.output(database.lines, runs, self.lost),
+            *invariants.effects(database.commands, runs, self.inputs, now=now, online=online),
+            *invariants.watched(view, database),
+            *invariants.resources(
+                {name: self._base[name] for name in self._base if name not in self.away}, self.resources()
+            ),
+            *invariants.falls(self.logs()),
+        ]
+
+    def logs(self) -> dict[str, str]:
+        return {name: process.log() for name, process in self.cluster.processes.items()}
+
+    def _report(self) -> str:
+        """The ends of the logs, for whoever has to find out."""
+        return "\n".join(f"--- {name}:\n{text[-1500:]}" for name, text in self.logs().items())
+
+
+@contextlib.contextmanager
+def arena_in(folder: Path) -> Iterator[Arena]:
+    """An arena whose processes and tasks end with the block."""
+    made = Arena(folder)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def seconds_until(condition: Callable[[], Any], timeout: float, message: str = "") -> float:
+    """How long it took: a figure to print, with a limit that only says "never"."""
+    since = time.monotonic()
+    eventually_sync(condition, timeout, message)
+    return time.monotonic() - since
+
+
+def integrity_of(path: Path) -> str:
+    """SQLite's own verdict on a file."""
+    with reading(path) as db:
+        return str(db.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def log_count(log: str, pattern: str) -> int:
+    return len(re.findall(pattern, log))

@@ -1,0 +1,15 @@
+"""How long the suite is: short in `make test`, full in `make soak`."""
+
+from __future__ import annotations
+
+import os
+from typing import TypeVar
+
+T = TypeVar("T")
+
+IS_FULL = os.environ.get("AGENTFLOW_FAULTS", "short") == "full"
+
+
+def short_or_full(short: T, full: T) -> T:
+    """Rounds, seconds, counts: the second only when `AGENTFLOW_FAULTS=full`."""
+    return full if IS_FULL else short

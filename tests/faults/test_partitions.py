@@ -1,0 +1,56 @@
+"""A network that loses everything without a word, and a process that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.arena import Arena, seconds_until
+from tests.faults.length import short_or_full
+from tests.faults.network import Link
+
+# Heartbeat 5 s: a silent peer is known after 15 s; the rest is for a busy machine.
+NOTICED_SECONDS = 40.0
+
+
+@pytest.fixture
+def split_arena(new_arena: Callable[[], Arena], link: Link) -> Arena:
+    """master-1 at the far end of a link, master-2 beside the Leader."""
+    arena = new_arena()
+    arena.cluster.grpc_host = link.leader_address
+    arena.start_leader("--insecure")
+    arena.start_master("master-1", "--insecure", prefix=link.prefix)
+    arena.start_master("master-2", "--insecure")
+    arena.ready()
+    return arena
+
+
+def endings(arena: Arena, node: str) -> int:
+    """How often the agent has said that its stream ended."""
+    return arena.cluster.processes[node].log().count("no stream to ")
+
+
+@pytest.mark.parametrize("loses", ["both", "to_agent", "to_leader"])
+def test_scenarios_08_and_09_link_loses_everything(
+    split_arena: Arena, link: Link, loses: str, record_property: Callable[[str, object], None]
+) -> None:
+    arena = split_arena
+    task, other = arena.start_task("master-1"), arena.start_task("master-2")
+    before = endings(arena, "master-1")
+
+    {"both": link.black_hole, "to_agent": link.lose_to_agent, "to_leader": link.lose_to_leader}[loses]()
+    noticed = arena.wait_node("master-1", "suspect", "offline", timeout=NOTICED_SECONDS)
+    record_property("Leader knew after", f"{noticed:.1f} s")
+    more = seconds_until(lambda: endings(arena, "master-1") > before, NOTICED_SECONDS, "the agent notices, too")
+    record_property("agent knew after", f"{noticed + more:.1f} s")
+    assert arena.state(task) == "running"
+    assert arena.cluster.task(task)["unknownSince"] is not None
+    arena.wait_more_lines(other, count=short_or_full(50, 1500), timeout=60)
+    assert arena.truth.run(task).is_alive
+
+    link.heal()
+    arena.wait_online()
+    arena.wait_more_lines(task)
+    assert arena.cluster.task(task)["unknownSince"] is None
+    arena.check()
