@@ -15,6 +15,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from dashboard import outage
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,10 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
         return _answer(409, "conflict", str(exc))
     if isinstance(exc, AgentFlowError):
         return _answer(503, "unavailable", str(exc), headers={"Retry-After": "5"})
+    if outage.is_outage(exc):
+        logger.warning("a request was not answered: %s", exc)
+        headers = {"Retry-After": str(outage.RETRY_AFTER_SECONDS)}
+        return _answer(503, outage.CODE, outage.words(), headers=headers)
     logger.error("a request failed", exc_info=exc)
     return _answer(500, "internal", "Something went wrong on the server; its log says what.")
 

@@ -1,4 +1,5 @@
-"""The Leader's word to web processes of their own: "the feed has reached N", with the newest metrics.
+"""The Leader's word to web processes of their own: "the feed has reached N", with the newest of what the feed
+does not hold.
 
 A hint, over the channel layer: what is lost costs a read of the database, never an event. Hints that queue up become
 one.
@@ -34,7 +35,8 @@ class Announcer:
     def __init__(self, layer: FeedChannelLayer | None = None) -> None:
         self._layer = layer
         self._seq = 0
-        # Newest text per node; more than the limit means that Redis is away, and old figures are worth nothing.
+        # Newest text per key: metrics of a node, the store's trouble. More than the limit means that Redis is away, and
+        # old figures are worth nothing.
         self._ephemeral: dict[str, str] = {}
         self._ready = asyncio.Event()
         self._is_stopping = False
@@ -47,7 +49,7 @@ class Announcer:
         for published in batch:
             if published.seq > self._seq:
                 self._seq = published.seq
-            elif published.kind == "metrics" and not published.seq:
+            elif not published.seq:
                 self._ephemeral[published.key] = published.text
         if len(self._ephemeral) > _EPHEMERAL_LIMIT:
             self._ephemeral.clear()

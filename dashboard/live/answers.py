@@ -11,12 +11,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from dashboard.live import replies
 from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.frames import Answer, Frame
 from dashboard.live.messages import Cursor
 from dashboard.live.ports import Feed
 from dashboard.live.threads import Threads
+from dashboard.live.topics import ALERTS
 
 MISSED_MESSAGES = 1000
 MISSED_BYTES = 1 << 20
@@ -84,6 +87,8 @@ class Answers:
                 return missed
         place = {"type": "SNAPSHOT", "store": store, "seq": str(seq), "topics": list(topics)}
         snapshot: dict[str, Any] = {**place, **self._feed.snapshot(topics), **place}
+        if ALERTS in topics:
+            snapshot["trouble"] = self._trouble()
         messages = [snapshot, *(_base_messages(snapshot) if is_base else ())]
         return Answer([Frame(replies.encode(message), seq=seq) for message in messages], store=store, seq=seq)
 
@@ -92,10 +97,19 @@ class Answers:
         if missed is None or len(missed) > MISSED_MESSAGES:
             return None
         frames = [Frame.of(published, 0.0) for published in missed]
+        if ALERTS in topics and self._broadcaster.store_message is not None:
+            # Outside the feed, so it may have been missed; at worst it is said twice.
+            frames.append(Frame.of(self._broadcaster.store_message, 0.0))
         seq = max(seq, missed[-1].seq) if missed else seq
         frames.append(replies.pong(store=store, seq=seq, push_ms=None))
         answer = Answer(frames, store=store, seq=seq)
         return answer if answer.size_bytes <= MISSED_BYTES else None
+
+    def _trouble(self) -> dict[str, Any] | None:
+        """STORE as it was last said, while the store is failing."""
+        said = self._broadcaster.store_message
+        message: dict[str, Any] = orjson.loads(said.text) if said is not None else {}
+        return message if message.get("state") == "failing" else None
 
 
 def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Outbox
 from nodes.projection.published import Published
+from nodes.projection.trouble import STORE_KEY
 
 # What is remembered for sockets that join from a snapshot of a moment ago.
 HISTORY_MESSAGES = 4000
@@ -39,6 +40,8 @@ class Broadcaster:
         self._waiting: deque[Sequence[Published]] = deque()
         self._waiting_messages = 0
         self._is_yielding = False
+        # The last word about the store, for newcomers; None = there never was any trouble.
+        self.store_message: Published | None = None
 
     @property
     def position(self) -> int:
@@ -107,6 +110,8 @@ class Broadcaster:
         woken: set[Outbox] = set()
         for published in batch:
             seq = published.seq
+            if published.key == STORE_KEY:
+                self.store_message = published
             self._position = max(self._position, seq)
             listeners = [self._index[topic] for topic in published.topics if topic in self._index]
             if not listeners and not any(topic in self._holds for topic in published.topics):

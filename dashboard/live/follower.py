@@ -24,8 +24,9 @@ from dashboard.live.delays import Delays
 from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
 from dashboard.live.threads import Threads
-from dashboard.live.topics import NODES
+from dashboard.live.topics import ALERTS, NODES
 from nodes.projection.published import Published
+from nodes.projection.trouble import STORE_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +119,8 @@ class Follower:
         seq, ephemeral = hint.get("seq"), hint.get("ephemeral")
         if isinstance(seq, int) and seq > self._cursor:
             self._ready.set()
-        if isinstance(ephemeral, list) and self._broadcaster.wants(NODES):
-            self._broadcaster.publish([metrics for text in ephemeral if (metrics := _metrics(text)) is not None])
+        if isinstance(ephemeral, list):
+            self._broadcaster.publish([found for text in ephemeral if (found := _ephemeral(text)) is not None])
 
     def _went_blind(self) -> None:
         self._is_blind = True
@@ -199,13 +200,17 @@ def feed_layer() -> FeedChannelLayer | None:
     return layer if isinstance(layer, FeedChannelLayer) else None
 
 
-def _metrics(text: object) -> Published | None:
+def _ephemeral(text: object) -> Published | None:
     if not isinstance(text, str):
         return None
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(message, dict) or message.get("type") != "METRICS" or not isinstance(message.get("node"), str):
+    if not isinstance(message, dict):
         return None
-    return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")
+    if message.get("type") == "METRICS" and isinstance(message.get("node"), str):
+        return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")
+    if message.get("type") == "STORE" and message.get("state") in ("ok", "failing"):
+        return Published(0, (ALERTS,), text, "state", STORE_KEY)
+    return None

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -20,7 +21,9 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from nodes.errors import AgentFlowError, StoreError
 from nodes.projection.image import Image
 from nodes.projection.log_lines import published_logs
+from nodes.projection.messages import now_ms
 from nodes.projection.published import Listener, Published
+from nodes.projection.trouble import Trouble, first_line, reason_of, store_published
 from nodes.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ MAX_LOG_BYTES = 512 * 1024
 # Jobs that may wait; beyond, whoever brings one waits himself. Streams are bounded by their windows already.
 MAX_QUEUED = 20_000
 _RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
+# While the database does not answer and nobody wants to write: somebody must notice that it does again.
+_PROBE_SECONDS = 2.0
 
 
 class Job(Protocol):
@@ -66,6 +71,11 @@ class FunctionJob:
         return transact(self._function)
 
 
+def _touch(unit: Unit) -> None:
+    """The smallest write: to begin a transaction alone would not show that the disk is full."""
+    unit.change(unit.image.store)
+
+
 def is_outage(exc: BaseException) -> bool:
     """Whether the database is at fault, not what was asked of it."""
     return isinstance(exc, (OperationalError, InterfaceError))
@@ -80,7 +90,7 @@ class _Ticket:
 
     __slots__ = ("error", "future", "job", "result")
 
-    def __init__(self, job: Job, future: asyncio.Future[Any]) -> None:
+    def __init__(self, job: Job, future: asyncio.Future[Any] | None) -> None:
         self.job = job
         self.future = future
         self.result: Any = None
@@ -103,6 +113,7 @@ class Writer:
         self._image: Image | None = None
         self._deadlines: dict[str, float] = {}
         self._failures = 0  # of the database, one after the other
+        self._trouble: Trouble | None = None
 
     @property
     def image(self) -> Image:
@@ -132,11 +143,12 @@ class Writer:
         if self._room is None or self._loop is None or self._stopping.is_set():
             raise StoreError("the Leader is stopping")
         async with self._room:
-            ticket = _Ticket(job, self._loop.create_future())
+            done = self._loop.create_future()
+            ticket = _Ticket(job, done)
             with self._condition:
                 (self._bulk if job.log_bytes else self._urgent).append(ticket)
                 self._condition.notify()
-            return await ticket.future
+            return await done
 
     # --- on the writer's thread -------------------------------------------------------------------
 
@@ -152,7 +164,8 @@ class Writer:
             while not (self._urgent or self._bulk):
                 if self._stopping.is_set():
                     return []
-                self._condition.wait()
+                if not self._condition.wait(_PROBE_SECONDS if self._trouble else None):
+                    return [_Ticket(FunctionJob(_touch), None)]
             taken = [self._urgent.popleft() for _ in range(min(len(self._urgent), MAX_JOBS))]
             size = 0
             while self._bulk and size < MAX_LOG_BYTES and len(taken) < MAX_JOBS:
@@ -183,7 +196,7 @@ class Writer:
             for ticket in tickets:
                 ticket.result, ticket.error = self._attempt(ticket.job, unit)
             unit.flush()
-        self._failures = 0
+        self._recovered()
         return unit
 
     def _attempt(self, job: Job, unit: Unit) -> tuple[Any, AgentFlowError | None]:
@@ -205,6 +218,7 @@ class Writer:
             except BaseException:
                 self._image = None
                 raise
+            self._recovered()
             self._announce(unit, ())
             return result
 
@@ -224,7 +238,8 @@ class Writer:
         """The database does not answer: what nodes sent goes back into the queue until it does."""
         self._image = None
         connection.close()
-        reason = str(exc).partition("\n")[0] or type(exc).__name__
+        reason = first_line(exc)
+        self._failed(Trouble(reason=reason_of(exc), message=reason, since_ms=now_ms()))
         keeps_trying = not self._stopping.is_set()
         patient = [ticket for ticket in tickets if ticket.job.is_patient and keeps_trying]
         given_up = [ticket for ticket in tickets if not ticket.job.is_patient or not keeps_trying]
@@ -238,8 +253,23 @@ class Writer:
                 (self._bulk if ticket.job.log_bytes else self._urgent).appendleft(ticket)
         delay = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
         self._failures += 1
-        logger.warning("the database does not answer (%s); next try in %s s, nothing is acknowledged", reason, delay)
+        logger.debug("the database does not answer (%s); next try in %s s", reason, delay)
         self._stopping.wait(delay)
+
+    def _failed(self, trouble: Trouble) -> None:
+        if self._trouble is not None:
+            trouble = replace(trouble, since_ms=self._trouble.since_ms)
+        if trouble != self._trouble:
+            logger.warning("the database does not answer (%s); nothing is acknowledged until it does", trouble.message)
+            self._trouble = trouble
+            self._on_loop(self._listener.publish, [store_published(trouble)])
+
+    def _recovered(self) -> None:
+        self._failures = 0
+        if self._trouble is not None:
+            logger.info("the database answers again")
+            self._trouble = None
+            self._on_loop(self._listener.publish, [store_published(None)])
 
     def _loaded_image(self) -> Image:
         if self._image is None:
@@ -257,8 +287,11 @@ class Writer:
                     published.extend(published_logs(logs, store=store, listener=self._listener))
                 published.sort(key=lambda message: message.seq)
             unit.image.forget_ended()
+        self._on_loop(self._tell, published, unit, tickets)
+
+    def _on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, published, unit, tickets)
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
     # --- on the loop ------------------------------------------------------------------------------
 
@@ -269,8 +302,8 @@ class Writer:
             except Exception:
                 logger.exception("the listener failed; dashboards catch up from the feed")
         for ticket in tickets:
-            if ticket.future.done():
-                continue  # Its caller was cancelled; the write stands.
+            if ticket.future is None or ticket.future.done():
+                continue  # A probe; or its caller was cancelled, and the write stands.
             if ticket.error is not None:
                 ticket.future.set_exception(ticket.error)
             else:

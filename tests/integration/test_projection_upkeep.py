@@ -112,7 +112,7 @@ async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: 
 
 
 async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
-    projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
+    projection: Projection, master: Voice, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodes.projection.writer._RETRY_SECONDS", (0.05,))
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
@@ -121,7 +121,7 @@ async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
     blocker.execute("BEGIN EXCLUSIVE")
 
     told = asyncio.create_task(master.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING)))
-    await asyncio.sleep(0.3)  # Longer than the time-out: it has failed at least once.
+    await eventually(lambda: listener.messages("STORE"))
     assert not told.done()
     with pytest.raises(StoreError, match="does not answer"):
         await projection.write(lambda unit: unit.next_seq())
@@ -129,6 +129,25 @@ async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
     blocker.close()
 
     assert (await told).marks == {"master-1-states": 1}
+    failing, ok = listener.messages("STORE")
+    assert (failing["state"], failing["reason"], failing["message"]) == ("failing", "locked", "database is locked")
+    assert (ok["state"], ok["since"]) == ("ok", None)
+
+
+async def test_a_database_that_is_well_again_is_noticed_though_nobody_writes(
+    projection: Projection, listener: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.projection.writer._PROBE_SECONDS", 0.05)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
+    with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="does not answer"):
+            await projection.write(lambda unit: unit.next_seq())
+        blocker.execute("ROLLBACK")
+
+    await eventually(lambda: [message["state"] for message in listener.messages("STORE")] == ["failing", "ok"])
+    blocker.close()
 
 
 async def test_a_second_node_of_one_name_raises_one_alert(

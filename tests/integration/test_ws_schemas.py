@@ -26,6 +26,7 @@ from nodes.domain.events import GpuMetrics, LogBatch, LogLine, Metrics, StallAle
 from nodes.domain.states import LogLevel, LogStream, TaskHealth, TaskState
 from nodes.projection.epoch import Epoch
 from nodes.projection.published import Published
+from nodes.projection.trouble import Trouble, store_published
 from nodes.scheduler.scheduler import Scheduler
 from nodes.services import InProcessGateway
 from tests.support.doors import make_people
@@ -132,6 +133,7 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
         await client.send(**asked[7])
     async with leader.open() as client:  # A base client, and a snapshot with something in it.
         await receive(client, "AUTH_OK", "SNAPSHOT", "NODE_STATUS", "TASK_UPDATE", "ALERT")
+    seen.append(json.loads(store_published(Trouble(reason="full", message="disk is full", since_ms=1)).text))
     seen.append(json.loads(replies.gap(Skipped(messages=1, lines=2, first_seq=3, last_seq=4)).text))
 
     for message in asked:

@@ -1,0 +1,63 @@
+"""A database that does not take a request is one clear word to a person or program, whatever the door."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+
+from dashboard import outage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def client() -> Client:
+    User.objects.create_user("vera", password="a long enough one")
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def locked(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another process writes and does not end."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    connection.close()  # The next one has the short time-out.
+    blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    yield
+    blocker.close()
+    connection.close()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "try again in a moment"), ("zh-hans", "请稍后再试")])
+def test_a_page_says_so_in_the_persons_language(
+    client: Client, locked: None, language: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answer = client.post(
+            "/login/",
+            {"username": "vera", "password": "a long enough one"},
+            headers={"accept-language": language},
+        )
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, str(outage.RETRY_AFTER_SECONDS))
+    assert words in answer.content.decode()
+    assert "locked" not in answer.content.decode()
+
+
+def test_the_api_says_so_in_its_own_form(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is authentication that fails, before the API has a say."""
+    client.force_login(User.objects.get())
+    monkeypatch.setitem(connection.settings_dict, "NAME", "/proc/none/db.sqlite3")
+    connection.close()
+
+    answer = client.get("/api/v1/nodes/")
+
+    connection.close()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store-unavailable")
+    assert answer["Retry-After"] == str(outage.RETRY_AFTER_SECONDS)
