@@ -322,7 +322,7 @@ class Journal:
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         error = self._try_commit(writes)
-        if _is_disk_full(error) and self._reserve.release():
+        while _is_disk_full(error) and self._reserve.release():
             error = self._try_commit(writes)
         self._tell(self._on_committed, writes, dict(self._file.shelves), error)
 

@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+_STEP_BYTES = 64 * 1024
+
 logger = logging.getLogger(__name__)
 
 
@@ -19,25 +21,36 @@ class Reserve:
         self.restore()
 
     def release(self) -> bool:
-        """Gives the room up; False when there is none."""
-        if not self._size_bytes or not self._path.exists():
+        """Gives some of the room up; False when there is none left. Little at once: others want it, too."""
+        held = self._held_bytes()
+        if not held:
             return False
-        self._path.unlink()
-        logger.error("the disk is full: %d reserved bytes given up for states, make room soon", self._size_bytes)
+        left = max(held - _STEP_BYTES, 0)
+        try:
+            os.truncate(self._path, left)
+        except OSError as exc:
+            logger.warning("the space reserved for states cannot be given up: %s", exc)
+            return False
+        logger.error("the disk is full: reserved bytes given up for states, %d left; make room soon", left)
         return True
 
     def restore(self) -> None:
         """Takes the room again once the disk has plenty; to fail is no error."""
         try:
-            if not self._size_bytes or self._path.exists():
+            if self._held_bytes() == self._size_bytes:
                 return
             if shutil.disk_usage(self._path.parent).free < 4 * self._size_bytes:
                 return
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, self._size_bytes)
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            logger.warning("no space reserved for states: %s", exc)
-            self._path.unlink(missing_ok=True)
+            logger.warning("less space than wanted is reserved for states: %s", exc)
+
+    def _held_bytes(self) -> int:
+        try:
+            return self._path.stat().st_size if self._size_bytes else 0
+        except OSError:
+            return 0

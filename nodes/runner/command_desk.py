@@ -7,13 +7,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
+from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
 from nodes.domain.commands import Command, ControlTask, StartTask
 from nodes.domain.events import CommandResult, TaskStatus
 from nodes.domain.states import Action, CommandState, TaskState
-from nodes.errors import TaskRejected
+from nodes.errors import StoreError, TaskRejected
 from nodes.runner.attempt import Attempt
 from nodes.runner.config import RunnerConfig
 from nodes.runner.emit import Emit
@@ -55,7 +57,14 @@ class CommandDesk:
 
     async def handle(self, command: Command, received_mono: float) -> None:
         """Stores the intent, acts, stores and tells the result."""
-        known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
+        try:
+            known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
+        except StoreError as error:
+            # Not done, for what was done could be done again. Said at once: states have a reserve on a full disk.
+            logger.warning("command not done: %s", error, extra={"command_id": command.command_id})
+            message = f"the node could not write down the command, so it was not done: {error}"
+            await self._emit(_failed(command.command_id, "disk", message))
+            return
         if known is not None:
             await self._emit(known.result or _acked(command.command_id))
             return
@@ -227,13 +236,29 @@ class CommandDesk:
         )
 
     async def _finish(self, result: CommandResult) -> None:
-        await self._in_thread(lambda: self._ledger.finish(result))
+        store = partial(self._ledger.finish, result)
+        try:
+            await self._in_thread(store)
+        except StoreError as error:
+            # What it did is done: whoever waits hears of it now, the ledger when there is room.
+            logger.warning("result not stored: %s", error, extra={"command_id": result.command_id})
+            await self._emit(result)
+            await self._patiently(store)
         await self._tell(result)
 
     async def _tell(self, result: CommandResult) -> None:
         await self._emit(result)
-        journal_id = self._journal_id()
-        await self._in_thread(lambda: self._ledger.told(result.command_id, journal_id=journal_id))
+        await self._patiently(partial(self._ledger.told, result.command_id, journal_id=self._journal_id()))
+
+    async def _patiently(self, work: Callable[[], None]) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._in_thread(work)
+            except StoreError as error:
+                delay = backoff.next_delay()
+                logger.warning("ledger waits, next try in %.1f s: %s", delay, error)
+                await asyncio.sleep(delay)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -18,6 +18,8 @@ from nodes.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
+# A command is sent again for as long as its time to live, which is far shorter than so many take to be refused.
+_MAX_REFUSED = 10_000
 KEPT_MS = 7 * 24 * 3600 * 1000
 
 _SCHEMA = """
@@ -52,6 +54,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._refused: dict[str, None] = {}  # Oldest first.
         try:
             self._database = _open(path)
         except sqlite3.OperationalError as error:
@@ -60,7 +63,22 @@ class Ledger:
             self._database = self._begin_anew(error)
 
     def begin(self, command: Command, *, at_ms: int) -> Entry | None:
-        """Stores the intent and returns None; for a command that stands here already, what is known of it."""
+        """Stores the intent and returns None; for a command that stands here already, what is known of it.
+
+        Raises StoreError when it cannot be stored, and from then on for this id: its sender hears that it was not
+        done, so it must not be done when it comes again.
+        """
+        if command.command_id in self._refused:
+            raise StoreError("it was refused before, when it could not be stored")
+        try:
+            return self._begin(command, at_ms)
+        except StoreError:
+            self._refused[command.command_id] = None
+            if len(self._refused) > _MAX_REFUSED:
+                del self._refused[next(iter(self._refused))]
+            raise
+
+    def _begin(self, command: Command, at_ms: int) -> Entry | None:
         body = command.body
         action, attempt = ("start", body.attempt) if isinstance(body, StartTask) else (body.action.value, 0)
         inserted = self._execute(
@@ -70,7 +88,7 @@ class Ledger:
         if inserted.rowcount == 1:
             return None
         rows = self._execute(f"{_SELECT} WHERE command_id = ?", (command.command_id,)).fetchall()
-        return _entry(rows[0]) if rows else self.begin(command, at_ms=at_ms)  # Or the ledger began anew in between.
+        return _entry(rows[0]) if rows else self._begin(command, at_ms)  # Or the ledger began anew in between.
 
     def finish(self, result: CommandResult) -> None:
         """The result stands for every later repeat."""

@@ -23,6 +23,7 @@ from nodes.runner.tasks import Tasks, Work
 logger = logging.getLogger(__name__)
 
 _QUEUE_LIMIT = 1_000
+_OPEN_LIMIT = 1_000
 
 
 class Runner:
@@ -48,6 +49,8 @@ class Runner:
         self._clock = clock or SystemClock()
         # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
         self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
+        # What is being carried out, or waits for the disk to take its answer.
+        self._open_commands = asyncio.Semaphore(_OPEN_LIMIT)
         self._children: set[asyncio.Task[None]] = set()
         self._tasks = Tasks(
             config,
@@ -112,13 +115,23 @@ class Runner:
 
     async def _serve(self, desk: CommandDesk) -> None:
         while True:
+            await self._open_commands.acquire()
             command, received_mono = await self._commands.get()
-            self._spawn(partial(desk.handle, command, received_mono), f"command-{command.command_id}")
+            self._spawn(partial(self._handle, desk, command, received_mono), f"command-{command.command_id}")
+
+    async def _handle(self, desk: CommandDesk, command: Command, received_mono: float) -> None:
+        try:
+            await desk.handle(command, received_mono)
+        finally:
+            self._open_commands.release()
 
     async def _sweep(self, desk: CommandDesk) -> None:
         while True:
-            await self._tasks.sweep()
-            await desk.trim()
+            try:
+                await self._tasks.sweep()
+                await desk.trim()
+            except (StoreError, OSError) as error:
+                logger.warning("old tasks and commands not removed, tried again later: %s", error)
             await asyncio.sleep(self._config.sweep_seconds)
 
     async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:

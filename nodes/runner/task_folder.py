@@ -39,8 +39,12 @@ class TaskFolder:
         folder = cls(root / f"{name}.{start.attempt}")
         folder.path.mkdir(mode=0o700)
         request = {"task_id": start.task_id, "attempt": start.attempt, "spec": spec_to_json(start.spec)}
-        layout.write_record(str(folder.path), layout.REQUEST, request)
-        layout.sync_folder(str(root))
+        try:
+            layout.write_record(str(folder.path), layout.REQUEST, request)
+            layout.sync_folder(str(root))
+        except OSError:
+            folder.remove()
+            raise
         return folder
 
     def request(self) -> StartTask | None:

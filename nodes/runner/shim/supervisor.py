@@ -6,6 +6,7 @@ it left behind gets a moment to end by itself, then SIGTERM, then SIGKILL: a tas
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -275,10 +276,16 @@ class Supervisor:
 
     def _record(self, command_id: str, do: str) -> None:
         path = os.path.join(self._folder, layout.CONTROLS)
+        line = f"{command_id} {do}\n".encode()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(descriptor).st_size
         try:
-            os.write(descriptor, f"{command_id} {do}\n".encode())
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)  # A torn line would hide the next one.
+            raise
         finally:
             os.close(descriptor)
 
