@@ -67,6 +67,10 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._store = ""
         # Complete up to here since the first answer, whatever the broadcaster has seen.
         self._base_seq = 0
+        # SUBSCRIBEs that are not answered yet, and whether a PONG waits for them: the feed's position passes over what
+        # they are about to bring.
+        self._joins = 0
+        self._owes_position = False
         # Default topics that AUTH brings along until the client has said what it wants.
         self._pending_topics: list[str] = []
         self._timers: list[asyncio.TimerHandle] = []
@@ -139,7 +143,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         if self._tasks is not None:
             self._running.append(self._tasks.create_task(work, name=name))
 
-    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+    def _after(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
 
     def _stop(self) -> None:
@@ -198,18 +202,22 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 logger.exception("a dashboard's request failed; its socket is closed")
                 self._close(CLOSE_ERROR)
 
-    def _enqueue(self, job: Job, ref: str = "") -> None:
+    def _enqueue(self, job: Job, ref: str = "") -> bool:
         try:
             self._jobs.put_nowait(job)
         except asyncio.QueueFull:
             self._say(replies.error("busy", "Too many requests are waiting.", ref))
+            return False
+        return True
 
     def _say(self, frame: Frame) -> None:
         self._outbox.put(frame)
         self._outbox.wake()
 
     def _say_position(self) -> None:
-        if self._viewer is not None:
+        if self._joins:
+            self._owes_position = True
+        elif self._viewer is not None:
             seq = self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
             self._say(replies.pong(store=self._store, seq=seq, push_ms=self._flow.push_ms))
 
@@ -254,7 +262,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             if self._flow.acked(message.seq, now=now, held_seconds=message.held_seconds):
                 self._writer.acked()
         elif isinstance(message, Subscribe):
-            self._enqueue(lambda: self._subscribe(message), message.ref)
+            self._joins += 1
+            if not self._enqueue(lambda: self._subscribe(message), message.ref):
+                self._joined()
         elif isinstance(message, Unsubscribe):
             self._enqueue(lambda: self._unsubscribe(message))
         elif isinstance(message, Control | Run):
@@ -313,6 +323,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             await self._join(topics, None, is_base=not self._writer.is_batching)
 
     async def _subscribe(self, message: Subscribe) -> None:
+        try:
+            await self._add_topics(message)
+        finally:
+            self._joined()
+
+    async def _add_topics(self, message: Subscribe) -> None:
         topics = list(dict.fromkeys((*message.topics, *self._pending_topics)))
         mine = self._live.broadcaster.topics_of(self._outbox)
         if len({*topics, *mine}) > MAX_TOPICS:
@@ -320,6 +336,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             return
         self._pending_topics = []
         await self._join(topics, message.since)
+
+    def _joined(self) -> None:
+        self._joins -= 1
+        if self._owes_position and not self._joins:
+            self._owes_position = False
+            self._say_position()
 
     async def _join(self, topics: list[str], since: Cursor | None, *, is_base: bool = False) -> None:
         broadcaster = self._live.broadcaster

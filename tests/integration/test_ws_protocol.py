@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import websockets
@@ -95,6 +97,32 @@ async def test_a_usable_position_is_answered_by_exactly_the_missed_messages(site
         ("TASK_UPDATE", "5"),
         ("PONG", "5"),
     ]
+
+
+async def test_a_position_asked_for_with_since_does_not_pass_over_what_was_missed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page does it: SUBSCRIBE with `since`, and a PING at once, while the database is slow."""
+    site.publish(*(site.feed.task(f"t{n}", state="running") for n in (1, 2, 3, 4)))
+    was_pinged = threading.Event()
+    feed_since = site.feed.feed_since
+
+    def slow(*arguments: Any) -> Any:
+        assert was_pinged.wait(5)
+        return feed_since(*arguments)
+
+    monkeypatch.setattr(site.feed, "feed_since", slow)
+    async with site.open() as client:
+        await client.receive()
+        await client.send(type="SUBSCRIBE", topics=["tasks"], since={"store": "store-1", "seq": "2"})
+        await client.send(type="PING")
+        await client.send(type="UNKNOWN")
+        await client.until("ERROR")  # Answered in order at once: the PING has been read.
+        was_pinged.set()
+        answers = [await client.receive() for _ in range(4)]
+
+    assert [message["type"] for message in client.seen[1:]] == ["ERROR", "TASK_UPDATE", "TASK_UPDATE", "PONG", "PONG"]
+    assert [message["seq"] for message in answers] == ["3", "4", "4", "4"]
 
 
 @pytest.mark.parametrize("since", [{"store": "other", "seq": "2"}, {"store": "store-1", "seq": "99"}])
