@@ -46,14 +46,14 @@ class Arena:
         self.cluster = FaultCluster(folder)
         self.truth = Truth(folder / "truth")
         self.watchers = Watchers()
-        self.watcher: Watcher | None = None
+        self.dashboards: list[Watcher] = []  # All are judged; the first one stays.
         self.was_checked = False
         self.inputs: dict[str, str] = {}  # Text -> id of its command, "" while nobody knows.
         self.away: set[str] = set()  # Nodes that a scenario leaves switched off.
         self.expects_dead_letters = False
         self.lost: set[tuple[str, int]] = set()  # Attempts whose supervisor was killed: their last lines may lack.
+        self.in_gap: set[tuple[str, int]] = set()  # Attempts whose history was dropped on purpose, and told as a gap.
         self._base: dict[str, Resources] = {}
-        self._heard: dict[str, str] = {}
 
     # --- its life -----------------------------------------------------------------------------------
 
@@ -76,7 +76,7 @@ class Arena:
     def ready(self) -> None:
         """All nodes online, a dashboard open, everything warm: from here on it is measured."""
         self.cluster.wait_online(*self.agents, timeout=60)
-        self.watcher = self.watch()
+        self.watch()
         for node in self.agents:
             self.wait_end(self.run(node, "--lines", "200", "--pause", "0"))
         self.settle()
@@ -92,8 +92,17 @@ class Arena:
     def agents(self) -> list[str]:
         return [name for name in self.cluster.processes if name != "leader" and name not in self.away]
 
-    def watch(self, **options: Any) -> Watcher:
-        return self.watchers.open(self.cluster.websocket_url, self.cluster.api_token, **options)
+    def watch(self) -> Watcher:
+        """One more dashboard."""
+        made = self.watchers.open(self.cluster.websocket_url, self.cluster.api_token)
+        self.dashboards.append(made)
+        return made
+
+    def leave(self) -> None:
+        """Closes all dashboards but the first."""
+        for dashboard in self.dashboards[1:]:
+            self.watchers.close(dashboard)
+        del self.dashboards[1:]
 
     # --- tasks --------------------------------------------------------------------------------------
 
@@ -202,9 +211,12 @@ class Arena:
         """Waits until nothing is under way: journals acknowledged, tasks ended, commands settled, dashboard current."""
         self.wait_online(timeout)
         eventually_sync(lambda: not self._unsettled(), timeout, "the arena comes to rest")
-        assert self.watcher is not None
+        self._catch_up(timeout)
+
+    def _catch_up(self, timeout: float = 30.0) -> None:
         store, seq = self.cluster.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
-        self.watchers.catch_up(self.watcher, store, seq, timeout)
+        for dashboard in self.dashboards:
+            self.watchers.catch_up(dashboard, store, seq, timeout)
 
     def _unsettled(self) -> dict[str, Any]:
         positions = read_positions(self.journal_files())
@@ -226,10 +238,8 @@ class Arena:
     def check(self) -> None:
         """Lets every task end, then every invariant. Raises AssertionError with all that is violated."""
         self.was_checked = True
-        for (task_id, attempt), run in self.truth.runs().items():
-            if run.is_alive:
-                self.truth.let_end(task_id, attempt)
         try:
+            self._end_tasks()
             self.settle()
         except AssertionError as exc:
             raise AssertionError(f"{exc}; still under way: {self._unsettled()}\n{self._report()}") from None
@@ -241,16 +251,21 @@ class Arena:
             violations = self.violations()
         assert not violations, "\n".join(["invariants are violated:", *violations[:30]])
 
+    def _end_tasks(self) -> None:
+        """What was left paused goes on, and every program comes to its end."""
+        for (task_id, attempt), run in self.truth.runs().items():
+            if run.is_alive:
+                self.truth.let_end(task_id, attempt)
+        eventually_sync(lambda: not self._unsettled().get("commands"), SETTLE_SECONDS, "no command is under way")
+        for (task,) in self.cluster.rows("SELECT id FROM nodes_task WHERE state = 'paused'"):
+            self.cluster.control(task, "resume")
+
     def violations(self) -> list[str]:
-        """Of a settled arena. Cheap enough for every scenario: it reads each file once."""
-        runs = self.truth.runs()
+        """Of a settled arena; reads each file once."""
+        self._catch_up()
+        runs = {key: run for key, run in self.truth.runs().items() if key not in self.in_gap}
         journals = read_journals(self.journal_files())
         database = read_database(self.cluster.database)
-        assert self.watcher is not None
-        self.watchers.catch_up(self.watcher, database.store_id, database.feed_seq)
-        view = self.watcher.view()
-        if view.seq != database.feed_seq:  # Something happened meanwhile, a node's report say: once more.
-            database = read_database(self.cluster.database)
         online = [name for name, node in database.nodes.items() if node["state"] == "online"]
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         return [
@@ -259,7 +274,7 @@ class Arena:
             *invariants.ends(database.attempts, runs),
             *invariants.output(database.lines, runs, self.lost),
             *invariants.effects(database.commands, runs, self.inputs, now=now, online=online),
-            *invariants.watched(view, database),
+            *(found for dashboard in self.dashboards for found in invariants.watched(dashboard.view(), database)),
             *invariants.resources(
                 {name: self._base[name] for name in self._base if name not in self.away}, self.resources()
             ),

@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.faults.arena import Arena, arena_in
 from tests.faults.clocks import JumpingClock
 from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.network import Link, own_link
+from tests.support.browser import Visitors, chromium
 
 _PASSED = pytest.StashKey[bool]()
 
@@ -58,6 +60,7 @@ def arena(request: pytest.FixtureRequest, shared_arena: SharedArena) -> Iterator
         shared_arena.drop()
     else:
         assert made.was_checked, "a scenario must end with arena.check()"
+        made.leave()
 
 
 @pytest.fixture
@@ -73,6 +76,20 @@ def new_arena(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
         yield make
         if request.node.stash.get(_PASSED, False):
             assert all(arena.was_checked for arena in made), "a scenario must end with arena.check()"
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visitors(browser: Browser, arena: Arena) -> Iterator[Visitors]:
+    """People at browsers of the shared arena; the test fails if one of their pages complained."""
+    made = Visitors(browser, arena.cluster)
+    yield made
+    made.leave()
 
 
 @pytest.fixture
