@@ -164,7 +164,10 @@ class Command(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["node", "state"], name="command_by_node")]
+        indexes = [
+            models.Index(fields=["node", "state"], name="command_by_node"),
+            models.Index(fields=["state", "changed_at"], name="command_by_state"),
+        ]
         verbose_name = _("command")
         verbose_name_plural = _("commands")
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from nodes.domain.events import Gap
-from nodes.domain.states import LogLevel
+from nodes.domain.states import CommandState, LogLevel
 from nodes.errors import NotFound
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, Journal, LogLine, Node, Store, Task
 from nodes.projection import topics as topic_names
@@ -37,6 +37,11 @@ SNAPSHOT_OPEN_TASKS = 1_000
 SNAPSHOT_ENDED_TASKS = 200
 SNAPSHOT_ALERTS = 200
 SNAPSHOT_LINES = 300
+SNAPSHOT_COMMANDS = 200
+# For so long it is worth telling beside the task how a command went.
+COMMAND_NEWS = timedelta(minutes=10)
+_OPEN_COMMANDS = tuple(state for state in CommandState if not state.is_final)
+_SETTLED_COMMANDS = tuple(state for state in CommandState if state not in _OPEN_COMMANDS)
 PAGE_ROWS = 50
 MAX_ROWS = 500
 MAX_LINES = 5_000
@@ -67,6 +72,8 @@ def snapshot(topics: Sequence[str]) -> Message:
         found["tasks"] = _current_tasks()
     elif task_ids:
         found["tasks"] = _task_infos(Task.objects.filter(id__in=task_ids))
+    if topic_names.TASKS in topics or task_ids:
+        found["commands"] = recent_commands(() if topic_names.TASKS in topics else task_ids)
     if topic_names.ALERTS in topics:
         found["alerts"] = alert_list()
     logs = [topic for topic in topics if topic == topic_names.LOGS or topic.startswith("logs:")]
@@ -221,6 +228,21 @@ def task_detail(task_id: str) -> Message:
         "attempts": task_attempts(task_id),
         "commands": [command_info(command) for command in commands],
     }
+
+
+def recent_commands(task_ids: Collection[str] = ()) -> list[Message]:
+    """What is on its way, and what was settled lately, newest first; of these tasks, or of all."""
+    commands = Command.objects.filter(task__in=task_ids) if task_ids else Command.objects.all()
+    lately = datetime.now(UTC) - COMMAND_NEWS
+    # Two reads, each along the index by state.
+    found = [
+        *commands.filter(state__in=_OPEN_COMMANDS).order_by("-changed_at")[:SNAPSHOT_COMMANDS],
+        *commands.filter(state__in=_SETTLED_COMMANDS, changed_at__gte=lately).order_by("-changed_at")[
+            :SNAPSHOT_COMMANDS
+        ],
+    ]
+    found.sort(key=lambda command: (command.created_at, command.id), reverse=True)
+    return [command_info(command) for command in found]
 
 
 def task_attempts(task_id: str) -> list[Message]:

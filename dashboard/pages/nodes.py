@@ -62,6 +62,8 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     if node is None:
         raise Http404
     data["tasks"] = selectors.task_list(node=node_id, limit=NODE_TASKS)["results"]
+    ids = [task["id"] for task in data["tasks"]]
+    data["commands"] = selectors.recent_commands(ids) if ids else []
     context = {
         "heading": _("Node"),
         "node": node,

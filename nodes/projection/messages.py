@@ -224,6 +224,8 @@ def command_info(command: Command) -> Message:
         "message": command.message,
         "ref": command.ref,
         "actor": command.actor,
+        "createdAt": milliseconds(command.created_at),
+        "changedAt": milliseconds(command.changed_at),
     }
 
 

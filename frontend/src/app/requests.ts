@@ -25,9 +25,11 @@ const ANSWER_WITHIN_MS = 60_000;
 
 export class Requests {
   readonly #pending = new Map<string, Pending>();
+  readonly #reasonOf: (code: string, message: string) => string;
   readonly #newRef: () => string;
 
-  constructor(newRef: () => string = randomRef) {
+  constructor(reasonOf: (code: string, message: string) => string, newRef: () => string = randomRef) {
+    this.#reasonOf = reasonOf;
     this.#newRef = newRef;
   }
 
@@ -56,7 +58,7 @@ export class Requests {
         this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
         break;
       default:
-        this.#settle(command.ref, { kind: "failed", state: command.state, reason: command.message || command.code });
+        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message) });
     }
   }
 
