@@ -93,6 +93,7 @@ REASONS: Mapping[str, Text] = {
     "expired": _("The node could not be reached in time; it will not run."),
     "no-answer": _("The node did not answer in time; nobody knows whether it had an effect."),
     "unknown": _("The task's supervisor died over it; nobody knows whether it had an effect."),
+    "lost": _("The node knows nothing of it any more; nobody knows whether it had an effect."),
     "not-started": _("The agent restarted before it was begun; it will not run."),
     "interrupted": _("The agent restarted in the middle of it; it had no effect."),
     "finished": _("The task has ended already."),
@@ -130,6 +131,7 @@ REASONS: Mapping[str, Text] = {
 # Why entries of a node are missing for good, by the reason in GAP.
 GAP_REASONS: Mapping[str, Text] = {
     "trimmed": _("the node had to make room"),
+    "missing": _("the node no longer had them"),
     "quota": _("the node had to make room"),
     "pruned": _("removed here to make room"),
     "oversize": _("too large to be sent"),

@@ -126,7 +126,8 @@ def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:
 
 # Texts that a person sees, without what is not the interface's own: what people, tasks, nodes and projects say.
 VISIBLE_WORDS = """() => {
-  const foreign = "#log, .cell-name, [data-field=name], [data-field=note], .mono, code, .project, .facts dd, script";
+  const fields = ["name", "note", "actor", "said"].map((name) => `[data-field=${name}]`);
+  const foreign = ["#log, .cell-name, .mono, code, .project, .facts dd, script", ...fields].join();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const words = [];
   while (walker.nextNode()) {

@@ -50,7 +50,7 @@ export interface Settings {
 }
 
 /** The state that the server rendered, in the words of a SNAPSHOT. */
-export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs" | "trouble">> &
+export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs">> &
   Partial<Cursor> & {
     /** What is missing in what the server rendered. */
     gaps?: Gap[];
