@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from nodes.domain.events import Gap
 from nodes.domain.states import CommandState, LogLevel
 from nodes.errors import NotFound
-from nodes.models import Alert, Attempt, Command, Event, FeedEntry, Journal, LogLine, Node, Store, Task
+from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, Journal, LogLine, Node, Store, Task
 from nodes.projection import topics as topic_names
 from nodes.projection.image import OCCUPYING, OPEN_TASKS
 from nodes.projection.log_lines import ID_SHIFT, LEVEL_NUMBERS, LOG_COLUMNS, LogRows, line_fields, published_logs
@@ -180,12 +180,18 @@ def node_list() -> list[Message]:
 
 
 def counts() -> Message:
-    """How many nodes and tasks there are in each state, and how many alerts are open."""
+    """How many nodes and tasks there are in each state, how many alerts are open, how many entries are set aside."""
     return {
         "nodes": dict(Node.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "tasks": dict(Task.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "alerts": Alert.objects.filter(resolved_at=None).count(),
+        "deadLetters": DeadLetter.objects.count(),
     }
+
+
+def dead_letters(*, node: str) -> int:
+    """How many entries of this node could not be applied and are kept aside."""
+    return DeadLetter.objects.filter(node_id=node).count()
 
 
 def alert_list() -> list[Message]:

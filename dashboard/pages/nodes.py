@@ -70,6 +70,7 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     context = {
         "heading": _("Node"),
         "gaps": [{**gap, "text": lost_entries(gap)} for gap in gaps],
+        "dead_letters": selectors.dead_letters(node=node_id),
         "blank_gap": {"text": "", "at": None, "task": ""},
         "node": node,
         "tasks": data["tasks"],
