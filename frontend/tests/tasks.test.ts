@@ -95,6 +95,13 @@ describe("requests on their way", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("does not go back when the Leader's answer comes after its message", () => {
+    requests.commandChanged(command("sent"));
+    requests.accepted({ type: "ACCEPTED", ref: "r", task: "1", command: "c" });
+
+    expect(outcomes).toEqual([{ kind: "asked" }, { kind: "progress", state: "sent" }]);
+  });
+
   it("ends with the Leader's word where there is no command", () => {
     requests.accepted({ type: "ACCEPTED", ref: "r", task: "new", command: "" });
 
