@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
-from tests.support.pages import log_texts, note_of, pill_of, press, row_of
+from tests.support.pages import log_texts, note_of, pill_of, press, row_of, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -87,16 +86,6 @@ def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) ->
     expect(note_of(page.locator("#task-head"))).to_have_text(MARKUP)
     expect(page.get_by_role("heading", name=MARKUP)).to_be_visible()
     assert page.evaluate("window.wasFooled") is None
-
-
-def violations(page: Page) -> list[str]:
-    """What keeps people out, by axe's rules; each with the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {rule['nodes'][0]['html']} ({len(rule['nodes'])} of them) {rule['nodes'][0]['failureSummary']}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

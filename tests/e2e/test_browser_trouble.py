@@ -17,7 +17,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 from tests.e2e.programs import count_to
 from tests.support.browser import Visitors, WatchedPages
 from tests.support.cluster import Cluster
-from tests.support.pages import log_texts, pill_of
+from tests.support.pages import log_texts, pill_of, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -77,6 +77,24 @@ def test_banner_stands_while_nothing_can_be_stored(tap: Any, fleet: Cluster, loc
 
     tapped.say(type="STORE", at=now_ms(), state="ok", reason="", message="", since=None)
     expect(banner).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("path", ["/", "/nodes/edge-1/"])
+def test_page_in_trouble_is_accessible(tap: Any, fleet: Cluster, path: str, theme: str) -> None:
+    tapped: Tapped = tap(color_scheme=theme, reduced_motion="reduce")
+    page = tapped.open(fleet.url + path)
+    tapped.say(type="STORE", at=now_ms(), state="failing", reason="locked", message="", since=now_ms())
+    store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+    place = {"store": store, "seq": str(seq + 1), "at": now_ms(), "lane": "logs", "node": "edge-1"}
+    tapped.say(
+        type="GAP", **place, task="", attempt=0, firstLine=0, lines=0, reason="trimmed", **{"from": "1", "to": "9"}
+    )
+    expect(page.get_by_text("Entries 1 to 9 are not here any more: the node had to make room")).to_be_visible()
+    # As a page looks that is cut off; the socket of this one is open.
+    page.evaluate("document.body.setAttribute('data-stale', '')")
+
+    assert violations(page) == []
 
 
 def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) -> None:
