@@ -67,7 +67,9 @@ class LineSplitter:
         self._truncated += max(0, len(part) - room)
 
     def _take(self) -> Line:
-        line = (bytes(self._pending.removesuffix(b"\r")), self._truncated)
+        # Where a line was cut there is no line end to take off: that carriage return is text.
+        text = self._pending if self._truncated else self._pending.removesuffix(b"\r")
+        line = (bytes(text), self._truncated)
         self._pending.clear()
         self._truncated = 0
         return line
