@@ -30,6 +30,7 @@ from nodes.projection.messages import (
     milliseconds,
     node_info,
     task_info,
+    without_secrets,
 )
 from nodes.projection.published import Published
 
@@ -223,14 +224,14 @@ def task_list(
 
 
 def task_detail(task_id: str) -> Message:
-    """TaskInfo, its attempts and its latest commands. Raises `NotFound`."""
+    """TaskInfo, its request without secrets, its attempts and its latest commands. Raises `NotFound`."""
     task = Task.objects.filter(id=task_id).select_related("node").first()
     if task is None:
         raise NotFound(f"There is no task {task_id}.")
     commands = Command.objects.filter(task=task_id).order_by("-created_at", "-id")[:PAGE_ROWS]
     return {
         **task_info(task, node=task.node),
-        "spec": task.spec,
+        "spec": without_secrets(task.spec),
         "attempts": task_attempts(task_id),
         "commands": [command_info(command) for command in commands],
     }
@@ -285,7 +286,12 @@ def work_log(
         attempts = attempts.filter(created_at__lt=until)
     if text:
         attempts = attempts.filter(
-            Q(task__name__icontains=text) | Q(message__icontains=text) | Q(task__spec__icontains=text)
+            # Not in the whole request: a search must not find out what an environment holds.
+            Q(task__name__icontains=text)
+            | Q(message__icontains=text)
+            | Q(task__spec__shell_line__icontains=text)
+            | Q(task__spec__argv__icontains=text)
+            | Q(task__spec__named_task__icontains=text)
         )
     rows, has_more = _page(attempts, page, min(max(limit, 1), MAX_ROWS))
     return {"results": [attempt_info(attempt, attempt.task) for attempt in rows], "page": page, "hasMore": has_more}

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from nodes.core.backoff import Backoff
+from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
 from nodes.domain.running import RunningTask
@@ -53,6 +54,7 @@ class Attempt:
         self.key = attempt_key(start.task_id, start.attempt)
         spec = start.spec
         name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
+        name = hide_in_command(name, spec.environment)
         self._status = TaskStatus(
             task_id=start.task_id,
             attempt=start.attempt,

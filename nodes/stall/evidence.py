@@ -6,9 +6,10 @@ import asyncio
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from nodes.core.secrets import hide_in_command
 from nodes.domain.events import Evidence, Metrics
 from nodes.domain.running import RunningTask
 from nodes.stall.processes import Process, command_of, executable_of, tree_of, wait_channel
@@ -24,7 +25,7 @@ _STACK_SECONDS = 3.0
 Window = Sequence[tuple[Sample, Metrics | None]]
 
 
-async def collect(task: RunningTask, window: Window, *, redact: Callable[[str], str]) -> tuple[Evidence, ...]:
+async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
     """Each item's id names it for ever: the task, the attempt, the moment, the kind."""
     moment = time.time_ns() // 1_000_000
     processes, stacks = await asyncio.to_thread(tree_of, task.supervisor_pid), []
@@ -39,7 +40,11 @@ async def collect(task: RunningTask, window: Window, *, redact: Callable[[str], 
     }
     prefix = f"{task.task_id[:24]}.{task.attempt}-{moment}"
     return tuple(
-        Evidence(id=f"{prefix}-{kind}", kind=kind, text=_bounded(redact(text), keep_end=kind == "lines"))
+        Evidence(
+            id=f"{prefix}-{kind}",
+            kind=kind,
+            text=_bounded(hide_in_command(text, task.spec.environment), keep_end=kind == "lines"),
+        )
         for kind, text in texts.items()
     )
 

@@ -50,7 +50,6 @@ class StallWatch:
         memory: RunMemory,
         succeeded: Callable[[str, int], bool],
         metrics: Callable[[], Metrics | None] = lambda: None,
-        redact: Callable[[str], str] = str,
         limits: Limits | None = None,
         sample_seconds: float = 2.0,
         clock: Clock | None = None,
@@ -60,7 +59,6 @@ class StallWatch:
         self._memory = memory
         self._succeeded = succeeded
         self._metrics = metrics
-        self._redact = redact
         self._limits = limits or Limits()
         self._sample_seconds = sample_seconds
         self._clock = clock or SystemClock()
@@ -153,11 +151,11 @@ class StallWatch:
         try:
             evidence: tuple[Evidence, ...] = ()
             if verdict.health in _CONCERNS:
-                evidence = await collect(entry.task, tuple(entry.window), redact=self._redact)
+                evidence = await collect(entry.task, tuple(entry.window))
             alert = StallAlert(
                 task_id=entry.task.task_id,
                 verdict=verdict.health,
-                reason=self._redact(verdict.reason),
+                reason=verdict.reason,
                 silent_seconds=round(verdict.silent_seconds, 1),
                 evidence=evidence,
             )
