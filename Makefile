@@ -94,7 +94,7 @@ test-tools:
 	command -v redis-server >/dev/null 2>&1 || need="$$need redis-server"; \
 	want=""; \
 	command -v ip >/dev/null 2>&1 || want="$$want iproute2"; \
-	ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want="$$want libfaketime"; \
+	ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || want="$$want libfaketime"; \
 	test -z "$$need$$want" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "Installing$$need$$want …"; \

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,8 @@ from nodes.metrics.sampler import Sampler
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
 from nodes.projection.published import Listener, NobodyListens
-from nodes.projection.retention import Retention, RetentionConfig
+from nodes.projection.retention import Retention
 from nodes.projection.revocations import Revocations
-from nodes.projection.wal_watch import WalWatch
 from nodes.scheduler.scheduler import Scheduler
 from nodes.wire.v1 import node_sync_pb2 as pb
 
@@ -61,7 +60,6 @@ class LeaderConfig:
     tls_key_file: Path | None = None
     is_insecure: bool = False  # Plain text beyond this machine was asked for.
     is_behind_https_proxy: bool = False
-    retention: RetentionConfig = field(default_factory=RetentionConfig)
 
     @property
     def has_tls(self) -> bool:
@@ -99,7 +97,7 @@ def run_leader(config: LeaderConfig) -> int:
     Order of a first start: migrate → cluster key → tokens → serve.
     """
     config.check()
-    with only_one_leader(config.data_dir):
+    with _only_one(config.data_dir):
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
@@ -130,8 +128,7 @@ class _Leader:
         )
         await projection.start()
         try:
-            retention = Retention(projection.write, config.retention)
-            hub, scheduler = self._hub(projection, retention)
+            hub, scheduler = self._hub(projection)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
@@ -141,8 +138,7 @@ class _Leader:
                 hub,
                 scheduler,
                 self._revocations,
-                retention,
-                *_wal_watch(projection),
+                Retention(projection),
                 collector,
                 *more_services,
                 *(await self._web()),
@@ -160,14 +156,14 @@ class _Leader:
             services.use_gateway(None)
             logger.info("the Leader has stopped")
 
-    def _hub(self, projection: Projection, retention: Retention) -> tuple[Hub, Scheduler]:
+    def _hub(self, projection: Projection) -> tuple[Hub, Scheduler]:
         config = self._config
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
             return hub.send(node_id, command)
 
         scheduler = Scheduler(projection, epoch=self._epoch, send=send)
-        door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune)
+        door = LeaderDoor(scheduler, self._authenticate)
         hub = Hub(
             HubConfig(
                 address=config.grpc,
@@ -234,13 +230,9 @@ class _Leader:
 # --- before the start -----------------------------------------------------------------------------
 
 
-class LeaderRuns(ConfigError):
-    """Another process holds the data folder."""
-
-
 @contextlib.contextmanager
-def only_one_leader(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder's lock; the kernel lets go of it however the process ends. Raises `LeaderRuns`."""
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder's lock; the kernel lets go of it however the process ends."""
     path = data_dir / "leader.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -251,7 +243,7 @@ def only_one_leader(data_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             holder = file.read().strip()
-            raise LeaderRuns(
+            raise ConfigError(
                 f"a Leader runs on {data_dir} already{f' (process {holder})' if holder else ''}; "
                 "stop it, or give another AGENTFLOW_DATA_DIR"
             ) from exc
@@ -259,10 +251,6 @@ def only_one_leader(data_dir: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def _wal_watch(projection: Projection) -> list[Service]:
-    return [WalWatch(projection, Path(connection.settings_dict["NAME"]))] if connection.vendor == "sqlite" else []
 
 
 def _migrate() -> None:

@@ -28,6 +28,7 @@ from tests.support.processes import REPOSITORY
 PROGRAM = REPOSITORY / "tests/faults/program.py"
 SLOTS = "16"
 SETTLE_SECONDS = 60.0
+_ENDS = tuple(str(state) for state in TaskState if state.is_final)
 _OPEN = tuple(str(state) for state in TaskState if not state.is_final)
 
 
@@ -54,6 +55,7 @@ class Arena:
         self.lost: set[tuple[str, int]] = set()  # Attempts whose supervisor was killed: their last lines may lack.
         self.in_gap: set[tuple[str, int]] = set()  # Attempts whose history was dropped on purpose, and told as a gap.
         self._base: dict[str, Resources] = {}
+        self._token = ""  # Of the dashboards; they ask for it at every connection.
 
     # --- its life -----------------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ class Arena:
 
     def start_leader(self, *arguments: str, **env: str) -> None:
         self.cluster.start_leader(*arguments, **env)
+        self._token = self.cluster.api_token()
 
     def start_master(self, name: str, *arguments: str, **more: Any) -> None:
         self.cluster.start_agent("master", name, "--slots", SLOTS, *arguments, **more)
@@ -94,7 +97,7 @@ class Arena:
 
     def watch(self) -> Watcher:
         """One more dashboard."""
-        made = self.watchers.open(self.cluster.websocket_url, self.cluster.api_token)
+        made = self.watchers.open(self.cluster.websocket_url, lambda: self._token)
         self.dashboards.append(made)
         return made
 
@@ -139,14 +142,15 @@ class Arena:
             )
 
     def state(self, task: str) -> str:
-        """As the database has it: asks no process."""
-        return str(self.cluster.rows("SELECT state FROM nodes_task WHERE id = ?", task)[0][0])
+        """As the database has it: asks no process. Empty when it knows no such task."""
+        rows = self.cluster.rows("SELECT state FROM nodes_task WHERE id = ?", task)
+        return str(rows[0][0]) if rows else ""
 
     def wait_state(self, task: str, *states: str, timeout: float = 30.0) -> None:
         eventually_sync(lambda: self.state(task) in states, timeout, f"task {task} {states}")
 
     def wait_end(self, task: str, timeout: float = 30.0) -> Run:
-        eventually_sync(lambda: TaskState(self.state(task)).is_final, timeout, f"end of task {task}")
+        eventually_sync(lambda: self.state(task) in _ENDS, timeout, f"end of task {task}")
         return self.truth.run(task)
 
     def let_end(self, *tasks: str) -> None:
@@ -156,7 +160,8 @@ class Arena:
             self.wait_end(task)
 
     def node_state(self, node: str) -> str:
-        return str(self.cluster.rows("SELECT state FROM nodes_node WHERE id = ?", node)[0][0])
+        rows = self.cluster.rows("SELECT state FROM nodes_node WHERE id = ?", node)
+        return str(rows[0][0]) if rows else ""
 
     def wait_node(self, node: str, *states: str, timeout: float) -> float:
         """Seconds until the Leader's database said so."""
@@ -179,7 +184,7 @@ class Arena:
             if name != "leader":
                 self.cluster.processes[name].start()
         if "leader" in names:
-            self.cluster.start_leader()
+            self.start_leader()
         self.wait_online()
 
     def wait_online(self, timeout: float = 60.0) -> None:

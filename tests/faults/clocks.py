@@ -7,7 +7,7 @@ from pathlib import Path
 
 class JumpingClock:
     def __init__(self, file: Path) -> None:
-        library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+        library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
         if library is None:
             raise PermissionError("no libfaketime (Debian: libfaketime)")
         self._file = file
@@ -17,7 +17,9 @@ class JumpingClock:
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+            # Seconds until a jump is seen: a look at the file at every question would eat the machine.
+            "FAKETIME_CACHE_DURATION": "1",
         }
 
     def jump(self, seconds: float, rate: float = 1.0) -> None:

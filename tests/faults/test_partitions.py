@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from tests.faults.arena import Arena, seconds_until
-from tests.faults.length import short_or_full
+from tests.faults.length import IS_FULL, short_or_full
 from tests.faults.network import Link
+from tests.support.eventually import eventually_sync
 
 # Heartbeat 5 s: a silent peer is known after 15 s; the rest is for a busy machine.
 NOTICED_SECONDS = 40.0
@@ -53,4 +55,46 @@ def test_scenarios_08_and_09_link_loses_everything(
     arena.wait_online()
     arena.wait_more_lines(task)
     assert arena.cluster.task(task)["unknownSince"] is None
+    arena.check()
+
+
+def test_scenario_10_master_stands_still(arena: Arena, record_property: Callable[[str, object], None]) -> None:
+    """SIGSTOP, SIGCONT. What was asked of it meanwhile happens once, when it goes on."""
+    task = arena.start_task("master-2", "--read", "--pause", "0.1")
+    other = arena.start_task("master-1")
+    run = arena.truth.run(task)
+
+    arena.cluster.processes["master-2"].signal(signal.SIGSTOP)
+    noticed = arena.wait_node("master-2", "suspect", "offline", timeout=NOTICED_SECONDS)
+    record_property("Leader knew after", f"{noticed:.1f} s")
+    arena.send_input(task, "while it stood still")
+    waiting = arena.run("master-2", "--lines", "3")
+    assert arena.state(task) == "running"
+    assert arena.cluster.task(task)["unknownSince"] is not None
+    if IS_FULL:
+        arena.wait_node("master-2", "offline", timeout=60)
+        arena.wait_more_lines(other, count=3000, timeout=120)  # A minute of it.
+    assert arena.truth.run(waiting).starts == []
+
+    arena.cluster.processes["master-2"].signal(signal.SIGCONT)
+    arena.wait_online()
+    arena.wait_end(waiting, timeout=60)
+    eventually_sync(lambda: arena.truth.run(task).inputs == ["while it stood still"], 30)
+    assert arena.truth.run(task).starts == run.starts
+    assert arena.cluster.task(task)["unknownSince"] is None
+    arena.check()
+
+
+def test_scenario_08_idle_link_loses_everything(
+    split_arena: Arena, link: Link, record_property: Callable[[str, object], None]
+) -> None:
+    """Nothing is on its way that could be missed: only the heartbeat tells."""
+    arena = split_arena
+
+    link.black_hole()
+    noticed = arena.wait_node("master-1", "suspect", "offline", timeout=NOTICED_SECONDS)
+    record_property("Leader knew after", f"{noticed:.1f} s")
+
+    link.heal()
+    arena.wait_online()
     arena.check()

@@ -54,12 +54,11 @@ class Watcher:
         delay = _FIRST_DELAY
         while True:
             try:
-                token = await asyncio.to_thread(self._token)
                 async with connect(
                     self._url, max_size=None, max_queue=None, compression=None, ping_interval=None
                 ) as socket:
                     self._socket = socket
-                    await self._converse(socket, token)
+                    await self._converse(socket)
             except (OSError, WebSocketException, TimeoutError):
                 pass  # Refused, cut, silent: it comes again, as the page does.
             if self._socket is not None:
@@ -81,8 +80,8 @@ class Watcher:
         if self._socket is not None:
             self._socket.transport.abort()
 
-    async def _converse(self, socket: ClientConnection, token: str) -> None:
-        await self._send(socket, type="AUTH", token=token, batch=True)
+    async def _converse(self, socket: ClientConnection) -> None:
+        await self._send(socket, type="AUTH", token=self._token(), batch=True)
         heartbeat = 5.0
         acked, acked_at = 0, 0.0
         timer: asyncio.Task[None] | None = None
@@ -183,6 +182,8 @@ class Watchers:
             nonlocal pinged_at
             if watcher.store == store and watcher.seq >= seq:
                 return True
+            if self._tasks[watcher].done():
+                self._tasks[watcher].result()  # Raises what ended it.
             if time.monotonic() - pinged_at > 0.5:  # More would be too fast for the server.
                 pinged_at = time.monotonic()
                 self._call(watcher.ping())
@@ -199,7 +200,6 @@ class Watchers:
     def stop(self) -> None:
         for watcher in list(self._tasks):
             self.close(watcher)
-        self._call(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

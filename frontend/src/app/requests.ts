@@ -17,8 +17,6 @@ export type Outcome =
 export type Request = ControlRequest | RunRequest;
 
 interface Pending {
-  /** The command itself has been heard of: the Leader's answer, which may come later, is no news any more. */
-  isCommand: boolean;
   show: (outcome: Outcome) => void;
   timer: ReturnType<typeof setTimeout>;
 }
@@ -27,11 +25,9 @@ const ANSWER_WITHIN_MS = 60_000;
 
 export class Requests {
   readonly #pending = new Map<string, Pending>();
-  readonly #reasonOf: (code: string, message: string) => string;
   readonly #newRef: () => string;
 
-  constructor(reasonOf: (code: string, message: string) => string, newRef: () => string = randomRef) {
-    this.#reasonOf = reasonOf;
+  constructor(newRef: () => string = randomRef) {
     this.#newRef = newRef;
   }
 
@@ -39,14 +35,14 @@ export class Requests {
   note(show: (outcome: Outcome) => void): string {
     const ref = this.#newRef();
     const timer = setTimeout(() => this.#settle(ref, { kind: "no-answer" }), ANSWER_WITHIN_MS);
-    this.#pending.set(ref, { show, timer, isCommand: false });
+    this.#pending.set(ref, { show, timer });
     show({ kind: "asked" });
     return ref;
   }
 
   accepted(message: MessageOf<"ACCEPTED">): void {
     if (message.command === "") this.#settle(message.ref, { kind: "done", task: message.task });
-    else this.#progress(message.ref, "pending", (pending) => !pending.isCommand);
+    else this.#pending.get(message.ref)?.show({ kind: "progress", state: "pending" });
   }
 
   commandChanged(command: CommandInfo): void {
@@ -54,26 +50,19 @@ export class Requests {
       case "pending":
       case "sent":
       case "acked":
-        this.#progress(command.ref, command.state, () => true);
+        this.#pending.get(command.ref)?.show({ kind: "progress", state: command.state });
         break;
       case "succeeded":
         this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
         break;
       default:
-        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message) });
+        this.#settle(command.ref, { kind: "failed", state: command.state, reason: command.message || command.code });
     }
   }
 
   /** False when the `ref` is not one of ours, or is settled. */
   refused(ref: string, reason: string): boolean {
     return this.#settle(ref, { kind: "failed", state: "refused", reason });
-  }
-
-  #progress(ref: string, state: CommandInfo["state"], isNews: (pending: Pending) => boolean): void {
-    const pending = this.#pending.get(ref);
-    if (!pending || !isNews(pending)) return;
-    pending.isCommand = true;
-    pending.show({ kind: "progress", state });
   }
 
   #settle(ref: string, outcome: Outcome): boolean {

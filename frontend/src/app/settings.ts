@@ -1,8 +1,6 @@
 /** What the server put into the page for its script: words in the reader's language, addresses, the state it rendered. */
 
-import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
-
-import type { ShownState } from "./commands";
+import type { Action, CommandState, Cursor, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";
 
@@ -20,15 +18,7 @@ export interface Words {
   unknown: Look;
   nodeRoles: Record<NodeRole, Look>;
   actions: Record<Action, Look>;
-  /** The one command that no person's button gives. */
-  start: string;
-  commandStates: Record<ShownState, string>;
-  /** Why a command failed or was refused, by its code; a code that is not here says so in the message. */
-  reasons: Record<string, string>;
-  /** Why entries of a node are missing, by the reason's word. */
-  gapReasons: Record<string, string>;
-  /** Why the Leader cannot store anything. */
-  storeReasons: Record<string, string>;
+  commandStates: Record<CommandState, string>;
   /** In which states an action is offered. */
   offered: Record<Action, TaskState[]>;
 }
@@ -50,11 +40,7 @@ export interface Settings {
 }
 
 /** The state that the server rendered, in the words of a SNAPSHOT. */
-export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs">> &
-  Partial<Cursor> & {
-    /** What is missing in what the server rendered. */
-    gaps?: Gap[];
-  };
+export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "logs">> & Partial<Cursor>;
 
 export function readJson<T>(id: string, fallback: T): T {
   const text = document.getElementById(id)?.textContent;

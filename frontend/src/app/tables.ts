@@ -7,7 +7,6 @@ import { LiveRows } from "../tables/live-rows";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
 import { isFinal, type Kind } from "./fleet";
-import { wireHops } from "./hops";
 import { element, type Page } from "./page";
 
 const MAX_ROWS = 50;
@@ -15,7 +14,7 @@ const MAX_ROWS = 50;
 /** Returns what draws all rows again, for when htmx has brought others. */
 export function wireTables(page: Page): () => void {
   const tables = [wireTasks(page), wireNodes(page), wireAlerts(page)];
-  tables.push(...wireHeads(page));
+  wireHeads(page);
   return () => {
     for (const redraw of tables) redraw();
   };
@@ -85,8 +84,7 @@ function wireAlerts(page: Page): () => void {
 }
 
 /** The heads of a task's and of a node's own page. */
-function wireHeads(page: Page): (() => void)[] {
-  const heads: (() => void)[] = [];
+function wireHeads(page: Page): void {
   const taskHead = element("task-head");
   if (taskHead) {
     const form = element("answer-form");
@@ -99,7 +97,6 @@ function wireHeads(page: Page): (() => void)[] {
     page.fleet.onChange("tasks", (id) => id === taskHead.dataset.task && draw());
     page.fleet.onReplace("tasks", draw);
     draw();
-    heads.push(draw);
   }
   const nodeHead = element("node-head");
   if (nodeHead) {
@@ -113,10 +110,7 @@ function wireHeads(page: Page): (() => void)[] {
     page.fleet.onChange("nodes", (id) => id === nodeHead.dataset.node && draw());
     page.fleet.onReplace("nodes", draw);
     draw();
-    heads.push(draw);
-    wireHops(page, () => nodeHead.dataset.node ?? "");
   }
-  return heads;
 }
 
 function drawSpark(sparks: Map<Element, Spark>, row: HTMLElement, node: NodeStatus, page: Page): void {

@@ -2,8 +2,7 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland, useNode, useSight } from "../context";
-import { Age } from "./Age";
+import { useIsFar, useIsland, useNode } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -26,7 +25,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
           <Icon name={bridge.stateIcon(node.state)} />
         </span>
       </div>
-      {!far && (node.state === "online" ? <Load id={id} /> : <Absence id={id} />)}
+      {!far && (node.state === "offline" ? <Absence since={node.stateSince} state={bridge.stateLabel(node.state)} /> : <Load id={id} />)}
       {data.isUnfolded && (
         <button type="button" className="topo-fold nopan" onClick={() => toggle(id)}>
           <Icon name="chevrons-up" />
@@ -40,52 +39,34 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
 function Load({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
-  const sight = useSight();
   if (!node) return null;
-  const { tone, word, isLive } = bridge.freshness(node);
   return (
     <>
       <Bar label="CPU" value={node.cpu} />
       <Bar label={bridge.say("topology.memory")} value={node.memory} />
-      <p className="topo-foot">
-        {node.slots > 0 && (
-          <span className="topo-load" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
-            <span className="topo-slots" aria-hidden="true">
-              {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
-                <i key={index} data-busy={index < node.running || undefined} />
-              ))}
-            </span>
+      {node.slots > 0 && (
+        <p className="topo-foot" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
+          <span className="topo-slots" aria-hidden="true">
+            {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
+              <i key={index} data-busy={index < node.running || undefined} />
+            ))}
+          </span>
+          <span>
             {node.running}/{node.slots}
           </span>
-        )}
-        {node.role === "leader" && sight.push !== "" && <span>{bridge.say("topology.push", { latency: sight.push })}</span>}
-        <span className="fresh topo-fresh" data-tone={tone}>
-          {word}
-        </span>
-        {isLive && <Age at={node.lastSeenAt} />}
-      </p>
+          {node.rttMs ? <span className="topo-rtt">{node.rttMs < 10 ? node.rttMs.toFixed(1) : Math.round(node.rttMs)} ms</span> : null}
+        </p>
+      )}
     </>
   );
 }
 
-/** Out of sight: since when, how old the figures are, behind whom, and how many tasks nobody can see. */
-function Absence({ id }: { id: string }) {
+function Absence({ since, state }: { since: number | null; state: string }) {
   const { bridge } = useIsland();
-  const node = useNode(id);
-  useSight();
-  if (!node) return null;
-  const { word, beyond } = bridge.freshness(node);
   return (
     <p className="topo-absence">
-      <strong>{bridge.stateLabel(node.state)}</strong>
-      <small>
-        {word} · <Age at={node.lastSeenAt} />
-      </small>
-      {beyond !== "" ? (
-        <small>{bridge.say("fresh.beyond", { node: beyond })}</small>
-      ) : (
-        node.running > 0 && <small>{bridge.count("node.unknownTasks", node.running)}</small>
-      )}
+      <strong>{state}</strong>
+      {since !== null && <small>{bridge.say("topology.since", { time: bridge.clock(since) })}</small>}
     </p>
   );
 }
