@@ -44,6 +44,11 @@ class SiteEnv:
     log_level: str
     language: str
     time_zone: str
+    keep_log_days: int
+    keep_log_lines: int
+    keep_feed_entries: int
+    keep_history_days: int
+    keep_dead_letters: int
 
 
 def read() -> SiteEnv:
@@ -66,6 +71,11 @@ def read() -> SiteEnv:
             ).upper(),
             language=_checked(env.str, "LANGUAGE", "en", " or ".join(LANGUAGES), LANGUAGES.__contains__),
             time_zone=_checked(env.str, "TIME_ZONE", "UTC", "a name such as Europe/Berlin", _is_time_zone),
+            keep_log_days=_kept(env, "KEEP_LOG_DAYS", 14, 36_500),
+            keep_log_lines=_kept(env, "KEEP_LOG_LINES", 5_000_000, 10**12),
+            keep_feed_entries=_kept(env, "KEEP_FEED_ENTRIES", 50_000, 10**12),
+            keep_history_days=_kept(env, "KEEP_HISTORY_DAYS", 90, 36_500),
+            keep_dead_letters=_kept(env, "KEEP_DEAD_LETTERS", 10_000, 10**12),
         )
 
 
@@ -81,6 +91,10 @@ def _checked(
         pass  # Said below, with the value.
     variable = f"AGENTFLOW_{name}"
     raise ConfigError(f"{variable}={os.environ.get(variable)} is not allowed: give {allowed}")
+
+
+def _kept(env: Env, name: str, default: int, maximum: int) -> int:
+    return _checked(env.int, name, default, f"a whole number from 1 to {maximum}", lambda value: 1 <= value <= maximum)
 
 
 def _are_origins(values: list[str]) -> bool:

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ from nodes.metrics.sampler import Sampler
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
 from nodes.projection.published import Listener, NobodyListens
-from nodes.projection.retention import Retention
+from nodes.projection.retention import Retention, RetentionConfig
 from nodes.projection.revocations import Revocations
+from nodes.projection.wal_watch import WalWatch
 from nodes.scheduler.scheduler import Scheduler
 from nodes.wire.v1 import node_sync_pb2 as pb
 
@@ -60,6 +61,7 @@ class LeaderConfig:
     tls_key_file: Path | None = None
     is_insecure: bool = False  # Plain text beyond this machine was asked for.
     is_behind_https_proxy: bool = False
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
 
     @property
     def has_tls(self) -> bool:
@@ -97,7 +99,7 @@ def run_leader(config: LeaderConfig) -> int:
     Order of a first start: migrate → cluster key → tokens → serve.
     """
     config.check()
-    with _only_one(config.data_dir):
+    with only_one_leader(config.data_dir):
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
@@ -128,7 +130,8 @@ class _Leader:
         )
         await projection.start()
         try:
-            hub, scheduler = self._hub(projection)
+            retention = Retention(projection.write, config.retention)
+            hub, scheduler = self._hub(projection, retention)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
@@ -138,7 +141,8 @@ class _Leader:
                 hub,
                 scheduler,
                 self._revocations,
-                Retention(projection),
+                retention,
+                *_wal_watch(projection),
                 collector,
                 *more_services,
                 *(await self._web()),
@@ -156,14 +160,14 @@ class _Leader:
             services.use_gateway(None)
             logger.info("the Leader has stopped")
 
-    def _hub(self, projection: Projection) -> tuple[Hub, Scheduler]:
+    def _hub(self, projection: Projection, retention: Retention) -> tuple[Hub, Scheduler]:
         config = self._config
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
             return hub.send(node_id, command)
 
         scheduler = Scheduler(projection, epoch=self._epoch, send=send)
-        door = LeaderDoor(scheduler, self._authenticate)
+        door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune)
         hub = Hub(
             HubConfig(
                 address=config.grpc,
@@ -230,9 +234,13 @@ class _Leader:
 # --- before the start -----------------------------------------------------------------------------
 
 
+class LeaderRuns(ConfigError):
+    """Another process holds the data folder."""
+
+
 @contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder's lock; the kernel lets go of it however the process ends."""
+def only_one_leader(data_dir: Path) -> Iterator[None]:
+    """Holds the data folder's lock; the kernel lets go of it however the process ends. Raises `LeaderRuns`."""
     path = data_dir / "leader.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -243,7 +251,7 @@ def _only_one(data_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             holder = file.read().strip()
-            raise ConfigError(
+            raise LeaderRuns(
                 f"a Leader runs on {data_dir} already{f' (process {holder})' if holder else ''}; "
                 "stop it, or give another AGENTFLOW_DATA_DIR"
             ) from exc
@@ -251,6 +259,10 @@ def _only_one(data_dir: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _wal_watch(projection: Projection) -> list[Service]:
+    return [WalWatch(projection, Path(connection.settings_dict["NAME"]))] if connection.vendor == "sqlite" else []
 
 
 def _migrate() -> None:

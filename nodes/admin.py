@@ -5,6 +5,8 @@ The lists stay quick on tables of any size: they walk an index, and they do not 
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
@@ -18,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+from nodes.projection.messages import without_secrets
 
 COUNT_LIMIT = 5_000
 
@@ -123,6 +126,12 @@ class TaskAdmin(HistoryAdmin):
     search_fields = ["id__startswith", "name", "project", "created_by__exact"]
     date_hierarchy = "created_at"
     inlines = [AttemptInline]
+    exclude = ["spec"]  # Its environment may hold secrets.
+    readonly_fields = ["request"]
+
+    @admin.display(description=_("request"))
+    def request(self, row: Task) -> str:
+        return json.dumps(without_secrets(row.spec), ensure_ascii=False)
 
     def view_on_site(self, row: Task) -> str | None:
         return page_of("dashboard:task-detail", row.pk)

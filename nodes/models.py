@@ -138,6 +138,9 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["node", "state"], name="attempt_by_node"),
             models.Index(fields=["-created_at"], name="attempt_newest"),
+            models.Index(
+                fields=["created_at", "id"], condition=Q(is_log_pruned=False, last_line__gt=0), name="attempt_with_log"
+            ),
         ]
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
@@ -164,7 +167,10 @@ class Command(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["node", "state"], name="command_by_node")]
+        indexes = [
+            models.Index(fields=["node", "state"], name="command_by_node"),
+            models.Index(fields=["state", "changed_at"], name="command_by_state"),
+        ]
         verbose_name = _("command")
         verbose_name_plural = _("commands")
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from nodes.domain.events import Gap
-from nodes.domain.states import LogLevel
+from nodes.domain.states import CommandState, LogLevel
 from nodes.errors import NotFound
-from nodes.models import Alert, Attempt, Command, Event, FeedEntry, Journal, LogLine, Node, Store, Task
+from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, Journal, LogLine, Node, Store, Task
 from nodes.projection import topics as topic_names
 from nodes.projection.image import OCCUPYING, OPEN_TASKS
 from nodes.projection.log_lines import ID_SHIFT, LEVEL_NUMBERS, LOG_COLUMNS, LogRows, line_fields, published_logs
@@ -30,6 +30,7 @@ from nodes.projection.messages import (
     milliseconds,
     node_info,
     task_info,
+    without_secrets,
 )
 from nodes.projection.published import Published
 
@@ -37,6 +38,11 @@ SNAPSHOT_OPEN_TASKS = 1_000
 SNAPSHOT_ENDED_TASKS = 200
 SNAPSHOT_ALERTS = 200
 SNAPSHOT_LINES = 300
+SNAPSHOT_COMMANDS = 200
+# For so long it is worth telling beside the task how a command went.
+COMMAND_NEWS = timedelta(minutes=10)
+_OPEN_COMMANDS = tuple(state for state in CommandState if not state.is_final)
+_SETTLED_COMMANDS = tuple(state for state in CommandState if state not in _OPEN_COMMANDS)
 PAGE_ROWS = 50
 MAX_ROWS = 500
 MAX_LINES = 5_000
@@ -67,6 +73,8 @@ def snapshot(topics: Sequence[str]) -> Message:
         found["tasks"] = _current_tasks()
     elif task_ids:
         found["tasks"] = _task_infos(Task.objects.filter(id__in=task_ids))
+    if topic_names.TASKS in topics or task_ids:
+        found["commands"] = recent_commands(() if topic_names.TASKS in topics else task_ids)
     if topic_names.ALERTS in topics:
         found["alerts"] = alert_list()
     logs = [topic for topic in topics if topic == topic_names.LOGS or topic.startswith("logs:")]
@@ -173,12 +181,18 @@ def node_list() -> list[Message]:
 
 
 def counts() -> Message:
-    """How many nodes and tasks there are in each state, and how many alerts are open."""
+    """How many nodes and tasks there are in each state, how many alerts are open, how many entries are set aside."""
     return {
         "nodes": dict(Node.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "tasks": dict(Task.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "alerts": Alert.objects.filter(resolved_at=None).count(),
+        "deadLetters": DeadLetter.objects.count(),
     }
+
+
+def dead_letters(*, node: str) -> int:
+    """How many entries of this node could not be applied and are kept aside."""
+    return DeadLetter.objects.filter(node_id=node).count()
 
 
 def alert_list() -> list[Message]:
@@ -210,17 +224,32 @@ def task_list(
 
 
 def task_detail(task_id: str) -> Message:
-    """TaskInfo, its attempts and its latest commands. Raises `NotFound`."""
+    """TaskInfo, its request without secrets, its attempts and its latest commands. Raises `NotFound`."""
     task = Task.objects.filter(id=task_id).select_related("node").first()
     if task is None:
         raise NotFound(f"There is no task {task_id}.")
     commands = Command.objects.filter(task=task_id).order_by("-created_at", "-id")[:PAGE_ROWS]
     return {
         **task_info(task, node=task.node),
-        "spec": task.spec,
+        "spec": without_secrets(task.spec),
         "attempts": task_attempts(task_id),
         "commands": [command_info(command) for command in commands],
     }
+
+
+def recent_commands(task_ids: Collection[str] = ()) -> list[Message]:
+    """What is on its way, and what was settled lately, newest first; of these tasks, or of all."""
+    commands = Command.objects.filter(task__in=task_ids) if task_ids else Command.objects.all()
+    lately = datetime.now(UTC) - COMMAND_NEWS
+    # Two reads, each along the index by state.
+    found = [
+        *commands.filter(state__in=_OPEN_COMMANDS).order_by("-changed_at")[:SNAPSHOT_COMMANDS],
+        *commands.filter(state__in=_SETTLED_COMMANDS, changed_at__gte=lately).order_by("-changed_at")[
+            :SNAPSHOT_COMMANDS
+        ],
+    ]
+    found.sort(key=lambda command: (command.created_at, command.id), reverse=True)
+    return [command_info(command) for command in found]
 
 
 def task_attempts(task_id: str) -> list[Message]:
@@ -257,7 +286,12 @@ def work_log(
         attempts = attempts.filter(created_at__lt=until)
     if text:
         attempts = attempts.filter(
-            Q(task__name__icontains=text) | Q(message__icontains=text) | Q(task__spec__icontains=text)
+            # Not in the whole request: a search must not find out what an environment holds.
+            Q(task__name__icontains=text)
+            | Q(message__icontains=text)
+            | Q(task__spec__shell_line__icontains=text)
+            | Q(task__spec__argv__icontains=text)
+            | Q(task__spec__named_task__icontains=text)
         )
     rows, has_more = _page(attempts, page, min(max(limit, 1), MAX_ROWS))
     return {"results": [attempt_info(attempt, attempt.task) for attempt in rows], "page": page, "hasMore": has_more}

@@ -114,10 +114,5 @@ def _current() -> Gateway:
             # Only a web process of its own needs gRPC.
             from nodes.leader_door.client import DoorClient
 
-            ca_path = settings.DATA_DIR / "leader.crt"
-            _gateway = DoorClient(
-                settings.LEADER_GRPC,
-                token_path=settings.DATA_DIR / "tokens" / "web.token",
-                ca_path=ca_path if ca_path.exists() else None,
-            )
+            _gateway = DoorClient.on_data_dir(settings.DATA_DIR, settings.LEADER_GRPC)
         return _gateway

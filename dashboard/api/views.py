@@ -141,7 +141,7 @@ class NoRoute(APIView):
 
 
 def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
-    """Environments carry secrets: who may not set them may only see which variables there are."""
+    """Who may not set variables may only see which there are."""
     return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}
 
 

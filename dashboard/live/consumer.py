@@ -308,7 +308,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             )
         )
         self._pending_topics = list(DEFAULT_TOPICS)
-        self._after(ALONE_SECONDS, lambda: self._enqueue(self._subscribe_alone))
+        self._after(ALONE_SECONDS, self._ask_alone)
 
     def _role_is(self, role: Role) -> None:
         self._role = role
@@ -316,6 +316,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._close(CLOSE_UNAUTHORIZED)
 
     # --- topics -----------------------------------------------------------------------------------
+
+    def _ask_alone(self) -> None:
+        self._enqueue(self._subscribe_alone)
 
     async def _subscribe_alone(self) -> None:
         topics, self._pending_topics = self._pending_topics, []

@@ -20,5 +20,14 @@ BLANKS: dict[str, dict[str, Any]] = {
         "slots": 0,
         "lastSeenAt": None,
     },
+    "blank_command": {
+        "id": "",
+        "kind": "",
+        "state": "pending",
+        "code": "",
+        "message": "",
+        "ref": "",
+        "createdAt": None,
+    },
     "blank_alert": {"id": "", "level": "warning", "message": "", "node": "", "task": "", "openedAt": None},
 }

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from dashboard.pages import words
+from dashboard.pages.out_of_sight import mark_out_of_sight
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
@@ -54,6 +55,8 @@ def work_log(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     number = asked_page(request)
     found = selectors.work_log(**form.filters(), page=number)
+    data = live_data(("nodes",))
+    mark_out_of_sight(found["results"], data["nodes"])
     asked = {name: request.GET.get(name, "") for name in form.fields}
     context = {
         "heading": _("Work log"),
@@ -65,7 +68,6 @@ def work_log(request: HttpRequest) -> HttpResponse:
     }
     if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
         return render_fragment(request, "pages/_work_log.html", context)
-    data = live_data(("nodes",))
     projects = {project["name"] for node in data["nodes"] for project in node["capabilities"].get("projects", ())}
     context.update(nodes=data["nodes"], projects=sorted(projects), task_states=words.TASK_STATES)
     return render_page(

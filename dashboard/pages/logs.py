@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 from nodes import selectors
+from nodes.domain.states import Lane
 
 LINES = 2_000
 
@@ -20,6 +21,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("node", "")
     node = asked if asked in {node["id"] for node in data["nodes"]} else ""
     data["logs"] = selectors.recent_logs(node=node, limit=LINES)
+    data["gaps"] = [gap for gap in selectors.gaps(node=node) if gap["lane"] == Lane.LOGS] if node else []
     context = {
         "heading": _("Logs"),
         "log_nodes": data["nodes"],

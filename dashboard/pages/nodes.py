@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.pages import words
 from dashboard.pages.blanks import BLANKS
+from dashboard.pages.missing import lost_entries
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
@@ -18,6 +19,7 @@ from nodes import selectors
 
 LIST_ROWS = 50
 NODE_TASKS = 50
+NODE_GAPS = 20
 
 
 @require_GET
@@ -62,8 +64,14 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     if node is None:
         raise Http404
     data["tasks"] = selectors.task_list(node=node_id, limit=NODE_TASKS)["results"]
+    ids = [task["id"] for task in data["tasks"]]
+    data["commands"] = selectors.recent_commands(ids) if ids else []
+    gaps = selectors.gaps(node=node_id, limit=NODE_GAPS)
     context = {
         "heading": _("Node"),
+        "gaps": [{**gap, "text": lost_entries(gap)} for gap in gaps],
+        "dead_letters": selectors.dead_letters(node=node_id),
+        "blank_gap": {"text": "", "at": None, "task": ""},
         "node": node,
         "tasks": data["tasks"],
         "rows": f"node:{node_id}",

@@ -45,12 +45,13 @@ def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
     """The tiles' figures for readers without the script, which counts them itself from then on."""
     online = [node for node in data["nodes"] if node["state"] == "online"]
     loads = [node["cpu"] for node in online if node["cpu"] is not None]
-    states = [task["state"] for task in data["tasks"]]
+    seen = [task["state"] for task in data["tasks"] if task["unknownSince"] is None]
     return {
         "nodes": len(data["nodes"]),
         "nodes_online": len(online),
-        "running": sum(state in ("dispatched", "running", "paused") for state in states),
-        "pending": states.count("pending"),
+        "running": sum(state in ("dispatched", "running", "paused") for state in seen),
+        "unknown": len(data["tasks"]) - len(seen),
+        "pending": seen.count("pending"),
         "alerts": len(data["alerts"]),
         "cpu": sum(loads) / len(loads) if loads else None,
     }

@@ -6,6 +6,7 @@ Keys are grouped by the module that speaks; a key that ends in `.one` is the sin
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 def script_strings() -> dict[str, str]:
@@ -22,7 +23,29 @@ def _link() -> dict[str, str]:
         "link.silent": _("Silent since {time}"),
         "link.login": _("Session ended: log in"),
         "link.forbidden": _("No access"),
-        "link.lost": _("The connection is lost: what you see may be old. It comes back by itself."),
+        "link.behind": _("Behind: as of {time}"),
+        "link.noticeLost": _("Cut off since {time}: what you see is old. It comes back by itself."),
+        "link.noticeBehind": _("This page is catching up: it shows the state of {time}."),
+        "link.noticeClosed": _("{state}. What you see is of {time}."),
+        "store.failing": _(
+            "Nothing new is stored now: {reason}. Reading goes on, tasks run on, and what they report is kept by their "
+            "nodes. It heals by itself."
+        ),
+        "store.failingSince": _(
+            "Nothing new is stored since {time}: {reason}. Reading goes on, tasks run on, and what they report is kept "
+            "by their nodes. It heals by itself."
+        ),
+        "fragment.unavailable": _("The server cannot answer now. What you see is as it was; try again in a moment."),
+        "fragment.title": _("Not loaded"),
+        "fresh.live": pgettext("freshness", "live"),
+        "fresh.since": _("since {time}"),
+        "fresh.asOf": _("as of {time}"),
+        "fresh.never": _("never heard"),
+        "fresh.beyond": _("{node} is out of reach"),
+        "hop.ok": pgettext("freshness", "live"),
+        "hop.suspect": pgettext("link", "silent"),
+        "hop.down": pgettext("link", "down"),
+        "hop.page": _("This page"),
     }
 
 
@@ -42,6 +65,9 @@ def _tasks() -> dict[str, str]:
         "age.never": _("never"),
         "cpu.peak": _("peak {percent} on {node}"),
         "tasks.queued": _("{count} queued"),
+        "tasks.unknown": _("{count} unknown"),
+        "node.unknownTasks.one": _("1 unknown"),
+        "node.unknownTasks.other": _("{count} unknown"),
         "tasks.waiting": _("{count} waiting for you"),
         "alerts.errors": _("{count} critical"),
         "alerts.none": _("all clear"),
@@ -84,6 +110,9 @@ def _logs() -> dict[str, str]:
         "log.filtered": _("{shown} of {count} lines"),
         "log.gap.one": _("1 line is missing here"),
         "log.gap.other": _("{count} lines are missing here"),
+        "log.lostLine": _("Line {first} is not here any more: {reason}"),
+        "log.lostLines": _("Lines {first} to {last} are not here any more: {reason}"),
+        "node.lostEntries": _("Entries {first} to {last} are not here any more: {reason}"),
         "log.gapUnknown": _("Lines are missing here"),
         "log.dropped": _("Only the newest {count} lines are kept on this page."),
         "log.loading": _("Loading older lines …"),
@@ -108,8 +137,8 @@ def _topology() -> dict[str, str]:
         "topology.fit": _("Show all"),
         "topology.running": _("{running} of {slots} slots busy"),
         "topology.memory": _("MEM"),
-        "topology.since": _("since {time}"),
         "topology.thisPage": _("this page"),
+        "topology.push": _("to this page {latency}"),
     }
 
 

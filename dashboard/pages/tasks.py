@@ -12,6 +12,8 @@ from django.views.decorators.http import require_GET
 
 from dashboard.pages import words
 from dashboard.pages.blanks import BLANKS
+from dashboard.pages.missing import lost_lines
+from dashboard.pages.out_of_sight import mark_out_of_sight
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
@@ -52,9 +54,15 @@ def task_list(request: HttpRequest) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
         return render_fragment(request, "pages/_task_list.html", context)
     data["tasks"] = found["results"]
+    data["commands"] = _commands_of(found["results"])
     return render_page(
         request, "pages/task_list.html", context, section="tasks", topics=("nodes", "tasks", "alerts"), data=data
     )
+
+
+def _commands_of(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = [task["id"] for task in tasks]
+    return selectors.recent_commands(ids) if ids else []
 
 
 def _asked_states(text: str) -> tuple[str, ...]:
@@ -77,17 +85,20 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
     attempt = next((attempt for attempt in attempts if attempt["attempt"] == shown), None)
     if attempt is None:
         raise Http404
+    mark_out_of_sight(attempts, data["nodes"])
     commands = task.pop("commands")
     task.pop("spec")
-    data.update(tasks=[task], logs=[_as_batch(log)])
+    data.update(tasks=[task], commands=commands, logs=[_as_batch(log)], gaps=_gaps(log))
     context = {
         "heading": _("Task"),
         "task": task,
         "attempts": attempts,
         "shown_attempt": shown,
         "commands": commands,
+        "blank_command": BLANKS["blank_command"],
         "is_log_pruned": attempt["isLogPruned"],
         "log_older": log["older"],
+        "log_before": log["before"],
         "log_lines": _static_lines(log),
     }
     topics = ("nodes", "alerts", f"task:{task_id}")
@@ -102,7 +113,8 @@ def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
         log = _log_end(task_id, _asked_number(request, "attempt"), before=_asked_number(request, "before"))
     except NotFound:
         return JsonResponse({"error": {"code": "not-found", "message": _("There is no such task.")}}, status=404)
-    return JsonResponse({"logs": [_as_batch(log)], "hasMore": log["older"]})
+    answer = {"logs": [_as_batch(log)], "gaps": _gaps(log), "hasMore": log["older"], "before": log["before"]}
+    return JsonResponse(answer)
 
 
 @require_GET
@@ -136,16 +148,25 @@ def _log_end(task_id: str, attempt: int | None, *, before: int | None = None) ->
     after = max(0, before - 1 - LOG_CHUNK)
     log = selectors.task_log(task_id, attempt, after=after, limit=LOG_CHUNK)
     lines = [line for line in log["lines"] if line[1] < before]
-    return {**log, "lines": lines, "older": after > 0}
+    missing = [(first, min(last, before - 1)) for first, last in log["missing"] if first < before]
+    return {**log, "lines": lines, "missing": missing, "older": after > 0, "before": after + 1}
 
 
 def _as_batch(log: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "LOG", "node": "", "task": log["task"], "attempt": log["attempt"], "lines": log["lines"]}
 
 
+def _gaps(log: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is missing in the attempt for good, as GAP messages."""
+    what = {"type": "GAP", "lane": "logs", "reason": "missing", "task": log["task"], "attempt": log["attempt"]}
+    return [{**what, "firstLine": first, "lines": last - first + 1} for first, last in log["missing"]]
+
+
 def _static_lines(log: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For readers without the script."""
-    return [{"at": line[2], "level": line[3], "text": line[5]} for line in log["lines"]]
+    """For readers without the script; what is missing stands at its place, also before the first line."""
+    rows = [(line[1], {"at": line[2], "level": line[3], "text": line[5]}) for line in log["lines"]]
+    rows += [(first, {"gap": lost_lines(first, last)}) for first, last in log["missing"]]
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]
 
 
 def _asked_number(request: HttpRequest, name: str) -> int | None:

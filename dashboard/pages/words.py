@@ -68,6 +68,86 @@ COMMAND_STATES: Mapping[str, Text] = {
     CommandState.UNKNOWN: pgettext_lazy("command state", "outcome unknown"),
 }
 
+# Before the Leader has it as a command, and when it never becomes one: states of the page alone.
+REQUEST_STATES: Mapping[str, Text] = {
+    "asked": pgettext_lazy("command state", "asked"),
+    "refused": pgettext_lazy("command state", "refused"),
+    "unanswered": pgettext_lazy("command state", "no answer yet"),
+}
+
+COMMAND_LOOKS: Mapping[str, tuple[str, str]] = {  # Icon and tone; the script has the same in tables/command-view.ts.
+    CommandState.PENDING: ("clock", "busy"),
+    CommandState.SENT: ("send", "busy"),
+    CommandState.ACKED: ("loader", "busy"),
+    CommandState.SUCCEEDED: ("circle-check", "good"),
+    CommandState.FAILED: ("circle-x", "bad"),
+    CommandState.EXPIRED: ("timer-off", "warn"),
+    CommandState.UNKNOWN: ("circle-help", "warn"),
+}
+
+START = pgettext_lazy("command", "Start")
+
+# Why a command or a request came to nothing, by its code: of nodes, of their shims and of the Leader. `{message}` is
+# what was said with it, where only that tells what was wrong.
+REASONS: Mapping[str, Text] = {
+    "expired": _("The node could not be reached in time; it will not run."),
+    "no-answer": _("The node did not answer in time; nobody knows whether it had an effect."),
+    "unknown": _("The task's supervisor died over it; nobody knows whether it had an effect."),
+    "lost": _("The node knows nothing of it any more; nobody knows whether it had an effect."),
+    "not-started": _("The agent restarted before it was begun; it will not run."),
+    "interrupted": _("The agent restarted in the middle of it; it had no effect."),
+    "finished": _("The task has ended already."),
+    "ending": _("The task is being ended already."),
+    "busy": _("There is no free slot, or an earlier attempt still runs there."),
+    "no-such-task": _("The node does not know the task."),
+    "no-such-node": _("There is no such node."),
+    "no-such-project": _("The node has no such project."),
+    "no-such-named-task": _("The project has no such named task."),
+    "disk": _("The node's disk is full or broken: it could not note the command, so it did nothing."),
+    "input-closed": _("The task's standard input is closed."),
+    "no-input": _("The task's standard input is closed."),
+    "input-full": _("The task has not read its earlier input yet."),
+    "too-large": _("It is too large to be sent at once."),
+    "partial": _("Only a part of the task could be paused; something of it still runs."),
+    "unknown-action": _("The node is too old for this."),
+    "not-running": _("The task does not run yet."),
+    "already-paused": _("The task is paused already."),
+    "not-paused": _("The task is not paused."),
+    "not-finished": _("The task has not ended; cancel it first."),
+    "no-request": _("What this task ran is not known here; it cannot be repeated."),
+    "commands-not-allowed": _("The node runs only the named tasks of its projects."),
+    "forbidden": _("Your role, or the node's own rule, does not allow this."),
+    "not-found": _("There is no such task."),
+    "cannot-start": _("It could not be started: {message}"),
+    "node-error": _("The node cannot start tasks now: {message}"),
+    "bad-request": _("The node cannot do this: {message}"),
+    "bad-value": _("The node cannot do this: {message}"),
+    "invalid": _("The request is not valid: {message}"),
+    "bad-field": _("The request is not valid: {message}"),
+    "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+    "too-fast": _("Too many requests at once; wait a moment."),
+}
+
+# Why entries of a node are missing for good, by the reason in GAP.
+GAP_REASONS: Mapping[str, Text] = {
+    "trimmed": _("the node had to make room"),
+    "missing": _("the node no longer had them"),
+    "quota": _("the node had to make room"),
+    "pruned": _("removed here to make room"),
+    "oversize": _("too large to be sent"),
+    "disk": _("the node's disk was full"),
+    "damaged": _("the node's journal was damaged"),
+    "refused": _("the Leader could not read them"),
+}
+
+# Why nothing can be stored, by the reason in STORE.
+STORE_REASONS: Mapping[str, Text] = {
+    "full": _("the Leader's disk is full"),
+    "locked": _("another program holds the database"),
+    "unreachable": _("the database cannot be reached"),
+    "error": _("the database reports an error"),
+}
+
 ACTIONS: Mapping[str, Look] = {
     Action.PAUSE: Look(_("Pause"), "pause", "held"),
     Action.RESUME: Look(_("Resume"), "play", "good"),
@@ -105,6 +185,10 @@ def as_data() -> dict[str, object]:
         "unknown": looks({"unknown": UNKNOWN})["unknown"],
         "nodeRoles": looks(NODE_ROLES),
         "actions": looks(ACTIONS),
-        "commandStates": {str(key): str(label) for key, label in COMMAND_STATES.items()},
+        "start": str(START),
+        "commandStates": {str(key): str(label) for key, label in {**COMMAND_STATES, **REQUEST_STATES}.items()},
+        "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
+        "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
+        "reasons": {code: str(text) for code, text in REASONS.items()},
         "offered": {str(action): sorted(map(str, states)) for action, states in OFFERED.items()},
     }

@@ -20,6 +20,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from dashboard.pages import words
 from dashboard.pages.ansi import plain_text
@@ -66,14 +68,56 @@ def health_chip(task: Mapping[str, Any]) -> SafeString:
     return _chip("health", words.TASK_HEALTH.get(str(task.get("health"))) if is_shown else None)
 
 
+@register.filter
+def task_note(task: Mapping[str, Any]) -> str:
+    """The one thing that a person should know beside the state."""
+    if task.get("unknownSince"):
+        since = _("unknown since {time}").format(time=_clock(task["unknownSince"]))
+        return f"{state_label(str(task.get('state')))} · {since}"
+    return str(task.get("pendingReason") or task.get("message") or "")
+
+
+@register.simple_tag
+def freshness(node: Mapping[str, Any]) -> SafeString:
+    """Live while heartbeats prove its links; else since when nothing is known of it."""
+    is_live, since = node.get("state") == "online", node.get("stateSince")
+    word = (
+        pgettext("freshness", "live") if is_live else _("since {time}").format(time=_clock(since)) if since else NOTHING
+    )
+    tone = "good" if is_live else "bad" if node.get("state") == "offline" else "warn"
+    return format_html('<span class="fresh" data-field="fresh" data-tone="{}">{}</span>', tone, word)
+
+
+@register.filter
+def node_slots(node: Mapping[str, Any]) -> str:
+    """Busy slots of all; what nobody can see is not counted as running."""
+    if not node.get("slots"):
+        return NOTHING
+    if node.get("state") == "online":
+        return f"{node['running']} / {node['slots']}"
+    return _("{count} unknown").format(count=node["running"]) if node["running"] else f"{NOTHING} / {node['slots']}"
+
+
+@register.filter
+def link_word(node: Mapping[str, Any]) -> str:
+    """The round trip of the link to its parent, or what is wrong with it."""
+    link = node["link"]
+    if node.get("role") == "leader":
+        return NOTHING
+    if link["state"] != "ok":
+        return pgettext("link", "silent") if link["state"] == "suspect" else pgettext("link", "down")
+    return milliseconds(link["rttMs"]) if link["rttMs"] else pgettext("freshness", "live")
+
+
 @register.simple_tag
 def node_chip(state: str) -> SafeString:
     return _chip("state", words.NODE_STATES.get(state))
 
 
 @register.simple_tag
-def attempt_chip(state: str) -> SafeString:
-    return _chip("state", words.TASK_STATES.get(state))
+def attempt_chip(attempt: Mapping[str, Any]) -> SafeString:
+    drawn: SafeString = task_chip(attempt)
+    return drawn
 
 
 @register.simple_tag
@@ -108,7 +152,40 @@ def command_state_label(state: str) -> str:
 @register.filter
 def action_label(kind: str) -> str:
     look = words.ACTIONS.get(kind)
-    return str(look.label) if look else kind
+    return str(look.label) if look else str(words.START)
+
+
+@register.filter
+def command_reason(command: Mapping[str, Any]) -> str:
+    """Why it came to nothing: in the reader's language where the code is one of ours, else as the node has said it."""
+    if command["state"] == "succeeded":
+        return ""
+    known = words.REASONS.get(command["code"])
+    return str(known).replace("{message}", command["message"]) if known else command["message"] or command["code"]
+
+
+@register.simple_tag
+def command_chip(command: Mapping[str, Any]) -> SafeString:
+    picture, tone = words.COMMAND_LOOKS.get(str(command.get("state")), ("circle-help", "calm"))
+    return _chip("commandState", words.Look(command_state_label(str(command.get("state"))), picture, tone))
+
+
+@register.simple_tag
+def task_command(task: Mapping[str, Any], commands: Sequence[Mapping[str, Any]]) -> SafeString:
+    """The newest that a person asked of the task and that is still on its way; the script tells how it ends."""
+    told = next((c for c in commands or () if c["task"] == task["id"] and c["kind"] != "start"), None)
+    if told is None or told["state"] not in ("pending", "sent", "acked"):
+        return format_html('<p class="sub request" data-field="request" hidden>{}<span></span></p>', icon("send"))
+    picture, tone = words.COMMAND_LOOKS[told["state"]]
+    text = f"{action_label(told['kind'])}: {command_state_label(told['state'])}"
+    who = f" · {told['actor']}" if told["actor"] else ""
+    return format_html(
+        '<p class="sub request" data-field="request" data-tone="{}">{}<span>{}{}</span></p>',
+        tone,
+        icon(picture),
+        text,
+        who,
+    )
 
 
 @register.simple_tag
@@ -219,6 +296,10 @@ def theme_attribute(request: object = None) -> SafeString | str:
     """
     chosen = request.COOKIES.get("agentflow_theme", "") if isinstance(request, HttpRequest) else ""
     return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
+
+
+def _clock(at_ms: float) -> str:
+    return date_format(localtime(datetime.fromtimestamp(at_ms / 1000, UTC)), "H:i:s")
 
 
 def _chip(field: str, look: words.Look | None) -> SafeString:

@@ -3,6 +3,7 @@
  * the bridge on `window`.
  */
 
+import type { Freshness, Hop } from "./app/freshness";
 import type { NodeRole, NodeState } from "./live/messages";
 
 export interface IslandNode {
@@ -16,7 +17,15 @@ export interface IslandNode {
   memory: number | null;
   running: number;
   slots: number;
-  rttMs: number | null;
+  lastSeenAt: number | null;
+  link: { state: "ok" | "suspect" | "down"; rttMs: number | null };
+}
+
+/** How the page itself stands; a new object whenever it changes. */
+export interface PageSight {
+  oldSince: number | null;
+  /** The push latency in words; empty = not measured, or cut off. */
+  push: string;
 }
 
 export interface Bridge {
@@ -30,6 +39,10 @@ export interface Bridge {
   nodes: () => IslandNode[];
   onNode: (listener: (id: string, node: IslandNode | undefined) => void) => void;
   onReplace: (listener: () => void) => void;
+  sight: () => PageSight;
+  onSight: (listener: () => void) => () => void;
+  freshness: (node: IslandNode) => Freshness;
+  hop: (node: IslandNode) => Hop;
   /** The reader points at a node ("" = at none): the log shows its lines. */
   select: (id: string) => void;
   /** The reader wants the node's own page. */

@@ -75,6 +75,7 @@ it("counts the key figures", () => {
       task("3", { state: "pending" }),
       task("4", { health: "waiting" }),
       task("5", { state: "failed" }),
+      task("6", { health: "waiting", unknownSince: 5 }),
     ],
     alerts: [alert("1"), alert("2", { level: "error" })],
   });
@@ -83,6 +84,7 @@ it("counts the key figures", () => {
     nodes: 4,
     online: 3,
     running: 3,
+    unknown: 1,
     queued: 1,
     waiting: 1,
     alerts: 2,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Backoff } from "../src/live/backoff";
 import { LiveClient } from "../src/live/client";
 import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "../src/live/link";
 import type { ServerMessage } from "../src/live/messages";
@@ -37,7 +38,7 @@ class FakeSocket implements Socket {
 }
 
 const authOk = (extra: object = {}) => ({ type: "AUTH_OK", user: "u", role: "viewer", store: "s", seq: "10", heartbeatSeconds: 30, ...extra });
-const taskUpdate = (seq: string, id = "t") => ({ type: "TASK_UPDATE", store: "s", seq, at: 1, task: { id } });
+const taskUpdate = (seq: string, id = "t") => ({ type: "TASK_UPDATE", store: "s", seq, at: Date.now(), task: { id } });
 
 function client(options: Partial<LiveOptions> = {}): LiveClient {
   return new LiveClient({
@@ -233,8 +234,19 @@ describe("coming back", () => {
     FakeSocket.last.open();
     FakeSocket.last.hear(authOk());
 
-    expect(waits).toEqual([250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
+    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
     expect(FakeSocket.last.sent[1]).toMatchObject({ type: "SUBSCRIBE", since: { store: "s", seq: "11" } });
+  });
+
+  it("spreads a thousand pages over the whole of each wait", () => {
+    let number = 0;
+    const firsts = Array.from({ length: 1000 }, () => new Backoff(() => (number++ % 1000) / 1000).nextDelayMs());
+
+    expect(Math.min(...firsts)).toBe(500);
+    expect(Math.max(...firsts)).toBeGreaterThan(990);
+    // No quarter of the window takes more than a third of them.
+    const quarters = firsts.map((delay) => Math.floor((delay - 500) / 125));
+    for (const quarter of [0, 1, 2, 3]) expect(quarters.filter((q) => q === quarter).length).toBeLessThan(334);
   });
 
   it("comes back at once when the person looks again", async () => {
@@ -262,18 +274,18 @@ describe("coming back", () => {
     await vi.advanceTimersByTimeAsync(60_000);
 
     expect(asked).toEqual([false, true]);
-    expect(live.status).toEqual({ kind: "closed", reason: "login" });
+    expect(live.status).toMatchObject({ kind: "closed", reason: "login" });
   });
 
   it("stops when access is refused, and when there is no ticket to be had", async () => {
     const { live, socket } = await connected();
     socket.close(4403);
-    expect(live.status).toEqual({ kind: "closed", reason: "forbidden" });
+    expect(live.status).toMatchObject({ kind: "closed", reason: "forbidden" });
 
     const other = client({ ticket: () => Promise.reject(new TicketError("login")) });
     other.start();
     await settle();
-    expect(other.status).toEqual({ kind: "closed", reason: "login" });
+    expect(other.status).toMatchObject({ kind: "closed", reason: "login" });
   });
 
   it("tries again when the ticket cannot be fetched now", async () => {
@@ -289,6 +301,78 @@ describe("coming back", () => {
     live.suspend();
 
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("how old the page is", () => {
+  const pong = (seq: string) => ({ type: "PONG", store: "s", seq, pushMs: null });
+  const statuses = (live: LiveClient): LinkStatus[] => {
+    const seen: LinkStatus[] = [];
+    live.onStatus((status) => seen.push(status));
+    return seen;
+  };
+
+  it("was cut off from the moment of the break, until everything missed is here", async () => {
+    const { live, socket } = await connected();
+    const cut = Date.now();
+    socket.close(1006);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(live.status).toEqual({ kind: "connecting", since: cut });
+
+    FakeSocket.last.open();
+    FakeSocket.last.hear(authOk({ seq: "12" }));
+    expect(live.status).toEqual({ kind: "behind", since: cut });
+    FakeSocket.last.hear(taskUpdate("11"), pong("11"));
+    expect(live.status).toEqual({ kind: "behind", since: cut });
+    FakeSocket.last.hear(taskUpdate("12"), pong("12"));
+    expect(live.status.kind).toBe("live");
+  });
+
+  it("is current again with a snapshot", async () => {
+    const { live, socket } = await connected();
+    socket.close(1006);
+    await vi.advanceTimersByTimeAsync(500);
+    FakeSocket.last.open();
+    FakeSocket.last.hear(authOk({ store: "other" }));
+    expect(live.status.kind).toBe("behind");
+    FakeSocket.last.hear({ type: "SNAPSHOT", store: "other", seq: "3", topics: [] });
+
+    expect(live.status.kind).toBe("live");
+  });
+
+  it("asks when a message was long on its way, and says so while there is no answer", async () => {
+    const { live, socket } = await connected();
+    const at = Date.now() - 8000;
+    socket.hear({ ...taskUpdate("11"), at });
+    expect(live.status.kind).toBe("live");
+
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(live.status).toEqual({ kind: "behind", since: at });
+    socket.hear(pong("11"));
+    expect(live.status.kind).toBe("live");
+  });
+
+  it("does not flicker when only the clocks differ", async () => {
+    const { live, socket } = await connected();
+    const seen = statuses(live);
+    for (const seq of ["11", "12", "13"]) {
+      socket.hear({ ...taskUpdate(seq), at: Date.now() - 3_600_000 });
+      socket.hear(pong(seq));
+      await vi.advanceTimersByTimeAsync(5000);
+    }
+
+    expect(seen.map((status) => status.kind)).not.toContain("behind");
+  });
+
+  it("is behind while what has arrived is not applied", async () => {
+    const { live, socket } = await connected({ schedule: () => undefined });
+    socket.hear(taskUpdate("11"));
+    const at = Date.now();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(live.status).toEqual({ kind: "behind", since: at });
+
+    live.flush();
+    expect(live.status.kind).toBe("live");
   });
 });
 

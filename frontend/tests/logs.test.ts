@@ -39,15 +39,6 @@ describe("the buffer", () => {
     expect(buffer.dropped).toBe(3);
   });
 
-  it("puts older lines in front", () => {
-    const buffer = new LogBuffer();
-    buffer.append(lines(5, 6));
-
-    expect(buffer.prepend(lines(3, 5))).toBe(2);
-    expect(ids(buffer)).toEqual([3, 4, 5, 6]);
-    expect(buffer.first?.id).toBe("3");
-  });
-
   it("applies a filter to old and new lines, and forgets nothing", () => {
     const buffer = new LogBuffer();
     buffer.append([line(1), line(2, { level: "error" })]);

@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { GapFinder, gapLine, mergedLines } from "../src/logs/gaps";
+import type { Urls } from "../src/app/settings";
+import { troubleText } from "../src/app/trouble";
+import type { Gap, LogBatch, StoreTrouble } from "../src/live/messages";
+import { GapFinder, gapLine, lostLines, mergedLines, withGaps } from "../src/logs/gaps";
 import type { LogLine } from "../src/logs/line";
 import { setChip, setMeter, setText } from "../src/tables/cells";
 import { LiveRows } from "../src/tables/live-rows";
+import { texts, words } from "./samples";
 
 interface Item {
   id: string;
@@ -124,9 +128,9 @@ describe("gaps", () => {
   const drawn = (finder: GapFinder, ...lines: LogLine[]): string[] => finder.drawn(lines).map((row) => (row.isGap ? row.text : row.id));
 
   it("are drawn where numbers do not follow, not at the start and not between attempts", () => {
-    const finder = new GapFinder((missing) => `${missing} missing`);
+    const finder = new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
-    expect(drawn(finder, line(5), line(6), line(10))).toEqual(["1.5", "1.6", "3 missing", "1.10"]);
+    expect(drawn(finder, line(5), line(6), line(10))).toEqual(["1.5", "1.6", "7-9 missing", "1.10"]);
     expect(drawn(finder, line(11), line(11), line(3))).toEqual(["1.11", "1.11", "1.3"]);
     expect(drawn(finder, line(1, 2), line(2, 2))).toEqual(["2.1", "2.2"]);
   });
@@ -138,11 +142,49 @@ describe("gaps", () => {
     expect(merged.some((each) => each.isGap)).toBe(false);
   });
 
-  it("are not drawn twice when another word has said so", () => {
-    const finder = new GapFinder(String);
-    drawn(finder, line(1));
-    finder.forget();
+  const redrawn = (finder: GapFinder, isFromStart: boolean, ...lines: LogLine[]): string[] =>
+    finder.redrawn(lines, 1, isFromStart).map((row) => (row.isGap ? row.text : row.id));
+  const finder = (): GapFinder => new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
-    expect(drawn(finder, line(9))).toEqual(["1.9"]);
+  it("are drawn before the first line only where nothing older can be had", () => {
+    expect(redrawn(finder(), false, line(5), line(6))).toEqual(["1.5", "1.6"]);
+    expect(redrawn(finder(), true, line(5), line(6))).toEqual(["1-4 missing", "1.5", "1.6"]);
+    expect(redrawn(finder(), true, line(1))).toEqual(["1.1"]);
+  });
+
+  it("say why, where somebody has said it, also behind the last line and without any", () => {
+    const told = finder();
+    told.learn({ attempt: 1, first: 1, last: 4, reason: "trimmed" });
+    told.learn({ attempt: 2, first: 1, last: 90, reason: "other" });
+    told.learn({ attempt: 1, first: 7, last: 8, reason: "disk" });
+
+    expect(redrawn(told, true, line(5), line(6))).toEqual(["1-4 trimmed", "1.5", "1.6", "7-8 disk"]);
+    expect(redrawn(told, true)).toEqual(["1-8 trimmed"]);
+    expect(redrawn(told, false)).toEqual([]);
+  });
+
+  it("stand among the output of many tasks before what came later", () => {
+    const batch = (id: string, at: number): LogBatch => ({ type: "LOG", node: "n", task: "t", attempt: 1, lines: [[id, 1, at, "info", "stdout", "x"]] });
+    const gap = (at: number): Gap => ({ type: "GAP", at });
+    const rows = withGaps([batch("a", 9), batch("b", 11)], [gap(20), gap(10)], (one) => gapLine(`g${one.at}`, "gone"));
+
+    expect(rows.map((row) => row.id)).toEqual(["a", "g10", "b", "g20"]);
+  });
+
+  it("name their lines, or are counted only", () => {
+    expect(lostLines({ type: "GAP", attempt: 2, firstLine: "5", lines: 3, reason: "trimmed" })).toEqual({ attempt: 2, first: 5, last: 7, reason: "trimmed" });
+    expect(lostLines({ type: "GAP", lines: 3 })).toBeNull();
+  });
+});
+
+describe("the banner", () => {
+  const page = { texts, settings: { language: "en", strings: {}, words, urls: {} as Urls }, now: () => new Date(2026, 0, 5, 12, 9).getTime() };
+  const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({ state: "failing", reason: "full", message: "disk I/O error", since: null, ...extra });
+
+  it("says why and since when, in words of the reader", () => {
+    const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
+
+    expect(troubleText(trouble({ since: noon }), page)).toBe("Nothing stored since 12:03:04: disk full");
+    expect(troubleText(trouble({ reason: "new" }), page)).toBe("Nothing stored: disk I/O error");
   });
 });

@@ -3,6 +3,7 @@ import { type Outcome, Requests } from "../src/app/requests";
 import { namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
 import type { CommandInfo } from "../src/live/messages";
 import { matches } from "../src/palette/match";
+import { reasonOf } from "../src/tables/command-view";
 import { taskView } from "../src/tables/task-view";
 import { node, task, texts, words } from "./samples";
 
@@ -66,13 +67,15 @@ describe("requests on their way", () => {
     message: "",
     ref: "r",
     actor: "ada",
+    createdAt: 1000,
+    changedAt: 2000,
     ...extra,
   });
   let requests: Requests;
   beforeEach(() => {
     vi.useFakeTimers();
     outcomes.length = 0;
-    requests = new Requests(() => "r");
+    requests = new Requests((code, message) => reasonOf(code, message, words), () => "r");
     requests.note(show);
   });
   afterEach(() => vi.useRealTimers());
@@ -90,6 +93,13 @@ describe("requests on their way", () => {
       { kind: "done", task: "1" },
     ]);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("does not go back when the Leader's answer comes after its message", () => {
+    requests.commandChanged(command("sent"));
+    requests.accepted({ type: "ACCEPTED", ref: "r", task: "1", command: "c" });
+
+    expect(outcomes).toEqual([{ kind: "asked" }, { kind: "progress", state: "sent" }]);
   });
 
   it("ends with the Leader's word where there is no command", () => {

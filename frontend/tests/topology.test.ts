@@ -17,7 +17,8 @@ const node = (id: string, extra: Partial<IslandNode> = {}): IslandNode => ({
   memory: 1,
   running: 0,
   slots: 1,
-  rttMs: 1,
+  lastSeenAt: 1,
+  link: { state: "ok", rttMs: 1 },
   ...extra,
 });
 const master = (id: string, extra: Partial<IslandNode> = {}) => node(id, { role: "master", ...extra });

@@ -45,14 +45,15 @@ describe("the pill", () => {
   const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
   it.each([
-    [{ kind: "connecting" as const }, "connecting", "Connecting"],
+    [{ kind: "connecting" as const, since: null }, "connecting", "Connecting"],
     [{ kind: "live" as const, pushMs: null }, "live", "Live"],
     [{ kind: "live" as const, pushMs: 2.6 }, "live", "Live · 3 ms"],
     [{ kind: "live" as const, pushMs: 0.2 }, "live", "Live · < 1 ms"],
     [{ kind: "live" as const, pushMs: 1500 }, "live", "Live · 1.5 s"],
-    [{ kind: "waiting" as const, retryAt: noon + 3500 }, "waiting", "Reconnecting in 4 s"],
+    [{ kind: "waiting" as const, retryAt: noon + 3500, since: noon }, "waiting", "Reconnecting in 4 s"],
     [{ kind: "silent" as const, since: noon }, "silent", "Silent since 12:03:04"],
-    [{ kind: "closed" as const, reason: "login" as const }, "closed", "Log in"],
+    [{ kind: "behind" as const, since: noon }, "behind", "Behind: as of 12:03:04"],
+    [{ kind: "closed" as const, reason: "login" as const, since: noon }, "closed", "Log in"],
   ])("%o", (status, state, text) => {
     expect(pillView(status, texts, noon)).toMatchObject({ state, text });
   });

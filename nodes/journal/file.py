@@ -86,7 +86,7 @@ class JournalFile:
             self._db.close()
             raise ConfigError(f"{path} is the journal of node {self.own.node_id!r}, not of {node_id!r}")
         # What stood here at the opening is what a copy of this file would hold, too.
-        self._opened_at_seq = self.own.last_seq
+        self.opened_at_seq = self.own.last_seq
 
     def close(self) -> None:
         self._db.close()
@@ -186,7 +186,7 @@ class JournalFile:
         with _Transaction(self._db):
             rows = self._db.execute(
                 "SELECT appended_ms, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key",
-                (old.key(self._opened_at_seq), old.key(old.last_seq)),
+                (old.key(self.opened_at_seq), old.key(old.last_seq)),
             ).fetchall()
             self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (old.key(0), old.key(old.last_seq)))
             self._db.execute("DELETE FROM shelves WHERE id = ?", (old.id,))
@@ -201,7 +201,7 @@ class JournalFile:
             new = replace(new, first_seq=1 if rows else 0, last_seq=len(rows), size_bytes=size)
             self._save(new)
         del self.shelves[old.journal_id]
-        self._opened_at_seq = 0
+        self.opened_at_seq = 0
         self._keep([new])
 
     def condemn(self) -> None:

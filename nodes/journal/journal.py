@@ -84,6 +84,7 @@ class Journal:
         self._shelves = dict(self._file.shelves)
         self._own = self._file.own
         self._cursors = self._file.cursors()
+        self.opened_at_seq = self._file.opened_at_seq  # Own entries up to here were there before this process.
         self._ring = Ring(max_bytes=self._limits.ring_bytes)
         self._listeners: list[Callable[[JournalMark], None]] = []
         self._on_renewal: list[Callable[[], None]] = []
@@ -190,6 +191,7 @@ class Journal:
         """Goes on under a new journal id, because the parent has entries that this file has lost."""
         await self._call(JournalFile.renew)
         self._ring.clear()
+        self.opened_at_seq = 0
         for listener in self._on_renewal:
             listener()
 

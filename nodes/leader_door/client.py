@@ -19,6 +19,7 @@ from nodes.wire.v1 import leader_pb2 as pb
 from nodes.wire.v1 import leader_pb2_grpc as services
 
 _ANSWER_SECONDS = 10.0
+_PRUNE_SECONDS = 3600.0
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -41,6 +42,13 @@ class DoorClient:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
 
+    @classmethod
+    def on_data_dir(cls, data_dir: Path, target: str) -> DoorClient:
+        """To the Leader that runs on this data folder: it leaves its token and its certificate there."""
+        ca_path = data_dir / "leader.crt"
+        token_path = data_dir / "tokens" / "web.token"
+        return cls(target, token_path=token_path, ca_path=ca_path if ca_path.exists() else None)
+
     def submit(self, spec: TaskSpec, actor: str) -> str:
         request = pb.SubmitRequest(spec=json.dumps(spec_to_json(spec)).encode(), actor=actor)
         reply: pb.SubmitReply = self._call(self._stub().Submit, request)
@@ -58,6 +66,11 @@ class DoorClient:
         )
         reply: pb.ControlReply = self._call(self._stub().Control, message)
         return reply.command_id
+
+    def prune(self) -> dict[str, int]:
+        """What went, by kind, once it has gone. Raises `LeaderUnavailable`."""
+        reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
+        return dict(reply.removed)
 
     def close(self) -> None:
         with self._lock:
@@ -77,7 +90,7 @@ class DoorClient:
         credentials = grpc.ssl_channel_credentials(self._ca_path.read_bytes())
         return grpc.secure_channel(self._target, credentials, options=_OPTIONS)
 
-    def _call(self, method: Callable[..., Any], request: object) -> Any:
+    def _call(self, method: Callable[..., Any], request: object, *, timeout_seconds: float = _ANSWER_SECONDS) -> Any:
         try:
             # Read each time: a token may be renewed while this process runs.
             token = self._token_path.read_text().strip()
@@ -86,7 +99,7 @@ class DoorClient:
                 f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it at its start"
             ) from exc
         try:
-            return method(request, timeout=_ANSWER_SECONDS, metadata=(bearer(token),))
+            return method(request, timeout=timeout_seconds, metadata=(bearer(token),))
         except grpc.RpcError as exc:
             self._raise(exc)
 

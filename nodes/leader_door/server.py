@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn, TypeVar
 
 import grpc
@@ -28,9 +28,16 @@ Context = grpc.aio.ServicerContext[object, object]
 class LeaderDoor(services.LeaderServicer):
     """Added to the hub's server by `add_to`."""
 
-    def __init__(self, scheduler: Scheduler, authenticate: Callable[[str], NodeIdentity]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        authenticate: Callable[[str], NodeIdentity],
+        *,
+        prune: Callable[[], Awaitable[Mapping[str, int]]],
+    ) -> None:
         self._scheduler = scheduler
         self._authenticate = authenticate
+        self._prune = prune
 
     def add_to(self, server: grpc.aio.Server) -> None:
         services.add_LeaderServicer_to_server(self, server)
@@ -44,6 +51,10 @@ class LeaderDoor(services.LeaderServicer):
         await self._check(context)
         command_id = await self._answer(context, lambda: self._control(request))
         return pb.ControlReply(command_id=command_id, task_id=request.task_id)
+
+    async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
+        await self._check(context)
+        return pb.PruneReply(removed=await self._answer(context, self._prune))
 
     async def _submit(self, request: pb.SubmitRequest) -> str:
         try:

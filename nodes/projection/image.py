@@ -127,6 +127,12 @@ class Image:
         for key in [key for key, attempt in self.attempts.items() if key[0] not in self.tasks]:
             del self.attempts[key]
 
+    def forget_task(self, task_id: str) -> None:
+        """Its rows are removed."""
+        self.tasks.pop(task_id, None)
+        for key in [key for key in self.attempts if key[0] == task_id]:
+            del self.attempts[key]
+
     def open_commands_of(self, task_id: str, kind: str = "") -> list[Command]:
         return [
             command

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from nodes.core.secrets import REDACTED, hide, hide_in_argv, hide_in_command, is_secret_name
 from nodes.domain.events import Capabilities, Gap, GpuMetrics, Metrics
 from nodes.domain.states import NodeState, TaskState
 from nodes.models import Alert, Attempt, Command, Node, Task
@@ -192,8 +193,24 @@ def attempt_info(attempt: Attempt, task: Task) -> Message:
     }
 
 
+def without_secrets(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's request as it may be shown: command and environment without secrets."""
+    environment = spec.get("environment") or {}
+    shown = dict(spec)
+    if environment:
+        shown["environment"] = {
+            name: REDACTED if is_secret_name(name) else hide(value, environment) for name, value in environment.items()
+        }
+    if spec.get("argv"):
+        shown["argv"] = hide_in_argv(spec["argv"], environment)
+    if spec.get("shell_line"):
+        shown["shell_line"] = hide_in_command(spec["shell_line"], environment)
+    return shown
+
+
 def command_line(spec: Mapping[str, Any]) -> str:
     """What runs, in one line for a person."""
+    spec = without_secrets(spec)
     shown = spec.get("shell_line") or shlex.join(spec.get("argv") or ()) or spec.get("named_task") or ""
     return shown if len(shown) <= _COMMAND_SHOWN_CHARACTERS else shown[: _COMMAND_SHOWN_CHARACTERS - 1] + "…"
 
@@ -224,6 +241,8 @@ def command_info(command: Command) -> Message:
         "message": command.message,
         "ref": command.ref,
         "actor": command.actor,
+        "createdAt": milliseconds(command.created_at),
+        "changedAt": milliseconds(command.changed_at),
     }
 
 

@@ -207,7 +207,9 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
         unit.change(node, last_seen_at=unit.now)
     if node.state == state:
         return
-    unit.change(node, state=state, state_changed_at=unit.now)
+    # Suspect that turns offline has been out of sight all the time: what is known of it is no younger for that.
+    is_new = NodeState.ONLINE in (node.state, state) or node.state_changed_at is None
+    unit.change(node, state=state, state_changed_at=unit.now if is_new else node.state_changed_at)
     unit.publish_node(node)
     unit.wakes_scheduler = True
     for task_id, _ in sorted(unit.image.occupying[node.id]):

@@ -19,6 +19,7 @@ from nodes.wire.codec import spec_to_json
 
 _NAME_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 4_000
+_EVIDENCE_CHARACTERS = 64_000
 
 
 def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
@@ -226,7 +227,11 @@ def apply_stall(unit: Unit, node_id: str, alert: StallAlert) -> None:
                 node_id=node_id,
                 task_id=task.id,
                 evidence=[
-                    {"id": stored_text(e.id, 64), "kind": stored_text(e.kind, 64), "text": stored_text(e.text)}
+                    {
+                        "id": stored_text(e.id, 64),
+                        "kind": stored_text(e.kind, 64),
+                        "text": stored_text(e.text, _EVIDENCE_CHARACTERS),
+                    }
                     for e in alert.evidence
                 ],
             )

@@ -21,6 +21,8 @@ from nodes.runner.config import RunnerConfig
 from nodes.runner.environment import base_environment
 from nodes.runner.freezer import find_freezer_parent
 from nodes.runner.runner import Runner
+from nodes.stall.memory import RunMemory
+from nodes.stall.watch import StallWatch
 from nodes.uplink.config import UplinkConfig
 from nodes.uplink.uplink import Uplink
 
@@ -38,6 +40,7 @@ class Agent:
     runner: Runner
     uplink: Uplink
     collector: Collector
+    stall: StallWatch
     report: NodeReport
 
     def snapshot(self) -> Snapshot:
@@ -118,9 +121,17 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
             journal_id=lambda: journals[Lane.STATES].journal_id,
             logs_cursor=journals[Lane.LOGS].cursor,
             forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
+            on_running=lambda: agent.stall.wake(),  # noqa: PLW0108
         ),
         uplink=uplink,
         collector=Collector(sampler.sample, emit=uplink.send_update),
+        stall=StallWatch(
+            lambda: agent.runner.running(),  # noqa: PLW0108
+            emit=uplink.send_update,
+            memory=RunMemory(folder / "runs.json"),
+            succeeded=lambda task_id, attempt: agent.runner.succeeded(task_id, attempt),  # noqa: PLW0108
+            metrics=lambda: agent.collector.latest,
+        ),
         report=NodeReport(
             role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
         ),
@@ -144,7 +155,7 @@ async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
     # Before the uplink says what runs here: a task not yet found would count as lost.
     await agent.runner.prepare()
     guard = JournalGuard(agent.journals.values())
-    services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.runner)
+    services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.stall, agent.runner)
     try:
         code = await run_services([Reported(service) for service in services])
     finally:

@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from nodes.core.backoff import Backoff
+from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
+from nodes.domain.running import RunningTask
 from nodes.domain.states import Action, TaskState
 from nodes.runner.emit import Emit
 from nodes.runner.progress import Progress
@@ -52,6 +54,7 @@ class Attempt:
         self.key = attempt_key(start.task_id, start.attempt)
         spec = start.spec
         name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
+        name = hide_in_command(name, spec.environment)
         self._status = TaskStatus(
             task_id=start.task_id,
             attempt=start.attempt,
@@ -75,6 +78,9 @@ class Attempt:
         if link is not None:
             self._linked.set()
         self._record: Record | None = None
+        self._was_found = link is None
+        self._supervisor_pid = 0
+        self._stdin_inode = 0
         # The last state that was given to the journal; set before its commit, so never behind what stands there.
         self._told: TaskStatus | None = None
         self._trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
@@ -103,6 +109,24 @@ class Attempt:
         if status.state is TaskState.DISPATCHED:
             status = replace(status, state=TaskState.RUNNING)
         return replace(status, request=self.start)
+
+    def running(self) -> RunningTask | None:
+        """For whoever watches it; None unless it runs and the parent knows of it."""
+        if not self._status.state.is_live or not self.announced.is_set():
+            return None
+        self._supervisor_pid = self._supervisor_pid or self.folder.supervisor_pid()
+        return RunningTask(
+            task_id=self.start.task_id,
+            attempt=self.start.attempt,
+            spec=self.start.spec,
+            supervisor_pid=self._supervisor_pid,
+            started_at_ms=self._status.started_at_ms,
+            stdin_inode=self._stdin_inode,
+            is_paused=self._status.state is TaskState.PAUSED,
+            was_found=self._was_found,
+            output=self.folder.output,
+            last_lines=self._tail.last_lines,
+        )
 
     async def take_up(self) -> None:
         """One look at what an earlier agent left: the end, or a link and the state."""
@@ -221,6 +245,7 @@ class Attempt:
         if self.is_over:
             return
         self._trouble = str(message.get("trouble", ""))
+        self._stdin_inode = int(message.get("stdin_inode") or 0)  # A supervisor of an earlier version tells none.
         self._status = replace(
             self._status,
             state=_SHIM_STATES[message["state"]],

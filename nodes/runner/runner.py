@@ -12,6 +12,7 @@ from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import Payload, TaskStatus
+from nodes.domain.running import RunningTask
 from nodes.errors import AgentFlowError, StoreError
 from nodes.journal.errors import EntryTooLarge, JournalCorrupt
 from nodes.runner.command_desk import CommandDesk
@@ -41,11 +42,13 @@ class Runner:
         journal_id: Callable[[], str],
         logs_cursor: Callable[[str], int],
         forget_cursor: Callable[[str], Awaitable[object]],
+        on_running: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
         self._config = config
         self._emit_once = emit
         self._journal_id = journal_id
+        self._on_running = on_running
         self._clock = clock or SystemClock()
         # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
         self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
@@ -70,6 +73,13 @@ class Runner:
             self._commands.put_nowait((command, received_mono))
         except asyncio.QueueFull:
             logger.warning("too many commands at once, not taken", extra={"command_id": command.command_id})
+
+    def running(self) -> list[RunningTask]:
+        """The tasks that run here and that the parent knows of; `on_running` tells when there may be a new one."""
+        return self._tasks.running()
+
+    def succeeded(self, task_id: str, attempt: int) -> bool:
+        return self._tasks.succeeded(task_id, attempt)
 
     def snapshot_tasks(self) -> tuple[TaskStatus, ...]:
         return self._tasks.snapshot()
@@ -154,6 +164,8 @@ class Runner:
                 logger.warning("not journaled, next try in %.1f s: %s", delay, error)
                 await asyncio.sleep(delay)
             else:
+                if isinstance(payload, TaskStatus) and payload.state.is_live:
+                    self._on_running()
                 return
 
     def _spawn(self, work: Work, name: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 MAX_LINES = 500
 MAX_BYTES = 200 * 1024
 _READ_BYTES = MAX_BYTES
+_KEPT_LINES = 50
+_READ_AGAIN_BYTES = 1 << 20
 
 _STREAMS: Mapping[int, LogStream] = {
     frames.STDOUT: LogStream.STDOUT,
@@ -48,7 +51,25 @@ class OutputTail:
         self._emit = emit
         self._on_progress = on_progress
         self._next_line = 1
+        self._last: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._offset_found = offset
         self.offset = offset
+
+    def last_lines(self) -> list[str]:
+        """The newest lines; of a long output that an earlier agent handed over, only what came since."""
+        lines = list(self._last)
+        if len(lines) < _KEPT_LINES and 0 < self._offset_found <= _READ_AGAIN_BYTES:
+            lines = [*self._handed_over_before(), *lines][-_KEPT_LINES:]
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def _handed_over_before(self) -> list[bytes]:
+        try:
+            with self._path.open("rb") as file:
+                found, _ = frames.unpack(file.read(self._offset_found), max_frames=_READ_AGAIN_BYTES)
+        except (OSError, frames.BadFrame) as error:
+            logger.debug("earlier output cannot be read: %s", error, extra={"task_id": self._task_id})
+            return []
+        return [payload for kind, _, _, _, payload in found if kind != frames.PROGRESS]
 
     async def drain(self) -> bool:
         """Hands over what is there now; whether there was anything."""
@@ -57,6 +78,7 @@ class OutputTail:
             any_read = True
             lines, first_line, self.offset = taken
             if lines:
+                self._last.extend(line.text for line in lines[-_KEPT_LINES:])
                 batch = LogBatch(
                     task_id=self._task_id, attempt=self._attempt, first_line=first_line, lines=tuple(lines)
                 )

@@ -93,6 +93,11 @@ class TaskFolder:
         """Whether the very process that claimed the task lives."""
         return _lives(layout.read_record(str(self.path), layout.CLAIM))
 
+    def supervisor_pid(self) -> int:
+        """0 = nobody has claimed the task."""
+        claim = layout.read_record(str(self.path), layout.CLAIM) or {}
+        return int(str(claim.get("pid") or 0))
+
     def why_not_started(self) -> str:
         said = self.last_errors()
         return f"could not be started: {said}" if said else "the agent stopped before it had started the task"

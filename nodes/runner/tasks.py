@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
+from nodes.domain.running import RunningTask
+from nodes.domain.states import TaskState
 from nodes.runner.attempt import Attempt
 from nodes.runner.config import RunnerConfig
 from nodes.runner.emit import Emit
@@ -59,6 +61,14 @@ class Tasks:
         """Whole states, with the request, of every attempt whose end does not stand in today's journal."""
         states = (attempt.snapshot() for attempt in self._attempts.values())
         return tuple(status for status in states if status is not None)
+
+    def running(self) -> list[RunningTask]:
+        found = (attempt.running() for attempt in self._attempts.values())
+        return [task for task in found if task is not None]
+
+    def succeeded(self, task_id: str, number: int) -> bool:
+        attempt = self.get(task_id, number)
+        return attempt is not None and attempt.status.state is TaskState.SUCCEEDED
 
     async def start(self, start: StartTask, launch: Launch) -> Attempt:
         """The attempt, once its first state stands in the journal. Raises OSError when the node cannot even try."""

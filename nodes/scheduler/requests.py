@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
+from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import Command as WireCommand
 from nodes.domain.commands import ControlTask, StartTask, TaskSpec
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
@@ -60,7 +61,7 @@ def _default_name(spec: TaskSpec) -> str:
     if spec.named_task:
         return spec.named_task
     words = spec.shell_line or " ".join((posixpath.basename(spec.argv[0]) or spec.argv[0], *spec.argv[1:3]))
-    line = " ".join(words.split())
+    line = hide_in_command(" ".join(words.split()), spec.environment)
     return line if len(line) <= _NAME_SHOWN else line[: _NAME_SHOWN - 1] + "…"
 
 

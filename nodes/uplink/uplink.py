@@ -71,6 +71,7 @@ class Uplink:
         self._snapshot = snapshot
         self._on_command = on_command
         self._clock = clock or SystemClock()
+        self._given: Mapping[str, int] = {}  # Own journal's id → the highest number that a parent can have of it.
         self._instance_id = uuid.uuid4().hex
         self._target = config.target
         self._stop = asyncio.Event()
@@ -183,7 +184,15 @@ class Uplink:
         # The marks in Hello and the session's feeds are of one moment: what is appended from here on is told to both.
         conversation = Conversation(
             call,
-            ChildSession(node_id=self.node_id, hello=self._hello(), now_mono=self._clock.mono()),
+            ChildSession(
+                node_id=self.node_id,
+                hello=self._hello(),
+                now_mono=self._clock.mono(),
+                given={
+                    journal.journal_id: self._given.get(journal.journal_id, journal.opened_at_seq)
+                    for journal in self._journals.values()
+                },
+            ),
             journals=self._journals,
             reactions=Reactions(
                 on_epoch=self.node_file.raise_epoch,
@@ -204,6 +213,7 @@ class Uplink:
             ending = exc.ending
         finally:
             self._conversation = None
+            self._given = conversation.session.given
             self.dropped_ephemeral += conversation.session.dropped_ephemeral
             call.cancel()  # An abandoned call is never collected.
             await channel.close()

@@ -7,7 +7,7 @@ Order within a frame: states, ephemeral updates, logs. The session holds no jour
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nodes.domain.states import Lane
 from nodes.errors import ProtocolViolation, VersionMismatch
@@ -48,7 +48,18 @@ _FRAMING_BYTES = 6
 class ChildSession:
     """One stream's life; a new stream gets a new session."""
 
-    def __init__(self, *, node_id: str, hello: pb.Hello, now_mono: float, window: Window | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        hello: pb.Hello,
+        now_mono: float,
+        given: Mapping[str, int] | None = None,
+        window: Window | None = None,
+    ) -> None:
+        """`given`: own journal's id → the highest number that a parent can have: what stood in the file when it was
+        opened, or was sent since. Without it, the last number in Hello.
+        """
         self._node_id = node_id
         self._window = window or Window()
         self._heartbeat = Heartbeat(seconds=DEFAULT_HEARTBEAT_SECONDS, now_mono=now_mono, grace_seconds=_GRACE_SECONDS)
@@ -62,7 +73,8 @@ class ChildSession:
         self._lanes: dict[Lane, deque[Feed]] = {Lane.STATES: deque(), Lane.LOGS: deque()}
         for mark in hello.journals:
             self._add_feed(mark.journal_id, Lane(mark.lane), mark.seq)
-        self._own = {mark.journal_id for mark in hello.journals if mark.node_id == node_id}
+        heads = {mark.journal_id: mark.seq for mark in hello.journals if mark.node_id == node_id}
+        self._given = heads | {name: seq for name, seq in (given or {}).items() if name in heads}
         self._first = deque([pb.NodeUpdate(node_id=node_id, hello=hello)])
         self._snapshots: deque[pb.NodeUpdate] = deque()
         self._ephemeral: dict[str, pb.NodeUpdate] = {}
@@ -142,6 +154,11 @@ class ChildSession:
         return self.is_live and all(feed.is_drained for feed in self._feeds.values())
 
     @property
+    def given(self) -> Mapping[str, int]:
+        """As at the opening, with what was sent since."""
+        return {name: max(seq, self._feeds[name].sent_to) for name, seq in self._given.items()}
+
+    @property
     def rtt_seconds(self) -> float:
         """0 = not measured yet."""
         return self._heartbeat.rtt_seconds
@@ -197,7 +214,8 @@ class ChildSession:
         events: list[Event] = [Welcomed(welcome=welcome)]
         for mark in welcome.marks:
             feed = self._feed(mark.journal_id)
-            if mark.seq > feed.head and mark.journal_id in self._own:
+            # Not against the head: numbers given out since the opening may have caught up with the mark.
+            if mark.seq > self._given.get(mark.journal_id, mark.seq):
                 events.append(JournalBehind(journal_id=mark.journal_id, mark=mark.seq))
             feed.acked(mark.seq)
         return events

@@ -44,6 +44,7 @@ class Feed:
         self.lane = lane
         self.head = head
         self.read_to = 0
+        self.sent_to = 0  # The highest number that was sent in this session.
         self._queue: deque[Entry] = deque()  # Read ahead: one read's worth at most.
         self._sent: deque[Entry] = deque()  # Not acknowledged; bounded by the window.
         self._in_flight = in_flight
@@ -72,6 +73,7 @@ class Feed:
     def take(self) -> Entry:
         entry = self._queue.popleft()
         self._sent.append(entry)
+        self.sent_to = max(self.sent_to, entry.seq)
         self._in_flight.updates += 1
         self._in_flight.size_bytes += entry.size_bytes
         return entry

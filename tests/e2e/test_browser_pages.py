@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
-from tests.support.pages import log_texts, note_of, pill_of, press, row_of
+from tests.support.pages import log_texts, note_of, pill_of, press, row_of, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -89,16 +88,6 @@ def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) ->
     assert page.evaluate("window.wasFooled") is None
 
 
-def violations(page: Page) -> list[str]:
-    """What keeps people out, by axe's rules; each with the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {rule['nodes'][0]['html']} ({len(rule['nodes'])} of them) {rule['nodes'][0]['failureSummary']}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_overview_is_accessible(visitors: Visitors, hostile_task: str, locale: str, theme: str) -> None:
@@ -126,7 +115,8 @@ def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:
 
 # Texts that a person sees, without what is not the interface's own: what people, tasks, nodes and projects say.
 VISIBLE_WORDS = """() => {
-  const foreign = "#log, .cell-name, [data-field=name], [data-field=note], .mono, code, .project, .facts dd, script";
+  const fields = ["name", "note", "actor", "said"].map((name) => `[data-field=${name}]`);
+  const foreign = ["#log, .cell-name, .mono, code, .project, .facts dd, script", ...fields].join();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const words = [];
   while (walker.nextNode()) {

@@ -186,11 +186,11 @@ def test_one_node_and_one_task_and_neither(viewer: Program) -> None:
         assert error(viewer.get(path))[:2] == (404, "not-found")
 
 
-def test_an_environments_values_are_for_administrators(viewer: Program, admin: Program) -> None:
+def test_an_environments_values_are_for_administrators_and_secrets_for_nobody(viewer: Program, admin: Program) -> None:
     add_task(1)
 
     assert viewer.get("tasks/t1/").json()["spec"]["environment"] == {"API_KEY": "…"}
-    assert admin.get("tasks/t1/").json()["spec"]["environment"] == {"API_KEY": "canary"}
+    assert admin.get("tasks/t1/").json()["spec"]["environment"] == {"API_KEY": "[redacted]"}
 
 
 def test_a_log_is_read_to_its_end(viewer: Program) -> None:

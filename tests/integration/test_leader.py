@@ -282,3 +282,19 @@ def test_a_killed_leader_leaves_nothing_in_the_way(tmp_path: Path) -> None:
         urllib.request.urlopen(f"http://{leader.http}/", timeout=2)
     assert leader.process.stop() == 0
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_pruning_on_demand_is_done_by_the_leader_or_without_one(tmp_path: Path) -> None:
+    leader = RunningLeader(tmp_path).start()
+    asked = manage("prune", env=leader.env)
+    leader.process.stop()
+
+    alone = manage("prune", env=leader.env)
+    leader.process.start()
+    eventually_sync(lambda: leader.process.log().count("serves nodes") == 2, 30, "the Leader serves again")
+    elsewhere = {**leader.env, "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{free_port()}"}
+    with pytest.raises(AssertionError, match="AGENTFLOW_LEADER_GRPC"):
+        manage("prune", env=elsewhere)
+    leader.process.stop()
+
+    assert asked == alone == "Nothing is over its age or number.\n"

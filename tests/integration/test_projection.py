@@ -403,11 +403,13 @@ async def test_a_node_out_of_sight_shows_its_tasks_as_unknown(
     await master.tell(status(TaskState.RUNNING))
 
     await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    suspected = listener.messages("TASK_UPDATE")[-1]["task"]
     await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
 
     shown = listener.messages("TASK_UPDATE")[-1]["task"]
     assert (shown["state"], shown["nodeState"]) == ("running", "offline")
-    assert shown["unknownSince"]
+    # It went out of sight when it became suspect.
+    assert shown["unknownSince"] == suspected["unknownSince"] is not None
     assert listener.messages("ALERT")[-1]["kind"] == "node-offline"
     await master.arrive(status(TaskState.RUNNING))
     assert listener.messages("TASK_UPDATE")[-1]["task"]["unknownSince"] is None

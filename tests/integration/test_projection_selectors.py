@@ -117,6 +117,14 @@ async def test_a_log_is_paged_by_line_number(master: Voice) -> None:
         await read(lambda: selectors.task_log("nowhere"))
 
 
+async def test_entries_set_aside_are_counted(master: Voice) -> None:
+    await master.tell(TaskStatus(task_id="no good/", state=TaskState.RUNNING))
+
+    assert (await read(selectors.counts))["deadLetters"] == 1
+    assert await read(lambda: selectors.dead_letters(node="master-1")) == 1
+    assert await read(lambda: selectors.dead_letters(node="master-2")) == 0
+
+
 async def test_what_is_missing_is_told_and_stays_visible(master: Voice, listener: Recorder) -> None:
     """Lines that nobody has are holes between numbers; entries that the node dropped stand in the history."""
     line = (LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x"),)

@@ -12,15 +12,16 @@ import pytest
 from django.db import connection
 
 from nodes import selectors
-from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, TaskStatus
-from nodes.domain.states import LogLevel, LogStream, Role, TaskState
+from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, StallAlert, TaskStatus
+from nodes.domain.states import LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.errors import ConfigError, StoreError, WireError
-from nodes.models import Alert, Attempt, Event, FeedEntry, Node, NodeToken, Store
+from nodes.models import Alert, Attempt, Event, FeedEntry, Node, NodeToken, Store, Task
 from nodes.models import LogLine as LogRow
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
 from nodes.projection.retention import Retention, RetentionConfig
 from nodes.projection.revocations import Revocations
+from nodes.projection.wal_watch import WalWatch
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
@@ -56,7 +57,7 @@ async def test_the_feed_keeps_the_newest_and_says_what_is_gone(projection: Proje
     for number in range(10):
         await ended_task(master, f"t{number}", 1)
 
-    await Retention(projection, RetentionConfig(feed_entries=5)).prune()
+    await Retention(projection.write, RetentionConfig(feed_entries=5)).prune()
 
     assert await read(FeedEntry.objects.count) == 5
     floor = await read(lambda: Store.objects.get().feed_floor)
@@ -68,7 +69,7 @@ async def test_output_leaves_by_whole_attempts_oldest_first(projection: Projecti
     for task_id in ("t1", "t2", "t3"):
         await ended_task(master, task_id, 10)
 
-    await Retention(projection, RetentionConfig(log_lines=20)).prune()
+    await Retention(projection.write, RetentionConfig(log_lines=20)).prune()
 
     assert await read(lambda: sorted(set(LogRow.objects.values_list("task_id", flat=True)))) == ["t2", "t3"]
     assert await read(lambda: Attempt.objects.get(task="t1").is_log_pruned)
@@ -82,17 +83,46 @@ async def test_output_of_a_running_task_stays_however_old(projection: Projection
         lane="logs",
     )
 
-    await Retention(projection, RetentionConfig(log_age=timedelta(0))).prune()
+    await Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune()
 
     assert await read(lambda: list(LogRow.objects.values_list("task_id", flat=True))) == ["t2"]
 
 
-async def test_old_history_leaves(projection: Projection, master: Voice) -> None:
+async def test_old_history_leaves_and_what_still_moves_stays(projection: Projection, master: Voice) -> None:
     await ended_task(master, "t1", 1)
+    await master.tell(TaskStatus(task_id="t2", state=TaskState.RUNNING))
+    await master.tell(StallAlert(task_id="t2", verdict=TaskHealth.STALLED, reason="silent"))
+    await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
+    await projection.node_state("master-1", NodeState.ONLINE, link_rtt_ms=0)
 
-    await Retention(projection, RetentionConfig(history_age=timedelta(0))).prune()
+    removed = await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()
 
     assert not await read(Event.objects.exists)
+    assert await read(lambda: list(Task.objects.values_list("id", flat=True))) == ["t2"]
+    assert await read(lambda: list(Alert.objects.values_list("kind", flat=True))) == ["stalled"]
+    assert (removed["log lines"], removed["tasks"], removed["alerts"]) == (1, 1, 1)
+    assert not await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()
+    # The node may still speak of it: it begins anew, as one that nobody has heard of.
+    applied = await master.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING, attempt=2))
+    assert not applied.nacks
+
+
+async def test_states_pass_while_a_large_log_is_pruned(
+    projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch is a transaction of its own, and what waits is taken in between."""
+    monkeypatch.setattr("nodes.projection.retention._BATCH", 100)
+    for _ in range(20):
+        await ended_task(master, f"t{_}", 1000)
+    pruning = asyncio.create_task(Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune())
+
+    passed = 0
+    while not pruning.done():
+        await master.tell(TaskStatus(task_id=f"live-{passed}", state=TaskState.RUNNING))
+        passed += 1
+
+    assert (await pruning)["log lines"] == 20_000
+    assert passed > 50
 
 
 async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,3 +252,24 @@ async def test_a_restored_database_is_another_store(tmp_path: Path, listener: Re
 
     async with running_projection(tmp_path, listener):
         assert await store_id() != first
+
+
+async def test_a_reader_that_does_not_end_raises_an_alert_until_it_does(
+    projection: Projection, master: Voice, listener: Recorder
+) -> None:
+    database = Path(connection.settings_dict["NAME"])
+    watch = WalWatch(projection, database, limit_bytes=1 << 20, look_seconds=0.05)
+    running = asyncio.create_task(watch.run())
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM nodes_logline").fetchone()
+
+    for number in range(20):
+        await ended_task(master, f"t{number}", 1000)
+    await eventually(lambda: [alert["kind"] for alert in listener.messages("ALERT")] == ["wal-large"])
+    reader.close()
+    await read(lambda: connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+
+    await eventually(lambda: listener.messages("ALERT")[-1]["resolvedAt"])
+    watch.request_stop()
+    await running

@@ -314,3 +314,17 @@ async def test_a_task_that_kills_its_own_group_does_not_reach_its_shim(tmp_path:
         end = await node.end()
 
         assert (end.state, end.exit_code, end.message) == (TaskState.FAILED, -9, "ended by SIGKILL")
+
+
+async def test_secrets_never_reach_the_output_file(tmp_path: Path) -> None:
+    async with running(tmp_path) as harness:
+        line = (
+            "for c in c a n a r y - 5 f 3 a; do printf %s $c; sleep 0.25; done; echo; echo $DEPLOY_TOKEN; env | grep D"
+        )
+        harness.shell(line, environment={"DEPLOY_TOKEN": "canary-5f3a"})
+        await harness.end()
+        await eventually(lambda: len(harness.texts()) >= 3, message="the lines")
+        assert b"[redacted]" in harness.texts()
+        assert b"DEPLOY_TOKEN=[redacted]" in harness.texts()
+        (output,) = tmp_path.glob("tasks/*/output.bin")
+        assert b"5f3a" not in output.read_bytes()

@@ -48,7 +48,11 @@ def key(tmp_path: Path) -> ClusterKey:
 @pytest.fixture
 async def door(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
     server = grpc.aio.server()
-    LeaderDoor(scheduler, lambda token: verify_token(key.public_key, token, revoked=())).add_to(server)
+
+    async def prune() -> dict[str, int]:
+        return {"log lines": 3}
+
+    LeaderDoor(scheduler, lambda token: verify_token(key.public_key, token, revoked=()), prune=prune).add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"

@@ -74,7 +74,7 @@ class Visitors:
 
     def open(self, path: str = "/", *, role: str = "admin", expected: tuple[str, ...] = (), **options: Any) -> Page:
         """A page in a context of its own. `expected`: console errors that the test provokes."""
-        watched = self.context(expected=expected, storage_state=self._session(role), **options)
+        watched = self.context(expected=expected, storage_state=self.session(role), **options)
         return watched.open(self._fleet.url + path)
 
     def open_live(self, path: str = "/", **options: Any) -> Page:
@@ -98,7 +98,8 @@ class Visitors:
         faults = [fault for watched in contexts for fault in watched.faults]
         assert not faults, "\n".join(faults)
 
-    def _session(self, role: str) -> StorageState:
+    def session(self, role: str) -> StorageState:
+        """For a context of one's own: this role, logged in."""
         if role not in self._sessions:
             if role != "admin":
                 self._fleet.add_user(role, role)

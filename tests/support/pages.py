@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -40,6 +41,16 @@ def press(scope: Page | Locator, action: str) -> None:
 def expect_never_reloaded(page: Page) -> None:
     """Of a page that `Visitors.open_live` opened."""
     assert page.evaluate("window.wasNeverReloaded") is True
+
+
+def violations(page: Page) -> list[str]:
+    """What keeps people out, by axe's rules; each with the first element that breaks it."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {rule['nodes'][0]['html']} ({len(rule['nodes'])} of them) {rule['nodes'][0]['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
 
 
 def line_count(page: Page) -> int:

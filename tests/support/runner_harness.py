@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,7 @@ async def running(
     journal: MemoryJournal | None = None,
     signals_only: bool = False,
     end_left_tasks: bool = True,
+    on_running: Callable[[], None] = lambda: None,
     **config: Any,
 ) -> AsyncIterator[RunnerHarness]:
     """A runner on `folder`; leaving stops it, and by default what it runs."""
@@ -137,6 +138,7 @@ async def running(
         journal_id=lambda: journal.journal_id,
         logs_cursor=journal.cursor,
         forget_cursor=journal.forget,
+        on_running=on_running,
     )
     await runner.prepare()
     running_task = asyncio.create_task(runner.run())

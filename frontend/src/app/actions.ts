@@ -1,6 +1,7 @@
 /** Sends what a person asks for and shows what becomes of it. */
 
 import type { Action, ClientMessage, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
+import { reasonOf } from "../tables/command-view";
 import type { Page } from "./page";
 import { type Outcome, Requests } from "./requests";
 import type { ToastContent, Toasts } from "./toasts";
@@ -8,22 +9,31 @@ import type { ToastContent, Toasts } from "./toasts";
 export class Actions {
   readonly #page: Page;
   readonly #toasts: Toasts;
-  readonly #requests = new Requests();
+  readonly #requests: Requests;
 
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    page.live.on("ACCEPTED", (message) => this.#requests.accepted(message));
+    this.#requests = new Requests((code, message) => reasonOf(code, message, page.settings.words));
+    page.live.on("ACCEPTED", (message) => {
+      page.fleet.answer(message.ref, message.command === "" ? null : { state: "pending", id: message.command });
+      this.#requests.accepted(message);
+    });
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
-      const isMine = message.ref !== undefined && this.#requests.refused(message.ref, message.message);
+      const isMine = message.ref !== undefined && this.#refuse(message.ref, message.code, message.message);
       if (!isMine) console.warn("the server refused a message:", message.code, message.message);
     });
   }
 
   control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}): void {
     const title = `${this.#page.settings.words.actions[action].label} · ${task.name}`;
-    const ref = this.#requests.note(this.#narrator(title, this.#page.taskUrl(task.id)));
+    const narrate = this.#narrator(title, this.#page.taskUrl(task.id));
+    const ref = this.#requests.note((outcome) => {
+      narrate(outcome);
+      if (outcome.kind === "no-answer") this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
+    });
+    this.#page.fleet.ask(ref, task.id, action, this.#page.now());
     this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
   }
 
@@ -33,7 +43,12 @@ export class Actions {
   }
 
   #send(message: ClientMessage & { ref: string }): void {
-    if (!this.#page.live.send(message)) this.#requests.refused(message.ref, this.#page.texts.say("toast.notSent"));
+    if (!this.#page.live.send(message)) this.#refuse(message.ref, "", this.#page.texts.say("toast.notSent"));
+  }
+
+  #refuse(ref: string, code: string, message: string): boolean {
+    this.#page.fleet.answer(ref, { state: "refused", code, message, changedAt: this.#page.now() });
+    return this.#requests.refused(ref, reasonOf(code, message, this.#page.settings.words));
   }
 
   #narrator(title: string, href: string): (outcome: Outcome) => void {

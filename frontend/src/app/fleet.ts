@@ -4,7 +4,8 @@
  * Applying a message twice changes nothing. Listeners hear of one thing at a time, or that a whole kind is new.
  */
 
-import type { AlertInfo, MessageOf, NodeStatus, TaskInfo } from "../live/messages";
+import type { Action, AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../live/messages";
+import { Commands, type ShownCommand } from "./commands";
 import type { PageData } from "./settings";
 
 export type Kind = "nodes" | "tasks" | "alerts";
@@ -19,6 +20,8 @@ export interface Figures {
   nodes: number;
   online: number;
   running: number;
+  /** Would be running, but their node is out of sight. */
+  unknown: number;
   queued: number;
   waiting: number;
   alerts: number;
@@ -31,6 +34,8 @@ export class Fleet {
   readonly nodes = new Map<string, NodeStatus>();
   readonly tasks = new Map<string, TaskInfo>();
   readonly alerts = new Map<string, AlertInfo>();
+  /** Part of their tasks: whoever listens to tasks hears of them. */
+  readonly commands = new Commands();
   readonly #changed: Record<Kind, Set<Listener>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
   readonly #replaced: Record<Kind, Set<() => void>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
 
@@ -50,6 +55,7 @@ export class Fleet {
   replace(data: PageData): void {
     if (data.nodes) fill(this.nodes, data.nodes);
     if (data.tasks) fill(this.tasks, data.tasks);
+    if (data.commands) this.commands.replace(data.commands);
     if (data.alerts) {
       const open = data.alerts.filter((alert) => alert.resolvedAt === null);
       fill(this.alerts, open);
@@ -81,6 +87,28 @@ export class Fleet {
     this.#tell("tasks", task.id);
   }
 
+  applyCommand(command: CommandInfo): void {
+    this.commands.apply(command);
+    if (command.task) this.tellTask(command.task);
+  }
+
+  /** The reader pressed a button. */
+  ask(ref: string, task: string, kind: Action, nowMs: number): void {
+    this.commands.ask(ref, task, kind, nowMs);
+    this.tellTask(task);
+  }
+
+  /** What became of that before it was a command; null = it never becomes one. */
+  answer(ref: string, change: (Pick<ShownCommand, "state"> & Partial<ShownCommand>) | null): void {
+    const task = change === null ? this.commands.forget(ref) : this.commands.answer(ref, change);
+    if (task !== "") this.tellTask(task);
+  }
+
+  /** Has a task drawn again, for what is told of it has become old. */
+  tellTask(task: string): void {
+    this.#tell("tasks", task);
+  }
+
   applyAlert(alert: AlertInfo): void {
     if (alert.resolvedAt === null) this.alerts.set(alert.id, alert);
     else this.alerts.delete(alert.id);
@@ -101,6 +129,7 @@ export class Fleet {
       nodes: this.nodes.size,
       online: 0,
       running: 0,
+      unknown: 0,
       queued: 0,
       waiting: 0,
       alerts: this.alerts.size,
@@ -121,8 +150,9 @@ export class Fleet {
     if (measured > 0) figures.cpu = sum / measured;
     for (const task of this.tasks.values()) {
       if (task.state === "pending") figures.queued += 1;
+      else if (task.unknownSince !== null) figures.unknown += 1;
       else if (OCCUPYING.has(task.state)) figures.running += 1;
-      if (task.state === "running" && task.health === "waiting") figures.waiting += 1;
+      if (task.state === "running" && task.unknownSince === null && task.health === "waiting") figures.waiting += 1;
     }
     for (const alert of this.alerts.values()) if (alert.level === "error") figures.errors += 1;
     return figures;

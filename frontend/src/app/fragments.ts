@@ -3,13 +3,18 @@
 import htmx from "htmx.org";
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import type { Page } from "./page";
+import type { Toasts } from "./toasts";
 import { drawTimes } from "./ticker";
 
 interface TrustedTypesWindow {
   trustedTypes?: { createPolicy(name: string, rules: { createHTML: (text: string) => string; createScript: () => string }): object };
 }
 
-export function wireFragments(page: Page, afterSwap: () => void): void {
+interface RequestEnd {
+  ctx?: { response?: { status?: number } };
+}
+
+export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void): void {
   // Fragments may bring markup but never a script.
   const policy = (window as TrustedTypesWindow).trustedTypes?.createPolicy("htmx", {
     createHTML: (text) => text,
@@ -20,6 +25,17 @@ export function wireFragments(page: Page, afterSwap: () => void): void {
       init: (api: { initSecurity(policy: object): void }) => api.initSecurity(policy),
     } as unknown as Parameters<typeof htmx.registerExtension>[1]);
   }
+  const failed = (): void => {
+    const { texts } = page;
+    toasts.show({ tone: "warn", title: texts.say("fragment.title"), text: texts.say("fragment.unavailable"), lifeSeconds: 20 });
+  };
+  document.addEventListener("htmx:response:error", failed);
+  document.addEventListener("htmx:error", failed);
+  document.addEventListener("htmx:before:swap", (event) => {
+    // A page about an error is no part of this one: what is shown stays.
+    const status = (event as CustomEvent<RequestEnd>).detail.ctx?.response?.status ?? 200;
+    if (status >= 400) event.preventDefault();
+  });
   document.addEventListener("htmx:after:swap", () => {
     takeListData(page);
     drawTimes(document, page);

@@ -1,11 +1,19 @@
 /** The page's side of the bridge to the topology island. */
 
-import type { Bridge, IslandNode } from "../bridge";
+import type { Bridge, IslandNode, PageSight } from "../bridge";
 import type { NodeStatus } from "../live/messages";
+import { freshness, hop } from "./freshness";
 import type { Page } from "./page";
+import { pushLatency } from "./pill";
 
 export function openBridge(page: Page, select: (id: string) => void): void {
-  const { texts, fleet, settings } = page;
+  const { texts, fleet, settings, sight } = page;
+  let present = pageSight(page);
+  const sightListeners = new Set<() => void>();
+  sight.onChange(() => {
+    present = pageSight(page);
+    for (const listener of sightListeners) listener();
+  });
   const bridge: Bridge = {
     say: (key, values) => texts.say(key, values),
     count: (key, count) => texts.count(key, count),
@@ -21,11 +29,23 @@ export function openBridge(page: Page, select: (id: string) => void): void {
         listener(id, node && islandNode(node));
       }),
     onReplace: (listener) => fleet.onReplace("nodes", listener),
+    sight: () => present,
+    onSight: (listener) => {
+      sightListeners.add(listener);
+      return () => sightListeners.delete(listener);
+    },
+    freshness: (node) => freshness(node, (id) => fleet.nodes.get(id), sight.oldSince, texts, page.now()),
+    hop: (node) => hop(node, sight.oldSince, texts),
     select,
     href: page.nodeUrl,
     open: (id) => location.assign(page.nodeUrl(id)),
   };
   window.agentflow = bridge;
+}
+
+function pageSight(page: Page): PageSight {
+  const { oldSince, pushMs } = page.sight;
+  return { oldSince, push: pushMs === null ? "" : pushLatency(pushMs) };
 }
 
 function islandNode(node: NodeStatus): IslandNode {
@@ -40,6 +60,7 @@ function islandNode(node: NodeStatus): IslandNode {
     memory: node.memory?.percent ?? null,
     running: node.running,
     slots: node.slots,
-    rttMs: node.link.rttMs,
+    lastSeenAt: node.lastSeenAt,
+    link: node.link,
   };
 }

@@ -8,18 +8,22 @@ import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
 import { Actions } from "./actions";
 import { openDialog, wireAnswerForm, wireDialogs, wireTaskButtons } from "./dialogs";
+import { wireCommands } from "./command-rows";
 import { Fleet } from "./fleet";
 import { wireFragments } from "./fragments";
 import { openBridge } from "./island";
 import { NewTaskDialog } from "./new-task";
+import { wireNodeGaps } from "./node-gaps";
 import type { Page } from "./page";
 import { wirePill } from "./pill";
 import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
+import { Sight } from "./sight";
 import { wireTables } from "./tables";
 import { wireTheme } from "./theme";
 import { startTicker } from "./ticker";
 import { wireTiles } from "./tiles";
 import { Toasts } from "./toasts";
+import { wireTrouble } from "./trouble";
 import { Texts } from "./words";
 
 const ALERT_LIFE_SECONDS = 12;
@@ -27,6 +31,7 @@ const ALERT_LIFE_SECONDS = 12;
 function openPage(settings: Settings, data: PageData): Page {
   const loadedAt = Date.now();
   const serverAhead = Number(metaContent("server-now")) - loadedAt;
+  const now = (): number => Date.now() + serverAhead;
   const topics = (document.body.dataset.topics ?? "").split(" ").filter(Boolean);
   const start = startCursor(data);
   const live = new LiveClient({
@@ -35,6 +40,8 @@ function openPage(settings: Settings, data: PageData): Page {
     // The DOM's handler types name their `this`, which nobody here uses.
     openSocket: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
     ticket: ticketSource({ initial: metaContent("live-ticket"), url: settings.urls.ticket, loadedAt }),
+    // Times in messages are the server's.
+    now,
     // A hidden page gets no animation frames, but must go on acknowledging.
     schedule: (flush) => (document.hidden ? setTimeout(flush, 250) : requestAnimationFrame(flush)),
   });
@@ -43,7 +50,8 @@ function openPage(settings: Settings, data: PageData): Page {
     texts: new Texts(document.documentElement.lang, settings.strings),
     live,
     fleet: new Fleet(data),
-      now: () => Date.now() + serverAhead,
+    sight: new Sight(live),
+    now,
     taskUrl: (id) => settings.urls.task.replace("TASK", encodeURIComponent(id)),
     nodeUrl: (id) => settings.urls.node.replace("NODE", encodeURIComponent(id)),
   };
@@ -56,6 +64,7 @@ function feedFleet(page: Page, toasts: Toasts): void {
   live.on("NODE_STATUS", (message) => fleet.applyNode(message.node));
   live.on("METRICS", (message) => fleet.applyMetrics(message));
   live.on("TASK_UPDATE", (message) => fleet.applyTask(message.task));
+  live.on("COMMAND", (message) => fleet.applyCommand(message.command));
   live.on("ALERT", (message) => {
     fleet.applyAlert(message);
     const isOpen = message.resolvedAt === null;
@@ -92,11 +101,15 @@ function main(): void {
   const actions = new Actions(page, toasts);
   feedFleet(page, toasts);
   const redrawTables = wireTables(page);
+  wireCommands(page);
+  wireNodeGaps(page);
   wireTiles(page);
   wirePill(page);
+  wireTrouble(page);
+  page.sight.onChange(redrawTables);
   wireTheme();
-  wireFragments(page, redrawTables);
-  const logs = LogPanel.wire(page, data.logs ?? []);
+  wireFragments(page, toasts, redrawTables);
+  const logs = LogPanel.wire(page, data.logs ?? [], data.gaps ?? []);
 
   const palette = Palette.wire(page);
   const newTask = NewTaskDialog.wire(page, actions);

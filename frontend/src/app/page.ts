@@ -3,6 +3,7 @@
 import type { LiveClient } from "../live/client";
 import type { Fleet } from "./fleet";
 import type { Settings } from "./settings";
+import type { Sight } from "./sight";
 import type { Texts } from "./words";
 
 export interface Page {
@@ -10,6 +11,8 @@ export interface Page {
   texts: Texts;
   live: LiveClient;
   fleet: Fleet;
+  /** Whether this page is current. */
+  sight: Sight;
   /** The server's clock, as far as this page knows it. */
   now: () => number;
   taskUrl: (id: string) => string;

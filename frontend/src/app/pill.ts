@@ -1,12 +1,12 @@
 /** The words about the link: live with its latency, on its way, waiting, or silent since when. Never hides that data is old. */
 
-import type { LinkStatus } from "../live/link";
+import { type LinkStatus, oldSince } from "../live/link";
 import { setAttribute, setHidden, setText } from "../tables/cells";
 import { element, type Page } from "./page";
 import type { Texts } from "./words";
 
 export interface PillView {
-  state: "live" | "connecting" | "waiting" | "silent" | "closed";
+  state: LinkStatus["kind"];
   text: string;
   /** Where a click helps: the login page. */
   needsLogin: boolean;
@@ -24,6 +24,8 @@ export function pillView(status: LinkStatus, texts: Texts, nowMs: number): PillV
       const seconds = Math.max(1, Math.ceil((status.retryAt - nowMs) / 1000));
       return { state: "waiting", text: texts.say("link.waiting", { seconds }), needsLogin: false };
     }
+    case "behind":
+      return { state: "behind", text: texts.say("link.behind", { time: texts.clock(status.since, nowMs) }), needsLogin: false };
     case "silent":
       return { state: "silent", text: texts.say("link.silent", { time: texts.clock(status.since, nowMs) }), needsLogin: false };
     case "closed":
@@ -31,7 +33,7 @@ export function pillView(status: LinkStatus, texts: Texts, nowMs: number): PillV
   }
 }
 
-function pushLatency(ms: number): string {
+export function pushLatency(ms: number): string {
   return ms < 1 ? "< 1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
@@ -41,14 +43,17 @@ export function wirePill(page: Page): void {
   let countdown: ReturnType<typeof setInterval> | undefined;
   const draw = (): void => {
     const { status } = page.live;
-    const view = pillView(status, page.texts, Date.now());
+    const view = pillView(status, page.texts, page.now());
+    const since = oldSince(status);
     setAttribute(pill, "data-state", view.state);
     setText(pill.querySelector("span"), view.text);
     pill.classList.toggle("is-link", view.needsLogin);
-    document.body.toggleAttribute("data-stale", view.state !== "live" && view.state !== "connecting");
+    document.body.toggleAttribute("data-stale", since !== null);
     const notice = element("link-notice");
-    setHidden(notice, view.state !== "waiting" && view.state !== "silent" && view.state !== "closed");
-    setText(notice?.querySelector("span") ?? null, view.state === "closed" ? view.text : page.texts.say("link.lost"));
+    setHidden(notice, since === null);
+    const time = page.texts.clock(since ?? 0, page.now());
+    const key = status.kind === "behind" ? "link.noticeBehind" : status.kind === "closed" ? "link.noticeClosed" : "link.noticeLost";
+    setText(notice?.querySelector("span") ?? null, page.texts.say(key, { time, state: view.text }));
   };
   page.live.onStatus((status) => {
     clearInterval(countdown);

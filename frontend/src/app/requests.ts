@@ -17,6 +17,8 @@ export type Outcome =
 export type Request = ControlRequest | RunRequest;
 
 interface Pending {
+  /** The command itself has been heard of: the Leader's answer, which may come later, is no news any more. */
+  isCommand: boolean;
   show: (outcome: Outcome) => void;
   timer: ReturnType<typeof setTimeout>;
 }
@@ -25,9 +27,11 @@ const ANSWER_WITHIN_MS = 60_000;
 
 export class Requests {
   readonly #pending = new Map<string, Pending>();
+  readonly #reasonOf: (code: string, message: string) => string;
   readonly #newRef: () => string;
 
-  constructor(newRef: () => string = randomRef) {
+  constructor(reasonOf: (code: string, message: string) => string, newRef: () => string = randomRef) {
+    this.#reasonOf = reasonOf;
     this.#newRef = newRef;
   }
 
@@ -35,14 +39,14 @@ export class Requests {
   note(show: (outcome: Outcome) => void): string {
     const ref = this.#newRef();
     const timer = setTimeout(() => this.#settle(ref, { kind: "no-answer" }), ANSWER_WITHIN_MS);
-    this.#pending.set(ref, { show, timer });
+    this.#pending.set(ref, { show, timer, isCommand: false });
     show({ kind: "asked" });
     return ref;
   }
 
   accepted(message: MessageOf<"ACCEPTED">): void {
     if (message.command === "") this.#settle(message.ref, { kind: "done", task: message.task });
-    else this.#pending.get(message.ref)?.show({ kind: "progress", state: "pending" });
+    else this.#progress(message.ref, "pending", (pending) => !pending.isCommand);
   }
 
   commandChanged(command: CommandInfo): void {
@@ -50,19 +54,26 @@ export class Requests {
       case "pending":
       case "sent":
       case "acked":
-        this.#pending.get(command.ref)?.show({ kind: "progress", state: command.state });
+        this.#progress(command.ref, command.state, () => true);
         break;
       case "succeeded":
         this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
         break;
       default:
-        this.#settle(command.ref, { kind: "failed", state: command.state, reason: command.message || command.code });
+        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message) });
     }
   }
 
   /** False when the `ref` is not one of ours, or is settled. */
   refused(ref: string, reason: string): boolean {
     return this.#settle(ref, { kind: "failed", state: "refused", reason });
+  }
+
+  #progress(ref: string, state: CommandInfo["state"], isNews: (pending: Pending) => boolean): void {
+    const pending = this.#pending.get(ref);
+    if (!pending || !isNews(pending)) return;
+    pending.isCommand = true;
+    pending.show({ kind: "progress", state });
   }
 
   #settle(ref: string, outcome: Outcome): boolean {

@@ -1,6 +1,8 @@
 /** What the server put into the page for its script: words in the reader's language, addresses, the state it rendered. */
 
-import type { Action, CommandState, Cursor, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
+import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
+
+import type { ShownState } from "./commands";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";
 
@@ -18,7 +20,15 @@ export interface Words {
   unknown: Look;
   nodeRoles: Record<NodeRole, Look>;
   actions: Record<Action, Look>;
-  commandStates: Record<CommandState, string>;
+  /** The one command that no person's button gives. */
+  start: string;
+  commandStates: Record<ShownState, string>;
+  /** Why a command failed or was refused, by its code; a code that is not here says so in the message. */
+  reasons: Record<string, string>;
+  /** Why entries of a node are missing, by the reason's word. */
+  gapReasons: Record<string, string>;
+  /** Why the Leader cannot store anything. */
+  storeReasons: Record<string, string>;
   /** In which states an action is offered. */
   offered: Record<Action, TaskState[]>;
 }
@@ -40,7 +50,11 @@ export interface Settings {
 }
 
 /** The state that the server rendered, in the words of a SNAPSHOT. */
-export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "logs">> & Partial<Cursor>;
+export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs">> &
+  Partial<Cursor> & {
+    /** What is missing in what the server rendered. */
+    gaps?: Gap[];
+  };
 
 export function readJson<T>(id: string, fallback: T): T {
   const text = document.getElementById(id)?.textContent;

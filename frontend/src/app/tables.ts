@@ -7,6 +7,7 @@ import { LiveRows } from "../tables/live-rows";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
 import { isFinal, type Kind } from "./fleet";
+import { wireHops } from "./hops";
 import { element, type Page } from "./page";
 
 const MAX_ROWS = 50;
@@ -14,7 +15,7 @@ const MAX_ROWS = 50;
 /** Returns what draws all rows again, for when htmx has brought others. */
 export function wireTables(page: Page): () => void {
   const tables = [wireTasks(page), wireNodes(page), wireAlerts(page)];
-  wireHeads(page);
+  tables.push(...wireHeads(page));
   return () => {
     for (const redraw of tables) redraw();
   };
@@ -84,7 +85,8 @@ function wireAlerts(page: Page): () => void {
 }
 
 /** The heads of a task's and of a node's own page. */
-function wireHeads(page: Page): void {
+function wireHeads(page: Page): (() => void)[] {
+  const heads: (() => void)[] = [];
   const taskHead = element("task-head");
   if (taskHead) {
     const form = element("answer-form");
@@ -97,6 +99,7 @@ function wireHeads(page: Page): void {
     page.fleet.onChange("tasks", (id) => id === taskHead.dataset.task && draw());
     page.fleet.onReplace("tasks", draw);
     draw();
+    heads.push(draw);
   }
   const nodeHead = element("node-head");
   if (nodeHead) {
@@ -110,7 +113,10 @@ function wireHeads(page: Page): void {
     page.fleet.onChange("nodes", (id) => id === nodeHead.dataset.node && draw());
     page.fleet.onReplace("nodes", draw);
     draw();
+    heads.push(draw);
+    wireHops(page, () => nodeHead.dataset.node ?? "");
   }
+  return heads;
 }
 
 function drawSpark(sparks: Map<Element, Spark>, row: HTMLElement, node: NodeStatus, page: Page): void {

@@ -33,7 +33,8 @@ function drawTiles(page: Page): void {
   const figures = page.fleet.figures();
   tile("nodes", String(figures.online), `/ ${texts.number(figures.nodes)}`, figures.online < figures.nodes ? "warn" : "");
   const waiting = figures.waiting > 0 ? ` · ${texts.say("tasks.waiting", { count: figures.waiting })}` : "";
-  tile("tasks", texts.number(figures.running), texts.say("tasks.queued", { count: figures.queued }) + waiting, "");
+  const unknown = figures.unknown > 0 ? ` · ${texts.say("tasks.unknown", { count: figures.unknown })}` : "";
+  tile("tasks", texts.number(figures.running), texts.say("tasks.queued", { count: figures.queued }) + waiting + unknown, figures.unknown > 0 ? "warn" : "");
   const severity = figures.errors > 0 ? texts.say("alerts.errors", { count: figures.errors }) : "";
   tile("alerts", texts.number(figures.alerts), figures.alerts === 0 ? texts.say("alerts.none") : severity, figures.alerts > 0 ? "bad" : "");
   const peak = figures.busiest ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node }) : "";

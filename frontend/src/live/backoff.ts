@@ -1,10 +1,10 @@
-/** Waits between tries: doubling, capped, half of it random so that a thousand pages do not come back in one second. */
+/** Waits between tries: doubling up to a cap, half of each random, so that all pages of a Leader that restarts do not come at once. */
 
-const FIRST_MS = 500;
-const CAP_MS = 30_000;
+const FIRST_MS = 1000;
+const CAP_MS = 16_000;
 
 export class Backoff {
-  #tries = 0;
+  #ceiling = FIRST_MS;
   readonly #random: () => number;
 
   constructor(random: () => number = Math.random) {
@@ -12,12 +12,12 @@ export class Backoff {
   }
 
   nextDelayMs(): number {
-    const ceiling = Math.min(CAP_MS, FIRST_MS * 2 ** this.#tries);
-    if (ceiling < CAP_MS) this.#tries += 1;
+    const ceiling = this.#ceiling;
+    this.#ceiling = Math.min(CAP_MS, ceiling * 2);
     return Math.round(ceiling / 2 + (ceiling / 2) * this.#random());
   }
 
   reset(): void {
-    this.#tries = 0;
+    this.#ceiling = FIRST_MS;
   }
 }

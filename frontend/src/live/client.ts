@@ -7,7 +7,7 @@
 
 import { Acknowledger } from "./acknowledger";
 import { Backoff } from "./backoff";
-import { FeedPosition } from "./cursor";
+import { compareSeq, FeedPosition } from "./cursor";
 import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "./link";
 import {
   type ClientMessage,
@@ -28,6 +28,10 @@ const SILENT_CLOSE = 4000;
 const WATCH_INTERVAL_MS = 1000;
 const LATENCY_INTERVAL_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
+/** A message that was so long on its way, or waits so long to be applied, means that the page may be behind. */
+const BEHIND_MS = 3000;
+/** How long the answer to the question whether it is may take. */
+const PROBE_MS = 1000;
 /** What AUTH alone subscribes to. */
 const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
 
@@ -40,8 +44,15 @@ export class LiveClient {
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
   #socket: Socket | null = null;
-  #status: LinkStatus = { kind: "connecting" };
+  #status: LinkStatus = { kind: "connecting", since: null };
+  /** From when on something may be missing here; null = nothing is. */
+  #missedSince: number | null = null;
+  /** A message came late: since when the page may be behind, until a PONG says that it has everything. */
+  #lateSince: number | null = null;
+  /** Where the server's feed stood when this link was opened: only beyond that has the page caught up. */
+  #goal: Cursor | null = null;
   #queue: ServerMessage[] = [];
+  #queuedAt = 0;
   #isFlushScheduled = false;
   #heartbeatMs = 30_000;
   #openedAt = 0;
@@ -93,6 +104,8 @@ export class LiveClient {
     this.#attempt += 1;
     const socket = this.#socket;
     this.#socket = null;
+    this.#openedAt = 0;
+    this.#missedSince ??= this.#options.now();
     this.#stopTimers();
     socket?.close(1000);
   }
@@ -113,17 +126,18 @@ export class LiveClient {
     this.#queue = [];
     for (const message of queue) this.#apply(message);
     this.#acks.applied(this.#position.cursor);
+    this.#judge();
   }
 
   /** False when there is no authenticated link: nothing was sent and nothing will be. */
   send(message: ClientMessage): boolean {
-    if (this.#status.kind !== "live" && this.#status.kind !== "silent") return false;
+    if (this.#openedAt === 0) return false;
     return this.#transmit(message);
   }
 
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt;
-    this.#setStatus({ kind: "connecting" });
+    this.#setStatus({ kind: "connecting", since: this.#missedSince });
     let token: string;
     try {
       token = await this.#options.ticket(this.#needsFreshTicket);
@@ -131,7 +145,7 @@ export class LiveClient {
       if (attempt !== this.#attempt) return;
       const reason = error instanceof TicketError ? error.reason : "network";
       if (reason === "network") this.#retryLater();
-      else this.#setStatus({ kind: "closed", reason });
+      else this.#close(reason);
       return;
     }
     if (attempt !== this.#attempt) return;
@@ -148,11 +162,12 @@ export class LiveClient {
 
   #receive(text: string): void {
     this.#heardAt = this.#options.now();
-    if (this.#status.kind === "silent") this.#setStatus({ kind: "live", pushMs: this.#pushMs });
+    if (this.#queue.length === 0) this.#queuedAt = this.#heardAt;
     for (const message of parseFrame(text)) {
       if (message.type === "AUTH_OK") this.#authenticated(message);
       else this.#queue.push(message);
     }
+    if (this.#status.kind === "silent") this.#judge();
     if (this.#queue.length === 0 || this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     this.#options.schedule(() => this.flush());
@@ -161,6 +176,7 @@ export class LiveClient {
   #authenticated(message: MessageOf<"AUTH_OK">): void {
     this.#openedAt = this.#options.now();
     this.#heartbeatMs = message.heartbeatSeconds * 1000;
+    this.#goal = { store: message.store, seq: message.seq };
     this.#needsFreshTicket = this.#wasRefusedOnce = false;
     const { topics } = this.#options;
     const unwanted = DEFAULT_TOPICS.filter((topic) => !topics.includes(topic));
@@ -171,18 +187,28 @@ export class LiveClient {
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#deliver(message);
-    this.#setStatus({ kind: "live", pushMs: this.#pushMs });
+    this.#judge();
   }
 
   #apply(message: ServerMessage): void {
     if (message.type === "SNAPSHOT") {
       this.#position.reset(message);
+      this.#missedSince = this.#lateSince = null;
     } else if (message.type === "PONG") {
       this.#pong(message);
     } else if ("seq" in message && message.store !== undefined && message.seq !== undefined) {
       if (!this.#position.accept({ store: message.store, seq: message.seq })) return;
+      if ("at" in message) this.#weigh(message.at);
     }
     this.#deliver(message);
+  }
+
+  /** How long a message was on its way. Only asks: the clocks may differ, and a PONG alone says that nothing is under way. */
+  #weigh(at: number | undefined): void {
+    if (at === undefined || this.#missedSince !== null || this.#lateSince !== null) return;
+    if (this.#options.now() - at < BEHIND_MS) return;
+    this.#lateSince = at;
+    this.#ping();
   }
 
   #pong(message: MessageOf<"PONG">): void {
@@ -190,7 +216,20 @@ export class LiveClient {
       this.#position.advance({ store: message.store, seq: message.seq });
     }
     this.#pushMs = message.pushMs ?? this.#pushMs;
-    if (this.#status.kind === "live") this.#setStatus({ kind: "live", pushMs: this.#pushMs });
+    this.#lateSince = null;
+    const { cursor } = this.#position;
+    if (cursor !== null && cursor.store === this.#goal?.store && compareSeq(cursor.seq, this.#goal.seq) >= 0) this.#missedSince = null;
+  }
+
+  /** Says how well the open link serves: live, behind since when, or silent since when. */
+  #judge(): void {
+    if (this.#openedAt === 0) return;
+    const now = this.#options.now();
+    if (now - this.#heardAt > 1.5 * this.#heartbeatMs) return this.#setStatus({ kind: "silent", since: this.#heardAt });
+    const isUnanswered = this.#lateSince !== null && now - this.#pingedAt > PROBE_MS;
+    const isUnapplied = this.#queue.length > 0 && now - this.#queuedAt > BEHIND_MS;
+    const since = this.#missedSince ?? (isUnanswered ? this.#lateSince : isUnapplied ? this.#queuedAt : null);
+    this.#setStatus(since === null ? { kind: "live", pushMs: this.#pushMs } : { kind: "behind", since });
   }
 
   #deliver(message: ServerMessage): void {
@@ -209,11 +248,13 @@ export class LiveClient {
     if (silentMs > 2.5 * this.#heartbeatMs) {
       // A half-open connection says nothing for ever; the close event of a dead peer may take minutes.
       const socket = this.#socket;
+      this.#missedSince ??= this.#heardAt;
       this.#closed(SILENT_CLOSE);
       socket?.close(SILENT_CLOSE);
-    } else if (silentMs > 1.5 * this.#heartbeatMs) {
-      if (this.#status.kind !== "silent") this.#setStatus({ kind: "silent", since: this.#heardAt });
-    } else {
+      return;
+    }
+    this.#judge();
+    if (silentMs <= 1.5 * this.#heartbeatMs) {
       // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
       const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#heartbeatMs;
       if (now - this.#pingedAt >= wait) this.#ping();
@@ -229,10 +270,11 @@ export class LiveClient {
   #closed(code: number): void {
     this.#socket = null;
     this.#stopTimers();
-    if (code === FORBIDDEN) return this.#setStatus({ kind: "closed", reason: "forbidden" });
+    this.#lateSince = null;
+    if (code === FORBIDDEN) return this.#close("forbidden");
     if (code === SESSION_OVER) {
       // The ticket may just have grown old while the page waited: one try with a new one decides.
-      if (this.#wasRefusedOnce) return this.#setStatus({ kind: "closed", reason: "login" });
+      if (this.#wasRefusedOnce) return this.#close("login");
       this.#wasRefusedOnce = this.#needsFreshTicket = true;
     }
     if (this.#openedAt > 0 && this.#options.now() - this.#openedAt > STABLE_AFTER_MS) this.#backoff.reset();
@@ -242,8 +284,16 @@ export class LiveClient {
 
   #retryLater(): void {
     const delay = this.#backoff.nextDelayMs();
-    this.#setStatus({ kind: "waiting", retryAt: this.#options.now() + delay });
+    const now = this.#options.now();
+    this.#missedSince ??= now;
+    this.#setStatus({ kind: "waiting", retryAt: now + delay, since: this.#missedSince });
     this.#retryTimer = setTimeout(() => void this.#connect(), delay);
+  }
+
+  #close(reason: "login" | "forbidden"): void {
+    this.#missedSince ??= this.#options.now();
+    this.#openedAt = 0;
+    this.#setStatus({ kind: "closed", reason, since: this.#missedSince });
   }
 
   #stopTimers(): void {
@@ -258,7 +308,9 @@ export class LiveClient {
   }
 
   #setStatus(status: LinkStatus): void {
+    const isSame = JSON.stringify(status) === JSON.stringify(this.#status);
     this.#status = status;
+    if (isSame) return;
     for (const listener of this.#statusListeners) listener(status);
   }
 }

@@ -2,12 +2,20 @@
 
 import type { Cursor } from "./messages";
 
+/** `since`: from when on this page may have missed something; null before it ever was cut off. */
 export type LinkStatus =
-  | { kind: "connecting" }
+  | { kind: "connecting"; since: number | null }
   | { kind: "live"; pushMs: number | null }
+  /** Connected, but what has happened since then is not yet on the page. */
+  | { kind: "behind"; since: number }
   | { kind: "silent"; since: number }
-  | { kind: "waiting"; retryAt: number }
-  | { kind: "closed"; reason: "login" | "forbidden" };
+  | { kind: "waiting"; retryAt: number; since: number }
+  | { kind: "closed"; reason: "login" | "forbidden"; since: number };
+
+/** Since when what the page shows may be old; null = it is current. */
+export function oldSince(status: LinkStatus): number | null {
+  return status.kind === "live" ? null : status.since;
+}
 
 /** A ticket could not be had: `login` = the person must log in again, `network` = try later. */
 export class TicketError extends Error {

@@ -118,6 +118,9 @@ export interface CommandInfo {
   message: string;
   ref: string;
   actor: string;
+  createdAt: number | null;
+  /** When it came to this state. */
+  changedAt: number | null;
 }
 
 export interface AlertInfo {
@@ -153,14 +156,38 @@ export interface Snapshot extends Positioned {
   nodes?: NodeStatus[];
   tasks?: TaskInfo[];
   alerts?: AlertInfo[];
+  /** Those on their way, and those settled lately. */
+  commands?: CommandInfo[];
   logs?: LogBatch[];
+  trouble?: StoreTrouble | null;
 }
 
-/** Log lines that were not sent because this page read too slowly. */
-export interface Gap {
+/**
+ * Something is missing. Without a `seq`: lines that were not sent because this page read too slowly. With one: entries that
+ * the node dropped or nobody can send again.
+ */
+export interface Gap extends Partial<Positioned> {
   type: "GAP";
   reason?: string;
   skipped?: number | string;
+  at?: number;
+  lane?: "logs" | "states";
+  node?: string;
+  task?: string;
+  attempt?: number;
+  firstLine?: number | string;
+  lines?: number | string;
+  /** Numbers in the node's journal. */
+  from?: number | string;
+  to?: number | string;
+}
+
+/** Whether the Leader can store what comes in. */
+export interface StoreTrouble {
+  state: "ok" | "failing";
+  reason: string;
+  message: string;
+  since: number | null;
 }
 
 export type ServerMessage =
@@ -174,6 +201,7 @@ export type ServerMessage =
   | (Positioned & { type: "COMMAND"; at: number; command: CommandInfo })
   | { type: "ACCEPTED"; ref: string; task: string; command: string }
   | Gap
+  | ({ type: "STORE"; at: number } & StoreTrouble)
   | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
   | { type: "ERROR"; code: string; message: string; ref?: string };
 
@@ -222,6 +250,7 @@ const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean
   COMMAND: (m) => isPositioned(m) && isRecord(m.command),
   ACCEPTED: (m) => typeof m.ref === "string" && typeof m.task === "string",
   GAP: () => true,
+  STORE: (m) => m.state === "ok" || m.state === "failing",
   PONG: () => true,
   ERROR: (m) => typeof m.code === "string",
 };

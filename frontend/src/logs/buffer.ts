@@ -68,15 +68,6 @@ export class LogBuffer {
     return { appended, isRebuilt: false };
   }
 
-  /** Older lines, in order, before all that are here; returns how many of them are visible. */
-  prepend(lines: readonly LogLine[]): number {
-    const fresh = this.#unknown(lines);
-    this.#lines = fresh.concat(this.#lines);
-    const visible = fresh.filter(this.#filter);
-    this.#visible = visible.concat(this.#visible);
-    return visible.length;
-  }
-
   /** Puts these rows in the place of all that are here. */
   replace(lines: readonly LogLine[]): void {
     this.#lines = [...lines];

@@ -1,14 +1,44 @@
-/** Draws what is missing between two lines of one attempt, so that a hole is never taken for silence. Pure. */
+/** Draws what is missing in a log, so that a hole is never taken for silence. Pure. */
 
-import type { LogLine } from "./line";
+import type { Gap, LogBatch } from "../live/messages";
+import type { Words } from "../app/settings";
+import { type LogLine, linesOf } from "./line";
+
+/** Lines of one attempt that nobody has any more, and why. */
+export interface LostLines {
+  attempt: number;
+  first: number;
+  last: number;
+  reason: string;
+}
+
+/** In the reader's language where the reason is one of ours. */
+export function gapReason(reason: string, words: Words): string {
+  return (Object.hasOwn(words.gapReasons, reason) ? words.gapReasons[reason] : undefined) ?? reason;
+}
+
+/** Null for a gap that does not name its lines. */
+export function lostLines(gap: Gap): LostLines | null {
+  const first = Number(gap.firstLine ?? 0);
+  const lines = Number(gap.lines ?? 0);
+  return first > 0 && lines > 0 ? { attempt: gap.attempt ?? 1, first, last: first + lines - 1, reason: gap.reason ?? "" } : null;
+}
+
+/** `reason` is empty while nobody has said why. */
+type Describe = (first: number, last: number, reason: string) => string;
 
 export class GapFinder {
-  readonly #words: (missing: number) => string;
+  readonly #describe: Describe;
+  #lost: LostLines[] = [];
   #attempt = 0;
   #lastNumber = 0;
 
-  constructor(words: (missing: number) => string) {
-    this.#words = words;
+  constructor(describe: Describe) {
+    this.#describe = describe;
+  }
+
+  learn(lost: LostLines): void {
+    this.#lost.push(lost);
   }
 
   /** The lines, with a drawn gap before each one whose number does not follow. Only for lines of one task. */
@@ -21,8 +51,7 @@ export class GapFinder {
         rows.push(line);
         continue;
       }
-      const missing = isSameAttempt && this.#lastNumber > 0 ? line.number - this.#lastNumber - 1 : 0;
-      if (missing > 0) rows.push(gapLine(`gap-${line.id}`, this.#words(missing), line));
+      if (isSameAttempt && this.#lastNumber > 0) rows.push(...this.#between(this.#lastNumber + 1, line.number - 1, line));
       rows.push(line);
       this.#attempt = line.attempt;
       this.#lastNumber = line.number;
@@ -30,9 +59,25 @@ export class GapFinder {
     return rows;
   }
 
-  /** The next line follows whatever came before: its gap has been drawn by another word. */
-  forget(): void {
+  /** A whole log anew. `isFromStart`: nothing lies before its first line, so what lacks there is missing. */
+  redrawn(lines: readonly LogLine[], attempt: number, isFromStart: boolean): LogLine[] {
+    this.#attempt = attempt;
     this.#lastNumber = 0;
+    const [first] = lines;
+    const rows = first && isFromStart ? this.#between(1, first.number - 1, first) : [];
+    rows.push(...this.drawn(lines));
+    // Behind the last line only what somebody said is missing can be drawn.
+    const end = Math.max(0, ...this.#lost.filter((lost) => lost.attempt === attempt).map((lost) => lost.last));
+    if (end > this.#lastNumber && (first !== undefined || isFromStart)) {
+      rows.push(...this.#between(this.#lastNumber + 1, end, { ...lines.at(-1), attempt }));
+    }
+    return rows;
+  }
+
+  #between(first: number, last: number, beside: Partial<LogLine>): LogLine[] {
+    if (last < first) return [];
+    const why = this.#lost.find((lost) => lost.attempt === beside.attempt && lost.first <= last && lost.last >= first);
+    return [gapLine(`gap-${beside.attempt}.${first}`, this.#describe(first, last, why?.reason ?? ""), beside)];
   }
 }
 
@@ -41,6 +86,17 @@ export function mergedLines(present: readonly LogLine[], more: readonly LogLine[
   const byNumber = new Map<string, LogLine>();
   for (const line of [...present, ...more]) if (!line.isGap) byNumber.set(`${line.attempt}.${line.number}`, line);
   return [...byNumber.values()].sort((a, b) => a.attempt - b.attempt || a.number - b.number);
+}
+
+/** Output of many tasks with what is missing in it, each before the first line that came later. */
+export function withGaps(batches: readonly LogBatch[], gaps: readonly Gap[], draw: (gap: Gap) => LogLine): LogLine[] {
+  const rest = [...gaps].sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+  const rows: LogLine[] = [];
+  for (const line of batches.flatMap(linesOf)) {
+    while (rest[0] && (rest[0].at ?? 0) < line.atMs) rows.push(draw(rest.shift() as Gap));
+    rows.push(line);
+  }
+  return [...rows, ...rest.map(draw)];
 }
 
 /** A row that says that something is missing; `beside` is the line whose place it shares. */

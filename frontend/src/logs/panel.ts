@@ -1,18 +1,22 @@
 /** The log panel of a page: its filter, its counts, what it shows at first, and older lines when the reader scrolls up. */
 
 import { element, type Page } from "../app/page";
-import type { LogBatch } from "../live/messages";
+import type { Gap, LogBatch } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { LogBuffer } from "./buffer";
 import { choiceOf, lineFilter } from "./filter";
-import { GapFinder, gapLine, mergedLines } from "./gaps";
+import { entriesText } from "../app/node-gaps";
+import { GapFinder, gapLine, gapReason, lostLines, mergedLines, withGaps } from "./gaps";
 import { type LogLine, linesOf } from "./line";
 import { LogView } from "./view";
 
 /** What the server answers when it is asked for older lines. */
 interface OlderLines {
   logs: LogBatch[];
+  gaps: Gap[];
   hasMore: boolean;
+  /** Lines before this number come next: all from there on are either here or gone. */
+  before: number;
 }
 
 export class LogPanel {
@@ -25,6 +29,7 @@ export class LogPanel {
   readonly #task: string;
   readonly #attempt: number;
   #hasOlder: boolean;
+  #before: number;
   #isLoading = false;
   #gapCount = 0;
 
@@ -34,7 +39,8 @@ export class LogPanel {
     this.#task = box.dataset.scope === "task" ? (box.dataset.task ?? "") : "";
     this.#attempt = Number(box.dataset.attempt ?? 0);
     this.#hasOlder = box.dataset.older === "true";
-    this.#gaps = new GapFinder((missing) => page.texts.count("log.gap", missing));
+    this.#before = Number(box.dataset.before ?? 0);
+    this.#gaps = new GapFinder((first, last, reason) => this.#gapText(first, last, reason));
     this.#view = new LogView({
       box,
       buffer: this.#buffer,
@@ -49,16 +55,25 @@ export class LogPanel {
     page.fleet.onChange("nodes", () => this.#offerNodes());
     page.fleet.onReplace("nodes", () => this.#offerNodes());
     page.live.on("LOG", (batch) => this.#add([batch]));
-    page.live.on("GAP", (gap) => this.#missing(Number(gap.skipped ?? 0)));
+    page.live.on("GAP", (gap) => this.#missing(gap));
     page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#add(snapshot.logs));
   }
 
-  static wire(page: Page, initial: readonly LogBatch[]): LogPanel | null {
+  static wire(page: Page, initial: readonly LogBatch[], gaps: readonly Gap[]): LogPanel | null {
     const box = element("log");
     if (!box) return null;
     const panel = new LogPanel(page, box);
-    panel.#show(initial);
+    panel.#begin(initial, gaps);
     return panel;
+  }
+
+  #begin(batches: readonly LogBatch[], gaps: readonly Gap[]): void {
+    if (this.#task === "") {
+      this.#view.append(withGaps(batches, gaps, (gap) => this.#gapRow(gap)));
+      return;
+    }
+    this.#learn(gaps);
+    this.#redraw(batches.flatMap((batch) => (this.#concerns(batch) ? linesOf(batch) : [])));
   }
 
   #add(batches: readonly LogBatch[]): void {
@@ -66,7 +81,7 @@ export class LogPanel {
     // Skipped because this page was slow: the server still has them. What stays drawn after that is truly missing.
     const gap = drawn.findIndex((row) => row.isGap);
     const after = drawn[gap + 1];
-    if (gap >= 0 && after) void this.#load(after.number, (older) => this.#mend(older));
+    if (gap >= 0 && after) void this.#load(after.number, (older) => this.#redraw(older.logs.flatMap(linesOf)));
   }
 
   #show(batches: readonly LogBatch[]): LogLine[] {
@@ -77,10 +92,17 @@ export class LogPanel {
     return rows;
   }
 
-  #mend(older: OlderLines): void {
-    const lines = mergedLines(this.#buffer.lines, older.logs.flatMap(linesOf));
-    this.#gaps.forget();
-    this.#view.replace(this.#gaps.drawn(lines));
+  /** The whole log of a task with these lines too, and with all that is known to be missing. */
+  #redraw(more: readonly LogLine[]): void {
+    const lines = mergedLines(this.#buffer.lines, more);
+    this.#view.replace(this.#gaps.redrawn(lines, this.#attempt, !this.#hasOlder));
+  }
+
+  #learn(gaps: readonly Gap[]): void {
+    for (const gap of gaps) {
+      const lost = gap.lane !== "states" && gap.task === this.#task ? lostLines(gap) : null;
+      if (lost) this.#gaps.learn(lost);
+    }
   }
 
   /** Sets the node of the filter; "" = all. */
@@ -95,13 +117,38 @@ export class LogPanel {
     return this.#task === "" || (batch.task === this.#task && batch.attempt === this.#attempt);
   }
 
-  /** The server says that it left lines out. On a task's page the line numbers show that, and where. */
-  #missing(lines: number): void {
-    if (this.#task !== "") return;
+  /** Lines are gone, or were left out. On a task's page the line numbers show where. */
+  #missing(gap: Gap): void {
+    if (gap.lane === "states") return;
+    if (this.#task === "") {
+      this.#view.append([this.#gapRow(gap)]);
+    } else if (gap.task === this.#task && gap.attempt === this.#attempt) {
+      this.#learn([gap]);
+      this.#redraw([]);
+    }
+  }
+
+  /** For a log of many tasks: it stands where it was heard of. */
+  #gapRow(gap: Gap): LogLine {
     const { texts } = this.#page;
-    const text = lines > 0 ? texts.count("log.gap", lines) : texts.say("log.gapUnknown");
+    const lost = lostLines(gap);
+    const count = Number(gap.lines ?? gap.skipped ?? 0);
+    const unplaced = entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.say("log.gapUnknown"));
+    const text = lost ? this.#gapText(lost.first, lost.last, lost.reason) : unplaced;
     this.#gapCount += 1;
-    this.#view.append([gapLine(`said-${this.#gapCount}`, text)]);
+    const named = gap.task ? (this.#page.fleet.tasks.get(gap.task)?.name ?? gap.task) : gap.node;
+    return gapLine(gap.seq === undefined ? `said-${this.#gapCount}` : `gap-seq-${gap.seq}`, named ? `${named} · ${text}` : text, {
+      node: gap.node ?? "",
+      task: gap.task ?? "",
+      atMs: gap.at ?? 0,
+    });
+  }
+
+  #gapText(first: number, last: number, reason: string): string {
+    const { texts, settings } = this.#page;
+    if (reason === "") return texts.count("log.gap", last - first + 1);
+    const values = { first, last, reason: gapReason(reason, settings.words) };
+    return texts.say(first === last ? "log.lostLine" : "log.lostLines", values);
   }
 
   #wireFilter(): void {
@@ -151,11 +198,11 @@ export class LogPanel {
   }
 
   async #loadOlder(): Promise<void> {
-    const { first } = this.#buffer;
-    if (!this.#hasOlder || first === undefined) return;
-    await this.#load(first.number, (older) => {
+    if (!this.#hasOlder) return;
+    await this.#load(this.#before, (older) => {
       this.#hasOlder = older.hasMore;
-      this.#view.prepend(older.logs.flatMap(linesOf));
+      this.#before = older.before;
+      this.#redraw(older.logs.flatMap(linesOf));
     });
   }
 
@@ -165,7 +212,9 @@ export class LogPanel {
     this.#isLoading = true;
     this.#note("log.loading");
     try {
-      then(await this.#fetchLines(before));
+      const older = await this.#fetchLines(before);
+      this.#learn(older.gaps);
+      then(older);
       this.#note("");
     } catch (error) {
       console.warn("older lines could not be loaded", error);

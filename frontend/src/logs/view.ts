@@ -68,16 +68,6 @@ export class LogView {
     this.#dirty();
   }
 
-  /** Puts older lines above; what the person is reading stays where it is. */
-  prepend(lines: readonly LogLine[]): void {
-    const added = this.#options.buffer.prepend(lines);
-    this.#forgetRows();
-    this.#resize();
-    const { box } = this.#options;
-    if (!this.#isFollowing) box.scrollTop = this.#lastTop = box.scrollTop + added * ROW_HEIGHT;
-    this.#dirty();
-  }
-
   setFilter(filter: LineFilter): void {
     this.#options.buffer.setFilter(filter);
     this.#unseen = 0;
@@ -85,10 +75,16 @@ export class LogView {
     this.#dirty();
   }
 
-  /** Puts these rows in the place of all; the reader stays at the same height. */
+  /** Puts these rows in the place of all; the line that the reader has at the top stays there. */
   replace(lines: readonly LogLine[]): void {
-    this.#options.buffer.replace(lines);
+    const { box, buffer } = this.#options;
+    const top = Math.floor(box.scrollTop / ROW_HEIGHT);
+    const held = buffer.visible.slice(top).find((line) => !line.isGap);
+    buffer.replace(lines);
     this.#forgetRows();
+    this.#resize();
+    const index = held === undefined ? -1 : buffer.visible.findIndex((line) => line.id === held.id);
+    if (!this.#isFollowing && index >= 0) box.scrollTop = this.#lastTop = index * ROW_HEIGHT + (box.scrollTop % ROW_HEIGHT);
     this.#dirty();
   }
 

@@ -1,5 +1,6 @@
 /** The command palette: everything on the page that has a `data-command`, and every node and task by name. */
 
+import { stateOf } from "../tables/task-view";
 import { element, iconElement, type Page } from "../app/page";
 import { type Entry, matches } from "./match";
 
@@ -62,8 +63,8 @@ export class Palette {
     }));
     const tasks = [...fleet.tasks.values()].map((task): Entry => ({
       label: [task.name, task.node].filter(Boolean).join(" · "),
-      kind: texts.say("palette.task"),
-      icon: settings.words.taskStates[task.state].icon,
+      kind: `${texts.say("palette.task")} · ${stateOf(task, settings.words).label}`,
+      icon: stateOf(task, settings.words).icon,
       run: () => location.assign(this.#page.taskUrl(task.id)),
     }));
     return [...nodes, ...tasks];

@@ -1,7 +1,8 @@
 /** Patches a node into its row, or into the head of its page. */
 
+import { freshness, hop } from "../app/freshness";
 import type { Page } from "../app/page";
-import { byteSize, latency, wholePercent } from "../app/words";
+import { byteSize, NOTHING, wholePercent } from "../app/words";
 import type { NodeStatus, Usage } from "../live/messages";
 import { field, setAttribute, setChip, setMeter, setOptionalText, setText, setTime } from "./cells";
 
@@ -12,16 +13,33 @@ export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void 
   setMeter(field(row, "cpu"), node.cpu ?? 0, wholePercent(node.cpu));
   setMeter(field(row, "memory"), node.memory?.percent ?? 0, wholePercent(node.memory?.percent));
   setMeter(field(row, "disk"), node.disk?.percent ?? 0, wholePercent(node.disk?.percent));
-  setText(field(row, "slots"), node.slots > 0 ? `${node.running} / ${node.slots}` : "–");
+  setText(field(row, "slots"), slots(node, page));
   const link = field(row, "link");
-  setAttribute(link, "data-link", node.link.state);
-  setText(link, latency(node.link.rttMs));
-  setTime(field(row, "seen"), node.lastSeenAt);
+  const above = hop(node, page.sight.oldSince, page.texts);
+  setAttribute(link, "data-link", node.role === "leader" ? null : above.state);
+  setText(link, node.role === "leader" ? NOTHING : above.word);
+  patchFreshness(row, node, page);
   // Only the node's own page has these.
   setText(field(row, "memorySize"), size(node.memory));
   setText(field(row, "diskSize"), size(node.disk));
   setText(field(row, "load"), node.load === null ? "–" : node.load.toFixed(2));
   setTime(field(row, "since"), node.stateSince);
+}
+
+function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
+  const { texts } = page;
+  const found = freshness(node, (id) => page.fleet.nodes.get(id), page.sight.oldSince, texts, page.now());
+  const cell = field(row, "fresh");
+  setAttribute(cell, "data-tone", found.tone);
+  setText(cell, found.word);
+  setTime(field(row, "seen"), node.lastSeenAt);
+  setOptionalText(field(row, "beyond"), found.beyond === "" ? "" : texts.say("fresh.beyond", { node: found.beyond }));
+}
+
+/** What nobody can see is not counted as running. */
+function slots(node: NodeStatus, page: Page): string {
+  if (node.slots === 0) return NOTHING;
+  return node.state === "online" ? `${node.running} / ${node.slots}` : node.running > 0 ? page.texts.count("node.unknownTasks", node.running) : `– / ${node.slots}`;
 }
 
 /** A row that was cloned from the template gets what a patch never changes. */

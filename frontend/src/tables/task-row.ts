@@ -3,6 +3,7 @@
 import type { Page } from "../app/page";
 import type { Action, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
+import { commandView, DONE_MS, toldCommand } from "./command-view";
 import { exitText, taskView } from "./task-view";
 
 export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
@@ -12,6 +13,7 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   setText(field(row, "place"), view.place);
   setOptionalText(field(row, "attempt"), view.attempt);
   setOptionalText(field(row, "note"), view.note);
+  patchCommand(field(row, "request"), task, page);
   setChip(field(row, "state"), view.state);
   setChip(field(row, "health"), view.health);
   const progress = field(row, "progress");
@@ -19,10 +21,33 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);
   const elapsed = field(row, "elapsed");
   setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
-  setAttribute(elapsed, "data-ended", task.endedAt === null ? null : String(task.endedAt));
+  setAttribute(elapsed, "data-ended", endOf(task));
   for (const button of row.querySelectorAll<HTMLElement>("button[data-action]")) {
     setHidden(button, !view.actions.has(button.dataset.action as Action));
   }
+}
+
+/** What was asked of it, and how far that has come. */
+function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void {
+  if (!box) return;
+  const told = toldCommand(page.fleet.commands.of(task.id), page.now());
+  setHidden(box, told === null);
+  if (told === null) return;
+  const view = commandView(told, page.settings.words);
+  setAttribute(box, "data-tone", view.tone);
+  setAttribute(box, "title", told.message || null);
+  setAttribute(box.querySelector("use"), "href", `#${view.icon}`);
+  setText(box.querySelector("span"), view.text);
+  if (told.state !== "succeeded" || box.dataset.ends === told.id) return;
+  // Done is news for some seconds only.
+  box.dataset.ends = told.id;
+  setTimeout(() => page.fleet.tellTask(task.id), DONE_MS + 200);
+}
+
+/** When its running time stops to grow: at its end, or where it went out of sight. */
+function endOf(task: TaskInfo): string | null {
+  const end = task.endedAt ?? task.unknownSince;
+  return end === null ? null : String(end);
 }
 
 /** A row that was cloned from the template gets what a patch never changes. */

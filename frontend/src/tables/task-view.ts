@@ -18,7 +18,7 @@ export interface TaskView {
 export function taskView(task: TaskInfo, words: Words, texts: Texts, nowMs: number): TaskView {
   const isUnknown = task.unknownSince !== null;
   return {
-    state: isUnknown ? words.unknown : words.taskStates[task.state],
+    state: stateOf(task, words),
     health: task.state === "running" && !isUnknown ? (words.taskHealth[task.health] ?? null) : null,
     place: [task.project, task.node || task.targetNode || texts.say("task.anyNode")].filter(Boolean).join(" · "),
     attempt: task.attempt > 1 ? `#${task.attempt}` : "",
@@ -26,6 +26,11 @@ export function taskView(task: TaskInfo, words: Words, texts: Texts, nowMs: numb
     progress: task.progress,
     actions: offeredActions(task, words),
   };
+}
+
+/** Of a task whose node is out of sight nobody knows whether it runs: it is neither running nor failed. */
+export function stateOf(task: TaskInfo, words: Words): Look {
+  return task.unknownSince === null ? words.taskStates[task.state] : words.unknown;
 }
 
 export function offeredActions(task: TaskInfo, words: Words): ReadonlySet<Action> {

@@ -2,7 +2,7 @@
 
 import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
-import type { Bridge, IslandNode } from "../bridge";
+import type { Bridge, IslandNode, PageSight } from "../bridge";
 import type { NodeStore } from "./store";
 
 export interface Island {
@@ -27,6 +27,12 @@ export function useNode(id: string): IslandNode | undefined {
   const { store } = useIsland();
   const subscribe = useCallback((listener: () => void) => store.subscribe(id, listener), [store, id]);
   return useSyncExternalStore(subscribe, () => store.get(id));
+}
+
+/** Whether the page itself is current; draws again when that changes. */
+export function useSight(): PageSight {
+  const { bridge } = useIsland();
+  return useSyncExternalStore(bridge.onSight, bridge.sight);
 }
 
 const FAR_BELOW = 0.55;

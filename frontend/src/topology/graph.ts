@@ -42,7 +42,7 @@ export function wiresOf(layout: Layout, get: (id: string) => IslandNode | undefi
       source: wire.from,
       target: wire.to,
       type: "wire",
-      data: { path: wire.path },
+      data: { path: wire.path, end: wire.end, isGroup: group !== undefined },
       className: WIRE_CLASSES[state],
       focusable: false,
       selectable: false,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Line = tuple[bytes, int]
 """(text without its line end, bytes cut off at the cap)"""
 
@@ -44,12 +48,23 @@ class LineSplitter:
         self._extend(data)
         return count
 
-    def flush(self) -> Line | None:
-        """The line that has no end yet, as if it had one: a prompt, or the last words of a stream."""
+    def flush(self, held_from: Callable[[bytes], int] | None = None) -> Line | None:
+        """The line that has no end yet, as if it had one: a prompt, or the last words of a stream.
+
+        What stands behind `held_from` of it stays, to be joined by what comes.
+        """
         if not self._pending:
             return None
+        held = b""
+        if held_from is not None and not self._truncated:
+            start = held_from(bytes(self._pending))
+            if start == 0:
+                return None
+            held = bytes(self._pending[start:])
+            del self._pending[start:]
         line = self._take()
-        self._flushed = True
+        self._pending += held
+        self._flushed = not held
         return line
 
     def _without_owed_newline(self, data: bytes) -> bytes:
@@ -67,7 +82,9 @@ class LineSplitter:
         self._truncated += max(0, len(part) - room)
 
     def _take(self) -> Line:
-        line = (bytes(self._pending.removesuffix(b"\r")), self._truncated)
+        # Where a line was cut there is no line end to take off: that carriage return is text.
+        text = self._pending if self._truncated else self._pending.removesuffix(b"\r")
+        line = (bytes(text), self._truncated)
         self._pending.clear()
         self._truncated = 0
         return line

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 
+from nodes.core.secrets import Redactor
 from nodes.runner.shim import frames
 from nodes.runner.shim.lines import Line, LineSplitter
 from nodes.runner.shim.rate import RateLimit
+
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PROGRESS_START = b"::agentflow "
 _PROGRESS_END = b"::"
@@ -17,9 +22,18 @@ _DISK_SECONDS = 1.0  # Between two tries to write to a disk that refuses.
 class Output:
     """Numbers the lines; what is dropped stands in the file as "N lines suppressed" at its place."""
 
-    def __init__(self, path: str, *, rate: RateLimit, size_limit_bytes: int, idle_flush_seconds: float) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        rate: RateLimit,
+        size_limit_bytes: int,
+        idle_flush_seconds: float,
+        redactor: Redactor | None = None,
+    ) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._rate = rate
+        self._redactor = redactor or Redactor()
         self._size_limit_bytes = size_limit_bytes
         self._idle_flush_seconds = idle_flush_seconds
         self._splitters = {kind: LineSplitter(frames.LINE_CAP_BYTES) for kind in (frames.STDOUT, frames.STDERR)}
@@ -37,8 +51,9 @@ class Output:
         if self._rate.allows(now):
             lines = splitter.feed(data)
             self._rate.spend(lines=len(lines), size_bytes=len(data))
-            self._write(kind, lines, now=now, at_ms=at_ms)
+            self._write(kind, self._hidden(kind, lines), now=now, at_ms=at_ms)
         else:
+            self._redactor.skip(kind, data)
             self._drop(splitter.skip(data))
         if splitter.has_partial:
             self._partial_since[kind] = now
@@ -47,10 +62,7 @@ class Output:
 
     def finish(self, kind: int, *, now: float, at_ms: int) -> None:
         """The stream has ended; its last line may lack an end."""
-        line = self._splitters[kind].flush()
-        self._partial_since.pop(kind, None)
-        if line is not None:
-            self._write(kind, [line], now=now, at_ms=at_ms)
+        self._flush(kind, None, now=now, at_ms=at_ms)
 
     def tick(self, *, now: float, at_ms: int) -> None:
         """Flushes prompts that have waited long enough, and says what was dropped once the flood has ebbed."""
@@ -58,7 +70,7 @@ class Output:
             return
         for kind, since in list(self._partial_since.items()):
             if now >= since + self._idle_flush_seconds:
-                self.finish(kind, now=now, at_ms=at_ms)
+                self._flush(kind, self._redactor.held_from, now=now, at_ms=at_ms)
         if self._unreported:
             self._write(0, [], now=now, at_ms=at_ms)
 
@@ -79,6 +91,21 @@ class Output:
         if self._unreported:
             self._write(0, [], now=now, at_ms=at_ms)
         os.close(self._file)
+
+    def _flush(self, kind: int, held_from: Callable[[bytes], int] | None, *, now: float, at_ms: int) -> None:
+        """What may be the beginning of a secret waits for the rest, however long that takes."""
+        line = self._splitters[kind].flush(held_from)
+        self._partial_since.pop(kind, None)
+        if line is not None:
+            self._write(kind, self._hidden(kind, [line]), now=now, at_ms=at_ms)
+
+    def _hidden(self, kind: int, lines: list[Line]) -> list[Line]:
+        hidden = self._redactor.lines(kind, lines)
+        if hidden is lines:
+            return lines
+        # What stands for a secret may be longer than the secret.
+        cap = frames.LINE_CAP_BYTES
+        return [(text[:cap], cut + max(0, len(text) - cap)) for text, cut in hidden]
 
     @property
     def lines(self) -> int:

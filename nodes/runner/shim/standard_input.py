@@ -21,6 +21,11 @@ class StandardInput:
             epoll.register(descriptor, 0)
 
     @property
+    def inode(self) -> int:
+        """Of the pipe: a process whose descriptor shows the same one reads this input. 0 = closed."""
+        return os.fstat(self._descriptor).st_ino if self._descriptor is not None and not self._closing else 0
+
+    @property
     def is_open(self) -> bool:
         return self._descriptor is not None and not self._closing
 

@@ -17,6 +17,7 @@ import time
 # Isolated mode has no import path to us: the folder that holds `nodes` is three up.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
 
+from nodes.core.secrets import Redactor, secret_values
 from nodes.runner.shim import layout
 from nodes.runner.shim.launch import CannotStart, Launched, launch
 from nodes.runner.shim.output import Output
@@ -143,9 +144,12 @@ def _output(folder: str, request: dict[str, object]) -> Output:
         burst_seconds=_number(request, "burst_seconds"),
         now=time.monotonic(),
     )
+    environment = request["environment"]
+    assert isinstance(environment, dict)
     return Output(
         os.path.join(folder, layout.OUTPUT),
         rate=rate,
+        redactor=Redactor(secret_values(environment)),
         size_limit_bytes=int(_number(request, "output_limit_bytes")),
         idle_flush_seconds=_number(request, "idle_flush_seconds"),
     )

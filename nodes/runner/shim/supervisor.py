@@ -100,6 +100,7 @@ class Supervisor:
             "partial": self._is_partial,
             "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
             "accepts_input": self._stdin.is_open,
+            "stdin_inode": self._stdin.inode,
             "suppressed": self._output.suppressed_lines,
             "trouble": self._trouble,
             "pid": self._pid,

@@ -44,6 +44,11 @@ class LeaderStub:
                 request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.SerializeToString,
                 response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.FromString,
                 _registered_method=True)
+        self.Prune = channel.unary_unary(
+                '/agentflow.v1.Leader/Prune',
+                request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
+                response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.FromString,
+                _registered_method=True)
 
 
 class LeaderServicer:
@@ -62,6 +67,13 @@ class LeaderServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prune(self, request, context):
+        """Removes now what is over its age or number; answers when it is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LeaderServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +86,11 @@ def add_LeaderServicer_to_server(servicer, server):
                     servicer.Control,
                     request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.FromString,
                     response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.SerializeToString,
+            ),
+            'Prune': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.FromString,
+                    response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +147,33 @@ class Leader:
             '/agentflow.v1.Leader/Control',
             nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.SerializeToString,
             nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentflow.v1.Leader/Prune',
+            nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
+            nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.FromString,
             options,
             channel_credentials,
             insecure,

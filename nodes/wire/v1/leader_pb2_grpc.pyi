@@ -34,6 +34,8 @@ class LeaderStub:
     Submit: _grpc.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]
     """Metadata `authorization: Bearer <web token>`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]
+    Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
+    """Removes now what is over its age or number; answers when it is done."""
 
 @_typing.type_check_only
 class LeaderAsyncStub(LeaderStub):
@@ -41,6 +43,8 @@ class LeaderAsyncStub(LeaderStub):
     Submit: _aio.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]  # type: ignore[assignment]
     """Metadata `authorization: Bearer <web token>`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _aio.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]  # type: ignore[assignment]
+    Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
+    """Removes now what is over its age or number; answers when it is done."""
 
 class LeaderServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -57,5 +61,13 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         request: _leader_pb2.ControlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_leader_pb2.ControlReply, _abc.Awaitable[_leader_pb2.ControlReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Prune(
+        self,
+        request: _leader_pb2.PruneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_leader_pb2.PruneReply, _abc.Awaitable[_leader_pb2.PruneReply]]:
+        """Removes now what is over its age or number; answers when it is done."""
 
 def add_LeaderServicer_to_server(servicer: LeaderServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

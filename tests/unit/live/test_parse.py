@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.live.messages import Ack, Auth, Chat, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
@@ -130,3 +130,17 @@ NAMES = [
 def test_nothing_but_bad_message_ever_escapes(kind: str, fields: dict[str, Any]) -> None:
     with contextlib.suppress(BadMessage):
         parse(json.dumps({**fields, "type": kind}))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.one_of(st.text(max_size=100), JSON.map(json.dumps), st.integers(900, 3000).map(lambda depth: "[" * depth)))
+def test_any_text_is_a_message_or_a_bad_one(text: str) -> None:
+    with contextlib.suppress(BadMessage):
+        parse(text)

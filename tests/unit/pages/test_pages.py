@@ -14,8 +14,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from nodes.models import Attempt
+from nodes.models import Attempt, Command, Event, Journal, LogLine
 from tests.unit.pages.conftest import add_node, add_task
 
 AsRole = Callable[[str], Client]
@@ -153,6 +154,73 @@ def test_log_is_paged_upwards_by_line_number(cluster: None, as_role: AsRole, mon
     assert [line[1] for line in older["logs"][0]["lines"]] == [*range(6, 16)]
     assert [line[1] for line in oldest["logs"][0]["lines"]] == [*range(1, 6)]
     assert (older["hasMore"], oldest["hasMore"]) == (True, False)
+
+
+def test_lines_that_are_gone_are_told_at_their_place(cluster: None, as_role: AsRole) -> None:
+    add_task("t-6", lines=9)
+    LogLine.objects.filter(task_id="t-6", number__in=[1, 2, 6, 8, 9]).delete()
+
+    response = as_role("viewer").get("/tasks/t-6/")
+
+    rows = re.findall(r'<span class="log-text">(.*?)</span>', text_of(response))
+    assert rows == [
+        "Lines 1 to 2 are not here any more: the node no longer had them",
+        *("line 3", "line 4", "line 5"),
+        "Line 6 is not here any more: the node no longer had them",
+        "line 7",
+        "Lines 8 to 9 are not here any more: the node no longer had them",
+    ]
+    gaps = data_of(response, "page-data")["gaps"]
+    assert [(gap["firstLine"], gap["lines"]) for gap in gaps] == [(1, 2), (6, 1), (8, 2)]
+
+
+def test_older_lines_are_found_beyond_an_empty_stretch(
+    cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 10)
+    add_task("t-6", lines=30)
+    LogLine.objects.filter(task_id="t-6", number__range=(8, 22)).delete()
+    client = as_role("viewer")
+
+    seen: list[int] = []
+    answer = {"hasMore": True, "before": 31}
+    while answer["hasMore"]:
+        answer = client.get(f"/tasks/t-6/log?before={answer['before']}").json()
+        seen = [*(line[1] for line in answer["logs"][0]["lines"]), *seen]
+
+    assert seen == [*range(1, 8), *range(23, 31)]
+
+
+def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) -> None:
+    Journal.objects.create(id="j", node_id="master-1", lane="logs", seq=4999)
+    detail = {"from_seq": 1, "to_seq": 4999, "reason": "trimmed", "lines": 0}
+    Event.objects.create(
+        journal_id="j", seq=4999, node_id="master-1", kind="gap", received_at=timezone.now(), detail=detail
+    )
+
+    text = text_of(as_role("viewer").get("/nodes/master-1/"))
+
+    assert "Entries 1 to 4,999 are not here any more: the node had to make room" in text
+    assert "Entries 1 to" not in text_of(as_role("operator").get("/nodes/master-2/"))
+
+
+def test_command_on_its_way_is_told_beside_its_task(cluster: None, as_role: AsRole) -> None:
+    now = timezone.now()
+    moments = {"created_at": now, "expires_at": now, "changed_at": now}
+    Command.objects.create(
+        id="c-1", kind="cancel", task_id="t-1", node="master-1", state="acked", actor="ada", **moments
+    )
+    Command.objects.create(
+        id="c-2", kind="pause", task_id="t-1", node="master-1", state="failed", code="finished", actor="bob", **moments
+    )
+    client = as_role("viewer")
+
+    page = text_of(client.get("/tasks/t-1/"))
+
+    assert "The task has ended already." in page
+    for path in ("/", "/tasks/", "/nodes/master-1/"):
+        data = data_of(client.get(path), "page-data")
+        assert {command["id"] for command in data["commands"]} == {"c-1", "c-2"}
 
 
 def test_whole_log_comes_as_text(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,19 @@ def test_every_state_has_a_look() -> None:
     assert set(words.ACTIONS) == set(words.OFFERED) == set(Action)
 
 
+def test_every_reason_of_a_command_has_words() -> None:
+    """Of a node, of the shim, of the Leader: wherever a code is given to somebody who pressed a button."""
+    given = r"_failed\(command_id,|TaskRejected\(|_reply\(False,|_refuse\(message,|CommandState\.\w+, |code="
+    said = rf'(?:{given})\s*"([a-z-]+)"'
+    where = ["runner/*.py", "runner/shim/*.py", "uplink/*.py", "scheduler/*.py", "projection/commands.py"]
+    paths = [path for pattern in where for path in (settings.BASE_DIR / "nodes").glob(pattern)]
+    codes = {code for path in paths for code in re.findall(said, path.read_text())}
+
+    assert len(codes) > 20
+    # Of one that had its effect.
+    assert codes - set(words.REASONS) - {"repeated"} == set()
+
+
 def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
     for state in TaskState:
         offered = {action for action in Action if state in words.OFFERED[action]}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.runner.shim import frames
@@ -45,3 +45,22 @@ def test_what_is_no_frame_is_refused_after_what_is() -> None:
     assert frames.unpack(good + b"\0" * 40, max_frames=10) == ([(1, 1, 1, 0, b"x")], len(good))
     with pytest.raises(frames.BadFrame):
         frames.unpack(b"\0" * 40, max_frames=10)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.binary(max_size=300), FRAMES)
+def test_any_bytes_are_frames_or_a_bad_frame(noise: bytes, written: list[frames.Frame]) -> None:
+    good = b"".join(frames.pack(*frame) for frame in written)
+    position = 0
+    data = good + noise
+    try:
+        while True:
+            found, size = frames.unpack(data[position:], max_frames=7)
+            assert len(found) <= 7
+            assert all(len(frame[4]) <= frames.LINE_CAP_BYTES for frame in found)
+            position += size
+            if not size:
+                break
+    except frames.BadFrame:
+        pass
+    assert position >= len(good)  # What is whole before the damage counts.

@@ -45,6 +45,10 @@ def test_skipping_counts_the_line_that_was_begun_before() -> None:
     assert splitter.feed(b"rd\n") == [(b"third", 0)]
 
 
+def test_a_carriage_return_at_the_cut_is_text() -> None:
+    assert LineSplitter(3).feed(b"ab\rcd\n") == [(b"ab\r", 2)]
+
+
 @given(st.lists(st.binary(max_size=30)), st.integers(min_value=1, max_value=40))
 def test_however_it_is_cut_the_lines_are_the_same(chunks: list[bytes], cap: int) -> None:
     whole = b"".join(chunks)

@@ -55,6 +55,8 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AGENTFLOW_TIME_ZONE", "../etc/passwd", "give a name"),
         ("AGENTFLOW_LEADER_GRPC", "leader", "give HOST:PORT"),
         ("AGENTFLOW_CORS_ALLOWED_ORIGINS", "flow.example", "give origins such as https://flow.example"),
+        ("AGENTFLOW_KEEP_LOG_DAYS", "0", "give a whole number from 1 to 36500"),
+        ("AGENTFLOW_KEEP_LOG_LINES", "many", "give a whole number from 1"),
         ("AGENTFLOW_CSRF_TRUSTED_ORIGINS", "https://a.example,b", "give origins"),
     ],
 )

@@ -9,7 +9,7 @@ from nodes.wire.child_session import ChildSession
 from nodes.wire.entry import Entry, trimmed_gap
 from nodes.wire.limits import Window
 from nodes.wire.parent_session import ParentSession
-from nodes.wire.session import Event, HelloReceived, UpdatesReceived, Welcomed
+from nodes.wire.session import Event, HelloReceived, JournalBehind, UpdatesReceived, Welcomed
 from nodes.wire.v1 import node_sync_pb2 as pb
 
 NODE = "master-1"
@@ -83,6 +83,7 @@ class Talk:
         epoch: int = 1,
         max_epoch_seen: int = 0,
         window: Window | None = None,
+        given: dict[str, int] | None = None,
     ) -> None:
         self.journals = journals
         self.marks = dict(marks or {})
@@ -93,10 +94,11 @@ class Talk:
         self.child_events: list[Event] = []
         self.parent_events: list[Event] = []
         self.uncommitted: dict[str, int] = {}
+        self.received: list[pb.NodeUpdate] = []  # What the parent's session passed on.
         hello = pb.Hello(
             protocol_version=1, name=NODE, role="master", journals=journals.marks(), max_epoch_seen=max_epoch_seen
         )
-        self.child = ChildSession(node_id=NODE, hello=hello, now_mono=0.0, window=window)
+        self.child = ChildSession(node_id=NODE, hello=hello, now_mono=0.0, window=window, given=given)
         self.parent = ParentSession(now_mono=0.0, heartbeat_seconds=30.0, epoch=lambda: epoch)
 
     def pump(self) -> list[str]:
@@ -142,6 +144,8 @@ class Talk:
         self.lines.append(f"{self.now:g} < {show(message)}")
         events = self.child.receive(pb.LeaderCommand.FromString(message.SerializeToString()), self.now)
         self.child_events += events
+        if any(isinstance(event, JournalBehind) for event in events):
+            return True  # The driver ends the stream over it, before anything is sent.
         for event in events:
             if isinstance(event, Welcomed):
                 self.child.send_snapshots([pb.NodeUpdate(node_id=NODE, snapshot=pb.Snapshot())])
@@ -157,6 +161,7 @@ class Talk:
                 ]
                 self.parent.welcome(pb.Welcome(store_id="store", marks=marks))
             if isinstance(event, UpdatesReceived):
+                self.received += event.updates
                 for update in event.updates:
                     self.stored.append(show(update))
                     if update.seq:

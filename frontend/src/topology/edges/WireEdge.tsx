@@ -1,10 +1,35 @@
-/** A link along the path that the layout has drawn; its health is colour and dash, never motion. */
+/**
+ * A link along the path that the layout has drawn; its health is colour and dash, never motion, and a word at its lower end:
+ * the round trip while heartbeats prove it, else what is wrong.
+ */
 
 import { BaseEdge, type Edge, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
+import { useIsFar, useIsland, useNode, useSight } from "../context";
+import type { Point } from "../model/path";
 
-export type WireEdgeType = Edge<{ path: string }, "wire">;
+export type WireEdgeType = Edge<{ path: string; end: Point; isGroup: boolean }, "wire">;
 
-export const WireEdge = memo(function WireEdge({ id, data }: EdgeProps<WireEdgeType>) {
-  return data ? <BaseEdge id={id} path={data.path} interactionWidth={0} /> : null;
+export const WireEdge = memo(function WireEdge({ id, target, data }: EdgeProps<WireEdgeType>) {
+  const far = useIsFar();
+  if (!data) return null;
+  return (
+    <>
+      <BaseEdge id={id} path={data.path} interactionWidth={0} />
+      {!far && !data.isGroup && <Health node={target} at={data.end} />}
+    </>
+  );
 });
+
+function Health({ node: id, at }: { node: string; at: Point }) {
+  const { bridge } = useIsland();
+  const node = useNode(id);
+  useSight();
+  if (!node) return null;
+  const { state, word } = bridge.hop(node);
+  return (
+    <text className="wire-word" data-link={state} x={at.x + 6} y={at.y - 6}>
+      {word}
+    </text>
+  );
+}

@@ -31,6 +31,8 @@ export interface Wire {
   to: string;
   /** The node whose link this is; a group's wire shows the worst of its nodes. */
   path: string;
+  /** The middle of the lower card's upper side, where a word about the link stands. */
+  end: Point;
 }
 
 export interface Group {
@@ -140,7 +142,7 @@ function placeSlab(slab: Slab, corner: Point, layout: Layout): void {
       y: corner.y + CARD_HEIGHT + GAP_Y + row * (CARD_HEIGHT + ROW_GAP),
     };
     layout.cards.push(card);
-    layout.wires.push({ id: `${master.id}>${cell.id}`, from: master.id, to: cell.id, path: branch(bottom, card, row) });
+    layout.wires.push({ id: `${master.id}>${cell.id}`, from: master.id, to: cell.id, path: branch(bottom, card, row), end: topOf(card) });
   });
 }
 
@@ -161,7 +163,11 @@ function trunk(leader: Card, slab: Slab, corner: Point, isFirstShelf: boolean): 
         { x: end.x, y: end.y - BUS },
         end,
       ];
-  return { id: `${leader.id}>${id}`, from: leader.id, to: id, path: roundedPath(points) };
+  return { id: `${leader.id}>${id}`, from: leader.id, to: id, path: roundedPath(points), end };
+}
+
+function topOf(card: Point): Point {
+  return { x: card.x + CARD_WIDTH / 2, y: card.y };
 }
 
 /** From a Master to an Edge: from above in the first row; further down from the side, through the gap beside the column. */

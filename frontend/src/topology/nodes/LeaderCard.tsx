@@ -2,7 +2,7 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland } from "../context";
+import { useIsFar, useIsland, useSight } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -11,6 +11,7 @@ export type LeaderCardType = Node<Record<string, never>, "leader">;
 export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardType>) {
   const { bridge } = useIsland();
   const far = useIsFar();
+  const { push } = useSight();
   return (
     <div className="topo-card" data-state="online" data-role="leader" data-far={far || undefined}>
       <Anchors />
@@ -21,7 +22,7 @@ export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardT
           <Icon name={bridge.stateIcon("online")} />
         </span>
       </div>
-      {!far && <p className="topo-foot">{bridge.say("topology.thisPage")}</p>}
+      {!far && <p className="topo-foot">{push === "" ? bridge.say("topology.thisPage") : bridge.say("topology.push", { latency: push })}</p>}
     </div>
   );
 });

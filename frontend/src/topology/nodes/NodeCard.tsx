@@ -2,7 +2,8 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland, useNode } from "../context";
+import { useIsFar, useIsland, useNode, useSight } from "../context";
+import { Age } from "./Age";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -25,7 +26,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
           <Icon name={bridge.stateIcon(node.state)} />
         </span>
       </div>
-      {!far && (node.state === "offline" ? <Absence since={node.stateSince} state={bridge.stateLabel(node.state)} /> : <Load id={id} />)}
+      {!far && (node.state === "online" ? <Load id={id} /> : <Absence id={id} />)}
       {data.isUnfolded && (
         <button type="button" className="topo-fold nopan" onClick={() => toggle(id)}>
           <Icon name="chevrons-up" />
@@ -39,34 +40,52 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
 function Load({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
+  const sight = useSight();
   if (!node) return null;
+  const { tone, word, isLive } = bridge.freshness(node);
   return (
     <>
       <Bar label="CPU" value={node.cpu} />
       <Bar label={bridge.say("topology.memory")} value={node.memory} />
-      {node.slots > 0 && (
-        <p className="topo-foot" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
-          <span className="topo-slots" aria-hidden="true">
-            {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
-              <i key={index} data-busy={index < node.running || undefined} />
-            ))}
-          </span>
-          <span>
+      <p className="topo-foot">
+        {node.slots > 0 && (
+          <span className="topo-load" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
+            <span className="topo-slots" aria-hidden="true">
+              {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
+                <i key={index} data-busy={index < node.running || undefined} />
+              ))}
+            </span>
             {node.running}/{node.slots}
           </span>
-          {node.rttMs ? <span className="topo-rtt">{node.rttMs < 10 ? node.rttMs.toFixed(1) : Math.round(node.rttMs)} ms</span> : null}
-        </p>
-      )}
+        )}
+        {node.role === "leader" && sight.push !== "" && <span>{bridge.say("topology.push", { latency: sight.push })}</span>}
+        <span className="fresh topo-fresh" data-tone={tone}>
+          {word}
+        </span>
+        {isLive && <Age at={node.lastSeenAt} />}
+      </p>
     </>
   );
 }
 
-function Absence({ since, state }: { since: number | null; state: string }) {
+/** Out of sight: since when, how old the figures are, behind whom, and how many tasks nobody can see. */
+function Absence({ id }: { id: string }) {
   const { bridge } = useIsland();
+  const node = useNode(id);
+  useSight();
+  if (!node) return null;
+  const { word, beyond } = bridge.freshness(node);
   return (
     <p className="topo-absence">
-      <strong>{state}</strong>
-      {since !== null && <small>{bridge.say("topology.since", { time: bridge.clock(since) })}</small>}
+      <strong>{bridge.stateLabel(node.state)}</strong>
+      <small>
+        {word} · <Age at={node.lastSeenAt} />
+      </small>
+      {beyond !== "" ? (
+        <small>{bridge.say("fresh.beyond", { node: beyond })}</small>
+      ) : (
+        node.running > 0 && <small>{bridge.count("node.unknownTasks", node.running)}</small>
+      )}
     </p>
   );
 }

@@ -1,0 +1,44 @@
+"""Retention as the settings say, and one round of it on demand: by the running Leader, or here when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from agentflow_site.env import SiteEnv
+from agentflow_site.leader import LeaderRuns, only_one_leader
+from nodes.leader_door.client import DoorClient
+from nodes.projection.published import NobodyListens
+from nodes.projection.retention import Retention, RetentionConfig
+from nodes.projection.writer import FunctionJob, Writer
+
+
+def retention_config(env: SiteEnv) -> RetentionConfig:
+    return RetentionConfig(
+        feed_entries=env.keep_feed_entries,
+        log_lines=env.keep_log_lines,
+        log_age=timedelta(days=env.keep_log_days),
+        history_age=timedelta(days=env.keep_history_days),
+        dead_letters=env.keep_dead_letters,
+    )
+
+
+def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig) -> Mapping[str, int]:
+    """Rows that went, by kind. Raises `LeaderUnavailable` when a Leader runs and does not answer, `StoreError`."""
+    try:
+        # One process writes at a time: whoever holds the data folder.
+        with only_one_leader(data_dir):
+            return asyncio.run(_prune_here(config))
+    except LeaderRuns:
+        return DoorClient.on_data_dir(data_dir, leader_grpc).prune()
+
+
+async def _prune_here(config: RetentionConfig) -> Mapping[str, int]:
+    writer = Writer(NobodyListens(), lambda: None)
+    await writer.start()
+    try:
+        return await Retention(lambda function: writer.submit(FunctionJob(function)), config).prune()
+    finally:
+        await writer.stop()

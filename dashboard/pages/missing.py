@@ -1,0 +1,30 @@
+"""What is said of lines and entries that are not here any more; frontend/src/logs/panel.ts says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.pages import words
+
+
+def lost_lines(first: int, last: int, reason: str = "missing") -> str:
+    """Of lines of one attempt, both ends inclusive."""
+    if first == last:
+        text = _("Line {first} is not here any more: {reason}")
+    else:
+        text = _("Lines {first} to {last} are not here any more: {reason}")
+    return text.format(first=f"{first:,}", last=f"{last:,}", reason=_reason(reason))
+
+
+def lost_entries(gap: Mapping[str, Any]) -> str:
+    """Of a node's journal, as GAP names them; an end without lines of its own is told by its lines alone."""
+    first, last = int(gap["from"]), int(gap["to"])
+    text = _("Entries {first} to {last} are not here any more: {reason}")
+    return text.format(first=f"{first:,}", last=f"{last:,}", reason=_reason(gap["reason"]))
+
+
+def _reason(reason: str) -> str:
+    return str(words.GAP_REASONS.get(reason, reason))

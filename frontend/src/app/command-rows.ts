@@ -1,0 +1,48 @@
+/** The commands of a task on its own page: who asked for what, when, how far it has come, and why not. */
+
+import { commandView } from "../tables/command-view";
+import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
+import type { ShownCommand } from "./commands";
+import { element, type Page } from "./page";
+
+export function wireCommands(page: Page): void {
+  const body = element("command-rows");
+  const template = element<HTMLTemplateElement>("command-template");
+  const task = element("task-head")?.dataset.task;
+  if (!body || !template || task === undefined) return;
+  const draw = (): void => {
+    // Oldest first: each new row goes on top of those that are there.
+    for (const command of [...page.fleet.commands.of(task)].reverse()) patch(rowOf(body, template, command), command, page);
+    setText(element("command-count"), page.texts.number(body.childElementCount));
+    setHidden(element("commands"), body.childElementCount === 0);
+  };
+  page.fleet.onChange("tasks", (id) => id === task && draw());
+  page.fleet.onReplace("tasks", draw);
+  draw();
+}
+
+function rowOf(body: HTMLElement, template: HTMLTemplateElement, command: ShownCommand): HTMLElement {
+  for (const row of body.children as HTMLCollectionOf<HTMLElement>) {
+    // What was asked here had no id of its own until the Leader gave it one.
+    if (row.dataset.commandId === command.id || (command.ref !== "" && row.dataset.ref === command.ref)) return row;
+  }
+  const row = document.importNode(template.content.querySelector("tr") as HTMLElement, true);
+  body.prepend(row);
+  return row;
+}
+
+function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
+  const view = commandView(command, page.settings.words);
+  row.dataset.commandId = command.id;
+  row.dataset.ref = command.ref;
+  setText(field(row, "what"), view.what);
+  setText(field(row, "actor"), command.actor || "–");
+  setTime(field(row, "asked"), command.createdAt);
+  setText(field(row, "commandNode"), command.node || "–");
+  const state = field(row, "commandState");
+  setAttribute(state, "data-tone", view.tone);
+  setAttribute(state?.querySelector("use") ?? null, "href", `#${view.icon}`);
+  setText(state?.querySelector(".chip-label") ?? null, view.state);
+  setText(field(row, "reason"), view.reason);
+  setText(field(row, "said"), command.message === view.reason ? "" : command.message);
+}

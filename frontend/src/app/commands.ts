@@ -1,0 +1,73 @@
+/**
+ * What people have asked of tasks: every command that is on its way or was settled lately, and what this page's own reader
+ * has asked and nobody has answered yet. Everybody who looks at a task sees the same of it.
+ */
+
+import type { Action, CommandInfo, CommandState } from "../live/messages";
+
+/** Beside the Leader's states: not yet answered by it, turned down by it, and nobody knows. */
+export type ShownState = CommandState | "asked" | "refused" | "unanswered";
+export type ShownCommand = Omit<CommandInfo, "state"> & { state: ShownState };
+
+const MAX_PER_TASK = 50;
+
+export class Commands {
+  readonly #byTask = new Map<string, ShownCommand[]>();
+
+  /** Newest first. */
+  of(task: string): readonly ShownCommand[] {
+    return this.#byTask.get(task) ?? [];
+  }
+
+  /** Takes over a snapshot: what was on its way and is not named is settled long ago; what was settled stays told. */
+  replace(commands: readonly CommandInfo[]): void {
+    const named = new Set(commands.map((command) => command.id));
+    for (const [task, known] of this.#byTask) {
+      const kept = known.filter((command) => named.has(command.id) || !isOpen(command) || command.state === "asked");
+      this.#byTask.set(task, kept);
+    }
+    for (const command of [...commands].reverse()) this.apply(command);
+  }
+
+  apply(command: CommandInfo): void {
+    if (command.task) this.#put(command.task, command, (known) => known.id === command.id || (known.ref !== "" && known.ref === command.ref));
+  }
+
+  /** The reader pressed a button. */
+  ask(ref: string, task: string, kind: Action, nowMs: number): void {
+    const asked: ShownCommand = { id: `~${ref}`, kind, task, attempt: 0, node: "", state: "asked", code: "", message: "", ref, actor: "", createdAt: nowMs, changedAt: nowMs };
+    this.#put(task, asked, () => false);
+  }
+
+  /** What became of the reader's own request before it was a command; the task's id, or empty when it is none of ours. */
+  answer(ref: string, change: Pick<ShownCommand, "state"> & Partial<ShownCommand>): string {
+    for (const [task, known] of this.#byTask) {
+      const asked = known.find((command) => command.ref === ref && command.state === "asked");
+      if (!asked) continue;
+      this.#put(task, { ...asked, ...change }, (other) => other === asked);
+      return task;
+    }
+    return "";
+  }
+
+  /** The request has become something else than a command. */
+  forget(ref: string): string {
+    for (const [task, known] of this.#byTask) {
+      if (!known.some((command) => command.ref === ref)) continue;
+      this.#byTask.set(task, known.filter((command) => command.ref !== ref));
+      return task;
+    }
+    return "";
+  }
+
+  #put(task: string, command: ShownCommand, isSame: (known: ShownCommand) => boolean): void {
+    const known = this.#byTask.get(task) ?? [];
+    const index = known.findIndex(isSame);
+    const after = index < 0 ? [command, ...known] : known.with(index, command);
+    this.#byTask.set(task, after.slice(0, MAX_PER_TASK));
+  }
+}
+
+export function isOpen(command: ShownCommand): boolean {
+  return command.state === "asked" || command.state === "pending" || command.state === "sent" || command.state === "acked";
+}

@@ -1,0 +1,67 @@
+/** On a node's page: every link between this page and the node, each with its health and its delay. */
+
+import { setAttribute, setText } from "../tables/cells";
+import { freshness, hop, pathTo } from "./freshness";
+import { element, type Page } from "./page";
+import { pushLatency } from "./pill";
+
+interface Station {
+  name: string;
+  icon: string;
+  fresh: { tone: string; word: string } | null;
+  /** The link above it; null at the top. */
+  link: { state: string; word: string } | null;
+}
+
+export function wireHops(page: Page, node: () => string): void {
+  const list = element("hops");
+  const template = element<HTMLTemplateElement>("hop-template");
+  if (!list || !template) return;
+  const draw = (): void => {
+    const stations = stationsTo(page, node());
+    while (list.childElementCount > stations.length) list.lastElementChild?.remove();
+    while (list.childElementCount < stations.length) list.append(document.importNode(template.content, true));
+    stations.forEach((station, index) => fill(list.children[index] as HTMLElement, station));
+  };
+  page.sight.onChange(draw);
+  page.fleet.onChange("nodes", draw);
+  page.fleet.onReplace("nodes", draw);
+  draw();
+}
+
+function stationsTo(page: Page, id: string): Station[] {
+  const { fleet, texts, sight, settings } = page;
+  const find = (other: string) => fleet.nodes.get(other);
+  const target = find(id);
+  const leader = [...fleet.nodes.values()].find((one) => one.role === "leader");
+  const isCut = sight.oldSince !== null;
+  const push = sight.pushMs === null ? texts.say(isCut ? "hop.suspect" : "hop.ok") : pushLatency(sight.pushMs);
+  const stations: Station[] = [
+    { name: texts.say("hop.page"), icon: "layout-dashboard", fresh: null, link: null },
+    { name: leader?.name ?? settings.words.nodeRoles.leader.label, icon: "crown", fresh: null, link: { state: isCut ? "suspect" : "ok", word: push } },
+  ];
+  for (const one of target === undefined || target === leader ? [] : pathTo(target, find)) {
+    const full = find(one.id);
+    if (!full || full.role === "leader") continue;
+    stations.push({
+      name: full.name,
+      icon: settings.words.nodeRoles[full.role].icon,
+      fresh: freshness(full, find, sight.oldSince, texts, page.now()),
+      link: hop(full, sight.oldSince, texts),
+    });
+  }
+  return stations;
+}
+
+function fill(item: HTMLElement, station: Station): void {
+  const link = item.querySelector(".hop-link");
+  link?.toggleAttribute("hidden", station.link === null);
+  setAttribute(link, "data-link", station.link?.state ?? null);
+  setText(link?.querySelector("b") ?? null, station.link?.word ?? "");
+  setAttribute(item.querySelector("use"), "href", `#${station.icon}`);
+  setText(item.querySelector("strong"), station.name);
+  const fresh = item.querySelector(".fresh");
+  fresh?.toggleAttribute("hidden", station.fresh === null);
+  setAttribute(fresh, "data-tone", station.fresh?.tone ?? null);
+  setText(fresh, station.fresh?.word ?? "");
+}

@@ -1,0 +1,33 @@
+/** On a node's page: the entries of its journals that are missing for good, as they are heard of. */
+
+import type { Gap } from "../live/messages";
+import { gapReason } from "../logs/gaps";
+import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
+import { element, type Page } from "./page";
+
+export function wireNodeGaps(page: Page): void {
+  const list = element("gap-list");
+  const source = element<HTMLTemplateElement>("gap-template")?.content.firstElementChild;
+  const node = element("node-head")?.dataset.node;
+  if (!list || !source) return;
+  page.live.on("GAP", (gap) => {
+    const text = gap.node === node ? entriesText(gap, page) : "";
+    if (text === "") return;
+    const item = document.importNode(source, true) as HTMLElement;
+    setText(field(item, "gapText"), text);
+    setTime(field(item, "gapAt"), gap.at ?? null);
+    const task = field(item, "gapTask");
+    setHidden(task, !gap.task);
+    if (gap.task) setAttribute(task, "href", page.taskUrl(gap.task));
+    list.prepend(item);
+    setHidden(element("node-gaps"), false);
+  });
+}
+
+/** Empty for what is known by its lines alone: its task's log draws it. */
+export function entriesText(gap: Gap, page: Pick<Page, "texts" | "settings">): string {
+  const first = Number(gap.from ?? 0);
+  const last = Number(gap.to ?? 0);
+  if (first === 0 || gap.seq === undefined) return "";
+  return page.texts.say("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.words) });
+}

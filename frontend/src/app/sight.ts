@@ -1,0 +1,35 @@
+/** Whether this page sees the cluster as it is now. While it does not, nothing on it may look live. */
+
+import { oldSince } from "../live/link";
+import type { LiveClient } from "../live/client";
+
+export class Sight {
+  readonly #listeners = new Set<() => void>();
+  #oldSince: number | null;
+  #pushMs: number | null = null;
+
+  constructor(live: LiveClient) {
+    this.#oldSince = oldSince(live.status);
+    live.onStatus((status) => {
+      const pushMs = status.kind === "live" ? status.pushMs : null;
+      if (oldSince(status) === this.#oldSince && pushMs === this.#pushMs) return;
+      this.#oldSince = oldSince(status);
+      this.#pushMs = pushMs;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /** Since when what is shown may be old; null = it is current. */
+  get oldSince(): number | null {
+    return this.#oldSince;
+  }
+
+  /** How long the last changes took from the Leader's commit to this page; null = not measured, or cut off. */
+  get pushMs(): number | null {
+    return this.#pushMs;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+}

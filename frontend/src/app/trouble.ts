@@ -1,0 +1,27 @@
+/** The banner while the Leader cannot store anything: what does not work, why, since when, and that it heals by itself. */
+
+import type { StoreTrouble } from "../live/messages";
+import { setHidden, setText } from "../tables/cells";
+import { element, type Page } from "./page";
+
+export function wireTrouble(page: Page): void {
+  const show = (trouble: StoreTrouble | null | undefined): void => {
+    const banner = element("store-banner");
+    const isFailing = trouble?.state === "failing";
+    setHidden(banner, !isFailing);
+    // Emptied when it is over, so that a screen reader hears the next one.
+    setText(element("store-text"), isFailing ? troubleText(trouble, page) : "");
+  };
+  page.live.on("STORE", show);
+  page.live.on("SNAPSHOT", (snapshot) => "trouble" in snapshot && show(snapshot.trouble));
+  // Another Leader may know of no trouble and say nothing; one that has it says so right after this.
+  page.live.on("AUTH_OK", () => show(null));
+}
+
+export function troubleText(trouble: StoreTrouble, page: Pick<Page, "texts" | "settings" | "now">): string {
+  const { texts, settings } = page;
+  const reasons = settings.words.storeReasons;
+  const why = (Object.hasOwn(reasons, trouble.reason) ? reasons[trouble.reason] : undefined) ?? (trouble.message || trouble.reason);
+  const key = trouble.since === null ? "store.failing" : "store.failingSince";
+  return texts.say(key, { reason: why, time: trouble.since === null ? "" : texts.clock(trouble.since, page.now()) });
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { Commands, type ShownCommand } from "../src/app/commands";
+import { Fleet } from "../src/app/fleet";
+import type { CommandInfo } from "../src/live/messages";
+import { commandView, reasonOf, toldCommand } from "../src/tables/command-view";
+import { task, words } from "./samples";
+
+const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
+  id,
+  kind: "pause",
+  task: "t",
+  attempt: 1,
+  node: "n",
+  state,
+  code: "",
+  message: "",
+  ref: "",
+  actor: "ada",
+  createdAt: 1000,
+  changedAt: 1000,
+  ...extra,
+});
+const states = (commands: Commands): string[] => commands.of("t").map((one) => `${one.id} ${one.state}`);
+
+describe("what was asked of a task", () => {
+  it("is one thing from the button to the end", () => {
+    const commands = new Commands();
+    commands.ask("r", "t", "pause", 5);
+    expect(states(commands)).toEqual(["~r asked"]);
+    expect(commands.answer("r", { state: "pending", id: "c" })).toBe("t");
+    expect(states(commands)).toEqual(["c pending"]);
+    for (const state of ["sent", "acked", "succeeded"] as const) commands.apply(command("c", state, { ref: "r" }));
+
+    expect(states(commands)).toEqual(["c succeeded"]);
+  });
+
+  it("is the same when the Leader's message overtakes its answer", () => {
+    const commands = new Commands();
+    commands.ask("r", "t", "pause", 5);
+    commands.apply(command("c", "sent", { ref: "r" }));
+    expect(commands.answer("r", { state: "pending", id: "c" })).toBe("");
+
+    expect(states(commands)).toEqual(["c sent"]);
+  });
+
+  it("may never become a command", () => {
+    const commands = new Commands();
+    commands.ask("r", "t", "retry", 5);
+    expect(commands.forget("r")).toBe("t");
+    expect(commands.answer("r", { state: "refused" })).toBe("");
+
+    expect(states(commands)).toEqual([]);
+  });
+
+  it("is not kept on its way by a page that missed how it ended", () => {
+    const commands = new Commands();
+    commands.apply(command("old", "sent"));
+    commands.apply(command("told", "failed"));
+    commands.ask("r", "t", "pause", 5);
+    commands.replace([command("new", "acked")]);
+
+    expect(states(commands)).toEqual(["new acked", "~r asked", "told failed"]);
+  });
+
+  it("has its task drawn again", () => {
+    const fleet = new Fleet({ tasks: [task("t")] });
+    const drawn: string[] = [];
+    fleet.onChange("tasks", (id) => drawn.push(id));
+    fleet.ask("r", "t", "cancel", 1);
+    fleet.answer("r", { state: "refused", message: "no" });
+    fleet.applyCommand(command("c", "sent"));
+    fleet.answer("other", { state: "refused" });
+
+    expect(drawn).toEqual(["t", "t", "t"]);
+  });
+});
+
+describe("what a row tells", () => {
+  const told = (commands: ShownCommand[], nowMs: number): string | undefined => toldCommand(commands, nowMs)?.id;
+
+  it.each([
+    ["sent" as const, 10_000_000, "c"],
+    ["succeeded" as const, 1000, "c"],
+    ["succeeded" as const, 10_000, undefined],
+    ["failed" as const, 100_000, "c"],
+    ["unknown" as const, 700_000, undefined],
+  ])("of one that is %s after %d ms", (state, age, id) => {
+    expect(told([command("c", state, { changedAt: 5 })], 5 + age)).toBe(id);
+  });
+
+  it("is what a person asked last, never the start of the task", () => {
+    expect(told([command("s", "failed", { kind: "start" }), command("b", "sent"), command("a", "failed")], 2000)).toBe("b");
+  });
+
+  it("says what, how far, why and who", () => {
+    const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) => commandView(command("c", state, extra), words).text;
+
+    expect(view("acked")).toBe("Pause: received · ada");
+    expect(view("failed", { code: "finished", message: "the task ended" })).toBe("Pause: failed · It has ended. · ada");
+    expect(view("failed", { code: "strange", message: "as the node says" })).toBe("Pause: failed · as the node says · ada");
+    expect(view("succeeded", { message: "done twice" })).toBe("Pause: done · ada");
+    expect(view("pending", { kind: "start", actor: "" })).toBe("Start: waiting");
+  });
+
+  it("puts what was said where only that tells the reason", () => {
+    const more = { ...words, reasons: { "cannot-start": "Not started: {message}" } };
+
+    expect(reasonOf("cannot-start", "cost $& more", more)).toBe("Not started: cost $& more");
+    expect(reasonOf("constructor", "m", more)).toBe("m");
+    expect(reasonOf("", "", more)).toBe("");
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { freshness, hop, pathTo } from "../src/app/freshness";
+import type { NodeStatus } from "../src/live/messages";
+import { node, texts } from "./samples";
+
+const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
+const minute = 60_000;
+const fresh = (one: NodeStatus, pageOldSince: number | null = null, others: NodeStatus[] = []) =>
+  freshness(one, (id) => others.find((other) => other.id === id), pageOldSince, texts, noon + 5 * minute);
+
+describe("what is shown of a node", () => {
+  it("is live while it is online, even if nothing has changed for long", () => {
+    expect(fresh(node("a", { lastSeenAt: noon - 3_600_000 }))).toEqual({ isLive: true, tone: "good", word: "live", since: null, beyond: "" });
+  });
+
+  it.each([
+    ["suspect", "warn"],
+    ["offline", "bad"],
+  ] as const)("is old since then when it is %s", (state, tone) => {
+    expect(fresh(node("a", { state, stateSince: noon }))).toMatchObject({ isLive: false, tone, word: "since 12:03:04", since: noon });
+  });
+
+  it("says behind whom an Edge is out of reach", () => {
+    const edge = node("e", { state: "suspect", stateSince: noon, parent: "m" });
+
+    expect(fresh(edge, null, [node("m", { state: "offline" })]).beyond).toBe("m");
+    expect(fresh(edge, null, [node("m")]).beyond).toBe("");
+    expect(fresh(edge).beyond).toBe("");
+  });
+
+  it("is never live on a page that is cut off or behind", () => {
+    expect(fresh(node("a"), noon)).toMatchObject({ isLive: false, tone: "warn", word: "as of 12:03:04", since: noon });
+    expect(fresh(node("a", { state: "offline", stateSince: noon - minute }), noon)).toMatchObject({ isLive: false, word: "since 12:02:04" });
+  });
+});
+
+describe("a link", () => {
+  it.each([
+    [{ state: "ok" as const, rttMs: 0.84 }, null, "ok", "0.8 ms"],
+    [{ state: "ok" as const, rttMs: null }, null, "ok", "live"],
+    [{ state: "suspect" as const, rttMs: 1 }, null, "suspect", "silent"],
+    [{ state: "down" as const, rttMs: 1 }, null, "down", "down"],
+    // Nothing proves a link to a page that hears nothing.
+    [{ state: "ok" as const, rttMs: 1 }, noon, "suspect", "?"],
+    [{ state: "down" as const, rttMs: 1 }, noon, "down", "down"],
+  ])("%o", (link, pageOldSince, state, word) => {
+    expect(hop(node("a", { link }), pageOldSince, texts)).toEqual({ state, word });
+  });
+});
+
+describe("the way to a node", () => {
+  const nodes = new Map([node("leader", { role: "leader" }), node("m"), node("e", { parent: "m" })].map((one) => [one.id, one]));
+  const ids = (id: string): string[] => pathTo(nodes.get(id) as NodeStatus, (other) => nodes.get(other)).map((one) => one.id);
+
+  it("leads over its Master", () => {
+    expect(ids("e")).toEqual(["m", "e"]);
+    expect(ids("m")).toEqual(["m"]);
+  });
+
+  it("ends although parents may be wrong", () => {
+    const loop = new Map([node("a", { parent: "b" }), node("b", { parent: "a" })].map((one) => [one.id, one]));
+    expect(pathTo(loop.get("a") as NodeStatus, (id) => loop.get(id)).map((one) => one.id)).toEqual(["b", "a"]);
+  });
+});

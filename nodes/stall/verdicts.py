@@ -1,0 +1,195 @@
+"""From samples of a task to a verdict. Pure: times are passed in.
+
+Progress is output, CPU or I/O of the whole process tree. A task that does none of it for long is quiet, then stalled;
+one of whose processes sleeps in a read of the task's standard input waits for a person. Paused time does not count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+from nodes.domain.states import TaskHealth
+
+_ACTIVE_SAMPLES = 5  # Two active ones among so many are progress for a stalled task; one may be a blip.
+_LEFT_SAMPLES = 2  # So many without a reader of standard input, and it waits no more.
+_FIRST_SAMPLES = 3  # Before them nothing is said: a busy task that was just found again has no past.
+_GAPS = 8
+_STEADY_GAPS = 3
+_STEADY_SPREAD = 2.0  # Longest gap over the median.
+_PATIENCE = 3.0  # A rhythm is broken by a silence of so many of its gaps.
+_OWN_PATIENCE = 1.5  # As long a silence as in an earlier run that ended well, and half as much again.
+_MOST_PATIENCE = 10.0  # Times `stalled_seconds`: what was learnt never makes a task immune.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    quiet_seconds: float = 60.0
+    stalled_seconds: float = 180.0
+    waiting_seconds: float = 4.0
+    cpu_share: float = 0.03  # Of one core, between two samples; less is housekeeping.
+    written_bytes: int = 512
+    read_bytes: int = 64 * 1024
+
+    def with_stall_after(self, seconds: float) -> Limits:
+        """The task's own limit; quiet comes at a third of it, as with the defaults."""
+        if seconds <= 0:
+            return self
+        return Limits(
+            quiet_seconds=min(self.quiet_seconds, seconds / 3),
+            stalled_seconds=seconds,
+            waiting_seconds=min(self.waiting_seconds, seconds),
+            cpu_share=self.cpu_share,
+            written_bytes=self.written_bytes,
+            read_bytes=self.read_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """`at` in seconds; CPU and I/O since the sample before."""
+
+    at: float
+    output_bytes: int = 0  # Ever.
+    cpu_seconds: float = 0.0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    readers: tuple[str, ...] = ()  # Processes that sleep in a read of the task's standard input.
+    processes: int = 1
+    is_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What this node remembers of earlier runs of the same task that ended well."""
+
+    longest_silence: float = 0.0
+    usual_seconds: float = 0.0  # 0 = unknown.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    health: TaskHealth
+    reason: str
+    silent_seconds: float
+
+
+class Judge:
+    """One task's. `silent_before`: how long it had been silent when the watch began."""
+
+    def __init__(self, limits: Limits, *, past: Past | None = None, silent_before: float = 0.0) -> None:
+        self._limits = limits
+        self._past = past or Past()
+        self._health = TaskHealth.HEALTHY
+        self._silent_before = silent_before
+        self._samples = 0
+        self._now = 0.0  # Running time of the watch, without pauses.
+        self._last: Sample | None = None
+        self._progress_at = -silent_before
+        self._output_at: float | None = None
+        self._reading_since: float | None = None
+        self._without_reader = 0
+        self._active: deque[bool] = deque(maxlen=_ACTIVE_SAMPLES)
+        self._gaps: deque[float] = deque(maxlen=_GAPS)
+        self._longest_silence = 0.0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has looked for long enough to speak without knowing what came before."""
+        return self._samples >= _FIRST_SAMPLES and self._now >= self._limits.waiting_seconds
+
+    @property
+    def longest_silence(self) -> float:
+        """Up to now, a wait for a person left out."""
+        if self._health is TaskHealth.WAITING:
+            return self._longest_silence
+        return max(self._longest_silence, self._now - max(0.0, self._progress_at))
+
+    def take(self, sample: Sample) -> Verdict:
+        """The verdict as of this sample."""
+        last, self._last = self._last, sample
+        self._samples += 1
+        if sample.is_paused or (last is not None and last.is_paused):
+            self._reading_since = None
+            if sample.is_paused:
+                self._health = TaskHealth.HEALTHY
+                return Verdict(health=self._health, reason="the task is paused", silent_seconds=0.0)
+            self._progress_at = self._now
+            last = None
+        elapsed = sample.at - last.at if last is not None else 0.0
+        self._now += elapsed
+        grew = last is not None and sample.output_bytes > last.output_bytes
+        self._note_progress(sample, grew=grew, elapsed=elapsed)
+        self._note_reader(sample, grew=grew)
+        if self._samples >= _FIRST_SAMPLES or grew:
+            self._health = self._judged()
+        silent = max(0.0, self._now - self._progress_at)
+        return Verdict(health=self._health, reason=self._reason(sample, silent), silent_seconds=silent)
+
+    def _note_progress(self, sample: Sample, *, grew: bool, elapsed: float) -> None:
+        limits = self._limits
+        is_active = elapsed > 0 and (
+            sample.cpu_seconds >= limits.cpu_share * elapsed
+            or sample.written_bytes >= limits.written_bytes
+            or sample.read_bytes >= limits.read_bytes
+        )
+        self._active.append(is_active)
+        if grew:
+            if self._output_at is not None:
+                self._gaps.append(self._now - self._output_at)
+            self._output_at = self._now
+        needed = 2 if self._health is TaskHealth.STALLED else 1
+        if grew or (is_active and sum(self._active) >= needed):
+            if self._health is not TaskHealth.WAITING:
+                self._longest_silence = self.longest_silence
+            self._progress_at = self._now
+
+    def _note_reader(self, sample: Sample, *, grew: bool) -> None:
+        if sample.readers:
+            self._without_reader = 0
+            # Others may work while one process reads; a single busy moment does not end a wait that was told.
+            is_busy = self._active[-1] and (self._health is not TaskHealth.WAITING or sum(self._active) > 1)
+            if self._reading_since is None or grew or is_busy:
+                self._reading_since = self._now
+            return
+        self._without_reader += 1
+        if self._reading_since is None:
+            return
+        if grew or self._without_reader >= _LEFT_SAMPLES:
+            if self._health is TaskHealth.WAITING:
+                self._progress_at = self._now  # It was answered: a new stretch begins.
+            self._reading_since = None
+
+    def _judged(self) -> TaskHealth:
+        if self._reading_since is not None and self._now - self._reading_since >= self._limits.waiting_seconds:
+            return TaskHealth.WAITING
+        silent = self._now - self._progress_at
+        patience = self._patience()
+        if silent >= max(self._limits.stalled_seconds, patience):
+            return TaskHealth.STALLED
+        if silent >= max(self._limits.quiet_seconds, patience):
+            return TaskHealth.QUIET
+        return TaskHealth.HEALTHY
+
+    def _patience(self) -> float:
+        """How long a silence is nothing new for this task."""
+        learnt = self._past.longest_silence * _OWN_PATIENCE
+        if len(self._gaps) >= _STEADY_GAPS and max(self._gaps) <= _STEADY_SPREAD * median(self._gaps):
+            learnt = max(learnt, max(self._gaps) * _PATIENCE)
+        return min(learnt, self._limits.stalled_seconds * _MOST_PATIENCE)
+
+    def _reason(self, sample: Sample, silent: float) -> str:
+        match self._health:
+            case TaskHealth.WAITING:
+                who = ", ".join(sample.readers) or "a process"
+                return f"waiting for input: {who} reads the task's standard input"
+            case TaskHealth.STALLED:
+                return f"no output, CPU or I/O progress for {silent:.0f} s{self._usually()}"
+            case TaskHealth.QUIET:
+                return f"quiet for {silent:.0f} s; stalled from {self._limits.stalled_seconds:g} s{self._usually()}"
+        return "the task gets on" if silent < self._limits.quiet_seconds else "silent as it often is"
+
+    def _usually(self) -> str:
+        usual = self._past.usual_seconds
+        return f"; it usually ends after {usual:.0f} s" if usual else ""

@@ -1,0 +1,139 @@
+"""What a page says when something is missing for good, and when the Leader cannot store or answer.
+
+The Leader's own messages are put on the page's socket by the test, beside those of the real Leader behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.e2e.programs import count_to
+from tests.support.browser import Visitors, WatchedPages
+from tests.support.cluster import Cluster
+from tests.support.pages import log_texts, pill_of, violations
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+class Tapped:
+    """A page whose socket the test can speak on."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._sockets: list[WebSocketRoute] = []
+        page.route_web_socket("**/ws/", self._join)
+
+    def _join(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(server.send)
+        server.on_message(socket.send)
+        self._sockets.append(socket)
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        expect(pill_of(self.page)).to_have_attribute("data-state", "live")
+        return self.page
+
+    def say(self, **message: Any) -> None:
+        self._sockets[-1].send(json.dumps(message))
+
+
+@pytest.fixture
+def tap(fleet: Cluster, visitors: Visitors) -> Iterator[Any]:
+    def tapped(**options: Any) -> Tapped:
+        watched: WatchedPages = visitors.context(storage_state=visitors.session("admin"), **options)
+        return Tapped(watched.context.new_page())
+
+    return tapped
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", r"Nothing new is stored since \d\d:\d\d:\d\d: the Leader's disk is full\."),
+        ("zh-CN", r"自 \d\d:\d\d:\d\d 起无法保存新内容：Leader 的磁盘已满。"),
+    ],
+)
+def test_banner_stands_while_nothing_can_be_stored(tap: Any, fleet: Cluster, locale: str, words: str) -> None:
+    tapped: Tapped = tap(locale=locale)
+    page = tapped.open(fleet.url)
+    banner = page.locator("#store-banner")
+    expect(banner).to_be_hidden()
+
+    tapped.say(type="STORE", at=now_ms(), state="failing", reason="full", message="disk full", since=now_ms())
+    expect(banner).to_have_text(re.compile(words))
+    expect(page.get_by_role("status").filter(has=banner)).to_be_visible()
+
+    tapped.say(type="STORE", at=now_ms(), state="ok", reason="", message="", since=None)
+    expect(banner).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("path", ["/", "/nodes/edge-1/"])
+def test_page_in_trouble_is_accessible(tap: Any, fleet: Cluster, path: str, theme: str) -> None:
+    tapped: Tapped = tap(color_scheme=theme, reduced_motion="reduce")
+    page = tapped.open(fleet.url + path)
+    tapped.say(type="STORE", at=now_ms(), state="failing", reason="locked", message="", since=now_ms())
+    store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+    place = {"store": store, "seq": str(seq + 1), "at": now_ms(), "lane": "logs", "node": "edge-1"}
+    tapped.say(
+        type="GAP", **place, task="", attempt=0, firstLine=0, lines=0, reason="trimmed", **{"from": "1", "to": "9"}
+    )
+    expect(page.get_by_text("Entries 1 to 9 are not here any more: the node had to make room")).to_be_visible()
+    # As a page looks that is cut off; the socket of this one is open.
+    page.evaluate("document.body.setAttribute('data-stale', '')")
+
+    assert violations(page) == []
+
+
+def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) -> None:
+    task = fleet.run("master-1", "python3", "-c", count_to(5))
+    fleet.wait_task(task, "failed")
+    tapped: Tapped = tap()
+    page = tapped.open(f"{fleet.url}/tasks/{task}/")
+    expect(page.locator("#log-count")).to_have_text("5 lines")
+    store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+    gap = {"type": "GAP", "store": store, "at": now_ms(), "lane": "logs", "node": "master-1", "attempt": 1}
+
+    tapped.say(**gap, seq=str(seq + 1), task=task, firstLine=6, lines=4994, reason="trimmed")
+    tapped.say(**gap, seq=str(seq + 2), task="another", firstLine=1, lines=7, reason="trimmed")
+    line = {"node": "master-1", "task": task, "attempt": 1}
+    lines = [["x1", 5000, now_ms(), "info", "stdout", "line 5000"]]
+    tapped.say(type="LOG", store=store, seq=str(seq + 3), **line, lines=lines)
+
+    expect(page.locator("#log")).to_contain_text("line 5000")
+    expected = "Lines 6 to 4,999 are not here any more: the node had to make room"
+    assert log_texts(page) == [*(f"line {number}" for number in range(1, 6)), expected, "line 5000"]
+
+
+def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:
+    tapped: Tapped = tap()
+    page = tapped.open(f"{fleet.url}/logs/")
+    store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+
+    place = {"store": store, "seq": str(seq + 1), "at": now_ms(), "lane": "logs", "node": "edge-1"}
+    tapped.say(type="GAP", **place, task="t1", attempt=1, firstLine=3, lines=1, reason="unheard-of")
+
+    gap = page.locator("#log [data-gap] .log-text")
+    expect(gap).to_have_text("t1 · Line 3 is not here any more: unheard-of")
+
+
+def test_list_that_cannot_be_loaded_stays_and_says_so(fleet: Cluster, visitors: Visitors) -> None:
+    page = visitors.open_live("/tasks/", expected=("503 (Service Unavailable)",))
+    page.route("**/tasks/?*", lambda route: route.fulfill(status=503, body="<h1>no</h1>", content_type="text/html"))
+
+    page.get_by_role("combobox", name="State").select_option("failed")
+
+    expect(page.locator(".toast-card")).to_contain_text("The server cannot answer now")
+    expect(page.locator("#task-rows")).to_be_attached()
