@@ -258,6 +258,8 @@ class Alert(models.Model):
     evidence = models.JSONField(default=list)
     opened_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)  # Somebody looks after it; it is open all the same.
+    acknowledged_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["-opened_at", "-id"]

@@ -200,6 +200,27 @@ def alert_list() -> list[Message]:
     return [alert_fields(alert) for alert in Alert.objects.filter(resolved_at=None)[:SNAPSHOT_ALERTS]]
 
 
+def alert_page(*, node: str = "", task: str = "", open: bool = False, limit: int = 100, page: int = 1) -> Message:
+    """Alerts, newest first, resolved ones too unless `open`."""
+    alerts = Alert.objects.order_by("-opened_at", "-id")
+    if open:
+        alerts = alerts.filter(resolved_at=None)
+    if node:
+        alerts = alerts.filter(node_id=node)
+    if task:
+        alerts = alerts.filter(task_id=task)
+    rows, has_more = _page(alerts, page, min(max(limit, 1), MAX_ROWS))
+    return {"results": [alert_fields(alert) for alert in rows], "page": page, "hasMore": has_more}
+
+
+def alert_detail(alert_id: int) -> Message:
+    """An alert with its evidence in full: `id`, `kind`, `text` (hostile) of each piece. Raises `NotFound`."""
+    alert = Alert.objects.filter(pk=alert_id).first()
+    if alert is None:
+        raise NotFound(f"There is no alert {alert_id}.")
+    return {**alert_fields(alert), "evidence": alert.evidence}
+
+
 def task_list(
     *,
     state: Collection[str] = (),

@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
@@ -18,17 +18,29 @@ from nodes.scheduler.checks import check_input, check_spec
 from nodes.scheduler.requests import ControlRequest
 from nodes.scheduler.scheduler import Scheduler
 
-__all__ = ["Gateway", "InProcessGateway", "LeaderUnavailable", "control_task", "submit_task", "use_gateway"]
+__all__ = [
+    "Gateway",
+    "InProcessGateway",
+    "LeaderUnavailable",
+    "acknowledge_alert",
+    "control_task",
+    "submit_task",
+    "use_gateway",
+]
 
 _ANSWER_SECONDS = 10.0
 
+T = TypeVar("T")
+
 
 class Gateway(Protocol):
-    """The way to the Leader; both methods block until it has stored the request."""
+    """The way to the Leader; its methods block until it has stored the request."""
 
     def submit(self, spec: TaskSpec, actor: str) -> str: ...
 
     def control(self, request: ControlRequest) -> str: ...
+
+    def acknowledge(self, alert_id: int, actor: str) -> None: ...
 
 
 def submit_task(spec: TaskSpec, *, actor: str) -> str:
@@ -65,6 +77,11 @@ def control_task(
     )
 
 
+def acknowledge_alert(alert_id: int, *, actor: str) -> None:
+    """It stays open but calls nobody any more. Raises `NotFound` when it is not open, `LeaderUnavailable`."""
+    _current().acknowledge(alert_id, actor)
+
+
 class InProcessGateway:
     """Within the Leader's process: hands the request to the scheduler's loop and waits on this thread."""
 
@@ -79,7 +96,10 @@ class InProcessGateway:
     def control(self, request: ControlRequest) -> str:
         return self._wait(lambda: self._scheduler.control(request))
 
-    def _wait(self, work: Callable[[], Coroutine[Any, Any, str]]) -> str:
+    def acknowledge(self, alert_id: int, actor: str) -> None:
+        self._wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if threading.get_ident() == self._loop_thread:
             raise AssertionError("the Leader's loop would wait for itself; call the services on another thread")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)

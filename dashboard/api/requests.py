@@ -111,6 +111,14 @@ class TaskQuery(StrictSerializer):
     page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
 
 
+class AlertQuery(StrictSerializer):
+    open = serializers.BooleanField(default=False)
+    node = TextField(max_length=MAX_ID, required=False)
+    task = TextField(max_length=MAX_ID, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=100)
+    page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
+
+
 class LogQuery(StrictSerializer):
     attempt = serializers.IntegerField(min_value=1, max_value=1 << 31, required=False)
     after = serializers.IntegerField(min_value=0, max_value=MAX_INTEGER, default=0)

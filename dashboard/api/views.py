@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from dashboard.api.requests import (
+    AlertQuery,
     ControlRequest,
     HistoryQuery,
     LogQuery,
@@ -68,6 +69,28 @@ class NodeDetail(Route):
         if node is None:
             raise NotFound(f"There is no node {node_id}.")
         return Response(node)
+
+
+class AlertList(Route):
+    query = AlertQuery
+
+    def get(self, request: Request) -> Response:
+        return Response(selectors.alert_page(**self.asked(request)))
+
+
+class AlertDetail(Route):
+    def get(self, request: Request, alert_id: str) -> Response:
+        self.asked(request)
+        return Response(selectors.alert_detail(int(alert_id)))
+
+
+class AlertAcknowledge(Route):
+    rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+
+    def post(self, request: Request, alert_id: str) -> Response:
+        _checked(NoQuery, request.data)
+        services.acknowledge_alert(int(alert_id), actor=request.user.get_username())
+        return Response(status=204)
 
 
 class TaskList(Route):

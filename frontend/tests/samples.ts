@@ -55,7 +55,7 @@ export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
 }
 
 export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
-  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", openedAt: 1, resolvedAt: null, ...extra };
+  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
 }
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });

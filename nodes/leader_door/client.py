@@ -67,6 +67,9 @@ class DoorClient:
         reply: pb.ControlReply = self._call(self._stub().Control, message)
         return reply.command_id
 
+    def acknowledge(self, alert_id: int, actor: str) -> None:
+        self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
+
     def prune(self) -> dict[str, int]:
         """What went, by kind, once it has gone. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)

@@ -52,6 +52,11 @@ class LeaderDoor(services.LeaderServicer):
         command_id = await self._answer(context, lambda: self._control(request))
         return pb.ControlReply(command_id=command_id, task_id=request.task_id)
 
+    async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeReply:
+        await self._check(context)
+        await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
+        return pb.AcknowledgeReply()
+
     async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
         await self._check(context)
         return pb.PruneReply(removed=await self._answer(context, self._prune))

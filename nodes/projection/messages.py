@@ -226,6 +226,8 @@ def alert_fields(alert: Alert) -> Message:
         "evidence": [item["id"] for item in alert.evidence],
         "openedAt": milliseconds(alert.opened_at),
         "resolvedAt": milliseconds(alert.resolved_at),
+        "acknowledgedAt": milliseconds(alert.acknowledged_at),
+        "acknowledgedBy": alert.acknowledged_by,
     }
 
 

@@ -19,6 +19,10 @@ from nodes.projection.unit import Unit
 from nodes.wire.v1 import node_sync_pb2 as pb
 
 NODE_OFFLINE = "node-offline"
+NODE_DISK = "node-disk"
+NODE_MEMORY = "node-memory"
+_FULL_PERCENT = 95.0
+_FREE_PERCENT = 92.0  # So far it must fall, so that an alert does not come and go.
 DUPLICATE_NODE = "duplicate-node"
 
 
@@ -194,6 +198,17 @@ def forget_holder(image: Image, node_id: str) -> None:
 def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
     """For snapshots: what dashboards see live has no feed number."""
     unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
+    for kind, what, used, total in (
+        (NODE_DISK, "disk", metrics.disk_used_bytes, metrics.disk_total_bytes),
+        (NODE_MEMORY, "memory", metrics.memory_used_bytes, metrics.memory_total_bytes),
+    ):
+        percent = 100 * used / total if total else 0.0
+        if percent >= _FULL_PERCENT:
+            # Without the figure, which the node's tile shows: an alert is told once.
+            message = f"{node.id}: the {what} is {_FULL_PERCENT:g} % full or more."
+            unit.open_alert(kind, level="error", message=message, node_id=node.id)
+        elif percent < _FREE_PERCENT:
+            unit.resolve_alert(kind, node_id=node.id)
 
 
 def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 0.0, is_own: bool = True) -> None:

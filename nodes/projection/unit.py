@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import Model
 
 from nodes.domain.events import Gap
+from nodes.errors import NotFound
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 from nodes.projection import topics
 from nodes.projection.image import OCCUPYING, OPEN_COMMANDS, AttemptKey, Image
@@ -187,6 +188,15 @@ class Unit:
         else:
             self.change(alert, level=level, message=message, evidence=evidence or [])
         self.publish_alert(alert)
+
+    def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:
+        """The first who does it counts. Raises `NotFound` for one that is not open."""
+        alert = next((alert for alert in self.image.alerts.values() if alert.pk == alert_id), None)
+        if alert is None:
+            raise NotFound(f"There is no open alert {alert_id}.")
+        if alert.acknowledged_at is None:
+            self.change(alert, acknowledged_at=self.now, acknowledged_by=actor[:150])
+            self.publish_alert(alert)
 
     def resolve_alert(self, kind: str, *, node_id: str = "", task_id: str = "") -> None:
         alert = self.image.alerts.pop((kind, node_id, task_id), None)

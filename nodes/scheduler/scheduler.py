@@ -86,6 +86,11 @@ class Scheduler:
         logger.info("task %s: %s asked by %s", request.task_id, request.action, request.actor or "nobody")
         return command_id
 
+    async def acknowledge(self, alert_id: int, *, actor: str) -> None:
+        """Returns once it is stored; ALERT tells. Raises `NotFound`, `StoreError`."""
+        await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor))
+        logger.info("alert %s acknowledged by %s", alert_id, actor or "nobody")
+
     # --- one round, on the writer's thread --------------------------------------------------------
 
     def _plan(self, unit: Unit) -> float | None:

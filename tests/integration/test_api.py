@@ -21,7 +21,7 @@ from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
-from nodes.models import Attempt, LogLine, Node, Task
+from nodes.models import Alert, Attempt, LogLine, Node, Task
 from nodes.scheduler.requests import ControlRequest
 from tests.support.doors import NoLeader, People, make_people
 
@@ -191,6 +191,21 @@ def test_an_environments_values_are_for_administrators_and_secrets_for_nobody(vi
 
     assert viewer.get("tasks/t1/").json()["spec"]["environment"] == {"API_KEY": "…"}
     assert admin.get("tasks/t1/").json()["spec"]["environment"] == {"API_KEY": "[redacted]"}
+
+
+def test_alerts_and_the_evidence_of_one(viewer: Program) -> None:
+    evidence = [{"id": "e1", "kind": "lines", "text": "name? <b>"}]
+    now = timezone.now()
+    row = Alert.objects.create(
+        level="warning", kind="waiting", task_id="t1", message="m", evidence=evidence, opened_at=now
+    )
+    Alert.objects.create(level="error", kind="stalled", task_id="t2", message="m", opened_at=now, resolved_at=now)
+
+    assert [alert["kind"] for alert in viewer.get("alerts/?open=true").json()["results"]] == ["waiting"]
+    assert [alert["kind"] for alert in viewer.get("alerts/?task=t2").json()["results"]] == ["stalled"]
+    assert viewer.get("alerts/?task=t1").json()["results"][0]["evidence"] == ["e1"]
+    assert viewer.get(f"alerts/{row.pk}/").json()["evidence"] == evidence
+    assert error(viewer.get("alerts/999/"))[:2] == (404, "not-found")
 
 
 def test_a_log_is_read_to_its_end(viewer: Program) -> None:

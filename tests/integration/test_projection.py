@@ -375,6 +375,37 @@ async def test_the_end_of_a_task_resolves_its_alerts(master: Voice) -> None:
     assert not await read(lambda: Alert.objects.filter(resolved_at=None).exists())
 
 
+async def test_a_full_disk_and_full_memory_are_told_until_there_is_room_again(
+    master: Voice, listener: Recorder
+) -> None:
+    async def measured(memory: int, disk: int, *, alerts: list[tuple[str, bool]]) -> None:
+        await master.say(
+            Metrics(
+                cpu_percent=1,
+                memory_used_bytes=memory,
+                memory_total_bytes=100,
+                disk_used_bytes=disk,
+                disk_total_bytes=100,
+            )
+        )
+
+        async def stored() -> bool:
+            node = await read(lambda: Node.objects.get(id="master-1"))
+            return node.metrics.get("memory", {}).get("used") == memory and node.metrics["disk"]["used"] == disk
+
+        await eventually(stored)
+        told = [(message["kind"], message["resolvedAt"] is None) for message in listener.messages("ALERT")]
+        assert told == alerts
+
+    await measured(94, 94, alerts=[])
+    await measured(94, 96, alerts=[("node-disk", True)])
+    await measured(96, 94, alerts=[("node-disk", True), ("node-memory", True)])
+    await measured(93, 97, alerts=[("node-disk", True), ("node-memory", True)])
+    await measured(
+        91, 50, alerts=[("node-disk", True), ("node-memory", True), ("node-disk", False), ("node-memory", False)]
+    )
+
+
 async def test_metrics_are_pushed_at_once_and_stored_later(master: Voice, listener: Recorder) -> None:
     metrics = Metrics(
         cpu_percent=12.5, memory_used_bytes=1, memory_total_bytes=4, disk_used_bytes=0, disk_total_bytes=0

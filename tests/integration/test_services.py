@@ -17,7 +17,7 @@ from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 from nodes.identity import ClusterKey, issue_token, verify_token
 from nodes.leader_door.client import DoorClient
 from nodes.leader_door.server import LeaderDoor
-from nodes.models import Task
+from nodes.models import Alert, Task
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
 from nodes.scheduler.scheduler import Scheduler
@@ -109,6 +109,22 @@ async def test_control_answers_with_a_command_and_errors_come_back_as_they_were(
         await submit(TaskSpec(node="节点", argv=("true",)))
     assert unknown.value.code == "no-such-node"
     assert "节点" in str(unknown.value)
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_the_first_who_acknowledges_an_alert_counts(projection: Projection) -> None:
+    await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="m", node_id="m1"))
+    alert = await read(Alert.objects.get)
+
+    for actor in ("ann", "bob"):
+        await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor=actor)
+
+    alert = await read(Alert.objects.get)
+    assert (alert.acknowledged_by, alert.resolved_at) == ("ann", None)
+    assert alert.acknowledged_at is not None
+    await projection.write(lambda unit: unit.resolve_alert("node-disk", node_id="m1"))
+    with pytest.raises(NotFound, match="no open alert"):
+        await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="bob")
 
 
 @pytest.mark.usefixtures("gateway")

@@ -51,6 +51,9 @@ class NoLeader:
     def control(self, request: ControlRequest) -> str:
         raise LeaderUnavailable("no Leader runs here")
 
+    def acknowledge(self, alert_id: int, actor: str) -> None:
+        raise LeaderUnavailable("no Leader runs here")
+
 
 @dataclass(frozen=True, kw_only=True)
 class People:

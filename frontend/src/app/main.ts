@@ -67,6 +67,8 @@ function feedFleet(page: Page, toasts: Toasts): void {
   live.on("COMMAND", (message) => fleet.applyCommand(message.command));
   live.on("ALERT", (message) => {
     fleet.applyAlert(message);
+    // Somebody looks after it: still open, no longer a shout.
+    if (message.acknowledgedAt !== null && message.resolvedAt === null) return;
     const isOpen = message.resolvedAt === null;
     const href = message.task ? page.taskUrl(message.task) : message.node ? page.nodeUrl(message.node) : "";
     toasts.show({

@@ -132,6 +132,8 @@ export interface AlertInfo {
   task: string;
   openedAt: number;
   resolvedAt: number | null;
+  acknowledgedAt: number | null;
+  acknowledgedBy: string;
 }
 
 /** One line of output: id, number in the attempt, origin's time, level, stream, text (hostile: text only, never HTML). */

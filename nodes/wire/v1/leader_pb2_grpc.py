@@ -44,6 +44,11 @@ class LeaderStub:
                 request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.SerializeToString,
                 response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.FromString,
                 _registered_method=True)
+        self.Acknowledge = channel.unary_unary(
+                '/agentflow.v1.Leader/Acknowledge',
+                request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.SerializeToString,
+                response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.FromString,
+                _registered_method=True)
         self.Prune = channel.unary_unary(
                 '/agentflow.v1.Leader/Prune',
                 request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
@@ -62,6 +67,12 @@ class LeaderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Control(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Acknowledge(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,6 +97,11 @@ def add_LeaderServicer_to_server(servicer, server):
                     servicer.Control,
                     request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.FromString,
                     response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.SerializeToString,
+            ),
+            'Acknowledge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Acknowledge,
+                    request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.FromString,
+                    response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.SerializeToString,
             ),
             'Prune': grpc.unary_unary_rpc_method_handler(
                     servicer.Prune,
@@ -147,6 +163,33 @@ class Leader:
             '/agentflow.v1.Leader/Control',
             nodes_dot_wire_dot_v1_dot_leader__pb2.ControlRequest.SerializeToString,
             nodes_dot_wire_dot_v1_dot_leader__pb2.ControlReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Acknowledge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentflow.v1.Leader/Acknowledge',
+            nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.SerializeToString,
+            nodes_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.FromString,
             options,
             channel_credentials,
             insecure,

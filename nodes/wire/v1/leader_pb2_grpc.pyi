@@ -34,6 +34,7 @@ class LeaderStub:
     Submit: _grpc.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]
     """Metadata `authorization: Bearer <web token>`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]
+    Acknowledge: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]
     Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
     """Removes now what is over its age or number; answers when it is done."""
 
@@ -43,6 +44,7 @@ class LeaderAsyncStub(LeaderStub):
     Submit: _aio.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]  # type: ignore[assignment]
     """Metadata `authorization: Bearer <web token>`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _aio.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]  # type: ignore[assignment]
+    Acknowledge: _aio.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]  # type: ignore[assignment]
     Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
     """Removes now what is over its age or number; answers when it is done."""
 
@@ -61,6 +63,13 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         request: _leader_pb2.ControlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_leader_pb2.ControlReply, _abc.Awaitable[_leader_pb2.ControlReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Acknowledge(
+        self,
+        request: _leader_pb2.AcknowledgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_leader_pb2.AcknowledgeReply, _abc.Awaitable[_leader_pb2.AcknowledgeReply]]: ...
 
     @_abc_1.abstractmethod
     def Prune(
