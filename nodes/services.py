@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
@@ -23,10 +23,15 @@ __all__ = [
     "InProcessGateway",
     "LeaderUnavailable",
     "acknowledge_alert",
+    "ask_chat",
     "control_task",
     "submit_task",
     "use_gateway",
 ]
+
+if TYPE_CHECKING:  # It loads gRPC.
+    from nodes.leader_door.server import ChatDesk
+
 
 _ANSWER_SECONDS = 10.0
 
@@ -36,17 +41,22 @@ T = TypeVar("T")
 class Gateway(Protocol):
     """The way to the Leader; its methods block until it has stored the request."""
 
-    def submit(self, spec: TaskSpec, actor: str) -> str: ...
+    def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str: ...
 
     def control(self, request: ControlRequest) -> str: ...
 
     def acknowledge(self, alert_id: int, actor: str) -> None: ...
 
+    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
 
-def submit_task(spec: TaskSpec, *, actor: str) -> str:
-    """The new task's id. Raises `TaskRejected` with the reason in words, `LeaderUnavailable`."""
+
+def submit_task(spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
+    """The new task's id. Raises `TaskRejected` with the reason in words, `LeaderUnavailable`.
+
+    `task_id`: the caller's own, so that asking again never makes a second task.
+    """
     check_spec(spec)
-    return _current().submit(spec, actor)
+    return _current().submit(spec, actor, task_id)
 
 
 def control_task(
@@ -58,8 +68,11 @@ def control_task(
     input: bytes = b"",
     close_input: bool = False,
     reason: str = "",
+    command_id: str = "",
 ) -> str:
     """The command's id; COMMAND messages carry it and `ref`.
+
+    `command_id`: the caller's own, so that asking again never acts a second time.
 
     Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended), `LeaderUnavailable`.
     """
@@ -73,6 +86,7 @@ def control_task(
             input=input,
             close_input=close_input,
             reason=reason,
+            command_id=command_id,
         )
     )
 
@@ -82,22 +96,37 @@ def acknowledge_alert(alert_id: int, *, actor: str) -> None:
     _current().acknowledge(alert_id, actor)
 
 
+def ask_chat(call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the conversation service of the Leader answers; `chat.services` knows the calls.
+
+    Raises `TaskRejected` with the reason, `NotFound`, `LeaderUnavailable`.
+    """
+    return _current().chat(call, arguments)
+
+
 class InProcessGateway:
     """Within the Leader's process: hands the request to the scheduler's loop and waits on this thread."""
 
-    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop, desk: ChatDesk | None = None) -> None:
         self._scheduler = scheduler
+        self._desk = desk
         self._loop = loop
         self._loop_thread = threading.get_ident()
 
-    def submit(self, spec: TaskSpec, actor: str) -> str:
-        return self._wait(lambda: self._scheduler.submit(spec, actor=actor))
+    def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
+        return self._wait(lambda: self._scheduler.submit(spec, actor=actor, task_id=task_id))
 
     def control(self, request: ControlRequest) -> str:
         return self._wait(lambda: self._scheduler.control(request))
 
     def acknowledge(self, alert_id: int, actor: str) -> None:
         self._wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+
+    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        desk = self._desk
+        if desk is None:
+            raise LeaderUnavailable("This Leader holds no conversations.")
+        return self._wait(lambda: desk.ask(call, arguments))
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if threading.get_ident() == self._loop_thread:

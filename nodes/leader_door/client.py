@@ -49,8 +49,8 @@ class DoorClient:
         token_path = data_dir / "tokens" / "web.token"
         return cls(target, token_path=token_path, ca_path=ca_path if ca_path.exists() else None)
 
-    def submit(self, spec: TaskSpec, actor: str) -> str:
-        request = pb.SubmitRequest(spec=json.dumps(spec_to_json(spec)).encode(), actor=actor)
+    def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
+        request = pb.SubmitRequest(spec=json.dumps(spec_to_json(spec)).encode(), actor=actor, task_id=task_id)
         reply: pb.SubmitReply = self._call(self._stub().Submit, request)
         return reply.task_id
 
@@ -63,6 +63,7 @@ class DoorClient:
             reason=request.reason,
             actor=request.actor,
             ref=request.ref,
+            command_id=request.command_id,
         )
         reply: pb.ControlReply = self._call(self._stub().Control, message)
         return reply.command_id
@@ -74,6 +75,12 @@ class DoorClient:
         """What went, by kind, once it has gone. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
         return dict(reply.removed)
+
+    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        request = pb.ChatRequest(call=call, arguments=json.dumps(arguments).encode())
+        reply: pb.ChatReply = self._call(self._stub().Chat, request)
+        result: dict[str, Any] = json.loads(reply.result)
+        return result
 
     def close(self) -> None:
         with self._lock:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 
 from nodes.domain.states import Action
-from nodes.errors import AgentFlowError, NotFound, ProtocolViolation, TaskRejected
+from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, ProtocolViolation, TaskRejected
 from nodes.identity import InvalidToken, NodeIdentity, TokenRole
 from nodes.leader_door.words import CODE_KEY, bearer_of
 from nodes.scheduler.requests import ControlRequest
@@ -25,6 +25,12 @@ T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]
 
 
+class ChatDesk(Protocol):
+    """The conversation service: what `nodes.services` calls by the same name."""
+
+    async def ask(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+
+
 class LeaderDoor(services.LeaderServicer):
     """Added to the hub's server by `add_to`."""
 
@@ -34,8 +40,10 @@ class LeaderDoor(services.LeaderServicer):
         authenticate: Callable[[str], NodeIdentity],
         *,
         prune: Callable[[], Awaitable[Mapping[str, int]]],
+        desk: ChatDesk | None = None,
     ) -> None:
         self._scheduler = scheduler
+        self._desk = desk
         self._authenticate = authenticate
         self._prune = prune
 
@@ -61,6 +69,22 @@ class LeaderDoor(services.LeaderServicer):
         await self._check(context)
         return pb.PruneReply(removed=await self._answer(context, self._prune))
 
+    async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatReply:
+        await self._check(context)
+        result = await self._answer(context, lambda: self._chat(request))
+        return pb.ChatReply(result=json.dumps(result).encode())
+
+    async def _chat(self, request: pb.ChatRequest) -> dict[str, Any]:
+        if self._desk is None:
+            raise LeaderUnavailable("This Leader holds no conversations.")
+        try:
+            arguments = json.loads(request.arguments)
+        except ValueError as exc:
+            raise TaskRejected("invalid", "The arguments are not JSON.") from exc
+        if not isinstance(arguments, dict):
+            raise TaskRejected("invalid", "The arguments are no object.")
+        return await self._desk.ask(request.call, arguments)
+
     async def _submit(self, request: pb.SubmitRequest) -> str:
         try:
             values = json.loads(request.spec)
@@ -69,7 +93,7 @@ class LeaderDoor(services.LeaderServicer):
             spec = spec_from_json(values)
         except (ValueError, ProtocolViolation) as exc:
             raise TaskRejected("invalid", str(exc)) from exc
-        return await self._scheduler.submit(spec, actor=request.actor)
+        return await self._scheduler.submit(spec, actor=request.actor, task_id=request.task_id)
 
     async def _control(self, request: pb.ControlRequest) -> str:
         try:
@@ -85,6 +109,7 @@ class LeaderDoor(services.LeaderServicer):
                 input=request.input,
                 close_input=request.close_input,
                 reason=request.reason,
+                command_id=request.command_id,
             )
         )
 

@@ -34,6 +34,20 @@ class Listener(Protocol):
         """Called on the loop, once per committed batch, in feed order."""
 
 
+class Everybody:
+    """Several listeners as one."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def wants(self, topic: str) -> bool:
+        return any(listener.wants(topic) for listener in self._listeners)
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        for listener in self._listeners:
+            listener.publish(batch)
+
+
 class NobodyListens:
     """The listener of a Leader without dashboards."""
 

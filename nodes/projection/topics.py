@@ -13,6 +13,11 @@ def task(task_id: str) -> str:
     return f"task:{task_id}"
 
 
+def chat(conversation_id: str) -> str:
+    """One conversation."""
+    return f"chat:{conversation_id}"
+
+
 def logs(node_id: str, level: str = "") -> str:
     """Output of one node's tasks; with a level ("WARNING"), only lines of that level and above."""
     return f"logs:{node_id}:{level.upper()}" if level else f"logs:{node_id}"

@@ -148,6 +148,12 @@ class Unit:
         message = state_message("GAP", store=self.image.store.store_id, seq=seq, **fields)
         self._add(seq, tuple(where), message, f"node:{node_id}")
 
+    def publish_chat(self, kind: str, conversation_id: str, **fields: Any) -> None:
+        """One message of a conversation; of two about the same thing the later has the higher `seq`."""
+        seq = self.next_seq()
+        message = state_message(kind, store=self.image.store.store_id, seq=seq, conversation=conversation_id, **fields)
+        self._add(seq, (topics.chat(conversation_id),), message, f"chat:{conversation_id}")
+
     def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
         message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)
         where = (topics.TASKS, topics.task(task_id)) if task_id else (topics.TASKS,)

@@ -34,14 +34,20 @@ class ControlRequest:
     input: bytes = b""
     close_input: bool = False
     reason: str = ""
+    command_id: str = ""  # The asker's own, so that asking twice acts once; empty = a new one.
 
 
-def create_task(unit: Unit, spec: TaskSpec, *, actor: str) -> Task:
-    """A pending task. Raises `TaskRejected` when it could never run as asked."""
+def create_task(unit: Unit, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
+    """A pending task. Raises `TaskRejected` when it could never run as asked.
+
+    `task_id`: the asker's own, so that asking twice makes one task.
+    """
+    if task_id and (known := unit.image.task(task_id)) is not None:
+        return known
     check_spec(spec)
     _check_known(unit, spec)
     task = Task(
-        id=secrets.token_hex(8),
+        id=task_id or secrets.token_hex(8),
         name=spec.name or _default_name(spec),
         project=spec.project,
         target_node=spec.node,
@@ -114,6 +120,8 @@ def _new_attempt(unit: Unit, task: Task) -> Attempt:
 
 def control_task(unit: Unit, request: ControlRequest) -> Command:
     """The command's row: on its way to the node, or settled here. Raises `NotFound`, `TaskRejected`."""
+    if request.command_id and (known := unit.image.command(request.command_id)) is not None:
+        return known
     task = unit.image.task(request.task_id)
     attempt = unit.image.attempt(request.task_id, task.attempt) if task is not None else None
     if task is None or attempt is None:
@@ -171,7 +179,9 @@ def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
 
 def _settled_here(unit: Unit, task: Task, request: ControlRequest) -> Command:
     """A command that no node needs to hear of; a row all the same, for the record and for whoever asked."""
-    command = _new_command(unit, request.action, task.id, task.attempt, node="", ttl=timedelta(0))
+    command = _new_command(
+        unit, request.action, task.id, task.attempt, node="", ttl=timedelta(0), id=request.command_id
+    )
     command.state = CommandState.SUCCEEDED
     command.ref, command.actor = request.ref[:64], request.actor[:150]
     unit.insert(command)
@@ -182,7 +192,15 @@ def _settled_here(unit: Unit, task: Task, request: ControlRequest) -> Command:
 def _to_node(unit: Unit, attempt: Attempt, request: ControlRequest) -> Command:
     if attempt.node_id is None:
         raise AssertionError("a dispatched attempt has a node")
-    command = _new_command(unit, request.action, attempt.task_id, attempt.number, node=attempt.node_id, ttl=CONTROL_TTL)
+    command = _new_command(
+        unit,
+        request.action,
+        attempt.task_id,
+        attempt.number,
+        node=attempt.node_id,
+        ttl=CONTROL_TTL,
+        id=request.command_id,
+    )
     command.ref, command.actor = request.ref[:64], request.actor[:150]
     body = ControlTask(
         task_id=attempt.task_id,
@@ -204,9 +222,11 @@ def start_attempt(unit: Unit, task: Task, attempt: Attempt, node_id: str) -> Com
     return _store(unit, command, body)
 
 
-def _new_command(unit: Unit, kind: str, task_id: str, attempt: int, *, node: str, ttl: timedelta) -> Command:
+def _new_command(
+    unit: Unit, kind: str, task_id: str, attempt: int, *, node: str, ttl: timedelta, id: str = ""
+) -> Command:
     return Command(
-        id=secrets.token_hex(16),
+        id=id or secrets.token_hex(16),
         kind=kind,
         task_id=task_id,
         attempt=attempt,

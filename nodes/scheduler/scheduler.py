@@ -67,18 +67,19 @@ class Scheduler:
         self._is_stopping = True
         self._woken.set()
 
-    async def submit(self, spec: TaskSpec, *, actor: str) -> str:
-        """The new task's id, once it is stored. Raises `TaskRejected`, `StoreError`."""
-        task_id = await self._projection.write(lambda unit: create_task(unit, spec, actor=actor).id)
-        logger.info("task %s submitted by %s", task_id, actor or "nobody")
-        return task_id
+    async def submit(self, spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
+        """The new task's id, once it is stored. Raises `TaskRejected`, `StoreError`. Twice with one id: one task."""
+        stored_id = await self._projection.write(lambda unit: create_task(unit, spec, actor=actor, task_id=task_id).id)
+        logger.info("task %s submitted by %s", stored_id, actor or "nobody")
+        return stored_id
 
     async def control(self, request: ControlRequest) -> str:
         """The command's id, once it is stored; its end is told by COMMAND. Raises `TaskRejected`, `NotFound`."""
 
         def ask(unit: Unit) -> str:
             command = control_task(unit, request)
-            self._hand_over(unit, command)
+            if command.created_at == unit.now:  # Asked a second time, it is on its way already.
+                self._hand_over(unit, command)
             unit.wakes_scheduler = True  # A timer may be needed.
             return command.id
 

@@ -54,6 +54,11 @@ class LeaderStub:
                 request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
                 response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.FromString,
                 _registered_method=True)
+        self.Chat = channel.unary_unary(
+                '/agentflow.v1.Leader/Chat',
+                request_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.SerializeToString,
+                response_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ChatReply.FromString,
+                _registered_method=True)
 
 
 class LeaderServicer:
@@ -85,6 +90,13 @@ class LeaderServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Chat(self, request, context):
+        """Conversations are held in the Leader's process alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LeaderServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +119,11 @@ def add_LeaderServicer_to_server(servicer, server):
                     servicer.Prune,
                     request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.FromString,
                     response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.SerializeToString,
+            ),
+            'Chat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Chat,
+                    request_deserializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.FromString,
+                    response_serializer=nodes_dot_wire_dot_v1_dot_leader__pb2.ChatReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -217,6 +234,33 @@ class Leader:
             '/agentflow.v1.Leader/Prune',
             nodes_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
             nodes_dot_wire_dot_v1_dot_leader__pb2.PruneReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Chat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentflow.v1.Leader/Chat',
+            nodes_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.SerializeToString,
+            nodes_dot_wire_dot_v1_dot_leader__pb2.ChatReply.FromString,
             options,
             channel_credentials,
             insecure,

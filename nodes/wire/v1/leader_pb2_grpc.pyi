@@ -37,6 +37,8 @@ class LeaderStub:
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]
     Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
     """Removes now what is over its age or number; answers when it is done."""
+    Chat: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ChatRequest, _leader_pb2.ChatReply]
+    """Conversations are held in the Leader's process alone."""
 
 @_typing.type_check_only
 class LeaderAsyncStub(LeaderStub):
@@ -47,6 +49,8 @@ class LeaderAsyncStub(LeaderStub):
     Acknowledge: _aio.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]  # type: ignore[assignment]
     Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
     """Removes now what is over its age or number; answers when it is done."""
+    Chat: _aio.UnaryUnaryMultiCallable[_leader_pb2.ChatRequest, _leader_pb2.ChatReply]  # type: ignore[assignment]
+    """Conversations are held in the Leader's process alone."""
 
 class LeaderServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -78,5 +82,13 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_leader_pb2.PruneReply, _abc.Awaitable[_leader_pb2.PruneReply]]:
         """Removes now what is over its age or number; answers when it is done."""
+
+    @_abc_1.abstractmethod
+    def Chat(
+        self,
+        request: _leader_pb2.ChatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_leader_pb2.ChatReply, _abc.Awaitable[_leader_pb2.ChatReply]]:
+        """Conversations are held in the Leader's process alone."""
 
 def add_LeaderServicer_to_server(servicer: LeaderServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
