@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import dj_database_url
 from environs import Env, EnvError
 
+from chat.config import DEFAULT_MODEL, PROVIDERS, ChatConfig
 from nodes.errors import ConfigError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -49,6 +50,7 @@ class SiteEnv:
     keep_feed_entries: int
     keep_history_days: int
     keep_dead_letters: int
+    chat: ChatConfig
 
 
 def read() -> SiteEnv:
@@ -76,7 +78,55 @@ def read() -> SiteEnv:
             keep_feed_entries=_kept(env, "KEEP_FEED_ENTRIES", 50_000, 10**12),
             keep_history_days=_kept(env, "KEEP_HISTORY_DAYS", 90, 36_500),
             keep_dead_letters=_kept(env, "KEEP_DEAD_LETTERS", 10_000, 10**12),
+            chat=_chat(env),
         )
+
+
+def _chat(env: Env) -> ChatConfig:
+    allowed = ", ".join(PROVIDERS)
+    provider = _checked(env.str, "CHAT_PROVIDER", "auto", allowed, PROVIDERS.__contains__)
+    base_url = _checked(env.str, "CHAT_BASE_URL", "", "http://HOST:PORT, without /v1", _is_base_url)
+    key = _chat_key(env.str("CHAT_API_KEY", ""), env.str("CHAT_API_KEY_FILE", ""))
+    if provider == "compatible" and not base_url:
+        raise ConfigError("AGENTFLOW_CHAT_PROVIDER=compatible needs AGENTFLOW_CHAT_BASE_URL")
+    if provider in ("anthropic", "compatible") and not key:
+        raise ConfigError(
+            f"AGENTFLOW_CHAT_PROVIDER={provider} needs AGENTFLOW_CHAT_API_KEY or AGENTFLOW_CHAT_API_KEY_FILE"
+        )
+    return ChatConfig(
+        provider=provider,
+        model=_checked(env.str, "CHAT_MODEL", DEFAULT_MODEL, "a model's name", _is_model),
+        base_url=base_url.rstrip("/"),
+        api_key=key,
+        daily_limit_usd=_checked(
+            env.float, "CHAT_DAILY_LIMIT_USD", 0.0, "US dollars, 0 = none", lambda value: 0 <= value <= 1e6
+        ),
+    )
+
+
+def _chat_key(key: str, file: str) -> str:
+    """Never repeated in an error: it is a secret."""
+    if key and file:
+        raise ConfigError("give AGENTFLOW_CHAT_API_KEY or AGENTFLOW_CHAT_API_KEY_FILE, not both")
+    if file:
+        try:
+            key = Path(file).expanduser().read_text()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"AGENTFLOW_CHAT_API_KEY_FILE={file} cannot be read: {exc}") from exc
+    key = key.strip()
+    if key and not re.fullmatch(r"[\x21-\x7e]{1,500}", key):
+        raise ConfigError("AGENTFLOW_CHAT_API_KEY is not allowed: give the key alone, in printable ASCII")
+    if file and not key:
+        raise ConfigError(f"AGENTFLOW_CHAT_API_KEY_FILE={file} is empty")
+    return key
+
+
+def _is_base_url(url: str) -> bool:
+    return not url or (re.fullmatch(r"https?://[^\s?#@]+", url) is not None and not url.rstrip("/").endswith("/v1"))
+
+
+def _is_model(name: str) -> bool:
+    return re.fullmatch(r"[\x21-\x7e]{1,100}", name) is not None
 
 
 def _checked(

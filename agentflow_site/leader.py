@@ -14,10 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from agentflow_site.chat import make_chat
+from chat.desk import Desk
+from chat.watch import Watch
 from nodes import services
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
@@ -35,7 +39,7 @@ from nodes.metrics.machine import capabilities
 from nodes.metrics.sampler import Sampler
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
-from nodes.projection.published import Listener, NobodyListens
+from nodes.projection.published import Everybody, Listener, NobodyListens
 from nodes.projection.retention import Retention, RetentionConfig
 from nodes.projection.revocations import Revocations
 from nodes.projection.wal_watch import WalWatch
@@ -121,8 +125,9 @@ class _Leader:
     async def run(self) -> int:
         config = self._config
         listener, more_services = self._listener()
+        watch = Watch()
         projection = Projection(
-            listener,
+            Everybody(listener, watch),
             epoch=self._epoch,
             public_key=self._key.public_key,
             leader_id=config.name,
@@ -131,11 +136,12 @@ class _Leader:
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention)
-            hub, scheduler = self._hub(projection, retention)
+            desk, runner = make_chat(settings.ENV.chat, projection, watch, listener.publish)
+            hub, scheduler = self._hub(projection, retention, desk)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
-            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop()))
+            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), desk))
             collector = Collector(sampler.sample, emit=projection.take_own_metrics)
             parts: list[Service] = [
                 hub,
@@ -144,6 +150,7 @@ class _Leader:
                 retention,
                 *_wal_watch(projection),
                 collector,
+                runner,
                 *more_services,
                 *(await self._web()),
             ]
@@ -160,14 +167,14 @@ class _Leader:
             services.use_gateway(None)
             logger.info("the Leader has stopped")
 
-    def _hub(self, projection: Projection, retention: Retention) -> tuple[Hub, Scheduler]:
+    def _hub(self, projection: Projection, retention: Retention, desk: Desk) -> tuple[Hub, Scheduler]:
         config = self._config
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
             return hub.send(node_id, command)
 
         scheduler = Scheduler(projection, epoch=self._epoch, send=send)
-        door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune)
+        door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune, desk=desk)
         hub = Hub(
             HubConfig(
                 address=config.grpc,
@@ -189,8 +196,6 @@ class _Leader:
 
     def _listener(self) -> tuple[Listener, list[Service]]:
         """Who tells dashboards: this process's sockets, and a word to web processes of their own where Redis is."""
-        from django.conf import settings
-
         if not self._config.http and not settings.REDIS_URL:
             return NobodyListens(), []
         from dashboard.live.process import lead

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from dashboard.api import views
+from dashboard.api import chat, views
 
 app_name = "api"
 urlpatterns = [
@@ -25,5 +25,15 @@ urlpatterns = [
     re_path(r"^tasks/(?P<task_id>[^/]+)/log/?$", views.TaskLog.as_view(), name="task-log"),
     re_path(r"^tasks/(?P<task_id>[^/]+)/attempts/?$", views.TaskAttempts.as_view(), name="task-attempts"),
     re_path(r"^history/?$", views.History.as_view(), name="history"),
+    re_path(r"^chat/contexts/?$", chat.Contexts.as_view(), name="chat-contexts"),
+    re_path(r"^chat/conversations/?$", chat.Conversations.as_view(), name="conversation-list"),
+    re_path(r"^chat/conversations/(?P<conversation_id>[^/]+)/?$", chat.Conversation.as_view(), name="conversation"),
+    re_path(
+        r"^chat/conversations/(?P<conversation_id>[^/]+)/messages/?$", chat.Messages.as_view(), name="chat-messages"
+    ),
+    re_path(r"^chat/turns/(?P<turn_id>[^/]+)/stop/?$", chat.TurnStop.as_view(), name="turn-stop"),
+    re_path(r"^chat/turns/(?P<turn_id>[^/]+)/retry/?$", chat.TurnRetry.as_view(), name="turn-retry"),
+    re_path(r"^chat/approvals/(?P<approval_id>[^/]+)/?$", chat.ApprovalAnswer.as_view(), name="approval-answer"),
+    re_path(r"^chat/audit/?$", chat.Audit.as_view(), name="chat-audit"),
     re_path(r"", views.NoRoute.as_view(), name="no-route"),
 ]

@@ -40,7 +40,7 @@ class Route(APIView):
 
     def asked(self, request: Request) -> dict[str, Any]:
         """The checked query."""
-        return dict(_checked(self.query, request.query_params).validated_data)
+        return dict(checked(self.query, request.query_params).validated_data)
 
 
 class Me(Route):
@@ -88,7 +88,7 @@ class AlertAcknowledge(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, alert_id: str) -> Response:
-        _checked(NoQuery, request.data)
+        checked(NoQuery, request.data)
         services.acknowledge_alert(int(alert_id), actor=request.user.get_username())
         return Response(status=204)
 
@@ -101,7 +101,7 @@ class TaskList(Route):
         return Response(selectors.task_list(**self.asked(request)))
 
     def post(self, request: Request) -> Response:
-        spec = _checked(NewTask, request.data).spec()
+        spec = checked(NewTask, request.data).spec()
         if not may(role_of(request.user), right_to_submit(spec)):
             raise PermissionDenied("Only administrators run new commands; operators run a project's named tasks.")
         task_id = services.submit_task(spec, actor=request.user.get_username())
@@ -122,7 +122,7 @@ class TaskControl(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, task_id: str) -> Response:
-        fields = dict(_checked(ControlRequest, request.data).validated_data)
+        fields = dict(checked(ControlRequest, request.data).validated_data)
         command_id = services.control_task(
             task_id,
             Action(fields.pop("action")),
@@ -168,7 +168,7 @@ def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}
 
 
-def _checked(form: type[Checked], sent: Any) -> Checked:
+def checked(form: type[Checked], sent: Any) -> Checked:
     checked = form(data=sent)
     checked.is_valid(raise_exception=True)
     return checked

@@ -1,4 +1,4 @@
-"""What a client asks to be done (CONTROL, RUN): its rights are checked, then `nodes.services` does it on a thread.
+"""What a client asks to be done: its rights are checked, then `nodes.services` or `chat.services` does it on a thread.
 
 That it was stored is answered to the asker; what becomes of it, COMMAND and TASK_UPDATE say to everybody alike.
 """
@@ -6,10 +6,13 @@ That it was stored is answered to the asker; what becomes of it, COMMAND and TAS
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dashboard.live.messages import Control, Run
-from dashboard.live.ports import Services
+from chat import services as chat_services
+from dashboard.live.messages import Chat, ChatAnswer, ChatMessage, ChatStop, Control, Run
+from dashboard.live.ports import Chats, Services
 from dashboard.live.threads import Threads
 from dashboard.rights import Right, Role, may, right_to_submit
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
@@ -33,9 +36,8 @@ class Accepted:
 async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> Accepted:
     """Returns when the Leader has stored the request. Raises `Refused`."""
     right = right_to_submit(request.spec) if isinstance(request, Run) else Right.OPERATE
-    if not may(role, right):
-        raise Refused("forbidden", "Your role does not allow this.")
-    try:
+    _require(role, right)
+    with _refusals(actor):
         if isinstance(request, Run):
             return Accepted(task_id=await threads.act(services.submit_task, request.spec, actor=actor))
         command_id = await threads.act(
@@ -49,10 +51,47 @@ async def act(request: Control | Run, *, role: Role, actor: str, services: Servi
             reason=request.reason,
         )
         return Accepted(task_id=request.task, command_id=command_id)
+
+
+async def open_conversation(context: str, *, role: Role, actor: str, chats: Chats, threads: Threads) -> str:
+    """The id of the context's conversation. Raises `Refused`."""
+    _require(role, Right.OPERATE)
+    with _refusals(actor):
+        return await threads.act(chats.open_conversation, context, actor=actor)
+
+
+async def talk(
+    request: ChatMessage, *, conversation_id: str, role: Role, actor: str, chats: Chats, threads: Threads
+) -> chat_services.Accepted:
+    """`conversation_id`: where CHAT is said. Raises `Refused`.
+
+    The Leader checks the right that an approved action itself needs.
+    """
+    _require(role, Right.OPERATE)
+    with _refusals(actor):
+        if isinstance(request, Chat):
+            return await threads.act(chats.say, conversation_id, request.text, actor=actor)
+        if isinstance(request, ChatAnswer):
+            return await threads.act(chats.answer_approval, request.approval, is_yes=request.is_yes, actor=actor)
+        if isinstance(request, ChatStop):
+            return await threads.act(chats.stop_turn, request.turn, actor=actor)
+        return await threads.act(chats.retry_turn, request.turn, actor=actor)
+
+
+def _require(role: Role, right: Right) -> None:
+    if not may(role, right):
+        raise Refused("forbidden", "Your role does not allow this.")
+
+
+@contextmanager
+def _refusals(actor: str) -> Iterator[None]:
+    """The fleet's errors as what the client is told."""
+    try:
+        yield
     except TaskRejected as exc:
         raise Refused(exc.code, str(exc)) from exc
     except NotFound as exc:
-        raise Refused("not-found", str(exc) or "There is no such task.") from exc
+        raise Refused("not-found", str(exc) or "There is nothing of this id.") from exc
     except Conflict as exc:
         raise Refused("conflict", str(exc) or "The task is not in a state for this.") from exc
     except AgentFlowError as exc:

@@ -17,14 +17,27 @@ from channels.exceptions import StopConsumer  # type: ignore[import-untyped]  # 
 from django.db import Error as DatabaseError
 
 from dashboard.live import origin, process, replies
-from dashboard.live.actions import Refused, act
+from dashboard.live.actions import Refused, act, open_conversation, talk
 from dashboard.live.conduct import Conduct, Offence
 from dashboard.live.flow import Flow
 from dashboard.live.frames import Frame
-from dashboard.live.messages import Ack, Auth, Chat, ClientMessage, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
+from dashboard.live.messages import (
+    Ack,
+    Auth,
+    Chat,
+    ChatMessage,
+    ClientMessage,
+    Control,
+    Cursor,
+    Ping,
+    Run,
+    Subscribe,
+    Unsubscribe,
+)
 from dashboard.live.outbox import Outbox
 from dashboard.live.parse import MAX_MESSAGE_BYTES, BadMessage, parse
 from dashboard.live.topics import DEFAULT_TOPICS
+from dashboard.live.topics import chat as chat_topic
 from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
@@ -269,8 +282,8 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._enqueue(lambda: self._unsubscribe(message))
         elif isinstance(message, Control | Run):
             self._enqueue(lambda: self._act(message), message.ref)
-        elif isinstance(message, Chat):
-            self._say(replies.error("not-available", "The conversation is not built yet.", message.ref))
+        else:
+            self._enqueue(lambda: self._talk(message), message.ref)
 
     # --- authentication ---------------------------------------------------------------------------
 
@@ -369,6 +382,39 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
     async def _unsubscribe(self, message: Unsubscribe) -> None:
         self._pending_topics = [topic for topic in self._pending_topics if topic not in message.topics]
         self._live.broadcaster.leave(self._outbox, message.topics)
+
+    # --- conversations ----------------------------------------------------------------------------
+
+    async def _talk(self, message: ChatMessage) -> None:
+        if self._viewer is None:
+            return
+        actor, live = self._viewer.username, self._live
+        try:
+            conversation_id = ""
+            if isinstance(message, Chat):
+                conversation_id = await open_conversation(
+                    message.context, role=self._role, actor=actor, chats=live.chats, threads=live.threads
+                )
+                # Before it is said: whoever speaks hears the answer, also without a SUBSCRIBE of his own.
+                topic = chat_topic(conversation_id)
+                if topic not in live.broadcaster.topics_of(self._outbox):
+                    await self._join([topic], None)
+            accepted = await talk(
+                message,
+                conversation_id=conversation_id,
+                role=self._role,
+                actor=actor,
+                chats=live.chats,
+                threads=live.threads,
+            )
+        except Refused as refused:
+            self._say(replies.error(refused.code, refused.text, message.ref))
+        else:
+            self._say(
+                replies.chat_accepted(
+                    conversation_id=accepted.conversation_id, turn_id=accepted.turn_id, ref=message.ref
+                )
+            )
 
     # --- actions ----------------------------------------------------------------------------------
 

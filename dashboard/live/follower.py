@@ -24,7 +24,7 @@ from dashboard.live.delays import Delays
 from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
 from dashboard.live.threads import Threads
-from dashboard.live.topics import ALERTS, NODES
+from dashboard.live.topics import ALERTS, NODES, chat
 from nodes.projection.published import Published
 from nodes.projection.trouble import STORE_KEY
 
@@ -213,4 +213,6 @@ def _ephemeral(text: object) -> Published | None:
         return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")
     if message.get("type") == "STORE" and message.get("state") in ("ok", "failing"):
         return Published(0, (ALERTS,), text, "state", STORE_KEY)
+    if message.get("type") == "CHAT_DELTA" and isinstance(message.get("conversation"), str):
+        return Published(0, (chat(message["conversation"]),), text, "state", "")
     return None

@@ -67,7 +67,31 @@ class Ping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    ref: str = ""
+    ref: str
+    text: str
+    context: str  # "project:node"; empty = everything.
 
 
-ClientMessage: TypeAlias = Auth | Subscribe | Unsubscribe | Control | Run | Ack | Ping | Chat
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAnswer:
+    """To an approval."""
+
+    ref: str
+    approval: str
+    is_yes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatStop:
+    ref: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRetry:
+    ref: str
+    turn: str
+
+
+ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry
+ClientMessage: TypeAlias = Auth | Subscribe | Unsubscribe | Control | Run | Ack | Ping | ChatMessage

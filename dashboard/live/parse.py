@@ -1,7 +1,7 @@
 """Reads a client's frame, strictly: anything wrong is one `BadMessage` with a code, never another exception.
 
-Fields that are not known are ignored, so that a newer page can talk to an older server; except in CONTROL and RUN,
-which act: there a misspelt option must not silently be left out.
+Fields that are not known are ignored, so that a newer page can talk to an older server; except in CONTROL, RUN and
+CHAT, which act: there a misspelt option must not silently be left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,21 @@ from typing import Any
 
 import orjson
 
-from dashboard.live.messages import Ack, Auth, Chat, ClientMessage, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
+from dashboard.live.messages import (
+    Ack,
+    Auth,
+    Chat,
+    ChatAnswer,
+    ChatRetry,
+    ChatStop,
+    ClientMessage,
+    Control,
+    Cursor,
+    Ping,
+    Run,
+    Subscribe,
+    Unsubscribe,
+)
 from dashboard.live.topics import is_topic
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
@@ -226,9 +240,44 @@ def _ping(fields: _Fields) -> Ping:
 
 
 def _chat(fields: _Fields) -> Chat:
-    fields.string("text", max_characters=MAX_MESSAGE_BYTES, is_required=True)
-    fields.string("targetContext", max_characters=2 * _MAX_NAME)
-    return Chat(ref=fields.string("ref", max_characters=_MAX_REF))
+    message = Chat(
+        ref=fields.string("ref", max_characters=_MAX_REF),
+        text=fields.string("text", max_characters=MAX_MESSAGE_BYTES, is_required=True),
+        context=fields.string("targetContext", max_characters=2 * _MAX_NAME),
+    )
+    fields.refuse_others()
+    return message
+
+
+def _chat_answer(fields: _Fields) -> ChatAnswer:
+    decision = fields.string("decision", max_characters=_MAX_ID, is_required=True)
+    if decision not in ("approve", "deny"):
+        raise BadMessage("bad-field", "'decision' must be approve or deny.")
+    message = ChatAnswer(
+        ref=fields.string("ref", max_characters=_MAX_REF),
+        approval=fields.string("approval", max_characters=_MAX_ID, is_required=True),
+        is_yes=decision == "approve",
+    )
+    fields.refuse_others()
+    return message
+
+
+def _chat_stop(fields: _Fields) -> ChatStop:
+    message = ChatStop(
+        ref=fields.string("ref", max_characters=_MAX_REF),
+        turn=fields.string("turn", max_characters=_MAX_ID, is_required=True),
+    )
+    fields.refuse_others()
+    return message
+
+
+def _chat_retry(fields: _Fields) -> ChatRetry:
+    message = ChatRetry(
+        ref=fields.string("ref", max_characters=_MAX_REF),
+        turn=fields.string("turn", max_characters=_MAX_ID, is_required=True),
+    )
+    fields.refuse_others()
+    return message
 
 
 _READERS: Mapping[str, Callable[[_Fields], ClientMessage]] = {
@@ -240,4 +289,7 @@ _READERS: Mapping[str, Callable[[_Fields], ClientMessage]] = {
     "ACK": _ack,
     "PING": _ping,
     "CHAT": _chat,
+    "CHAT_ANSWER": _chat_answer,
+    "CHAT_STOP": _chat_stop,
+    "CHAT_RETRY": _chat_retry,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from chat.services import Accepted
 from dashboard.rights import Role
 from dashboard.tickets import Viewer
 from nodes.domain.commands import TaskSpec
@@ -40,6 +41,20 @@ class Services(Protocol):
         close_input: bool = False,
         reason: str = "",
     ) -> str: ...
+
+
+class Chats(Protocol):
+    """`chat.services`."""
+
+    def open_conversation(self, context: str, *, actor: str) -> str: ...
+
+    def say(self, conversation_id: str, text: str, *, actor: str) -> Accepted: ...
+
+    def stop_turn(self, turn_id: str, *, actor: str) -> Accepted: ...
+
+    def retry_turn(self, turn_id: str, *, actor: str) -> Accepted: ...
+
+    def answer_approval(self, approval_id: str, *, is_yes: bool, actor: str) -> Accepted: ...
 
 
 class Tickets(Protocol):

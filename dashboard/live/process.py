@@ -15,14 +15,17 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_out
 
+from chat import selectors as chat_selectors
+from chat import services as chat_services
 from dashboard.live.access import RoleWatch
 from dashboard.live.announcer import Announcer
 from dashboard.live.answers import Answers
 from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.follower import Follower, feed_layer
-from dashboard.live.ports import Feed, Services, Tickets
+from dashboard.live.ports import Chats, Feed, Services, Tickets
 from dashboard.live.threads import Threads
-from nodes.projection.published import Listener, Published
+from nodes import selectors
+from nodes.projection.published import Everybody, Listener, Published
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +39,14 @@ class Live:
         feed: Feed,
         services: Services,
         tickets: Tickets,
+        chats: Chats | None = None,
         heartbeat_seconds: float = 30.0,
         is_behind_https_proxy: bool = False,
         is_leader: bool = True,
     ) -> None:
         self.feed = feed
         self.services = services
+        self.chats: Chats = chats or chat_services
         self.tickets = tickets
         self.heartbeat_seconds = heartbeat_seconds
         self.is_behind_https_proxy = is_behind_https_proxy
@@ -97,19 +102,17 @@ class Live:
             self._loop.call_soon_threadsafe(self.roles.session_ended, session_key)
 
 
-class _Both:
-    """A Leader's listener when web processes of their own follow it."""
+class FleetAndChats:
+    """The feed of this database: one for the fleet and its conversations."""
 
-    def __init__(self, broadcaster: Broadcaster, announcer: Announcer) -> None:
-        self._broadcaster = broadcaster
-        self._announcer = announcer
+    def position(self) -> tuple[str, int]:
+        return selectors.position()
 
-    def wants(self, topic: str) -> bool:
-        return self._broadcaster.wants(topic) or self._announcer.wants(topic)
+    def snapshot(self, topics: Sequence[str]) -> dict[str, Any]:
+        return {**selectors.snapshot(topics), **chat_selectors.snapshot(topics)}
 
-    def publish(self, batch: Sequence[Published]) -> None:
-        self._broadcaster.publish(batch)
-        self._announcer.publish(batch)
+    def feed_since(self, seq: int, topics: Sequence[str] | None, limit: int) -> list[Published] | None:
+        return selectors.feed_since(seq, topics, limit)
 
 
 _lock = threading.Lock()
@@ -132,7 +135,7 @@ def lead() -> tuple[Listener, Announcer | None]:
     if not settings.REDIS_URL:
         return live.broadcaster, None
     _announcer = _announcer or Announcer()
-    return _Both(live.broadcaster, _announcer), _announcer
+    return Everybody(live.broadcaster, _announcer), _announcer
 
 
 def _make(*, is_leader: bool) -> Live:
@@ -142,10 +145,10 @@ def _make(*, is_leader: bool) -> Live:
             from django.conf import settings
 
             from dashboard import tickets
-            from nodes import selectors, services
+            from nodes import services
 
             _live = Live(
-                feed=selectors,
+                feed=FleetAndChats(),
                 services=services,
                 tickets=tickets,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,

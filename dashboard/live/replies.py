@@ -58,6 +58,12 @@ def accepted(*, task_id: str, command_id: str, ref: str) -> Frame:
     return Frame(encode({"type": "ACCEPTED", "ref": ref, "task": task_id, "command": command_id}))
 
 
+def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
+    """The Leader has stored what was said or answered; to the asker alone."""
+    fields = {"type": "CHAT_ACCEPTED", "ref": ref, "conversation": conversation_id, "turn": turn_id}
+    return Frame(encode(fields))
+
+
 def error(code: str, message: str, ref: str = "") -> Frame:
     fields = {"type": "ERROR", "code": code, "message": message}
     return Frame(encode({**fields, "ref": ref} if ref else fields))

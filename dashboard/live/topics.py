@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.domain.states import LogLevel
-from nodes.projection.topics import ALERTS, LOGS, NODES, TASKS, logs, task
+from nodes.projection.topics import ALERTS, LOGS, NODES, TASKS, chat, logs, task
 
 __all__ = ["ALERTS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 
@@ -17,10 +17,6 @@ DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 _WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS})
 _LEVELS = frozenset(level.upper() for level in LogLevel)
 _MAX_CHARACTERS = 200
-
-
-def chat(conversation_id: str) -> str:
-    return f"chat:{conversation_id}"
 
 
 def is_topic(name: str) -> bool:

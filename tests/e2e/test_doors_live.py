@@ -49,14 +49,17 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
     "run shell": ({"type": "RUN", "ref": "r", "node": "", "shellLine": "true"}, ("forbidden", "forbidden", None)),
     "ack": ({"type": "ACK", "cursor": "1"}, (None, None, None)),
     "ping": ({"type": "PING"}, (None, None, None)),
-    "chat": (
-        {"type": "CHAT", "text": "hi", "targetContext": "*:*"},
-        ("not-available", "not-available", "not-available"),  # Nothing is behind this door yet.
+    "chat": ({"type": "CHAT", "text": "hi", "targetContext": "*:*"}, ("forbidden", None, None)),
+    "chat answer": (
+        {"type": "CHAT_ANSWER", "approval": "none", "decision": "approve"},
+        ("forbidden", "not-found", "not-found"),
     ),
+    "chat stop": ({"type": "CHAT_STOP", "turn": "none"}, ("forbidden", "not-found", "not-found")),
+    "chat retry": ({"type": "CHAT_RETRY", "turn": "none"}, ("forbidden", "not-found", "not-found")),
 }
 ROLES = ("viewer", "operator", "admin")
 
-STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control")
+STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control", "Leader.Chat")
 METHODS = (STREAM, *INNER)
 OK, NO, FORBIDDEN = "open", "UNAUTHENTICATED", "PERMISSION_DENIED"
 # Token → what the stream and the inner door answer.
@@ -101,12 +104,12 @@ async def answers(leader: Cluster, token: str | None, message: dict[str, Any]) -
                 await socket.send(json.dumps({"type": "AUTH", "token": token}))
                 seen.append(json.loads(await socket.recv()))
             await socket.send(json.dumps(message))
-            expects_error = message["type"] in ("CONTROL", "RUN", "CHAT")
+            expects_error = message["type"].startswith(("CONTROL", "RUN", "CHAT"))
             await socket.send(json.dumps({"type": "PING"}))
             while True:
                 seen.append(json.loads(await socket.recv()))
                 done = {entry["type"] for entry in seen}
-                if "PONG" in done and (not expects_error or done & {"ERROR", "ACCEPTED", "COMMAND"}):
+                if "PONG" in done and (not expects_error or done & {"ERROR", "ACCEPTED", "COMMAND", "CHAT_ACCEPTED"}):
                     return seen
         except ConnectionClosed as exc:
             seen.append({"type": "closed", "code": exc.rcvd.code if exc.rcvd else None})

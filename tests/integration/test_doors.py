@@ -27,6 +27,7 @@ PAGE = (302, 403, 200, 200, 200)
 ADMIN_PAGE = (302, 403, 403, 403, 200)
 ADMIN_MOVED = (302, 403, 403, 403, 302)
 ADMIN_REFUSED = (302, 403, 403, 403, 403)
+CONVERSATION = "api/v1/^chat/conversations/(?P<conversation_id>[^/]+)"
 API_READ = (401, 403, 200, 200, 200)
 # No Leader runs here: 503 is past the doorkeeper, and 404 is past it with nothing behind.
 API_OPERATE = (401, 403, 403, 503, 503)
@@ -80,6 +81,21 @@ API = [
         )
         for action in ("pause", "resume", "cancel", "retry", "input")
     ),
+    door("GET", "api/v1/^chat/contexts/?$", "/api/v1/chat/contexts", API_READ),
+    door("GET", "api/v1/^chat/conversations/?$", "/api/v1/chat/conversations", API_READ),
+    door("POST", "api/v1/^chat/conversations/?$", "/api/v1/chat/conversations", API_OPERATE, {"context": "*:*"}),
+    door("GET", f"{CONVERSATION}/?$", "/api/v1/chat/conversations/c1", API_READ),
+    door("POST", f"{CONVERSATION}/messages/?$", "/api/v1/chat/conversations/c1/messages", API_OPERATE, {"text": "a"}),
+    door("POST", "api/v1/^chat/turns/(?P<turn_id>[^/]+)/stop/?$", "/api/v1/chat/turns/t/stop", API_OPERATE, {}),
+    door("POST", "api/v1/^chat/turns/(?P<turn_id>[^/]+)/retry/?$", "/api/v1/chat/turns/t/retry", API_OPERATE, {}),
+    door(
+        "POST",
+        "api/v1/^chat/approvals/(?P<approval_id>[^/]+)/?$",
+        "/api/v1/chat/approvals/a",
+        API_OPERATE,
+        {"decision": "approve"},
+    ),
+    door("GET", "api/v1/^chat/audit/?$", "/api/v1/chat/audit", API_READ),
     door("GET", "api/v1/^history/?$", "/api/v1/history", API_READ),
     door("GET", "api/v1/", "/api/v1/nonsense", NO_SUCH_ROUTE),
 ]

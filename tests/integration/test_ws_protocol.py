@@ -280,14 +280,6 @@ async def test_a_refused_request_comes_back_with_its_code(site: Site) -> None:
     assert error == {"type": "ERROR", "code": "finished", "message": "The task has finished.", "ref": "r1"}
 
 
-async def test_chat_is_not_available_yet(site: Site) -> None:
-    async with site.open() as client:
-        await client.receive()
-        await client.send(type="CHAT", text="hello", targetContext="*:*")
-
-        assert (await client.until("ERROR"))["code"] == "not-available"
-
-
 async def test_a_viewer_who_lost_every_right_is_closed_at_the_next_check(site: Site) -> None:
     async with site.open("viewer") as client:
         await client.receive()

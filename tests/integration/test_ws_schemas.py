@@ -142,7 +142,8 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
         SERVER.validate(message)
     SERVER.validate(seen)
     kinds = {definition["properties"]["type"]["const"] for definition in _definitions(SERVER)}
-    assert {message["type"] for message in seen} == kinds
+    # Those of conversations: test_chat_live.
+    assert {message["type"] for message in seen} == {kind for kind in kinds if not kind.startswith("CHAT_")}
     assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
 
 

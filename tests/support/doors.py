@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from chat.models import Conversation
 from dashboard.accounts import tokens
 from dashboard.rights import Role
 from nodes.domain.commands import TaskSpec
@@ -45,13 +46,16 @@ class Door:
 class NoLeader:
     """The way to a Leader that is not there: whoever gets as far as this was let in."""
 
-    def submit(self, spec: TaskSpec, actor: str) -> str:
+    def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
         raise LeaderUnavailable("no Leader runs here")
 
     def control(self, request: ControlRequest) -> str:
         raise LeaderUnavailable("no Leader runs here")
 
     def acknowledge(self, alert_id: int, actor: str) -> None:
+        raise LeaderUnavailable("no Leader runs here")
+
+    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
         raise LeaderUnavailable("no Leader runs here")
 
 
@@ -101,6 +105,7 @@ def make_history() -> None:
     )
     Alert.objects.create(level="error", kind="stall", message=hostile, opened_at=now)
     DeadLetter.objects.create(node_id="master-1", code="bad-value", message=hostile, body=b"\0\xff", received_at=now)
+    Conversation.objects.create(id="c1", project="*", node="*", created_at=now, last_at=now)
     NodeToken.objects.create(token_id="token-1", node_id="master-1", role="master", issued_at=now)
 
 

@@ -26,7 +26,7 @@ from nodes.domain.states import Lane, NodeState, Role
 from nodes.hub.ports import Applied, Peer
 from nodes.projection.epoch import Epoch
 from nodes.projection.projection import Projection
-from nodes.projection.published import Published
+from nodes.projection.published import Listener, Published
 from nodes.wire.codec import encode_update
 from nodes.wire.v1 import node_sync_pb2 as pb
 
@@ -131,7 +131,7 @@ class Voice:
 
 @asynccontextmanager
 async def running_projection(
-    folder: Path, listener: Recorder, revoked: set[str] | None = None
+    folder: Path, listener: Listener, revoked: set[str] | None = None
 ) -> AsyncIterator[Projection]:
     epoch = Epoch(folder / "epoch")
     epoch.advance()

@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.live.messages import Ack, Auth, Chat, Control, Cursor, Ping, Run, Subscribe, Unsubscribe
+from dashboard.live.messages import (
+    Ack,
+    Auth,
+    Chat,
+    ChatAnswer,
+    ChatRetry,
+    ChatStop,
+    Control,
+    Cursor,
+    Ping,
+    Run,
+    Subscribe,
+    Unsubscribe,
+)
 from dashboard.live.parse import BadMessage, parse
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
@@ -46,7 +59,13 @@ from nodes.domain.states import Action
         ({"type": "ACK", "cursor": "12"}, Ack(seq=12)),
         ({"type": "ACK", "cursor": {"store": "s", "seq": "12"}, "heldMs": 250}, Ack(seq=12, held_seconds=0.25)),
         ({"type": "PING"}, Ping()),
-        ({"type": "CHAT", "text": "hi", "targetContext": "*:*"}, Chat()),
+        ({"type": "CHAT", "text": "hi", "targetContext": "*:*"}, Chat(ref="", text="hi", context="*:*")),
+        (
+            {"type": "CHAT_ANSWER", "ref": "r", "approval": "a1", "decision": "deny"},
+            ChatAnswer(ref="r", approval="a1", is_yes=False),
+        ),
+        ({"type": "CHAT_STOP", "turn": "t1"}, ChatStop(ref="", turn="t1")),
+        ({"type": "CHAT_RETRY", "turn": "t1"}, ChatRetry(ref="", turn="t1")),
     ],
 )
 def test_good_messages(message: dict[str, Any], expected: object) -> None:
@@ -83,6 +102,13 @@ def test_good_messages(message: dict[str, Any], expected: object) -> None:
         ({"type": "ACK"}, "bad-field"),
         ({"type": "ACK", "cursor": 1.5}, "bad-field"),
         ({"type": "CHAT"}, "bad-field"),
+        ({"type": "CHAT", "text": ""}, "bad-field"),
+        ({"type": "CHAT", "text": "hi", "context": "*:*"}, "unknown-field"),
+        ({"type": "CHAT_ANSWER", "approval": "a1"}, "bad-field"),
+        ({"type": "CHAT_ANSWER", "approval": "a1", "decision": "yes"}, "bad-field"),
+        ({"type": "CHAT_ANSWER", "approval": "a1", "decision": "approve", "arguments": {}}, "unknown-field"),
+        ({"type": "CHAT_STOP"}, "bad-field"),
+        ({"type": "CHAT_RETRY", "turn": 5}, "bad-field"),
     ],
 )
 def test_bad_messages_have_a_code_and_keep_the_ref(message: dict[str, Any], code: str) -> None:
@@ -124,7 +150,21 @@ NAMES = [
 
 
 @given(
-    kind=st.sampled_from(["AUTH", "SUBSCRIBE", "UNSUBSCRIBE", "CONTROL", "RUN", "ACK", "PING", "CHAT"]),
+    kind=st.sampled_from(
+        [
+            "AUTH",
+            "SUBSCRIBE",
+            "UNSUBSCRIBE",
+            "CONTROL",
+            "RUN",
+            "ACK",
+            "PING",
+            "CHAT",
+            "CHAT_ANSWER",
+            "CHAT_STOP",
+            "CHAT_RETRY",
+        ]
+    ),
     fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4),
 )
 def test_nothing_but_bad_message_ever_escapes(kind: str, fields: dict[str, Any]) -> None:

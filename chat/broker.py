@@ -1,0 +1,191 @@
+"""The only one who carries tool calls out. Checks, asks `chat.policy`, asks people, acts once, and reports the effect.
+
+Each step is stored before the next is taken: a call is RUNNING in the database before anything goes to the fleet, and
+the command's id is made of the call, so that neither a crash nor a repeat can act a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from django.utils import translation
+
+from chat import store
+from chat.actions import summary_of, version_of
+from chat.contexts import Context
+from chat.effects import Effects
+from chat.models import ToolCall, Turn
+from chat.policy import Decision, Question, Risk, Wish, decide
+from chat.ports import Rights, Writes
+from chat.states import CallState, Trigger
+from chat.threads import Threads
+from chat.tools.registry import TOOLS
+from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
+from chat.untrusted import encoded
+from nodes import selectors
+from nodes.errors import NotFound
+from nodes.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+READ_SECONDS = 15.0
+MAX_CALLS = 16  # Of one answer; the rest is refused.
+_VIEW = "view"
+# States in which a call has had, or may have had, its effect.
+_BEGUN = (CallState.RUNNING, CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
+
+
+class Broker:
+    def __init__(self, *, writes: Writes, rights: Rights, effects: Effects, threads: Threads) -> None:
+        self._writes = writes
+        self._rights = rights
+        self._effects = effects
+        self._threads = threads
+
+    async def settle(self, turn: Turn, calls: Sequence[ToolCall], wish: Wish | None) -> bool:
+        """Brings every call as far as it may go; True when all have their results, False when a person must answer."""
+        is_settled = True
+        for number, call in enumerate(calls):
+            if call.state == CallState.WAITING:
+                is_settled = False
+            elif not CallState(call.state).is_final:
+                if number >= MAX_CALLS:
+                    await self._fail(call, f"At most {MAX_CALLS} calls in one answer.")
+                else:
+                    is_settled &= await self._settle_one(turn, call, wish)
+        return is_settled
+
+    async def _settle_one(self, turn: Turn, call: ToolCall, wish: Wish | None) -> bool:
+        tool = TOOLS.get(call.name)
+        if tool is None:
+            await self._fail(call, "There is no such tool.")
+            return True
+        try:
+            arguments = tool.check(call.arguments)
+            if tool.read is not None:
+                await self._read(turn, call, tool, arguments)
+                return True
+            if tool.plan is None:
+                raise AssertionError("a tool reads or plans")
+            return await self._plan(turn, call, tool, tool.plan(arguments), wish)
+        except (BadArguments, NotFound) as exc:
+            await self._fail(call, str(exc))
+            return True
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def _read(self, turn: Turn, call: ToolCall, tool: Tool, arguments: Arguments) -> None:
+        read = tool.read
+        if read is None:
+            raise AssertionError("only for tools that read")
+        if not await self._may(turn.actor, _VIEW) and turn.trigger == Trigger.PERSON:
+            await self._fail(call, "The person who asked may not see this.")
+            return
+        await self._claim(call, acting=turn.actor, summary="", risk=Risk.READ)
+        context = Context(project=turn.conversation.project, node=turn.conversation.node)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                found = await self._threads.read(lambda: read(arguments, Reading(context=context)))
+            state, result = CallState.DONE, encoded(found, tool.max_characters)
+        except NotFound as exc:
+            state, result = CallState.FAILED, str(exc)
+        except TimeoutError:
+            state, result = CallState.FAILED, "The database did not answer in time."
+        except Exception:
+            logger.exception("the tool %s failed; its engine is told", tool.name)
+            state, result = CallState.FAILED, "Reading failed; the Leader's log says why."
+        await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
+
+    # --- acting -----------------------------------------------------------------------------------
+
+    async def _plan(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> bool:
+        """False when a person has been asked."""
+        tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
+        with translation.override(turn.language):
+            summary = summary_of(plan, tasks)
+        if call.state == CallState.PROPOSED:
+            question = await self._question(turn, call, tool, plan, wish)
+            if decide(question) is Decision.ASK:
+                version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
+                await self._ask(call, summary=summary, tool=tool, plan=plan, version=version)
+                return False
+        await self._act(turn, call, tool, plan, summary)
+        return True
+
+    async def _question(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> Question:
+        # One sentence, one action: a second call for the same wish is the engine's own idea.
+        has_acted = await self._threads.read(
+            lambda: ToolCall.objects.filter(turn=turn, state__in=_BEGUN).exclude(risk__in=("", Risk.READ)).exists()
+        )
+        tainted = await self._threads.read(
+            lambda: Turn.objects.values_list("has_read_untrusted", flat=True).get(id=turn.id)
+        )
+        return Question(
+            risk=tool.risk,
+            trigger=Trigger(turn.trigger),
+            action=str(plan.action or ""),
+            task_ids=plan.task_ids,
+            input=plan.input,
+            wish=None if has_acted else wish,
+            is_sure=call.is_sure,
+            has_read_untrusted=tainted,
+            asker_may=await self._may(turn.actor, plan.right),
+        )
+
+    async def _act(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, summary: str) -> None:
+        acting = await self._claim(call, acting=turn.actor, summary=summary, risk=tool.risk)
+        if acting is None:
+            await self._fail(call, "This call may not be carried out (any more).")
+            return
+        if not await self._may(acting, plan.right):
+            # The right was withdrawn since.
+            await self._finish(call, CallState.FAILED, f"{acting or 'Nobody'} may not do this.")
+            return
+        effect = await self._effects.carry_out(
+            plan, command_ids=lambda number: store.command_id(call, number), actor=acting
+        )
+        await self._finish(call, effect.state, encoded(effect.result, tool.max_characters))
+
+    # --- writes -----------------------------------------------------------------------------------
+
+    async def _may(self, actor: str, right: str) -> bool:
+        return await self._threads.read(lambda: self._rights.may(actor, right))
+
+    async def _ask(self, call: ToolCall, *, summary: str, tool: Tool, plan: Plan, version: str) -> None:
+        def ask(unit: Unit) -> None:
+            store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=plan.right, target_version=version)
+
+        await self._writes.write(ask)
+
+    async def _claim(self, call: ToolCall, *, acting: str, summary: str, risk: Risk) -> str | None:
+        """In whose name it is carried out; None when it may not be."""
+
+        def claim(unit: Unit) -> str | None:
+            is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
+            return store.call_of(call.id).acting if is_ours else None
+
+        return await self._writes.write(claim)
+
+    async def _finish(self, call: ToolCall, state: CallState, result: str, *, has_read_untrusted: bool = False) -> None:
+        is_error = state is not CallState.DONE
+
+        def finish(unit: Unit) -> None:
+            store.finish_call(unit, call.id, state, result, is_error=is_error, has_read_untrusted=has_read_untrusted)
+
+        await self._writes.write(finish)
+
+    async def _fail(self, call: ToolCall, reason: str) -> None:
+        await self._finish(call, CallState.FAILED, reason)
+
+
+def current_version(unit: Unit, call: ToolCall) -> str:
+    """Of the call's targets as they are now, on the writer's thread; unlike any other when one is gone."""
+    tool = TOOLS[call.name]
+    if tool.plan is None:
+        raise AssertionError("only actions are approved")
+    tasks = [unit.image.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
+    return version_of(
+        [(task.id, task.attempt, task.state, task.node_id or "") if task else ("gone", 0, "", "") for task in tasks]
+    )

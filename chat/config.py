@@ -1,0 +1,26 @@
+"""Which engine answers, as the operator set it. Read once, in `agentflow_site.env`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PROVIDERS = ("auto", "anthropic", "compatible", "offline")
+DEFAULT_MODEL = "claude-sonnet-5-5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatConfig:
+    provider: str = "auto"  # "auto": Anthropic when there is a key, else offline.
+    model: str = DEFAULT_MODEL
+    base_url: str = ""  # Empty = the provider's own.
+    api_key: str = field(default="", repr=False)
+    daily_limit_usd: float = 0.0  # 0 = none
+
+    @property
+    def uses_model(self) -> bool:
+        return self.provider != "offline" and bool(self.api_key)
+
+    @property
+    def is_compatible(self) -> bool:
+        """An endpoint that speaks the Messages API but may know only its plain parts."""
+        return self.provider == "compatible"

@@ -1,0 +1,66 @@
+"""What a conversation is about: "project:node", either side "*". And what a model is told of the fleet beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chat.errors import ChatRejected
+
+ANY = "*"
+_MAX_PROJECT = 200
+_MAX_NODE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    project: str = ANY
+    node: str = ANY
+
+    @classmethod
+    def parse(cls, text: str) -> Context:
+        """Raises `ChatRejected`. Empty = everything; a project may hold a colon, a node cannot."""
+        if not text:
+            return cls()
+        project, separator, node = text.rpartition(":")
+        is_good = (
+            separator
+            and 0 < len(project) <= _MAX_PROJECT
+            and 0 < len(node) <= _MAX_NODE
+            and text.isprintable()
+            and text.strip() == text
+        )
+        if not is_good:
+            raise ChatRejected("bad-context", "A context is PROJECT:NODE; either may be *.")
+        return cls(project=project, node=node)
+
+    def __str__(self) -> str:
+        return f"{self.project}:{self.node}"
+
+    def covers(self, task: Mapping[str, Any]) -> bool:
+        """Whether this task (as messages carry it) lies in the context."""
+        node = task["node"] or task["targetNode"]
+        return self.project in (ANY, task["project"]) and self.node in (ANY, node)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """For the selectors' `project` and `node`."""
+        return {
+            "project": "" if self.project == ANY else self.project,
+            "node": "" if self.node == ANY else self.node,
+        }
+
+
+def fleet_state(context: Context, counts: Mapping[str, Any], now: datetime) -> str:
+    """Stands before the person's words in the same message. Numbers only: names come from outside, through tools."""
+    state = {
+        "now": now.isoformat(timespec="seconds"),
+        "context": {"project": context.project, "node": context.node},
+        "nodes": counts["nodes"],
+        "tasks": counts["tasks"],
+        "openAlerts": counts["alerts"],
+    }
+    return f"<fleet_state>{json.dumps(state, ensure_ascii=False, sort_keys=True)}</fleet_state>"

@@ -1,0 +1,132 @@
+"""What the Leader answers when something is asked of its conversations, from this process or over the inner door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from chat import store
+from chat.broker import current_version
+from chat.contexts import Context
+from chat.errors import ChatRejected
+from chat.models import Approval
+from chat.ports import Rights, Writes
+from chat.runner import Runner
+from chat.states import ApprovalState, Trigger
+from chat.threads import Threads
+from nodes.errors import NotFound
+from nodes.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+
+_OPERATE = "operate"
+
+
+class Desk:
+    """Implements `ChatDesk` of `nodes.leader_door`. Rights are checked here once more: this is where they count."""
+
+    def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads) -> None:
+        self._writes = writes
+        self._rights = rights
+        self._runner = runner
+        self._threads = threads
+        self._calls: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
+            "open": self._open,
+            "say": self._say,
+            "stop": self._stop,
+            "retry": self._retry,
+            "answer": self._answer,
+        }
+
+    async def ask(self, call: str, arguments: Mapping[str, Any]) -> Answer:
+        """Raises `TaskRejected`, `NotFound`, `StoreError`."""
+        do = self._calls.get(call)
+        if do is None:
+            raise ChatRejected("unknown-call", f"There is no call {call[:40]!r}.")
+        return await do(arguments)
+
+    async def stall(self, context: Context, text: str) -> str:
+        """A turn that nobody asked for: it reads and proposes. Its id."""
+
+        def begin(unit: Unit) -> str:
+            conversation_id = store.open_conversation(unit, context, actor="")
+            return store.say(unit, conversation_id, text, actor="", trigger=Trigger.STALL)
+
+        turn_id = await self._writes.write(begin)
+        self._runner.wake()
+        return turn_id
+
+    async def _open(self, arguments: Mapping[str, Any]) -> Answer:
+        actor = await self._allowed(arguments, _OPERATE)
+        context = Context.parse(_text(arguments, "context"))
+        is_fresh = arguments.get("is_fresh") is True
+        conversation_id = await self._writes.write(
+            lambda unit: store.open_conversation(unit, context, actor=actor, is_fresh=is_fresh)
+        )
+        return {"conversation": conversation_id}
+
+    async def _say(self, arguments: Mapping[str, Any]) -> Answer:
+        actor = await self._allowed(arguments, _OPERATE)
+        conversation_id, text = _text(arguments, "conversation"), _text(arguments, "text")
+        turn_id = await self._writes.write(lambda unit: store.say(unit, conversation_id, text, actor=actor))
+        self._runner.wake()
+        return {"conversation": conversation_id, "turn": turn_id}
+
+    async def _stop(self, arguments: Mapping[str, Any]) -> Answer:
+        await self._allowed(arguments, _OPERATE)
+        turn_id = _text(arguments, "turn")
+        turn = await self._threads.read(lambda: store.turn_of(turn_id))
+        await self._runner.stop_turn(turn_id)
+        return {"conversation": turn.conversation_id, "turn": turn_id}
+
+    async def _retry(self, arguments: Mapping[str, Any]) -> Answer:
+        actor = await self._allowed(arguments, _OPERATE)
+        turn_id = _text(arguments, "turn")
+        new_id = await self._writes.write(lambda unit: store.retry(unit, turn_id, actor=actor))
+        turn = await self._threads.read(lambda: store.turn_of(new_id))
+        self._runner.wake()
+        return {"conversation": turn.conversation_id, "turn": new_id}
+
+    async def _answer(self, arguments: Mapping[str, Any]) -> Answer:
+        approval_id, is_yes = _text(arguments, "approval"), arguments.get("is_yes")
+        if not isinstance(is_yes, bool):
+            raise ChatRejected("invalid", "Say yes or no.")
+        right = await self._threads.read(lambda: _approval(approval_id).right)
+        actor = await self._allowed(arguments, right)
+
+        def settle(unit: Unit) -> Answer:
+            approval = _approval(approval_id)
+            call = store.call_of(approval.call_id)
+            version = current_version(unit, call)
+            state = store.answer(unit, approval, actor=actor, is_yes=is_yes, target_version=version)
+            return {"conversation": call.turn.conversation_id, "turn": call.turn_id, "approval": str(state)}
+
+        answer = await self._writes.write(settle)
+        self._runner.wake()
+        if is_yes and answer["approval"] != ApprovalState.APPROVED:
+            code = answer["approval"]
+            raise ChatRejected(code, "Nobody answered in time." if code == "expired" else "Its target has changed.")
+        return answer
+
+    async def _allowed(self, arguments: Mapping[str, Any], right: str) -> str:
+        actor = _text(arguments, "actor")
+        if not await self._threads.read(lambda: self._rights.may(actor, right)):
+            raise ChatRejected("forbidden", "Your role does not allow this.")
+        return actor
+
+
+def _approval(approval_id: str) -> Approval:
+    found = Approval.objects.filter(id=approval_id).first()
+    if found is None:
+        raise NotFound(f"There is no approval {approval_id}.")
+    return found
+
+
+def _text(arguments: Mapping[str, Any], name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str):
+        raise ChatRejected("invalid", f"{name} must be text.")
+    return value

@@ -1,0 +1,235 @@
+"""Answers with a model behind the Messages API: Anthropic's, or any endpoint that speaks it.
+
+The only module that knows the SDK. It never retries by itself: every retry is decided in `_failure`, capped, spread and
+shown. A tool call counts only when the model said that it is complete; a cut stream looks just like one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic import AsyncAnthropic
+
+from chat.config import ChatConfig
+from chat.engines.protocol import Block, Progress, Reply, Request, Usage
+from chat.errors import EngineError, HistoryRefused
+from chat.pricing import cost_microusd
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES = 4
+MAX_DELAY_SECONDS = 60.0
+FIRST_DELAY_SECONDS = 1.0
+MAX_TOKENS = 8_192
+SILENCE_SECONDS = 90.0
+_OFFICIAL_URL = "https://api.anthropic.com"
+
+# What leaves the SDK when a stream breaks or a gateway talks nonsense, found by trying.
+_BROKEN = (
+    httpx2.HTTPError,
+    anthropic.APIError,
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+_TRANSIENT = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
+
+
+class _Cut(Exception):
+    """The stream ended without saying why the model stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    error: EngineError
+    is_transient: bool
+    retry_after_seconds: float = 0.0
+
+
+class ClaudeEngine:
+    name = "claude"
+
+    def __init__(
+        self,
+        config: ChatConfig,
+        *,
+        silence_seconds: float = SILENCE_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._config = config
+        self._sleep = sleep
+        self._client = AsyncAnthropic(
+            api_key=config.api_key,
+            base_url=config.base_url or _OFFICIAL_URL,
+            max_retries=0,
+            timeout=httpx2.Timeout(600.0, connect=10.0, read=silence_seconds),
+            open_telemetry=False,
+        )
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    async def reply(self, request: Request, progress: Progress) -> Reply:
+        body = self._body(request)
+        is_cost_partial = False
+        for attempt in range(1, MAX_TRIES + 1):
+            seen = _Seen()
+            try:
+                return await self._once(body, progress, seen)
+            except (*_BROKEN, _Cut, HistoryRefused) as exc:
+                is_cost_partial |= seen.has_begun
+                failure = _failure(exc)
+                delay = _delay(attempt, failure.retry_after_seconds)
+                if not failure.is_transient or attempt == MAX_TRIES or delay > MAX_DELAY_SECONDS:
+                    failure.error.is_cost_partial = is_cost_partial
+                    raise failure.error from exc
+                logger.warning(
+                    "the model's endpoint failed (%s), try %d of %d in %.1f s",
+                    failure.error.problem,
+                    attempt + 1,
+                    MAX_TRIES,
+                    delay,
+                )
+            progress.reset()
+            progress.retrying(delay, failure.error.problem)
+            await self._sleep(delay)
+        raise AssertionError("the last try returns or raises")
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._config.model,
+            "max_tokens": MAX_TOKENS,
+            "system": request.system,
+            "tools": list(request.tools),
+            "messages": list(request.messages),
+        }
+        if not self._config.is_compatible:
+            # Without "summarized" nothing would be heard between tool calls.
+            body["thinking"] = {"type": "adaptive", "display": "summarized"}
+            body["cache_control"] = {"type": "ephemeral"}
+        return body
+
+    async def _once(self, body: Mapping[str, Any], progress: Progress, seen: _Seen) -> Reply:
+        progress.sending(body)
+        async with self._client.messages.stream(**body) as stream:
+            async for event in stream:
+                seen.has_begun = True
+                if event.type == "text":
+                    progress.text(event.text)
+            message = stream.current_message_snapshot
+        if message.stop_reason is None:
+            raise _Cut
+        if message.stop_reason == "model_context_window_exceeded":
+            raise _history_refused("context-overflow")
+        usage = Usage(
+            input=message.usage.input_tokens or 0,
+            cache_read=message.usage.cache_read_input_tokens or 0,
+            cache_write=message.usage.cache_creation_input_tokens or 0,
+            output=message.usage.output_tokens or 0,
+        )
+        content = [block.to_dict(mode="json") for block in message.content]
+        is_tool_use = message.stop_reason == "tool_use" and _calls_are_whole(content)
+        return Reply(
+            content=_kept(content, has_calls=is_tool_use),
+            stop_reason="tool_use" if is_tool_use else _ending(message.stop_reason),
+            usage=usage,
+            cost_microusd=cost_microusd(self._config.model, usage),
+            model=self._config.model,
+        )
+
+
+class _Seen:
+    has_begun = False
+
+
+def _calls_are_whole(content: list[Block]) -> bool:
+    calls = [block for block in content if block.get("type") == "tool_use"]
+    ids = {call.get("id") for call in calls}
+    return bool(calls) and len(ids) == len(calls) and all(_is_whole(call) for call in calls)
+
+
+def _is_whole(call: Block) -> bool:
+    return (
+        isinstance(call.get("id"), str)
+        and 0 < len(call["id"]) <= 200
+        and isinstance(call.get("name"), str)
+        and isinstance(call.get("input"), dict)
+    )
+
+
+def _kept(content: list[Block], *, has_calls: bool) -> list[Block]:
+    """What may be sent back: no call that is not carried out, no empty text (it would be refused)."""
+    kept = [block for block in content if has_calls or block.get("type") != "tool_use"]
+    kept = [block for block in kept if block.get("type") != "text" or block.get("text", "").strip()]
+    # Thinking alone is no message.
+    return kept if any(block.get("type") in ("text", "tool_use") for block in kept) else []
+
+
+def _ending(stop_reason: str) -> str:
+    return "end_turn" if stop_reason == "tool_use" else stop_reason
+
+
+def _delay(attempt: int, retry_after_seconds: float) -> float:
+    backoff = FIRST_DELAY_SECONDS * float(1 << (attempt - 1))
+    spread: float = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    return max(retry_after_seconds, backoff * spread)
+
+
+def _history_refused(problem: str) -> HistoryRefused:
+    return HistoryRefused(problem, "The conversation has become too long for the model.")
+
+
+def _failure(exc: Exception) -> _Failure:
+    """The one place that looks at a status of the endpoint. What is unknown is final."""
+    if isinstance(exc, anthropic.APIStatusError):
+        return _status_failure(exc)
+    if isinstance(exc, HistoryRefused):
+        return _Failure(error=exc, is_transient=False)
+    if isinstance(exc, anthropic.APIConnectionError | httpx2.TransportError | _Cut):
+        error = EngineError("unreachable", "The model's endpoint cannot be reached, or breaks off.")
+        return _Failure(error=error, is_transient=True)
+    error = EngineError("bad-endpoint", "What answers at the model's address does not speak the Messages API.")
+    return _Failure(error=error, is_transient=True)
+
+
+def _status_failure(exc: anthropic.APIStatusError) -> _Failure:
+    status, kind, code = exc.status_code, str(exc.type or ""), str(exc.error_code or "")
+    said = str(exc.api_message or "").lower()
+    if status in (401, 403):
+        error = EngineError("bad-key", "The model's endpoint refuses the API key.")
+    elif status == 402 or "spend" in code or "ramp" in code or kind == "billing_error":
+        error = EngineError("spend-limit", "The account's spending limit is reached.")
+    elif status == 413 or (status == 400 and ("too long" in said or "context" in said)):
+        return _Failure(error=_history_refused("context-overflow"), is_transient=False)
+    elif status == 400 and ("thinking" in said or "signature" in said):
+        return _Failure(error=_history_refused("thinking-refused"), is_transient=False)
+    elif status == 404:
+        error = EngineError("no-such-model", "The endpoint knows no such address or model.")
+    elif status == 429 or status == 529 or status in (408, 409) or status >= 500 or kind in _TRANSIENT:
+        return _busy(exc)
+    else:
+        error = EngineError("refused", f"The endpoint refuses the request ({status}).")
+    return _Failure(error=error, is_transient=False)
+
+
+def _busy(exc: anthropic.APIStatusError) -> _Failure:
+    try:
+        retry_after = float(exc.response.headers.get("retry-after") or 0)
+    except ValueError:
+        retry_after = 0.0  # A date: our own delays will do.
+    if retry_after > MAX_DELAY_SECONDS:
+        minutes = round(retry_after / 60) or 1
+        message = f"The model's endpoint asks to wait {minutes} min; try again then."
+        return _Failure(error=EngineError("rate-limited", message), is_transient=True, retry_after_seconds=retry_after)
+    message = "The model's endpoint is overloaded; try again later."
+    return _Failure(error=EngineError("overloaded", message), is_transient=True, retry_after_seconds=retry_after)

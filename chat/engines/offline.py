@@ -1,0 +1,102 @@
+"""Answers without a model: reads the sentence by rules, asks for the same tools, and says what they gave.
+
+It never guesses: what is not plain becomes a question, and what is nearly plain a proposal for a person to approve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from chat.engines import offline_words
+from chat.engines.protocol import Block, Progress, Reply, Request
+from chat.threads import Threads
+from chat.understanding import Understanding, understand
+
+_ONE_TASK = {
+    "pause": "pause_task",
+    "resume": "resume_task",
+    "retry": "retry_task",
+    "cancel": "cancel_task",
+    "logs": "read_log",
+    "status": "inspect_task",
+}
+_READS: Mapping[str, str] = {
+    "nodes": "list_nodes",
+    "tasks": "list_tasks",
+    "history": "query_history",
+    "stalls": "list_tasks",
+    "status": "list_tasks",
+}
+
+
+class OfflineEngine:
+    name = "offline"
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def reply(self, request: Request, progress: Progress) -> Reply:
+        with translation.override(request.language):
+            results = _results(request.messages)
+            if results:
+                text = "\n\n".join(offline_words.of_result(name, result, ok) for name, result, ok in results)
+                return _said(text, progress)
+        # Slow with thousands of tasks, so on a thread.
+        found = await self._threads.read(lambda: understand(request.text, request.context, last_task=request.last_task))
+        with translation.override(request.language):
+            return self._begin(request, found, progress)
+
+    async def aclose(self) -> None:
+        pass
+
+    def _begin(self, request: Request, found: Understanding, progress: Progress) -> Reply:
+        call = _call(found)
+        if found.outcome not in ("execute", "confirm") or call is None:
+            return _said(offline_words.of_understanding(found), progress)
+        name, arguments = call
+        # An id of its own for each place in the conversation, and the same one when it is asked again.
+        seed = json.dumps([len(request.messages), request.text, name, arguments])
+        block: Block = {
+            "type": "tool_use",
+            "id": f"offline_{hashlib.sha256(seed.encode()).hexdigest()[:24]}",
+            "name": name,
+            "input": arguments,
+        }
+        return Reply(content=[block], stop_reason="tool_use", model="", is_sure=found.outcome == "execute")
+
+
+def _call(found: Understanding) -> tuple[str, dict[str, Any]] | None:
+    if len(found.task_ids) == 1 and found.intent in _ONE_TASK:
+        return _ONE_TASK[found.intent], {"task": found.task_ids[0]}
+    if len(found.task_ids) > 1 and found.intent in ("pause", "resume", "retry", "cancel"):
+        return "control_tasks", {"action": found.intent, "tasks": list(found.task_ids)}
+    if found.intent in _READS:
+        return _READS[found.intent], {}
+    return None
+
+
+def _said(text: str, progress: Progress) -> Reply:
+    progress.text(text)
+    return Reply(content=[{"type": "text", "text": text or _("Done.")}], stop_reason="end_turn")
+
+
+def _results(messages: Any) -> list[tuple[str, Any, bool]]:
+    """Tool, result and whether it worked, when the newest message brings results and nothing else."""
+    last = messages[-1]["content"]
+    if not last or any(block["type"] != "tool_result" for block in last):
+        return []
+    names = {block["id"]: block["name"] for block in messages[-2]["content"] if block["type"] == "tool_use"}
+    found = []
+    for block in last:
+        try:
+            result = json.loads(block["content"])
+        except ValueError:
+            result = block["content"]
+        found.append((names.get(block["tool_use_id"], ""), result, not block["is_error"]))
+    return found

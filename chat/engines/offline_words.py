@@ -1,0 +1,122 @@
+"""The offline engine's answers, in the language that is active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chat.understanding import Understanding
+
+_ROWS = 20
+
+Result = Mapping[str, Any]
+
+
+def help_text() -> str:
+    return _(
+        "I work without a language model, by rules. You can ask me for nodes, tasks, logs, history and what is stuck, "
+        "and tell me to pause, resume, retry or cancel a task: “pause the build on master-1”."
+    )
+
+
+def of_understanding(found: Understanding) -> str:
+    """Why nothing is done."""
+    if found.outcome == "refuse":
+        return _("I do nothing, then.")
+    if found.outcome == "ask":
+        return _("I am not sure what you mean, so I have done nothing. Name one action and one task, by name or id.")
+    return help_text()
+
+
+def of_result(tool: str, result: Any, is_ok: bool) -> str:
+    if not is_ok:
+        return _failure(result)
+    words = _WORDS.get(tool)
+    if words is None:
+        return _state(result)
+    return words(result)
+
+
+def _failure(result: Any) -> str:
+    if isinstance(result, dict) and (task := result.get("task")):
+        reason = result.get("error") or result.get("command") or ""
+        return _("That did not work (%(reason)s). %(task)s is %(state)s.") % {**_named(task), "reason": reason}
+    reason = result if isinstance(result, str) else result.get("error") or result.get("command") or ""
+    return _("That was not done: %(reason)s") % {"reason": reason}
+
+
+def _state(result: Any) -> str:
+    if isinstance(result, dict) and (task := result.get("task")):
+        if result.get("changed") is False:
+            return _("Nothing to do: %(task)s is %(state)s already.") % _named(task)
+        return _("Done: %(task)s is now %(state)s.") % _named(task)
+    if isinstance(result, dict) and "results" in result:
+        return "\n".join(f"- {_state(one)}" for one in result["results"])
+    return _("Done.")
+
+
+def _named(task: Result) -> dict[str, str]:
+    return {"task": f"“{_plain(task['name'])}” ({task['id']}, {task['node'] or '–'})", "state": _(task["state"])}
+
+
+def _plain(text: str) -> str:
+    """Names come from outside: nothing in them may look like Markdown of ours."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in text.replace("\n", " "))
+
+
+def _nodes(result: Result) -> str:
+    rows = [
+        f"- **{_plain(node['id'])}**: {_(node['state'])}"
+        + (f", CPU {node['cpu']:.0f} %" if node["cpu"] is not None else "")
+        + f", {node['running']}/{node['slots']}"
+        for node in result["nodes"][:_ROWS]
+    ]
+    return "\n".join(rows) or _("There are no nodes.")
+
+
+def _tasks(result: Result) -> str:
+    rows = [
+        f"- **{_plain(task['name'])}** ({task['id']}, {task['node'] or '–'}): {_(task['state'])}"
+        + (f", {_(task['health'])}" if task["health"] != "healthy" else "")
+        + (f", {task['progress'] * 100:.0f} %" if task["progress"] is not None else "")
+        for task in result["tasks"][:_ROWS]
+    ]
+    return "\n".join(rows) or _("There are no such tasks.")
+
+
+def _history(result: Result) -> str:
+    rows = [
+        f"- **{_plain(row['name'])}** #{row['attempt']} ({row['task']}, {row['node'] or '–'}): {_(row['state'])}"
+        for row in result["attempts"][:_ROWS]
+    ]
+    return "\n".join(rows) or _("Nothing has been run there.")
+
+
+def _log(result: Result) -> str:
+    count = ngettext("The last %(count)d line:", "The last %(count)d lines:", result["lines"]) % {
+        "count": result["lines"]
+    }
+    text = result["output"]["text"]
+    fence = "~" * 3
+    while fence in text:
+        fence += "~"
+    return f"{count}\n\n{fence}\n{text}\n{fence}"
+
+
+def _task(result: Result) -> str:
+    words = _("%(task)s is %(state)s.") % _named(result)
+    if result["progress"] is not None:
+        words += f" {result['progress'] * 100:.0f} %"
+    return words
+
+
+_WORDS: Mapping[str, Callable[[Result], str]] = {
+    "list_nodes": _nodes,
+    "list_tasks": _tasks,
+    "query_history": _history,
+    "read_log": _log,
+    "inspect_task": _task,
+}

@@ -1,0 +1,110 @@
+"""Conversations as `/ws/` and REST carry them (docs/websocket.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from chat.models import Approval, Conversation, Message, ToolCall, Turn
+
+Fields = dict[str, Any]
+
+_RESULT_SHOWN = 4_000
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def conversation_info(conversation: Conversation) -> Fields:
+    return {
+        "id": conversation.id,
+        "context": str(conversation),
+        "project": conversation.project,
+        "node": conversation.node,
+        "isOpen": conversation.closed_at is None,
+        "createdAt": milliseconds(conversation.created_at),
+        "lastAt": milliseconds(conversation.last_at),
+    }
+
+
+def turn_info(turn: Turn) -> Fields:
+    return {
+        "id": turn.id,
+        "number": turn.number,
+        "trigger": turn.trigger,
+        "state": turn.state,
+        "actor": turn.actor,
+        "text": turn.text,
+        "engine": turn.engine,
+        "model": turn.model,
+        "problem": turn.problem,
+        "message": turn.message,
+        "usage": turn.usage,
+        "costUsd": turn.cost_microusd / 1_000_000,
+        "isCostPartial": turn.is_cost_partial,
+        "createdAt": milliseconds(turn.created_at),
+        "endedAt": milliseconds(turn.ended_at),
+    }
+
+
+def message_info(message: Message) -> Fields:
+    return {
+        "id": str(message.pk),
+        "turn": message.turn_id,
+        "text": message.text,
+        "createdAt": milliseconds(message.created_at),
+    }
+
+
+def step_info(call: ToolCall, approval: Approval | None) -> Fields:
+    """A tool call as a person sees it. `message` is the answer that it came with; `position` its place there."""
+    return {
+        "id": call.id,
+        "turn": call.turn_id,
+        "message": str(call.message_id),
+        "position": call.position,
+        "tool": call.name,
+        "arguments": call.arguments,
+        "risk": call.risk,
+        "summary": call.summary,
+        "state": call.state,
+        "acting": call.acting,
+        "result": call.result[:_RESULT_SHOWN],
+        "isError": call.is_error,
+        "createdAt": milliseconds(call.created_at),
+        "endedAt": milliseconds(call.ended_at),
+        "approval": None if approval is None else approval_info(approval),
+    }
+
+
+def approval_info(approval: Approval) -> Fields:
+    return {
+        "id": approval.id,
+        "state": approval.state,
+        "right": approval.right,
+        "expiresAt": milliseconds(approval.expires_at),
+        "answeredBy": approval.answered_by,
+        "answeredAt": milliseconds(approval.answered_at),
+    }
+
+
+def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> str:
+    """CHAT_DELTA: everything of this answer from `offset` on is now `text`."""
+    fields = {
+        "type": "CHAT_DELTA",
+        "conversation": conversation_id,
+        "turn": turn_id,
+        "request": request,
+        "offset": offset,
+        "text": text,
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def shown_text(content: Iterable[Fields]) -> str:
+    """What a person sees of an answer's blocks."""
+    texts = (block.get("text") for block in content if block.get("type") == "text")
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip())

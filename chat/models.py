@@ -1,0 +1,173 @@
+"""What was said, asked for, allowed and done. Written by the projection's writer thread alone (`chat.store`).
+
+A conversation's messages are only ever added to: the blocks stand here as they went over the wire, for a model's
+thinking is bound to every byte before it.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from chat.states import ApprovalState, CallState, Trigger, TurnState
+
+
+class Conversation(models.Model):
+    """About one context; one of them at a time is open for each."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    project = models.CharField(max_length=200)  # "*" = any
+    node = models.CharField(max_length=64)  # "*" = any
+    # Messages of an earlier epoch are shown, but no longer sent.
+    epoch = models.PositiveIntegerField(default=1)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-last_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "node"], condition=Q(closed_at=None), name="open_conversation")
+        ]
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+
+    def __str__(self) -> str:
+        return f"{self.project}:{self.node}"
+
+
+class Turn(models.Model):
+    """What one person said (or one stall brought up), and everything until it was answered."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
+    number = models.PositiveIntegerField()  # In the conversation, from 1.
+    trigger = models.CharField(max_length=8, choices=[(str(t), str(t)) for t in Trigger], default=Trigger.PERSON)
+    state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in TurnState], default=TurnState.QUEUED)
+    actor = models.CharField(max_length=150, blank=True)  # Whose rights its reads and its unasked actions need.
+    language = models.CharField(max_length=10, default="en")  # Of what AgentFlow itself says in it.
+    text = models.TextField()
+    # It has seen log lines or messages of tasks: from then on nothing is done unasked.
+    has_read_untrusted = models.BooleanField(default=False)
+    engine = models.CharField(max_length=20, blank=True)
+    model = models.CharField(max_length=100, blank=True)
+    problem = models.CharField(max_length=40, blank=True)  # Why it failed, for programs.
+    message = models.TextField(blank=True)  # The same for a person.
+    requests = models.PositiveIntegerField(default=0)
+    usage = models.JSONField(default=dict)  # Tokens: input, cacheRead, cacheWrite, output.
+    cost_microusd = models.PositiveBigIntegerField(default=0)
+    is_cost_partial = models.BooleanField(default=False)  # A request was cut off: it cost at least this.
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["conversation", "number"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "number"], name="turn_once")]
+        indexes = [
+            models.Index(fields=["state"], name="turn_by_state"),
+            models.Index(fields=["created_at"], name="turn_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Message(models.Model):
+    """One message as it was or will be sent. Ids grow within a conversation."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages")
+    epoch = models.PositiveIntegerField()
+    role = models.CharField(max_length=9)  # "user" or "assistant"
+    content = models.JSONField()  # Blocks, verbatim.
+    text = models.TextField(blank=True)  # Of an assistant's message, what a person sees.
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["conversation", "epoch", "id"], name="message_in_order")]
+
+
+class ToolCall(models.Model):
+    """One use of a tool. Its id is made of the turn and the model's own id for the call."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="calls")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="calls")
+    tool_use_id = models.CharField(max_length=200)
+    position = models.PositiveIntegerField()  # Among the message's calls.
+    name = models.CharField(max_length=64)
+    arguments = models.JSONField(default=dict)
+    arguments_hash = models.CharField(max_length=64)
+    risk = models.CharField(max_length=12, blank=True)
+    # The exact action in words; empty until the broker has looked at it.
+    summary = models.TextField(blank=True)
+    is_sure = models.BooleanField(default=True)  # False: the engine guessed, so a person decides.
+    state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in CallState], default=CallState.PROPOSED)
+    # Who it was done for: the asker, or the one who approved.
+    acting = models.CharField(max_length=150, blank=True)
+    result = models.TextField(blank=True)  # As the engine gets it.
+    is_error = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["message", "position"]
+        indexes = [models.Index(fields=["state"], name="call_by_state")]
+
+
+class Approval(models.Model):
+    """A question to a person: exactly this call, with exactly these arguments, while its targets are as they were."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    call = models.OneToOneField(ToolCall, on_delete=models.CASCADE, related_name="approval")
+    right = models.CharField(max_length=20)  # What it takes to answer.
+    arguments_hash = models.CharField(max_length=64)
+    target_version = models.TextField(blank=True)
+    state = models.CharField(
+        max_length=12, choices=[(str(s), str(s)) for s in ApprovalState], default=ApprovalState.WAITING
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    answered_by = models.CharField(max_length=150, blank=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["state", "expires_at"], name="approval_open")]
+
+
+class Audit(models.Model):
+    """Every proposal, approval, refusal and effect. Never changed; survives its conversation."""
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=12)
+    actor = models.CharField(max_length=150, blank=True)  # Who proposed, answered or acted; empty = AgentFlow itself.
+    conversation_id = models.CharField(max_length=32)
+    turn_id = models.CharField(max_length=32)
+    call_id = models.CharField(max_length=32)
+    tool = models.CharField(max_length=64)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["call_id"], name="audit_by_call")]
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.tool}"
+
+
+class EngineStatus(models.Model):
+    """Which engine the Leader uses now and why; one row, for every process that shows it."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(max_length=20)
+    model = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=20, blank=True)  # Why it is the offline one: "no-key", "daily-limit" …
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_engine_status")]

@@ -1,0 +1,39 @@
+"""What a request costs, in millionths of a US dollar. Pure. A model that is not listed counts as the dearest one:
+the daily limit must hold for it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chat.engines.protocol import Usage
+
+# Of the price of input.
+_CACHE_READ = 0.1
+_CACHE_WRITE = 1.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    input: float
+    output: float
+
+    def microusd(self, usage: Usage) -> int:
+        cached = usage.cache_read * _CACHE_READ + usage.cache_write * _CACHE_WRITE
+        return round((usage.input + cached) * self.input + usage.output * self.output)
+
+
+PRICES: Mapping[str, Price] = {
+    "claude-sonnet-5-5": Price(input=2, output=10),
+    # Its dearer tier, above 100,000 tokens of input: a limit must not be overrun.
+    "claude-haiku-5-5": Price(input=0.5, output=2.5),
+    "claude-opus-5-5": Price(input=4, output=20),
+}
+DEAREST = Price(input=15, output=75)
+
+
+def cost_microusd(model: str, usage: Usage) -> int:
+    return PRICES.get(model, DEAREST).microusd(usage)

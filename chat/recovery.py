@@ -1,0 +1,52 @@
+"""After a start of the Leader: turns that ran are interrupted, and their calls are settled from the fleet's own rows.
+
+Nothing is carried out again: a call that was begun either has its command's row, or was never sent.
+"""
+
+from __future__ import annotations
+
+import json
+
+from chat import store
+from chat.models import ToolCall, Turn
+from chat.policy import Risk
+from chat.states import CallState, TurnState
+from chat.tools.registry import TOOLS
+from nodes.domain.states import CommandState
+from nodes.models import Command, Task
+from nodes.projection.unit import Unit
+
+_NEVER_SENT = "The Leader ended before this was sent; nothing was done."
+
+
+def settle_interrupted(unit: Unit) -> None:
+    """On the writer's thread, before any turn runs."""
+    for call in ToolCall.objects.filter(state=CallState.RUNNING).select_related("turn__conversation"):
+        state, result = _outcome(call)
+        store.finish_call(unit, call.id, state, result, is_error=state is not CallState.DONE)
+    for turn in Turn.objects.filter(state=TurnState.RUNNING).select_related("conversation"):
+        store.withdraw(unit, turn, TurnState.INTERRUPTED, "The Leader ended meanwhile; nothing was done.")
+
+
+def _outcome(call: ToolCall) -> tuple[CallState, str]:
+    tool = TOOLS.get(call.name)
+    if tool is None or tool.plan is None or call.risk == Risk.READ:
+        return CallState.FAILED, "The Leader ended meanwhile; read again."
+    plan = tool.plan(call.arguments)
+    if plan.spec is not None:
+        task = Task.objects.filter(id=store.command_id(call)[:16]).first()
+        if task is None:
+            return CallState.FAILED, _NEVER_SENT
+        return CallState.DONE, json.dumps({"task": {"id": task.id, "state": task.state}})
+    states = []
+    for number, task_id in enumerate(plan.task_ids):
+        command = Command.objects.filter(id=store.command_id(call, number)).first()
+        states.append({"task": task_id, "command": command.state if command is not None else "never sent"})
+    result = json.dumps({"interrupted": True, "results": states})
+    sent = {entry["command"] for entry in states}
+    if sent == {"never sent"}:
+        return CallState.FAILED, _NEVER_SENT
+    if sent == {str(CommandState.SUCCEEDED)}:
+        return CallState.DONE, result
+    is_open = sent & {CommandState.PENDING, CommandState.SENT, CommandState.ACKED, CommandState.UNKNOWN}
+    return (CallState.UNKNOWN if is_open or CommandState.SUCCEEDED in sent else CallState.FAILED), result

@@ -1,0 +1,163 @@
+"""Runs turns: one at a time in a conversation, few at a time in all; stops them; settles what a crash left behind.
+
+A service on the Leader's loop, and there is exactly one. It is woken by what is asked and by the next expiry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from django.db import Error as DatabaseError
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from chat import recovery, store
+from chat.broker import Broker
+from chat.engines.choice import Engines
+from chat.models import Approval, Turn
+from chat.ports import Publish, Writes
+from chat.states import ApprovalState, Trigger, TurnState
+from chat.threads import Threads
+from chat.turns import TurnRun
+from nodes.errors import StoreError
+from nodes.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+MAX_RUNNING = 8
+_RETRY_SECONDS = 2.0
+
+
+class Runner:
+    name = "chat"
+
+    def __init__(self, *, writes: Writes, broker: Broker, engines: Engines, threads: Threads, publish: Publish) -> None:
+        self._writes = writes
+        self._broker = broker
+        self._engines = engines
+        self._threads = threads
+        self._publish = publish
+        self._woken = asyncio.Event()
+        self._is_stopping = False
+        # By conversation.
+        self._running: dict[str, tuple[TurnRun, asyncio.Task[None], str]] = {}
+        self._stopped: set[str] = set()
+
+    async def run(self) -> None:
+        try:
+            await self._engines.start()
+            await self._writes.write(recovery.settle_interrupted)
+            async with asyncio.TaskGroup() as tasks:
+                self._woken.set()
+                while not self._is_stopping:
+                    await self._round(tasks)
+                for _run, task, _turn in self._running.values():
+                    task.cancel()
+        finally:
+            await self._engines.aclose()
+            self._threads.close()
+
+    def request_stop(self) -> None:
+        self._is_stopping = True
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Something was said or answered."""
+        self._woken.set()
+
+    async def stop_turn(self, turn_id: str) -> None:
+        """Returns when the turn has been stopped; one that has ended already stays as it is."""
+        for run, task, running_id in list(self._running.values()):
+            if running_id == turn_id:
+                self._stopped.add(turn_id)
+                partial = run.partial_text
+                task.cancel()
+                await asyncio.wait([task])
+                await self._write_stop(turn_id, partial)
+                self._stopped.discard(turn_id)
+                return
+        await self._write_stop(turn_id, "")
+
+    async def _write_stop(self, turn_id: str, partial: str) -> None:
+        def stop(unit: Unit) -> None:
+            with translation.override(store.turn_of(turn_id).language):
+                note = _("stopped here")
+            store.stop_turn(unit, turn_id, partial, note)
+
+        await self._writes.write(stop)
+
+    # --- one round --------------------------------------------------------------------------------
+
+    async def _round(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            await self._writes.write(store.expire_approvals)
+            ready, delay = await self._threads.read(self._ready)
+        except (StoreError, DatabaseError) as exc:
+            logger.warning("no turn can be begun: %s; tried again in %s s", exc, _RETRY_SECONDS)
+            ready, delay = [], _RETRY_SECONDS
+        for turn_id, conversation_id in ready:
+            if conversation_id not in self._running and len(self._running) < MAX_RUNNING:
+                self._start(tasks, turn_id, conversation_id)
+        try:
+            async with asyncio.timeout(delay):
+                await self._woken.wait()
+        except TimeoutError:
+            pass  # An approval has expired.
+        self._woken.clear()
+
+    def _ready(self) -> tuple[list[tuple[str, str]], float | None]:
+        """Turns that can go on, oldest first, and the seconds until the next approval expires."""
+        open_approvals = Approval.objects.filter(state=ApprovalState.WAITING)
+        waiting_turns = set(open_approvals.values_list("call__turn", flat=True))
+        turns = Turn.objects.filter(state__in=(TurnState.QUEUED, TurnState.WAITING)).order_by("created_at", "number")
+        rows = list(turns.values_list("id", "conversation", "state", "trigger"))
+        held = {conversation for turn, conversation, _state, _trigger in rows if turn in waiting_turns}
+        ready = [
+            (turn, conversation)
+            for turn, conversation, state, trigger in rows
+            if turn not in waiting_turns
+            # Nobody's question is taken away by a stall.
+            and not (trigger == Trigger.STALL and state == TurnState.QUEUED and conversation in held)
+        ]
+        first = open_approvals.order_by("expires_at").values_list("expires_at", flat=True).first()
+        delay = None if first is None else max(0.0, (first - datetime.now(UTC)).total_seconds()) + 0.01
+        return ready, delay
+
+    def _start(self, tasks: asyncio.TaskGroup, turn_id: str, conversation_id: str) -> None:
+        run = TurnRun(
+            turn_id,
+            writes=self._writes,
+            broker=self._broker,
+            engines=self._engines,
+            threads=self._threads,
+            publish=self._publish,
+        )
+        task = tasks.create_task(self._run_one(run, turn_id, conversation_id), name=f"chat-turn-{turn_id}")
+        self._running[conversation_id] = (run, task, turn_id)
+
+    async def _run_one(self, run: TurnRun, turn_id: str, conversation_id: str) -> None:
+        try:
+            await run.run()
+        except Exception:
+            logger.exception("turn %s failed; it is marked so and can be tried again", turn_id)
+            await self._write_failure(turn_id)
+        finally:
+            del self._running[conversation_id]
+            self._woken.set()
+
+    async def _write_failure(self, turn_id: str) -> None:
+        def fail(unit: Unit) -> None:
+            turn = store.turn_of(turn_id)
+            with translation.override(turn.language):
+                message = _("Something went wrong in the Leader; its log says what.")
+            store.leave_running(unit, turn, "The turn failed; whether this had its effect is unknown.")
+            store.withdraw(unit, turn, TurnState.FAILED, "The turn failed.")
+            store.end_turn(unit, turn, TurnState.FAILED, problem="internal", message=message)
+
+        try:
+            await self._writes.write(fail)
+        except (StoreError, DatabaseError) as exc:
+            # The next start of the Leader settles it.
+            logger.warning("turn %s cannot be marked as failed: %s", turn_id, exc)

@@ -1,0 +1,75 @@
+"""States of turns, tool calls and approvals, and the only moves between them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Trigger(StrEnum):
+    PERSON = "person"
+    STALL = "stall"  # Nobody asked: it may only propose.
+
+
+class TurnState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # For a person's answer to an approval.
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # The Leader ended meanwhile.
+
+    @property
+    def is_open(self) -> bool:
+        return self in OPEN_TURNS
+
+
+OPEN_TURNS = frozenset({TurnState.QUEUED, TurnState.RUNNING, TurnState.WAITING})
+RETRIABLE_TURNS = frozenset({TurnState.STOPPED, TurnState.FAILED, TurnState.INTERRUPTED})
+
+
+class CallState(StrEnum):
+    PROPOSED = "proposed"
+    WAITING = "waiting"  # For a person.
+    APPROVED = "approved"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"  # It had no effect, or a tool said no.
+    DENIED = "denied"  # By a person, by time, by a change of its target, or by the person's next message.
+    UNKNOWN = "unknown"  # It may or may not have had its effect.
+
+    @property
+    def is_final(self) -> bool:
+        return not CALL_TRANSITIONS[self]
+
+
+_CALL_ENDS = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.UNKNOWN})
+
+CALL_TRANSITIONS: Mapping[CallState, frozenset[CallState]] = {
+    CallState.PROPOSED: frozenset({CallState.WAITING, CallState.RUNNING, CallState.FAILED, CallState.DENIED}),
+    CallState.WAITING: frozenset({CallState.APPROVED, CallState.DENIED}),
+    CallState.APPROVED: frozenset({CallState.RUNNING, CallState.FAILED, CallState.DENIED}),
+    CallState.RUNNING: _CALL_ENDS,
+    CallState.DONE: frozenset(),
+    CallState.FAILED: frozenset(),
+    CallState.DENIED: frozenset(),
+    CallState.UNKNOWN: frozenset(),
+}
+
+
+class ApprovalState(StrEnum):
+    WAITING = "waiting"
+    APPROVED = "approved"
+    USED = "used"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    STALE = "stale"  # Its target changed before it was answered.
+    WITHDRAWN = "withdrawn"  # The person said something else instead, or stopped the turn.
+
+
+class AuditKind(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    EFFECT = "effect"

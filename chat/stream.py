@@ -1,0 +1,112 @@
+"""What an engine is saying just now, for dashboards: pieces gathered for 50 ms, and the whole text once a second.
+
+Pieces stand outside the feed and may be lost; whoever joins in the middle, or missed one, has the whole text a second
+later, and CHAT_RESPONSE in the feed ends it in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chat.messages import delta
+from chat.ports import Publish
+from nodes.projection import topics
+from nodes.projection.published import Published
+
+GATHER_SECONDS = 0.05
+WHOLE_SECONDS = 1.0
+
+
+class Stream:
+    """Implements `chat.engines.protocol.Progress` for one turn. On the loop."""
+
+    def __init__(
+        self,
+        publish: Publish,
+        *,
+        conversation_id: str,
+        turn_id: str,
+        on_sending: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self._publish = publish
+        self._conversation_id = conversation_id
+        self._turn_id = turn_id
+        self._on_sending = on_sending
+        self._request = 0
+        self._text = ""
+        self._said = 0  # Characters that went out.
+        self._whole_mono = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._numbers = itertools.count()
+
+    @property
+    def partial_text(self) -> str:
+        return self._text
+
+    def begin(self, request: int) -> None:
+        """The turn's next answer; `request` numbers them."""
+        self.end()
+        self._request = request
+        self._text = ""
+        self._said = 0
+        self._whole_mono = time.monotonic()
+
+    def end(self) -> None:
+        """The answer is stored, or void: what is gathered need not go out any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def text(self, piece: str) -> None:
+        self._text += piece
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
+
+    def reset(self) -> None:
+        self.end()
+        self._text = ""
+        self._say(0)
+
+    def retrying(self, delay_seconds: float, reason: str) -> None:
+        fields = {
+            "type": "CHAT_RETRYING",
+            "conversation": self._conversation_id,
+            "turn": self._turn_id,
+            "delaySeconds": round(delay_seconds, 1),
+            "reason": reason,
+        }
+        self._send(json.dumps(fields, ensure_ascii=False))
+
+    def sending(self, body: Mapping[str, Any]) -> None:
+        if self._on_sending is not None:
+            self._on_sending(body)
+
+    def _flush(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        is_whole = now - self._whole_mono >= WHOLE_SECONDS
+        if is_whole:
+            self._whole_mono = now
+        self._say(0 if is_whole else self._said)
+
+    def _say(self, offset: int) -> None:
+        self._send(
+            delta(
+                conversation_id=self._conversation_id,
+                turn_id=self._turn_id,
+                request=self._request,
+                offset=offset,
+                text=self._text[offset:],
+            )
+        )
+        self._said = len(self._text)
+
+    def _send(self, text: str) -> None:
+        # A key of its own: none of them replaces another.
+        key = f"chat:{self._turn_id}:{next(self._numbers)}"
+        self._publish([Published(0, (topics.chat(self._conversation_id),), text, "state", key)])

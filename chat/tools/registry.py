@@ -1,0 +1,20 @@
+"""Every tool there is, in a constant order: a model's thinking is bound to the list it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat.tools import control, fleet, history, logs, run
+from chat.tools.tool import Tool
+
+TOOLS: Mapping[str, Tool] = {
+    tool.name: tool
+    for tool in sorted(
+        [*fleet.TOOLS, *logs.TOOLS, *history.TOOLS, *control.TOOLS, *run.TOOLS], key=lambda tool: tool.name
+    )
+}
+
+
+def schemas() -> list[dict[str, Any]]:
+    return [tool.schema() for tool in TOOLS.values()]

@@ -1,0 +1,112 @@
+"""A tool: its name, arguments and risk, and either a read or a plan of what is to be done. Only the broker acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat.contexts import Context
+from chat.policy import Risk
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+
+Arguments = Mapping[str, Any]
+
+
+class BadArguments(Exception):
+    """The text is for the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One argument: text, a whole number, one of some words, or a list of texts."""
+
+    description: str
+    is_required: bool = False
+    choices: tuple[str, ...] = ()
+    maximum: int = 0  # Over 0: a whole number from 1 on.
+    max_items: int = 0  # Over 0: a list of texts.
+    max_characters: int = 200
+
+    def schema(self) -> dict[str, Any]:
+        if self.maximum:
+            kind: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": self.maximum}
+        elif self.max_items:
+            kind = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": self.max_items}
+        elif self.choices:
+            kind = {"type": "string", "enum": list(self.choices)}
+        else:
+            kind = {"type": "string", "maxLength": self.max_characters}
+        return {**kind, "description": self.description}
+
+    def is_good(self, value: Any) -> bool:
+        if self.maximum:
+            return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= self.maximum
+        if self.max_items:
+            return isinstance(value, list) and 0 < len(value) <= self.max_items and all(map(self._is_text, value))
+        return self._is_text(value) and (not self.choices or value in self.choices)
+
+    def _is_text(self, value: Any) -> bool:
+        return isinstance(value, str) and len(value) <= self.max_characters and "\x00" not in value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Exactly what is to be done: an action on each of these tasks, or one new task."""
+
+    right: str  # A word of dashboard.rights.Right.
+    action: Action | None = None
+    task_ids: tuple[str, ...] = ()
+    input: str = ""
+    spec: TaskSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a tool that reads gets beside its arguments."""
+
+    context: Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Exactly one of `read` and `plan` is set. Both are sync and run on a thread; they raise `BadArguments`."""
+
+    name: str
+    description: str
+    risk: Risk
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    read: Callable[[Arguments, Reading], Any] | None = None
+    plan: Callable[[Arguments], Plan] | None = None
+    # Its result holds output or messages of tasks.
+    is_untrusted: bool = False
+    max_characters: int = 8_000
+
+    def schema(self) -> dict[str, Any]:
+        """As the Messages API wants it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "input_schema": {
+                "type": "object",
+                "properties": {name: parameter.schema() for name, parameter in self.parameters.items()},
+                "required": [name for name, parameter in self.parameters.items() if parameter.is_required],
+                "additionalProperties": False,
+            },
+        }
+
+    def check(self, arguments: Any) -> Arguments:
+        """Raises `BadArguments`: an engine's call is a stranger's input."""
+        if not isinstance(arguments, dict):
+            raise BadArguments("The arguments must be an object.")
+        for name in arguments:
+            if name not in self.parameters:
+                raise BadArguments(f"There is no argument {name[:60]!r}.")
+        for name, parameter in self.parameters.items():
+            if name in arguments:
+                if not parameter.is_good(arguments[name]):
+                    raise BadArguments(f"{name} is not as its schema says.")
+            elif parameter.is_required:
+                raise BadArguments(f"{name} is missing.")
+        return dict(arguments)

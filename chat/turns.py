@@ -1,0 +1,166 @@
+"""One turn from the person's words to its end: ask the engine, let the broker settle its calls, tell it the results.
+
+Every step is in the database before the next is taken, so a turn can go on wherever it stands.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from chat import requests, store
+from chat.broker import Broker
+from chat.contexts import Context, fleet_state
+from chat.engines.choice import Engines
+from chat.engines.protocol import Reply
+from chat.errors import EngineError, HistoryRefused
+from chat.models import Turn
+from chat.policy import Wish
+from chat.ports import Publish, Writes
+from chat.states import TurnState
+from chat.stream import Stream
+from chat.threads import Threads
+from chat.understanding import wish_of
+from nodes import selectors
+from nodes.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+MAX_ROUNDS = 8
+
+
+class TurnRun:
+    """`run` returns when the turn has ended or waits for a person. Cancelling it leaves the turn to the caller."""
+
+    def __init__(
+        self, turn_id: str, *, writes: Writes, broker: Broker, engines: Engines, threads: Threads, publish: Publish
+    ) -> None:
+        self._turn_id = turn_id
+        self._writes = writes
+        self._broker = broker
+        self._engines = engines
+        self._threads = threads
+        self._publish = publish
+        self.stream: Stream | None = None
+
+    @property
+    def partial_text(self) -> str:
+        return self.stream.partial_text if self.stream is not None else ""
+
+    async def run(self) -> None:
+        try:
+            await self._run()
+        except EngineError as exc:
+            logger.warning("turn %s failed: %s (%s)", self._turn_id, exc, exc.problem)
+            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.message)
+
+    async def _run(self) -> None:
+        turn = await self._turn()
+        context = Context(project=turn.conversation.project, node=turn.conversation.node)
+        self.stream = Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id)
+        wish = await self._threads.read(lambda: wish_of(turn.text, context))
+        if turn.state == TurnState.QUEUED:
+            counts = await self._threads.read(selectors.counts)
+            fleet = fleet_state(context, counts, datetime.now(UTC))
+            await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
+        for round_number in range(MAX_ROUNDS + 1):
+            if not await self._settle(wish):
+                await self._wait()
+                return
+            if round_number == MAX_ROUNDS:
+                break
+            reply = await self._reply(context)
+            if reply.stop_reason != "tool_use":
+                await self._end(TurnState.DONE, **self._ending(turn, reply))
+                return
+        raise EngineError("too-many-rounds", f"No answer after {MAX_ROUNDS} rounds of tool calls.")
+
+    async def _turn(self) -> Turn:
+        return await self._threads.read(lambda: store.turn_of(self._turn_id))
+
+    async def _settle(self, wish: Wish | None) -> bool:
+        turn = await self._turn()
+        calls = await self._threads.read(lambda: store.open_calls(turn.conversation))
+        if not calls:
+            return True
+        if not await self._broker.settle(turn, calls, wish):
+            return False
+        await self._writes.write(lambda unit: store.add_results(unit, turn.id))
+        return True
+
+    async def _wait(self) -> None:
+        def wait(unit: Unit) -> None:
+            turn = store.turn_of(self._turn_id)
+            if turn.state == TurnState.RUNNING:
+                store.change_turn(unit, turn, state=TurnState.WAITING)
+
+        await self._writes.write(wait)
+
+    # --- the engine -------------------------------------------------------------------------------
+
+    async def _reply(self, context: Context) -> Reply:
+        try:
+            return await self._ask_engine(context)
+        except HistoryRefused as exc:
+            logger.warning("the history of turn %s is not taken (%s); it begins anew", self._turn_id, exc.problem)
+            await self._writes.write(lambda unit: requests.begin_epoch(unit, self._turn_id))
+            return await self._ask_engine(context)
+
+    async def _ask_engine(self, context: Context) -> Reply:
+        stream = self.stream
+        if stream is None:
+            raise AssertionError("made before the first request")
+        engine = await self._engines.current()
+        request = await self._threads.read(lambda: requests.build(self._turn_id, context))
+        turn = await self._turn()
+        stream.begin(turn.requests + 1)
+        try:
+            reply = await engine.reply(request, stream)
+        except EngineError as exc:
+            is_partial = exc.is_cost_partial
+            await self._writes.write(lambda unit: self._count(unit, engine.name, None, is_partial=is_partial))
+            raise
+        finally:
+            stream.end()
+
+        def keep(unit: Unit) -> None:
+            self._count(unit, engine.name, reply, is_partial=False)
+            if reply.content:
+                store.add_reply(unit, self._turn_id, reply)
+
+        await self._writes.write(keep)
+        await self._engines.spent(reply.cost_microusd)
+        return reply
+
+    def _count(self, unit: Unit, engine: str, reply: Reply | None, *, is_partial: bool) -> None:
+        turn = store.turn_of(self._turn_id)
+        usage = reply.usage.fields() if reply is not None else {}
+        cost = reply.cost_microusd if reply is not None else 0
+        store.add_usage(unit, turn, usage, cost_microusd=cost, is_partial=is_partial)
+        model = reply.model if reply is not None else turn.model
+        store.change(unit, turn, engine=engine, model=model[:100], requests=turn.requests + 1)
+
+    @staticmethod
+    def _ending(turn: Turn, reply: Reply) -> Mapping[str, str]:
+        with translation.override(turn.language):
+            said = {
+                "refusal": ("refused", _("The model declined to answer this.")),
+                "max_tokens": ("cut", _("The answer was cut at its greatest length.")),
+            }
+            problem, message = said.get(reply.stop_reason, ("", ""))
+            if not reply.content and not problem:
+                problem, message = "empty", _("The model gave no answer.")
+        return {"problem": problem, "message": message}
+
+    async def _end(self, state: TurnState, *, problem: str = "", message: str = "") -> None:
+        def end(unit: Unit) -> None:
+            turn = store.turn_of(self._turn_id)
+            if state is TurnState.FAILED:
+                store.withdraw(unit, turn, state, "The turn failed.")
+            store.end_turn(unit, turn, state, problem=problem, message=message)
+
+        await self._writes.write(end)

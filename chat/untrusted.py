@@ -1,0 +1,34 @@
+"""Text that came from outside (output, messages and names of tasks): marked, capped and stripped of what could hide."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# Controls but tab and line feed, lone surrogates, and characters that are not seen or turn the direction of writing.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: str, limit: int) -> str:
+    """Keeps the head and the tail of what is too long, and says how much is missing."""
+    text = _UNSEEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    if len(text) <= limit:
+        return text
+    head = limit // 3
+    tail = limit - head
+    return f"{text[:head]}\n[… {len(text) - limit} of {len(text)} characters left out …]\n{text[-tail:]}"
+
+
+def marked(source: str, text: str, limit: int) -> dict[str, str]:
+    """The only form in which such text travels."""
+    return {"source": source, "trust": "untrusted", "text": clean(text, limit)}
+
+
+def encoded(result: Any, limit: int) -> str:
+    """A tool's result as the engine gets it: JSON, at most `limit` characters."""
+    text = json.dumps(result, ensure_ascii=False)
+    return text if len(text) <= limit else clean(text, limit)

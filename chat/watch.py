@@ -1,0 +1,71 @@
+"""Waits for what becomes of a command or task by listening to the very messages that dashboards get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nodes.projection.published import Published
+
+Message = dict[str, Any]
+
+_KEPT = 50
+
+
+class Following:
+    """Messages about one thing since `Watch.follow`, in order; of many only the newest."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque(maxlen=_KEPT)
+        self._came = asyncio.Event()
+
+    def put(self, message: Message) -> None:
+        self._messages.append(message)
+        self._came.set()
+
+    async def until(self, is_it: Callable[[Message], bool], seconds: float) -> Message | None:
+        """The first message that is the one; None when it does not come in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    while self._messages:
+                        message = self._messages.popleft()
+                        if is_it(message):
+                            return message
+                    self._came.clear()
+                    await self._came.wait()
+        except TimeoutError:
+            return None
+
+
+class Watch:
+    """A `nodes.projection.published.Listener`; it reads only what somebody follows. On the loop."""
+
+    def __init__(self) -> None:
+        self._following: dict[str, list[Following]] = {}
+
+    def wants(self, topic: str) -> bool:
+        return False  # What it follows is published anyway; it needs no log batch encoded.
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        if not self._following:
+            return
+        for published in batch:
+            for following in self._following.get(published.key, ()):
+                following.put(json.loads(published.text))
+
+    @contextmanager
+    def follow(self, key: str) -> Iterator[Following]:
+        """`key` as in `Published.key`: "command:<id>", "task:<id>". Begin before you ask, and nothing is missed."""
+        following = Following()
+        self._following.setdefault(key, []).append(following)
+        try:
+            yield following
+        finally:
+            self._following[key].remove(following)
+            if not self._following[key]:
+                del self._following[key]

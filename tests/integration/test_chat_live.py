@@ -1,0 +1,155 @@
+"""Conversations on `/ws/` and over REST: real Daphne, real projection; every message fits its schema."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from jsonschema import Draft202012Validator
+
+from dashboard import tickets
+from dashboard.accounts import tokens
+from dashboard.live.consumer import LiveConsumer
+from dashboard.live.process import FleetAndChats, Live
+from nodes import services
+from nodes.projection.published import Published
+from tests.support.chat import ChatWorld, chat_world
+from tests.support.eventually import eventually
+from tests.support.leader_store import Recorder, read
+from tests.support.live import Client, DaphneThread, open_client
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = Draft202012Validator(json.loads((ROOT / "docs/schemas/server.json").read_text()))
+DOCUMENT = (ROOT / "docs/websocket.md").read_text()
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class ToDaphne(Recorder):
+    """The conversation runs on the test's loop, the sockets on Daphne's; in the Leader both are one."""
+
+    def __init__(self, daphne: DaphneThread, live: Live) -> None:
+        super().__init__()
+        self._daphne = daphne
+        self._live = live
+
+    def wants(self, topic: str) -> bool:
+        return self._live.broadcaster.wants(topic)
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        super().publish(batch)
+        self._daphne.loop.call_soon_threadsafe(self._live.broadcaster.publish, list(batch))
+
+
+class Site:
+    def __init__(self, world: ChatWorld, daphne: DaphneThread, api_tokens: dict[str, str]) -> None:
+        self.world = world
+        self.daphne = daphne
+        self.tokens = api_tokens
+
+    def open(self, who: str = "ann") -> open_client:
+        return open_client(self.daphne.url, self.tokens[who])
+
+
+@pytest.fixture
+async def site(daphne: DaphneThread, tmp_path: Path) -> AsyncIterator[Site]:
+    live = Live(feed=FleetAndChats(), services=services, tickets=tickets)
+    daphne.application = LiveConsumer.as_asgi(live=live)
+    async with chat_world(tmp_path, recorder=ToDaphne(daphne, live)) as world:
+        await world.task("t1", "firmware build", project="shop")
+        users = await read(lambda: list(User.objects.all()))
+        made = await read(lambda: {user.username: tokens.issue(user, name="test")[1] for user in users})
+        yield Site(world, daphne, made)
+        await eventually(lambda: live.broadcaster.socket_count == 0)
+    live.threads.close()
+
+
+async def receive_until(client: Client, *kinds: str) -> list[dict[str, Any]]:
+    """Everything up to the moment when all of these have come."""
+    seen: list[dict[str, Any]] = []
+    while not set(kinds) <= {message["type"] for message in seen}:
+        seen.append(await client.receive())
+    return seen
+
+
+async def test_chat_alone_is_answered_and_every_message_fits_its_schema(site: Site) -> None:
+    async with site.open() as client:
+        await receive_until(client, "AUTH_OK", "SNAPSHOT")
+        await client.send(type="CHAT", ref="r1", text="暂停 master-1 的编译任务", targetContext="shop:master-1")
+        seen = await receive_until(client, "CHAT_ACCEPTED", "CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE")
+
+    accepted = next(message for message in seen if message["type"] == "CHAT_ACCEPTED")
+    response = next(message for message in seen if message["type"] == "CHAT_RESPONSE")
+    assert accepted["ref"] == "r1"
+    assert response["turn"] == accepted["turn"]
+    assert "firmware build" in response["text"]
+    assert site.world.master.received == [("pause", "t1")]
+    for message in seen:
+        SERVER.validate(message)
+    assert all(f"| `{message['type']}` |" in DOCUMENT for message in seen)
+
+
+async def test_whoever_comes_later_gets_the_conversation_and_what_was_missed(site: Site) -> None:
+    conversation = await site.world.open("shop:*")
+    topic = f"chat:{conversation}"
+    async with site.open() as client:
+        await client.send(type="SUBSCRIBE", topics=[topic])
+        snapshot = await client.until("SNAPSHOT")
+        SERVER.validate(snapshot)
+        assert snapshot["chats"][0]["turns"] == []
+    turn = await site.world.ask("暂停编译任务", context="shop:*")
+
+    async with site.open("vic") as client:
+        await client.send(type="SUBSCRIBE", topics=[topic], since={"store": snapshot["store"], "seq": snapshot["seq"]})
+        missed = await receive_until(client, "CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE", "PONG")
+        await client.send(type="SUBSCRIBE", topics=[topic])
+        later = await client.until("SNAPSHOT")
+
+    states = [message["turn"]["state"] for message in missed if message["type"] == "CHAT_TURN"]
+    assert states[-1] == "done"
+    shown = later["chats"][0]["turns"][0]
+    SERVER.validate(later)
+    assert shown["messages"] == turn["messages"]
+    assert shown["steps"] == turn["steps"]
+
+
+async def test_a_viewer_reads_but_does_not_chat(site: Site) -> None:
+    async with site.open("vic") as client:
+        for message in (
+            {"type": "CHAT", "text": "暂停编译任务"},
+            {"type": "CHAT_STOP", "turn": "t"},
+            {"type": "CHAT_ANSWER", "approval": "a", "decision": "approve"},
+        ):
+            await client.send(ref="v", **message)
+            assert (await client.until("ERROR"))["code"] == "forbidden"
+
+    assert site.world.master.received == []
+
+
+async def test_two_tabs_answer_one_approval_and_one_of_them_acts(site: Site) -> None:
+    turn = await site.world.ask("取消 firmware build")
+    assert turn["state"] == "waiting"
+    approval = turn["steps"][0]["approval"]
+    assert (approval["state"], approval["right"]) == ("waiting", "operate")
+
+    async with site.open("ann") as first, site.open("bob") as second:
+        for client in (first, second):
+            await client.send(type="CHAT_ANSWER", ref="r", approval=approval["id"], decision="approve")
+        answers = await asyncio.gather(*(_answer(client) for client in (first, second)))
+
+    assert sorted(answers) == ["CHAT_ACCEPTED", "answered"]
+    ended = await site.world.settled(turn["id"], "done")
+    assert site.world.master.received == [("cancel", "t1")]
+    assert ended["steps"][0]["approval"]["state"] == "used"
+
+
+async def _answer(client: Client) -> str:
+    while True:
+        message = await client.receive()
+        if message.get("ref") == "r":
+            return str(message.get("code", message["type"]))

@@ -1,0 +1,69 @@
+"""Conversations without a model: from the sentence to the node and back, over the real projection and scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from nodes.errors import TaskRejected
+from nodes.models import Command
+from tests.support.chat import ChatWorld, chat_world
+from tests.support.leader_store import read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ChatWorld]:
+    async with chat_world(tmp_path) as world:
+        await world.task("t1", "firmware build", project="shop")
+        await world.task("t2", "nightly test", project="shop")
+        yield world
+
+
+async def test_the_sentence_pauses_exactly_that_task_and_the_answer_says_its_state(world: ChatWorld) -> None:
+    turn = await world.ask("暂停 master-1 的编译任务")
+
+    assert world.master.received == [("pause", "t1")]
+    assert turn["state"] == "done"
+    assert [step["state"] for step in turn["steps"]] == ["done"]
+    assert "firmware build" in turn["messages"][-1]["text"]
+    assert "paused" in turn["messages"][-1]["text"] or "暂停" in turn["messages"][-1]["text"]
+    assert (await read(lambda: Command.objects.get(kind="pause"))).actor == "ann"
+
+
+async def test_everything_of_a_turn_is_in_the_feed_of_its_conversation(world: ChatWorld) -> None:
+    turn = await world.ask("暂停 firmware build")
+
+    kinds = [message["type"] for message in world.recorder.messages() if message["type"].startswith("CHAT_")]
+    assert kinds[0] == "CHAT_TURN"
+    assert {"CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE"} <= set(kinds)
+    response = world.recorder.messages("CHAT_RESPONSE")[-1]
+    assert (response["turn"], response["text"]) == (turn["id"], turn["messages"][-1]["text"])
+    assert int(response["seq"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "empty"), ("  \n", "empty"), ("x" * 100_000, "too-long")], ids=["empty", "blank", "100 KB"]
+)
+async def test_bad_messages_are_refused_with_a_reason(world: ChatWorld, text: str, code: str) -> None:
+    with pytest.raises(TaskRejected) as refused:
+        await world.say(text)
+
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("context", ["nowhere:*", "*:nowhere", "shop:master-9", "shop", ":", "a\nb:*"])
+async def test_an_unknown_context_is_refused(world: ChatWorld, context: str) -> None:
+    with pytest.raises(TaskRejected):
+        await world.say("list nodes", context=context)
+
+
+async def test_a_viewer_may_not_chat(world: ChatWorld) -> None:
+    with pytest.raises(TaskRejected) as refused:
+        await world.say("list nodes", actor="vic")
+
+    assert refused.value.code == "forbidden"
+    assert world.master.received == []

@@ -1,0 +1,162 @@
+"""The whole conversation over a real projection, scheduler and store; a node that does what it is told; people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+
+from agentflow_site.chat import make_chat
+from chat import selectors as chat_selectors
+from chat import services as chat_services
+from chat.config import ChatConfig
+from chat.desk import Desk
+from chat.runner import Runner
+from chat.watch import Watch
+from nodes import services
+from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
+from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
+from nodes.projection.epoch import Epoch
+from nodes.projection.projection import Projection
+from nodes.projection.published import Everybody
+from nodes.scheduler.scheduler import Scheduler
+from nodes.wire.v1 import node_sync_pb2 as pb
+from tests.support.eventually import eventually
+from tests.support.leader_store import Recorder, Voice, read, running_projection
+
+_RESULTING = {
+    "ACTION_PAUSE": TaskState.PAUSED,
+    "ACTION_RESUME": TaskState.RUNNING,
+    "ACTION_CANCEL": TaskState.CANCELLED,
+}
+
+
+def make_people() -> None:
+    """ann and bob are operators, root an administrator, vic a viewer."""
+    for name, role in (("ann", "operator"), ("bob", "operator"), ("root", "admin"), ("vic", "viewer")):
+        user, _ = User.objects.get_or_create(username=name)
+        user.groups.set([Group.objects.get_or_create(name=role)[0]])
+
+
+@dataclass
+class FakeMaster:
+    """A node that does at once what it is told, and remembers what reached it."""
+
+    voice: Voice
+    received: list[tuple[str, str]] = field(default_factory=list)  # action or "start", task id
+    answers: bool = True
+
+    def take(self, command: pb.LeaderCommand) -> None:
+        kind = command.WhichOneof("payload")
+        if kind == "control":
+            action = pb.ControlSignal.Action.Name(command.control.action)
+            self.received.append((action.removeprefix("ACTION_").lower(), command.control.task_id))
+            state, task_id = _RESULTING.get(action), command.control.task_id
+        else:
+            self.received.append(("start", command.task_request.task_id))
+            state, task_id = TaskState.RUNNING, command.task_request.task_id
+        if self.answers:
+            self._tasks.add(task := asyncio.ensure_future(self._answer(command.command_id, task_id, state)))
+            task.add_done_callback(self._tasks.discard)
+
+    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
+
+    async def _answer(self, command_id: str, task_id: str, state: TaskState | None) -> None:
+        if state is not None:
+            await self.voice.tell(TaskStatus(task_id=task_id, state=state))
+        await self.voice.tell(CommandResult(command_id=command_id, state=CommandState.SUCCEEDED))
+
+
+class ChatWorld:
+    """What a test does to a Leader with one Master and its conversations."""
+
+    def __init__(self, projection: Projection, recorder: Recorder, master: FakeMaster, desk: Desk, runner: Runner):
+        self.projection = projection
+        self.recorder = recorder
+        self.master = master
+        self.voice = master.voice
+        self.desk = desk
+        self.runner = runner
+
+    async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
+        await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))
+
+    async def log(self, task_id: str, *lines: str) -> None:
+        batch = tuple(
+            LogLine(number, LogLevel.INFO, LogStream.STDOUT, line.encode()) for number, line in enumerate(lines)
+        )
+        await self.voice.tell(LogBatch(task_id=task_id, attempt=1, first_line=1, lines=batch), lane="logs")
+
+    async def open(self, context: str = "*:*", *, actor: str = "ann") -> str:
+        return await asyncio.to_thread(chat_services.open_conversation, context, actor=actor)
+
+    async def say(self, text: str, *, context: str = "*:*", actor: str = "ann") -> str:
+        """The turn's id."""
+        conversation_id = await self.open(context, actor=actor)
+        accepted = await asyncio.to_thread(chat_services.say, conversation_id, text, actor=actor)
+        return accepted.turn_id
+
+    async def answer(self, approval_id: str, *, is_yes: bool = True, actor: str = "ann") -> None:
+        await asyncio.to_thread(chat_services.answer_approval, approval_id, is_yes=is_yes, actor=actor)
+
+    async def turn(self, turn_id: str) -> dict[str, Any]:
+        def find() -> dict[str, Any]:
+            conversation = chat_selectors.conversation(chat_selectors.conversation_of_turn(turn_id))
+            return next(turn for turn in conversation["turns"] if turn["id"] == turn_id)
+
+        return await read(find)
+
+    async def settled(self, turn_id: str, *states: str) -> dict[str, Any]:
+        """The turn once it has one of these states (any at rest, if none is given)."""
+        wanted = states or ("done", "stopped", "failed", "interrupted", "waiting")
+        last: dict[str, Any] = {}
+
+        async def has_come() -> bool:
+            nonlocal last
+            last = await self.turn(turn_id)
+            return last["state"] in wanted
+
+        try:
+            await eventually(has_come, 10.0)
+        except AssertionError as exc:
+            raise AssertionError(f"turn not {wanted}: {last}") from exc
+        return last
+
+    async def ask(self, text: str, **more: Any) -> dict[str, Any]:
+        """Says it and waits for its end, or for an approval."""
+        return await self.settled(await self.say(text, **more))
+
+
+@asynccontextmanager
+async def chat_world(
+    folder: Path, config: ChatConfig | None = None, *, recorder: Recorder | None = None
+) -> AsyncIterator[ChatWorld]:
+    """The conversation as the Leader wires it, over the test's database; master-1 is online and has project shop."""
+    await read(make_people)
+    recorder, watch = recorder or Recorder(), Watch()
+    listener = Everybody(recorder, watch)
+    async with running_projection(folder, listener) as projection:
+        voice = Voice(projection, "master-1")
+        master = FakeMaster(voice)
+
+        def send(node_id: str, command: pb.LeaderCommand) -> bool:
+            master.take(command)
+            return True
+
+        scheduler = Scheduler(projection, epoch=Epoch(folder / "epoch"), send=send)
+        desk, runner = make_chat(config or ChatConfig(), projection, watch, recorder.publish)
+        services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), desk))
+        await voice.arrive()
+        running = [asyncio.create_task(service.run(), name=service.name) for service in (scheduler, runner)]
+        try:
+            yield ChatWorld(projection, recorder, master, desk, runner)
+        finally:
+            runner.request_stop()
+            scheduler.request_stop()
+            await asyncio.gather(*running)
+            services.use_gateway(None)
