@@ -105,6 +105,11 @@ test-tools:
 bench: dev setup  ## Latency, ingest, fan-out and idle cost beside a bare floor; prints a table and bench-results.json
 	$(BIN)/python -m tests.bench
 
+MINUTES ?= 20
+soak: dev setup test-tools  ## The fault tests in full length, then MINUTES of mixed load with reconnects; prints a table
+	AGENTFLOW_FAULTS=full $(BIN)/pytest tests/faults
+	$(BIN)/python -m tests.faults.soak $(MINUTES)
+
 PROTO_OUT := .
 proto: dev  ## Generated code of protos/
 	@mkdir -p $(PROTO_OUT)/nodes/wire/v1

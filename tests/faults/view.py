@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Message = dict[str, Any]
@@ -40,6 +40,11 @@ class View:
         elif "seq" in message and message["store"] == self.store and int(message["seq"]) > self.seq:
             self.seq = int(message["seq"])
             self._apply(message)
+
+    def copy(self) -> View:
+        """Of this moment: what is known of a node or task is replaced as a whole, never changed."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return View(**{name: dict(value) if isinstance(value, dict) else value for name, value in values.items()})
 
     @property
     def cursor(self) -> Message | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import random
 import threading
@@ -40,7 +39,7 @@ class Watcher:
     def view(self) -> View:
         """A copy, of one moment."""
         with self._lock:
-            return copy.deepcopy(self._view)
+            return self._view.copy()
 
     @property
     def seq(self) -> int:

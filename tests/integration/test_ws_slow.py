@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 import time
 from collections.abc import Iterator
 
@@ -17,6 +16,7 @@ from dashboard.live import flow, writer
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import Live
 from nodes.projection.published import Published
+from tests.support.deaf import DeafClient
 from tests.support.eventually import eventually
 from tests.support.live import DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
 
@@ -39,33 +39,6 @@ def big(seq: int, size: int = 8000) -> Published:
 def feed_of(live: Live) -> MemoryFeed:
     assert isinstance(live.feed, MemoryFeed)
     return live.feed
-
-
-ESTABLISHED = 1
-
-
-def tcp_state(connection: socket.socket) -> int:
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[0]
-
-
-class DeafClient:
-    """A raw socket that upgrades, authenticates, subscribes, and never reads again."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.sendall(
-            f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        self.socket.recv(4096)
-        self._send({"type": "AUTH", "token": "viewer"})
-        self._send({"type": "SUBSCRIBE", "topics": ["tasks"]})
-
-    def _send(self, message: dict[str, object]) -> None:
-        payload = json.dumps(message).encode()
-        self.socket.sendall(bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload)
 
 
 async def test_a_client_that_does_not_read_is_closed_and_costs_little(daphne: DaphneThread, live: Live) -> None:
@@ -94,7 +67,8 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_little(daphne: Da
 
 
 async def test_a_client_that_stops_reading_is_closed_when_nothing_more_comes(daphne: DaphneThread, live: Live) -> None:
-    with contextlib.closing(DeafClient(daphne.port).socket) as deaf:
+    deaf = DeafClient(daphne.port)
+    with contextlib.closing(deaf.socket):
         await eventually(lambda: daphne.call(lambda: len(live.broadcaster._index.get("tasks", ()))) == 1)
         # More than kernel and server buffer, less than the outbox holds.
         for seq in range(1, 101):
@@ -103,7 +77,7 @@ async def test_a_client_that_stops_reading_is_closed_when_nothing_more_comes(dap
 
         await eventually(lambda: live.broadcaster.socket_count == 0, timeout=10)
         # And the connection is cut, not left waiting for a close that nobody reads.
-        await eventually(lambda: tcp_state(deaf) != ESTABLISHED, timeout=5)
+        await eventually(lambda: not deaf.is_open, timeout=5)
 
 
 async def test_a_client_that_acks_and_then_stops_is_held_to_its_window(daphne: DaphneThread, live: Live) -> None:
