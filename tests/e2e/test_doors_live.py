@@ -59,7 +59,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
 }
 ROLES = ("viewer", "operator", "admin")
 
-STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control", "Leader.Chat")
+STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control", "Leader.Prune", "Leader.Chat")
 METHODS = (STREAM, *INNER)
 OK, NO, FORBIDDEN = "open", "UNAUTHENTICATED", "PERMISSION_DENIED"
 # Token → what the stream and the inner door answer.

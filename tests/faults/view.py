@@ -23,6 +23,8 @@ class View:
     lines: dict[int, Line] = field(default_factory=dict)
     lines_from: int = 0  # Lines with lower ids were not told: they are older than the last snapshot.
     skipped: int = 0  # Lines that a GAP stands for, since the last snapshot.
+    gaps: list[Message] = field(default_factory=list)  # What nodes dropped or could not send again.
+    store_states: list[str] = field(default_factory=list)  # "failing", "ok" … as the Leader said it.
     snapshots: int = 0
     messages: int = 0
 
@@ -35,7 +37,9 @@ class View:
         elif kind == "PONG":
             if message["store"] == self.store:
                 self.seq = max(self.seq, int(message["seq"]))
-        elif kind == "GAP":
+        elif kind == "STORE":
+            self.store_states.append(message["state"])
+        elif kind == "GAP" and "seq" not in message:
             self.skipped += message["skipped"]
         elif "seq" in message and message["store"] == self.store and int(message["seq"]) > self.seq:
             self.seq = int(message["seq"])
@@ -71,6 +75,8 @@ class View:
                 self.commands[message["command"]["id"]] = message["command"]
             case "LOG":
                 self._add_lines(message)
+            case "GAP":
+                self.gaps.append(message)
             case "ALERT" if message["resolvedAt"] is None:
                 self.alerts[message["id"]] = message
             case "ALERT":
