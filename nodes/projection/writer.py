@@ -244,7 +244,7 @@ class Writer:
         patient = [ticket for ticket in tickets if ticket.job.is_patient and keeps_trying]
         given_up = [ticket for ticket in tickets if not ticket.job.is_patient or not keeps_trying]
         for ticket in given_up:
-            ticket.error = StoreError(f"the database does not answer: {reason}")
+            ticket.error = StoreError("the database does not answer")  # Why is in the log.
         self._announce(None, given_up)
         if not patient:
             return
