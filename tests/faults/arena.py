@@ -277,7 +277,12 @@ class Arena:
             *invariants.delivery(journals, database, dead_letters=self.expects_dead_letters),
             *invariants.states(database.events),
             *invariants.ends(database.attempts, runs),
-            *invariants.output(database.lines, runs, self.lost),
+            *invariants.output(
+                database.lines,
+                runs,
+                self.lost,
+                {key: found.suppressed_lines for key, found in database.attempts.items()},
+            ),
             *invariants.effects(database.commands, runs, self.inputs, now=now, online=online),
             *(found for dashboard in self.dashboards for found in invariants.watched(dashboard.view(), database)),
             *invariants.resources(

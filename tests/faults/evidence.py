@@ -47,6 +47,7 @@ class Attempt:
     exit_code: int | None
     node_id: str
     pid: int
+    suppressed_lines: int = 0
 
 
 @dataclass
@@ -122,7 +123,9 @@ def read_database(path: Path) -> Database:
                 "SELECT journal_id, seq, kind, task_id, detail FROM nodes_event ORDER BY id"
             )
         ]
-        attempts = db.execute("SELECT task_id, number, state, exit_code, node_id, pid FROM nodes_attempt")
+        attempts = db.execute(
+            "SELECT task_id, number, state, exit_code, node_id, pid, suppressed_lines FROM nodes_attempt"
+        )
         found.attempts = {(row[0], row[1]): Attempt(*row) for row in attempts}
         found.commands = [
             Command(*row)

@@ -109,34 +109,46 @@ def _wrong_end(attempt: Attempt, run: Run) -> str:
 
 
 def output(
-    lines: Iterable[Line], runs: Mapping[tuple[str, int], Run], lost: Iterable[tuple[str, int]] = ()
+    lines: Iterable[Line],
+    runs: Mapping[tuple[str, int], Run],
+    lost: Iterable[tuple[str, int]] = (),
+    suppressed: Mapping[tuple[str, int], int] | None = None,
 ) -> list[str]:
-    """Every line that a program printed is stored once and in order, or counted. Of `lost` ones the end may lack."""
+    """Every line that a program printed is stored once and in order, or counted. Of `lost` ones the end may lack.
+
+    `suppressed`: what the attempt's state counts. Lines at the very end that a full disk took have no notice of their
+    own in the log: there was no room for it.
+    """
     found: list[str] = []
     of_attempt: dict[tuple[str, int], list[Line]] = defaultdict(list)
     for line in lines:
         of_attempt[line.task_id, line.attempt].append(line)
     for key, run in runs.items():
         try:
-            told = _follow(of_attempt[key])
+            told, noted = _follow(of_attempt[key])
         except ValueError as exc:
             found.append(f"task {key[0]} attempt {key[1]}: {exc}")
             continue
+        told += max(0, (suppressed or {}).get(key, 0) - noted)
         fewest = 0 if key in set(lost) else run.sure_line
         if not run.is_alive and not fewest <= told <= run.last_line:
             found.append(f"task {key[0]} attempt {key[1]} printed {run.last_line} lines, {told} are accounted for")
     return found
 
 
-def _follow(lines: list[Line]) -> int:
-    """The last line accounted for. Raises ValueError at the first that is missing, doubled or in the wrong place."""
-    told = 0
+def _follow(lines: list[Line]) -> tuple[int, int]:
+    """The last line accounted for, and how many of them by notices.
+
+    Raises ValueError at the first that is missing, doubled or in the wrong place.
+    """
+    told = noted = 0
     for position, line in enumerate(lines, 1):
         if line.number != position:
             raise ValueError(f"row {position} has the number {line.number}")
         if line.stream == _SYSTEM:
             if match := _SUPPRESSED.fullmatch(line.text):
                 told += int(match[1])
+                noted += int(match[1])
             continue
         match = _PRINTED.fullmatch(line.text)
         if match is None:
@@ -144,7 +156,7 @@ def _follow(lines: list[Line]) -> int:
         if int(match[1]) != told + 1:
             raise ValueError(f"line {told + 1} was expected, {match[1]} is stored")
         told += 1
-    return told
+    return told, noted
 
 
 # --- (c) commands ---------------------------------------------------------------------------------

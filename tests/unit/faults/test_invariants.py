@@ -164,6 +164,7 @@ class TestOutput:
         assert invariants.output(self.lines(*texts), self.run(3)) != []
 
     def test_the_end_is_missing(self) -> None:
+        assert invariants.output(self.lines("line 1", "line 2"), self.run(3), suppressed={KEY: 1}) == []
         assert "2 are accounted for" in invariants.output(self.lines("line 1", "line 2"), self.run(3))[0]
 
     def test_more_is_stored_than_was_printed(self) -> None:
