@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
@@ -147,7 +148,10 @@ class Stream:
     async def _read(self) -> None:
         while True:
             self._is_reading = True
-            message = await self._context.read()
+            try:
+                message = await self._context.read()
+            except DecodeError as exc:
+                raise StreamRefused(grpc.StatusCode.ABORTED, "the node sent bytes that are no message") from exc
             self._is_reading = False
             if not isinstance(message, pb.NodeUpdate):  # grpc.aio.EOF
                 raise StreamRefused(grpc.StatusCode.OK, "the node closed its stream")

@@ -17,9 +17,10 @@ import psutil
 from nodes.domain.states import Role, TaskState
 from nodes.identity import ClusterKey, issue_token
 from tests.faults import invariants
-from tests.faults.evidence import read_database, read_journals, read_positions, reading
+from tests.faults.evidence import Database, read_database, read_journals, read_positions, reading
 from tests.faults.invariants import Resources
 from tests.faults.truth import Run, Truth
+from tests.faults.view import View
 from tests.faults.watcher import Watcher, Watchers
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
@@ -267,10 +268,9 @@ class Arena:
 
     def violations(self) -> list[str]:
         """Of a settled arena; reads each file once."""
-        self._catch_up()
+        database, views = self._one_moment()
         runs = {key: run for key, run in self.truth.runs().items() if key not in self.in_gap}
         journals = read_journals(self.journal_files())
-        database = read_database(self.cluster.database)
         online = [name for name, node in database.nodes.items() if node["state"] == "online"]
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         return [
@@ -284,12 +284,22 @@ class Arena:
                 {key: found.suppressed_lines for key, found in database.attempts.items()},
             ),
             *invariants.effects(database.commands, runs, self.inputs, now=now, online=online),
-            *(found for dashboard in self.dashboards for found in invariants.watched(dashboard.view(), database)),
+            *(found for view in views for found in invariants.watched(view, database)),
             *invariants.resources(
                 {name: self._base[name] for name in self._base if name not in self.away}, self.resources()
             ),
             *invariants.falls(self.logs()),
         ]
+
+    def _one_moment(self) -> tuple[Database, list[View]]:
+        """The database and what the dashboards show of it, though the fleet may say a word in between."""
+        for _ in range(10):
+            self._catch_up()
+            database = read_database(self.cluster.database)
+            views = [dashboard.view() for dashboard in self.dashboards]
+            if all(view.seq == database.feed_seq for view in views):
+                break
+        return database, views
 
     def logs(self) -> dict[str, str]:
         return {name: process.log() for name, process in self.cluster.processes.items()}

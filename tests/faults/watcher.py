@@ -34,6 +34,7 @@ class Watcher:
         self.is_live = False
         self.connections = 0
         self.close_codes: list[int | None] = []
+        self.first_position = 0  # Of the first SNAPSHOT of this connection.
         self.current_at = 0.0  # time.monotonic() of the last SNAPSHOT or PONG: so far nothing is missing.
 
     def view(self) -> View:
@@ -44,6 +45,11 @@ class Watcher:
     @property
     def seq(self) -> int:
         return self._view.seq
+
+    def forget_position(self) -> None:
+        """The next connection begins with a snapshot, as a page that is opened anew."""
+        with self._lock:
+            self._view.store = ""
 
     @property
     def store(self) -> str:
@@ -122,6 +128,7 @@ class Watcher:
 
     async def _subscribe(self, socket: ClientConnection, store: str) -> None:
         self.connections += 1
+        self.first_position = 0
         since = {"since": self._view.cursor} if self._view.store == store else {}
         unwanted = [topic for topic in TOPICS[:3] if topic not in self._topics]
         if unwanted:
@@ -132,6 +139,8 @@ class Watcher:
     def _fold(self, message: dict[str, Any]) -> None:
         with self._lock:
             self._view.fold(message)
+        if message["type"] == "SNAPSHOT":
+            self.first_position = self.first_position or int(message["seq"])
         if message["type"] in ("SNAPSHOT", "PONG"):
             self.is_live = True
             self.current_at = time.monotonic()
