@@ -252,7 +252,7 @@ def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
     have been given out before, with another meaning. Dying in between costs dashboards a snapshot, no more.
     """
     store = unit.image.store
-    is_last_used = store.epoch == epoch.found
+    is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
     unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
     for node in unit.image.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:

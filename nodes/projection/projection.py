@@ -93,7 +93,7 @@ class Projection:
         self._leader_id = leader_id
         self._revoked = revoked
         self._on_wake: Callable[[], None] = lambda: None
-        self._writer = Writer(listener, self._wake)
+        self._writer = Writer(listener, self._wake, epoch.feed_reached)
         self._awaited: AwaitedReplays = {}
         self._log_journals: set[str] = set()
         self._metrics: dict[str, Metrics] = {}
@@ -130,6 +130,7 @@ class Projection:
             self._store_metrics()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._writer.stop()
+        self._epoch.close()
 
     async def write(self, function: Callable[[Unit], T]) -> T:
         """Runs `function` in a transaction on the writer's thread; returns after the commit.

@@ -100,9 +100,12 @@ class _Ticket:
 class Writer:
     """Started and stopped by the projection; `submit` is called on the loop."""
 
-    def __init__(self, listener: Listener, on_wake: Callable[[], None]) -> None:
+    def __init__(
+        self, listener: Listener, on_wake: Callable[[], None], on_commit: Callable[[int], None] = lambda feed_seq: None
+    ) -> None:
         self._listener = listener
         self._on_wake = on_wake
+        self._on_commit = on_commit  # On the writer's thread.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._room: asyncio.Semaphore | None = None
         self._condition = threading.Condition()
@@ -280,6 +283,7 @@ class Writer:
         """After the commit: encodes what is wanted and hands all to the loop in one wake-up."""
         published: list[Published] = []
         if unit is not None:
+            self._on_commit(unit.image.store.feed_seq)
             published = unit.published
             store = unit.image.store.store_id
             if unit.logs:

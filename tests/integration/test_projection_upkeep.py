@@ -254,6 +254,17 @@ async def test_a_restored_database_is_another_store(tmp_path: Path, listener: Re
         assert await store_id() != first
 
 
+async def test_a_backup_of_the_last_leaders_own_term_is_another_store(tmp_path: Path, listener: Recorder) -> None:
+    async with running_projection(tmp_path, listener) as projection:
+        first, backup = await store_id(), await read(Store.objects.get)
+        await Voice(projection, "master-1").arrive()
+    await read(backup.save)
+    await read(FeedEntry.objects.filter(id__gt=backup.feed_seq).delete)
+
+    async with running_projection(tmp_path, listener):
+        assert await store_id() != first
+
+
 async def test_a_reader_that_does_not_end_raises_an_alert_until_it_does(
     projection: Projection, master: Voice, listener: Recorder
 ) -> None:
