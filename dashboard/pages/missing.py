@@ -21,6 +21,8 @@ def lost_lines(first: int, last: int, reason: str = "missing") -> str:
 
 def lost_entries(gap: Mapping[str, Any]) -> str:
     """Of a node's journal, as GAP names them; an end without lines of its own is told by its lines alone."""
+    if gap["reason"] == "damaged":
+        return _("What the node had not sent yet is lost: its journal was damaged, and a new one begins")
     first, last = int(gap["from"]), int(gap["to"])
     text = _("Entries {first} to {last} are not here any more: {reason}")
     return text.format(first=f"{first:,}", last=f"{last:,}", reason=_reason(gap["reason"]))

@@ -113,6 +113,7 @@ def _logs() -> dict[str, str]:
         "log.lostLine": _("Line {first} is not here any more: {reason}"),
         "log.lostLines": _("Lines {first} to {last} are not here any more: {reason}"),
         "node.lostEntries": _("Entries {first} to {last} are not here any more: {reason}"),
+        "node.lostJournal": _("What the node had not sent yet is lost: its journal was damaged, and a new one begins"),
         "log.gapUnknown": _("Lines are missing here"),
         "log.dropped": _("Only the newest {count} lines are kept on this page."),
         "log.loading": _("Loading older lines …"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Sequence
@@ -47,6 +48,8 @@ _OLDEST = "SELECT min(key) FROM entries WHERE key > ? AND key < ?"
 _NEWEST = "SELECT max(key) FROM entries WHERE key > ? AND key < ?"
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?)"
 _TRIM_ROWS = 500
+# Reason of the Gap that a new journal begins with when it replaces a damaged one.
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,7 +347,12 @@ def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
     except JournalCorrupt as exc:
         aside = set_aside(path, side_files=_SIDE_FILES)
         logger.error("journal is corrupt, set aside as %s; a new one begins: %s", aside, exc)  # noqa: TRY400 - no bug of ours
-        return JournalFile(path, node_id=node_id, lane=lane)
+        fresh = JournalFile(path, node_id=node_id, lane=lane)
+        # Its first word: what the damaged one still held is not accounted for.
+        now_ms = time.time_ns() // 1_000_000
+        gap = pb.NodeUpdate(node_id=node_id, timestamp=now_ms, gap=pb.Gap(from_seq=1, to_seq=1, reason=DAMAGED))
+        fresh.commit([[gap]], [], {}, now_ms)
+        return fresh
 
 
 def _numbered(update: pb.NodeUpdate, shelf: Shelf, seq: int) -> tuple[Entry, bytes]:

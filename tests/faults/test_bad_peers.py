@@ -220,7 +220,7 @@ def test_scenario_32_far_too_large(arena: Arena, stranger: Stranger, record_prop
             bomber.hello()
             bomber.say(task_update=status("bomb", message="0" * (32 << 20)))
             eventually_sync(lambda: bomber.status is not None, 30, "its stream ends")
-        record_property("bomber's end", bomber.status)
+        record_property("bomber's end", str(bomber.status))
         record_property("Leader's memory", f"{(leader.memory_info().rss - before) / (1 << 20):+.1f} MiB")
         arena.wait_node("bomber-1", "offline", timeout=60)
 

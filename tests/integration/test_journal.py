@@ -274,8 +274,9 @@ async def test_corrupt_file_is_set_aside_and_a_new_journal_begins(
     again = open_journal()
 
     assert again.journal_id != journal.journal_id
-    assert again.last_seq == 0
-    assert await again.append([_status("new")]) == 1
+    (first,) = await again.read(again.journal_id, 0, 10, 10_000)
+    assert first.update.gap == pb.Gap(from_seq=1, to_seq=1, reason="damaged")
+    assert await again.append([_status("new")]) == 2
     assert len(list(tmp_path.glob("states.db.corrupt-*"))) >= 1
     assert "set aside" in caplog.text
 

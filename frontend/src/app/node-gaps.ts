@@ -29,5 +29,6 @@ export function entriesText(gap: Gap, page: Pick<Page, "texts" | "settings">): s
   const first = Number(gap.from ?? 0);
   const last = Number(gap.to ?? 0);
   if (first === 0 || gap.seq === undefined) return "";
+  if (gap.reason === "damaged") return page.texts.say("node.lostJournal");
   return page.texts.say("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.words) });
 }
