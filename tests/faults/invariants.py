@@ -176,11 +176,17 @@ def effects(
     """
     found: list[str] = []
     by_id = {command.id: command for command in commands}
+    # Which never ran on one node may start elsewhere, or later: by a command of its own.
+    started = {
+        (command.task_id, command.attempt)
+        for command in by_id.values()
+        if command.kind == "start" and command.state != CommandState.EXPIRED
+    }
     for command in by_id.values():
         state = CommandState(command.state)
         run = runs.get((command.task_id, command.attempt))
         if state.is_final:
-            if command.kind == "start" and state is CommandState.EXPIRED and run and run.starts:
+            if command.kind == "start" and run and run.starts and (run.task_id, run.attempt) not in started:
                 found.append(f"start {command.id} of task {command.task_id} is {state}, but it ran")
         elif command.node_id in set(online) and (state is CommandState.ACKED or command.expires_at < now):
             found.append(f"{command.kind} {command.id} is still {state}, and {command.node_id} is online")

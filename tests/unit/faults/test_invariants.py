@@ -211,6 +211,11 @@ class TestEffects:
     def test_a_start_that_expired_has_run(self) -> None:
         assert "but it ran" in self.judge(self.command("expired", "start"), Run(*KEY, starts=[(7, -1)]))[0]
 
+    def test_a_start_that_expired_may_be_followed_by_another(self) -> None:
+        commands = [self.command("expired", "start"), Command("c2", "start", *KEY, "n", "succeeded", "")]
+
+        assert invariants.effects(commands, {KEY: Run(*KEY, starts=[(7, -1)])}, {}, now=self.NOW, online=[]) == []
+
     @pytest.mark.parametrize(("state", "expires_at"), [("acked", "2026-02-01"), ("sent", "2025-12-31")])
     def test_a_command_stays_open_with_its_node_there(self, state: str, expires_at: str) -> None:
         assert "is still" in self.judge(self.command(state, expires_at=expires_at), Run(*KEY))[0]
