@@ -1,0 +1,45 @@
+"""A task that really waits for a person, seen in the page; every change comes by itself."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browser import Visitors
+from tests.support.cluster import Cluster
+from tests.support.pages import chip_of, expect_never_reloaded, row_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+ASKS = "import time\nprint('step 1')\nname = input('Deploy where? ')\nprint('deploying to', name)\ntime.sleep(600)"
+
+
+def test_waiting_task_calls_with_its_evidence_and_recovers_when_it_is_answered(
+    fleet: Cluster, visitors: Visitors
+) -> None:
+    page = visitors.open_live()
+    name = f"asks {uuid.uuid4().hex[:8]}"
+    task = fleet.run("master-1", "python3", "-c", ASKS, name=name, stallAfterSeconds=3)
+    row = row_of(page, name)
+    health = row.locator('[data-field="health"] .chip-label')
+
+    expect(health).to_have_text("Waiting for you", timeout=30_000)
+    item = page.locator("#alert-list li", has_text="waiting for input: python3")
+    expect(item).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("waiting for input: python3")
+    (alert,) = fleet.api("GET", f"alerts/?open=true&task={task}")["results"]
+    evidence = {piece["kind"]: piece["text"] for piece in fleet.api("GET", f"alerts/{alert['id']}/")["evidence"]}
+    assert evidence["lines"].splitlines() == ["step 1", "Deploy where? "]
+    assert "python3 -c" in evidence["processes"]
+
+    fleet.control(task, "input", input="the moon\n")
+
+    expect(item).to_have_count(0, timeout=30_000)
+    expect(health).to_be_hidden()
+    expect(chip_of(row)).to_have_text("Running")
+    expect(page.locator("#log")).to_contain_text("deploying to the moon")
+    expect_never_reloaded(page)
+    fleet.control(task, "cancel")
+    expect(chip_of(row)).to_have_text("Cancelled")
