@@ -140,6 +140,13 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
     change_turn(unit, turn, state=TurnState.RUNNING)
 
 
+def resume_turn(unit: Unit, turn_id: str) -> None:
+    """A person has answered what it waited for."""
+    turn = turn_of(turn_id)
+    if turn.state == TurnState.WAITING:
+        change_turn(unit, turn, state=TurnState.RUNNING)
+
+
 def add_results(unit: Unit, turn_id: str) -> None:
     """The results of the newest answer's calls as the next message."""
     turn = turn_of(turn_id)
@@ -328,7 +335,8 @@ def claim(unit: Unit, call_id: str, *, acting: str, summary: str, risk: str) -> 
     call = call_of(call_id)
     approval = approval_of(call)
     if approval is not None:
-        if approval.state != ApprovalState.APPROVED or approval.arguments_hash != call.arguments_hash:
+        is_good = approval.state == ApprovalState.APPROVED and approval.expires_at > unit.now
+        if not is_good or approval.arguments_hash != call.arguments_hash:
             return False
         change(unit, approval, state=ApprovalState.USED)
         acting = approval.answered_by

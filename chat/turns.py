@@ -67,6 +67,8 @@ class TurnRun:
             counts = await self._threads.read(selectors.counts)
             fleet = fleet_state(context, counts, datetime.now(UTC))
             await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
+        else:
+            await self._writes.write(lambda unit: store.resume_turn(unit, turn.id))
         for round_number in range(MAX_ROUNDS + 1):
             if not await self._settle(wish):
                 await self._wait()

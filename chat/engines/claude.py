@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,20 +59,13 @@ class _Failure:
 class ClaudeEngine:
     name = "claude"
 
-    def __init__(
-        self,
-        config: ChatConfig,
-        *,
-        silence_seconds: float = SILENCE_SECONDS,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, config: ChatConfig) -> None:
         self._config = config
-        self._sleep = sleep
         self._client = AsyncAnthropic(
             api_key=config.api_key,
             base_url=config.base_url or _OFFICIAL_URL,
             max_retries=0,
-            timeout=httpx2.Timeout(600.0, connect=10.0, read=silence_seconds),
+            timeout=httpx2.Timeout(600.0, connect=10.0, read=SILENCE_SECONDS),
             open_telemetry=False,
         )
 
@@ -102,7 +95,7 @@ class ClaudeEngine:
                 )
             progress.reset()
             progress.retrying(delay, failure.error.problem)
-            await self._sleep(delay)
+            await asyncio.sleep(delay)
         raise AssertionError("the last try returns or raises")
 
     def _body(self, request: Request) -> dict[str, Any]:

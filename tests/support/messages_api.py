@@ -280,6 +280,8 @@ class MessagesApi:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.disconnects += 1
+        except asyncio.CancelledError:
+            pass  # The fake is closed, and a stream's own callback would log it.
         finally:
             self._connections.discard(task)
             writer.close()
