@@ -16,6 +16,7 @@ from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.desk import Desk
+from chat.ports import Writes
 from chat.runner import Runner
 from chat.watch import Watch
 from nodes import services
@@ -75,13 +76,41 @@ class FakeMaster:
 class ChatWorld:
     """What a test does to a Leader with one Master and its conversations."""
 
-    def __init__(self, projection: Projection, recorder: Recorder, master: FakeMaster, desk: Desk, runner: Runner):
+    def __init__(
+        self,
+        projection: Projection,
+        recorder: Recorder,
+        master: FakeMaster,
+        watch: Watch,
+        scheduler: Scheduler,
+        config: ChatConfig,
+    ) -> None:
         self.projection = projection
         self.recorder = recorder
         self.master = master
         self.voice = master.voice
-        self.desk = desk
-        self.runner = runner
+        self.config = config
+        self.desk: Desk
+        self.runner: Runner
+        self._watch = watch
+        self._scheduler = scheduler
+        self._running: asyncio.Task[None]
+
+    def start_chat(self, writes: Writes | None = None) -> None:
+        """As the Leader's start does. `writes`: something else in the place of the projection."""
+        self.desk, self.runner = make_chat(self.config, writes or self.projection, self._watch, self.recorder.publish)
+        gateway = services.InProcessGateway(self._scheduler, asyncio.get_running_loop(), self.desk)
+        services.use_gateway(gateway)
+        self._running = asyncio.create_task(self.runner.run(), name="chat")
+
+    async def end_chat(self) -> None:
+        self.runner.request_stop()
+        await self._running
+
+    async def kill_chat(self) -> None:
+        """As a kill does: nothing is written or sent any more."""
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
 
     async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
         await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))
@@ -122,7 +151,7 @@ class ChatWorld:
             return last["state"] in wanted
 
         try:
-            await eventually(has_come, 10.0)
+            await eventually(has_come, 30.0)
         except AssertionError as exc:
             raise AssertionError(f"turn not {wanted}: {last}") from exc
         return last
@@ -139,24 +168,22 @@ async def chat_world(
     """The conversation as the Leader wires it, over the test's database; master-1 is online and has project shop."""
     await read(make_people)
     recorder, watch = recorder or Recorder(), Watch()
-    listener = Everybody(recorder, watch)
-    async with running_projection(folder, listener) as projection:
-        voice = Voice(projection, "master-1")
-        master = FakeMaster(voice)
+    async with running_projection(folder, Everybody(recorder, watch)) as projection:
+        master = FakeMaster(Voice(projection, "master-1"))
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
             master.take(command)
             return True
 
         scheduler = Scheduler(projection, epoch=Epoch(folder / "epoch"), send=send)
-        desk, runner = make_chat(config or ChatConfig(), projection, watch, recorder.publish)
-        services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), desk))
-        await voice.arrive()
-        running = [asyncio.create_task(service.run(), name=service.name) for service in (scheduler, runner)]
+        await master.voice.arrive()
+        scheduling = asyncio.create_task(scheduler.run(), name="scheduler")
+        world = ChatWorld(projection, recorder, master, watch, scheduler, config or ChatConfig())
+        world.start_chat()
         try:
-            yield ChatWorld(projection, recorder, master, desk, runner)
+            yield world
         finally:
-            runner.request_stop()
+            await world.end_chat()
             scheduler.request_stop()
-            await asyncio.gather(*running)
+            await scheduling
             services.use_gateway(None)
