@@ -173,7 +173,7 @@ class LocalCluster:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "manage.py", *child.arguments),
             cwd=settings.BASE_DIR,
-            env={**os.environ, "AGENTFLOW_LEADER_GRPC": self._config.grpc},
+            env=_environment(child, self._config.grpc),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -243,3 +243,12 @@ def _write_secret(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+
+
+def _environment(child: Child, leader: str) -> dict[str, str]:
+    """Only the Leader speaks to a model: an agent's environment can be read by the tasks of the same user."""
+    environment = {**os.environ, "AGENTFLOW_LEADER_GRPC": leader}
+    if child.arguments[0] != "leader":
+        for name in ("AGENTFLOW_CHAT_API_KEY", "AGENTFLOW_CHAT_API_KEY_FILE", "AGENTFLOW_CHAT_PROVIDER"):
+            environment.pop(name, None)
+    return environment

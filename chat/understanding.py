@@ -24,37 +24,65 @@ class Understanding:
     why: str = ""
 
 
+# By what a sentence says: an action of a task.
 _VERBS = {
-    "取消": "cancel",
     "暂停": "pause",
     "恢复": "resume",
+    "继续": "resume",
     "重试": "retry",
+    "取消": "cancel",
     "pause": "pause",
     "resume": "resume",
     "retry": "retry",
+    "cancel": "cancel",
 }
-_WORDS = {"编译": "build", "构建": "build", "测试": "test", "部署": "deploy"}
-_FILLERS = ("的", "任务", "the", "on", "task", "请", "please")
+# A kind of task, and the word that the names of such tasks hold.
+_KINDS = {"编译": "build", "构建": "build", "测试": "test", "部署": "deploy", "build": "build", "test": "test"}
+_FILLERS = ("的", "任务", "上", "请", "把", "the", "on", "task", "please", "of", "。", ".")
+_READS = {
+    "节点": "nodes",
+    "nodes": "nodes",
+    "任务列表": "tasks",
+    "tasks": "tasks",
+    "历史": "history",
+    "history": "history",
+}
 
 
 def understand(text: str, context: Context, *, last_task: str = "") -> Understanding:
+    """Sure only when every word is accounted for: a word that is not could turn the meaning round."""
     rest = text.lower()
-    verbs = [action for verb, action in _VERBS.items() if verb in rest]
-    if len(verbs) != 1:
-        return Understanding(outcome="help")
-    tasks = [task for task in world(context) if task["name"].lower() in rest or _by_word(task, rest)]
-    nodes = {node["id"] for node in selectors.node_list() if re.search(rf"{re.escape(node['id'].lower())}(?!\d)", rest)}
-    tasks = [task for task in tasks if not nodes or task["node"] in nodes]
-    if len(tasks) != 1:
-        return Understanding(outcome="ask", intent=verbs[0], why="which task")
-    for word in sorted([*_VERBS, *_WORDS, tasks[0]["name"].lower(), *map(str.lower, nodes), *_FILLERS], key=len)[::-1]:
+    verbs = {action for verb, action in _VERBS.items() if verb in rest}
+    if not verbs:
+        reads = {intent for word, intent in _READS.items() if word in rest}
+        return (
+            Understanding(outcome="execute", intent=reads.pop()) if len(reads) == 1 else Understanding(outcome="help")
+        )
+    if len(verbs) > 1:
+        return Understanding(outcome="ask", why="more than one action")
+    action = verbs.pop()
+    nodes = {node["id"].lower() for node in selectors.node_list() if _names(rest, node["id"])}
+    tasks = [task for task in world(context) if not nodes or task["node"].lower() in nodes]
+    named = [task for task in tasks if _names(rest, task["id"]) or _names(rest, task["name"])]
+    chosen = named or [task for task in tasks if _is_of_kind(task, rest)]
+    if len(chosen) != 1:
+        return Understanding(outcome="ask", intent=action, why="which task")
+    task = chosen[0]
+    known = [*_VERBS, *_KINDS, *nodes, *_FILLERS, task["id"].lower(), task["name"].lower()]
+    for word in sorted(filter(None, known), key=len, reverse=True):
         rest = rest.replace(word, " ")
-    outcome = "confirm" if rest.strip() else "execute"
-    return Understanding(outcome=outcome, intent=verbs[0], task_ids=(tasks[0]["id"],))
+    return Understanding(outcome="confirm" if rest.strip() else "execute", intent=action, task_ids=(task["id"],))
 
 
-def _by_word(task: Mapping[str, Any], text: str) -> bool:
-    return any(word in text and english in task["name"].lower() for word, english in _WORDS.items())
+def _names(text: str, name: str) -> bool:
+    """The whole name: "master-1" does not stand in "master-12"."""
+    return bool(name) and re.search(rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])", text) is not None
+
+
+def _is_of_kind(task: Mapping[str, Any], text: str) -> bool:
+    return task["state"] in LIVE_STATES and any(
+        word in text and kind in task["name"].lower() for word, kind in _KINDS.items()
+    )
 
 
 def world(context: Context) -> list[dict[str, Any]]:

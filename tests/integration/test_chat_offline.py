@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nodes.domain.events import CommandResult, TaskStatus
+from nodes.domain.states import CommandState, NodeState, TaskState
 from nodes.errors import TaskRejected
 from nodes.models import Command
 from tests.support.chat import ChatWorld, chat_world
-from tests.support.leader_store import read
+from tests.support.eventually import eventually
+from tests.support.leader_store import Voice, read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,3 +71,54 @@ async def test_a_viewer_may_not_chat(world: ChatWorld) -> None:
 
     assert refused.value.code == "forbidden"
     assert world.master.received == []
+
+
+@pytest.mark.parametrize(("context", "task_id"), [("shop:*", "t1"), ("*:master-2", "t3"), ("*:master-1", "t1")])
+async def test_the_context_says_which_of_two_alike_is_meant(world: ChatWorld, context: str, task_id: str) -> None:
+    other = world.master.others["master-2"] = Voice(world.projection, "master-2")
+    await other.arrive()
+    await other.tell(TaskStatus(task_id="t3", state=TaskState.RUNNING, name="kernel build"))
+
+    turn = await world.ask("暂停编译任务", context=context)
+
+    assert turn["state"] == "done"
+    assert world.master.received == [("pause", task_id)]
+
+
+async def test_without_a_context_two_alike_are_a_question(world: ChatWorld) -> None:
+    await world.task("t4", "kernel build")
+
+    turn = await world.ask("暂停编译任务")
+
+    assert (turn["state"], turn["steps"]) == ("done", [])
+    assert world.master.received == []
+
+
+@pytest.mark.parametrize(
+    "sentence", ["不要暂停 firmware build", "如果慢就暂停 firmware build", "pause firmware build?"]
+)
+async def test_a_word_that_is_not_understood_makes_it_a_proposal_at_most(world: ChatWorld, sentence: str) -> None:
+    turn = await world.ask(sentence)
+
+    assert world.master.received == []
+    assert turn["state"] == "waiting" or turn["steps"] == []
+
+
+async def test_a_task_on_a_node_out_of_reach_is_reported_as_what_it_is(world: ChatWorld) -> None:
+    world.master.answers = False
+    await world.projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
+    turn_id = await world.say("暂停 firmware build")
+
+    step = await eventually(lambda: running_step(world, turn_id))
+    assert step["state"] == "running"
+    command = await read(lambda: Command.objects.get(kind="pause"))
+    await world.voice.arrive()
+    await world.voice.tell(CommandResult(command_id=command.id, state=CommandState.FAILED, message="gone"))
+    turn = await world.settled(turn_id)
+    assert turn["steps"][0]["state"] == "failed"
+    assert "gone" in turn["steps"][0]["result"]
+
+
+async def running_step(world: ChatWorld, turn_id: str) -> dict[str, Any] | None:
+    steps = (await world.turn(turn_id))["steps"]
+    return steps[0] if steps and steps[0]["state"] == "running" else None

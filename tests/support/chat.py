@@ -51,8 +51,9 @@ class FakeMaster:
     voice: Voice
     received: list[tuple[str, str]] = field(default_factory=list)  # action or "start", task id
     answers: bool = True
+    others: dict[str, Voice] = field(default_factory=dict)  # Further nodes, which do what they are told too.
 
-    def take(self, command: pb.LeaderCommand) -> None:
+    def take(self, node_id: str, command: pb.LeaderCommand) -> None:
         kind = command.WhichOneof("payload")
         if kind == "control":
             action = pb.ControlSignal.Action.Name(command.control.action)
@@ -62,15 +63,19 @@ class FakeMaster:
             self.received.append(("start", command.task_request.task_id))
             state, task_id = TaskState.RUNNING, command.task_request.task_id
         if self.answers:
-            self._tasks.add(task := asyncio.ensure_future(self._answer(command.command_id, task_id, state)))
+            self._tasks.add(
+                task := asyncio.ensure_future(
+                    self._answer(self.others.get(node_id, self.voice), command.command_id, task_id, state)
+                )
+            )
             task.add_done_callback(self._tasks.discard)
 
     _tasks: set[asyncio.Future[None]] = field(default_factory=set)
 
-    async def _answer(self, command_id: str, task_id: str, state: TaskState | None) -> None:
+    async def _answer(self, voice: Voice, command_id: str, task_id: str, state: TaskState | None) -> None:
         if state is not None:
-            await self.voice.tell(TaskStatus(task_id=task_id, state=state))
-        await self.voice.tell(CommandResult(command_id=command_id, state=CommandState.SUCCEEDED))
+            await voice.tell(TaskStatus(task_id=task_id, state=state))
+        await voice.tell(CommandResult(command_id=command_id, state=CommandState.SUCCEEDED))
 
 
 class ChatWorld:
@@ -172,7 +177,7 @@ async def chat_world(
         master = FakeMaster(Voice(projection, "master-1"))
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
-            master.take(command)
+            master.take(node_id, command)
             return True
 
         scheduler = Scheduler(projection, epoch=Epoch(folder / "epoch"), send=send)
