@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from django.contrib.auth.models import User
 from jsonschema import Draft202012Validator
@@ -17,7 +18,13 @@ from dashboard.accounts import tokens
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import FleetAndChats, Live
 from nodes import services
+from nodes.errors import NotFound, TaskRejected
+from nodes.identity import ClusterKey, issue_token, verify_token
+from nodes.leader_door.client import DoorClient
+from nodes.leader_door.server import LeaderDoor
+from nodes.projection.epoch import Epoch
 from nodes.projection.published import Published
+from nodes.scheduler.scheduler import Scheduler
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, read
@@ -153,3 +160,43 @@ async def _answer(client: Client) -> str:
         message = await client.receive()
         if message.get("ref") == "r":
             return str(message.get("code", message["type"]))
+
+
+async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_inner_door(
+    site: Site, tmp_path: Path
+) -> None:
+    key = ClusterKey.load_or_create(tmp_path)
+    server = grpc.aio.server()
+
+    async def prune() -> dict[str, int]:
+        return {}
+
+    door = LeaderDoor(
+        Scheduler(site.world.projection, epoch=Epoch(tmp_path / "e"), send=lambda node, command: False),
+        lambda token: verify_token(key.public_key, token, revoked=()),
+        prune=prune,
+        desk=site.world.desk,
+    )
+    door.add_to(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    (tmp_path / "web.token").write_text(issue_token(key, node_id="web", role="web"))
+    client = DoorClient(f"127.0.0.1:{port}", token_path=tmp_path / "web.token")
+    try:
+        call = asyncio.to_thread
+        opened = await call(client.chat, "open", {"context": "shop:*", "actor": "ann"})
+        said = {"conversation": opened["conversation"], "text": "暂停编译任务", "actor": "ann"}
+        accepted = await call(client.chat, "say", said)
+        with pytest.raises(TaskRejected) as refused:
+            await call(client.chat, "say", {**said, "actor": "vic"})
+        with pytest.raises(NotFound):
+            await call(client.chat, "say", {**said, "conversation": "none"})
+        with pytest.raises(TaskRejected):
+            await call(client.chat, "__init__", {})
+
+        assert (await site.world.settled(accepted["turn"]))["state"] == "done"
+        assert refused.value.code == "forbidden"
+        assert site.world.master.received == [("pause", "t1")]
+    finally:
+        await asyncio.to_thread(client.close)
+        await server.stop(0)
