@@ -59,7 +59,16 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
 }
 ROLES = ("viewer", "operator", "admin")
 
-STREAM, INNER = "NodeSync.Connect", ("Leader.Submit", "Leader.Control", "Leader.Prune", "Leader.Chat")
+STREAM = "NodeSync.Connect"
+# Method of the inner door → a request that does nothing.
+REQUESTS = {
+    "Leader.Submit": leader_pb2.SubmitRequest(spec=b"{}"),
+    "Leader.Control": leader_pb2.ControlRequest(task_id="none", action="pause"),
+    "Leader.Acknowledge": leader_pb2.AcknowledgeRequest(alert_id=0),
+    "Leader.Prune": leader_pb2.PruneRequest(),
+    "Leader.Chat": leader_pb2.ChatRequest(call="none", arguments=b"{}"),
+}
+INNER = tuple(REQUESTS)
 METHODS = (STREAM, *INNER)
 OK, NO, FORBIDDEN = "open", "UNAUTHENTICATED", "PERMISSION_DENIED"
 # Token → what the stream and the inner door answer.
@@ -188,11 +197,8 @@ async def knock(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -
         if method == STREAM:
             return await knock_at_stream(NodeSyncStub(channel).Connect(metadata=metadata), hello_of(metadata))
         try:
-            if method == "Leader.Submit":
-                await LeaderStub(channel).Submit(leader_pb2.SubmitRequest(spec=b"{}"), metadata=metadata)
-            else:
-                request = leader_pb2.ControlRequest(task_id="none", action="pause")
-                await LeaderStub(channel).Control(request, metadata=metadata)
+            call = getattr(LeaderStub(channel), method.partition(".")[2])
+            await call(REQUESTS[method], metadata=metadata)
         except grpc.aio.AioRpcError as exc:
             return OK if exc.code().name in REACHED else str(exc.code().name)
         return OK
