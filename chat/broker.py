@@ -16,6 +16,11 @@ from chat import store
 from chat.actions import summary_of, version_of
 from chat.contexts import Context
 from chat.effects import Effects
+from chat.errors import MemoryRefused
+from chat.memory import files
+from chat.memory.commands import MemoryCommand, parse
+from chat.memory.files import Author
+from chat.memory.paths import scopes_of
 from chat.models import ToolCall, Turn
 from chat.policy import Decision, Question, Risk, Wish, decide
 from chat.ports import Rights, Writes
@@ -33,6 +38,7 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 15.0
 MAX_CALLS = 16  # Of one answer; the rest is refused.
 _VIEW = "view"
+_OPERATE = "operate"
 # States in which a call has had, or may have had, its effect.
 _BEGUN = (CallState.RUNNING, CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 
@@ -64,6 +70,9 @@ class Broker:
             return True
         try:
             arguments = tool.check(call.arguments)
+            if tool.risk is Risk.MEMORY:
+                await self._remember(turn, call, parse(arguments))
+                return True
             if tool.read is not None:
                 await self._read(turn, call, tool, arguments)
                 return True
@@ -98,6 +107,36 @@ class Broker:
             state, result = CallState.FAILED, "Reading failed; the Leader's log says why."
         await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
 
+    # --- remembering ------------------------------------------------------------------------------
+
+    async def _remember(self, turn: Turn, call: ToolCall, command: MemoryCommand) -> None:
+        """The change and the call's end are one transaction: after a crash both are there, or neither."""
+        if command.writes and (turn.trigger != Trigger.PERSON or not await self._may(turn.actor, _OPERATE)):
+            await self._fail(call, "Nobody who may change the memory has asked for this.")
+            return
+        scopes = scopes_of(Context(project=turn.conversation.project, node=turn.conversation.node))
+
+        def remember(unit: Unit) -> None:
+            if not store.claim(unit, call.id, acting=turn.actor, summary=_words(command), risk=_risk(command)):
+                return
+            now = store.turn_of(turn.id)
+            author = Author(
+                actor=turn.actor,
+                engine="claude" if now.model else "offline",
+                conversation_id=turn.conversation_id,
+                turn_id=turn.id,
+                why=turn.text,
+                is_tainted=now.has_read_untrusted,
+            )
+            try:
+                answer = files.carry_out(unit, command, scopes, author)
+            except MemoryRefused as exc:
+                store.finish_call(unit, call.id, CallState.FAILED, str(exc), is_error=True)
+                return
+            store.finish_call(unit, call.id, CallState.DONE, answer.text, has_read_untrusted=answer.is_untrusted)
+
+        await self._writes.write(remember)
+
     # --- acting -----------------------------------------------------------------------------------
 
     async def _plan(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> bool:
@@ -117,7 +156,11 @@ class Broker:
     async def _question(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> Question:
         # One sentence, one action: a second call for the same wish is the engine's own idea.
         has_acted = await self._threads.read(
-            lambda: ToolCall.objects.filter(turn=turn, state__in=_BEGUN).exclude(risk__in=("", Risk.READ)).exists()
+            lambda: (
+                ToolCall.objects.filter(turn=turn, state__in=_BEGUN)
+                .exclude(risk__in=("", Risk.READ, Risk.MEMORY))
+                .exists()
+            )
         )
         tainted = await self._threads.read(
             lambda: Turn.objects.values_list("has_read_untrusted", flat=True).get(id=turn.id)
@@ -178,6 +221,14 @@ class Broker:
 
     async def _fail(self, call: ToolCall, reason: str) -> None:
         await self._finish(call, CallState.FAILED, reason)
+
+
+def _words(command: MemoryCommand) -> str:
+    return f"memory: {command.command} {command.path}" + (f" → {command.new_path}" if command.new_path else "")
+
+
+def _risk(command: MemoryCommand) -> str:
+    return str(Risk.MEMORY if command.writes else Risk.READ)
 
 
 def current_version(unit: Unit, call: ToolCall) -> str:

@@ -24,3 +24,7 @@ class EngineError(AgentFlowError):
 
 class HistoryRefused(EngineError):
     """The endpoint does not take this history (any more): a new epoch may help."""
+
+
+class MemoryRefused(ChatRejected):
+    """Nothing was remembered or changed; the text is for whoever asked, a model or a person."""

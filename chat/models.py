@@ -171,3 +171,72 @@ class EngineStatus(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_engine_status")]
+
+
+class MemoryFile(models.Model):
+    """One remembered text. A deleted one stays, with its revisions, for whoever looks back."""
+
+    scope = models.CharField(max_length=200)  # "global", "project/<name>", "node/<name>"
+    path = models.CharField(max_length=200)
+    content = models.TextField(blank=True)
+    size_bytes = models.PositiveIntegerField(default=0)
+    version = models.PositiveIntegerField(default=1)  # Of the newest revision; an edit names the one it was made on.
+    # Somebody should look: it was written by a model that had read output of tasks.
+    needs_review = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["path", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["path"], condition=Q(deleted_at=None), name="one_memory_file_at_a_path")
+        ]
+        indexes = [models.Index(fields=["scope", "path"], name="memory_by_scope")]
+        verbose_name = _("memory file")
+        verbose_name_plural = _("memory files")
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class MemoryRevision(models.Model):
+    """One change of a memory file: who, when, why, and the whole text after it. Never changed."""
+
+    file = models.ForeignKey(MemoryFile, on_delete=models.CASCADE, related_name="revisions")
+    version = models.PositiveIntegerField()
+    action = models.CharField(max_length=12)  # "create", "edit", "rename", "delete", "revert", "review"
+    path = models.CharField(max_length=200)
+    content = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)  # The person in whose name; empty = AgentFlow itself.
+    engine = models.CharField(max_length=20, blank=True)  # Which engine wrote it; empty = the person's own hand.
+    conversation_id = models.CharField(max_length=32, blank=True)
+    turn_id = models.CharField(max_length=32, blank=True)
+    why = models.CharField(max_length=500, blank=True)
+    is_tainted = models.BooleanField(default=False)  # The turn had read untrusted text.
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [models.UniqueConstraint(fields=["file", "version"], name="memory_revision_once")]
+        verbose_name = _("memory revision")
+        verbose_name_plural = _("memory revisions")
+
+    def __str__(self) -> str:
+        return f"{self.path} #{self.version}"
+
+
+class ContextSnapshot(models.Model):
+    """One request to a model's endpoint, byte for byte; the newest few of a conversation are kept."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="snapshots")
+    turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="snapshots")
+    request = models.PositiveIntegerField()  # Of the turn, from 1.
+    model = models.CharField(max_length=100, blank=True)
+    body = models.BinaryField()
+    usage = models.JSONField(default=dict)  # As `Turn.usage`; empty when the request broke off.
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["conversation", "id"], name="snapshot_in_order")]

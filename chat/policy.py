@@ -15,6 +15,7 @@ from chat.states import Trigger
 
 class Risk(StrEnum):
     READ = "read"
+    MEMORY = "memory"  # Changes what AgentFlow remembers, and nothing in the fleet; it can be reverted.
     MUTATING = "mutating"  # One task, and it can be undone or is harmless.
     DESTRUCTIVE = "destructive"  # Ends something, starts something, or touches several.
 

@@ -20,6 +20,7 @@ from anthropic import AsyncAnthropic
 from chat.config import ChatConfig
 from chat.engines.protocol import Block, Progress, Reply, Request, Usage
 from chat.errors import EngineError, HistoryRefused
+from chat.memory.commands import BUILT_IN, NAME
 from chat.pricing import cost_microusd
 
 logger = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class ClaudeEngine:
             # Without "summarized" nothing would be heard between tool calls.
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["cache_control"] = {"type": "ephemeral"}
+            body["tools"] = [BUILT_IN if tool["name"] == NAME else tool for tool in request.tools]
         return body
 
     async def _once(self, body: Mapping[str, Any], progress: Progress, seen: _Seen) -> Reply:

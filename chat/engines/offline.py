@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 
 from chat.engines import offline_words
 from chat.engines.protocol import Block, Progress, Reply, Request
+from chat.memory import notes
+from chat.memory.sentences import MemorySentence, read_sentence
 from chat.threads import Threads
 from chat.understanding import Understanding, understand
 
@@ -47,6 +49,8 @@ class OfflineEngine:
             if results:
                 text = "\n\n".join(offline_words.of_result(name, result, ok) for name, result, ok in results)
                 return _said(text, progress)
+        if (sentence := read_sentence(request.text)) is not None:
+            return await self._memory(request, sentence, progress)
         # Slow with thousands of tasks, so on a thread.
         found = await self._threads.read(lambda: understand(request.text, request.context, last_task=request.last_task))
         with translation.override(request.language):
@@ -55,20 +59,35 @@ class OfflineEngine:
     async def aclose(self) -> None:
         pass
 
+    async def _memory(self, request: Request, sentence: MemorySentence, progress: Progress) -> Reply:
+        if sentence.kind == "recall":
+            lines = await self._threads.read(lambda: notes.recalled(request.context))
+            with translation.override(request.language):
+                return _said(offline_words.of_memory(lines), progress)
+        arguments = await self._threads.read(lambda: notes.command_for(sentence, request.context))
+        with translation.override(request.language):
+            if arguments is None:
+                return _said(_("I find no single line of my memory that this could mean."), progress)
+        return _use(request, "memory", dict(arguments))
+
     def _begin(self, request: Request, found: Understanding, progress: Progress) -> Reply:
         call = _call(found)
         if found.outcome not in ("execute", "confirm") or call is None:
             return _said(offline_words.of_understanding(found), progress)
         name, arguments = call
-        # An id of its own for each place in the conversation, and the same one when it is asked again.
-        seed = json.dumps([len(request.messages), request.text, name, arguments])
-        block: Block = {
-            "type": "tool_use",
-            "id": f"offline_{hashlib.sha256(seed.encode()).hexdigest()[:24]}",
-            "name": name,
-            "input": arguments,
-        }
-        return Reply(content=[block], stop_reason="tool_use", model="", is_sure=found.outcome == "execute")
+        return _use(request, name, arguments, is_sure=found.outcome == "execute")
+
+
+def _use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
+    # An id of its own for each place in the conversation, and the same one when it is asked again.
+    seed = json.dumps([len(request.messages), request.text, name, arguments])
+    block: Block = {
+        "type": "tool_use",
+        "id": f"offline_{hashlib.sha256(seed.encode()).hexdigest()[:24]}",
+        "name": name,
+        "input": arguments,
+    }
+    return Reply(content=[block], stop_reason="tool_use", model="", is_sure=is_sure)
 
 
 def _call(found: Understanding) -> tuple[str, dict[str, Any]] | None:

@@ -40,6 +40,16 @@ def of_result(tool: str, result: Any, is_ok: bool) -> str:
     return words(result)
 
 
+def of_memory(lines: list[str]) -> str:
+    if not lines:
+        return _("I remember nothing here yet. Say “remember that …”.")
+    return "\n".join([_("I remember:"), "", *(f"- {_plain(line)}" for line in lines)])
+
+
+def _remembered(result: Any) -> str:
+    return _("My memory is changed. The page Memory shows it, and can take it back.")
+
+
 def _failure(result: Any) -> str:
     if isinstance(result, dict) and (task := result.get("task")):
         reason = result.get("error") or result.get("command") or ""
@@ -119,4 +129,5 @@ _WORDS: Mapping[str, Callable[[Result], str]] = {
     "query_history": _history,
     "read_log": _log,
     "inspect_task": _task,
+    "memory": _remembered,
 }

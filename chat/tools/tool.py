@@ -71,7 +71,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """Exactly one of `read` and `plan` is set. Both are sync and run on a thread; they raise `BadArguments`."""
+    """Exactly one of `read` and `plan` is set. Both are sync and run on a thread; they raise `BadArguments`.
+
+    The memory's own tool has neither: the broker knows it by its risk.
+    """
 
     name: str
     description: str

@@ -139,6 +139,8 @@ def _tools_problem(body: dict[str, Any]) -> str:
     if len(set(names)) != len(names):
         return "tools: Tool names must be unique."
     for tool in body.get("tools", ()):
+        if tool == {"type": "memory_20250818", "name": "memory"}:
+            continue  # Known by its name.
         if tool["input_schema"].get("type") != "object":
             return f"tools.{tool['name']}.input_schema.type: Input should be 'object'"
     return ""

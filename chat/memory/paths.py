@@ -1,0 +1,75 @@
+"""Which addresses a memory file may have, and which of them a conversation may touch. Pure, and the only such rules.
+
+Files are rows, so no path ever reaches a file system; the rules keep addresses plain and scopes apart all the same.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chat.contexts import ANY, Context
+from chat.errors import MemoryRefused
+
+ROOT = "/memories"
+MAX_PATH_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A checked address: the root, a folder, or a file; `scope` is "" above every scope."""
+
+    path: str
+    scope: str  # "global", "project/<name>", "node/<name>"
+
+    @property
+    def is_in_scope(self) -> bool:
+        """Below a scope's own folder: where files can be."""
+        return bool(self.scope) and self.path != f"{ROOT}/{self.scope}"
+
+
+def scopes_of(context: Context) -> tuple[str, ...]:
+    """From the widest to the narrowest; a name that no address can carry has none."""
+    scopes = ["global"]
+    for kind, name in (("project", context.project), ("node", context.node)):
+        if name != ANY and _is_good_name(name) and len(name) <= MAX_PATH_CHARACTERS // 2:
+            scopes.append(f"{kind}/{name}")
+    return tuple(scopes)
+
+
+def place_of(path: str, scopes: Sequence[str] | None) -> Place:
+    """Raises `MemoryRefused`. `scopes` None = every scope (a person's page)."""
+    path = unicodedata.normalize("NFC", path)
+    if len(path) > MAX_PATH_CHARACTERS:
+        raise MemoryRefused("bad-path", f"A path has at most {MAX_PATH_CHARACTERS} characters.")
+    if path != ROOT and not path.startswith(f"{ROOT}/"):
+        raise MemoryRefused("bad-path", f"Path must start with {ROOT}, got: {path}")
+    names = path.removeprefix(ROOT).rstrip("/").split("/")[1:]
+    if not all(map(_is_good_name, names)):
+        raise MemoryRefused("bad-path", f"Path {path} would escape {ROOT} directory")
+    scope = _scope(names)
+    is_own = scopes is None or not scope or scope in scopes
+    is_above = len(names) == 1 and names[0] in ("project", "node")
+    if not is_own or (names and not scope and not is_above):
+        raise MemoryRefused("other-scope", f"Path {path} is outside of this conversation's memory.")
+    return Place(path="/".join([ROOT, *names]), scope=scope)
+
+
+def _scope(names: Sequence[str]) -> str:
+    if names[:1] == ["global"]:
+        return "global"
+    if len(names) >= 2 and names[0] in ("project", "node"):
+        return f"{names[0]}/{names[1]}"
+    return ""
+
+
+def _is_good_name(name: str) -> bool:
+    return (
+        bool(name)
+        and not name.startswith(".")  # Also "." and "..".
+        and name == name.strip()
+        and name.isprintable()
+        and not any(character in name for character in "/\\%")
+        and name == unicodedata.normalize("NFC", name)
+    )

@@ -1,0 +1,29 @@
+"""The memory tool among the others. Its commands are in `chat.memory`; the broker carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chat.errors import MemoryRefused
+from chat.memory.commands import NAME, SCHEMA, parse
+from chat.policy import Risk
+from chat.tools.tool import Arguments, BadArguments, Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryTool(Tool):
+    """Its schema is the SDK's: one command with fields of its own."""
+
+    def schema(self) -> dict[str, Any]:
+        return SCHEMA
+
+    def check(self, arguments: Any) -> Arguments:
+        try:
+            parse(arguments)
+        except MemoryRefused as exc:
+            raise BadArguments(str(exc)) from exc
+        return dict(arguments)
+
+
+TOOLS = (MemoryTool(name=NAME, description=str(SCHEMA["description"]), risk=Risk.MEMORY),)
