@@ -10,6 +10,9 @@ from chat import store
 from chat.broker import current_version
 from chat.contexts import Context
 from chat.errors import ChatRejected
+from chat.memory import files
+from chat.memory.commands import plain_text
+from chat.memory.files import Author
 from chat.models import Approval
 from chat.ports import Rights, Writes
 from chat.runner import Runner
@@ -39,6 +42,7 @@ class Desk:
             "stop": self._stop,
             "retry": self._retry,
             "answer": self._answer,
+            "memory": self._memory,
         }
 
     async def ask(self, call: str, arguments: Mapping[str, Any]) -> Answer:
@@ -111,6 +115,29 @@ class Desk:
             raise ChatRejected(code, "Nobody answered in time." if code == "expired" else "Its target has changed.")
         return answer
 
+    async def _memory(self, arguments: Mapping[str, Any]) -> Answer:
+        author = Author(actor=await self._allowed(arguments, _OPERATE), why=_text(arguments, "why"))
+        file_id, version, to = (_number(arguments, name) for name in ("file", "version", "to"))
+        action, text = _text(arguments, "action"), plain_text(_text(arguments, "text"))
+
+        def change(unit: Unit) -> None:
+            file = files.file_of(file_id)
+            if file.deleted_at is not None and action != "revert":
+                raise ChatRejected("deleted", "This file is deleted; go back to one of its revisions first.")
+            if action == "edit":
+                files.write(unit, file, text, author, version=version)
+            elif action == "revert":
+                files.revert(unit, file, author, version=version, to=to)
+            elif action == "delete":
+                files.remove(unit, file, author, version=version)
+            elif action == "review":
+                files.reviewed(unit, file, author, version=version)
+            else:
+                raise ChatRejected("invalid", "The action is edit, revert, delete or review.")
+
+        await self._writes.write(change)
+        return {}
+
     async def _allowed(self, arguments: Mapping[str, Any], right: str) -> str:
         actor = _text(arguments, "actor")
         if not await self._threads.read(lambda: self._rights.may(actor, right)):
@@ -123,6 +150,13 @@ def _approval(approval_id: str) -> Approval:
     if found is None:
         raise NotFound(f"There is no approval {approval_id}.")
     return found
+
+
+def _number(arguments: Mapping[str, Any], name: str) -> int:
+    value = arguments.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
+        raise ChatRejected("invalid", f"{name} must be a whole number.")
+    return value
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:

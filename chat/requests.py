@@ -11,7 +11,7 @@ import json
 from chat import store
 from chat.contexts import Context
 from chat.engines.protocol import Request
-from chat.models import Message, ToolCall, Turn
+from chat.models import ContextSnapshot, Message, ToolCall, Turn
 from chat.tools.registry import schemas
 from nodes.projection.unit import Unit
 
@@ -29,6 +29,7 @@ yourself.
 # Of the text of earlier turns, in a new epoch.
 _EARLIER_TURNS = 6
 _EARLIER_CHARACTERS = 2_000
+_KEPT_REQUESTS = 20
 
 
 def build(turn_id: str, context: Context) -> Request:
@@ -44,6 +45,26 @@ def build(turn_id: str, context: Context) -> Request:
         language=turn.language,
         last_task=_last_task(turn),
     )
+
+
+def keep_sent(unit: Unit, turn_id: str, body: bytes, usage: dict[str, int]) -> None:
+    """Keeps what went out, and of each conversation only the newest few. Empty: nothing was sent anywhere."""
+    if not body:
+        return
+    turn = store.turn_of(turn_id)
+    unit.insert(
+        ContextSnapshot(
+            conversation=turn.conversation,
+            turn=turn,
+            request=turn.requests,
+            model=turn.model,
+            body=body,
+            usage=usage,
+            at=unit.now,
+        )
+    )
+    kept = ContextSnapshot.objects.filter(conversation=turn.conversation).order_by("-id")
+    ContextSnapshot.objects.filter(id__in=list(kept.values_list("id", flat=True)[_KEPT_REQUESTS:])).delete()
 
 
 def begin_epoch(unit: Unit, turn_id: str) -> None:

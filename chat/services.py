@@ -43,5 +43,12 @@ def answer_approval(approval_id: str, *, is_yes: bool, actor: str) -> Accepted:
     return _accepted(ask_chat("answer", {"approval": approval_id, "is_yes": is_yes, "actor": actor}))
 
 
+def change_memory(arguments: dict[str, object], *, actor: str) -> None:
+    """By a person's hand: `action` ("edit", "revert", "delete", "review") on `file` as it is at `version`; `text` for
+    "edit", `to` (a revision) for "revert", `why`. Code "stale": it has been changed meanwhile.
+    """
+    ask_chat("memory", {**arguments, "actor": actor})
+
+
 def _accepted(answer: dict[str, str]) -> Accepted:
     return Accepted(conversation_id=answer["conversation"], turn_id=answer["turn"])

@@ -10,8 +10,6 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from chat.messages import delta
 from chat.ports import Publish
@@ -31,12 +29,12 @@ class Stream:
         *,
         conversation_id: str,
         turn_id: str,
-        on_sending: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._publish = publish
         self._conversation_id = conversation_id
         self._turn_id = turn_id
-        self._on_sending = on_sending
+        # The last request's body, as it went out.
+        self.sent = b""
         self._request = 0
         self._text = ""
         self._said = 0  # Characters that went out.
@@ -52,6 +50,7 @@ class Stream:
         """The turn's next answer; `request` numbers them."""
         self.end()
         self._request = request
+        self.sent = b""
         self._text = ""
         self._said = 0
         self._whole_mono = time.monotonic()
@@ -82,9 +81,8 @@ class Stream:
         }
         self._send(json.dumps(fields, ensure_ascii=False))
 
-    def sending(self, body: Mapping[str, Any]) -> None:
-        if self._on_sending is not None:
-            self._on_sending(body)
+    def sending(self, body: bytes) -> None:
+        self.sent = body
 
     def _flush(self) -> None:
         self._timer = None

@@ -124,13 +124,20 @@ class TurnRun:
             reply = await engine.reply(request, stream)
         except EngineError as exc:
             is_partial = exc.is_cost_partial
-            await self._writes.write(lambda unit: self._count(unit, engine.name, None, is_partial=is_partial))
+            sent = stream.sent
+
+            def keep_failure(unit: Unit) -> None:
+                self._count(unit, engine.name, None, is_partial=is_partial)
+                requests.keep_sent(unit, self._turn_id, sent, {})
+
+            await self._writes.write(keep_failure)
             raise
         finally:
             stream.end()
 
         def keep(unit: Unit) -> None:
             self._count(unit, engine.name, reply, is_partial=False)
+            requests.keep_sent(unit, self._turn_id, stream.sent, reply.usage.fields())
             if reply.content:
                 store.add_reply(unit, self._turn_id, reply)
 

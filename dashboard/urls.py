@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from dashboard.accounts.urls import urlpatterns as account_urls
-from dashboard.pages import history, logs, nodes, overview, tasks, ticket
+from dashboard.pages import history, logs, memory, nodes, overview, tasks, ticket
 
 app_name = "dashboard"
 urlpatterns = [
@@ -18,6 +18,11 @@ urlpatterns = [
     path("nodes/<str:node_id>/", nodes.node_detail, name="node-detail"),
     path("logs/", logs.logs, name="logs"),
     path("history/", history.work_log, name="work-log"),
+    path("memory/", memory.memory_list, name="memory"),
+    path("memory/<int:file_id>/", memory.memory_file, name="memory-file"),
+    path("memory/<int:file_id>/change", memory.memory_change, name="memory-change"),
+    path("memory/context/<str:conversation_id>/", memory.memory_context, name="memory-context"),
+    path("memory/request/<int:snapshot_id>.json", memory.memory_request, name="memory-request"),
     path("live-ticket", ticket.live_ticket, name="live-ticket"),
     *account_urls,
 ]

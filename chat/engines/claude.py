@@ -10,12 +10,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from chat.config import ChatConfig
 from chat.engines.protocol import Block, Progress, Reply, Request, Usage
@@ -46,6 +47,16 @@ _BROKEN = (
 _TRANSIENT = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 
 
+# Whose request goes out: the client is shared by all turns.
+_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+async def _tell_bytes(request: httpx2.Request) -> None:
+    progress = _progress.get()
+    if progress is not None:
+        progress.sending(request.content)
+
+
 class _Cut(Exception):
     """The stream ended without saying why the model stopped."""
 
@@ -68,6 +79,7 @@ class ClaudeEngine:
             max_retries=0,
             timeout=httpx2.Timeout(600.0, connect=10.0, read=SILENCE_SECONDS),
             open_telemetry=False,
+            http_client=DefaultAsyncHttpxClient(event_hooks={"request": [_tell_bytes]}),
         )
 
     async def aclose(self) -> None:
@@ -115,7 +127,7 @@ class ClaudeEngine:
         return body
 
     async def _once(self, body: Mapping[str, Any], progress: Progress, seen: _Seen) -> Reply:
-        progress.sending(body)
+        _progress.set(progress)
         async with self._client.messages.stream(**body) as stream:
             async for event in stream:
                 seen.has_begun = True

@@ -63,7 +63,7 @@ class Progress(Protocol):
     def retrying(self, delay_seconds: float, reason: str) -> None:
         """The endpoint could not be used; the next try is in so many seconds."""
 
-    def sending(self, body: Mapping[str, Any]) -> None:
+    def sending(self, body: bytes) -> None:
         """The exact request that goes out now."""
 
 

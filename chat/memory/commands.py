@@ -72,6 +72,13 @@ def _check(command: str, name: str, value: Any) -> None:
         raise MemoryRefused("invalid", f"{name} is too long or not plain text.")
 
 
+def plain_text(text: str) -> str:
+    """Raises `MemoryRefused` for what cannot be kept."""
+    if len(text) > MAX_TEXT_CHARACTERS or "\x00" in text or not _is_encodable(text):
+        raise MemoryRefused("invalid", "The text is too long or not plain text.")
+    return text
+
+
 def _is_encodable(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chat import selectors, services
+from chat import memory_selectors, selectors, services
 from dashboard.api.requests import MAX_ID, MAX_NAME, MAX_TEXT, FlagField, StrictSerializer, TextField
 from dashboard.api.views import Route, checked
 from dashboard.rights import Right
@@ -38,6 +38,12 @@ class AuditQuery(StrictSerializer):
 
 class NewMessage(StrictSerializer):
     text = TextField(max_length=MAX_TEXT)
+
+
+class MemoryQuery(StrictSerializer):
+    scope = TextField(max_length=MAX_NAME, required=False)
+    text = TextField(max_length=MAX_NAME, required=False)
+    deleted = FlagField(required=False)
 
 
 class NoFields(StrictSerializer):
@@ -114,6 +120,25 @@ class Audit(Route):
 
     def get(self, request: Request) -> Response:
         return Response({"results": selectors.audit(**self.asked(request))})
+
+
+class MemoryFiles(Route):
+    query = MemoryQuery
+
+    def get(self, request: Request) -> Response:
+        return Response({"results": memory_selectors.memory_list(**self.asked(request))})
+
+
+class MemoryFile(Route):
+    def get(self, request: Request, file_id: str) -> Response:
+        self.asked(request)
+        return Response(memory_selectors.memory_file(int(file_id)))
+
+
+class Context(Route):
+    def get(self, request: Request, conversation_id: str) -> Response:
+        self.asked(request)
+        return Response(memory_selectors.context_of(conversation_id))
 
 
 def _accepted(accepted: services.Accepted) -> Response:

@@ -34,6 +34,9 @@ urlpatterns = [
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/stop/?$", chat.TurnStop.as_view(), name="turn-stop"),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/retry/?$", chat.TurnRetry.as_view(), name="turn-retry"),
     re_path(r"^chat/approvals/(?P<approval_id>[^/]+)/?$", chat.ApprovalAnswer.as_view(), name="approval-answer"),
+    re_path(r"^chat/conversations/(?P<conversation_id>[^/]+)/context/?$", chat.Context.as_view(), name="chat-context"),
+    re_path(r"^memory/?$", chat.MemoryFiles.as_view(), name="memory-list"),
+    re_path(r"^memory/(?P<file_id>[0-9]{1,18})/?$", chat.MemoryFile.as_view(), name="memory-file"),
     re_path(r"^chat/audit/?$", chat.Audit.as_view(), name="chat-audit"),
     re_path(r"", views.NoRoute.as_view(), name="no-route"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ import pytest
 from anthropic.lib.tools import ToolError
 from anthropic.lib.tools._beta_builtin_memory_tool import BetaLocalFilesystemMemoryTool
 
+from chat import memory_selectors, services
+from chat.config import ChatConfig
 from chat.contexts import Context
 from chat.errors import MemoryRefused
 from chat.memory import files
 from chat.memory.commands import parse
 from chat.memory.files import Author
 from chat.memory.paths import scopes_of
-from chat.models import Audit, MemoryFile, MemoryRevision
+from chat.models import Audit, ContextSnapshot, MemoryFile, MemoryRevision
+from nodes.errors import TaskRejected
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.leader_store import read
+from tests.support.messages_api import MessagesApi, Reply, text, tool_use
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,3 +163,45 @@ async def test_the_offline_engine_remembers_forgets_and_tells(world: ChatWorld) 
     assert file.content == "- 部署前先跑测试\n"
     revision = await read(lambda: MemoryRevision.objects.order_by("-version").first())
     assert (revision.actor, revision.engine, revision.why) == ("ann", "offline", "forget 4 GB")
+
+
+async def test_a_snapshot_is_what_went_over_the_wire_byte_for_byte(tmp_path: Path) -> None:
+    calls = [tool_use("memory", {"command": "create", "path": A, "file_text": "4 GB\n"})]
+    script = [Reply(calls), Reply([text("Remembered.")])]
+    async with MessagesApi(script) as api:
+        config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
+        async with chat_world(tmp_path, config) as world:
+            turn = await world.ask("remember that the build needs 4 GB")
+        assert api.refusals == []
+
+    assert turn["state"] == "done"
+    assert (await read(lambda: MemoryFile.objects.get(path=A))).content == "4 GB\n"
+    rows = await read(lambda: list(ContextSnapshot.objects.order_by("id")))
+    assert [bytes(row.body) for row in rows] == api.raw_bodies
+    conversation = await read(lambda: rows[0].conversation_id)
+    shown = (await read(lambda: memory_selectors.context_of(conversation)))["requests"]
+    assert [request["isSent"] for request in shown] == [False, True, True]
+    for request in shown[1:]:
+        usage = request["usage"]
+        total = usage["input"] + usage["cacheRead"] + usage["cacheWrite"]
+        assert sum(section["tokens"] for section in request["sections"]) == total
+
+
+async def test_a_person_edits_and_takes_back_through_the_leader(world: ChatWorld) -> None:
+    await carry_out(world, command="create", path=A, file_text="one")
+    file = await read(lambda: MemoryFile.objects.get(path=A))
+
+    async def change(actor: str = "bob", **fields: Any) -> None:
+        arguments = {"file": file.pk, "to": 0, "text": "", "why": "", **fields}
+        await asyncio.to_thread(services.change_memory, arguments, actor=actor)
+
+    await change(action="edit", version=1, text="two", why="wrong before")
+    with pytest.raises(TaskRejected) as refused:
+        await change(action="edit", version=1, text="three")
+    assert refused.value.code == "stale"
+    with pytest.raises(TaskRejected) as refused:
+        await change("vic", action="delete", version=2)
+    assert refused.value.code == "forbidden"
+    await change(action="delete", version=2)
+    await change(action="revert", version=3, to=1)
+    assert (await read(lambda: MemoryFile.objects.get(path=A))).content == "one"

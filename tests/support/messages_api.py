@@ -255,6 +255,7 @@ class MessagesApi:
         self.key = key
         self.strict_thinking = strict_thinking
         self.bodies: list[dict[str, Any]] = []
+        self.raw_bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.refusals: list[str] = []
         self.disconnects = 0
@@ -306,6 +307,7 @@ class MessagesApi:
         if headers.get("authorization") != f"Bearer {self.key}":
             return await self._error(writer, HttpError(401, "authentication_error", "invalid x-api-key"))
         body = json.loads(raw)
+        self.raw_bodies.append(raw)
         self.bodies.append(body)
         bad = problem_of(body) or (_thinking_problem(body) if self.strict_thinking else "")
         if bad:

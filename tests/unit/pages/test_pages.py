@@ -21,7 +21,7 @@ from tests.unit.pages.conftest import add_node, add_task
 
 AsRole = Callable[[str], Client]
 
-PAGES = ["/", "/tasks/", "/tasks/t-1/", "/nodes/", "/nodes/master-1/", "/logs/", "/history/"]
+PAGES = ["/", "/tasks/", "/tasks/t-1/", "/nodes/", "/nodes/master-1/", "/logs/", "/history/", "/memory/"]
 DOORS = [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt", "/live-ticket"]
 
 

@@ -1,0 +1,141 @@
+"""What AgentFlow remembers, and what a model was sent: to read, and for operators to put right.
+
+The only pages that change something; each change is asked of the Leader, which audits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from chat import memory_selectors, selectors, services
+from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.rights import Right, require_right
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+
+TOPICS = ("nodes", "alerts")
+SECTIONS = {
+    "system": gettext_lazy("System prompt"),
+    "tools": gettext_lazy("Tools"),
+    "memory": gettext_lazy("Memory"),
+    "summary": gettext_lazy("Summary of earlier turns"),
+    "messages": gettext_lazy("Messages"),
+    "results": gettext_lazy("Tool results"),
+}
+ACTIONS = {
+    "create": gettext_lazy("created"),
+    "edit": gettext_lazy("edited"),
+    "rename": gettext_lazy("renamed"),
+    "delete": gettext_lazy("deleted"),
+    "revert": gettext_lazy("reverted"),
+    "review": gettext_lazy("reviewed"),
+}
+
+
+@require_GET
+@require_right(Right.VIEW)
+def memory_list(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip()[:200] for name in ("scope", "text", "deleted")}
+    found = memory_selectors.memory_list(
+        scope=filters["scope"], text=filters["text"], deleted=filters["deleted"] == "1"
+    )
+    context = {
+        "heading": _("Memory"),
+        "files": found,
+        "filters": filters,
+        "is_filtered": any(filters.values()),
+        "scopes": memory_selectors.scopes(),
+        "conversations": selectors.conversation_list(limit=20)["results"],
+    }
+    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+        return render_fragment(request, "pages/_memory_list.html", context)
+    return _page(request, "pages/memory_list.html", context)
+
+
+@require_GET
+@require_right(Right.VIEW)
+def memory_file(request: HttpRequest, file_id: int) -> HttpResponse:
+    return _file_page(request, file_id)
+
+
+@require_POST
+@require_right(Right.OPERATE)
+def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
+    """Fields: action ("edit", "revert", "delete", "review"), version, text, to, why."""
+    post = request.POST
+    text = post.get("text", "").replace("\r\n", "\n")
+    arguments = {
+        "action": post.get("action", ""),
+        "file": file_id,
+        "version": _number(post.get("version", "")),
+        "to": _number(post.get("to", "")),
+        "text": text,
+        "why": post.get("why", "").strip(),
+    }
+    try:
+        services.change_memory(arguments, actor=request.user.get_username())
+    except NotFound as exc:
+        raise Http404 from exc
+    except TaskRejected as exc:
+        # What was typed is not lost: it stands in the form again.
+        return _file_page(request, file_id, problem=exc.message, typed=text, status=409)
+    except LeaderUnavailable as exc:
+        return _file_page(request, file_id, problem=str(exc), typed=text, status=503)
+    return redirect("dashboard:memory-file", file_id)
+
+
+@require_GET
+@require_right(Right.VIEW)
+def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
+    try:
+        found = memory_selectors.context_of(conversation_id)
+    except NotFound as exc:
+        raise Http404 from exc
+    for asked in found["requests"]:
+        asked["total"] = sum(section["tokens"] for section in asked["sections"])
+        for section in asked["sections"]:
+            section["label"] = SECTIONS[section["name"]]
+    context = {"heading": _("Context"), "found": found, "engine": selectors.engine_status()}
+    return _page(request, "pages/memory_context.html", context)
+
+
+@require_GET
+@require_right(Right.VIEW)
+def memory_request(request: HttpRequest, snapshot_id: int) -> HttpResponse:
+    """Exactly the bytes that were sent."""
+    try:
+        body = memory_selectors.raw_request(snapshot_id)
+    except NotFound as exc:
+        raise Http404 from exc
+    response = HttpResponse(body, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="request-{snapshot_id}.json"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _file_page(
+    request: HttpRequest, file_id: int, *, problem: str = "", typed: str = "", status: int = 200
+) -> HttpResponse:
+    try:
+        file = memory_selectors.memory_file(file_id)
+    except NotFound as exc:
+        raise Http404 from exc
+    for revision in file["revisions"]:
+        revision["label"] = ACTIONS.get(revision["action"], revision["action"])
+    context = {"heading": _("Memory"), "file": file, "problem": problem, "typed": typed or file["content"]}
+    response = _page(request, "pages/memory_file.html", context)
+    response.status_code = status
+    return response
+
+
+def _page(request: HttpRequest, template: str, context: Mapping[str, object]) -> HttpResponse:
+    return render_page(request, template, context, section="memory", topics=TOPICS, data=live_data(TOPICS))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

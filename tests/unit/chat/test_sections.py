@@ -1,0 +1,45 @@
+"""A request taken apart: every block in one section, and the tokens' sum exact."""
+
+from __future__ import annotations
+
+import json
+
+from chat.memory.sections import sections_of
+
+BODY = json.dumps(
+    {
+        "system": "rules",
+        "tools": [{"name": "memory"}],
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "<earlier>[]</earlier>"}, {"type": "text", "text": "q"}],
+            },
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "1", "name": "memory", "input": {}},
+                    {"type": "tool_use", "id": "2", "name": "read_log", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "1", "content": "remembered"},
+                    {"type": "tool_result", "tool_use_id": "2", "content": "a line"},
+                ],
+            },
+        ],
+    }
+).encode()
+
+
+def test_each_part_is_in_its_section_and_the_sum_is_the_true_total() -> None:
+    found = {section["name"]: section for section in sections_of(BODY, {"input": 101, "cacheRead": 20, "output": 9})}
+
+    assert sum(section["tokens"] for section in found.values()) == 121
+    assert found["system"]["text"] == "rules"
+    assert "remembered" in found["memory"]["text"]
+    assert "a line" in found["results"]["text"]
+    assert "<earlier>" in found["summary"]["text"]
+    assert "read_log" in found["messages"]["text"]

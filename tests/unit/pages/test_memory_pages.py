@@ -1,0 +1,94 @@
+"""The memory's pages without the script: reading, narrowing, and what asks the Leader for a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from chat import services
+from chat.errors import MemoryRefused
+from chat.models import MemoryFile, MemoryRevision
+
+AsRole = Callable[[str], Client]
+
+
+@pytest.fixture
+def file(cluster: None) -> MemoryFile:
+    now = timezone.now()
+    common = {"path": "/memories/project/shop/a.md", "content": "build needs <b>4 GB</b>\n"}
+    made = MemoryFile.objects.create(
+        scope="project/shop", size_bytes=24, version=2, needs_review=True, created_at=now, changed_at=now, **common
+    )
+    MemoryRevision.objects.create(file=made, version=1, action="create", path=made.path, content="old\n", at=now)
+    MemoryRevision.objects.create(
+        file=made,
+        version=2,
+        action="edit",
+        actor="ann",
+        engine="claude",
+        is_tainted=True,
+        why="asked",
+        at=now,
+        **common,
+    )
+    return made
+
+
+def test_files_are_listed_and_narrowed(file: MemoryFile, as_role: AsRole) -> None:
+    browser = as_role("viewer")
+
+    assert file.path in browser.get("/memory/").content.decode()
+    assert file.path in browser.get("/memory/?text=4+GB&scope=project/shop").content.decode()
+    assert file.path not in browser.get("/memory/?text=nothing").content.decode()
+    assert file.path not in browser.get("/memory/?deleted=1").content.decode()
+    assert "<html" not in browser.get("/memory/", headers={"hx-request": "true"}).content.decode()
+
+
+def test_a_file_is_read_with_its_revisions_and_cannot_inject(file: MemoryFile, as_role: AsRole) -> None:
+    text = as_role("viewer").get(f"/memory/{file.pk}/").content.decode()
+
+    assert "&lt;b&gt;4 GB" in text
+    assert "<b>4 GB" not in text
+    assert "-old" in text
+    assert "ann" in text
+    assert "<textarea" not in text
+
+
+def test_a_viewer_changes_nothing(file: MemoryFile, as_role: AsRole) -> None:
+    assert as_role("viewer").post(f"/memory/{file.pk}/change", {"action": "delete"}).status_code == 403
+
+
+def test_an_operator_asks_the_leader(file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(services, "change_memory", lambda arguments, *, actor: asked.append((arguments, actor)))
+    fields = {"action": "edit", "version": "2", "text": "new\r\n", "why": "wrong"}
+
+    response = as_role("operator").post(f"/memory/{file.pk}/change", fields)
+
+    assert response.status_code == 302
+    wanted = {"action": "edit", "file": file.pk, "version": 2, "to": 0, "text": "new\n", "why": "wrong"}
+    assert asked == [(wanted, "operator-person")]
+
+
+def test_what_was_typed_stands_beside_the_refusal(
+    file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(arguments: object, *, actor: str) -> None:
+        raise MemoryRefused("stale", "It has been changed meanwhile.")
+
+    monkeypatch.setattr(services, "change_memory", refuse)
+
+    response = as_role("operator").post(f"/memory/{file.pk}/change", {"action": "edit", "text": "my words"})
+
+    assert response.status_code == 409
+    assert "my words" in response.content.decode()
+    assert "changed meanwhile" in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/memory/99/", "/memory/context/none/", "/memory/request/99.json"])
+def test_what_is_not_there_is_404(cluster: None, as_role: AsRole, path: str) -> None:
+    assert as_role("viewer").get(path).status_code == 404
