@@ -11,6 +11,7 @@ from chat.effects import Effects
 from chat.engines.choice import Engines
 from chat.ports import Publish, Writes
 from chat.runner import Runner
+from chat.stalls.service import Stalls
 from chat.threads import Threads
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
@@ -24,11 +25,14 @@ class _Rights:
         return user is not None and may(role_of(user), Right(right))
 
 
-def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish) -> tuple[Desk, Runner]:
-    """The desk that is asked, and the service that runs turns."""
+def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish) -> tuple[Desk, Runner, Stalls]:
+    """The desk that is asked, the service that runs turns, and the one that brings up what is stuck."""
     threads = Threads()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
     broker = Broker(writes=writes, rights=rights, effects=Effects(watch, threads), threads=threads)
     runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
-    return Desk(writes=writes, rights=rights, runner=runner, threads=threads), runner
+    desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads)
+    stalls = Stalls(desk.stall, threads)
+    watch.pass_on(stalls)
+    return desk, runner, stalls

@@ -136,7 +136,7 @@ class _Leader:
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention)
-            desk, runner = make_chat(settings.ENV.chat, projection, watch, listener.publish)
+            desk, runner, stalls = make_chat(settings.ENV.chat, projection, watch, listener.publish)
             hub, scheduler = self._hub(projection, retention, desk)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
@@ -151,6 +151,7 @@ class _Leader:
                 *_wal_watch(projection),
                 collector,
                 runner,
+                stalls,
                 *more_services,
                 *(await self._web()),
             ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nodes.projection.published import Published
+from nodes.projection.published import Listener, Published
 
 Message = dict[str, Any]
 
@@ -47,11 +47,18 @@ class Watch:
 
     def __init__(self) -> None:
         self._following: dict[str, list[Following]] = {}
+        self._others: list[Listener] = []
+
+    def pass_on(self, listener: Listener) -> None:
+        """It hears everything too, from now on."""
+        self._others.append(listener)
 
     def wants(self, topic: str) -> bool:
         return False  # What it follows is published anyway; it needs no log batch encoded.
 
     def publish(self, batch: Sequence[Published]) -> None:
+        for listener in self._others:
+            listener.publish(batch)
         if not self._following:
             return
         for published in batch:

@@ -17,8 +17,11 @@ from chat.engines import offline_words
 from chat.engines.protocol import Block, Progress, Reply, Request
 from chat.memory import notes
 from chat.memory.sentences import MemorySentence, read_sentence
+from chat.stalls.rules import alert_id_of, analyse
 from chat.threads import Threads
 from chat.understanding import Understanding, understand
+from nodes import selectors
+from nodes.errors import NotFound
 
 _ONE_TASK = {
     "pause": "pause_task",
@@ -51,6 +54,8 @@ class OfflineEngine:
                 return _said(text, progress)
         if (sentence := read_sentence(request.text)) is not None:
             return await self._memory(request, sentence, progress)
+        if (asked := alert_id_of(request.text)) is not None:
+            return await self._stall(request, asked, progress)
         # Slow with thousands of tasks, so on a thread.
         found = await self._threads.read(lambda: understand(request.text, request.context, last_task=request.last_task))
         with translation.override(request.language):
@@ -58,6 +63,19 @@ class OfflineEngine:
 
     async def aclose(self) -> None:
         pass
+
+    async def _stall(self, request: Request, alert_id: int, progress: Progress) -> Reply:
+        try:
+            alert = await self._threads.read(lambda: selectors.alert_detail(alert_id))
+        except NotFound as exc:
+            return _said(str(exc), progress)
+        found = analyse(alert["kind"], alert["evidence"])
+        with translation.override(request.language):
+            said = _said(offline_words.of_analysis(alert, found), progress)
+        if not found.answer or alert["resolvedAt"] is not None:
+            return said
+        proposed = _use(request, "send_input", {"task": alert["task"], "text": found.answer}, is_sure=False)
+        return Reply(content=[*said.content, *proposed.content], stop_reason="tool_use", is_sure=False)
 
     async def _memory(self, request: Request, sentence: MemorySentence, progress: Progress) -> Reply:
         if sentence.kind == "recall":

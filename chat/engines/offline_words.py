@@ -8,7 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chat.stalls.rules import Analysis
 from chat.understanding import Understanding
+from chat.untrusted import clean
 
 _ROWS = 20
 
@@ -38,6 +40,21 @@ def of_result(tool: str, result: Any, is_ok: bool) -> str:
     if words is None:
         return _state(result)
     return words(result)
+
+
+def of_analysis(alert: Result, found: Analysis) -> str:
+    """By rules, and it says so; what the task printed is quoted as code."""
+    words = {"task": _plain(alert["task"]), "node": _plain(alert["node"]), "cause": _(found.cause)}
+    lines = [_("**%(task)s** on %(node)s: %(cause)s") % words]
+    if found.quote:
+        quote = clean(found.quote, 200).replace("`", "'").strip()
+        lines += ["", f"`{quote}`"]
+    if found.evidence_ids:
+        ids = ", ".join(f"`{one}`" for one in found.evidence_ids)
+        lines += ["", _("Evidence: %(ids)s") % {"ids": ids}]
+    if found.answer:
+        lines += ["", _("I propose to answer “%(answer)s”; somebody must approve it.") % {"answer": found.answer}]
+    return "\n".join([*lines, "", _("(by rules, without a model)")])
 
 
 def of_memory(lines: list[str]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chat.tools import control, fleet, history, logs, memory, run
+from chat.tools import alerts, control, fleet, history, logs, memory, run
 from chat.tools.tool import Tool
 
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in sorted(
-        [*fleet.TOOLS, *logs.TOOLS, *history.TOOLS, *control.TOOLS, *memory.TOOLS, *run.TOOLS],
+        [*alerts.TOOLS, *fleet.TOOLS, *logs.TOOLS, *history.TOOLS, *control.TOOLS, *memory.TOOLS, *run.TOOLS],
         key=lambda tool: tool.name,
     )
 }

@@ -18,6 +18,7 @@ from chat.config import ChatConfig
 from chat.desk import Desk
 from chat.ports import Writes
 from chat.runner import Runner
+from chat.stalls.service import Stalls
 from chat.watch import Watch
 from nodes import services
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
@@ -99,16 +100,20 @@ class ChatWorld:
         self.runner: Runner
         self._watch = watch
         self._scheduler = scheduler
-        self._running: asyncio.Task[None]
+        self.stalls: Stalls
+        self._running: asyncio.Future[object]
 
     def start_chat(self, writes: Writes | None = None) -> None:
         """As the Leader's start does. `writes`: something else in the place of the projection."""
-        self.desk, self.runner = make_chat(self.config, writes or self.projection, self._watch, self.recorder.publish)
+        writes = writes or self.projection
+        made = make_chat(self.config, writes, self._watch, self.recorder.publish)
+        self.desk, self.runner, self.stalls = made
         gateway = services.InProcessGateway(self._scheduler, asyncio.get_running_loop(), self.desk)
         services.use_gateway(gateway)
-        self._running = asyncio.create_task(self.runner.run(), name="chat")
+        self._running = asyncio.gather(self.runner.run(), self.stalls.run())
 
     async def end_chat(self) -> None:
+        self.stalls.request_stop()
         self.runner.request_stop()
         await self._running
 
