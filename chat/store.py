@@ -69,6 +69,7 @@ def open_conversation(unit: Unit, context: Context, *, actor: str, is_fresh: boo
         last_at=unit.now,
     )
     unit.insert(conversation)
+    publish_conversation(unit, conversation)
     return conversation.id
 
 

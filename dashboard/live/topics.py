@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.domain.states import LogLevel
-from nodes.projection.topics import ALERTS, LOGS, NODES, TASKS, chat, logs, task
+from nodes.projection.topics import ALERTS, CHATS, LOGS, NODES, TASKS, chat, logs, task
 
-__all__ = ["ALERTS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
+__all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 
 # What AUTH alone subscribes to.
 DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 
-_WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS})
+_WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS, CHATS})
 _LEVELS = frozenset(level.upper() for level in LogLevel)
 _MAX_CHARACTERS = 200
 

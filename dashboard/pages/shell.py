@@ -65,6 +65,7 @@ def _viewer(request: HttpRequest) -> dict[str, Any]:
         "may_operate": may(role, Right.OPERATE),
         "may_run_commands": may(role, Right.RUN_COMMANDS),
         "may_manage": may(role, Right.MANAGE),
+        "is_chat_open": request.COOKIES.get("agentflow_chat") == "open",
         "server_now_ms": int(timezone.now().timestamp() * 1000),
     }
 
@@ -81,5 +82,6 @@ def _script_settings() -> dict[str, Any]:
             "task": reverse("dashboard:task-detail", args=["TASK"]),
             "taskLog": reverse("dashboard:task-log", args=["TASK"]),
             "node": reverse("dashboard:node-detail", args=["NODE"]),
+            "chat": reverse("api:chat-contexts").removesuffix("contexts"),
         },
     }

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 
 def script_strings() -> dict[str, str]:
     """In the language that is active now."""
-    return {**_link(), **_tasks(), **_new_task(), **_toasts(), **_logs(), **_topology(), **_palette()}
+    return {**_link(), **_tasks(), **_new_task(), **_toasts(), **_logs(), **_topology(), **_palette(), **_chat()}
 
 
 def _link() -> dict[str, str]:
@@ -150,4 +150,34 @@ def _palette() -> dict[str, str]:
         "palette.task": _("Task"),
         "palette.page": _("Page"),
         "palette.action": _("Action"),
+    }
+
+
+def _chat() -> dict[str, str]:
+    return {
+        "chat.approval": _("Approval"),
+        "chat.approvalTitle": _("Waits for your approval"),
+        "chat.approve": _("Approve"),
+        "chat.refuse": _("Refuse"),
+        "chat.askedBy": _("asked by {name}"),
+        "chat.expiresIn": _("expires in {duration}"),
+        "chat.expired": _("expired"),
+        "chat.needsRight": _("Your role does not allow you to decide about this."),
+        "chat.turnOf": _("Said by {name}"),
+        "chat.noticed": _("AgentFlow noticed"),
+        "chat.analysed": _("AgentFlow has looked into it"),
+        "chat.answered": _("The answer is there."),
+        "chat.retrying": _("The model could not be reached ({reason}); the next try is in {seconds} s."),
+        "chat.retry": _("Try again"),
+        "chat.tokens": _("{input} tokens in, {output} out"),
+        "chat.atLeast": _("at least {cost}"),
+        "chat.tooLong": _("Too long: at most {limit} characters."),
+        "chat.tooManyBytes": _("Too long: it is over 63 KB."),
+        "chat.noAnswer": _("No answer from the Leader; whether it was taken shows in the conversation."),
+        "chat.noContext": _("No project or node fits."),
+        "chat.everything": _("everything"),
+        "chat.wholeNode": _("everything on this node"),
+        "chat.wholeProject": _("this project on every node"),
+        "chat.byRules": _("Answers come by rules, without a language model."),
+        "chat.aboutTask": _("Task “{name}” ({id}): "),
     }

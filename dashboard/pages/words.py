@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from chat.states import ApprovalState, CallState, TurnState
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -167,6 +168,83 @@ OFFERED: Mapping[str, frozenset[TaskState]] = {
     Action.CANCEL: frozenset({TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED}),
 }
 
+# A conversation's turns, what they do, and what people are asked.
+CHAT_TURNS: Mapping[str, Look] = {
+    TurnState.QUEUED: Look(_("Waits for its turn"), "clock", "calm"),
+    TurnState.RUNNING: Look(_("Working …"), "loader", "busy"),
+    TurnState.WAITING: Look(_("Waits for an approval"), "message-circle-question", "held"),
+    TurnState.DONE: Look(pgettext_lazy("chat", "Done"), "circle-check", "good"),
+    TurnState.STOPPED: Look(_("Stopped"), "square", "calm"),
+    TurnState.FAILED: Look(pgettext_lazy("chat", "Failed"), "circle-x", "bad"),
+    TurnState.INTERRUPTED: Look(_("Interrupted: the Leader was started again"), "unlink", "warn"),
+}
+
+CHAT_STEPS: Mapping[str, Look] = {
+    CallState.PROPOSED: Look(pgettext_lazy("chat", "proposed"), "circle-dashed", "calm"),
+    CallState.WAITING: Look(pgettext_lazy("chat", "asks you"), "message-circle-question", "held"),
+    CallState.APPROVED: Look(pgettext_lazy("chat", "approved"), "circle-check", "busy"),
+    CallState.RUNNING: Look(pgettext_lazy("chat", "running"), "loader", "busy"),
+    CallState.DONE: Look(pgettext_lazy("chat", "done"), "circle-check", "good"),
+    CallState.FAILED: Look(pgettext_lazy("chat", "failed"), "circle-x", "bad"),
+    CallState.DENIED: Look(pgettext_lazy("chat", "not done"), "ban", "calm"),
+    CallState.UNKNOWN: Look(pgettext_lazy("chat", "outcome unknown"), "circle-help", "warn"),
+}
+
+CHAT_APPROVALS: Mapping[str, Look] = {
+    ApprovalState.WAITING: Look(_("Waits for an approval"), "message-circle-question", "held"),
+    ApprovalState.APPROVED: Look(pgettext_lazy("approval", "Approved"), "circle-check", "good"),
+    ApprovalState.USED: Look(pgettext_lazy("approval", "Approved"), "circle-check", "good"),
+    ApprovalState.DENIED: Look(pgettext_lazy("approval", "Refused"), "ban", "calm"),
+    ApprovalState.EXPIRED: Look(_("Expired: nobody answered in time"), "timer-off", "warn"),
+    ApprovalState.STALE: Look(_("Not done: its target has changed"), "triangle-alert", "warn"),
+    ApprovalState.WITHDRAWN: Look(_("Withdrawn: something else was said"), "x", "calm"),
+}
+
+CHAT_TOOLS: Mapping[str, Text] = {
+    "list_nodes": _("Look at the nodes"),
+    "inspect_node": _("Look at a node"),
+    "list_tasks": _("Look for tasks"),
+    "inspect_task": _("Look at a task"),
+    "metrics": _("Read the metrics"),
+    "query_history": _("Read the work log"),
+    "read_log": _("Read a task's log"),
+    "search_logs": _("Search the logs"),
+}
+
+# What an approval brings about, in words that no engine has written.
+CHAT_EFFECTS: Mapping[str, Text] = {
+    "pause_task": _("Its processes stand still until they are resumed; nothing is lost."),
+    "resume_task": _("Its processes go on where they stood."),
+    "retry_task": _("It is started once more, as it was asked for."),
+    "send_input": _("The line is written to its standard input. That cannot be taken back."),
+    "cancel_task": _("Its processes are asked to stop and killed after 10 s. That cannot be taken back."),
+    "control_tasks": _("It is done to each of these tasks. Cancelling cannot be taken back."),
+    "run_named_task": _("A new task is started on the node."),
+    "run_command": _("The command is run on the node, with all rights of its agent."),
+}
+
+# Why the answers come by rules, by the reason of `engine`.
+CHAT_ENGINES: Mapping[str, Text] = {
+    "no-key": _("No key for Claude is set: answers come by rules, without a language model."),
+    "chosen": _("Answers come by rules, as the settings say, without a language model."),
+    "daily-limit": _("Today's spending limit is reached: until tomorrow answers come by rules."),
+    "not-started": _("The Leader has not told yet which engine answers."),
+}
+
+CHAT_REASONS: Mapping[str, Text] = {
+    "empty": _("There is nothing in it."),
+    "too-long": _("The message is too long."),
+    "busy": _("The conversation is not at rest: wait, or stop it first."),
+    "closed": _("The conversation was closed; say it in the new one."),
+    "bad-context": _("This is not a context."),
+    "no-such-context": _("There is no such project or node any more."),
+    "not-failed": _("Only what failed or was stopped can be tried again."),
+    "answered": _("Somebody has answered already."),
+    "expired": _("Nobody answered in time; it was not done."),
+    "stale": _("Its target has changed since; it was not done."),
+    "not-found": _("It is not there any more."),
+}
+
 LIVE_STATES = (TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED)
 
 
@@ -190,5 +268,12 @@ def as_data() -> dict[str, object]:
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
         "reasons": {code: str(text) for code, text in REASONS.items()},
+        "chatTurns": looks(CHAT_TURNS),
+        "chatSteps": looks(CHAT_STEPS),
+        "chatApprovals": looks(CHAT_APPROVALS),
+        "chatTools": {tool: str(text) for tool, text in CHAT_TOOLS.items()},
+        "chatEffects": {tool: str(text) for tool, text in CHAT_EFFECTS.items()},
+        "chatEngines": {reason: str(text) for reason, text in CHAT_ENGINES.items()},
+        "chatReasons": {code: str(text) for code, text in CHAT_REASONS.items()},
         "offered": {str(action): sorted(map(str, states)) for action, states in OFFERED.items()},
     }

@@ -6,6 +6,7 @@ NODES = "nodes"
 TASKS = "tasks"
 ALERTS = "alerts"
 LOGS = "logs"
+CHATS = "chats"
 
 
 def task(task_id: str) -> str:

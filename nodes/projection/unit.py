@@ -152,7 +152,9 @@ class Unit:
         """One message of a conversation; of two about the same thing the later has the higher `seq`."""
         seq = self.next_seq()
         message = state_message(kind, store=self.image.store.store_id, seq=seq, conversation=conversation_id, **fields)
-        self._add(seq, (topics.chat(conversation_id),), message, f"chat:{conversation_id}")
+        # An answer's text is for who reads it there; what waits for a person, and what comes and goes, for everybody.
+        everywhere = () if kind == "CHAT_RESPONSE" else (topics.CHATS,)
+        self._add(seq, (*everywhere, topics.chat(conversation_id)), message, f"chat:{conversation_id}")
 
     def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
         message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)

@@ -6,6 +6,7 @@ import { ticketSource } from "../live/ticket";
 import { LogPanel } from "../logs/panel";
 import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
+import { wireChat } from "../chat/index";
 import { Actions } from "./actions";
 import { openDialog, wireAnswerForm, wireDialogs, wireTaskButtons } from "./dialogs";
 import { wireCommands } from "./command-rows";
@@ -124,6 +125,7 @@ function main(): void {
   wireTaskButtons(page, actions);
   wireAnswerForm(page, actions);
 
+  wireChat(page, toasts);
   openBridge(page, (node) => logs?.chooseNode(node));
   startTicker(page);
   wireLife(page.live);

@@ -2,6 +2,7 @@
 
 import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
 
+import type { ApprovalState, StepState, TurnState } from "../live/chat-messages";
 import type { ShownState } from "./commands";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";
@@ -29,6 +30,15 @@ export interface Words {
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */
   storeReasons: Record<string, string>;
+  chatTurns: Record<TurnState, Look>;
+  chatSteps: Record<StepState, Look>;
+  chatApprovals: Record<ApprovalState, Look>;
+  /** What a tool does, by its name; a tool that is not here is shown by its name. */
+  chatTools: Record<string, string>;
+  chatEffects: Record<string, string>;
+  /** Why the answers come by rules. */
+  chatEngines: Record<string, string>;
+  chatReasons: Record<string, string>;
   /** In which states an action is offered. */
   offered: Record<Action, TaskState[]>;
 }
@@ -40,6 +50,8 @@ export interface Urls {
   task: string;
   taskLog: string;
   node: string;
+  /** The root of conversations over REST. */
+  chat: string;
 }
 
 export interface Settings {

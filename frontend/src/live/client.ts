@@ -41,6 +41,8 @@ export class LiveClient {
   readonly #position: FeedPosition;
   readonly #acks: Acknowledger;
   readonly #handlers = new Map<MessageType, Set<(message: ServerMessage) => void>>();
+  /** Topics of the page's own choosing: true = their state has come, so only what is missed is asked for again. */
+  readonly #followed = new Map<string, boolean>();
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
   #socket: Socket | null = null;
@@ -92,6 +94,17 @@ export class LiveClient {
   onStatus(listener: (status: LinkStatus) => void): void {
     this.#statusListeners.add(listener);
     listener(this.#status);
+  }
+
+  /** Subscribes to one more topic, also after every break: its state comes in a SNAPSHOT. */
+  follow(topic: string): void {
+    if (this.#followed.has(topic)) return;
+    this.#followed.set(topic, false);
+    this.send({ type: "SUBSCRIBE", topics: [topic] });
+  }
+
+  unfollow(topic: string): void {
+    if (this.#followed.delete(topic)) this.send({ type: "UNSUBSCRIBE", topics: [topic] });
   }
 
   start(): void {
@@ -183,7 +196,10 @@ export class LiveClient {
     if (unwanted.length > 0) this.#transmit({ type: "UNSUBSCRIBE", topics: unwanted });
     const since = this.#position.cursor;
     const canResume = since !== null && since.store === message.store;
-    this.#transmit({ type: "SUBSCRIBE", topics: [...topics], ...(canResume ? { since } : {}) });
+    const known = [...this.#followed.keys()].filter((topic) => this.#followed.get(topic));
+    const unknown = [...this.#followed.keys()].filter((topic) => !this.#followed.get(topic));
+    this.#transmit({ type: "SUBSCRIBE", topics: [...topics, ...known], ...(canResume ? { since } : {}) });
+    if (unknown.length > 0) this.#transmit({ type: "SUBSCRIBE", topics: unknown });
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#deliver(message);
@@ -193,6 +209,7 @@ export class LiveClient {
   #apply(message: ServerMessage): void {
     if (message.type === "SNAPSHOT") {
       this.#position.reset(message);
+      for (const topic of message.topics) if (this.#followed.has(topic)) this.#followed.set(topic, true);
       this.#missedSince = this.#lateSince = null;
     } else if (message.type === "PONG") {
       this.#pong(message);

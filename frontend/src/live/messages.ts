@@ -4,6 +4,8 @@
  * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are left alone.
  */
 
+import { CHAT_PAYLOAD, type ChatClientMessage, type ChatServerMessage, type ChatState } from "./chat-messages";
+
 export type NodeState = "online" | "suspect" | "offline";
 export type NodeRole = "leader" | "master" | "edge";
 export type TaskState =
@@ -162,6 +164,7 @@ export interface Snapshot extends Positioned {
   commands?: CommandInfo[];
   logs?: LogBatch[];
   trouble?: StoreTrouble | null;
+  chats?: ChatState[];
 }
 
 /**
@@ -193,6 +196,7 @@ export interface StoreTrouble {
 }
 
 export type ServerMessage =
+  | ChatServerMessage
   | (Positioned & { type: "AUTH_OK"; user: string; role: string; heartbeatSeconds: number })
   | Snapshot
   | (Positioned & { type: "NODE_STATUS"; at: number; node: NodeStatus })
@@ -239,6 +243,7 @@ export type ClientMessage =
   | ({ type: "CONTROL"; ref: string } & ControlRequest)
   | ({ type: "RUN"; ref: string } & RunRequest)
   | { type: "ACK"; cursor: Cursor; heldMs: number }
+  | ChatClientMessage
   | { type: "PING" };
 
 const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean> = {
@@ -255,6 +260,7 @@ const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean
   STORE: (m) => m.state === "ok" || m.state === "failing",
   PONG: () => true,
   ERROR: (m) => typeof m.code === "string",
+  ...CHAT_PAYLOAD,
 };
 
 /** The messages of one frame: an object, or an array of them. What is not understood is left out, never guessed. */

@@ -28,6 +28,9 @@ export function wireKeys(open: (dialog: string) => void): void {
       (element("log-text") ?? document.querySelector<HTMLElement>("main input[type=search]"))?.focus();
     } else if (event.key === "?") {
       open("help");
+    } else if (event.key === "c") {
+      event.preventDefault();
+      element("chat-toggle")?.click();
     } else if (event.key === "n") {
       open("new-task");
     }

@@ -1,0 +1,85 @@
+/** Where a person writes: Enter sends, Shift+Enter begins a line, and an input method that is composing sends nothing. */
+
+import type { Page } from "../app/page";
+import { setHidden, setText } from "../tables/cells";
+import { MAX_CHARACTERS, tooMuch } from "./contexts";
+import { need } from "./dom";
+
+export class Composer {
+  readonly #page: Page;
+  readonly #form: HTMLFormElement;
+  readonly #text: HTMLTextAreaElement;
+  readonly #send: HTMLButtonElement;
+  readonly #problem: HTMLElement;
+  #isSending = false;
+  #isReadOnly = false;
+
+  constructor(page: Page, form: HTMLFormElement, onSend: (text: string) => void) {
+    this.#page = page;
+    this.#form = form;
+    this.#text = need(form, "textarea");
+    this.#send = need(form, "button[data-send]");
+    this.#problem = need(form, ".form-error");
+    this.#text.addEventListener("keydown", (event) => {
+      // 229: what browsers say of the Enter that ends a composition, after it has ended.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    this.#text.addEventListener("input", () => this.#draw());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.#text.value;
+      if (this.#isSending || text.trim() === "" || tooMuch(text) !== null) return;
+      this.#isSending = true;
+      this.#draw();
+      onSend(text);
+    });
+    this.#draw();
+  }
+
+  focus(): void {
+    this.#text.focus();
+  }
+
+  /** Puts words in front of the person, who may change them; what was typed already stays. */
+  propose(text: string): void {
+    if (this.#text.value.trim() === "") this.#text.value = text;
+    this.#draw();
+    this.focus();
+    this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
+  }
+
+  /** The Leader has it. */
+  sent(): void {
+    this.#isSending = false;
+    this.#text.value = "";
+    this.#draw();
+  }
+
+  /** It was not taken: the text stays, with the reason. */
+  refused(reason: string): void {
+    this.#isSending = false;
+    this.#draw();
+    this.#complain(reason);
+  }
+
+  setReadOnly(isReadOnly: boolean): void {
+    this.#isReadOnly = isReadOnly;
+    setHidden(this.#form, isReadOnly);
+    this.#draw();
+  }
+
+  #draw(): void {
+    const limit = tooMuch(this.#text.value);
+    const { texts } = this.#page;
+    this.#send.disabled = this.#isReadOnly || this.#isSending || limit !== null || this.#text.value.trim() === "";
+    this.#complain(limit === null ? "" : texts.say(limit === "characters" ? "chat.tooLong" : "chat.tooManyBytes", { limit: MAX_CHARACTERS }));
+  }
+
+  #complain(problem: string): void {
+    setText(this.#problem, problem);
+    setHidden(this.#problem, problem === "");
+    this.#text.toggleAttribute("aria-invalid", problem !== "");
+  }
+}

@@ -1,0 +1,52 @@
+/** "project:node", either side "*": reading, naming and finding them. Pure. */
+
+import type { Texts } from "../app/words";
+
+export const EVERYTHING = "*:*";
+
+export interface Context {
+  project: string;
+  node: string;
+}
+
+/** A project may hold a colon, a node cannot. */
+export function parseContext(text: string): Context {
+  const colon = text.lastIndexOf(":");
+  return colon < 0 ? { project: "*", node: "*" } : { project: text.slice(0, colon), node: text.slice(colon + 1) };
+}
+
+export function contextOf(project: string, node: string): string {
+  return `${project || "*"}:${node || "*"}`;
+}
+
+/** What a "*" stands for; empty where there is none. */
+export function inWords(context: string, texts: Texts): string {
+  const { project, node } = parseContext(context);
+  if (project === "*") return texts.say(node === "*" ? "chat.everything" : "chat.wholeNode");
+  return node === "*" ? texts.say("chat.wholeProject") : "";
+}
+
+/** All typed words must occur. Exact first, then those that begin so; else the order that was given. */
+export function findContexts(all: readonly string[], typed: string, limit: number): string[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const scored = all.flatMap((context, order): [number, number, string][] => {
+    const text = context.toLowerCase();
+    if (!words.every((word) => text.includes(word))) return [];
+    const whole = words.join(" ");
+    const { project, node } = parseContext(text);
+    const score = text === whole ? 3 : node === whole || project === whole ? 2 : text.startsWith(whole) || node.startsWith(whole) ? 1 : 0;
+    return [[score, order, context]];
+  });
+  return scored.sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, limit).map(([, , context]) => context);
+}
+
+export const MAX_CHARACTERS = 32_000;
+/** Of one frame; a little is left for what stands around the text. */
+export const MAX_BYTES = 63_000;
+
+/** What keeps a text from being sent; null = nothing. */
+export function tooMuch(text: string): "characters" | "bytes" | null {
+  // Lengths in UTF-16 are never smaller than in characters: most texts need no counting.
+  if (text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS) return "characters";
+  return text.length * 3 > MAX_BYTES && new TextEncoder().encode(JSON.stringify(text)).length > MAX_BYTES ? "bytes" : null;
+}

@@ -1,0 +1,112 @@
+/** One conversation as this page knows it: the state it was given, and every message since. Pure; no DOM. */
+
+import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, FullTurn, Step } from "../live/chat-messages";
+
+/** What is being said just now, and has not been stored yet. */
+export interface Streaming {
+  request: number;
+  characters: string[];
+  /** Pieces were missed: nothing is added until the whole text comes. */
+  isBroken: boolean;
+}
+
+export interface ShownTurn extends FullTurn {
+  streaming: Streaming | null;
+  retrying: { delaySeconds: number; reason: string } | null;
+}
+
+/** A part of an answer, in the order in which it was given. */
+export type Part = { kind: "text"; key: string; text: string } | { kind: "step"; key: string; step: Step };
+
+export class Conversation {
+  info: ConversationInfo;
+  engine: EngineStatus;
+  hasMore: boolean;
+  readonly turns = new Map<string, ShownTurn>();
+
+  constructor(state: ChatState) {
+    this.info = state;
+    this.engine = state.engine;
+    this.hasMore = state.hasMore;
+    for (const turn of state.turns) this.turns.set(turn.id, { ...turn, streaming: null, retrying: null });
+  }
+
+  get inOrder(): ShownTurn[] {
+    return [...this.turns.values()].sort((a, b) => a.number - b.number);
+  }
+
+  /** The turn that a person may stop. */
+  get open(): ShownTurn | null {
+    return this.inOrder.find((turn) => isOpen(turn)) ?? null;
+  }
+
+  /** Older turns, over REST. */
+  addOlder(turns: readonly FullTurn[], hasMore: boolean): void {
+    for (const turn of turns) if (!this.turns.has(turn.id)) this.turns.set(turn.id, { ...turn, streaming: null, retrying: null });
+    this.hasMore = hasMore;
+  }
+
+  /** The turn that changed; null when the message says nothing about this conversation's turns. */
+  apply(message: ChatServerMessage): ShownTurn | null {
+    if (message.type === "CHAT_ACCEPTED" || message.conversation !== this.info.id) return null;
+    if (message.type === "CHAT_CONVERSATION") {
+      this.info = message.info;
+      return null;
+    }
+    if (message.type === "CHAT_TURN") {
+      const known = this.turns.get(message.turn.id);
+      const rest = known ?? { messages: [], steps: [], streaming: null, retrying: null };
+      const turn: ShownTurn = { ...rest, ...message.turn };
+      if (!isOpen(turn)) turn.streaming = turn.retrying = null;
+      this.turns.set(turn.id, turn);
+      return turn;
+    }
+    const turn = this.turns.get(message.type === "CHAT_STEP" ? message.step.turn : message.turn);
+    if (!turn) return null;
+    switch (message.type) {
+      case "CHAT_STEP":
+        put(turn.steps, message.step);
+        turn.retrying = null;
+        break;
+      case "CHAT_RESPONSE":
+        put(turn.messages, message.message);
+        turn.streaming = turn.retrying = null;
+        break;
+      case "CHAT_DELTA":
+        turn.streaming = stream(turn.streaming, message.request, message.offset, message.text);
+        turn.retrying = null;
+        break;
+      case "CHAT_RETRYING":
+        turn.retrying = { delaySeconds: message.delaySeconds, reason: message.reason };
+        break;
+    }
+    return turn;
+  }
+}
+
+export function isOpen(turn: { state: string }): boolean {
+  return turn.state === "queued" || turn.state === "running" || turn.state === "waiting";
+}
+
+/** Offsets count characters as Unicode does, not as JavaScript's strings do. */
+export function stream(before: Streaming | null, request: number, offset: number, text: string): Streaming {
+  const characters = before?.request === request ? before.characters : [];
+  if (offset > characters.length) return { request, characters, isBroken: true };
+  if (before?.request === request && before.isBroken && offset > 0) return before;
+  return { request, characters: [...characters.slice(0, offset), ...text], isBroken: false };
+}
+
+/** Texts and steps of a turn: by the answer they came with, its text first. */
+export function partsOf(turn: FullTurn): Part[] {
+  const parts: [answer: number, position: number, part: Part][] = [
+    ...turn.messages.map((text): [number, number, Part] => [Number(text.id), -1, { kind: "text", key: `m${text.id}`, text: text.text }]),
+    ...turn.steps.map((step): [number, number, Part] => [Number(step.message), step.position, { kind: "step", key: `s${step.id}`, step }]),
+  ];
+  return parts.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , part]) => part);
+}
+
+function put<T extends { id: string }>(items: T[], item: T): void {
+  const index = items.findIndex((known) => known.id === item.id);
+  if (index < 0) items.push(item);
+  else items[index] = item;
+}

@@ -1,0 +1,61 @@
+/** Small hands for building nodes. Text only ever becomes text. */
+
+import { iconElement } from "../app/page";
+
+type Child = Node | string | null;
+
+export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = "", ...children: Child[]): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+export function button(className: string, icon: string, label: string, data: Record<string, string>): HTMLButtonElement {
+  const made = make("button", className, iconElement(icon), label);
+  made.type = "button";
+  Object.assign(made.dataset, data);
+  return made;
+}
+
+/** A part that the template must have. */
+export function need<T extends HTMLElement = HTMLElement>(root: ParentNode, selector: string): T {
+  const found = root.querySelector<T>(selector);
+  if (!found) throw new Error(`the chat has no ${selector}`);
+  return found;
+}
+
+/** What a child shows; the same `version` means that it would look the same. */
+export interface Item {
+  key: string;
+  version: string;
+  build: () => HTMLElement;
+}
+
+const versions = new WeakMap<HTMLElement, string>();
+
+/** Makes the children be these, in this order. What has not changed is left alone: it keeps focus, selection and openness. */
+export function sync(parent: HTMLElement, items: readonly Item[]): void {
+  const present = new Map([...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]));
+  let before: Element | null = parent.firstElementChild;
+  for (const { key, version, build } of items) {
+    let child = present.get(key);
+    present.delete(key);
+    if (child === undefined || versions.get(child) !== version) {
+      const made = build();
+      made.dataset.key = key;
+      versions.set(made, version);
+      const wasOpen = child?.querySelector("details")?.open === true;
+      const details = made.querySelector("details");
+      if (details && wasOpen) details.open = true;
+      if (child) {
+        if (child === before) before = made;
+        child.replaceWith(made);
+      }
+      child = made;
+    }
+    if (child === before) before = before.nextElementSibling;
+    else parent.insertBefore(child, before);
+  }
+  for (const gone of present.values()) gone.remove();
+}

@@ -1,0 +1,83 @@
+/** Ties the chat panel to its page: opening and closing, "Ask about this", and notices about what waits elsewhere. */
+
+import { element, type Page } from "../app/page";
+import type { Toasts } from "../app/toasts";
+import { setAttribute } from "../tables/cells";
+import { contextOf, EVERYTHING } from "./contexts";
+import { plain } from "./markdown";
+import { ChatPanel } from "./panel";
+
+const YEAR_SECONDS = 31_536_000;
+const TOPIC = "chats";
+const NOTICE_SECONDS = 20;
+
+export function wireChat(page: Page, toasts: Toasts): void {
+  const root = element("chat");
+  const toggle = element("chat-toggle");
+  if (!root || !toggle) return;
+  page.live.follow(TOPIC);
+  const panel = new ChatPanel(page, root);
+  const isOpen = (): boolean => document.body.dataset.chat === "open";
+  const setOpen = (open: boolean): void => {
+    document.body.dataset.chat = open ? "open" : "closed";
+    setAttribute(toggle, "aria-expanded", String(open));
+    // On a phone it covers the page: there it does not come back by itself.
+    const isKept = open && matchMedia("(min-width: 861px)").matches;
+    document.cookie = `agentflow_chat=${isKept ? "open" : "closed"};path=/;max-age=${YEAR_SECONDS};samesite=lax`;
+    if (open) panel.focus();
+    else toggle.focus();
+  };
+  setAttribute(toggle, "aria-expanded", String(isOpen()));
+  toggle.addEventListener("click", () => setOpen(!isOpen()));
+  element("chat-close")?.addEventListener("click", () => setOpen(false));
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.isComposing) setOpen(false);
+  });
+  document.addEventListener("click", (event) => {
+    const pressed = event.target instanceof Element ? event.target : null;
+    const notice = pressed?.closest<HTMLAnchorElement>('a[href^="#chat="]');
+    const about = pressed?.closest<HTMLElement>("[data-ask]");
+    if (notice) {
+      event.preventDefault();
+      void panel.open(decodeURIComponent(notice.hash.slice("#chat=".length)));
+      setOpen(true);
+    } else if (about) {
+      const { context, words } = subject(about, page);
+      if (panel.context !== context) panel.choose(context);
+      setOpen(true);
+      if (words) panel.propose(words);
+    }
+  });
+  wireNotices(page, toasts, (conversation) => isOpen() && panel.shows(conversation));
+}
+
+/** What the button stands at: an alert, a task or a node. */
+function subject(about: HTMLElement, page: Page): { context: string; words: string } {
+  const holder = about.closest<HTMLElement>("[data-alert], [data-task], [data-node]");
+  const { alert = "", task = "", node = "" } = holder?.dataset ?? {};
+  const known = page.fleet.alerts.get(alert);
+  const subjectTask = page.fleet.tasks.get(known?.task || task);
+  if (subjectTask) {
+    const where = contextOf(subjectTask.project, subjectTask.node || subjectTask.targetNode);
+    return { context: where, words: page.texts.say("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }) };
+  }
+  const name = known?.node || node;
+  return { context: name && page.fleet.nodes.get(name)?.role !== "leader" ? contextOf("", name) : EVERYTHING, words: "" };
+}
+
+/** An approval that waits, and what AgentFlow found by itself, wherever the reader is. Each is told once. */
+function wireNotices(page: Page, toasts: Toasts, isSeen: (conversation: string) => boolean): void {
+  const { texts, live } = page;
+  const told = new Set<string>();
+  const show = (id: string, conversation: string, title: string, text: string): void => {
+    if (told.has(id) || isSeen(conversation)) return;
+    told.add(id);
+    toasts.show({ tone: "held", title, text, href: `#chat=${encodeURIComponent(conversation)}`, lifeSeconds: NOTICE_SECONDS });
+  };
+  live.on("CHAT_STEP", ({ step, conversation }) => {
+    if (step.approval?.state === "waiting") show(step.approval.id, conversation, texts.say("chat.approvalTitle"), plain(step.summary));
+  });
+  live.on("CHAT_TURN", ({ turn, conversation }) => {
+    if (turn.trigger !== "person" && turn.state === "done") show(turn.id, conversation, texts.say("chat.analysed"), plain(turn.text).slice(0, 200));
+  });
+}

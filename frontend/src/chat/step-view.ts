@@ -1,0 +1,106 @@
+/** A tool call: what was done, with its result; and the card on which a person decides about it. */
+
+import { iconElement, type Page } from "../app/page";
+import { clockDuration } from "../app/words";
+import type { Approval, Step } from "../live/chat-messages";
+import { stateOf } from "../tables/task-view";
+import { button, make } from "./dom";
+import { plain } from "./markdown";
+
+const MAX_SHOWN = 4_000;
+
+export function stepElement(step: Step, asker: string, page: Page): HTMLElement {
+  const { words } = page.settings;
+  const look = words.chatSteps[step.state];
+  const chip = make("span", "chip", iconElement(look.icon), make("span", "chip-label", look.label));
+  chip.dataset.tone = look.tone;
+  const name = make("span", "step-name", plain(step.summary || words.chatTools[step.tool] || step.tool));
+  const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step));
+  const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
+  const box = make("div", "chat-step", details, step.approval ? approvalCard(step, step.approval, asker, page) : null);
+  box.dataset.step = step.id;
+  return box;
+}
+
+function result(step: Step): HTMLElement | null {
+  if (step.result === "") return null;
+  const text = make("pre", "step-result", plain(step.result).slice(0, MAX_SHOWN));
+  text.tabIndex = 0;
+  text.toggleAttribute("data-error", step.isError);
+  return text;
+}
+
+function argumentList(step: Step): HTMLElement | null {
+  const given = step.arguments;
+  if (typeof given !== "object" || given === null || Object.keys(given).length === 0) return null;
+  const list = make("dl", "step-arguments");
+  for (const [name, value] of Object.entries(given)) {
+    const text = typeof value === "string" ? value : JSON.stringify(value, null, 1);
+    list.append(make("dt", "", plain(name)), make("dd", "mono", plain(text)));
+  }
+  return list;
+}
+
+/** Stays after the answer and says it: everybody who looks sees who decided. */
+function approvalCard(step: Step, approval: Approval, asker: string, page: Page): HTMLElement {
+  const { texts, settings } = page;
+  const isWaiting = approval.state === "waiting";
+  const look = settings.words.chatApprovals[approval.state];
+  const title = make("p", "approval-title", iconElement(look.icon), make("strong", "", isWaiting ? texts.say("chat.approvalTitle") : outcome(approval, page)));
+  const card = make("section", "approval", title);
+  card.dataset.approval = approval.id;
+  card.dataset.state = approval.state;
+  card.dataset.tone = look.tone;
+  card.setAttribute("aria-label", texts.say("chat.approval"));
+  if (!isWaiting) return card;
+  const effect = settings.words.chatEffects[step.tool] ?? "";
+  card.append(make("p", "approval-what", plain(step.summary)));
+  for (const target of targets(step, page)) card.append(target);
+  const given = argumentList(step);
+  if (given) card.append(given);
+  if (effect) card.append(make("p", "approval-effect", effect));
+  const expiry = make("span", "", "");
+  expiry.dataset.expires = String(approval.expiresAt);
+  card.append(make("p", "sub", texts.say("chat.askedBy", { name: asker || "AgentFlow" }), " · ", expiry));
+  drawExpiry(expiry, page);
+  if (document.body.classList.contains(`may-${approval.right}`)) {
+    const answers = make("div", "approval-buttons");
+    answers.append(
+      button("btn btn-sm btn-primary", "circle-check", texts.say("chat.approve"), { answer: "approve" }),
+      button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
+    );
+    card.append(answers);
+  } else {
+    card.append(make("p", "sub", texts.say("chat.needsRight")));
+  }
+  return card;
+}
+
+function outcome(approval: Approval, page: Page): string {
+  const { texts, settings } = page;
+  const label = settings.words.chatApprovals[approval.state].label;
+  if (!approval.answeredBy) return label;
+  const time = approval.answeredAt === null ? "" : ` · ${texts.clock(approval.answeredAt, page.now())}`;
+  return `${label} · ${approval.answeredBy}${time}`;
+}
+
+/** The tasks that the arguments name, as they are known here. */
+function targets(step: Step, page: Page): HTMLElement[] {
+  const given = step.arguments as { task?: unknown; tasks?: unknown } | null;
+  const ids = [given?.task, ...(Array.isArray(given?.tasks) ? (given.tasks as unknown[]) : [])];
+  return ids.flatMap((id) => {
+    const task = typeof id === "string" ? page.fleet.tasks.get(id) : undefined;
+    if (!task) return [];
+    const link = make("a", "", plain(task.name));
+    link.href = page.taskUrl(task.id);
+    return [make("p", "sub", link, ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.words).label}`)];
+  });
+}
+
+/** Once a second, without asking anybody. The server decides; this only keeps a dead button from being pressed. */
+export function drawExpiry(expiry: HTMLElement, page: Page): void {
+  const seconds = Math.ceil((Number(expiry.dataset.expires) - page.now()) / 1000);
+  expiry.textContent = seconds > 0 ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) }) : page.texts.say("chat.expired");
+  if (seconds > 0) return;
+  for (const answer of expiry.closest(".approval")?.querySelectorAll("button") ?? []) answer.disabled = true;
+}

@@ -1,0 +1,60 @@
+/** Sends what a person asks of a conversation, and tells each asker what the Leader answered. */
+
+import type { Page } from "../app/page";
+import type { ChatClientMessage, ChatServerMessage } from "../live/chat-messages";
+
+const ANSWER_WITHIN_MS = 20_000;
+
+export type Answer = { ok: true; conversation: string; turn: string } | { ok: false; code: string; reason: string };
+type Asked = ChatClientMessage extends infer M ? (M extends { ref: string } ? Omit<M, "ref"> : never) : never;
+
+interface Pending {
+  settle: (answer: Answer) => void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+export class Talk {
+  readonly #page: Page;
+  readonly #pending = new Map<string, Pending>();
+  #count = 0;
+
+  constructor(page: Page) {
+    this.#page = page;
+    page.live.on("CHAT_ACCEPTED", (message) => this.#accepted(message));
+    page.live.on("ERROR", (message) => {
+      if (message.ref !== undefined) this.#settle(message.ref, { ok: false, code: message.code, reason: this.reasonOf(message.code, message.message) });
+    });
+  }
+
+  ask(request: Asked): Promise<Answer> {
+    this.#count += 1;
+    const ref = `chat-${this.#count}-${Math.floor(Math.random() * 1e9)}`;
+    return new Promise((settle) => {
+      const timer = setTimeout(() => this.#settle(ref, this.#failure("chat.noAnswer")), ANSWER_WITHIN_MS);
+      this.#pending.set(ref, { settle, timer });
+      if (!this.#page.live.send({ ...request, ref } as ChatClientMessage)) this.#settle(ref, this.#failure("toast.notSent"));
+    });
+  }
+
+  reasonOf(code: string, message: string): string {
+    const { chatReasons, reasons } = this.#page.settings.words;
+    const text = chatReasons[code] ?? reasons[code];
+    return text === undefined ? message || code : text.replace("{message}", message);
+  }
+
+  #failure(key: string): Answer {
+    return { ok: false, code: "unavailable", reason: this.#page.texts.say(key) };
+  }
+
+  #accepted(message: ChatServerMessage & { type: "CHAT_ACCEPTED" }): void {
+    this.#settle(message.ref, { ok: true, conversation: message.conversation, turn: message.turn });
+  }
+
+  #settle(ref: string, answer: Answer): void {
+    const pending = this.#pending.get(ref);
+    if (!pending) return;
+    clearTimeout(pending.timer);
+    this.#pending.delete(ref);
+    pending.settle(answer);
+  }
+}

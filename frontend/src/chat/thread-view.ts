@@ -1,0 +1,68 @@
+/** The turns of one conversation on the page: drawn once a frame, kept at the end while the reader is there. */
+
+import type { Page } from "../app/page";
+import { setHidden } from "../tables/cells";
+import type { Conversation } from "./conversation";
+import { sync } from "./dom";
+import { drawExpiry } from "./step-view";
+import { drawTurn, turnItem } from "./turn-view";
+
+const NEAR_END = 60;
+
+export class ThreadView {
+  readonly #page: Page;
+  readonly #box: HTMLElement;
+  readonly #older: HTMLElement | null;
+  #conversation: Conversation | null = null;
+  #canAct = false;
+  #isScheduled = false;
+
+  constructor(page: Page, box: HTMLElement, older: HTMLElement | null) {
+    this.#page = page;
+    this.#box = box;
+    this.#older = older;
+    setInterval(() => {
+      if (document.hidden) return;
+      for (const expiry of box.querySelectorAll<HTMLElement>("[data-expires]")) drawExpiry(expiry, page);
+    }, 1000);
+  }
+
+  show(conversation: Conversation | null, canAct: boolean): void {
+    const isOther = conversation?.info.id !== this.#conversation?.info.id;
+    this.#conversation = conversation;
+    this.#canAct = canAct;
+    this.#draw();
+    if (isOther) this.toEnd();
+  }
+
+  /** Soon, however much has come. A hidden page gets no frames. */
+  changed(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const draw = (): void => {
+      this.#isScheduled = false;
+      this.#draw();
+    };
+    if (document.hidden) setTimeout(draw, 250);
+    else requestAnimationFrame(draw);
+  }
+
+  toEnd(): void {
+    const scroller = this.#scroller;
+    if (scroller) scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  get #scroller(): HTMLElement | null {
+    return this.#box.parentElement;
+  }
+
+  #draw(): void {
+    const scroller = this.#scroller;
+    const isAtEnd = !scroller || scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - NEAR_END;
+    const turns = this.#conversation?.inOrder ?? [];
+    sync(this.#box, turns.map((turn) => turnItem(turn, this.#page, this.#canAct)));
+    turns.forEach((turn, index) => drawTurn(this.#box.children[index] as HTMLElement, turn, this.#page, this.#canAct));
+    setHidden(this.#older, this.#conversation?.hasMore !== true);
+    if (isAtEnd) this.toEnd();
+  }
+}

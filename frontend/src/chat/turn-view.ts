@@ -1,0 +1,84 @@
+/** One turn: what was said, the answer with its steps, how far it is, and what it took. */
+
+import { iconElement, type Page } from "../app/page";
+import { isOpen, partsOf, type ShownTurn } from "./conversation";
+import { button, type Item, make, sync } from "./dom";
+import { markdown, plain } from "./markdown";
+import { stepElement } from "./step-view";
+
+export function turnItem(turn: ShownTurn, page: Page, canAct: boolean): Item {
+  return {
+    key: turn.id,
+    version: "",
+    build: () => {
+      const box = make("article", "chat-turn");
+      box.dataset.turn = turn.id;
+      drawTurn(box, turn, page, canAct);
+      return box;
+    },
+  };
+}
+
+/** `canAct`: this person, in this conversation. */
+export function drawTurn(box: HTMLElement, turn: ShownTurn, page: Page, canAct: boolean): void {
+  const { texts } = page;
+  box.dataset.state = turn.state;
+  box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
+  const items: Item[] = [{ key: "said", version: "", build: () => said(turn, page) }];
+  for (const part of partsOf(turn)) {
+    if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => make("div", "chat-answer md", markdown(part.text)) });
+    else items.push({ key: part.key, version: JSON.stringify(part.step), build: () => stepElement(part.step, turn.actor, page) });
+  }
+  if (turn.streaming && turn.streaming.characters.length > 0) {
+    const text = turn.streaming.characters.join("");
+    items.push({ key: "streaming", version: text, build: () => make("div", "chat-answer md is-streaming", markdown(text)) });
+  }
+  const status = statusOf(turn, page);
+  if (status.text) items.push({ key: "status", version: `${turn.state}${canAct}${status.text}`, build: () => statusLine(turn, status, page, canAct) });
+  const cost = spent(turn, page);
+  if (cost) items.push({ key: "cost", version: cost, build: () => make("p", "chat-cost sub", cost) });
+  sync(box, items);
+}
+
+function said(turn: ShownTurn, page: Page): HTMLElement {
+  const time = page.texts.clock(turn.createdAt, page.now());
+  const isPerson = turn.trigger === "person";
+  const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
+  const text = make("p", "chat-text", plain(turn.text));
+  return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
+}
+
+interface Status {
+  text: string;
+  icon: string;
+  tone: string;
+}
+
+function statusOf(turn: ShownTurn, page: Page): Status {
+  const { texts, settings } = page;
+  if (turn.retrying) {
+    const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(turn.retrying.reason) };
+    return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
+  }
+  if (turn.state === "done") return { text: "", icon: "", tone: "" };
+  if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
+  const look = settings.words.chatTurns[turn.state];
+  return { text: turn.message && !isOpen(turn) ? `${look.label}: ${plain(turn.message)}` : look.label, icon: look.icon, tone: look.tone };
+}
+
+function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean): HTMLElement {
+  const line = make("p", "chat-status", iconElement(status.icon), make("span", "", status.text));
+  line.dataset.tone = status.tone;
+  if (canAct && !isOpen(turn)) line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
+  return line;
+}
+
+function spent(turn: ShownTurn, page: Page): string {
+  const { texts } = page;
+  const { input = 0, cacheRead = 0, cacheWrite = 0, output = 0 } = turn.usage;
+  if (input + cacheRead + cacheWrite + output === 0) return "";
+  const tokens = texts.say("chat.tokens", { input: input + cacheRead + cacheWrite, output });
+  const dollars = `$${turn.costUsd.toFixed(turn.costUsd < 0.1 ? 4 : 2)}`;
+  const cost = turn.costUsd === 0 ? "" : ` · ${turn.isCostPartial ? texts.say("chat.atLeast", { cost: dollars }) : dollars}`;
+  return `${turn.model || turn.engine} · ${tokens}${cost}`;
+}

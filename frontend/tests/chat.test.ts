@@ -1,0 +1,202 @@
+import { describe, expect, it } from "vitest";
+import { contextOf, findContexts, parseContext, tooMuch } from "../src/chat/contexts";
+import { Conversation, partsOf, stream } from "../src/chat/conversation";
+import { make, sync } from "../src/chat/dom";
+import { markdown } from "../src/chat/markdown";
+import type { ChatState, FullTurn, Step } from "../src/live/chat-messages";
+import { parseFrame } from "../src/live/messages";
+
+function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
+  return {
+    id,
+    number: 1,
+    trigger: "person",
+    state: "running",
+    actor: "ann",
+    text: "hello",
+    engine: "claude",
+    model: "m",
+    problem: "",
+    message: "",
+    usage: {},
+    costUsd: 0,
+    isCostPartial: false,
+    createdAt: 1,
+    endedAt: null,
+    messages: [],
+    steps: [],
+    ...extra,
+  };
+}
+
+function step(id: string, extra: Partial<Step> = {}): Step {
+  return {
+    id,
+    turn: "t1",
+    message: "5",
+    position: 0,
+    tool: "list_tasks",
+    arguments: {},
+    risk: "read",
+    summary: "",
+    state: "running",
+    acting: "ann",
+    result: "",
+    isError: false,
+    createdAt: 1,
+    endedAt: null,
+    approval: null,
+    ...extra,
+  };
+}
+
+function conversation(...turns: FullTurn[]): Conversation {
+  const state: ChatState = {
+    id: "c1",
+    context: "*:*",
+    project: "*",
+    node: "*",
+    isOpen: true,
+    createdAt: 1,
+    lastAt: 1,
+    engine: { name: "claude", model: "m", reason: "" },
+    turns,
+    hasMore: false,
+  };
+  return new Conversation(state);
+}
+
+const place = { store: "s", seq: "1", at: 1, conversation: "c1" };
+const html = (source: string): string => {
+  const box = document.createElement("div");
+  box.append(markdown(source));
+  return box.innerHTML;
+};
+
+describe("streaming", () => {
+  it("puts pieces together and waits for the whole text when one is missing", () => {
+    const first = stream(null, 1, 0, "ab");
+    const broken = stream(first, 1, 5, "zz");
+
+    expect(stream(first, 1, 2, "cd").characters.join("")).toBe("abcd");
+    expect(broken.isBroken).toBe(true);
+    expect(stream(broken, 1, 2, "x").characters.join("")).toBe("ab");
+    expect(stream(broken, 1, 0, "whole").characters.join("")).toBe("whole");
+    expect(stream(first, 2, 0, "new").characters.join("")).toBe("new");
+    expect(stream(first, 1, 0, "").characters).toEqual([]);
+  });
+
+  it("counts characters as Unicode does", () => {
+    expect(stream(stream(null, 1, 0, "👍a"), 1, 2, "b").characters.join("")).toBe("👍ab");
+  });
+
+  it("ends with the stored answer", () => {
+    const chat = conversation(turn("t1"));
+    chat.apply({ type: "CHAT_DELTA", conversation: "c1", turn: "t1", request: 0, offset: 0, text: "he" });
+    expect(chat.turns.get("t1")?.streaming?.characters.join("")).toBe("he");
+
+    chat.apply({ ...place, type: "CHAT_RESPONSE", turn: "t1", text: "hello", message: { id: "7", turn: "t1", text: "hello", createdAt: 1 } });
+
+    expect(chat.turns.get("t1")?.streaming).toBeNull();
+    expect(chat.turns.get("t1")?.messages.map((message) => message.text)).toEqual(["hello"]);
+  });
+});
+
+describe("conversation", () => {
+  it("keeps the parts of a turn in the order in which they were given", () => {
+    const steps = [step("b", { message: "10", position: 1 }), step("a", { message: "10" }), step("z", { message: "9" })];
+    const messages = [{ id: "10", turn: "t1", text: "then", createdAt: 1 }];
+
+    expect(partsOf(turn("t1", { steps, messages })).map((part) => part.key)).toEqual(["sz", "m10", "sa", "sb"]);
+  });
+
+  it("takes the later of two words about one step, and a new turn", () => {
+    const chat = conversation(turn("t1"));
+    chat.apply({ ...place, type: "CHAT_STEP", step: step("a") });
+    chat.apply({ ...place, type: "CHAT_STEP", step: step("a", { state: "done" }) });
+    chat.apply({ ...place, type: "CHAT_TURN", turn: turn("t2", { number: 2 }) });
+
+    expect(chat.turns.get("t1")?.steps.map((known) => known.state)).toEqual(["done"]);
+    expect(chat.inOrder.map((known) => known.id)).toEqual(["t1", "t2"]);
+  });
+
+  it("hears nothing of other conversations or unknown turns", () => {
+    const chat = conversation(turn("t1"));
+
+    expect(chat.apply({ ...place, conversation: "c2", type: "CHAT_TURN", turn: turn("t9") })).toBeNull();
+    expect(chat.apply({ ...place, type: "CHAT_STEP", step: step("a", { turn: "t9" }) })).toBeNull();
+    expect(parseFrame('{"type":"CHAT_NEVER_HEARD_OF"}')).toEqual([]);
+  });
+});
+
+describe("markdown", () => {
+  it.each([
+    ["**bold** and *soft* and `code`", "<p><strong>bold</strong> and <em>soft</em> and <code>code</code></p>"],
+    ["- one\n- two", "<ul><li>one</li><li>two</li></ul>"],
+    ["# Title\ntext", '<p class="md-heading">Title</p><p>text</p>'],
+    ["> said", "<blockquote><p>said</p></blockquote>"],
+  ])("renders %j", (source, expected) => expect(html(source)).toBe(expected));
+
+  it("leaves hostile text text", () => {
+    const box = document.createElement("div");
+    const hostile = "<img src=x onerror=alert(1)> ![x](http://e/x.png) [go](javascript:alert(1)) http://e/ [a](/logout)";
+    box.append(markdown(hostile));
+
+    expect(box.querySelectorAll("img, script").length).toBe(0);
+    // The picture's address is a link that a person may follow, never one that is fetched.
+    expect([...box.querySelectorAll("a")].map((link) => link.protocol)).toEqual(["http:"]);
+    expect(box.textContent).toContain("[go](javascript:alert(1))");
+  });
+
+  it("shows where a link leads and opens it apart", () => {
+    const box = document.createElement("div");
+    box.append(markdown("[AgentFlow login](https://evil.example/x)"));
+    const link = box.querySelector("a");
+
+    expect(link?.textContent).toBe("AgentFlow login (evil.example)");
+    expect(link?.rel).toContain("noopener");
+  });
+
+  it("names what turns the direction of writing, and ends for everything", () => {
+    expect(html("a\u202eb")).toBe("<p>a⟨U+202E⟩b</p>");
+    for (const source of ["```", "```\nnever closed", "- ", "> > > > > > x", "1. a\n   - b\n     - c", "*".repeat(3000), "[".repeat(3000), "`".repeat(3000)]) html(source);
+  });
+});
+
+describe("contexts", () => {
+  const all = ["*:*", "*:edge-1", "*:master-1", "demo:*", "demo:master-1", "a:b:master-1"];
+
+  it("splits at the last colon", () => {
+    expect(parseContext("a:b:master-1")).toEqual({ project: "a:b", node: "master-1" });
+    expect(contextOf("", "")).toBe("*:*");
+  });
+
+  it("finds all typed words, the best first", () => {
+    expect(findContexts(all, "demo mas", 9)).toEqual(["demo:master-1"]);
+    expect(findContexts(all, "demo:*", 9)[0]).toBe("demo:*");
+    expect(findContexts(all, "", 2)).toEqual(["*:*", "*:edge-1"]);
+  });
+
+  it("knows what is too much, in characters and in bytes", () => {
+    expect(tooMuch("x".repeat(32_000))).toBeNull();
+    expect(tooMuch("x".repeat(32_001))).toBe("characters");
+    expect(tooMuch("字".repeat(30_000))).toBe("bytes");
+    expect(tooMuch("字".repeat(20_000))).toBeNull();
+  });
+});
+
+describe("sync", () => {
+  it("leaves alone what has not changed, whatever moves around it", () => {
+    const box = document.createElement("div");
+    const item = (key: string, version = "1") => ({ key, version, build: () => make("p", "", `${key}${version}`) });
+    sync(box, [item("a"), item("b"), item("c")]);
+    const kept = box.children[1];
+
+    sync(box, [item("x"), item("c"), item("b"), item("a", "2")]);
+
+    expect([...box.children].map((child) => child.textContent)).toEqual(["x1", "c1", "b1", "a2"]);
+    expect(box.children[2]).toBe(kept);
+    sync(box, []);
+    expect(box.children.length).toBe(0);
+  });
+});

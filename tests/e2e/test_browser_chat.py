@@ -1,0 +1,230 @@
+"""The chat panel over a real Leader: the typed sentence acts, approvals are asked, and every tab shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.browser import Visitors
+from tests.support.cluster import Cluster
+from tests.support.pages import chip_of, expect_never_reloaded, pill_of, press, violations
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+SENTENCE = "暂停 Master-1 的编译任务"
+CONTEXT = "*:master-1"
+WIDE = {"width": 1500, "height": 950}
+
+
+@pytest.fixture
+def build(fleet: Cluster) -> Iterator[str]:
+    task = fleet.run("master-1", "sleep", "600", name="firmware build")
+    fleet.wait_task(task, "running")
+    yield task
+    if fleet.task(task)["state"] not in ("cancelled", "failed"):
+        fleet.control(task, "cancel")
+    fleet.wait_task(task, "cancelled")
+    begin_anew(fleet)
+
+
+def begin_anew(fleet: Cluster) -> None:
+    found = fleet.api("POST", "chat/conversations/", {"context": CONTEXT})
+    for turn in found["turns"]:
+        if turn["state"] in ("queued", "running", "waiting"):
+            fleet.api("POST", f"chat/turns/{turn['id']}/stop/", {})
+    fleet.api("POST", "chat/conversations/", {"context": CONTEXT, "fresh": True})
+
+
+def open_chat(page: Page, context: str = CONTEXT) -> Locator:
+    panel = page.locator("#chat")
+    if not panel.is_visible():
+        page.locator("#chat-toggle").click()
+    if panel.get_by_role("combobox").input_value() != context:
+        panel.get_by_role("combobox").fill(context)
+        panel.get_by_role("option", name=context, exact=False).first.click()
+    expect(panel.get_by_role("combobox")).to_have_value(context)
+    return panel
+
+
+def say(panel: Locator, text: str) -> None:
+    message = panel.get_by_label("Message")
+    message.fill(text)
+    message.press("Enter")
+    expect(message).to_have_value("")
+
+
+def card_of(panel: Locator) -> Locator:
+    return panel.locator(".approval").last
+
+
+def ask_to_cancel(panel: Locator, task: str) -> Locator:
+    say(panel, f"cancel {task}")
+    card = card_of(panel)
+    expect(card).to_have_attribute("data-state", "waiting")
+    return card
+
+
+def test_typed_sentence_pauses_exactly_that_task(fleet: Cluster, visitors: Visitors, build: str) -> None:
+    other = fleet.run("master-1", "sleep", "600", name="nightly test")
+    fleet.wait_task(other, "running")
+    page = visitors.open_live(viewport=WIDE)
+    panel = open_chat(page)
+    expect(panel.locator("#chat-engine")).to_contain_text("No key for Claude is set")
+
+    say(panel, SENTENCE)
+
+    turn = panel.locator(".chat-turn").last
+    expect(turn).to_have_attribute("data-state", "done")
+    expect(turn.locator(".chat-answer")).to_contain_text("firmware build")
+    expect(turn.locator(".chat-step")).to_contain_text("firmware build")
+    assert fleet.task(build)["state"] == "paused"
+    assert fleet.task(other)["state"] == "running"
+    expect(chip_of(page.locator(f"#task-{build}"))).to_have_text("Paused")
+    expect_never_reloaded(page)
+    fleet.control(other, "cancel")
+    fleet.wait_task(other, "cancelled")
+
+
+def test_destructive_request_waits_for_an_answer_that_everybody_sees(
+    fleet: Cluster, visitors: Visitors, build: str
+) -> None:
+    mine = open_chat(visitors.open_live(viewport=WIDE))
+    theirs = open_chat(visitors.open_live("/tasks/", role="operator", viewport=WIDE))
+    readers = open_chat(visitors.open_live(role="viewer", viewport=WIDE))
+
+    card = ask_to_cancel(mine, build)
+    expect(card).to_contain_text("firmware build")
+    expect(card).to_contain_text("cannot be taken back")
+    expect(card).to_contain_text("expires in 9:")
+    expect(card_of(readers)).to_have_attribute("data-state", "waiting")
+    expect(readers.get_by_role("button", name="Approve")).to_have_count(0)
+    expect(readers.get_by_label("Message")).to_have_count(0)
+    press(card_of(theirs), "Refuse")
+
+    for panel in (mine, theirs, readers):
+        expect(card_of(panel)).to_contain_text("Refused · operator")
+    assert fleet.task(build)["state"] == "running"
+
+    press(ask_to_cancel(mine, build), "Approve")
+
+    for panel in (mine, theirs, readers):
+        expect(card_of(panel)).to_contain_text("Approved · admin")
+        expect(panel.locator(".chat-turn").last).to_have_attribute("data-state", "done")
+    fleet.wait_task(build, "cancelled")
+
+
+def test_approval_and_open_panel_outlive_a_reload(fleet: Cluster, visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(viewport=WIDE)
+    ask_to_cancel(open_chat(page), build)
+
+    page.reload()
+
+    panel = page.locator("#chat")
+    expect(panel).to_be_visible()
+    expect(panel.get_by_role("combobox")).to_have_value("*:master-1")
+    expect(card_of(panel)).to_have_attribute("data-state", "waiting")
+    page.goto(page.url + "history/")
+    press(card_of(panel), "Refuse")
+    expect(card_of(panel)).to_contain_text("Refused · admin")
+    assert fleet.task(build)["state"] == "running"
+
+
+def test_conversation_goes_on_after_a_break(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(viewport=WIDE, expected=("ERR_INTERNET_DISCONNECTED",))
+    other = open_chat(visitors.open_live(viewport=WIDE))
+    panel = open_chat(page)
+    say(other, "list tasks")
+    expect(panel.locator(".chat-turn")).to_have_count(1)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+
+    say(other, "list nodes")
+    expect(other.locator(".chat-turn").last).to_have_attribute("data-state", "done")
+    expect(other.locator(".chat-turn")).to_have_count(2)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(panel.locator(".chat-turn")).to_have_count(2)
+    expect(panel.locator(".chat-turn").last).to_have_attribute("data-state", "done")
+    expect_never_reloaded(page)
+
+
+def test_hidden_panel_tells_of_an_approval(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live("/nodes/", viewport=WIDE)
+    ask_to_cancel(open_chat(visitors.open_live(viewport=WIDE)), build)
+
+    page.locator(".toast-card").filter(has_text="Waits for your approval").get_by_role("link").click()
+
+    expect(card_of(page.locator("#chat"))).to_have_attribute("data-state", "waiting")
+    press(card_of(page.locator("#chat")), "Refuse")
+    expect(card_of(page.locator("#chat"))).to_contain_text("Refused")
+
+
+def test_question_about_a_task_chooses_its_context(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(f"/tasks/{build}/", viewport=WIDE)
+
+    page.get_by_role("button", name="Ask about this").click()
+
+    expect(page.locator("#chat-context")).to_have_value("*:master-1")
+    expect(page.get_by_label("Message")).to_have_value(f"Task “firmware build” ({build}): ")
+    expect(page.get_by_label("Message")).to_be_focused()
+
+
+def test_composing_sends_nothing_and_keys_do_the_rest(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(viewport=WIDE)
+    page.keyboard.press("c")
+    panel = page.locator("#chat")
+    message = panel.get_by_label("Message")
+    expect(message).to_be_focused()
+    box = panel.get_by_role("combobox")
+    box.fill("edge")
+    expect(panel.get_by_role("option").first).to_contain_text("edge-1")
+    box.press("Enter")
+    expect(box).to_have_value("*:edge-1")
+    send = panel.get_by_role("button", name="Send")
+    expect(send).to_be_disabled()
+
+    message.fill("暂停")
+    message.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+    message.press("Shift+Enter")
+    expect(message).to_have_value("暂停\n")
+    expect(panel.locator(".chat-turn")).to_have_count(0)
+    message.fill("x" * 32_001)
+    expect(panel.locator("#chat-form .form-error")).to_contain_text("at most 32,000 characters")
+    expect(send).to_be_disabled()
+    message.fill("字" * 30_000)
+    expect(panel.locator("#chat-form .form-error")).to_contain_text("63 KB")
+    message.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.locator("#chat-toggle")).to_be_focused()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_panel_is_fit_for_everybody(visitors: Visitors, build: str, scheme: str, locale: str) -> None:
+    page = visitors.open_live(viewport=WIDE, color_scheme=scheme, locale=locale)
+    panel = open_chat(page)
+    message = panel.locator("textarea")
+    message.fill(f"cancel {build}")
+    message.press("Enter")
+    expect(card_of(panel)).to_have_attribute("data-state", "waiting")
+    expect(pill_of(page)).to_have_attribute("data-state", "live")
+    panel.get_by_role("combobox").click()
+    expect(panel.get_by_role("option").first).to_be_visible()
+
+    assert violations(page) == []
+
+
+def test_phone_shows_the_chat_as_a_sheet(visitors: Visitors, build: str) -> None:
+    phone = {"width": 390, "height": 844}
+    page = visitors.open_live(viewport=phone, has_touch=True)
+    panel = open_chat(page)
+    say(panel, "list nodes")
+    expect(panel.locator(".chat-turn").last).to_have_attribute("data-state", "done")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
+    box = panel.bounding_box()
+    assert box is not None
+    assert box["width"] == phone["width"]
+    page.reload()
+    expect(panel).to_be_hidden()
