@@ -78,8 +78,9 @@ def new_arena(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
             assert all(arena.was_checked for arena in made), "a scenario must end with arena.check()"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not longer: while it is open its thread has a running loop, and no asynchronous test of another file can run."""
     with chromium() as started:
         yield started
 

@@ -68,7 +68,7 @@ class Cluster:
             self.wait_for_web(leader)
         return leader
 
-    def wait_for_web(self, process: Process, timeout: float = 30.0) -> None:
+    def wait_for_web(self, process: Process, timeout: float = 90.0) -> None:
         def answers() -> bool:
             assert process.is_running, f"{process.name} ended:\n{process.log()[-4000:]}"
             try:
