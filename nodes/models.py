@@ -139,7 +139,7 @@ class Attempt(models.Model):
             models.Index(fields=["node", "state"], name="attempt_by_node"),
             models.Index(fields=["-created_at"], name="attempt_newest"),
             models.Index(
-                fields=["created_at", "id"], condition=Q(is_log_pruned=False, last_line__gt=0), name="attempt_with_log"
+                fields=["ended_at", "id"], condition=Q(is_log_pruned=False, last_line__gt=0), name="attempt_with_log"
             ),
         ]
         verbose_name = _("attempt")
@@ -161,6 +161,8 @@ class Command(models.Model):
     ref = models.CharField(max_length=64, blank=True)  # The client's own word for its request.
     actor = models.CharField(max_length=150, blank=True)
     body = models.BinaryField(default=bytes)  # Encoded LeaderCommand, to send it again.
+    # In which of its journals the node said that it has the command; empty = it has not, or it has none.
+    journal_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -169,6 +171,7 @@ class Command(models.Model):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["node", "state"], name="command_by_node"),
+            models.Index(fields=["created_at"], name="command_by_age"),
             models.Index(fields=["state", "changed_at"], name="command_by_state"),
         ]
         verbose_name = _("command")

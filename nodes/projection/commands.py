@@ -25,14 +25,15 @@ _PROOFS: dict[str, frozenset[TaskState]] = {
 }
 
 
-def apply_result(unit: Unit, node_id: str, result: CommandResult) -> None:
-    """A node's word about a command. A result that comes too late to matter only stays in the history."""
+def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: str) -> None:
+    """A node's word about a command, in one of its journals. One that comes too late only stays in the history."""
     command = unit.image.command(result.command_id)
     if command is None:
         return  # Of an earlier database: nothing here waits for it.
     if command.node != node_id:
         raise EntryRefused(FOREIGN_NODE, f"command {command.id} was for {command.node}")
-    settle(unit, command, result.state, code=result.code, message=result.message)
+    if settle(unit, command, result.state, code=result.code, message=result.message):
+        unit.change_command(command, journal_id=journal_id)
 
 
 def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:

@@ -136,7 +136,7 @@ def _apply_payload(unit: Unit, journal: Journal, update: pb.NodeUpdate) -> None:
         case StallAlert() as alert:
             apply_stall(unit, journal.node_id, alert)
         case CommandResult() as result:
-            apply_result(unit, journal.node_id, result)
+            apply_result(unit, journal.node_id, result, journal.id)
         case Gap() as gap:
             unit.publish_gap(journal.node_id, journal.lane, gap)
         case other:

@@ -123,8 +123,9 @@ def _prune_feed(bounds: _Bounds, unit: Unit) -> int | None:
 
 
 def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
-    oldest = Attempt.objects.filter(_HAS_LOG).exclude(state__in=OPEN_TASKS).order_by("created_at", "id").first()
-    if oldest is None or (oldest.created_at >= bounds.logs_before and bounds.lines_over <= 0):
+    # What still runs has not ended, so it is not among them.
+    oldest = Attempt.objects.filter(_HAS_LOG, ended_at__isnull=False).order_by("ended_at", "id").first()
+    if oldest is None or oldest.ended_at is None or (oldest.ended_at >= bounds.logs_before and bounds.lines_over <= 0):
         return None
     lines = LogLine.objects.filter(task_id=oldest.task_id, attempt=oldest.number).order_by("id")
     ids = list(lines.values_list("id", flat=True)[:_BATCH])
@@ -166,8 +167,9 @@ def _prune_alerts(bounds: _Bounds, unit: Unit) -> int | None:
 
 
 def _prune_letters(bounds: _Bounds, unit: Unit) -> int | None:
-    over = Q(id__lte=bounds.last_letter_over) | Q(received_at__lt=bounds.history_before)
-    return _delete_some(unit, DeadLetter.objects, DeadLetter.objects.filter(over))
+    oldest = DeadLetter.objects.order_by("id").values_list("id", "received_at")[:_BATCH]
+    over = [key for key, at in oldest if key <= bounds.last_letter_over or at < bounds.history_before]
+    return _delete(unit, DeadLetter.objects.filter(id__lte=over[-1])) if over else None
 
 
 def _delete_some(unit: Unit, manager: Any, over: QuerySet[Any]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nodes.domain.events import JournalMark, Snapshot, TaskStatus
 from nodes.domain.ids import is_task_id
-from nodes.domain.states import Lane, TaskState
+from nodes.domain.states import CommandState, Lane, TaskState
 from nodes.models import Attempt
 from nodes.projection.commands import START, forget_lost
 from nodes.projection.image import AttemptKey, AwaitedReplay
@@ -71,8 +71,7 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
         return
     for task_id, number in waiting.attempts:
         attempt = unit.image.attempts.get((task_id, number))
-        # A start command still under way will bring it, or say why not.
-        if attempt is None or attempt.node_id != node_id or unit.image.open_commands_of(task_id, START):
+        if attempt is None or attempt.node_id != node_id or _may_still_start(unit, task_id, waiting.journal_id):
             continue
         if attempt.state_seq > waiting.seq and attempt.journal_id == waiting.journal_id:
             continue  # Started after the snapshot was taken.
@@ -86,3 +85,14 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
 
     # Not before the commit: after a rollback it must be settled again, which changes nothing twice.
     unit.after_commit.append(forget)
+
+
+def _may_still_start(unit: Unit, task_id: str, journal_id: str) -> bool:
+    """Whether a start command under way will bring the attempt, or say why not.
+
+    Not one that the node has taken on in another journal than today's: it has begun anew, and knows nothing of it.
+    """
+    return any(
+        command.state != CommandState.ACKED or command.journal_id in ("", journal_id)
+        for command in unit.image.open_commands_of(task_id, START)
+    )

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -86,6 +87,43 @@ async def test_output_of_a_running_task_stays_however_old(projection: Projection
     await Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune()
 
     assert await read(lambda: list(LogRow.objects.values_list("task_id", flat=True))) == ["t2"]
+
+
+async def test_output_is_kept_from_the_end_of_its_task_on(projection: Projection, master: Voice) -> None:
+    """However long it ran."""
+    await ended_task(master, "t1", 5)
+    await read(lambda: Attempt.objects.update(created_at=datetime.now(UTC) - timedelta(days=100)))
+
+    assert not await Retention(projection.write, RetentionConfig(log_age=timedelta(days=1))).prune()
+
+
+async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, master: Voice) -> None:
+    """But along the primary key, from the oldest."""
+    await ended_task(master, "t1", 5)
+    plans: list[str] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and "LIMIT" in sql:
+            cursor = sqlite3.connect(connection.settings_dict["NAME"])
+            rows = cursor.execute("EXPLAIN QUERY PLAN " + sql.replace("%s", "?"), params).fetchall()
+            cursor.close()
+            plans.extend(f"{row[3]}: {sql}" for row in rows)
+        return execute(sql, params, many, context)
+
+    def watched(function: Any) -> Any:
+        def run(unit: Any) -> Any:
+            with connection.execute_wrapper(explain):
+                return function(unit)
+
+        return projection.write(run)
+
+    await Retention(watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0))).prune()
+
+    assert plans
+    walks = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "ORDER BY" not in plan]
+    sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
+    assert not walks, walks
+    assert not sorts, sorts
 
 
 async def test_old_history_leaves_and_what_still_moves_stays(projection: Projection, master: Voice) -> None:

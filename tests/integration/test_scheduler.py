@@ -403,6 +403,22 @@ async def test_a_command_of_a_task_that_its_node_has_lost_is_unknown(
     assert command_states(listener, command_id) == ["sent", "acked", "unknown"]
 
 
+@pytest.mark.parametrize("has_begun_anew", [True, False])
+async def test_a_start_that_a_node_has_taken_on_is_lost_with_all_that_the_node_knew(
+    scheduler: Scheduler, master: Voice, streams: Streams, listener: Recorder, has_begun_anew: bool
+) -> None:
+    """As long as its journal is the same it will start the task, or say why not."""
+    task_id, command = await started(scheduler, streams)
+    await master.tell(result(command, CommandState.ACKED))
+    if has_begun_anew:
+        master.life, master.seqs = "second", {"states": 0, "logs": 0}
+
+    await master.arrive()
+
+    found = ((await task(task_id)).state, command_states(listener, command.command_id)[-1])
+    assert found == (("lost", "unknown") if has_begun_anew else ("dispatched", "acked"))
+
+
 async def test_what_was_asked_while_a_node_was_not_yet_online_goes_out_when_it_is(
     scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
 ) -> None:

@@ -79,10 +79,11 @@ class Voice:
         self.node_id = node_id
         self.peer = via.peer if via else Peer(node_id=node_id, role=role, token_id=f"token-{node_id}", is_base=is_base)
         self.role = role
+        self.life = ""  # Another one: its data folder is new, and so are its journals.
         self.seqs = {"states": 0, "logs": 0}
 
     def journal(self, lane: str = "states") -> str:
-        return f"{self.node_id}-{lane}"
+        return f"{self.node_id}-{self.life}{lane}"
 
     def report(self, **fields: Any) -> NodeReport:
         capabilities = Capabilities(
