@@ -9,8 +9,11 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 from agentflow_site.bodies import bounded
+from agentflow_site.socket_limits import bound_received_only
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
+
+bound_received_only()
 
 _django = bounded(get_asgi_application())
 

@@ -47,6 +47,7 @@ def test_scenario_23_browsers_that_do_not_read_or_never_acknowledge(arena: Arena
     arena.dashboards.append(silent)
     before = leader_rss(arena)
     peak = before
+    closed = len(arena.dashboards[0].close_codes)
 
     def is_cut(peer: ClientConnection) -> bool:
         nonlocal peak
@@ -60,7 +61,7 @@ def test_scenario_23_browsers_that_do_not_read_or_never_acknowledge(arena: Arena
         record_property("Leader's memory meanwhile", f"{(peak - before) / (1 << 20):+.1f} MiB")
 
     assert silent.close_codes == []  # It reads: it may stay.
-    assert arena.dashboards[0].close_codes == []
+    assert len(arena.dashboards[0].close_codes) == closed
     arena.check()
 
 

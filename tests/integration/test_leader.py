@@ -298,3 +298,25 @@ def test_pruning_on_demand_is_done_by_the_leader_or_without_one(tmp_path: Path) 
     leader.process.stop()
 
     assert asked == alone == "Nothing is over its age or number.\n"
+
+
+async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(tmp_path: Path) -> None:
+    """All that one message may hold of tasks with long Chinese names is 400 KiB."""
+    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
+    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Makes the administrator.
+    code = (
+        "from django.utils import timezone; from nodes.models import Task;"
+        "Task.objects.bulk_create([Task(id=f'big-{n}', name='编' * 200, spec={'shell_line': 'true'},"
+        " state='running', created_at=timezone.now()) for n in range(500)])"
+    )
+    await asyncio.to_thread(manage, "shell", "-c", code, env=leader.env)
+    token = (await asyncio.to_thread(manage, "apitoken", "new", "--user", "admin", env=leader.env)).split()[-1]
+
+    async with open_client(f"ws://{leader.http}/ws/", token) as client:
+        await client.send(type="SUBSCRIBE", topics=["tasks"])
+        while (message := await client.receive())["type"] != "SNAPSHOT":
+            pass
+
+    await asyncio.to_thread(leader.process.stop)
+    assert len(json.dumps(message, ensure_ascii=False).encode()) > 256 * 1024
+    assert "Traceback" not in leader.process.log()
