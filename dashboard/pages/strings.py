@@ -166,6 +166,7 @@ def _chat() -> dict[str, str]:
         "chat.turnOf": _("Said by {name}"),
         "chat.noticed": _("AgentFlow noticed"),
         "chat.analysed": _("AgentFlow has looked into it"),
+        "chat.looksInto": _("{state}: why is that, and what helps?"),
         "chat.answered": _("The answer is there."),
         "chat.retrying": _("The model could not be reached ({reason}); the next try is in {seconds} s."),
         "chat.retry": _("Try again"),

@@ -205,6 +205,7 @@ CHAT_TOOLS: Mapping[str, Text] = {
     "inspect_node": _("Look at a node"),
     "list_tasks": _("Look for tasks"),
     "inspect_task": _("Look at a task"),
+    "read_evidence": _("Read the evidence of an alert"),
     "metrics": _("Read the metrics"),
     "query_history": _("Read the work log"),
     "read_log": _("Read a task's log"),
@@ -220,6 +221,7 @@ CHAT_EFFECTS: Mapping[str, Text] = {
     "cancel_task": _("Its processes are asked to stop and killed after 10 s. That cannot be taken back."),
     "control_tasks": _("It is done to each of these tasks. Cancelling cannot be taken back."),
     "run_named_task": _("A new task is started on the node."),
+    "memory": _("What it remembers is changed; each change can be taken back."),
     "run_command": _("The command is run on the node, with all rights of its agent."),
 }
 

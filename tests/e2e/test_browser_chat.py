@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
+from tests.support.eventually import eventually_sync
 from tests.support.pages import chip_of, expect_never_reloaded, pill_of, press, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -228,3 +229,26 @@ def test_phone_shows_the_chat_as_a_sheet(visitors: Visitors, build: str) -> None
     assert box["width"] == phone["width"]
     page.reload()
     expect(panel).to_be_hidden()
+
+
+ASKS = "print('went on' if input('Deploy now? [y/N] ') == 'y' else 'left', flush=True); import time; time.sleep(600)"
+
+
+def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster, visitors: Visitors) -> None:
+    page = visitors.open_live("/nodes/", viewport=WIDE)
+    task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
+
+    page.locator(".toast-card").filter(has_text="Waits for your approval").get_by_role("link").click()
+    panel = page.locator("#chat")
+    turn = panel.locator(".chat-turn").last
+    expect(turn.locator(".chat-said")).to_contain_text("AgentFlow noticed")
+    expect(turn.locator(".chat-said")).to_contain_text("Waiting for you: why is that")
+    expect(card_of(panel)).to_contain_text("asked by AgentFlow")
+    press(card_of(panel), "Approve")
+
+    expect(card_of(panel)).to_contain_text("Approved · admin")
+    expect(turn).to_have_attribute("data-state", "done")
+    eventually_sync(lambda: "went on" in "".join(fleet.log_lines(task)), message="its output goes on")
+    fleet.control(task, "cancel")
+    fleet.wait_task(task, "cancelled")
+    begin_anew(fleet)

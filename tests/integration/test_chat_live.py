@@ -125,6 +125,21 @@ async def test_whoever_comes_later_gets_the_conversation_and_what_was_missed(sit
     assert shown["steps"] == turn["steps"]
 
 
+async def test_everybody_hears_what_waits_and_begins_but_reads_answers_where_they_are_given(site: Site) -> None:
+    async with site.open("vic") as client:
+        await client.send(type="SUBSCRIBE", topics=["chats"])
+        await client.until("SNAPSHOT")
+        await site.world.ask("暂停编译任务", context="shop:*")
+        seen = await receive_until(client, "CHAT_CONVERSATION", "CHAT_TURN", "CHAT_STEP")
+        while seen[-1]["type"] != "CHAT_TURN" or seen[-1]["turn"]["state"] != "done":
+            seen.append(await client.receive())
+
+    assert next(m for m in seen if m["type"] == "CHAT_CONVERSATION")["info"]["context"] == "shop:*"
+    assert "CHAT_RESPONSE" not in {message["type"] for message in seen}
+    for message in seen:
+        SERVER.validate(message)
+
+
 async def test_a_viewer_reads_but_does_not_chat(site: Site) -> None:
     async with site.open("vic") as client:
         for message in (

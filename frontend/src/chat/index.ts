@@ -6,6 +6,7 @@ import { setAttribute } from "../tables/cells";
 import { contextOf, EVERYTHING } from "./contexts";
 import { plain } from "./markdown";
 import { ChatPanel } from "./panel";
+import { foundOut } from "./turn-view";
 
 const YEAR_SECONDS = 31_536_000;
 const TOPIC = "chats";
@@ -78,6 +79,6 @@ function wireNotices(page: Page, toasts: Toasts, isSeen: (conversation: string) 
     if (step.approval?.state === "waiting") show(step.approval.id, conversation, texts.say("chat.approvalTitle"), plain(step.summary));
   });
   live.on("CHAT_TURN", ({ turn, conversation }) => {
-    if (turn.trigger !== "person" && turn.state === "done") show(turn.id, conversation, texts.say("chat.analysed"), plain(turn.text).slice(0, 200));
+    if (turn.trigger !== "person" && turn.state === "done") show(turn.id, conversation, texts.say("chat.analysed"), foundOut(turn.text, page).textContent);
   });
 }

@@ -1,6 +1,7 @@
 /** One turn: what was said, the answer with its steps, how far it is, and what it took. */
 
 import { iconElement, type Page } from "../app/page";
+import type { TaskHealth } from "../live/messages";
 import { isOpen, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
@@ -44,8 +45,18 @@ function said(turn: ShownTurn, page: Page): HTMLElement {
   const time = page.texts.clock(turn.createdAt, page.now());
   const isPerson = turn.trigger === "person";
   const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
-  const text = make("p", "chat-text", plain(turn.text));
+  const text = isPerson ? make("p", "chat-text", plain(turn.text)) : foundOut(turn.text, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
+}
+
+/** What AgentFlow asks by itself is written for its engine; a person gets the task and what is the matter with it. */
+export function foundOut(text: string, page: Page): HTMLElement {
+  const [, id = "", kind = ""] = /^\[alert \d+\] task (\S+): (\w+)\./.exec(text) ?? [];
+  const look = page.settings.words.taskHealth[kind as TaskHealth];
+  if (!id || !look) return make("p", "chat-text", plain(text));
+  const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
+  link.href = page.taskUrl(id);
+  return make("p", "chat-text", link, " · ", page.texts.say("chat.looksInto", { state: look.label }));
 }
 
 interface Status {

@@ -9,6 +9,9 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils import translation
 
+from chat.policy import Risk
+from chat.states import ApprovalState, CallState, TurnState
+from chat.tools.registry import TOOLS
 from dashboard.pages import strings, words
 from dashboard.pages.ansi import plain_text
 from dashboard.templatetags import agentflow
@@ -25,6 +28,14 @@ def test_every_state_has_a_look() -> None:
     assert set(words.NODE_ROLES) == set(Role)
     assert set(words.COMMAND_STATES) == set(CommandState)
     assert set(words.ACTIONS) == set(words.OFFERED) == set(Action)
+
+
+def test_everything_of_a_conversation_has_words() -> None:
+    assert set(words.CHAT_TURNS) == set(TurnState)
+    assert set(words.CHAT_STEPS) == set(CallState)
+    assert set(words.CHAT_APPROVALS) == set(ApprovalState)
+    assert set(words.CHAT_TOOLS) == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
+    assert set(words.CHAT_EFFECTS) == {name for name, tool in TOOLS.items() if tool.risk is not Risk.READ}
 
 
 def test_every_reason_of_a_command_has_words() -> None:
@@ -50,6 +61,7 @@ def test_every_icon_is_in_the_sprite() -> None:
     names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
     looks = [*words.NODE_STATES.values(), *words.TASK_STATES.values(), *words.TASK_HEALTH.values()]
     looks += [*words.NODE_ROLES.values(), *words.ACTIONS.values(), words.UNKNOWN]
+    looks += [*words.CHAT_TURNS.values(), *words.CHAT_STEPS.values(), *words.CHAT_APPROVALS.values()]
     used = {look.icon for look in looks}
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
         used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))
