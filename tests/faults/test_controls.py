@@ -23,7 +23,8 @@ def test_scenario_34_command_to_a_node_that_is_gone(arena: Arena) -> None:
     states = "SELECT state FROM nodes_command WHERE id = ?"
     assert arena.cluster.rows(states, command) == [("pending",)]
     eventually_sync(lambda: arena.cluster.rows(states, command) == [("expired",)], TTL_SECONDS + 30, "it expires")
-    assert arena.dashboards[0].view().commands[command]["state"] == "expired"
+    shown = arena.dashboards[0]
+    eventually_sync(lambda: shown.view().commands[command]["state"] == "expired", message="whoever asked is told")
 
     arena.restart("master-2")
     arena.wait_more_lines(task)
