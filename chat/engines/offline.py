@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 
 from chat.engines import offline_words
 from chat.engines.protocol import Block, Progress, Reply, Request
+from chat.interpret import Outcome, Reading
 from chat.memory import notes
 from chat.memory.sentences import MemorySentence, read_sentence
 from chat.stalls.rules import alert_id_of, analyse
 from chat.threads import Threads
-from chat.understanding import Understanding, understand
+from chat.understanding import understand
 from nodes import selectors
 from nodes.errors import NotFound
 
@@ -88,12 +89,12 @@ class OfflineEngine:
                 return _said(_("I find no single line of my memory that this could mean."), progress)
         return _use(request, "memory", dict(arguments))
 
-    def _begin(self, request: Request, found: Understanding, progress: Progress) -> Reply:
+    def _begin(self, request: Request, found: Reading, progress: Progress) -> Reply:
         call = _call(found)
-        if found.outcome not in ("execute", "confirm") or call is None:
-            return _said(offline_words.of_understanding(found), progress)
+        if found.outcome not in (Outcome.EXECUTE, Outcome.CONFIRM) or call is None:
+            return _said(offline_words.of_reading(found), progress)
         name, arguments = call
-        return _use(request, name, arguments, is_sure=found.outcome == "execute")
+        return _use(request, name, arguments, is_sure=found.outcome is Outcome.EXECUTE)
 
 
 def _use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
@@ -108,11 +109,11 @@ def _use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: boo
     return Reply(content=[block], stop_reason="tool_use", model="", is_sure=is_sure)
 
 
-def _call(found: Understanding) -> tuple[str, dict[str, Any]] | None:
-    if len(found.task_ids) == 1 and found.intent in _ONE_TASK:
-        return _ONE_TASK[found.intent], {"task": found.task_ids[0]}
-    if len(found.task_ids) > 1 and found.intent in ("pause", "resume", "retry", "cancel"):
-        return "control_tasks", {"action": found.intent, "tasks": list(found.task_ids)}
+def _call(found: Reading) -> tuple[str, dict[str, Any]] | None:
+    if len(found.tasks) == 1 and found.intent in _ONE_TASK:
+        return _ONE_TASK[found.intent], {"task": found.tasks[0]}
+    if len(found.tasks) > 1 and found.intent in ("pause", "resume", "retry", "cancel"):
+        return "control_tasks", {"action": found.intent, "tasks": list(found.tasks)}
     if found.intent in _READS:
         return _READS[found.intent], {}
     return None

@@ -8,8 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chat.interpret import Outcome, Reading
 from chat.stalls.rules import Analysis
-from chat.understanding import Understanding
 from chat.untrusted import clean
 
 _ROWS = 20
@@ -24,12 +24,14 @@ def help_text() -> str:
     )
 
 
-def of_understanding(found: Understanding) -> str:
+def of_reading(found: Reading) -> str:
     """Why nothing is done."""
-    if found.outcome == "refuse":
+    if found.outcome is Outcome.REFUSE:
         return _("I do nothing, then.")
-    if found.outcome == "ask":
+    if found.outcome is Outcome.ASK:
         return _("I am not sure what you mean, so I have done nothing. Name one action and one task, by name or id.")
+    if found.intent == "submit":
+        return _("I start no new tasks without a model. The form for a new task does, on the page of tasks.")
     return help_text()
 
 

@@ -1,0 +1,250 @@
+"""From the words of a sentence to what may be done about it.
+
+The order of the checks is the safety of the product: what takes authority away is looked at before what gives it, and
+only a sentence that passes all of them, with nothing left over, for one task, is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chat.interpret.lexicon import ANSWERS, DESTRUCTIVE, WANTED, Kind
+from chat.interpret.reading import Context, Outcome, Pending, Reading
+from chat.interpret.sentence import Sentence, cut
+from chat.interpret.text import normal
+from chat.interpret.world import Task, World
+
+_MANY = 2  # More words than these left over, and too little was understood even for a proposal.
+_UNDO = frozenset({"取消", "cancel", "stop", "abort", "停", "停下"})
+_WHY = (
+    "为什么",
+    "为何",
+    "为啥",
+    "谁",
+    "谁把",
+    "谁给",
+    "why",
+    "who",
+    "whose",
+    "when did",
+    "when was",
+    "什么时候",
+    "何时",
+)
+_STATES = {"queued": frozenset({"queued", "pending", "dispatched"}), "cancelled": frozenset({"cancelled", "canceled"})}
+
+
+def interpret(text: str, world: World, context: Context | None = None) -> Reading:
+    """What `text` asks for. Never raises: whatever a person can type has an outcome."""
+    context = context or Context()
+    said = normal(text)
+    if context.pending is not None and (answer := _answer(said, context.pending)):
+        return answer
+    sentence = _with_parts_of_names(cut(said, world), world)
+    if sentence.has(Kind.ACTION, Kind.STOP, Kind.GERUND):
+        return _without_authority(sentence) or _order(sentence, world, context)
+    return _question(sentence, world, context)
+
+
+def _answer(said: str, pending: Pending) -> Reading | None:
+    """A yes or a no to a proposal, when the sentence is nothing else."""
+    sentence = cut(said, table=ANSWERS)
+    yes, no = sentence.has(Kind.YES), {phrase.text for phrase in sentence.phrases if phrase.kind is Kind.NO}
+    if sentence.left or not (yes or no):
+        return None
+    if (yes and no and no <= _UNDO) or (yes and _is_question(said)):
+        return Reading(outcome=Outcome.ASK, intent=pending.intent, why="a yes or a no?")
+    if no:
+        return Reading(outcome=Outcome.REFUSE, why="declined")
+    return Reading(outcome=Outcome.EXECUTE, intent=pending.intent, tasks=pending.tasks, why="approved")
+
+
+def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:
+    """Of what is left over: a word of a task's name, and what is one slip away from a node's name."""
+    left, sentence.left = sentence.left, []
+    for word in left:
+        if world.having_word(word):
+            sentence.words.append(word)
+        elif node := world.near_node(word):
+            sentence.near.append(node)
+        else:
+            sentence.left.append(word)
+    return sentence
+
+
+def _without_authority(sentence: Sentence) -> Reading | None:
+    """Whatever makes an order not one, or not one to be carried out now."""
+    actions = set(sentence.values(Kind.ACTION))
+    if sentence.has(Kind.HOW_TO, Kind.ADVICE):
+        return Reading(outcome=Outcome.HELP, why="asks how or whether")
+    if sentence.says(*_WHY):
+        return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
+    if sentence.has(Kind.NEGATION):
+        return Reading(outcome=Outcome.REFUSE, why="a word says not to")
+    if sentence.has(Kind.EXCLUSION, Kind.CONDITION):
+        return Reading(outcome=Outcome.ASK, why="an exception, a choice or a condition")
+    if sentence.has(Kind.REPORT) or sentence.quotes_an_action():
+        return Reading(outcome=Outcome.ASK, why="somebody else's words")
+    if sentence.has(Kind.PAST):
+        return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
+    if sentence.has(Kind.STOP):
+        return Reading(outcome=Outcome.ASK, why="pause or cancel?")
+    if sentence.has(Kind.GERUND) or len(actions) > 1:
+        return Reading(outcome=Outcome.ASK, why="which one action?")
+    return None
+
+
+def _order(sentence: Sentence, world: World, context: Context) -> Reading:
+    action = sentence.values(Kind.ACTION)[0]
+    if action == "submit":
+        return _submission(sentence, world, context)
+    ask = Reading(outcome=Outcome.ASK, intent=action)
+    if unknown := [word for word in sentence.left if _is_name(word)]:
+        return replace(ask, why=f"there is no {unknown[0]}")
+    # Words for looking, in an order: perhaps the log is to be cancelled, whatever that means.
+    odd = sentence.left + [p.text for p in sentence.phrases if p.kind in (Kind.TOPIC, Kind.LOOK)]
+    if len(odd) > _MANY or sentence.has(Kind.ORDINAL):
+        return replace(ask, why="too much is not understood")
+    is_group = _is_group(sentence)
+    if odd and (is_group or action in DESTRUCTIVE):
+        return replace(ask, why=f"what is {odd[0]!r}?")
+    if not _says_which(sentence, is_group):
+        return replace(ask, why="which task?")
+    meant = _meant(sentence, world, context)
+    fit = [task for task in meant if task.state in WANTED[action]]
+    if not fit:
+        return replace(ask, why=f"no such task that one can {action}" if meant else "no such task")
+    explicit = {task for mention in sentence.mentions for task in mention.ids}
+    if is_group:
+        return _found(Outcome.CONFIRM, action, fit, "several tasks")
+    if len(explicit) > 1 and explicit == {task.id for task in fit}:
+        return _found(Outcome.CONFIRM, action, fit, "several tasks")
+    if len(fit) > 1 or len(explicit) > 1 or len(_nodes(sentence)) > 1:
+        return replace(ask, why="which one?")
+    doubt = f"what is {odd[0]!r}?" if odd else _doubt(sentence, action, fit[0], context)
+    return _found(Outcome.CONFIRM if doubt else Outcome.EXECUTE, action, fit, doubt or "plain")
+
+
+def _doubt(sentence: Sentence, action: str, task: Task, context: Context) -> str:
+    """Why a person is asked although one task is meant; empty when nothing is in doubt."""
+    asks = _is_question(sentence.text) or sentence.says("吗")
+    if action in DESTRUCTIVE:
+        return "cannot be undone"
+    if sentence.near:
+        return "a name is not written exactly so"
+    if sentence.has(Kind.PRONOUN):
+        return "what it stands for"
+    if asks and not _asks_politely(sentence):
+        return "perhaps only a question"
+    if sentence.has(Kind.DONE) and not sentence.says("把", "将", "请", "请把", "帮我"):
+        return "perhaps a statement"
+    if not (_names_tasks(sentence) or sentence.has(Kind.TASK_KIND)):
+        return "the only task there"
+    if context.focus_node and task.node != context.focus_node and not (_nodes(sentence) or _ids(sentence)):
+        return "on another node than this conversation's"
+    return ""
+
+
+def _submission(sentence: Sentence, world: World, context: Context) -> Reading:
+    ask = Reading(outcome=Outcome.ASK, intent="submit")
+    nodes = _nodes(sentence) or ([context.focus_node] if context.focus_node else [])
+    if any(map(_is_name, sentence.left)) or _ids(sentence):
+        return replace(ask, why="a new task, or one that is there?")
+    if len(nodes) != 1 or not (sentence.has(Kind.TASK_KIND) or _names_tasks(sentence)):
+        return replace(ask, why="what, and on which node?")
+    return Reading(outcome=Outcome.CONFIRM, intent="submit", why="a new task")
+
+
+def _question(sentence: Sentence, world: World, context: Context) -> Reading:
+    """Looking changes nothing: the best guess will do."""
+    topics = sentence.values(Kind.TOPIC)
+    if "help" in topics or sentence.has(Kind.HOW_TO, Kind.ADVICE):
+        return Reading(outcome=Outcome.HELP, why="asks for help")
+    intent = next((topic for topic in ("stalls", "logs") if topic in topics), "")
+    if not intent and ("history" in topics or sentence.has(Kind.PAST)):
+        intent = "history"
+    things = sentence.values(Kind.THING)
+    named = bool(sentence.mentions or sentence.near or sentence.words or sentence.has(Kind.TASK_KIND, Kind.PRONOUN))
+    if not intent and "nodes" in things and "tasks" not in things:
+        intent = "nodes"
+    if not intent and "status" in topics:
+        intent = "status"
+    if not intent and ("tasks" in things or sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not named)):
+        intent = "tasks"
+    if not intent and named and not sentence.left:
+        intent = "status"
+    if not intent or len(sentence.left) > 2 * _MANY:
+        return Reading(outcome=Outcome.HELP, why="not understood")
+    tasks = _meant(sentence, world, context) if named and intent in ("logs", "status", "stalls", "history") else []
+    if intent == "logs" and len(tasks) != 1:
+        return Reading(outcome=Outcome.ASK, intent=intent, why="which task?")
+    return _found(Outcome.EXECUTE, intent, tasks, "only looks")
+
+
+def _is_group(sentence: Sentence) -> bool:
+    says_all = sentence.has(Kind.ALL) and (
+        sentence.has(Kind.TASK_KIND, Kind.STATE) or "tasks" in sentence.values(Kind.THING) or bool(_nodes(sentence))
+    )
+    return says_all or sentence.has(Kind.EVERYTHING)
+
+
+def _says_which(sentence: Sentence, is_group: bool) -> bool:
+    if sentence.has(Kind.ALL) and not is_group:
+        return False
+    nodes_tasks = bool(_nodes(sentence)) and "tasks" in sentence.values(Kind.THING)
+    return is_group or _names_tasks(sentence) or nodes_tasks or sentence.has(Kind.TASK_KIND, Kind.PRONOUN, Kind.STATE)
+
+
+def _meant(sentence: Sentence, world: World, context: Context) -> list[Task]:
+    """The tasks that all of the sentence's words fit, in any state."""
+    ids = _ids(sentence)
+    if sentence.has(Kind.PRONOUN) and not sentence.mentions:
+        ids = [context.last_task]
+    nodes = _nodes(sentence)
+    if not nodes and not ids and not _names_tasks(sentence) and context.focus_node:
+        nodes = [context.focus_node]
+    found = [task for task in world.tasks if (not ids or task.id in ids) and (not nodes or task.node in nodes)]
+    for mention in sentence.mentions:
+        if mention.named and not mention.ids:
+            found = [task for task in found if task.id in mention.named]
+    for kind in sentence.values(Kind.TASK_KIND):
+        found = [task for task in found if world.is_of_kind(task, kind)]
+    for state in sentence.values(Kind.STATE):
+        found = [task for task in found if task.state in _STATES.get(state, {state})]
+    for word in sentence.words:
+        found = [task for task in found if task.id in world.having_word(word)]
+    return found
+
+
+def _names_tasks(sentence: Sentence) -> bool:
+    return bool(sentence.words) or any(mention.ids or mention.named for mention in sentence.mentions)
+
+
+def _ids(sentence: Sentence) -> list[str]:
+    return [task for mention in sentence.mentions for task in mention.ids]
+
+
+def _nodes(sentence: Sentence) -> list[str]:
+    return [*dict.fromkeys([*(node for mention in sentence.mentions for node in mention.nodes), *sentence.near])]
+
+
+def _is_name(word: str) -> bool:
+    """An id or a machine's name by its looks: one that is not known is never passed over."""
+    return any(map(str.isdigit, word)) or "-" in word or "_" in word
+
+
+def _is_question(said: str) -> bool:
+    return "?" in said
+
+
+def _asks_politely(sentence: Sentence) -> bool:
+    """Who is asked stands first: "can you pause …?" is an order."""
+    polite = [p.start for p in sentence.phrases if p.kind is Kind.POLITE and p.text != "吗"]
+    action = next(p.start for p in sentence.phrases if p.kind is Kind.ACTION)
+    first = min([action, *(mention.start for mention in sentence.mentions)])
+    return bool(polite) and polite[0] < first
+
+
+def _found(outcome: Outcome, intent: str, tasks: Sequence[Task], why: str) -> Reading:
+    return Reading(outcome=outcome, intent=intent, tasks=tuple(task.id for task in tasks), why=why)

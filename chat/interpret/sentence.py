@@ -1,0 +1,92 @@
+"""A sentence cut into what is known of it: names of the world, phrases of the lexicon, and what is left over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from chat.interpret.lexicon import NOT, PHRASES, WHEN, Kind, phrase_at
+from chat.interpret.world import Mention, World
+
+_QUOTED = re.compile(r"[\"“”「『《][^\"“”」』》]*[\"”“」』》]|(?<![a-z])'[^']+'(?![a-z])")
+_POSSESSIVE = re.compile(r"'s(?![a-z0-9])")
+_LEFT_OVER = re.compile(r"[a-z0-9_'-]*[a-z0-9]|[^\W_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    kind: Kind
+    value: str
+    text: str
+    start: int
+
+
+@dataclass(slots=True)
+class Sentence:
+    """`words`: of tasks' names; `near`: nodes whose names are written almost so; `left`: what nothing accounts for."""
+
+    text: str
+    phrases: list[Phrase] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    near: list[str] = field(default_factory=list)
+
+    def has(self, *kinds: Kind) -> bool:
+        return any(phrase.kind in kinds for phrase in self.phrases)
+
+    def values(self, kind: Kind) -> list[str]:
+        return [phrase.value for phrase in self.phrases if phrase.kind is kind]
+
+    def says(self, *texts: str) -> bool:
+        return any(phrase.text in texts for phrase in self.phrases)
+
+    def quotes_an_action(self) -> bool:
+        quoted = [match.span() for match in _QUOTED.finditer(self.text)]
+        return any(
+            start <= phrase.start < end
+            for phrase in self.phrases
+            if phrase.kind in (Kind.ACTION, Kind.STOP)
+            for start, end in quoted
+        )
+
+
+def cut(text: str, world: World | None = None, table: Mapping[str, tuple[Kind, str]] = PHRASES) -> Sentence:
+    """`text` is normal. Names come first, as they may hold any word; one that is wholly a word of ours is none."""
+    sentence = Sentence(text)
+    if world is not None:
+        sentence.mentions = [m for m in world.mentions(text) if not _is_word_of_ours(text[m.start : m.end])]
+    edges = [0, *(at for mention in sentence.mentions for at in (mention.start, mention.end)), len(text)]
+    for start, end in list(pairwise(edges))[::2]:
+        _cut_between(sentence, start, end, table)
+    return sentence
+
+
+def _is_word_of_ours(text: str) -> bool:
+    return text in PHRASES and PHRASES[text][0] is not Kind.TASK_KIND
+
+
+def _cut_between(sentence: Sentence, index: int, end: int, table: Mapping[str, tuple[Kind, str]]) -> None:
+    text = sentence.text
+    while index < end:
+        stop = 0
+        if found := phrase_at(text, index, table, end):
+            kind, value, stop = found
+        for pattern, other in ((WHEN, Kind.CONDITION), (NOT, Kind.NEGATION)):
+            match = pattern.match(text, index, end)
+            if match and match.end() > stop and _begins_word(text, index):
+                kind, value, stop = other, "", match.end()
+        if stop:
+            sentence.phrases.append(Phrase(kind, value, text[index:stop], index))
+        elif _POSSESSIVE.match(text, index, end):
+            stop = index + 2
+        elif left := _LEFT_OVER.match(text, index, end):
+            sentence.left.append(left.group())
+            stop = left.end()
+        index = stop or index + 1
+
+
+def _begins_word(text: str, index: int) -> bool:
+    return not (index and text[index - 1].isascii() and text[index - 1].isalnum() and text[index].isalnum())

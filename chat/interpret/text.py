@@ -1,0 +1,31 @@
+"""A sentence in one form: full width, case, traditional characters and kinds of quotes make no difference."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Only what stands in words of ours; names are compared in this form too.
+_TRADITIONAL = (
+    "暫繼續務節點誌編譯構測試啟動執運訓練佈進狀態歷記錄終結時間隊為麼別開關這個們優級線復還兩幾請幫讓沒將"
+    "殺掛備檔輸機錯誤後發當現馬過從給說應該嗎難萬產煩單檢顯無資繫離礙聽話數據庫歸舊靜讀寫誰剛纔內裡裏邊對"
+    "於與總擇壞擋載處確認劃銷週鐘顆億條種樣緊殭壓縮擱報傳遠兒東長門問題尋覽視監餘僅祇隻況幹麽"
+)
+_SIMPLIFIED = (
+    "暂继续务节点志编译构测试启动执运训练布进状态历记录终结时间队为么别开关这个们优级线复还两几请帮让没将"
+    "杀挂备档输机错误后发当现马过从给说应该吗难万产烦单检显无资系离碍听话数据库归旧静读写谁刚才内里里边对"
+    "于与总择坏挡载处确认划销周钟颗亿条种样紧僵压缩搁报传远儿东长门问题寻览视监余仅只只况干么"
+)
+_TO_SIMPLIFIED = str.maketrans(_TRADITIONAL, _SIMPLIFIED)
+_APOSTROPHES = str.maketrans("‘’`´＇", "'''''")
+_SPACE = re.compile(r"\s+")
+
+
+def normal(text: str) -> str:
+    """NFKC, simplified, lower case, one kind of apostrophe, single spaces. Apostrophes stay: "don't" is not "dont"."""
+    text = unicodedata.normalize("NFKC", text).translate(_TO_SIMPLIFIED).translate(_APOSTROPHES).lower()
+    return _SPACE.sub(" ", text).strip()
+
+
+def is_cjk(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff"

@@ -1,0 +1,169 @@
+"""What sentences are read as: the given ones, the ones that must never act, and each word that takes authority away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.interpret import Context, Outcome, Pending, Task, World, interpret
+
+GIVEN = [json.loads(line) for line in (Path(__file__).parent / "utterances.jsonl").read_text().splitlines()]
+ORDERS = [
+    ("暂停 Master-1 的编译任务", "pause"),
+    ("暂停 t101", "pause"),
+    ("继续 t105", "resume"),
+    ("重试 web deploy", "retry"),
+    ("pause the build on master-1", "pause"),
+    ("resume bert train", "resume"),
+    ("retry t107", "retry"),
+]
+
+
+def _context(fields: dict[str, Any]) -> Context:
+    pending = fields.pop("pending", None)
+    if pending is not None:
+        pending = Pending(intent=pending["intent"], tasks=tuple(pending["tasks"]))
+    return Context(**fields, pending=pending)
+
+
+@pytest.mark.parametrize("case", GIVEN, ids=[case["text"] or "empty" for case in GIVEN])
+def test_given_sentence(world: World, case: dict[str, Any]) -> None:
+    reading = interpret(case["text"], world, _context(dict(case["context"])))
+
+    assert reading.outcome == case["outcome"], reading.why
+    if case["intent"] is not None:
+        assert reading.intent == case["intent"]
+    if case["tasks"] is not None:
+        assert list(reading.tasks) == case["tasks"]
+
+
+@pytest.mark.parametrize(("order", "action"), ORDERS)
+def test_an_order_runs(world: World, order: str, action: str) -> None:
+    reading = interpret(order, world)
+
+    assert (reading.outcome, reading.intent, len(reading.tasks)) == (Outcome.EXECUTE, action, 1)
+
+
+_TAKES_AUTHORITY_AWAY = [
+    *("不要{}", "别{}", "先不{}", "我没说{}", "千万不要{}", "请勿{}", "无需{}", "{}，不，不要", "没有人让你{}"),
+    *("如果测试失败就{}", "等测试完再{}", "十分钟后{}", "明天{}", "5点{}", "{}，除非测试失败", "每天{}"),
+    *("一旦完成就{}", "{}，除了 t102", "{}而不是 t102", "{}或者 t102", "只{}", "怎么{}", "如何{}", "要不要{}"),
+    *("该不该{}", "你觉得该{}吗", "{}会怎样", "我可以{}吗", "为什么{}", "谁{}", "是不是{}", "{}了吗"),
+    *("日志里写着：{}", "他说{}", "“{}”", "{}然后取消 t102", "{}，暂停 t103，取消 t104", "{}?", "{} t999"),
+    *("{} worker-77", "don't {}", "do not {}", "never {}", "please don’t {}", "I didn't say {}"),
+    *("no need to {}", "DON'T {}", "we shouldn't {}", "if the tests fail, {}", "{} when it is done"),
+    *("{} tomorrow", "{} in 5 minutes", "at 5pm {}", "{} unless it is busy", "{} except t102"),
+    *("{} but not t102", "{} or t102", "{} instead", "only {}", "how do I {}", "should I {}", "what if I {}"),
+    *("who said {}", "why {}", "is it safe to {}", "may I {}", "the log says {}", '"{}"'),
+    *("{} and cancel t102", "{} then cancel t102", "ignore this: {}"),
+]
+
+
+@pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
+@pytest.mark.parametrize(("order", "action"), ORDERS)
+def test_what_takes_authority_away_does_so_with_every_order(world: World, frame: str, order: str, action: str) -> None:
+    reading = interpret(frame.format(order), world)
+
+    assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history", reading
+
+
+@pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
+def test_nor_does_it_even_propose_a_cancel(world: World, frame: str) -> None:
+    reading = interpret(frame.format("cancel t101"), world)
+
+    # A question mark, and a second task, are for whoever confirms to look at.
+    may_propose = frame in ("{}?", "{} and cancel t102")
+    assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history"
+    assert reading.outcome is not Outcome.CONFIRM or may_propose
+
+
+@pytest.mark.parametrize(
+    "text", ["取消 t101", "cancel the build on master-1", "请马上终止 t104", "please kill the nightly tests now"]
+)
+def test_a_cancel_is_never_more_than_proposed(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.CONFIRM
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("pause gpu-worker-c training", "there is no gpu-worker-c"),
+        ("暂停 t1010", "there is no t1010"),
+        ("pause t101 on master-2", "no such task"),
+        ("暂停 Master-2 的 firmware build", "no such task"),
+        ("cancel the failed deploy", "no such task that one can cancel"),
+        ("sudo cancel t101", "what is 'sudo'?"),
+        ("cancel the log of t101", "what is 'log'?"),
+        ("pause the first build", "too much is not understood"),
+        ("重启 Master-1", "which task?"),
+        ("暂停节点 Master-1", "which task?"),
+    ],
+)
+def test_asks_and_says_why(world: World, text: str, why: str) -> None:
+    reading = interpret(text, world)
+
+    assert (reading.outcome, reading.why, reading.tasks) == (Outcome.ASK, why, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "tasks"),
+    [
+        ("暂停 t101 和 t102", ["t101", "t102"]),
+        ("t101 暂停了", ["t101"]),
+        ("t101 可以暂停吗", ["t101"]),
+        ("pause t101 quickly-ish please friend", []),
+        ("pause t101 friend", ["t101"]),
+        ("rm -rf / and pause t101", []),
+        ("retry all failed tasks", ["t107"]),
+        ("pause the log of t101", ["t101"]),
+        ("暂停 Master-2 的任务", ["t103"]),
+    ],
+)
+def test_proposes_what_is_nearly_plain(world: World, text: str, tasks: list[str]) -> None:
+    reading = interpret(text, world)
+
+    assert reading.outcome is (Outcome.CONFIRM if tasks else Outcome.ASK)
+    assert list(reading.tasks) == tasks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["PAUSE   the   FIRMWARE-BUILD", "pause firmware_build", "ｐａｕｓｅ ｔ１０１", "pause resnet", "把t101暂停了"],
+)
+def test_how_it_is_written_makes_no_difference(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.EXECUTE
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("好的，确认", Outcome.EXECUTE),
+        ("yes please", Outcome.EXECUTE),
+        ("不确认", Outcome.REFUSE),
+        ("不行", Outcome.REFUSE),
+        ("确认取消", Outcome.ASK),
+        ("yes?", Outcome.ASK),
+        ("yes but not t101", Outcome.HELP),
+        ("no problem", Outcome.HELP),
+        ("yes, cancel t104", Outcome.ASK),
+    ],
+)
+def test_answers_to_a_proposal(world: World, text: str, outcome: Outcome) -> None:
+    pending = Pending(intent="cancel", tasks=("t101",))
+
+    assert interpret(text, world, Context(pending=pending)).outcome is outcome
+
+
+def test_a_name_made_of_our_words_gives_no_authority() -> None:
+    world = World(["all", "not"], [Task(id="1", name="pause", node="all", state="running"), Task(id="2", name="don't")])
+
+    for text in ("pause pause", "cancel all", "pause 1 on not", "don't"):
+        assert interpret(text, world).outcome is not Outcome.EXECUTE, text
+
+
+def test_long_and_strange_sentences_have_an_outcome(world: World) -> None:
+    for text in ("暂停" * 5000, "a" * 50_000, "pause " + "t101 " * 2000, "\x00\u202e\ufeff", "'" * 999, "🙂" * 999):
+        assert interpret(text, world).outcome in Outcome
