@@ -42,7 +42,7 @@ async def test_everything_of_a_turn_is_in_the_feed_of_its_conversation(world: Ch
     turn = await world.ask("暂停 firmware build")
 
     kinds = [message["type"] for message in world.recorder.messages() if message["type"].startswith("CHAT_")]
-    assert kinds[0] == "CHAT_TURN"
+    assert kinds[:2] == ["CHAT_CONVERSATION", "CHAT_TURN"]
     assert {"CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE"} <= set(kinds)
     response = world.recorder.messages("CHAT_RESPONSE")[-1]
     assert (response["turn"], response["text"]) == (turn["id"], turn["messages"][-1]["text"])
