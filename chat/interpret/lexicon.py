@@ -63,7 +63,7 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "再执行一次 再运行一次 重做 retry rerun re-run run_again try_again restart redo re-execute"
         ),
         "submit": (
-            "提交 新建 创建 跑一个 跑个 运行一个 运行个 启动一个 启动 开一个 起一个 起个 发起 新增 submit "
+            "提交 新建 创建 跑一个 跑个 运行一个 运行个 启动一个 启动 开一个 起一个 起个 发起 新增 try submit "
             "launch start_a start_an start create_a create_an create run_a run_an run kick_off spin_up queue_a "
             "new_task new_job schedule_a enqueue"
         ),
@@ -72,7 +72,7 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
         "": "停止 停下 停了 停掉 停 关掉 关闭 关停 结束 stop end halt shut_down shutdown quit stop_it",
     },
     Kind.TOPIC: {
-        "logs": "日志 输出 最后几行 log logs output outputs tail stdout stderr console",
+        "logs": "日志 输出 最后几行 行 lines line log logs output outputs tail stdout stderr console",
         "history": (
             "历史 历史记录 记录 昨天 前天 上周 上个月 上次 最近 刚才 之前 以前 history yesterday last_week "
             "last_night last_hour last_month recent recently previous previously past last_time earlier"
@@ -83,9 +83,10 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "unresponsive not_moving no_progress not_progressing blocked"
         ),
         "status": (
-            "状态 进度 怎么样 怎么样了 咋样 咋样了 怎样了 情况 情况如何 如何了 到哪了 到哪一步 跑到哪 跑完了吗 "
-            "跑完没 完成了吗 完成了没 好了吗 好了没 还在跑吗 status progress how's how_is hows how_are how_did "
-            "state doing going eta finished done alive cpu 内存 负载 磁盘 memory load disk usage healthy health"
+            "状态 进度 怎么样 怎么样了 进展 进展如何 怎么样啦 咋样 咋样了 怎样了 情况 情况如何 如何了 到哪了 "
+            "到哪一步 跑到哪 跑完了吗 跑完没 完成了吗 完成了没 好了吗 好了没 还在跑吗 status progress how's "
+            "how_is hows how_are how_did state doing going eta finished done alive cpu 内存 负载 磁盘 memory "
+            "load disk usage healthy health"
         ),
         "help": (
             "帮助 帮助信息 你能做什么 你会做什么 你会什么 你能干什么 你能干啥 你可以做什么 怎么用 使用说明 help "
@@ -104,9 +105,9 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     Kind.LOOK: {
         "": (
             "列出 有哪些 哪些 哪个 哪几个 多少 几个 查看 看看 看下 看一下 看一看 看 显示 展示 查询 查一下 查下 "
-            "查 什么 啥 告诉我 给我看 给我看看 列表 最后 行 show list display see view check get what which "
-            "what's whats what_is how_many find look_up look_at look tell_me give_me query any anything "
-            "something lines last latest fetch print read"
+            "查 什么 啥 告诉我 给我看 给我看看 列表 最后 show list display see view check get what which what's "
+            "whats what_is how_many find look_up look_at look tell_me give_me query any anything something last "
+            "latest fetch print read"
         ),
     },
     Kind.TASK_KIND: {
@@ -172,9 +173,10 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
         "": (
             "如果 要是 假如 假设 若 若是 万一 一旦 等到 等 之后 以后 后 再 的时候 时候 的话 稍后 待会 待会儿 "
             "等会 等会儿 一会儿 晚点 明天 后天 今晚 今夜 晚上 早上 下午 周末 每天 每小时 直到 除非 只要 否则 "
-            "的时候再 完成后 之前先 点钟 分钟 小时 秒钟 定时 到时 if when unless after once until till before "
-            "while tomorrow tonight later soon whenever as_soon_as in_case provided assuming otherwise then "
-            "daily hourly weekly midnight noon morning evening at_the_end eventually next_time during"
+            "的时候再 完成后 之前先 点钟 分钟 小时 秒钟 定时 到时 hour hours minute minutes day days week weeks "
+            "month months if when unless after once until till before while tomorrow tonight later soon "
+            "whenever as_soon_as in_case provided assuming otherwise then daily hourly weekly midnight noon "
+            "morning evening at_the_end eventually next_time during"
         ),
     },
     Kind.ADVICE: {
@@ -228,9 +230,10 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "一下 一下吧 先 我 我想 我要 我想要 想 要 把 将 给 给我 让 让它 的 地 得 在 上 上的 上面 上面的 里 "
             "里的 里面 中 中的 那个 这个 那 这 正在 现在 马上 立即 立刻 赶紧 赶快 快 掉 吧 呢 啊 哦 呀 嘛 哈 个 "
             "台 只台 条 名为 叫 名字叫 编号 号 跑 运行 执行 是 和 与 以及 还 也 就 当前 目前 今天 到 去 来 请把 "
-            "the a an on in at of for from to with now right away right_away immediately just named called id "
-            "number i we me my our us this that these those and is are be it's there there's currently quickly "
-            "asap as well too job's task's one ones ok okay hey so also please_now by today up out"
+            "put again 再次 一遍 the a an on in at of for from to with now right away right_away immediately "
+            "just named called id number i we me my our us this that these those and is are be it's there "
+            "there's currently quickly asap as well too job's task's one ones ok okay hey so also please_now by "
+            "today up out"
         ),
     },
     Kind.YES: {
@@ -271,11 +274,17 @@ def _table(kinds: frozenset[Kind] | None) -> dict[str, tuple[Kind, str]]:
 
 
 PHRASES = _table(None)
-ANSWERS = {**_table(frozenset({Kind.NO})), **_table(frozenset({Kind.YES}))}
+ANSWERS = {
+    **_table(frozenset({Kind.POLITE, Kind.FILLER})),
+    **_table(frozenset({Kind.NO})),
+    **_table(frozenset({Kind.YES})),
+}
 _LONGEST = max(map(len, PHRASES))
 # A span of time after which, or at which, something is meant to happen.
 WHEN = re.compile(
-    r"(?:in |after |at |every )?(?:\d+|[一二三四五六七八九十两半几]+)\s*(?:个)?"
+    r"(?:(?:in|after|at|every|for|within) )?"
+    r"(?:\d+|[一二三四五六七八九十两半几]+|(?:an?|one|two|three|five|ten|half an?|a few|several)(?= ))"
+    r"\s*(?:个)?"
     r"(?:分钟|小时|秒钟|秒|点钟|点半|点|天|周|minutes?|mins?|hours?|hrs?|seconds?|secs?|days?|o'clock|[ap]m)(?:之后|以后|后|内)?"
     r"(?![a-z0-9])|\bat \d{1,2}(?::\d\d)?\b|\d{1,2}:\d\d"
 )

@@ -97,6 +97,8 @@ def _without_authority(sentence: Sentence) -> Reading | None:
 
 def _order(sentence: Sentence, world: World, context: Context) -> Reading:
     action = sentence.values(Kind.ACTION)[0]
+    if action == "submit" and sentence.says("again", "再次", "一遍"):
+        action = "retry"
     if action == "submit":
         return _submission(sentence, world, context)
     ask = Reading(outcome=Outcome.ASK, intent=action)
@@ -159,18 +161,24 @@ def _submission(sentence: Sentence, world: World, context: Context) -> Reading:
 def _question(sentence: Sentence, world: World, context: Context) -> Reading:
     """Looking changes nothing: the best guess will do."""
     topics = sentence.values(Kind.TOPIC)
-    if "help" in topics or sentence.has(Kind.HOW_TO, Kind.ADVICE):
+    named = _names_tasks(sentence) or bool(_nodes(sentence)) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
+    is_how = sentence.has(Kind.HOW_TO) and (sentence.has(Kind.LOOK) or not named)
+    if "help" in topics or is_how:
         return Reading(outcome=Outcome.HELP, why="asks for help")
+    looks = topics or sentence.has(Kind.LOOK, Kind.THING, Kind.PAST) or _is_question(sentence.text)
+    if sentence.has(Kind.NEGATION) and named and not looks:
+        return Reading(outcome=Outcome.REFUSE, why="a word says not to")
     intent = next((topic for topic in ("stalls", "logs") if topic in topics), "")
     if not intent and ("history" in topics or sentence.has(Kind.PAST)):
         intent = "history"
     things = sentence.values(Kind.THING)
-    named = bool(sentence.mentions or sentence.near or sentence.words or sentence.has(Kind.TASK_KIND, Kind.PRONOUN))
     if not intent and "nodes" in things and "tasks" not in things:
         intent = "nodes"
     if not intent and "status" in topics:
         intent = "status"
-    if not intent and ("tasks" in things or sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not named)):
+    is_of_one = _names_tasks(sentence) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
+    is_of_many = sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not is_of_one)
+    if not intent and ("tasks" in things or is_of_many):
         intent = "tasks"
     if not intent and named and not sentence.left:
         intent = "status"
@@ -190,7 +198,7 @@ def _is_group(sentence: Sentence) -> bool:
 
 
 def _says_which(sentence: Sentence, is_group: bool) -> bool:
-    if sentence.has(Kind.ALL) and not is_group:
+    if sentence.has(Kind.ALL) and not (is_group or _ids(sentence)):
         return False
     nodes_tasks = bool(_nodes(sentence)) and "tasks" in sentence.values(Kind.THING)
     return is_group or _names_tasks(sentence) or nodes_tasks or sentence.has(Kind.TASK_KIND, Kind.PRONOUN, Kind.STATE)

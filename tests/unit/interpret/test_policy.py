@@ -55,7 +55,7 @@ _TAKES_AUTHORITY_AWAY = [
     *("日志里写着：{}", "他说{}", "“{}”", "{}然后取消 t102", "{}，暂停 t103，取消 t104", "{}?", "{} t999"),
     *("{} worker-77", "don't {}", "do not {}", "never {}", "please don’t {}", "I didn't say {}"),
     *("no need to {}", "DON'T {}", "we shouldn't {}", "if the tests fail, {}", "{} when it is done"),
-    *("{} tomorrow", "{} in 5 minutes", "at 5pm {}", "{} unless it is busy", "{} except t102"),
+    *("{} tomorrow", "{} for an hour", "at 5pm {}", "{} unless it is busy", "{} except t102"),
     *("{} but not t102", "{} or t102", "{} instead", "only {}", "how do I {}", "should I {}", "what if I {}"),
     *("who said {}", "why {}", "is it safe to {}", "may I {}", "the log says {}", '"{}"'),
     *("{} and cancel t102", "{} then cancel t102", "ignore this: {}"),
@@ -116,6 +116,7 @@ def test_asks_and_says_why(world: World, text: str, why: str) -> None:
         ("t101 可以暂停吗", ["t101"]),
         ("pause t101 quickly-ish please friend", []),
         ("pause t101 friend", ["t101"]),
+        ("pause both t101 and t102", ["t101", "t102"]),
         ("rm -rf / and pause t101", []),
         ("retry all failed tasks", ["t107"]),
         ("pause the log of t101", ["t101"]),
@@ -144,9 +145,10 @@ def test_how_it_is_written_makes_no_difference(world: World, text: str) -> None:
         ("yes please", Outcome.EXECUTE),
         ("不确认", Outcome.REFUSE),
         ("不行", Outcome.REFUSE),
+        ("不用了，谢谢", Outcome.REFUSE),
         ("确认取消", Outcome.ASK),
         ("yes?", Outcome.ASK),
-        ("yes but not t101", Outcome.HELP),
+        ("yes but not t101", Outcome.REFUSE),
         ("no problem", Outcome.HELP),
         ("yes, cancel t104", Outcome.ASK),
     ],
@@ -155,6 +157,27 @@ def test_answers_to_a_proposal(world: World, text: str, outcome: Outcome) -> Non
     pending = Pending(intent="cancel", tasks=("t101",))
 
     assert interpret(text, world, Context(pending=pending)).outcome is outcome
+
+
+@pytest.mark.parametrize("text", ["千万别动 t101", "don't touch t101", "t102 must not be cancelled"])
+def test_a_no_without_a_known_action_is_a_no(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "tasks"),
+    [
+        ("t104 进展如何", "status", ["t104"]),
+        ("show the last 50 lines of kernel build", "logs", ["t103"]),
+        ("can I see the nightly tests log?", "logs", ["t102"]),
+        ("run t107 again", "retry", ["t107"]),
+        ("put the kernel build on hold", "pause", ["t103"]),
+    ],
+)
+def test_other_ways_of_saying_it(world: World, text: str, intent: str, tasks: list[str]) -> None:
+    reading = interpret(text, world)
+
+    assert (reading.outcome, reading.intent, list(reading.tasks)) == (Outcome.EXECUTE, intent, tasks)
 
 
 def test_a_name_made_of_our_words_gives_no_authority() -> None:
