@@ -35,7 +35,8 @@ class Notebook:
         self.submitted: list[tuple[TaskSpec, str]] = []
         self.controlled: list[ControlRequest] = []
 
-    def submit(self, spec: TaskSpec, actor: str) -> str:
+    def submit(self, spec: TaskSpec, actor: str, task_id: str) -> str:
+        assert not task_id  # A program has no id of its own to name.
         self.submitted.append((spec, actor))
         return "task-new"
 

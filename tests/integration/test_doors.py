@@ -95,7 +95,10 @@ API = [
         API_OPERATE,
         {"decision": "approve"},
     ),
+    door("GET", f"{CONVERSATION}/context/?$", "/api/v1/chat/conversations/c1/context", API_READ),
     door("GET", "api/v1/^chat/audit/?$", "/api/v1/chat/audit", API_READ),
+    door("GET", "api/v1/^memory/?$", "/api/v1/memory", API_READ),
+    door("GET", "api/v1/^memory/(?P<file_id>[0-9]{1,18})/?$", "/api/v1/memory/1", API_READ),
     door("GET", "api/v1/^history/?$", "/api/v1/history", API_READ),
     door("GET", "api/v1/", "/api/v1/nonsense", NO_SUCH_ROUTE),
 ]
@@ -116,7 +119,7 @@ ADMIN = [
         (302, 403, 403, 403, 404),
     ),
     door("GET", "admin/auth/user/<id>/password/", "/admin/auth/user/0/password/", (302, 403, 403, 403, 404)),
-    door("GET", "admin/^(?P<app_label>nodes|auth|dashboard)/$", "/admin/nodes/", ADMIN_PAGE),
+    door("GET", "admin/^(?P<app_label>nodes|auth|dashboard|chat)/$", "/admin/nodes/", ADMIN_PAGE),
     door("GET", "admin/(?P<url>.*)$", "/admin/nonsense/", (302, 403, 403, 403, 404)),
 ]
 
@@ -147,6 +150,11 @@ PAGES = [
     door("GET", "nodes/<str:node_id>/", "/nodes/master-1/", PAGE),
     door("GET", "logs/", "/logs/", PAGE),
     door("GET", "history/", "/history/", PAGE),
+    door("GET", "memory/", "/memory/", PAGE),
+    door("GET", "memory/<int:file_id>/", "/memory/1/", PAGE),
+    door("POST", "memory/<int:file_id>/change", "/memory/1/change", (302, 403, 403, 503, 503), {}),
+    door("GET", "memory/context/<str:conversation_id>/", "/memory/context/c1/", PAGE),
+    door("GET", "memory/request/<int:snapshot_id>.json", "/memory/request/1.json", PAGE),
     door("GET", "live-ticket", "/live-ticket", (401, 403, 200, 200, 200)),
 ]
 

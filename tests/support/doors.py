@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from chat.models import Conversation
+from chat.models import Audit, ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Turn
 from dashboard.accounts import tokens
 from dashboard.rights import Role
 from nodes.domain.commands import TaskSpec
@@ -105,8 +105,20 @@ def make_history() -> None:
     )
     Alert.objects.create(level="error", kind="stall", message=hostile, opened_at=now)
     DeadLetter.objects.create(node_id="master-1", code="bad-value", message=hostile, body=b"\0\xff", received_at=now)
-    Conversation.objects.create(id="c1", project="*", node="*", created_at=now, last_at=now)
+    _make_conversation(hostile)
     NodeToken.objects.create(token_id="token-1", node_id="master-1", role="master", issued_at=now)
+
+
+def _make_conversation(hostile: str) -> None:
+    now = timezone.now()
+    conversation = Conversation.objects.create(id="c1", project="*", node="*", created_at=now, last_at=now)
+    turn = Turn.objects.create(id="turn-1", conversation=conversation, number=1, text=hostile, created_at=now)
+    Audit.objects.create(at=now, kind="proposal", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
+    file = MemoryFile.objects.create(
+        id=1, scope="global", path="/memories/notes.md", content=hostile, created_at=now, changed_at=now
+    )
+    MemoryRevision.objects.create(file=file, version=1, action="create", path=file.path, content=hostile, at=now)
+    ContextSnapshot.objects.create(id=1, conversation=conversation, turn=turn, request=1, body=b"{}", at=now)
 
 
 def all_routes(within: URLResolver | None = None, before: str = "") -> Iterator[str]:
