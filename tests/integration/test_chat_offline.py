@@ -111,7 +111,7 @@ async def test_a_task_on_a_node_out_of_reach_is_reported_as_what_it_is(world: Ch
 
     step = await eventually(lambda: running_step(world, turn_id))
     assert step["state"] == "running"
-    command = await read(lambda: Command.objects.get(kind="pause"))
+    command = await eventually(lambda: read(lambda: Command.objects.filter(kind="pause").first()))
     await world.voice.arrive()
     await world.voice.tell(CommandResult(command_id=command.id, state=CommandState.FAILED, message="gone"))
     turn = await world.settled(turn_id)

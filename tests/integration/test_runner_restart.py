@@ -120,7 +120,7 @@ async def test_an_identity_that_does_not_match_is_never_signalled(
     await eventually(lambda: node.states()[-1] == "lost")
     node.stop()
 
-    assert node.told[-1]["message"] == reason
+    assert [told["message"] for told in node.told if told.get("state") == "lost"] == [reason]
     assert procfs.process(shim) is not None
     assert procfs.process(task) is not None
     os.kill(shim, signal.SIGTERM)
