@@ -167,7 +167,7 @@ def test_scenario_30_a_second_node_of_one_name(arena: Arena) -> None:
         arena.restart("master-2")
 
     alerts = "SELECT count(*) FROM nodes_alert WHERE kind = 'duplicate-node' AND resolved_at IS NULL"
-    assert arena.cluster.rows(alerts) == [(0,)]
+    eventually_sync(lambda: arena.cluster.rows(alerts) == [(0,)], message="the alert is resolved")
     del arena.cluster.processes["twin"]
     arena.away.discard("twin")
     arena.check()
