@@ -1,0 +1,44 @@
+"""Every change of a conversation, as functions on the projection's transaction. Each decides first and then changes."""
+
+from chat.store.calls import answer, ask, claim, command_id, expire_approvals, finish_call
+from chat.store.conversations import open_conversation
+from chat.store.messages import add_message, add_reply, add_results, open_calls
+from chat.store.rows import call_of, change, change_turn, turn_of
+from chat.store.turns import (
+    add_usage,
+    begin_turn,
+    end_turn,
+    leave_running,
+    resume_turn,
+    retry,
+    say,
+    stop_turn,
+    withdraw,
+)
+
+__all__ = [
+    "add_message",
+    "add_reply",
+    "add_results",
+    "add_usage",
+    "answer",
+    "ask",
+    "begin_turn",
+    "call_of",
+    "change",
+    "change_turn",
+    "claim",
+    "command_id",
+    "end_turn",
+    "expire_approvals",
+    "finish_call",
+    "leave_running",
+    "open_calls",
+    "open_conversation",
+    "resume_turn",
+    "retry",
+    "say",
+    "stop_turn",
+    "turn_of",
+    "withdraw",
+]

@@ -1,0 +1,144 @@
+"""Tool calls and the questions about them: each is carried out at most once, and all of it is in the audit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from chat.errors import ChatRejected
+from chat.models import Approval, Audit, ToolCall
+from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
+from chat.store.rows import approval_of, call_of, change, publish_step
+from nodes.projection.unit import Unit
+
+APPROVAL_TTL = timedelta(minutes=10)
+_CALLS = uuid.UUID("9d7e0a53-5c0b-4b0e-9a39-3f3c1a3c7b52")
+
+
+def call_id(turn_id: str, message_id: int, tool_use_id: str) -> str:
+    return uuid.uuid5(_CALLS, f"{turn_id} {message_id} {tool_use_id}").hex
+
+
+def command_id(call: ToolCall, number: int = 0) -> str:
+    """Of the command (or task) that this call causes: asking for it twice acts once."""
+    return uuid.uuid5(_CALLS, f"{call.id} {call.arguments_hash} {number}").hex
+
+
+def hash_of(name: str, arguments: Any) -> str:
+    return hashlib.sha256(json.dumps([name, arguments], sort_keys=True).encode()).hexdigest()
+
+
+def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bool:
+    """False when it may not move there (any more)."""
+    if state not in CALL_TRANSITIONS[CallState(call.state)]:
+        return False
+    if state.is_final:
+        values["ended_at"] = unit.now
+    change(unit, call, state=state, **values)
+    publish_step(unit, call)
+    return True
+
+
+def finish_call(
+    unit: Unit, call_id: str, state: CallState, result: str, *, is_error: bool = False, has_read_untrusted: bool = False
+) -> None:
+    call = call_of(call_id)
+    if not move_call(unit, call, state, result=result, is_error=is_error):
+        return
+    if has_read_untrusted and not call.turn.has_read_untrusted:
+        change(unit, call.turn, has_read_untrusted=True)
+    if call.risk and call.risk != "read":
+        kind = AuditKind.EFFECT if state is not CallState.DENIED else AuditKind.REFUSED
+        audit(unit, kind, call, actor=call.acting, state=str(state), result=result[:1000])
+
+
+def ask(unit: Unit, call_id: str, *, summary: str, risk: str, right: str, target_version: str) -> None:
+    """Puts the question. Nothing more happens until it is answered."""
+    call = call_of(call_id)
+    if not move_call(unit, call, CallState.WAITING, summary=summary, risk=risk):
+        return
+    approval = Approval(
+        id=secrets.token_hex(8),
+        call=call,
+        right=right,
+        arguments_hash=call.arguments_hash,
+        target_version=target_version,
+        created_at=unit.now,
+        expires_at=unit.now + APPROVAL_TTL,
+    )
+    unit.insert(approval)
+    publish_step(unit, call)
+    audit(unit, AuditKind.PROPOSED, call, actor=call.turn.actor, summary=summary, arguments=call.arguments)
+
+
+def claim(unit: Unit, call_id: str, *, acting: str, summary: str, risk: str) -> bool:
+    """The right to carry the call out, once. For an approved one its approval is used up with it."""
+    call = call_of(call_id)
+    approval = approval_of(call)
+    if approval is not None:
+        is_good = approval.state == ApprovalState.APPROVED and approval.expires_at > unit.now
+        if not is_good or approval.arguments_hash != call.arguments_hash:
+            return False
+        change(unit, approval, state=ApprovalState.USED)
+        acting = approval.answered_by
+    elif call.state != CallState.PROPOSED:
+        return False
+    if not move_call(unit, call, CallState.RUNNING, acting=acting, summary=summary, risk=risk):
+        raise AssertionError("a call that may be claimed can run")
+    if risk != "read" and approval is None:
+        audit(unit, AuditKind.PROPOSED, call, actor=acting, summary=summary, arguments=call.arguments, asked=False)
+    return True
+
+
+def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
+    """Who comes second is told so. Returns what became of the question."""
+    call = call_of(approval.call_id)
+    if approval.state != ApprovalState.WAITING:
+        who = f" by {approval.answered_by}" if approval.answered_by else ""
+        raise ChatRejected("answered", f"This is settled already: {approval.state}{who}.")
+    if approval.expires_at <= unit.now:
+        deny(unit, approval, call, ApprovalState.EXPIRED, "Nobody answered in time.")
+        return ApprovalState.EXPIRED
+    if not is_yes:
+        reason = f"{actor} declined this action. Do not propose it again."
+        deny(unit, approval, call, ApprovalState.DENIED, reason, actor=actor)
+        return ApprovalState.DENIED
+    if target_version != approval.target_version:
+        reason = "Its target has changed since it was proposed; look again before proposing anything."
+        deny(unit, approval, call, ApprovalState.STALE, reason, actor=actor)
+        return ApprovalState.STALE
+    change(unit, approval, state=ApprovalState.APPROVED, answered_by=actor[:150], answered_at=unit.now)
+    move_call(unit, call, CallState.APPROVED)
+    audit(unit, AuditKind.APPROVED, call, actor=actor, summary=call.summary, arguments=call.arguments)
+    return ApprovalState.APPROVED
+
+
+def deny(unit: Unit, approval: Approval, call: ToolCall, state: ApprovalState, reason: str, *, actor: str = "") -> None:
+    change(unit, approval, state=state, answered_by=actor[:150], answered_at=unit.now)
+    move_call(unit, call, CallState.DENIED, result=reason, is_error=True)
+    audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))
+
+
+def expire_approvals(unit: Unit) -> None:
+    waiting = Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=unit.now)
+    for approval in waiting:
+        deny(unit, approval, call_of(approval.call_id), ApprovalState.EXPIRED, "Nobody answered in time.")
+
+
+def audit(unit: Unit, kind: AuditKind, call: ToolCall, *, actor: str, **detail: Any) -> None:
+    unit.insert(
+        Audit(
+            at=unit.now,
+            kind=kind,
+            actor=actor[:150],
+            conversation_id=call.turn.conversation_id,
+            turn_id=call.turn_id,
+            call_id=call.id,
+            tool=call.name,
+            detail=detail,
+        )
+    )

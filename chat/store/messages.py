@@ -1,0 +1,79 @@
+"""A conversation's messages, only ever added to, with the calls that an answer asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chat.engines.protocol import Reply
+from chat.messages import message_info, shown_text
+from chat.models import Conversation, Message, ToolCall, Turn
+from chat.store.calls import call_id, hash_of
+from chat.store.rows import publish_step, turn_of
+from nodes.projection.unit import Unit
+
+
+def last_message(conversation: Conversation) -> Message | None:
+    found = Message.objects.filter(conversation=conversation, epoch=conversation.epoch)
+    return found.order_by("-id").first()
+
+
+def add_message(unit: Unit, turn: Turn, role: str, content: Sequence[dict[str, Any]]) -> Message:
+    message = Message(
+        conversation=turn.conversation,
+        turn=turn,
+        epoch=turn.conversation.epoch,
+        role=role,
+        content=list(content),
+        text=shown_text(content) if role == "assistant" else "",
+        created_at=unit.now,
+    )
+    unit.insert(message)
+    if message.text:
+        info = message_info(message)
+        unit.publish_chat("CHAT_RESPONSE", turn.conversation_id, turn=turn.id, text=info["text"], message=info)
+    return message
+
+
+def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
+    """An engine's answer with the calls it asks for, before any of them is looked at."""
+    turn = turn_of(turn_id)
+    message = add_message(unit, turn, "assistant", reply.content)
+    blocks = [block for block in reply.content if block["type"] == "tool_use"]
+    for position, block in enumerate(blocks):
+        call = ToolCall(
+            id=call_id(turn.id, message.pk, block["id"]),
+            turn=turn,
+            message=message,
+            tool_use_id=block["id"],
+            position=position,
+            name=str(block["name"])[:64],
+            arguments=block["input"],
+            arguments_hash=hash_of(block["name"], block["input"]),
+            is_sure=reply.is_sure,
+            created_at=unit.now,
+        )
+        unit.insert(call)
+        publish_step(unit, call)
+
+
+def add_results(unit: Unit, turn_id: str) -> None:
+    """The results of the newest answer's calls as the next message."""
+    turn = turn_of(turn_id)
+    add_message(unit, turn, "user", results_of(open_calls(turn.conversation)))
+
+
+def open_calls(conversation: Conversation) -> list[ToolCall]:
+    """Calls of the newest message, when it is an answer that waits for their results."""
+    last = last_message(conversation)
+    if last is None or last.role != "assistant":
+        return []
+    return list(ToolCall.objects.filter(message=last).select_related("turn__conversation").order_by("position"))
+
+
+def results_of(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    """As the blocks that must stand first in the next message."""
+    return [
+        {"type": "tool_result", "tool_use_id": c.tool_use_id, "content": c.result or "-", "is_error": c.is_error}
+        for c in calls
+    ]

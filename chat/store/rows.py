@@ -1,0 +1,52 @@
+"""A conversation's rows: found, changed at once, and told to whoever looks at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model
+
+from chat.messages import conversation_info, step_info, turn_info
+from chat.models import Approval, Conversation, ToolCall, Turn
+from nodes.errors import NotFound
+from nodes.projection.unit import Unit
+
+
+def change(unit: Unit, row: Model, **values: Any) -> None:
+    """At once, unlike `Unit.change`: another job of the same transaction may read the row back."""
+    unit.changes += 1
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(values))
+
+
+def turn_of(turn_id: str) -> Turn:
+    turn = Turn.objects.filter(id=turn_id).select_related("conversation").first()
+    if turn is None:
+        raise NotFound(f"There is no turn {turn_id}.")
+    return turn
+
+
+def change_turn(unit: Unit, turn: Turn, **values: Any) -> None:
+    change(unit, turn, **values)
+    publish_turn(unit, turn)
+
+
+def call_of(call_id: str) -> ToolCall:
+    return ToolCall.objects.select_related("turn__conversation").get(id=call_id)
+
+
+def approval_of(call: ToolCall) -> Approval | None:
+    return Approval.objects.filter(call=call).first()
+
+
+def publish_turn(unit: Unit, turn: Turn) -> None:
+    unit.publish_chat("CHAT_TURN", turn.conversation_id, turn=turn_info(turn))
+
+
+def publish_step(unit: Unit, call: ToolCall) -> None:
+    unit.publish_chat("CHAT_STEP", call.turn.conversation_id, step=step_info(call, approval_of(call)))
+
+
+def publish_conversation(unit: Unit, conversation: Conversation) -> None:
+    unit.publish_chat("CHAT_CONVERSATION", conversation.id, info=conversation_info(conversation))

@@ -1,0 +1,126 @@
+"""A turn from what was said to its end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from chat.errors import ChatRejected
+from chat.models import Conversation, Message, ToolCall, Turn
+from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, Trigger, TurnState
+from chat.store.calls import deny, finish_call, move_call
+from chat.store.messages import add_message, last_message, open_calls, results_of
+from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
+from nodes.errors import NotFound
+from nodes.projection.unit import Unit
+
+MAX_QUEUED = 5  # Turns of one conversation that wait or run.
+MAX_TEXT_CHARACTERS = 32_000
+_HAN = re.compile("[\u3400-\u9fff]")
+
+
+def say(unit: Unit, conversation_id: str, text: str, *, actor: str, trigger: Trigger = Trigger.PERSON) -> str:
+    """A new turn's id; it waits until the ones before it have ended."""
+    conversation = Conversation.objects.filter(id=conversation_id).first()
+    if conversation is None:
+        raise NotFound(f"There is no conversation {conversation_id}.")
+    if conversation.closed_at is not None:
+        raise ChatRejected("closed", "This conversation is closed; say it in the context's open one.")
+    if not text.strip():
+        raise ChatRejected("empty", "The message is empty.")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise ChatRejected("too-long", f"A message has at most {MAX_TEXT_CHARACTERS} characters.")
+    turns = Turn.objects.filter(conversation=conversation)
+    if turns.filter(state__in=OPEN_TURNS - {TurnState.WAITING}).count() >= MAX_QUEUED:
+        raise ChatRejected("busy", f"{MAX_QUEUED} messages of this conversation wait already.")
+    turn = Turn(
+        id=secrets.token_hex(8),
+        conversation=conversation,
+        number=turns.count() + 1,
+        trigger=trigger,
+        actor=actor[:150],
+        language="zh-hans" if _HAN.search(text) else "en",
+        text=text.replace("\x00", ""),
+        created_at=unit.now,
+    )
+    unit.insert(turn)
+    change(unit, conversation, last_at=unit.now)
+    publish_turn(unit, turn)
+    return turn.id
+
+
+def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
+    """The turn that is tried: the same one, or a new one with its words when it was answered in part."""
+    turn = turn_of(turn_id)
+    if turn.state not in RETRIABLE_TURNS:
+        raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
+    last = last_message(turn.conversation)
+    if turn.number != Turn.objects.filter(conversation=turn.conversation_id).count() or (
+        last is not None and last.turn_id == turn.id and last.role == "assistant"
+    ):
+        return say(unit, turn.conversation_id, turn.text, actor=actor)
+    change_turn(unit, turn, state=TurnState.QUEUED, problem="", message="", ended_at=None, actor=actor[:150])
+    return turn.id
+
+
+def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
+    """Its words become a message. What waited for an approval until now is withdrawn: the person went on."""
+    turn = turn_of(turn_id)
+    for waiting in Turn.objects.filter(conversation=turn.conversation_id, state=TurnState.WAITING).exclude(id=turn_id):
+        withdraw(unit, waiting, TurnState.DONE, "The person said something else instead.")
+    # A turn that is tried again has its words in the conversation already.
+    if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
+        words = [{"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
+        add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
+    change_turn(unit, turn, state=TurnState.RUNNING)
+
+
+def resume_turn(unit: Unit, turn_id: str) -> None:
+    """A person has answered what it waited for."""
+    turn = turn_of(turn_id)
+    if turn.state == TurnState.WAITING:
+        change_turn(unit, turn, state=TurnState.RUNNING)
+
+
+def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
+    """What the person has seen so far stays, as text; what has been sent to a node goes on by itself."""
+    turn = turn_of(turn_id)
+    if not TurnState(turn.state).is_open:
+        return
+    last = last_message(turn.conversation)
+    if partial_text.strip() and last is not None and last.role == "user" and last.turn_id == turn.id:
+        add_message(unit, turn, "assistant", [{"type": "text", "text": f"{partial_text}\n\n[{note}]"}])
+    leave_running(unit, turn, "The person stopped waiting; what was sent goes on.")
+    withdraw(unit, turn, TurnState.STOPPED, "The person stopped this turn.")
+
+
+def leave_running(unit: Unit, turn: Turn, reason: str) -> None:
+    """Calls that have been sent and are not waited for any more."""
+    for call in ToolCall.objects.filter(turn=turn, state=CallState.RUNNING):
+        finish_call(unit, call.id, CallState.UNKNOWN, reason, is_error=True)
+
+
+def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: str) -> None:
+    """Ends a turn; what it has proposed and nobody has begun is not done any more."""
+    for call in ToolCall.objects.filter(turn=turn).select_related("turn__conversation"):
+        approval = approval_of(call)
+        if approval is not None and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
+            deny(unit, approval, call, ApprovalState.WITHDRAWN, reason)
+        elif call.state == CallState.PROPOSED:
+            move_call(unit, call, CallState.DENIED, result=reason, is_error=True)
+    end_turn(unit, turn, state)
+
+
+def end_turn(unit: Unit, turn: Turn, state: TurnState, *, problem: str = "", message: str = "") -> None:
+    change_turn(unit, turn, state=state, problem=problem[:40], message=message[:2000], ended_at=unit.now)
+
+
+def add_usage(unit: Unit, turn: Turn, usage: dict[str, int], *, cost_microusd: int, is_partial: bool) -> None:
+    total = {name: turn.usage.get(name, 0) + count for name, count in usage.items()}
+    change(
+        unit,
+        turn,
+        usage={**turn.usage, **total},
+        cost_microusd=turn.cost_microusd + cost_microusd,
+        is_cost_partial=turn.is_cost_partial or is_partial,
+    )
