@@ -17,7 +17,7 @@ import psutil
 from nodes.domain.states import Role, TaskState
 from nodes.identity import ClusterKey, issue_token
 from tests.faults import invariants
-from tests.faults.evidence import Database, read_database, read_journals, read_positions, reading
+from tests.faults.evidence import Database, read_database, read_journals, read_outputs_left, read_positions, reading
 from tests.faults.invariants import Resources
 from tests.faults.truth import Run, Truth
 from tests.faults.view import View
@@ -214,7 +214,7 @@ class Arena:
     # --- the judge ----------------------------------------------------------------------------------
 
     def settle(self, timeout: float = SETTLE_SECONDS) -> None:
-        """Waits until nothing is under way: journals acknowledged, tasks ended, commands settled, dashboard current."""
+        """Waits until nothing is under way: output and states acked, tasks ended, commands settled, pages current."""
         self.wait_online(timeout)
         eventually_sync(lambda: not self._unsettled(), timeout, "the arena comes to rest")
         self._catch_up(timeout)
@@ -239,7 +239,12 @@ class Arena:
                 f" ({','.join('?' * len(self.away))})",
                 sorted(self.away),
             ).fetchall()
-        return {key: value for key, value in (("marks", behind), ("tasks", tasks), ("commands", commands)) if value}
+        # After a full disk each task's output waits for its own next try. A killed supervisor leaves half a line.
+        torn = {f"{task}.{attempt}" for task, attempt in self.lost}
+        waiting = read_outputs_left(sorted({path.parent for path in self.journal_files()}))
+        output = {name: left for name, left in waiting.items() if name not in torn}
+        found = {"marks": behind, "tasks": tasks, "commands": commands, "output": output}
+        return {key: value for key, value in found.items() if value}
 
     def check(self) -> None:
         """Lets every task end, then every invariant. Raises AssertionError with all that is violated."""

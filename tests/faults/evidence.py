@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodes.runner.shim.layout import OUTPUT
 from nodes.wire.v1 import node_sync_pb2 as pb
 
 # nodes/journal/file.py: an entry's key is shelf << 44 | seq.
@@ -110,6 +111,19 @@ def read_positions(paths: Iterable[Path]) -> dict[str, int]:
     for path in paths:
         with reading(path) as db:
             found |= dict(db.execute("SELECT journal_id, last_seq FROM shelves WHERE is_own"))
+    return found
+
+
+def read_outputs_left(folders: Iterable[Path]) -> dict[str, int]:
+    """Of each attempt whose output does not wholly stand in its node's journal: the bytes that wait in its file."""
+    found: dict[str, int] = {}
+    for folder in folders:
+        with reading(folder / "logs.db") as db:
+            positions = dict(db.execute("SELECT name, position FROM cursors"))
+        for output in folder.glob(f"tasks/*/{OUTPUT}"):
+            left = output.stat().st_size - positions.get(output.parent.name, 0)
+            if left > 0:
+                found[output.parent.name] = left
     return found
 
 

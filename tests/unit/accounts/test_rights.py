@@ -18,9 +18,13 @@ pytestmark = pytest.mark.django_db
 
 def make_user(name: str, *roles: Role, **fields: object) -> User:
     user = User.objects.create_user(name, password="correct horse battery", **fields)
+    set_roles(user, *roles)
+    return user
+
+
+def set_roles(user: User, *roles: Role) -> None:
     # The groups of the migration are gone once a test in this process has emptied the tables.
     user.groups.set([Group.objects.get_or_create(name=role)[0] for role in roles])
-    return user
 
 
 @pytest.mark.parametrize(
@@ -136,11 +140,11 @@ def test_rights_follow_the_groups_and_the_active_flag(operator: User, client: Cl
     viewer = tickets.authenticate(ticket_of(client))
     assert viewer is not None
 
-    operator.groups.set(Group.objects.filter(name="viewer"))
+    set_roles(operator, Role.VIEWER)
     assert tickets.recheck(viewer) is Role.VIEWER
     operator.groups.clear()
     assert tickets.recheck(viewer) is Role.NOBODY
-    operator.groups.set(Group.objects.filter(name="admin"))
+    set_roles(operator, Role.ADMIN)
     assert tickets.recheck(viewer) is Role.ADMIN
     User.objects.filter(pk=operator.pk).update(is_active=False)
     assert tickets.recheck(viewer) is Role.NOBODY
