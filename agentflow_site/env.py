@@ -50,6 +50,9 @@ class SiteEnv:
     keep_feed_entries: int
     keep_history_days: int
     keep_dead_letters: int
+    keep_chat_days: int
+    keep_chat_turns: int
+    keep_audit_days: int
     chat: ChatConfig
 
 
@@ -78,6 +81,9 @@ def read() -> SiteEnv:
             keep_feed_entries=_kept(env, "KEEP_FEED_ENTRIES", 50_000, 10**12),
             keep_history_days=_kept(env, "KEEP_HISTORY_DAYS", 90, 36_500),
             keep_dead_letters=_kept(env, "KEEP_DEAD_LETTERS", 10_000, 10**12),
+            keep_chat_days=_kept(env, "KEEP_CHAT_DAYS", 90, 36_500),
+            keep_chat_turns=_kept(env, "KEEP_CHAT_TURNS", 1_000, 10**9),
+            keep_audit_days=_kept(env, "KEEP_AUDIT_DAYS", 730, 36_500),
             chat=_chat(env),
         )
 

@@ -21,6 +21,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from agentflow_site.chat import make_chat
 from chat.desk import Desk
+from chat.retention import ChatRetention, steps
 from chat.watch import Watch
 from nodes import services
 from nodes.core.lifecycle import Service, run_services
@@ -66,6 +67,7 @@ class LeaderConfig:
     is_insecure: bool = False  # Plain text beyond this machine was asked for.
     is_behind_https_proxy: bool = False
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    chat_retention: ChatRetention = field(default_factory=ChatRetention)
 
     @property
     def has_tls(self) -> bool:
@@ -135,7 +137,7 @@ class _Leader:
         )
         await projection.start()
         try:
-            retention = Retention(projection.write, config.retention)
+            retention = Retention(projection.write, config.retention, steps(config.chat_retention))
             desk, runner, stalls = make_chat(settings.ENV.chat, projection, watch, listener.publish)
             hub, scheduler = self._hub(projection, retention, desk)
             await self._revocations.start(projection, hub.revoke)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentflow_site.env import SiteEnv
 from agentflow_site.leader import LeaderRuns, only_one_leader
+from chat.retention import ChatRetention, steps
 from nodes.leader_door.client import DoorClient
 from nodes.projection.published import NobodyListens
 from nodes.projection.retention import Retention, RetentionConfig
@@ -25,20 +26,28 @@ def retention_config(env: SiteEnv) -> RetentionConfig:
     )
 
 
-def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig) -> Mapping[str, int]:
+def chat_retention(env: SiteEnv) -> ChatRetention:
+    return ChatRetention(
+        closed_age=timedelta(days=env.keep_chat_days),
+        open_turns=env.keep_chat_turns,
+        audit_age=timedelta(days=env.keep_audit_days),
+    )
+
+
+def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
     """Rows that went, by kind. Raises `LeaderUnavailable` when a Leader runs and does not answer, `StoreError`."""
     try:
         # One process writes at a time: whoever holds the data folder.
         with only_one_leader(data_dir):
-            return asyncio.run(_prune_here(config))
+            return asyncio.run(_prune_here(config, chat))
     except LeaderRuns:
         return DoorClient.on_data_dir(data_dir, leader_grpc).prune()
 
 
-async def _prune_here(config: RetentionConfig) -> Mapping[str, int]:
+async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
     writer = Writer(NobodyListens(), lambda: None)
     await writer.start()
     try:
-        return await Retention(lambda function: writer.submit(FunctionJob(function)), config).prune()
+        return await Retention(lambda function: writer.submit(FunctionJob(function)), config, steps(chat)).prune()
     finally:
         await writer.stop()

@@ -31,6 +31,7 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "node"], condition=Q(closed_at=None), name="open_conversation")
         ]
+        indexes = [models.Index(fields=["closed_at"], name="conversation_by_end")]
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
 
@@ -192,7 +193,10 @@ class MemoryFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["path"], condition=Q(deleted_at=None), name="one_memory_file_at_a_path")
         ]
-        indexes = [models.Index(fields=["scope", "path"], name="memory_by_scope")]
+        indexes = [
+            models.Index(fields=["scope", "path"], name="memory_by_scope"),
+            models.Index(fields=["deleted_at"], name="memory_by_deletion"),
+        ]
         verbose_name = _("memory file")
         verbose_name_plural = _("memory files")
 

@@ -1,12 +1,10 @@
-"""The exact request to an engine, built from what is stored; and the new beginning when a history can go on no longer.
+"""The exact request to an engine, built from what is stored.
 
 The system prompt and the tools are constant for a version of AgentFlow, and messages are only added: a model's thinking
 is bound to every byte before it.
 """
 
 from __future__ import annotations
-
-import json
 
 from chat import store
 from chat.contexts import Context
@@ -26,9 +24,6 @@ yourself.
 - After an action say what state its result reports. If the outcome is unknown, say so.
 - Answer in the language of the person, shortly, in plain Markdown without images or HTML."""
 
-# Of the text of earlier turns, in a new epoch.
-_EARLIER_TURNS = 6
-_EARLIER_CHARACTERS = 2_000
 _KEPT_REQUESTS = 20
 
 
@@ -65,28 +60,6 @@ def keep_sent(unit: Unit, turn_id: str, body: bytes, usage: dict[str, int]) -> N
     )
     kept = ContextSnapshot.objects.filter(conversation=turn.conversation).order_by("-id")
     ContextSnapshot.objects.filter(id__in=list(kept.values_list("id", flat=True)[_KEPT_REQUESTS:])).delete()
-
-
-def begin_epoch(unit: Unit, turn_id: str) -> None:
-    """From here on only the words of the last turns are sent, without thinking or tool calls; the rest stays shown."""
-    turn = store.turn_of(turn_id)
-    conversation = turn.conversation
-    earlier = Turn.objects.filter(conversation=conversation, number__lt=turn.number).order_by("-number")
-    said = []
-    for before in reversed(earlier[:_EARLIER_TURNS]):
-        answers = Message.objects.filter(turn=before, role="assistant").exclude(text="").values_list("text", flat=True)
-        answer = "\n".join(answers)[:_EARLIER_CHARACTERS]
-        said.append({"person": before.text[:_EARLIER_CHARACTERS], "assistant": answer})
-    done = [
-        {"tool": call.name, "summary": call.summary, "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
-        for call in ToolCall.objects.filter(turn=turn).order_by("message", "position")
-    ]
-    store.change(unit, conversation, epoch=conversation.epoch + 1)
-    words = [{"type": "text", "text": f"<earlier>{json.dumps(said, ensure_ascii=False)}</earlier>"}]
-    if done:
-        words.append({"type": "text", "text": f"<done>{json.dumps(done, ensure_ascii=False)}</done>"})
-    words.append({"type": "text", "text": turn.text[: _EARLIER_CHARACTERS * 4]})
-    store.add_message(unit, turn, "user", words)
 
 
 def _last_task(turn: Turn) -> str:

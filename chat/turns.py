@@ -109,7 +109,7 @@ class TurnRun:
             return await self._ask_engine(context)
         except HistoryRefused as exc:
             logger.warning("the history of turn %s is not taken (%s); it begins anew", self._turn_id, exc.problem)
-            await self._writes.write(lambda unit: requests.begin_epoch(unit, self._turn_id))
+            await self._writes.write(lambda unit: store.begin_epoch(unit, self._turn_id))
             return await self._ask_engine(context)
 
     async def _ask_engine(self, context: Context) -> Reply:

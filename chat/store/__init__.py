@@ -2,6 +2,7 @@
 
 from chat.store.calls import answer, ask, claim, command_id, expire_approvals, finish_call
 from chat.store.conversations import open_conversation
+from chat.store.epochs import begin_epoch, end_epoch
 from chat.store.messages import add_message, add_reply, add_results, open_calls
 from chat.store.rows import call_of, change, change_turn, turn_of
 from chat.store.turns import (
@@ -23,12 +24,14 @@ __all__ = [
     "add_usage",
     "answer",
     "ask",
+    "begin_epoch",
     "begin_turn",
     "call_of",
     "change",
     "change_turn",
     "claim",
     "command_id",
+    "end_epoch",
     "end_turn",
     "expire_approvals",
     "finish_call",

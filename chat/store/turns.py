@@ -9,6 +9,7 @@ from chat.errors import ChatRejected
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, Trigger, TurnState
 from chat.store.calls import deny, finish_call, move_call
+from chat.store.epochs import words_before
 from chat.store.messages import add_message, last_message, open_calls, results_of
 from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
 from nodes.errors import NotFound
@@ -36,7 +37,7 @@ def say(unit: Unit, conversation_id: str, text: str, *, actor: str, trigger: Tri
     turn = Turn(
         id=secrets.token_hex(8),
         conversation=conversation,
-        number=turns.count() + 1,
+        number=_last_number(conversation) + 1,
         trigger=trigger,
         actor=actor[:150],
         language="zh-hans" if _HAN.search(text) else "en",
@@ -54,13 +55,17 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
         raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
-    last = last_message(turn.conversation)
-    if turn.number != Turn.objects.filter(conversation=turn.conversation_id).count() or (
-        last is not None and last.turn_id == turn.id and last.role == "assistant"
-    ):
+    last = Message.objects.filter(turn=turn).order_by("-id").first()
+    if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
         return say(unit, turn.conversation_id, turn.text, actor=actor)
     change_turn(unit, turn, state=TurnState.QUEUED, problem="", message="", ended_at=None, actor=actor[:150])
     return turn.id
+
+
+def _last_number(conversation: Conversation) -> int:
+    """Not their count: old ones may have gone."""
+    turns = Turn.objects.filter(conversation=conversation).order_by("-number")
+    return turns.values_list("number", flat=True).first() or 0
 
 
 def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
@@ -70,7 +75,7 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
         withdraw(unit, waiting, TurnState.DONE, "The person said something else instead.")
     # A turn that is tried again has its words in the conversation already.
     if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
-        words = [{"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
+        words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
         add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
     change_turn(unit, turn, state=TurnState.RUNNING)
 

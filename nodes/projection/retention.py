@@ -34,6 +34,8 @@ _HAS_LOG = Q(is_log_pruned=False, last_line__gt=0)
 
 # Runs a function in a transaction on the writer's thread: `Projection.write`.
 Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
+# In one transaction: how many rows it took, None when there is nothing more for it.
+Step = Callable[[Unit], int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +52,16 @@ class RetentionConfig:
 
 
 class Retention:
-    """A service. Lines leave by whole attempts, and only of attempts that have ended."""
+    """A service. Lines leave by whole attempts, and only of attempts that have ended. `more`: what others keep here."""
 
     name = "retention"
 
-    def __init__(self, write: Write, config: RetentionConfig | None = None) -> None:
+    def __init__(
+        self, write: Write, config: RetentionConfig | None = None, more: Mapping[str, Step] | None = None
+    ) -> None:
         self._write = write
         self._config = config or RetentionConfig()
+        self._more = more or {}
         self._stop = asyncio.Event()
         self._pruning = asyncio.Lock()
 
@@ -79,9 +84,10 @@ class Retention:
         removed: Counter[str] = Counter()
         async with self._pruning:
             bounds = await self._write(lambda unit: _Bounds(self._config, unit.now))
-            for name, step in _STEPS.items():
+            steps: dict[str, Step] = {name: partial(step, bounds) for name, step in _STEPS.items()}
+            for name, step in (*steps.items(), *self._more.items()):
                 while not self._stop.is_set():
-                    count = await self._write(partial(step, bounds))
+                    count = await self._write(step)
                     if count is None:
                         break
                     removed[name] += count

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.retention import ChatRetention
+from chat.retention import steps as chat_steps
 from nodes import selectors
 from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
@@ -117,7 +119,8 @@ async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, mas
 
         return projection.write(run)
 
-    await Retention(watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0))).prune()
+    chat = chat_steps(ChatRetention(closed_age=timedelta(0), open_turns=1, audit_age=timedelta(0)))
+    await Retention(watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0)), chat).prune()
 
     assert plans
     walks = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "ORDER BY" not in plan]

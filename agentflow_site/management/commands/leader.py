@@ -12,7 +12,7 @@ from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
 from agentflow_site.leader import LeaderConfig, run_leader
-from agentflow_site.pruning import retention_config
+from agentflow_site.pruning import chat_retention, retention_config
 from nodes.errors import ConfigError
 
 
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             is_insecure=options["insecure"],
             is_behind_https_proxy=settings.ENV.behind_https_proxy,
             retention=retention_config(settings.ENV),
+            chat_retention=chat_retention(settings.ENV),
         )
         try:
             code = run_leader(config)

@@ -8,16 +8,17 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.core.management.base import BaseCommand
 
-from agentflow_site.pruning import prune, retention_config
+from agentflow_site.pruning import chat_retention, prune, retention_config
 from nodes.errors import AgentFlowError, LeaderUnavailable
 
 
 class Command(BaseCommand):
-    help = "Remove output, history, feed and dead letters that are over the age or number of AGENTFLOW_KEEP_…"
+    help = "Remove output, history, conversations and whatever else is over its age or number (AGENTFLOW_KEEP_…)"
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            removed = prune(settings.DATA_DIR, settings.LEADER_GRPC, retention_config(settings.ENV))
+            kept = retention_config(settings.ENV), chat_retention(settings.ENV)
+            removed = prune(settings.DATA_DIR, settings.LEADER_GRPC, *kept)
         except LeaderUnavailable as exc:
             raise CommandError(f"{exc}; AGENTFLOW_LEADER_GRPC says where it listens") from exc
         except AgentFlowError as exc:

@@ -1,0 +1,108 @@
+"""How long conversations, the audit and what was deleted from the memory are kept.
+
+Steps of the Leader's retention, in its small batches. A closed conversation goes by its age. Of an open one only turns
+over its number go, oldest first, and what a model is still sent is never cut into: the history begins anew first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from chat import store
+from chat.models import Audit, Conversation, MemoryFile, Message, Turn
+from chat.states import OPEN_TURNS
+from nodes.projection.unit import Unit
+
+# Turns removed in one transaction: they take their messages, calls, approvals and requests along.
+_TURN_BATCH = 20
+_AUDIT_BATCH = 1_000
+# Files take up to a hundred revisions along.
+_FILE_BATCH = 10
+# The money that was spent today is counted from turns.
+_YOUNGEST = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRetention:
+    closed_age: timedelta = timedelta(days=90)
+    open_turns: int = 1_000
+    audit_age: timedelta = timedelta(days=730)
+
+
+def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
+    """For `nodes.projection.retention`: each says how many rows it took, None when there is nothing more for it."""
+    return {
+        "old conversations": partial(_prune_closed, config),
+        "turns": partial(_prune_open, config),
+        "deleted memory files": partial(_prune_files, config),
+        "audit entries": partial(_prune_audit, config),
+    }
+
+
+def _prune_closed(config: ChatRetention, unit: Unit) -> int | None:
+    """Nothing is at work in a closed one: it is closed at rest, and takes no more words."""
+    before = unit.now - config.closed_age
+    oldest = Conversation.objects.filter(closed_at__lt=before).order_by("closed_at").first()
+    if oldest is None:
+        return None
+    turns = Turn.objects.filter(conversation=oldest).order_by("number")
+    if _delete_turns(unit, turns):
+        return 0
+    unit.changes += 1
+    oldest.delete()
+    return 1
+
+
+def _prune_open(config: ChatRetention, unit: Unit) -> int | None:
+    turns = Turn.objects.filter(conversation=OuterRef("pk"))
+    over = Conversation.objects.filter(closed_at=None).annotate(
+        first=Subquery(turns.order_by("number").values("number")[:1]),
+        last=Subquery(turns.order_by("-number").values("number")[:1]),
+    )
+    for conversation in over.filter(last__gte=F("first") + config.open_turns).order_by():
+        last = conversation.last - config.open_turns
+        old = Turn.objects.filter(
+            conversation=conversation, number__lte=last, created_at__lt=unit.now - _YOUNGEST
+        ).order_by("number")
+        if _may_cut(unit, conversation, old) and (count := _delete_turns(unit, old)):
+            return count
+    return None
+
+
+def _may_cut(unit: Unit, conversation: Conversation, old: QuerySet[Turn]) -> bool:
+    """Not while anything is at work there. What is still sent to a model becomes an earlier epoch first."""
+    if Turn.objects.filter(conversation=conversation, state__in=OPEN_TURNS).exists():
+        return False
+    sent = Message.objects.filter(conversation=conversation, epoch=conversation.epoch)
+    if sent.filter(turn__in=old).exists():
+        store.end_epoch(unit, conversation)
+    return True
+
+
+def _delete_turns(unit: Unit, turns: QuerySet[Turn]) -> int:
+    ids = list(turns.values_list("id", flat=True)[:_TURN_BATCH])
+    return _delete(unit, Turn.objects.filter(id__in=ids)) if ids else 0
+
+
+def _prune_files(config: ChatRetention, unit: Unit) -> int | None:
+    old = MemoryFile.objects.filter(deleted_at__lt=unit.now - config.closed_age).order_by("deleted_at")
+    ids = list(old.values_list("id", flat=True)[:_FILE_BATCH])
+    return _delete(unit, MemoryFile.objects.filter(id__in=ids)) if ids else None
+
+
+def _prune_audit(config: ChatRetention, unit: Unit) -> int | None:
+    oldest = Audit.objects.order_by("id").values_list("id", "at")[:_AUDIT_BATCH]
+    over = [key for key, at in oldest if at < unit.now - config.audit_age]
+    return _delete(unit, Audit.objects.filter(id__lte=over[-1])) if over else None
+
+
+def _delete(unit: Unit, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
+    """How many of these themselves went, not of what went with them."""
+    unit.changes += 1
+    _, by_model = rows.delete()
+    return by_model.get(rows.model._meta.label, 0)

@@ -1,0 +1,62 @@
+"""Where a history begins anew: from there on a model is sent only the words of the last turns before it.
+
+Thinking and tool calls are left out of those words, since they are bound to what stood before them; the rest stays
+shown. Within an epoch messages are only added.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chat.models import Conversation, Message, ToolCall, Turn
+from chat.store.messages import add_message
+from chat.store.rows import change, turn_of
+from nodes.projection.unit import Unit
+
+# Of the text of earlier turns, in a new epoch.
+_EARLIER_TURNS = 6
+_EARLIER_CHARACTERS = 2_000
+
+Block = dict[str, Any]
+
+
+def begin_epoch(unit: Unit, turn_id: str) -> None:
+    """In the middle of a turn, whose history is not taken any more."""
+    turn = turn_of(turn_id)
+    done = [
+        {"tool": call.name, "summary": call.summary, "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
+        for call in ToolCall.objects.filter(turn=turn).order_by("message", "position")
+    ]
+    end_epoch(unit, turn.conversation)
+    words = [_earlier(turn)]
+    if done:
+        words.append(_text("done", done))
+    words.append({"type": "text", "text": turn.text[: _EARLIER_CHARACTERS * 4]})
+    add_message(unit, turn, "user", words)
+
+
+def end_epoch(unit: Unit, conversation: Conversation) -> None:
+    """Between turns: the next one to begin says what was before it (`words_before`)."""
+    change(unit, conversation, epoch=conversation.epoch + 1)
+
+
+def words_before(turn: Turn) -> list[Block]:
+    """What a turn that is the first of a later epoch begins with; nothing for any other."""
+    conversation = turn.conversation
+    is_first = not Message.objects.filter(conversation=conversation, epoch=conversation.epoch).exists()
+    return [_earlier(turn)] if is_first and conversation.epoch > 1 else []
+
+
+def _earlier(turn: Turn) -> Block:
+    earlier = Turn.objects.filter(conversation=turn.conversation_id, number__lt=turn.number).order_by("-number")
+    said = []
+    for before in reversed(earlier[:_EARLIER_TURNS]):
+        answers = Message.objects.filter(turn=before, role="assistant").exclude(text="").values_list("text", flat=True)
+        answer = "\n".join(answers)[:_EARLIER_CHARACTERS]
+        said.append({"person": before.text[:_EARLIER_CHARACTERS], "assistant": answer})
+    return _text("earlier", said)
+
+
+def _text(tag: str, value: object) -> Block:
+    return {"type": "text", "text": f"<{tag}>{json.dumps(value, ensure_ascii=False)}</{tag}>"}
