@@ -213,6 +213,6 @@ def _ephemeral(text: object) -> Published | None:
         return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")
     if message.get("type") == "STORE" and message.get("state") in ("ok", "failing"):
         return Published(0, (ALERTS,), text, "state", STORE_KEY)
-    if message.get("type") == "CHAT_DELTA" and isinstance(message.get("conversation"), str):
+    if message.get("type") in ("CHAT_DELTA", "CHAT_RETRYING") and isinstance(message.get("conversation"), str):
         return Published(0, (chat(message["conversation"]),), text, "state", "")
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,18 @@ async def test_a_commit_reaches_the_sockets_of_another_process(cluster: Cluster)
         messages = [await client.receive(1.0) for _ in range(2)]
 
     assert {message["type"] for message in messages} == {"TASK_UPDATE", "METRICS"}
+
+
+@pytest.mark.parametrize("kind", ["CHAT_DELTA", "CHAT_RETRYING"])
+async def test_what_a_conversation_says_beside_the_feed_reaches_another_process(cluster: Cluster, kind: str) -> None:
+    async with open_client(cluster.daphne.url) as client:
+        await client.send(type="SUBSCRIBE", topics=["chat:c1"])
+        await client.until("SNAPSHOT")
+        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        said = {"type": kind, "conversation": "c1", "turn": "t1"}
+        cluster.commit(Published(0, ("chat:c1",), json.dumps(said), "state", "chat:t1:0"))
+
+        assert await client.receive(1.0) == said
 
 
 async def test_an_idle_socket_outlives_redis_timeouts(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
