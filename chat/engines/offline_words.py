@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from chat.interpret import Outcome, Reading
 from chat.stalls.rules import Analysis
 from chat.untrusted import clean
+from nodes.state_words import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
 
 _ROWS = 20
 
@@ -88,7 +89,14 @@ def _state(result: Any) -> str:
 
 
 def _named(task: Result) -> dict[str, str]:
-    return {"task": f"“{_plain(task['name'])}” ({task['id']}, {task['node'] or '–'})", "state": _(task["state"])}
+    return {
+        "task": f"“{_plain(task['name'])}” ({task['id']}, {task['node'] or '–'})",
+        "state": _state_of(task),
+    }
+
+
+def _state_of(row: Result) -> str:
+    return in_a_sentence(TASK_STATES, row["state"])
 
 
 def _plain(text: str) -> str:
@@ -98,7 +106,7 @@ def _plain(text: str) -> str:
 
 def _nodes(result: Result) -> str:
     rows = [
-        f"- **{_plain(node['id'])}**: {_(node['state'])}"
+        f"- **{_plain(node['id'])}**: {in_a_sentence(NODE_STATES, node['state'])}"
         + (f", CPU {node['cpu']:.0f} %" if node["cpu"] is not None else "")
         + f", {node['running']}/{node['slots']}"
         for node in result["nodes"][:_ROWS]
@@ -108,8 +116,8 @@ def _nodes(result: Result) -> str:
 
 def _tasks(result: Result) -> str:
     rows = [
-        f"- **{_plain(task['name'])}** ({task['id']}, {task['node'] or '–'}): {_(task['state'])}"
-        + (f", {_(task['health'])}" if task["health"] != "healthy" else "")
+        f"- **{_plain(task['name'])}** ({task['id']}, {task['node'] or '–'}): {_state_of(task)}"
+        + (f", {in_a_sentence(TASK_HEALTH, task['health'])}" if task["health"] in TASK_HEALTH else "")
         + (f", {task['progress'] * 100:.0f} %" if task["progress"] is not None else "")
         for task in result["tasks"][:_ROWS]
     ]
@@ -118,7 +126,7 @@ def _tasks(result: Result) -> str:
 
 def _history(result: Result) -> str:
     rows = [
-        f"- **{_plain(row['name'])}** #{row['attempt']} ({row['task']}, {row['node'] or '–'}): {_(row['state'])}"
+        f"- **{_plain(row['name'])}** #{row['attempt']} ({row['task']}, {row['node'] or '–'}): {_state_of(row)}"
         for row in result["attempts"][:_ROWS]
     ]
     return "\n".join(rows) or _("Nothing has been run there.")

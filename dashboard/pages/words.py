@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from chat.states import ApprovalState, CallState, TurnState
+from nodes import state_words
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -26,28 +27,28 @@ class Look:
 
 
 NODE_STATES: Mapping[str, Look] = {
-    NodeState.ONLINE: Look(pgettext_lazy("node state", "Online"), "circle-check", "good"),
-    NodeState.SUSPECT: Look(pgettext_lazy("node state", "Suspect"), "triangle-alert", "warn"),
-    NodeState.OFFLINE: Look(pgettext_lazy("node state", "Offline"), "circle-x", "bad"),
+    NodeState.ONLINE: Look(state_words.NODE_STATES[NodeState.ONLINE], "circle-check", "good"),
+    NodeState.SUSPECT: Look(state_words.NODE_STATES[NodeState.SUSPECT], "triangle-alert", "warn"),
+    NodeState.OFFLINE: Look(state_words.NODE_STATES[NodeState.OFFLINE], "circle-x", "bad"),
 }
 
 TASK_STATES: Mapping[str, Look] = {
-    TaskState.PENDING: Look(pgettext_lazy("task state", "Queued"), "clock", "calm"),
-    TaskState.DISPATCHED: Look(pgettext_lazy("task state", "Starting"), "send", "busy"),
-    TaskState.RUNNING: Look(pgettext_lazy("task state", "Running"), "loader", "busy"),
-    TaskState.PAUSED: Look(pgettext_lazy("task state", "Paused"), "pause", "held"),
-    TaskState.SUCCEEDED: Look(pgettext_lazy("task state", "Done"), "circle-check", "good"),
-    TaskState.FAILED: Look(pgettext_lazy("task state", "Failed"), "circle-x", "bad"),
-    TaskState.CANCELLED: Look(pgettext_lazy("task state", "Cancelled"), "ban", "calm"),
-    TaskState.TIMED_OUT: Look(pgettext_lazy("task state", "Timed out"), "timer-off", "bad"),
-    TaskState.LOST: Look(pgettext_lazy("task state", "Lost"), "unlink", "bad"),
+    TaskState.PENDING: Look(state_words.TASK_STATES[TaskState.PENDING], "clock", "calm"),
+    TaskState.DISPATCHED: Look(state_words.TASK_STATES[TaskState.DISPATCHED], "send", "busy"),
+    TaskState.RUNNING: Look(state_words.TASK_STATES[TaskState.RUNNING], "loader", "busy"),
+    TaskState.PAUSED: Look(state_words.TASK_STATES[TaskState.PAUSED], "pause", "held"),
+    TaskState.SUCCEEDED: Look(state_words.TASK_STATES[TaskState.SUCCEEDED], "circle-check", "good"),
+    TaskState.FAILED: Look(state_words.TASK_STATES[TaskState.FAILED], "circle-x", "bad"),
+    TaskState.CANCELLED: Look(state_words.TASK_STATES[TaskState.CANCELLED], "ban", "calm"),
+    TaskState.TIMED_OUT: Look(state_words.TASK_STATES[TaskState.TIMED_OUT], "timer-off", "bad"),
+    TaskState.LOST: Look(state_words.TASK_STATES[TaskState.LOST], "unlink", "bad"),
 }
 
 # Healthy is not shown.
 TASK_HEALTH: Mapping[str, Look] = {
-    TaskHealth.QUIET: Look(pgettext_lazy("task health", "Quiet"), "circle-dashed", "calm"),
-    TaskHealth.WAITING: Look(pgettext_lazy("task health", "Waiting for you"), "message-circle-question", "held"),
-    TaskHealth.STALLED: Look(pgettext_lazy("task health", "Stalled"), "triangle-alert", "warn"),
+    TaskHealth.QUIET: Look(state_words.TASK_HEALTH[TaskHealth.QUIET], "circle-dashed", "calm"),
+    TaskHealth.WAITING: Look(state_words.TASK_HEALTH[TaskHealth.WAITING], "message-circle-question", "held"),
+    TaskHealth.STALLED: Look(state_words.TASK_HEALTH[TaskHealth.STALLED], "triangle-alert", "warn"),
 }
 
 # Not a state of its own: what a task is shown as while nobody can see its node.

@@ -1,0 +1,56 @@
+"""The offline engine speaks of states in the words of the pages."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from chat.engines.offline_words import of_result
+from dashboard.pages import words
+from nodes.domain.states import NodeState, TaskState
+
+TASK = {
+    "id": "t1",
+    "name": "编译",
+    "task": "t1",
+    "node": "master-1",
+    "attempt": 1,
+    "progress": None,
+    "health": "stalled",
+}
+
+
+@pytest.mark.parametrize("state", TaskState)
+def test_a_task_s_state_is_the_page_s_word(state: TaskState) -> None:
+    task = {**TASK, "state": str(state)}
+    results = [
+        ("inspect_task", task, True),
+        ("list_tasks", {"tasks": [task]}, True),
+        ("query_history", {"attempts": [task]}, True),
+        ("pause_task", {"task": task}, True),
+        ("pause_task", {"task": task, "changed": False}, True),
+        ("control_tasks", {"results": [{"task": task}]}, True),
+        ("pause_task", {"task": task, "error": "占用"}, False),
+    ]
+    with translation.override("zh-hans"):
+        label = str(words.TASK_STATES[state].label)
+        said = [of_result(*result) for result in results]
+
+    assert all(label in text and str(state) not in text for text in said), said
+    assert "停滞" in said[1]
+
+
+@pytest.mark.parametrize("state", NodeState)
+def test_a_node_s_state_too(state: NodeState) -> None:
+    with translation.override("zh-hans"):
+        node = {"id": "m", "state": str(state), "cpu": None, "running": 0, "slots": 1}
+        said = of_result("list_nodes", {"nodes": [node]}, True)
+        assert str(words.NODE_STATES[state].label) in said
+
+
+def test_an_english_sentence_has_no_label_in_the_middle() -> None:
+    with translation.override("en"):
+        said = of_result("pause_task", {"task": {**TASK, "state": "paused"}}, True)
+
+    assert said.endswith("is now paused.")
+    assert of_result("inspect_task", {**TASK, "state": "new-here"}, True).endswith("is new-here.")
