@@ -2,7 +2,7 @@
 
 Nothing is asserted: on a shared machine absolute times mean little, ratios within one run mean something.
 
-    python -m tests.bench [latency] [ingest] [fanout] [idle]      all of them when none is named
+    python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction]      all of them when none is named
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import fanout, idle, ingest, latency
+from tests.bench import fanout, idle, ingest, latency, redaction
 from tests.bench.figures import Figure
 
 SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
     "ingest": ingest.measure,
     "fanout": fanout.measure,
     "idle": idle.measure,
+    "redaction": redaction.measure,
 }
 
 
