@@ -50,11 +50,12 @@ def _words(text: str) -> list[str]:
 _TABLES: Mapping[Kind, Mapping[str, str]] = {
     Kind.ACTION: {
         "pause": (
-            "暂停 先停一下 先停一停 停一下 停一停 暂时停下 暂时停止 挂起 pause suspend on_hold hold_off put_on_hold"
+            "暂停 先停一下 先停一停 停一下 停一停 暂时停下 暂时停止 挂起 冻结 pause suspend freeze on_hold hold_off "
+            "put_on_hold"
         ),
         "resume": (
-            "继续 恢复 接着跑 接着执行 接着运行 继续跑 继续运行 继续执行 恢复运行 恢复执行 取消暂停 解除暂停 "
-            "结束暂停 停止暂停 取消挂起 解除挂起 resume continue unpause un-pause carry_on cancel_the_pause "
+            "继续 恢复 接着跑 接着执行 接着运行 继续跑 继续运行 继续执行 恢复运行 恢复执行 取消暂停 解除暂停 解冻 "
+            "unfreeze 结束暂停 停止暂停 取消挂起 解除挂起 resume continue unpause un-pause carry_on cancel_the_pause "
             "end_the_pause lift_the_pause unsuspend"
         ),
         "cancel": "取消 终止 中止 杀掉 杀死 干掉 掐掉 撤销 cancel abort kill terminate",
@@ -153,45 +154,47 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.NEGATION: {
         "": (
-            "不要 不用 不必 不需要 不想 不想要 先不 不准 不许 不能 不可以 不可 不该 不应该 勿 切勿 请勿 千万别 "
-            "千万不要 没让 没叫 没说 没要 没有让 没有 无需 禁止 避免 不 别 没 未 无 免得 甭 休想 拒绝 放过 保持 "
-            "留着 don't do_not dont don never not no_need no_longer without can't cannot cant won't wont "
-            "shouldn't shouldnt didn't didnt isn't aren't wasn't doesn't doesnt mustn't nobody none refrain "
-            "avoid rather_not leave keep forbid prevent let_alone nor neither no undo ignore disregard "
-            "stop_pausing no_one"
+            "不会 谁都不 谁也不 谁都别 谁也别 不要 不用 不必 不需要 不想 不想要 先不 不准 不许 不能 不可以 不可 不该 "
+            "不应该 勿 切勿 请勿 千万别 千万不要 没让 没叫 没说 没要 没有让 没有 无需 禁止 避免 不 别 没 未 无 免得 "
+            "甭 休想 拒绝 放过 保持 留着 don't do_not dont don never not no_need no_longer without can't cannot cant "
+            "won't wont shouldn't shouldnt didn't didnt isn't does_not aren't wasn't doesn't doesnt mustn't nobody "
+            "none refrain avoid rather_not leave keep forbid prevent let_alone nor neither no undo ignore disregard "
+            "stop_pausing no_one forget refuse hands_off 忘记 忘掉 忘了"
         ),
     },
     Kind.EXCLUSION: {
         "": (
-            "除了 除外 除 以外 之外 其余 其余的 其他 其他的 其它 其它的 别的 另外的 只保留 只留 只有 只 仅 仅仅 "
-            "不是 而不是 而非 或者 或是 还是 或 排除 不包括 剩下的 剩余 except but other_than instead "
+            "不含 不算 除了 除外 除 以外 之外 其余 其余的 其他 其他的 其它 其它的 别的 另外的 只保留 只留 只有 只 仅 "
+            "仅仅 不是 而不是 而非 或者 或是 还是 或 排除 不包括 剩下的 剩余 except but other_than instead "
             "apart_from only or excluding exclude besides rest the_rest others other not_including rather_than "
             "everything_else anything_else save_for aside_from unlike versus"
         ),
     },
     Kind.CONDITION: {
         "": (
-            "如果 要是 假如 假设 若 若是 万一 一旦 等到 等 之后 以后 后 再 的时候 时候 的话 稍后 待会 待会儿 "
-            "等会 等会儿 一会儿 晚点 明天 后天 今晚 今夜 晚上 早上 下午 周末 每天 每小时 直到 除非 只要 否则 "
-            "的时候再 完成后 之前先 点钟 分钟 小时 秒钟 定时 到时 hour hours minute minutes day days week weeks "
-            "month months if when unless after once until till before while tomorrow tonight later soon "
-            "whenever as_soon_as in_case provided assuming otherwise then daily hourly weekly midnight noon "
-            "morning evening at_the_end eventually next_time during"
+            "如果 要是 假如 假设 假使 倘若 倘使 如若 若 若是 万一 但凡 时 当 一旦 等到 等 之后 以后 后 再 的时候 "
+            "时候 的话 稍后 待会 待会儿 等会 等会儿 一会儿 晚点 明天 后天 今晚 今夜 晚上 早上 下午 周末 每天 每小时 "
+            "直到 除非 只要 否则 的时候再 完成后 之前先 点钟 分钟 小时 秒钟 定时 到时 hour hours minute minutes day "
+            "days week weeks month months if when unless after once until till before while tomorrow tonight later "
+            "soon whenever as_soon_as as_long_as so_long_as in_case in_the_event the_moment the_minute the_instant "
+            "supposing provided assuming otherwise then daily hourly weekly midnight noon morning evening at_the_end "
+            "eventually next_time during"
         ),
     },
     Kind.ADVICE: {
         "": (
-            "要不要 该不该 应不应该 应该 是否需要 是否应该 是否 需不需要 你觉得 你认为 建议 值得 好不好 行不行 "
-            "会不会 会怎样 会发生什么 安全吗 可以吗 我可以 我能 我该 should do_you_think would_it what_if "
-            "is_it_safe is_it_ok is_it_okay may_i can_i could_i must_i shall_i advise recommend suggest "
-            "what_happens what_would maybe perhaps 也许 可能 或许 大概 considering wondering thinking wonder "
-            "think supposed might"
+            "会 考虑 打算 准备 本来 本想 差点 几乎 假装 假如说 犹豫 要不要 该不该 应不应该 应该 是否需要 是否应该 "
+            "是否 需不需要 你觉得 你认为 建议 值得 好不好 行不行 会不会 会怎样 会发生什么 安全吗 可以吗 我可以 我能 "
+            "我该 should does do_you_think would_it what_if is_it_safe is_it_ok is_it_okay may_i can_i could_i "
+            "must_i shall_i advise recommend suggest what_happens what_would maybe perhaps 也许 可能 或许 大概 "
+            "considering wondering thinking wonder think supposed might plan planning intend intending about_to "
+            "tempted hesitate pretend almost nearly hardly barely"
         ),
     },
     Kind.HOW_TO: {
         "": (
-            "怎么 如何 怎样 怎么才能 咋 咋样才能 how_do how_to how_can how_could how_would how_does how_should "
-            "how 什么意思 what_does"
+            "区别 差别 不同 difference differ 怎么 如何 怎样 怎么才能 咋 咋样才能 how_do how_to how_can how_could "
+            "how_would how_does how_should how 什么意思 what_does"
         ),
     },
     Kind.PAST: {
@@ -209,31 +212,33 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
         ),
     },
     Kind.GERUND: {
-        "": (
-            "pausing suspending cancelling canceling killing aborting terminating resuming continuing retrying "
-            "restarting rerunning stopping"
-        ),
+        "pause": "pausing suspending",
+        "resume": "resuming continuing unpausing",
+        "cancel": "cancelling canceling killing aborting terminating",
+        "retry": "retrying restarting rerunning",
+        "stop": "stopping",
     },
     Kind.DONE: {
         "": "了",
     },
     Kind.POLITE: {
         "": (
-            "请 麻烦 麻烦你 劳驾 帮我 帮忙 帮 能不能 可不可以 能否 可否 能 可以 吗 请问 能帮我 能帮我把 谢谢 "
-            "谢了 多谢 好吗 你 您 你能 您能 请你 给我 please pls plz can_you could_you would_you will_you "
-            "kindly can could would thanks thank_you thx i_want_to i'd_like_to i_would_like_to i_need_to "
-            "i_need_you_to i_want_you_to let's lets let_us go_ahead_and go_ahead you_can you"
+            "请 麻烦 麻烦你 劳驾 劳烦 劳烦你 帮我 帮忙 帮 能不能 可不可以 能否 可否 能 可以 吗 请问 能帮我 能帮我把 "
+            "谢谢 谢了 多谢 好吗 你 您 你能 您能 请你 给我 please pls plz can_you could_you would_you will_you "
+            "would_you_mind do_you_mind would_you_be_so_kind_as_to be_so_kind_as_to kindly can could would thanks "
+            "thank_you thx i_want_to i'd_like_to i_would_like_to i_need_to i_need_you_to i_want_you_to let's lets "
+            "let_us go_ahead_and go_ahead you_can you"
         ),
     },
     Kind.FILLER: {
         "": (
             "一下 一下吧 先 我 我想 我要 我想要 想 要 把 将 给 给我 让 让它 的 地 得 在 上 上的 上面 上面的 里 "
             "里的 里面 中 中的 那个 这个 那 这 正在 现在 马上 立即 立刻 赶紧 赶快 快 掉 吧 呢 啊 哦 呀 嘛 哈 个 "
-            "台 只台 条 名为 叫 名字叫 编号 号 跑 运行 执行 是 和 与 以及 还 也 就 当前 目前 今天 到 去 来 请把 "
-            "put again 再次 一遍 the a an on in at of for from to with now right away right_away immediately "
-            "just named called id number i we me my our us this that these those and is are be it's there "
-            "there's currently quickly asap as well too job's task's one ones ok okay hey so also please_now by "
-            "today up out"
+            "台 只台 条 名为 叫 名字叫 编号 号 跑 运行 执行 是 和 与 以及 还 也 就 当前 目前 今天 同时 及时 临时 "
+            "暂时 到 去 来 请把 put again 再次 一遍 the a an on in at of for from to with now right away right_away "
+            "immediately just named called id number i we me my our us this that these those and is are be it's "
+            "there there's currently quickly asap as well too job's task's one ones ok okay hey so also please_now "
+            "by possibly today up out"
         ),
     },
     Kind.YES: {

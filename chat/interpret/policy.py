@@ -80,9 +80,13 @@ def _without_authority(sentence: Sentence) -> Reading | None:
         return Reading(outcome=Outcome.HELP, why="asks how or whether")
     if sentence.says(*_WHY):
         return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
-    if sentence.has(Kind.NEGATION):
+    # "If it does not …" and "keep this one and … the rest" say no to something else than the order.
+    is_limited = sentence.has(Kind.EXCLUSION, Kind.CONDITION)
+    if sentence.forbids() or (sentence.has(Kind.NEGATION) and not is_limited):
         return Reading(outcome=Outcome.REFUSE, why="a word says not to")
-    if sentence.has(Kind.EXCLUSION, Kind.CONDITION):
+    if _asks_about_it(sentence):
+        return Reading(outcome=Outcome.HELP, why="asks what it does")
+    if is_limited:
         return Reading(outcome=Outcome.ASK, why="an exception, a choice or a condition")
     if sentence.has(Kind.REPORT) or sentence.quotes_an_action():
         return Reading(outcome=Outcome.ASK, why="somebody else's words")
@@ -93,6 +97,15 @@ def _without_authority(sentence: Sentence) -> Reading | None:
     if sentence.has(Kind.GERUND) or len(actions) > 1:
         return Reading(outcome=Outcome.ASK, why="which one action?")
     return None
+
+
+def _asks_about_it(sentence: Sentence) -> bool:
+    """A question about the deed, not a polite order: of no task, or with more in it than the deed and its task."""
+    is_order = sentence.has(Kind.ACTION) and _asks_politely(sentence)
+    if is_order or sentence.has(Kind.PAST) or not (_is_question(sentence.text) or sentence.says("吗")):
+        return False
+    has_target = _says_which(sentence, _is_group(sentence))
+    return bool(sentence.left) or not has_target or sentence.has(Kind.GERUND)
 
 
 def _order(sentence: Sentence, world: World, context: Context) -> Reading:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from chat.interpret.lexicon import NOT, PHRASES, WHEN, Kind, phrase_at
@@ -12,6 +12,7 @@ from chat.interpret.world import Mention, World
 
 _QUOTED = re.compile(r"[\"“”「『《][^\"“”」』》]*[\"”“」』》]|(?<![a-z])'[^']+'(?![a-z])")
 _POSSESSIVE = re.compile(r"'s(?![a-z0-9])")
+_MIND = frozenset({"would you mind", "do you mind"})
 _LEFT_OVER = re.compile(r"[a-z0-9_'-]*[a-z0-9]|[^\W_]")
 
 
@@ -43,6 +44,17 @@ class Sentence:
     def says(self, *texts: str) -> bool:
         return any(phrase.text in texts for phrase in self.phrases)
 
+    def forbids(self) -> bool:
+        """A word says not to, right before an action: nothing but words without a meaning of their own between."""
+        no_until = -1
+        for phrase in self.phrases:
+            is_next = no_until >= 0 and not self.text[no_until : phrase.start].strip()
+            if is_next and phrase.kind in (Kind.ACTION, Kind.STOP, Kind.GERUND):
+                return True
+            goes_on = phrase.kind is Kind.NEGATION or (is_next and phrase.kind in (Kind.POLITE, Kind.FILLER))
+            no_until = phrase.start + len(phrase.text) if goes_on else -1
+        return False
+
     def quotes_an_action(self) -> bool:
         quoted = [match.span() for match in _QUOTED.finditer(self.text)]
         return any(
@@ -61,7 +73,21 @@ def cut(text: str, world: World | None = None, table: Mapping[str, tuple[Kind, s
     edges = [0, *(at for mention in sentence.mentions for at in (mention.start, mention.end)), len(text)]
     for start, end in list(pairwise(edges))[::2]:
         _cut_between(sentence, start, end, table)
+    sentence.phrases = list(_with_polite_orders(text, sentence.phrases))
     return sentence
+
+
+def _with_polite_orders(text: str, phrases: Sequence[Phrase]) -> Iterator[Phrase]:
+    """ "Would you mind pausing …" asks for it as "pause …" does."""
+    asked_until = -1
+    for phrase in phrases:
+        is_next = asked_until >= 0 and not text[asked_until : phrase.start].strip(" ,")
+        is_polite = phrase.text in _MIND or (is_next and phrase.kind is Kind.POLITE)
+        asked_until = phrase.start + len(phrase.text) if is_polite else -1
+        if is_next and phrase.kind is Kind.GERUND:
+            yield replace(phrase, kind=Kind.STOP if phrase.value == "stop" else Kind.ACTION)
+        else:
+            yield phrase
 
 
 def _is_word_of_ours(text: str) -> bool:

@@ -58,7 +58,9 @@ _TAKES_AUTHORITY_AWAY = [
     *("{} tomorrow", "{} for an hour", "at 5pm {}", "{} unless it is busy", "{} except t102"),
     *("{} but not t102", "{} or t102", "{} instead", "only {}", "how do I {}", "should I {}", "what if I {}"),
     *("who said {}", "why {}", "is it safe to {}", "may I {}", "the log says {}", '"{}"'),
-    *("{} and cancel t102", "{} then cancel t102", "ignore this: {}"),
+    *("{} and cancel t102", "{} then cancel t102", "ignore this: {}", "would you mind if I {}", "会{}吗", "假装{}"),
+    *("万一不够就{}", "{}，其余的不动", "keep t102, but {}", "{} 会丢数据吗", "does it help to {}?", "about to {}"),
+    *("谁也别{}", "in the event that it isn't done {}", "忘记{}", "I refuse to {}", "打算{}", "满了时{}"),
 ]
 
 
@@ -165,8 +167,89 @@ def test_a_no_without_a_known_action_is_a_no(world: World, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("would you mind pausing t102?", Outcome.EXECUTE),
+        ("do you mind please pausing the kernel build", Outcome.EXECUTE),
+        ("would you mind cancelling t104?", Outcome.CONFIRM),
+        ("do you mind pausing t101 and t102?", Outcome.CONFIRM),
+        ("would you mind not pausing t102?", Outcome.REFUSE),
+        ("I don't mind pausing t101", Outcome.REFUSE),
+        ("would you mind stopping t101?", Outcome.ASK),
+        ("would you mind pausing t101 or t102?", Outcome.ASK),
+        ("would you mind pausing t102 tomorrow?", Outcome.ASK),
+        ("do you mind that t101 is pausing?", Outcome.HELP),
+        ("who would mind, pausing t101?", Outcome.EXECUTE),  # Looks into the history.
+    ],
+)
+def test_would_you_mind_asks_for_what_comes_next(world: World, text: str, outcome: Outcome) -> None:
+    reading = interpret(text, world)
+
+    assert reading.outcome is outcome, reading
+    assert reading.intent in ("pause", "cancel", "history", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("万一磁盘不够，暂停 t101", "万一内存不够就暂停 t104", "假使测试没过，就取消 t101", "磁盘不足时暂停 t101"),
+        *("测试没通过的话暂停 t101", "unless it isn't needed, pause t101", "pause t102 in case t101 does not finish"),
+        *("in the event that it doesn't finish, cancel t101", "the moment t101 finishes pause t102"),
+        *("keep t101 and cancel the rest", "leave t101 alone and pause the others", "留着 t101，其他的都取消"),
+        *("keep t104 running but pause everything else", "不是 t101，暂停 t102"),
+    ],
+)
+def test_a_no_in_a_condition_or_an_exception_is_not_a_no_to_the_order(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.ASK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "如果测试失败，不要暂停 t101",
+        "don't pause t101 if it's busy",
+        "除了 t102 都不要取消",
+        "谁都不许暂停 t101",
+        "你不会取消 t101 吧",
+    ],
+)
+def test_a_no_to_the_order_is_one_with_a_condition_too(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.REFUSE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "取消任务会丢数据吗",
+            "取消 t101 会丢数据吗",
+            "暂停任务会影响其他任务吗",
+            "暂停之后进度还在吗",
+            "取消后能恢复吗",
+        ),
+        *(
+            "重试任务会覆盖结果吗",
+            "暂停 t104 能释放显存吗",
+            "暂停和取消有什么区别",
+            "恢复任务要多久?",
+            "你会取消 t101 吗",
+        ),
+        *("does cancelling a task lose data?", "will pausing t101 lose its progress?", "is cancelling reversible?"),
+        *("would pausing t104 free the GPU?", "what's the difference between pause and cancel?", "pause what?"),
+        *("does retry start from scratch?", "假装暂停 t101", "考虑暂停 t101", "almost pause t101"),
+    ],
+)
+def test_a_question_about_a_deed_is_answered_with_help(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.HELP
+
+
+@pytest.mark.parametrize(
     ("text", "intent", "tasks"),
     [
+        ("同时暂停 t101", "pause", ["t101"]),
+        ("freeze t104", "pause", ["t104"]),
+        ("could you possibly resume the bert train?", "resume", ["t105"]),
+        ("would you be so kind as to pause t104", "pause", ["t104"]),
         ("t104 进展如何", "status", ["t104"]),
         ("show the last 50 lines of kernel build", "logs", ["t103"]),
         ("can I see the nightly tests log?", "logs", ["t102"]),
