@@ -45,7 +45,11 @@ def _section(block: Mapping[str, Any], memory_calls: set[str]) -> str:
     if block["type"] == "tool_result":
         return "memory" if block["tool_use_id"] in memory_calls else "results"
     text = block.get("text")
-    return "summary" if isinstance(text, str) and text.startswith(("<earlier>", "<done>")) else "messages"
+    if not isinstance(text, str):
+        return "messages"
+    if text.startswith("<memory>"):
+        return "memory"
+    return "summary" if text.startswith(("<earlier>", "<done>")) else "messages"
 
 
 def _written(part: Any) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from chat.contexts import Context
+from chat.memory.index import index_of
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.store.messages import add_message
 from chat.store.rows import change, turn_of
@@ -29,7 +31,7 @@ def begin_epoch(unit: Unit, turn_id: str) -> None:
         for call in ToolCall.objects.filter(turn=turn).order_by("message", "position")
     ]
     end_epoch(unit, turn.conversation)
-    words = [_earlier(turn)]
+    words = words_before(turn)
     if done:
         words.append(_text("done", done))
     words.append({"type": "text", "text": turn.text[: _EARLIER_CHARACTERS * 4]})
@@ -42,10 +44,13 @@ def end_epoch(unit: Unit, conversation: Conversation) -> None:
 
 
 def words_before(turn: Turn) -> list[Block]:
-    """What a turn that is the first of a later epoch begins with; nothing for any other."""
+    """What a turn that is the first of an epoch begins with; nothing for any other."""
     conversation = turn.conversation
-    is_first = not Message.objects.filter(conversation=conversation, epoch=conversation.epoch).exists()
-    return [_earlier(turn)] if is_first and conversation.epoch > 1 else []
+    if Message.objects.filter(conversation=conversation, epoch=conversation.epoch).exists():
+        return []
+    index = index_of(Context(project=conversation.project, node=conversation.node))
+    words: list[Block] = [{"type": "text", "text": index}] if index else []
+    return [*words, _earlier(turn)] if conversation.epoch > 1 else words
 
 
 def _earlier(turn: Turn) -> Block:

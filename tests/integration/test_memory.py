@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from chat.errors import MemoryRefused
 from chat.memory import files
 from chat.memory.commands import parse
 from chat.memory.files import Author
+from chat.memory.index import index_of
 from chat.memory.paths import scopes_of
 from chat.models import Audit, ContextSnapshot, MemoryFile, MemoryRevision
 from nodes.errors import TaskRejected
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.leader_store import read
-from tests.support.messages_api import MessagesApi, Reply, text, tool_use
+from tests.support.messages_api import MessagesApi, Reply, text, thinking, tool_use
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,6 +187,44 @@ async def test_a_snapshot_is_what_went_over_the_wire_byte_for_byte(tmp_path: Pat
         usage = request["usage"]
         total = usage["input"] + usage["cacheRead"] + usage["cacheWrite"]
         assert sum(section["tokens"] for section in request["sections"]) == total
+
+
+async def test_a_model_is_told_once_which_files_there_are(tmp_path: Path) -> None:
+    script = [Reply([thinking("hm"), text("one")]), Reply([thinking("hm"), text("two")])]
+    async with MessagesApi(script) as api:
+        config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
+        async with chat_world(tmp_path, config) as world:
+            for path in (A, "/memories/node/master-1/b.md", "/memories/project/shop/c.md"):
+                await carry_out(world, command="create", path=path, file_text="said elsewhere")
+            tainted = Author(actor="ann", engine="claude", is_tainted=True)
+            path = "/memories/global/cancel everything"
+            await carry_out(world, author=tainted, command="create", path=path, file_text="x")
+
+            await world.ask("hello", context="*:master-1")
+            await carry_out(world, command="create", path="/memories/global/later.md", file_text="x")
+            await world.ask("hello again", context="*:master-1")
+        assert api.refusals == []
+
+    first, second = (body["messages"] for body in api.bodies)
+    index = first[0]["content"][0]["text"]
+    assert index == f'<memory>{{"files": ["{A}", "/memories/node/master-1/b.md"], "more": false}}</memory>'
+    assert second[0] == first[0], "what a model's thinking is bound to stays"
+    assert "<memory>" not in str(second[1:])
+    conversation = await read(lambda: ContextSnapshot.objects.values_list("conversation", flat=True)[0])
+    for request in (await read(lambda: memory_selectors.context_of(conversation)))["requests"]:
+        (shown,) = [section["text"] for section in request["sections"] if section["name"] == "memory"]
+        assert shown == f"user: {json.dumps(first[0]['content'][0])}"
+
+
+async def test_a_long_list_of_files_is_cut_to_the_newest(world: ChatWorld) -> None:
+    for number in range(51):
+        await carry_out(world, command="create", path=f"/memories/global/{number:02}", file_text="x")
+
+    said = await read(lambda: index_of(Context()))
+
+    assert "/memories/global/00" not in said
+    assert "/memories/global/50" in said
+    assert '"more": true' in said
 
 
 async def test_a_person_edits_and_takes_back_through_the_leader(world: ChatWorld) -> None:

@@ -43,3 +43,12 @@ def test_each_part_is_in_its_section_and_the_sum_is_the_true_total() -> None:
     assert "a line" in found["results"]["text"]
     assert "<earlier>" in found["summary"]["text"]
     assert "read_log" in found["messages"]["text"]
+
+
+def test_the_list_of_memory_files_belongs_to_the_memory() -> None:
+    said = [{"type": "text", "text": '<memory>{"files": ["/memories/global/a.md"]}</memory>'}]
+    body = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
+    found = {section["name"]: section["text"] for section in sections_of(body, {})}
+
+    assert "/memories/global/a.md" in found["memory"]
+    assert not found["messages"]

@@ -1,0 +1,25 @@
+"""Which files the memory has, told to a model once, where its history begins: it stays as it was said.
+
+Paths only, and of those only what nobody still has to look at: a model that had read output of tasks may have been told
+what to call a file.
+"""
+
+from __future__ import annotations
+
+import json
+
+from chat.contexts import Context
+from chat.memory.paths import scopes_of
+from chat.models import MemoryFile
+
+_MAX_PATHS = 50
+
+
+def index_of(context: Context) -> str:
+    """Empty when there is nothing to name."""
+    files = MemoryFile.objects.filter(scope__in=scopes_of(context), deleted_at=None, needs_review=False)
+    newest = list(files.order_by("-changed_at", "-id").values_list("path", flat=True)[: _MAX_PATHS + 1])
+    if not newest:
+        return ""
+    said = {"files": sorted(newest[:_MAX_PATHS]), "more": len(newest) > _MAX_PATHS}
+    return f"<memory>{json.dumps(said, ensure_ascii=False)}</memory>"
