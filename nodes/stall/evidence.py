@@ -50,7 +50,8 @@ async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
 
 
 def _described(process: Process) -> str:
-    what = command_of(process.pid)[:500] or f"[{process.name}]"
+    # One line for one process, whatever its arguments hold.
+    what = " ".join(command_of(process.pid).split())[:500] or f"[{process.name}]"
     waits = wait_channel(process.pid) or "-"
     return f"{process.pid} parent={process.parent} {process.state} {waits} cpu={process.cpu_seconds:.2f}s {what}"
 
