@@ -83,5 +83,6 @@ def _script_settings() -> dict[str, Any]:
             "taskLog": reverse("dashboard:task-log", args=["TASK"]),
             "node": reverse("dashboard:node-detail", args=["NODE"]),
             "chat": reverse("api:chat-contexts").removesuffix("contexts"),
+            "alerts": reverse("api:alert-list").removesuffix("/") + "/",
         },
     }

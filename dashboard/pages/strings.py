@@ -11,7 +11,17 @@ from django.utils.translation import pgettext
 
 def script_strings() -> dict[str, str]:
     """In the language that is active now."""
-    return {**_link(), **_tasks(), **_new_task(), **_toasts(), **_logs(), **_topology(), **_palette(), **_chat()}
+    return {
+        **_link(),
+        **_tasks(),
+        **_new_task(),
+        **_toasts(),
+        **_logs(),
+        **_topology(),
+        **_palette(),
+        **_chat(),
+        **_analysis(),
+    }
 
 
 def _link() -> dict[str, str]:
@@ -165,7 +175,6 @@ def _chat() -> dict[str, str]:
         "chat.needsRight": _("Your role does not allow you to decide about this."),
         "chat.turnOf": _("Said by {name}"),
         "chat.noticed": _("AgentFlow noticed"),
-        "chat.analysed": _("AgentFlow has looked into it"),
         "chat.looksInto": _("{state}: why is that, and what helps?"),
         "chat.answered": _("The answer is there."),
         "chat.retrying": _("The model could not be reached ({reason}); the next try is in {seconds} s."),
@@ -173,7 +182,6 @@ def _chat() -> dict[str, str]:
         "chat.tokens": _("{input} tokens in, {output} out"),
         "chat.atLeast": _("at least {cost}"),
         "chat.tooLong": _("Too long: at most {limit} characters."),
-        "chat.tooManyBytes": _("Too long: it is over 63 KB."),
         "chat.noAnswer": _("No answer from the Leader; whether it was taken shows in the conversation."),
         "chat.noContext": _("No project or node fits."),
         "chat.everything": _("everything"),
@@ -181,4 +189,38 @@ def _chat() -> dict[str, str]:
         "chat.wholeProject": _("this project on every node"),
         "chat.byRules": _("Answers come by rules, without a language model."),
         "chat.aboutTask": _("Task “{name}” ({id}): "),
+    }
+
+
+def _analysis() -> dict[str, str]:
+    return {
+        "analysis.title": _("Analysis"),
+        "analysis.notice": _("{name}: AgentFlow has looked into it"),
+        "analysis.byModel": _("by the model"),
+        "analysis.byRules": _("by rules, without a model"),
+        "analysis.evidence.one": _("1 piece of evidence"),
+        "analysis.evidence.other": _("{count} pieces of evidence"),
+        "analysis.fixes": _("What may help"),
+        "analysis.goTo": _("To the approval"),
+        "evidence.title": _("Evidence"),
+        "evidence.all": _("All evidence"),
+        "evidence.of": _("Evidence: {name}"),
+        "evidence.task": _("The task's page"),
+        "evidence.loading": _("Loading …"),
+        "evidence.none": _("Nothing was kept of it."),
+        "evidence.gone": _("The alert is not there any more."),
+        "evidence.acknowledged": _("{name} looks after it"),
+        "evidence.command": _("Command"),
+        "evidence.pid": _("Process"),
+        "evidence.state": _("State"),
+        "evidence.waits": _("Waits in"),
+        "evidence.cpu": _("CPU time"),
+        "evidence.when": _("When"),
+        "evidence.last": _("last seen"),
+        "evidence.before": _("{seconds} s before"),
+        "evidence.output": _("Output"),
+        "evidence.read": _("Read"),
+        "evidence.written": _("Written"),
+        "evidence.processes": _("Processes"),
+        "evidence.nodeCpu": _("Node's CPU"),
     }

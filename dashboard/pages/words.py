@@ -201,6 +201,44 @@ CHAT_APPROVALS: Mapping[str, Look] = {
     ApprovalState.WITHDRAWN: Look(_("Withdrawn: something else was said"), "x", "calm"),
 }
 
+# An analysis: how sure it is, what became of what it proposed, and whether that helped.
+CHAT_CONFIDENCE: Mapping[str, Look] = {
+    "high": Look(_("Fairly sure"), "circle-check", "good"),
+    "medium": Look(_("Likely"), "circle-dashed", "busy"),
+    "low": Look(_("A guess"), "circle-help", "calm"),
+}
+
+CHAT_FIXES: Mapping[str, Look] = {
+    "open": Look(pgettext_lazy("fix", "proposed"), "circle-dashed", "calm"),
+    "asked": Look(_("Waits for an approval"), "message-circle-question", "held"),
+    "done": Look(pgettext_lazy("chat", "done"), "circle-check", "good"),
+    "refused": Look(pgettext_lazy("chat", "not done"), "ban", "calm"),
+    "failed": Look(pgettext_lazy("chat", "failed"), "circle-x", "bad"),
+}
+
+CHAT_VERDICTS: Mapping[str, Look] = {
+    "watching": Look(_("Watching whether it helps …"), "activity", "busy"),
+    "helped": Look(_("It helped"), "circle-check", "good"),
+    "not-helped": Look(_("It did not help"), "circle-x", "warn"),
+}
+
+EVIDENCE_KINDS: Mapping[str, Text] = {
+    "lines": _("Last lines"),
+    "processes": _("Processes"),
+    "metrics": _("Figures"),
+    "stacks": _("Python stacks"),
+}
+
+PROCESS_STATES: Mapping[str, Text] = {
+    "R": pgettext_lazy("process", "running"),
+    "S": pgettext_lazy("process", "sleeping"),
+    "D": pgettext_lazy("process", "waits for a device"),
+    "T": pgettext_lazy("process", "stopped"),
+    "t": pgettext_lazy("process", "stopped by a debugger"),
+    "Z": pgettext_lazy("process", "ended, not collected"),
+    "I": pgettext_lazy("process", "idle"),
+}
+
 CHAT_TOOLS: Mapping[str, Text] = {
     "list_nodes": _("Look at the nodes"),
     "inspect_node": _("Look at a node"),
@@ -274,6 +312,11 @@ def as_data() -> dict[str, object]:
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),
         "chatApprovals": looks(CHAT_APPROVALS),
+        "chatConfidence": looks(CHAT_CONFIDENCE),
+        "chatFixes": looks(CHAT_FIXES),
+        "chatVerdicts": looks(CHAT_VERDICTS),
+        "evidenceKinds": {kind: str(text) for kind, text in EVIDENCE_KINDS.items()},
+        "processStates": {letter: str(text) for letter, text in PROCESS_STATES.items()},
         "chatTools": {tool: str(text) for tool, text in CHAT_TOOLS.items()},
         "chatEffects": {tool: str(text) for tool, text in CHAT_EFFECTS.items()},
         "chatEngines": {reason: str(text) for reason, text in CHAT_ENGINES.items()},

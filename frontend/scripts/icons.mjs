@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 const NAMES = `activity arrow-down ban bell bot boxes chevron-left chevron-right chevrons-down chevrons-up circle-check circle-dashed
 circle-help circle-user circle-x clock corner-down-left cpu crown database download history key-round keyboard languages layout-dashboard
 list-todo loader log-in log-out message-circle-question message-square network pause play plus rotate-cw scroll-text search send server settings
-shield-check square square-pen sun-moon terminal timer-off triangle-alert unlink wifi-off x zap`
+shield-check square square-pen sun-moon terminal timer-off triangle-alert unlink
+wand-sparkles wifi-off x zap`
   .split(/\s+/)
   .filter(Boolean);
 

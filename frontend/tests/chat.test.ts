@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { contextOf, findContexts, parseContext, tooMuch } from "../src/chat/contexts";
+import { contextOf, findContexts, fitsFrame, isTooLong, parseContext } from "../src/chat/contexts";
 import { Conversation, partsOf, stream } from "../src/chat/conversation";
-import { make, sync } from "../src/chat/dom";
+import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
 import type { ChatState, FullTurn, Step } from "../src/live/chat-messages";
 import { parseFrame } from "../src/live/messages";
@@ -177,11 +177,14 @@ describe("contexts", () => {
     expect(findContexts(all, "", 2)).toEqual(["*:*", "*:edge-1"]);
   });
 
-  it("knows what is too much, in characters and in bytes", () => {
-    expect(tooMuch("x".repeat(32_000))).toBeNull();
-    expect(tooMuch("x".repeat(32_001))).toBe("characters");
-    expect(tooMuch("字".repeat(30_000))).toBe("bytes");
-    expect(tooMuch("字".repeat(20_000))).toBeNull();
+  it("knows what is too long, and what no frame can carry", () => {
+    expect(isTooLong("x".repeat(32_000))).toBe(false);
+    expect(isTooLong("x".repeat(32_001))).toBe(true);
+    expect(isTooLong("👍".repeat(32_000))).toBe(false);
+    expect(fitsFrame("字".repeat(20_000))).toBe(true);
+    expect(fitsFrame("字".repeat(30_000))).toBe(false);
+    // A control character takes six bytes in JSON.
+    expect(fitsFrame("\u0001".repeat(11_000))).toBe(false);
   });
 });
 
@@ -198,5 +201,28 @@ describe("sync", () => {
     expect(box.children[2]).toBe(kept);
     sync(box, []);
     expect(box.children.length).toBe(0);
+  });
+
+  it("keeps openness and the focus in what is drawn anew", () => {
+    const box = document.createElement("div");
+    document.body.append(box);
+    const card = (version: string) => ({
+      key: "a",
+      version,
+      build: () => {
+        const fold = make("details", "", make("summary", "", "more"));
+        fold.open = true;
+        return make("section", "", fold, button("", "x", version, { part: "go" }));
+      },
+    });
+    sync(box, [card("1")]);
+    box.querySelector("button")?.focus();
+    (box.querySelector("details") as HTMLDetailsElement).open = false;
+
+    sync(box, [card("2")]);
+
+    expect(document.activeElement?.textContent).toBe("2");
+    expect((box.querySelector("details") as HTMLDetailsElement).open).toBe(false);
+    box.remove();
   });
 });

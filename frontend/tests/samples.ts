@@ -55,7 +55,7 @@ export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
 }
 
 export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
-  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
+  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", evidence: [], openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
 }
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });
@@ -108,6 +108,11 @@ export const words: Words = {
     stale: look("Stale"),
     withdrawn: look("Withdrawn"),
   },
+  chatConfidence: { high: look("Sure"), medium: look("Likely"), low: look("A guess") },
+  chatFixes: { open: look("proposed"), asked: look("Waits"), done: look("done"), refused: look("not done"), failed: look("failed") },
+  chatVerdicts: { watching: look("Watching"), helped: look("It helped"), "not-helped": look("It did not help") },
+  evidenceKinds: { lines: "Last lines" },
+  processStates: { S: "sleeping" },
   chatTools: { list_tasks: "Look for tasks" },
   chatEffects: { cancel_task: "It ends." },
   chatEngines: { "no-key": "No key." },

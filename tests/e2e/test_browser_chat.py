@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SENTENCE = "暂停 Master-1 的编译任务"
 CONTEXT = "*:master-1"
 WIDE = {"width": 1500, "height": 950}
+ASKS = "print('went on' if input('Deploy now? [y/N] ') == 'y' else 'left', flush=True); import time; time.sleep(600)"
 
 
 @pytest.fixture
@@ -193,11 +194,54 @@ def test_composing_sends_nothing_and_keys_do_the_rest(visitors: Visitors, build:
     message.fill("x" * 32_001)
     expect(panel.locator("#chat-form .form-error")).to_contain_text("at most 32,000 characters")
     expect(send).to_be_disabled()
-    message.fill("字" * 30_000)
-    expect(panel.locator("#chat-form .form-error")).to_contain_text("63 KB")
+    expect(message).to_have_value("x" * 32_001)
     message.press("Escape")
     expect(panel).to_be_hidden()
     expect(page.locator("#chat-toggle")).to_be_focused()
+
+
+def test_text_that_no_frame_can_carry_is_said_all_the_same(fleet: Cluster, visitors: Visitors, build: str) -> None:
+    panel = open_chat(visitors.open_live(viewport=WIDE))
+    longest = "字" * 31_999 + "完"
+
+    say(panel, longest)
+
+    turn = panel.locator(".chat-turn").last
+    expect(turn).to_have_attribute("data-state", "done")
+    expect(turn.locator(".chat-said .chat-text")).to_have_text(longest)
+    assert fleet.task(build)["state"] == "running"
+
+
+def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: Cluster, visitors: Visitors) -> None:
+    page = visitors.open_live("/", viewport=WIDE)
+    reader = visitors.open_live("/", role="viewer", viewport=WIDE)
+    task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy <b>")
+    item = page.locator(".alert-item").filter(has_text="waiting for input")
+
+    press(item, "Evidence")
+
+    sheet = page.get_by_role("dialog")
+    expect(sheet.get_by_role("heading", name="Evidence: deploy <b>")).to_be_visible()
+    expect(sheet.locator('[data-kind="lines"]')).to_contain_text("Deploy now? [y/N]")
+    processes = sheet.locator('[data-kind="processes"] tbody tr').filter(has_text="Deploy now?")
+    expect(processes.locator("td").nth(2)).to_have_text("sleeping")
+    expect(processes.locator("td").nth(3)).to_contain_text("pipe_read")
+    expect(sheet.locator('[data-kind="metrics"] tbody tr').last).to_contain_text("last seen")
+    assert violations(page) == []
+    press(sheet, "I look after it")
+
+    expect(sheet).to_contain_text("admin looks after it")
+    expect(sheet.get_by_role("button", name="I look after it")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    expect(item).to_contain_text("admin looks after it")
+    press(reader.locator(".alert-item").filter(has_text="waiting for input"), "Evidence")
+    expect(reader.get_by_role("dialog")).to_contain_text("admin looks after it")
+    expect(reader.get_by_role("dialog").get_by_role("button", name="I look after it")).to_have_count(0)
+    fleet.control(task, "cancel")
+    fleet.wait_task(task, "cancelled")
+    expect(reader.get_by_role("dialog")).to_contain_text("Resolved")
+    begin_anew(fleet)
 
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
@@ -229,9 +273,6 @@ def test_phone_shows_the_chat_as_a_sheet(visitors: Visitors, build: str) -> None
     assert box["width"] == phone["width"]
     page.reload()
     expect(panel).to_be_hidden()
-
-
-ASKS = "print('went on' if input('Deploy now? [y/N] ') == 'y' else 'left', flush=True); import time; time.sleep(600)"
 
 
 def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster, visitors: Visitors) -> None:

@@ -7,7 +7,9 @@ import { LogPanel } from "../logs/panel";
 import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
 import { wireChat } from "../chat/index";
+import { wireEvidence } from "../evidence/view";
 import { Actions } from "./actions";
+import { AlertNotices, noticeOf } from "./alert-notices";
 import { openDialog, wireAnswerForm, wireDialogs, wireTaskButtons } from "./dialogs";
 import { wireCommands } from "./command-rows";
 import { Fleet } from "./fleet";
@@ -26,8 +28,6 @@ import { wireTiles } from "./tiles";
 import { Toasts } from "./toasts";
 import { wireTrouble } from "./trouble";
 import { Texts } from "./words";
-
-const ALERT_LIFE_SECONDS = 12;
 
 function openPage(settings: Settings, data: PageData): Page {
   const loadedAt = Date.now();
@@ -59,7 +59,7 @@ function openPage(settings: Settings, data: PageData): Page {
 }
 
 /** Live messages into what the page knows; everything on screen follows from that. */
-function feedFleet(page: Page, toasts: Toasts): void {
+function feedFleet(page: Page, notices: AlertNotices): void {
   const { live, fleet } = page;
   live.on("SNAPSHOT", (snapshot) => fleet.replace(snapshot));
   live.on("NODE_STATUS", (message) => fleet.applyNode(message.node));
@@ -68,17 +68,8 @@ function feedFleet(page: Page, toasts: Toasts): void {
   live.on("COMMAND", (message) => fleet.applyCommand(message.command));
   live.on("ALERT", (message) => {
     fleet.applyAlert(message);
-    // Somebody looks after it: still open, no longer a shout.
-    if (message.acknowledgedAt !== null && message.resolvedAt === null) return;
-    const isOpen = message.resolvedAt === null;
-    const href = message.task ? page.taskUrl(message.task) : message.node ? page.nodeUrl(message.node) : "";
-    toasts.show({
-      tone: !isOpen ? "good" : message.level === "error" ? "bad" : "warn",
-      title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved") + (message.node ? ` · ${message.node}` : ""),
-      text: message.message,
-      lifeSeconds: isOpen && message.level === "error" ? 0 : ALERT_LIFE_SECONDS,
-      ...(href ? { href } : {}),
-    });
+    const content = noticeOf(message, page);
+    if (content) notices.show(message.id, content);
   });
 }
 
@@ -102,7 +93,8 @@ function main(): void {
   const page = openPage(settings, data);
   const toasts = new Toasts();
   const actions = new Actions(page, toasts);
-  feedFleet(page, toasts);
+  const notices = new AlertNotices(toasts);
+  feedFleet(page, notices);
   const redrawTables = wireTables(page);
   wireCommands(page);
   wireNodeGaps(page);
@@ -125,7 +117,8 @@ function main(): void {
   wireTaskButtons(page, actions);
   wireAnswerForm(page, actions);
 
-  wireChat(page, toasts);
+  wireEvidence(page);
+  wireChat(page, toasts, notices);
   openBridge(page, (node) => logs?.chooseNode(node));
   startTicker(page);
   wireLife(page.live);

@@ -2,7 +2,7 @@
 
 import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
 
-import type { ApprovalState, StepState, TurnState } from "../live/chat-messages";
+import type { ApprovalState, Confidence, FixState, StepState, TurnState, Verdict } from "../live/chat-messages";
 import type { ShownState } from "./commands";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";
@@ -33,6 +33,14 @@ export interface Words {
   chatTurns: Record<TurnState, Look>;
   chatSteps: Record<StepState, Look>;
   chatApprovals: Record<ApprovalState, Look>;
+  chatConfidence: Record<Confidence, Look>;
+  chatFixes: Record<FixState, Look>;
+  /** "none" is missing: it is not shown. */
+  chatVerdicts: Record<Exclude<Verdict, "none">, Look>;
+  /** By the kind; one that is not here is shown by its name. */
+  evidenceKinds: Record<string, string>;
+  /** By the kernel's letter. */
+  processStates: Record<string, string>;
   /** What a tool does, by its name; a tool that is not here is shown by its name. */
   chatTools: Record<string, string>;
   chatEffects: Record<string, string>;
@@ -52,6 +60,8 @@ export interface Urls {
   node: string;
   /** The root of conversations over REST. */
   chat: string;
+  /** Alerts over REST, with their evidence. */
+  alerts: string;
 }
 
 export interface Settings {

@@ -2,7 +2,7 @@
 
 import { Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
-import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
+import { field, setAttribute, setHidden, setOptionalText, setText, setTime } from "../tables/cells";
 import { LiveRows } from "../tables/live-rows";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
@@ -63,6 +63,9 @@ function wireAlerts(page: Page): () => void {
       setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
       setText(field(item, "message"), alert.message);
       setTime(field(item, "at"), alert.openedAt);
+      const by = alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
+      setOptionalText(field(item, "by"), by);
+      setHidden(field(item, "evidence"), alert.evidence.length === 0);
     },
     name: (item, alert) => {
       item.id = `alert-${alert.id}`;

@@ -39,7 +39,9 @@ export class Toasts {
       this.#fill(card, next);
       if (next.lifeSeconds > 0) timer = setTimeout(remove, next.lifeSeconds * 1000);
     };
-    card.querySelector("button")?.addEventListener("click", () => {
+    // Dismissed, or followed: what it tells is being looked at.
+    card.addEventListener("click", (event) => {
+      if (!(event.target instanceof Element) || !event.target.closest("button, a")) return;
       clearTimeout(timer);
       remove();
     });

@@ -1,5 +1,6 @@
-/** What the panel asks over REST: lists and older turns. What happens comes by `/ws/`. */
+/** What the panel asks over REST: lists and older turns, and a text too long for a frame. What happens comes by `/ws/`. */
 
+import { getJson, postJson } from "../app/rest";
 import type { ChatState, ConversationInfo, EngineStatus } from "../live/chat-messages";
 
 export interface ConversationList {
@@ -15,50 +16,24 @@ export class ChatApi {
   }
 
   contexts(): Promise<{ results: string[]; engine: EngineStatus }> {
-    return this.#get("contexts/");
+    return getJson(`${this.#root}contexts/`);
   }
 
   conversations(context: string): Promise<ConversationList> {
-    return this.#get(`conversations/?${new URLSearchParams({ context, limit: "30" })}`);
+    return getJson(`${this.#root}conversations/?${new URLSearchParams({ context, limit: "30" })}`);
   }
 
   conversation(id: string, before = 0): Promise<ChatState> {
-    return this.#get(`conversations/${encodeURIComponent(id)}/${before > 0 ? `?before=${before}` : ""}`);
+    return getJson(`${this.#root}conversations/${encodeURIComponent(id)}/${before > 0 ? `?before=${before}` : ""}`);
   }
 
-  /** Closes the context's conversation and begins a new one. Throws with the server's words. */
-  begin(context: string): Promise<ChatState> {
-    const token = document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
-    return this.#ask("conversations/", {
-      method: "POST",
-      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token },
-      body: JSON.stringify({ context, fresh: true }),
-    });
+  /** The context's open conversation; `fresh`: the present one is closed and a new one begun. */
+  open(context: string, fresh: boolean): Promise<ChatState> {
+    return postJson(`${this.#root}conversations/`, { context, ...(fresh ? { fresh } : {}) });
   }
 
-  #get<T>(path: string): Promise<T> {
-    return this.#ask(path, { headers: { Accept: "application/json" } });
+  async say(context: string, text: string): Promise<{ conversation: string; turn: string }> {
+    const { id } = await this.open(context, false);
+    return postJson(`${this.#root}conversations/${encodeURIComponent(id)}/messages/`, { text });
   }
-
-  async #ask<T>(path: string, how: RequestInit): Promise<T> {
-    const response = await fetch(this.#root + path, { ...how, redirect: "error", cache: "no-store" });
-    const body: unknown = await response.json().catch(() => null);
-    if (!response.ok) throw new ApiError(codeOf(body));
-    return body as T;
-  }
-}
-
-/** `code`: as ERROR has it; "unavailable" when the server says nothing. */
-export class ApiError extends Error {
-  readonly code: string;
-
-  constructor(code: string) {
-    super(code);
-    this.code = code;
-  }
-}
-
-function codeOf(body: unknown): string {
-  const { code, error } = (body ?? {}) as { code?: unknown; error?: { code?: unknown } };
-  return typeof code === "string" ? code : typeof error?.code === "string" ? error.code : "unavailable";
 }

@@ -2,7 +2,7 @@
 
 import type { Page } from "../app/page";
 import { setHidden, setText } from "../tables/cells";
-import { MAX_CHARACTERS, tooMuch } from "./contexts";
+import { isTooLong, MAX_CHARACTERS } from "./contexts";
 import { need } from "./dom";
 
 export class Composer {
@@ -30,7 +30,7 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#text.value;
-      if (this.#isSending || text.trim() === "" || tooMuch(text) !== null) return;
+      if (this.#isSending || text.trim() === "" || isTooLong(text)) return;
       this.#isSending = true;
       this.#draw();
       onSend(text);
@@ -71,10 +71,10 @@ export class Composer {
   }
 
   #draw(): void {
-    const limit = tooMuch(this.#text.value);
+    const isLong = isTooLong(this.#text.value);
     const { texts } = this.#page;
-    this.#send.disabled = this.#isReadOnly || this.#isSending || limit !== null || this.#text.value.trim() === "";
-    this.#complain(limit === null ? "" : texts.say(limit === "characters" ? "chat.tooLong" : "chat.tooManyBytes", { limit: MAX_CHARACTERS }));
+    this.#send.disabled = this.#isReadOnly || this.#isSending || isLong || this.#text.value.trim() === "";
+    this.#complain(isLong ? texts.say("chat.tooLong", { limit: MAX_CHARACTERS }) : "");
   }
 
   #complain(problem: string): void {

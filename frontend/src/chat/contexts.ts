@@ -41,12 +41,15 @@ export function findContexts(all: readonly string[], typed: string, limit: numbe
 }
 
 export const MAX_CHARACTERS = 32_000;
-/** Of one frame; a little is left for what stands around the text. */
-export const MAX_BYTES = 63_000;
+/** Of a frame's 64 KiB; a little is left for what stands around the text. */
+const MAX_FRAME_BYTES = 63_000;
 
-/** What keeps a text from being sent; null = nothing. */
-export function tooMuch(text: string): "characters" | "bytes" | null {
+export function isTooLong(text: string): boolean {
   // Lengths in UTF-16 are never smaller than in characters: most texts need no counting.
-  if (text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS) return "characters";
-  return text.length * 3 > MAX_BYTES && new TextEncoder().encode(JSON.stringify(text)).length > MAX_BYTES ? "bytes" : null;
+  return text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS;
+}
+
+/** Whether it can be said by `/ws/`; what cannot goes by REST, which takes every text that is not too long. */
+export function fitsFrame(text: string): boolean {
+  return text.length * 6 <= MAX_FRAME_BYTES || new TextEncoder().encode(JSON.stringify(text)).length <= MAX_FRAME_BYTES;
 }

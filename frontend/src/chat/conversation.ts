@@ -72,6 +72,9 @@ export class Conversation {
         put(turn.messages, message.message);
         turn.streaming = turn.retrying = null;
         break;
+      case "CHAT_ANALYSIS":
+        turn.analysis = message.analysis;
+        break;
       case "CHAT_DELTA":
         turn.streaming = stream(turn.streaming, message.request, message.offset, message.text);
         turn.retrying = null;

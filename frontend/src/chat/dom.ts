@@ -34,7 +34,7 @@ export interface Item {
 
 const versions = new WeakMap<HTMLElement, string>();
 
-/** Makes the children be these, in this order. What has not changed is left alone: it keeps focus, selection and openness. */
+/** Makes the children be these, in this order. What has not changed is left alone; what is drawn anew keeps its openness and the focus. */
 export function sync(parent: HTMLElement, items: readonly Item[]): void {
   const present = new Map([...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]));
   let before: Element | null = parent.firstElementChild;
@@ -45,12 +45,9 @@ export function sync(parent: HTMLElement, items: readonly Item[]): void {
       const made = build();
       made.dataset.key = key;
       versions.set(made, version);
-      const wasOpen = child?.querySelector("details")?.open === true;
-      const details = made.querySelector("details");
-      if (details && wasOpen) details.open = true;
       if (child) {
         if (child === before) before = made;
-        child.replaceWith(made);
+        replace(child, made);
       }
       child = made;
     }
@@ -58,4 +55,20 @@ export function sync(parent: HTMLElement, items: readonly Item[]): void {
     else parent.insertBefore(child, before);
   }
   for (const gone of present.values()) gone.remove();
+}
+
+function replace(old: HTMLElement, made: HTMLElement): void {
+  const folds = made.querySelectorAll("details");
+  old.querySelectorAll("details").forEach((was, index) => {
+    const fold = folds[index];
+    if (fold) fold.open = was.open;
+  });
+  const active = old.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
+  old.replaceWith(made);
+  if (!active) return;
+  // The same part by its name, else the whole: the focus is never thrown to the top of the page.
+  const name = active.dataset.part;
+  const part = name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]`);
+  if (!part && !made.hasAttribute("tabindex")) made.tabIndex = -1;
+  (part ?? made).focus({ preventScroll: true });
 }

@@ -1,18 +1,19 @@
 /** Ties the chat panel to its page: opening and closing, "Ask about this", and notices about what waits elsewhere. */
 
+import type { AlertNotices } from "../app/alert-notices";
 import { element, type Page } from "../app/page";
-import type { Toasts } from "../app/toasts";
+import type { Tone } from "../app/settings";
+import type { ToastContent, Toasts } from "../app/toasts";
 import { setAttribute } from "../tables/cells";
 import { contextOf, EVERYTHING } from "./contexts";
 import { plain } from "./markdown";
 import { ChatPanel } from "./panel";
-import { foundOut } from "./turn-view";
 
 const YEAR_SECONDS = 31_536_000;
 const TOPIC = "chats";
 const NOTICE_SECONDS = 20;
 
-export function wireChat(page: Page, toasts: Toasts): void {
+export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): void {
   const root = element("chat");
   const toggle = element("chat-toggle");
   if (!root || !toggle) return;
@@ -49,7 +50,7 @@ export function wireChat(page: Page, toasts: Toasts): void {
       if (words) panel.propose(words);
     }
   });
-  wireNotices(page, toasts, (conversation) => isOpen() && panel.shows(conversation));
+  wireNotices(page, toasts, notices, (conversation) => isOpen() && panel.shows(conversation));
 }
 
 /** What the button stands at: an alert, a task or a node. */
@@ -67,18 +68,31 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
 }
 
 /** An approval that waits, and what AgentFlow found by itself, wherever the reader is. Each is told once. */
-function wireNotices(page: Page, toasts: Toasts, isSeen: (conversation: string) => boolean): void {
+function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: (conversation: string) => boolean): void {
   const { texts, live } = page;
   const told = new Set<string>();
-  const show = (id: string, conversation: string, title: string, text: string): void => {
-    if (told.has(id) || isSeen(conversation)) return;
-    told.add(id);
-    toasts.show({ tone: "held", title, text, href: `#chat=${encodeURIComponent(conversation)}`, lifeSeconds: NOTICE_SECONDS });
+  const isNew = (what: string, conversation: string): boolean => {
+    if (told.has(what) || isSeen(conversation)) return false;
+    told.add(what);
+    return true;
   };
-  live.on("CHAT_STEP", ({ step, conversation }) => {
-    if (step.approval?.state === "waiting") show(step.approval.id, conversation, texts.say("chat.approvalTitle"), plain(step.summary));
+  const content = (conversation: string, tone: Tone, title: string, text: string): ToastContent => ({
+    tone,
+    title,
+    text,
+    href: `#chat=${encodeURIComponent(conversation)}`,
+    lifeSeconds: NOTICE_SECONDS,
   });
-  live.on("CHAT_TURN", ({ turn, conversation }) => {
-    if (turn.trigger !== "person" && turn.state === "done") show(turn.id, conversation, texts.say("chat.analysed"), foundOut(turn.text, page).textContent);
+  live.on("CHAT_STEP", ({ step, conversation }) => {
+    if (step.approval?.state !== "waiting" || !isNew(step.approval.id, conversation)) return;
+    toasts.show(content(conversation, "held", texts.say("chat.approvalTitle"), plain(step.summary)));
+  });
+  // Written onto the notice that the alert had at once: one thing, one card.
+  live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
+    if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
+    const look = analysis.verdict === "none" ? null : page.settings.words.chatVerdicts[analysis.verdict];
+    const name = plain(page.fleet.tasks.get(analysis.task)?.name ?? analysis.task);
+    const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
+    notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, plain(look ? analysis.verdictText : analysis.cause)));
   });
 }

@@ -3,17 +3,19 @@
 import { element, type Page } from "../app/page";
 import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus } from "../live/chat-messages";
 import { setHidden, setText } from "../tables/cells";
-import { ChatApi, ApiError } from "./api";
+import { RestError } from "../app/rest";
+import { ChatApi } from "./api";
+import { analysisNews } from "./analysis-view";
 import { ContextBox } from "./combobox";
 import { Composer } from "./composer";
-import { EVERYTHING, inWords } from "./contexts";
+import { EVERYTHING, fitsFrame, inWords } from "./contexts";
 import { Conversation, isOpen } from "./conversation";
 import { make, need } from "./dom";
-import { Talk } from "./talk";
+import { type Answer, Talk } from "./talk";
 import { ThreadView } from "./thread-view";
 
 const CONTEXT_KEY = "agentflow.chat.context";
-const MESSAGES = ["CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE", "CHAT_CONVERSATION", "CHAT_DELTA", "CHAT_RETRYING"] as const;
+const MESSAGES = ["CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE", "CHAT_ANALYSIS", "CHAT_CONVERSATION", "CHAT_DELTA", "CHAT_RETRYING"] as const;
 
 export class ChatPanel {
   readonly #page: Page;
@@ -131,6 +133,7 @@ export class ChatPanel {
     const turn = this.#conversation?.apply(message);
     if (!turn) return;
     this.#thread.changed();
+    if (message.type === "CHAT_ANALYSIS") setText(element("chat-said"), analysisNews(message.analysis, this.#page));
     if (message.type !== "CHAT_TURN") return;
     this.#draw();
     if (!isOpen(turn)) setText(element("chat-said"), this.#page.texts.say("chat.answered"));
@@ -139,7 +142,7 @@ export class ChatPanel {
 
   async #say(text: string): Promise<void> {
     const choice = this.#choice;
-    const answer = await this.#talk.ask({ type: "CHAT", text, targetContext: this.context });
+    const answer = fitsFrame(text) ? await this.#talk.ask({ type: "CHAT", text, targetContext: this.context }) : await this.#sayLong(text);
     if (!answer.ok) {
       this.#composer?.refused(answer.reason);
       return;
@@ -150,12 +153,23 @@ export class ChatPanel {
     this.#thread.toEnd();
   }
 
+  async #sayLong(text: string): Promise<Answer> {
+    try {
+      return { ok: true, ...(await this.#api.say(this.context, text)) };
+    } catch (error) {
+      const code = error instanceof RestError ? error.code : "unavailable";
+      return { ok: false, code, reason: this.#talk.reasonOf(code, "") };
+    }
+  }
+
   #clicked(event: Event): void {
     const pressed = event.target instanceof Element ? event.target.closest<HTMLButtonElement>("button") : null;
     if (!pressed) return;
-    const { answer, retry, conversation } = pressed.dataset;
+    const { answer, retry, conversation, fix, goto } = pressed.dataset;
     const approval = pressed.closest<HTMLElement>("[data-approval]")?.dataset.approval;
     if (answer !== undefined && approval !== undefined) void this.#act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" });
+    else if (fix !== undefined) void this.#fix(pressed, Number(fix));
+    else if (goto !== undefined) this.#thread.goTo(goto);
     else if (retry !== undefined) void this.#act(pressed, { type: "CHAT_RETRY", turn: retry });
     else if (conversation !== undefined) void this.#read(conversation);
     else if (pressed.id === "chat-stop" && this.#conversation?.open) void this.#act(pressed, { type: "CHAT_STOP", turn: this.#conversation.open.id });
@@ -164,17 +178,25 @@ export class ChatPanel {
     else if (pressed.id === "chat-earlier") void this.#earlier();
   }
 
-  async #act(pressed: HTMLButtonElement, request: Parameters<Talk["ask"]>[0]): Promise<void> {
+  /** The click only asks: what waits for an approval then is brought before the person. */
+  async #fix(pressed: HTMLButtonElement, fix: number): Promise<void> {
+    const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
+    const answer = await this.#act(pressed, { type: "CHAT_FIX", turn, fix });
+    if (answer.ok) this.#thread.goTo(answer.turn);
+  }
+
+  async #act(pressed: HTMLButtonElement, request: Parameters<Talk["ask"]>[0]): Promise<Answer> {
     const group = pressed.closest(".approval-buttons")?.querySelectorAll("button") ?? [pressed];
     for (const one of group) one.disabled = true;
     const answer = await this.#talk.ask(request);
     for (const one of group) one.disabled = false;
     this.#complain(answer.ok ? "" : answer.reason);
+    return answer;
   }
 
   async #begin(): Promise<void> {
     try {
-      const state = await this.#api.begin(this.context);
+      const state = await this.#api.open(this.context, true);
       if (state.context === this.context && state.id !== this.#present) this.choose(this.context);
     } catch (error) {
       this.#failed(error);
@@ -220,7 +242,7 @@ export class ChatPanel {
   }
 
   #failed(error: unknown): void {
-    const code = error instanceof ApiError ? error.code : "unavailable";
+    const code = error instanceof RestError ? error.code : "unavailable";
     this.#complain(this.#talk.reasonOf(code, ""));
   }
 

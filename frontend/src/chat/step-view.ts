@@ -51,6 +51,8 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.dataset.approval = approval.id;
   card.dataset.state = approval.state;
   card.dataset.tone = look.tone;
+  card.tabIndex = -1;
+  card.dataset.part = "approval";
   card.setAttribute("aria-label", texts.say("chat.approval"));
   if (!isWaiting) return card;
   const effect = settings.words.chatEffects[step.tool] ?? "";

@@ -2,7 +2,7 @@
 
 import type { Page } from "../app/page";
 import { setHidden } from "../tables/cells";
-import type { Conversation } from "./conversation";
+import { type Conversation, isOpen } from "./conversation";
 import { sync } from "./dom";
 import { drawExpiry } from "./step-view";
 import { drawTurn, turnItem } from "./turn-view";
@@ -16,6 +16,8 @@ export class ThreadView {
   #conversation: Conversation | null = null;
   #canAct = false;
   #isScheduled = false;
+  /** A turn whose question is brought before the reader as soon as it is there. */
+  #awaited = "";
 
   constructor(page: Page, box: HTMLElement, older: HTMLElement | null) {
     this.#page = page;
@@ -29,6 +31,7 @@ export class ThreadView {
 
   show(conversation: Conversation | null, canAct: boolean): void {
     const isOther = conversation?.info.id !== this.#conversation?.info.id;
+    if (isOther) this.#awaited = "";
     this.#conversation = conversation;
     this.#canAct = canAct;
     this.#draw();
@@ -52,6 +55,21 @@ export class ThreadView {
     if (scroller) scroller.scrollTop = scroller.scrollHeight;
   }
 
+  /** Brings the turn into sight, and its open question under the keys, now or when it comes. */
+  goTo(turn: string): void {
+    this.#awaited = turn;
+    this.#bring();
+  }
+
+  #bring(): void {
+    const found = this.#awaited === "" ? null : this.#box.querySelector<HTMLElement>(`[data-turn="${CSS.escape(this.#awaited)}"]`);
+    const card = found?.querySelector<HTMLElement>('.approval[data-state="waiting"]');
+    if (!found || (!card && isOpen({ state: found.dataset.state ?? "" }))) return;
+    this.#awaited = "";
+    found.scrollIntoView({ block: "nearest" });
+    card?.focus({ preventScroll: true });
+  }
+
   get #scroller(): HTMLElement | null {
     return this.#box.parentElement;
   }
@@ -64,5 +82,6 @@ export class ThreadView {
     turns.forEach((turn, index) => drawTurn(this.#box.children[index] as HTMLElement, turn, this.#page, this.#canAct));
     setHidden(this.#older, this.#conversation?.hasMore !== true);
     if (isAtEnd) this.toEnd();
+    this.#bring();
   }
 }

@@ -2,6 +2,7 @@
 
 import { iconElement, type Page } from "../app/page";
 import type { TaskHealth } from "../live/messages";
+import { analysisElement } from "./analysis-view";
 import { isOpen, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
@@ -34,6 +35,8 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, page: Page, canAct: 
     const text = turn.streaming.characters.join("");
     items.push({ key: "streaming", version: text, build: () => make("div", "chat-answer md is-streaming", markdown(text)) });
   }
+  const { analysis } = turn;
+  if (analysis) items.push({ key: "analysis", version: `${canAct}${JSON.stringify(analysis)}`, build: () => analysisElement(analysis, page, canAct) });
   const status = statusOf(turn, page);
   if (status.text) items.push({ key: "status", version: `${turn.state}${canAct}${status.text}`, build: () => statusLine(turn, status, page, canAct) });
   const cost = spent(turn, page);
@@ -50,7 +53,7 @@ function said(turn: ShownTurn, page: Page): HTMLElement {
 }
 
 /** What AgentFlow asks by itself is written for its engine; a person gets the task and what is the matter with it. */
-export function foundOut(text: string, page: Page): HTMLElement {
+function foundOut(text: string, page: Page): HTMLElement {
   const [, id = "", kind = ""] = /^\[alert \d+\] task (\S+): (\w+)\./.exec(text) ?? [];
   const look = page.settings.words.taskHealth[kind as TaskHealth];
   if (!id || !look) return make("p", "chat-text", plain(text));

@@ -50,6 +50,45 @@ export interface Step {
   approval: Approval | null;
 }
 
+export type EvidenceKind = "lines" | "processes" | "metrics" | "stacks";
+export type Confidence = "high" | "medium" | "low";
+export type FixState = "open" | "asked" | "done" | "refused" | "failed";
+export type Verdict = "none" | "watching" | "helped" | "not-helped";
+
+/** What a person may have done with one click and an approval. */
+export interface Fix {
+  number: number;
+  label: string;
+  why: string;
+  tool: string;
+  arguments: unknown;
+  risk: string;
+  state: FixState;
+  /** The turn that a click began; empty = nobody has asked for it. */
+  turn: string;
+}
+
+/** Why a task does not get on, what helps, and whether it did. Quotes are whatever a program printed. */
+export interface Analysis {
+  id: string;
+  turn: string;
+  alert: string;
+  task: string;
+  node: string;
+  kind: "waiting" | "stalled";
+  engine: string;
+  cause: string;
+  confidence: Confidence;
+  evidence: { id: string; kind: EvidenceKind; quote: string }[];
+  fixes: Fix[];
+  verdict: Verdict;
+  /** Of which fix; 0 = none of them. */
+  verdictFix: number;
+  verdictText: string;
+  verdictAt: number | null;
+  createdAt: number;
+}
+
 export interface ChatText {
   id: string;
   turn: string;
@@ -76,6 +115,7 @@ export interface EngineStatus {
 export interface FullTurn extends Turn {
   messages: ChatText[];
   steps: Step[];
+  analysis?: Analysis | null;
 }
 
 export interface ChatState extends ConversationInfo {
@@ -99,6 +139,7 @@ export type ChatServerMessage =
   | (InFeed & { type: "CHAT_TURN"; turn: Turn })
   | (InFeed & { type: "CHAT_STEP"; step: Step })
   | (InFeed & { type: "CHAT_RESPONSE"; turn: string; text: string; message: ChatText })
+  | (InFeed & { type: "CHAT_ANALYSIS"; turn: string; analysis: Analysis })
   | (InFeed & { type: "CHAT_CONVERSATION"; info: ConversationInfo })
   | (OfConversation & { type: "CHAT_DELTA"; turn: string; request: number; offset: number; text: string })
   | (OfConversation & { type: "CHAT_RETRYING"; turn: string; delaySeconds: number; reason: string });
@@ -107,15 +148,19 @@ export type ChatClientMessage =
   | { type: "CHAT"; ref: string; text: string; targetContext: string }
   | { type: "CHAT_ANSWER"; ref: string; approval: string; decision: "approve" | "deny" }
   | { type: "CHAT_STOP"; ref: string; turn: string }
-  | { type: "CHAT_RETRY"; ref: string; turn: string };
+  | { type: "CHAT_RETRY"; ref: string; turn: string }
+  | { type: "CHAT_FIX"; ref: string; turn: string; fix: number };
 
 const isThing = (value: unknown): boolean => typeof value === "object" && value !== null && typeof (value as { id?: unknown }).id === "string";
+
+const isAnalysis = (value: unknown): boolean => isThing(value) && Array.isArray((value as Analysis).evidence) && Array.isArray((value as Analysis).fixes);
 
 export const CHAT_PAYLOAD: Record<ChatServerMessage["type"], (message: Record<string, unknown>) => boolean> = {
   CHAT_ACCEPTED: (m) => typeof m.ref === "string" && typeof m.conversation === "string",
   CHAT_TURN: (m) => isThing(m.turn),
   CHAT_STEP: (m) => isThing(m.step),
   CHAT_RESPONSE: (m) => isThing(m.message) && typeof m.turn === "string",
+  CHAT_ANALYSIS: (m) => isAnalysis(m.analysis) && typeof m.turn === "string",
   CHAT_CONVERSATION: (m) => isThing(m.info),
   CHAT_DELTA: (m) => typeof m.turn === "string" && typeof m.text === "string" && typeof m.offset === "number",
   CHAT_RETRYING: (m) => typeof m.turn === "string" && typeof m.delaySeconds === "number",

@@ -132,6 +132,8 @@ export interface AlertInfo {
   message: string;
   node: string;
   task: string;
+  /** Ids of what was seen; empty = nothing was. */
+  evidence: string[];
   openedAt: number;
   resolvedAt: number | null;
   acknowledgedAt: number | null;

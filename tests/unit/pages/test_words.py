@@ -62,6 +62,7 @@ def test_every_icon_is_in_the_sprite() -> None:
     looks = [*words.NODE_STATES.values(), *words.TASK_STATES.values(), *words.TASK_HEALTH.values()]
     looks += [*words.NODE_ROLES.values(), *words.ACTIONS.values(), words.UNKNOWN]
     looks += [*words.CHAT_TURNS.values(), *words.CHAT_STEPS.values(), *words.CHAT_APPROVALS.values()]
+    looks += [*words.CHAT_CONFIDENCE.values(), *words.CHAT_FIXES.values(), *words.CHAT_VERDICTS.values()]
     used = {look.icon for look in looks}
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
         used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))

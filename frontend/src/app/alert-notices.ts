@@ -1,0 +1,45 @@
+/**
+ * One notice for each alert, whatever becomes of it: it opens, it is looked into, it is over. Whoever knows more of an
+ * alert writes it onto the same card.
+ */
+
+import type { AlertInfo } from "../live/messages";
+import type { Page } from "./page";
+import type { Toast, ToastContent, Toasts } from "./toasts";
+
+const LIFE_SECONDS = 12;
+const MAX_REMEMBERED = 50;
+
+export class AlertNotices {
+  readonly #toasts: Toasts;
+  /** By alert, oldest first. */
+  readonly #cards = new Map<string, Toast>();
+
+  constructor(toasts: Toasts) {
+    this.#toasts = toasts;
+  }
+
+  show(alert: string, content: ToastContent): void {
+    const card = this.#cards.get(alert);
+    if (card) return card.update(content);
+    this.#cards.set(alert, this.#toasts.show(content));
+    for (const oldest of this.#cards.keys()) {
+      if (this.#cards.size <= MAX_REMEMBERED) break;
+      this.#cards.delete(oldest);
+    }
+  }
+}
+
+/** What an alert says by itself; null = nothing: somebody looks after it. */
+export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
+  if (alert.acknowledgedAt !== null && alert.resolvedAt === null) return null;
+  const isOpen = alert.resolvedAt === null;
+  const href = alert.task ? page.taskUrl(alert.task) : alert.node ? page.nodeUrl(alert.node) : "";
+  return {
+    tone: !isOpen ? "good" : alert.level === "error" ? "bad" : "warn",
+    title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved") + (alert.node ? ` · ${alert.node}` : ""),
+    text: alert.message,
+    lifeSeconds: isOpen && alert.level === "error" ? 0 : LIFE_SECONDS,
+    ...(href ? { href } : {}),
+  };
+}

@@ -1,0 +1,41 @@
+/** Questions to the REST API in the reader's own session. What happens comes by `/ws/`; nothing is asked again and again. */
+
+/** `code`: as ERROR has it; "unavailable" when the server says nothing. */
+export class RestError extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
+export function getJson<T>(url: string): Promise<T> {
+  return ask(url, { headers: { Accept: "application/json" } });
+}
+
+export function postJson<T>(url: string, body: object): Promise<T> {
+  const token = document.querySelector<HTMLInputElement>("input[name=csrfmiddlewaretoken]")?.value ?? "";
+  return ask(url, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token },
+    body: JSON.stringify(body),
+  });
+}
+
+async function ask<T>(url: string, how: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(url, { ...how, redirect: "error", cache: "no-store" });
+  } catch {
+    throw new RestError("unavailable");
+  }
+  const body: unknown = response.status === 204 ? null : await response.json().catch(() => null);
+  if (!response.ok) throw new RestError(codeOf(body));
+  return body as T;
+}
+
+function codeOf(body: unknown): string {
+  const { code, error } = (body ?? {}) as { code?: unknown; error?: { code?: unknown } };
+  return typeof code === "string" ? code : typeof error?.code === "string" ? error.code : "unavailable";
+}

@@ -1,0 +1,109 @@
+/** The card of an analysis: why a task does not get on, what says so, what may help with one click, and whether it did. */
+
+import { iconElement, type Page } from "../app/page";
+import type { Analysis, Fix } from "../live/chat-messages";
+import { button, make } from "./dom";
+import { plain } from "./markdown";
+
+/** `canAct`: this person, in this conversation. */
+export function analysisElement(analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
+  const { texts, settings } = page;
+  const health = settings.words.taskHealth[analysis.kind];
+  const sure = settings.words.chatConfidence[analysis.confidence];
+  const chip = make("span", "chip", iconElement(sure.icon), make("span", "chip-label", sure.label));
+  chip.dataset.tone = sure.tone;
+  const by = texts.say(analysis.engine === "claude" ? "analysis.byModel" : "analysis.byRules");
+  const card = make(
+    "section",
+    "analysis",
+    make("header", "analysis-head", iconElement(health?.icon ?? "triangle-alert"), make("strong", "analysis-cause", plain(analysis.cause))),
+    make("p", "analysis-sure", chip, make("span", "sub", by)),
+    evidence(analysis, page),
+    fixes(analysis, page, canAct),
+    verdict(analysis, page),
+  );
+  card.dataset.tone = health?.tone ?? "warn";
+  card.dataset.analysis = analysis.id;
+  card.setAttribute("aria-label", texts.say("analysis.title"));
+  return card;
+}
+
+function evidence(analysis: Analysis, page: Page): HTMLElement {
+  const { texts, settings } = page;
+  const quotes = analysis.evidence.map(({ kind, quote }) => {
+    const caption = make("figcaption", "sub", settings.words.evidenceKinds[kind] ?? kind);
+    return make("figure", "analysis-quote", caption, make("blockquote", "mono", plain(quote).trim()));
+  });
+  const all = button("quiet-link", "search", texts.say("evidence.all"), { evidence: analysis.alert, part: "evidence" });
+  const fold = make("details", "analysis-evidence", make("summary", "", iconElement("chevron-right"), texts.count("analysis.evidence", quotes.length)), ...quotes, all);
+  fold.open = true;
+  return fold;
+}
+
+function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | null {
+  // When it has helped, what nobody asked for is of no use any more.
+  const shown = analysis.fixes.filter((fix) => analysis.verdict !== "helped" || fix.state !== "open");
+  if (shown.length === 0) return null;
+  const list = make("ol", "analysis-fixes", ...shown.map((fix, index) => fixItem(fix, index === 0, analysis, page, canAct)));
+  list.setAttribute("aria-label", page.texts.say("analysis.fixes"));
+  return list;
+}
+
+function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
+  const part = `fix-${fix.number}`;
+  const look = page.settings.words.chatFixes[fix.state];
+  const why = make("p", "sub", plain(fix.why));
+  why.id = `${analysis.id}-${part}`;
+  const item = make("li", "analysis-fix");
+  item.dataset.state = fix.state;
+  // Once more after a refusal, never while it is asked for or after it was done.
+  const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
+  if (isOffered && canAct && mayAsk(fix)) {
+    const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isFirst && fix.state === "open" && analysis.confidence !== "low" ? "btn-primary" : "";
+    const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", plain(fix.label), { fix: String(fix.number), part });
+    ask.setAttribute("aria-describedby", why.id);
+    item.append(ask);
+  } else {
+    item.append(make("strong", "analysis-label", plain(fix.label)));
+  }
+  if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
+  item.append(why);
+  if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.say("chat.needsRight")));
+  return item;
+}
+
+function stateOf(fix: Fix, look: { label: string; icon: string; tone: string }, page: Page, part: string): HTMLElement {
+  const chip = make("span", "chip", iconElement(look.icon), make("span", "chip-label", look.label));
+  chip.dataset.tone = look.tone;
+  if (fix.state !== "asked" || fix.turn === "") return chip;
+  const link = make("button", "analysis-goto", chip);
+  link.type = "button";
+  link.title = page.texts.say("analysis.goTo");
+  Object.assign(link.dataset, { goto: fix.turn, part });
+  return link;
+}
+
+function mayAsk(fix: Fix): boolean {
+  return document.body.classList.contains(fix.tool === "run_command" ? "may-run-commands" : "may-operate");
+}
+
+function verdict(analysis: Analysis, page: Page): HTMLElement | null {
+  if (analysis.verdict === "none") return null;
+  const look = page.settings.words.chatVerdicts[analysis.verdict];
+  const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
+  const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
+  const said = plain(analysis.verdictText);
+  if (said && said !== look.label) words.append(make("p", "", said));
+  const strip = make("div", "analysis-verdict", iconElement(look.icon), words);
+  strip.dataset.tone = look.tone;
+  strip.dataset.verdict = analysis.verdict;
+  return strip;
+}
+
+/** What is new in it, in one line: the verdict once there is one, else the cause. */
+export function analysisNews(analysis: Analysis, page: Page): string {
+  if (analysis.verdict === "none") return plain(analysis.cause);
+  const { label } = page.settings.words.chatVerdicts[analysis.verdict];
+  const said = plain(analysis.verdictText);
+  return said && said !== label ? `${label}: ${said}` : label;
+}

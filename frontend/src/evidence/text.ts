@@ -1,0 +1,57 @@
+/** What an agent writes of a task's processes and of its figures, line by line, read back. Hostile text: what does not fit stays text. Pure. */
+
+export interface ProcessRow {
+  pid: string;
+  /** How many of its ancestors are in the list. */
+  depth: number;
+  state: string;
+  waits: string;
+  cpu: string;
+  command: string;
+}
+
+export interface FigureRow {
+  /** Seconds before the newest sample. */
+  before: number;
+  output: number;
+  cpuSeconds: number;
+  read: number;
+  written: number;
+  processes: number;
+  nodeCpu: string;
+}
+
+const PROCESS = /^(\d+) parent=(\d+) (\S+) (\S+) cpu=([\d.]+)s (.*)$/;
+const FIGURES = /^([\d.]+) output=(\d+) cpu=([\d.]+)s read=(\d+) written=(\d+) processes=(\d+)(?: node: cpu=([\d.e+-]+)%.*)?$/;
+
+/** null = not one line of it was written so. */
+export function processRows(text: string): ProcessRow[] | null {
+  const found = matches(text, PROCESS);
+  if (!found) return null;
+  const parents = new Map(found.map(([, pid = "", parent = ""]) => [pid, parent]));
+  return found.map(([, pid = "", , state = "", waits = "", cpu = "", command = ""]) => {
+    let depth = 0;
+    for (let at = parents.get(pid); at !== undefined && parents.has(at) && depth < 12; at = parents.get(at)) depth += 1;
+    return { pid, depth, state, waits: waits === "-" ? "" : waits, cpu, command };
+  });
+}
+
+export function figureRows(text: string): FigureRow[] | null {
+  const found = matches(text, FIGURES);
+  if (!found) return null;
+  const newest = Math.max(...found.map((row) => Number(row[1])));
+  return found.map(([, at, output, cpu, read, written, processes, nodeCpu = ""]) => ({
+    before: Math.round(newest - Number(at)),
+    output: Number(output),
+    cpuSeconds: Number(cpu),
+    read: Number(read),
+    written: Number(written),
+    processes: Number(processes),
+    nodeCpu,
+  }));
+}
+
+function matches(text: string, line: RegExp): RegExpExecArray[] | null {
+  const found = text.split("\n").map((one) => line.exec(one));
+  return found.every((one) => one !== null) ? (found as RegExpExecArray[]) : null;
+}

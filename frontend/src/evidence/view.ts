@@ -1,0 +1,164 @@
+/** What was seen when a task got stuck, whole, beside whatever page the reader is at; and the word that somebody looks after it. */
+
+import { make } from "../chat/dom";
+import { plain } from "../chat/markdown";
+import type { AlertInfo } from "../live/messages";
+import { setHidden, setText } from "../tables/cells";
+import { figureRows, processRows } from "./text";
+import { element, type Page } from "../app/page";
+import { getJson, postJson, RestError } from "../app/rest";
+import { byteSize } from "../app/words";
+
+type Known = Omit<AlertInfo, "evidence">;
+
+interface Piece {
+  id: string;
+  kind: string;
+  text: string;
+}
+
+export function wireEvidence(page: Page): void {
+  const dialog = element<HTMLDialogElement>("evidence");
+  if (!dialog) return;
+  const view = new EvidenceView(page, dialog);
+  document.addEventListener("click", (event) => {
+    const pressed = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-evidence]") : null;
+    if (!pressed) return;
+    const alert = pressed.dataset.evidence || (pressed.closest<HTMLElement>("[data-alert]")?.dataset.alert ?? "");
+    if (alert) void view.open(alert);
+  });
+  page.live.on("ALERT", (message) => view.heard(message));
+}
+
+class EvidenceView {
+  readonly #page: Page;
+  readonly #dialog: HTMLDialogElement;
+  readonly #acknowledge: HTMLButtonElement | null;
+  #shown = "";
+
+  constructor(page: Page, dialog: HTMLDialogElement) {
+    this.#page = page;
+    this.#dialog = dialog;
+    this.#acknowledge = element<HTMLButtonElement>("evidence-acknowledge");
+    this.#acknowledge?.addEventListener("click", () => void this.#takeCare());
+  }
+
+  async open(alert: string): Promise<void> {
+    const { texts } = this.#page;
+    this.#shown = alert;
+    this.#acknowledge?.setAttribute("hidden", "");
+    setText(element("evidence-title"), texts.say("evidence.title"));
+    element("evidence-about")?.replaceChildren();
+    element("evidence-body")?.replaceChildren(make("p", "sub", texts.say("evidence.loading")));
+    setHidden(element("evidence-problem"), true);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    try {
+      const found = await getJson<Known & { evidence: Piece[] }>(`${this.#page.settings.urls.alerts}${encodeURIComponent(alert)}/`);
+      if (this.#shown !== alert) return;
+      this.#head(found);
+      element("evidence-body")?.replaceChildren(...(found.evidence.length > 0 ? found.evidence.map((piece) => section(piece, this.#page)) : [make("p", "sub", texts.say("evidence.none"))]));
+      // What was printed last is what it is about.
+      for (const end of this.#dialog.querySelectorAll("[data-end]")) end.scrollTop = end.scrollHeight;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** The alert has changed, by whomever. */
+  heard(alert: Known): void {
+    if (this.#dialog.open && alert.id === this.#shown) this.#head(alert);
+  }
+
+  #head(alert: Known): void {
+    const { texts, settings, fleet } = this.#page;
+    const health = settings.words.taskHealth[alert.kind as "waiting"];
+    const name = plain(fleet.tasks.get(alert.task)?.name ?? alert.task) || plain(alert.node);
+    setText(element("evidence-title"), texts.say("evidence.of", { name }));
+    const where = make("p", "sub", ...(alert.task ? [link(texts.say("evidence.task"), this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
+    const state = alert.resolvedAt !== null ? texts.say("toast.resolved") : alert.acknowledgedAt !== null ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy }) : "";
+    const reason = make("p", "evidence-reason", plain(alert.message));
+    const kept = state ? make("p", "evidence-state", state) : null;
+    element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
+    this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");
+    const isDone = alert.resolvedAt !== null || alert.acknowledgedAt !== null;
+    if (this.#acknowledge) {
+      if (isDone && this.#acknowledge === document.activeElement) this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
+      setHidden(this.#acknowledge, isDone);
+      this.#acknowledge.disabled = false;
+    }
+  }
+
+  async #takeCare(): Promise<void> {
+    if (!this.#acknowledge) return;
+    this.#acknowledge.disabled = true;
+    try {
+      // That it was taken comes as an ALERT, to everybody.
+      await postJson(`${this.#page.settings.urls.alerts}${encodeURIComponent(this.#shown)}/acknowledge/`, {});
+      setHidden(element("evidence-problem"), true);
+    } catch (error) {
+      this.#acknowledge.disabled = false;
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { reasons } = this.#page.settings.words;
+    const code = error instanceof RestError ? error.code : "unavailable";
+    setText(element("evidence-problem"), code === "not-found" ? this.#page.texts.say("evidence.gone") : (reasons[code] ?? code));
+    setHidden(element("evidence-problem"), false);
+  }
+}
+
+function link(text: string, url: string): HTMLAnchorElement {
+  const made = make("a", "row-link", text);
+  made.href = url;
+  return made;
+}
+
+function section(piece: Piece, page: Page): HTMLElement {
+  const title = make("h3", "", page.settings.words.evidenceKinds[piece.kind] ?? piece.kind);
+  const box = make("section", "evidence-piece", title, body(piece, page, title.textContent));
+  box.dataset.kind = piece.kind;
+  return box;
+}
+
+function body(piece: Piece, page: Page, label: string): HTMLElement {
+  const processes = piece.kind === "processes" ? processRows(piece.text) : null;
+  const figures = piece.kind === "metrics" ? figureRows(piece.text) : null;
+  const { texts } = page;
+  if (processes) {
+    const states = page.settings.words.processStates;
+    return table(label, ["evidence.command", "evidence.pid", "evidence.state", "evidence.waits", "evidence.cpu"].map((key) => texts.say(key)), processes.map((row) => {
+      const command = make("span", "evidence-command mono", plain(row.command));
+      command.style.setProperty("--depth", String(row.depth));
+      return [command, row.pid, states[row.state] ?? row.state, row.waits || "–", `${row.cpu} s`];
+    }));
+  }
+  if (figures) {
+    return table(label, ["evidence.when", "evidence.output", "evidence.cpu", "evidence.read", "evidence.written", "evidence.processes", "evidence.nodeCpu"].map((key) => texts.say(key)), figures.map((row) => [
+      row.before === 0 ? texts.say("evidence.last") : texts.say("evidence.before", { seconds: row.before }),
+      byteSize(row.output),
+      `${row.cpuSeconds.toFixed(2)} s`,
+      byteSize(row.read),
+      byteSize(row.written),
+      texts.number(row.processes),
+      row.nodeCpu ? `${row.nodeCpu}%` : "–",
+    ]));
+  }
+  const text = make("pre", "mono", plain(piece.text));
+  text.tabIndex = 0;
+  text.setAttribute("aria-label", label);
+  if (piece.kind === "lines") text.dataset.end = "";
+  return text;
+}
+
+function table(label: string, heads: string[], rows: (HTMLElement | string)[][]): HTMLElement {
+  const head = make("tr", "", ...heads.map((text) => Object.assign(make("th", "", text), { scope: "col" })));
+  const lines = rows.map((cells) => make("tr", "", ...cells.map((cell) => make("td", "", cell))));
+  const frame = make("div", "evidence-frame", make("table", "sheet-table", make("thead", "", head), make("tbody", "", ...lines)));
+  frame.tabIndex = 0;
+  frame.role = "group";
+  frame.setAttribute("aria-label", label);
+  frame.dataset.end = "";
+  return frame;
+}

@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { analysisElement, analysisNews } from "../src/chat/analysis-view";
+import { AlertNotices, noticeOf } from "../src/app/alert-notices";
+import type { Page } from "../src/app/page";
+import type { ToastContent, Toasts } from "../src/app/toasts";
+import { Texts } from "../src/app/words";
+import { figureRows, processRows } from "../src/evidence/text";
+import type { Analysis, Fix } from "../src/live/chat-messages";
+import { parseFrame } from "../src/live/messages";
+import { alert, words } from "./samples";
+
+const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
+
+function fix(number: number, extra: Partial<Fix> = {}): Fix {
+  return { number, label: `fix ${number}`, why: "because", tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
+}
+
+function analysis(extra: Partial<Analysis> = {}): Analysis {
+  return {
+    id: "a1", turn: "t1", alert: "7", task: "k1", node: "n", kind: "waiting", engine: "offline", cause: "It waits.", confidence: "high",
+    evidence: [{ id: "e1", kind: "lines", quote: "Deploy now? [y/N] " }], fixes: [fix(1), fix(2, { risk: "destructive" })],
+    verdict: "none", verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1, ...extra,
+  };
+}
+
+afterEach(() => (document.body.className = ""));
+
+describe("the card of an analysis", () => {
+  it("offers each fix as a button with its reason, to those who may", () => {
+    document.body.className = "may-operate";
+    const card = analysisElement(analysis({ fixes: [fix(1), fix(2, { tool: "run_command" })] }), page, true);
+
+    const buttons = [...card.querySelectorAll<HTMLElement>("[data-fix]")];
+    expect(buttons.map((one) => one.textContent)).toEqual(["fix 1"]);
+    expect(card.querySelector(`#${buttons[0]?.getAttribute("aria-describedby")}`)?.textContent).toBe("because");
+    expect(analysisElement(analysis(), page, false).querySelector("[data-fix]")).toBeNull();
+  });
+
+  it.each([
+    ["open", true],
+    ["asked", false],
+    ["done", false],
+    ["refused", true],
+    ["failed", true],
+  ] as const)("with a fix that is %s offers it: %s", (state, isOffered) => {
+    document.body.className = "may-operate";
+    const card = analysisElement(analysis({ fixes: [fix(1, { state, turn: "t2" })] }), page, true);
+
+    expect(card.querySelector("[data-fix]") !== null).toBe(isOffered);
+    expect(card.querySelector<HTMLElement>("[data-goto]")?.dataset.goto).toBe(state === "asked" ? "t2" : undefined);
+  });
+
+  it("says what became of it, and offers no more when it has helped", () => {
+    document.body.className = "may-operate";
+    const helped = analysis({ verdict: "helped", verdictFix: 1, verdictText: "It prints again.", verdictAt: 4000, fixes: [fix(1, { state: "done" }), fix(2)] });
+    const card = analysisElement(helped, page, true);
+
+    expect(card.querySelector("[data-verdict]")?.textContent).toContain("It helped");
+    expect(card.querySelector("[data-verdict]")?.textContent).toContain("It prints again.");
+    expect(card.querySelectorAll(".analysis-fix").length).toBe(1);
+    expect(analysisNews(helped, page)).toBe("It helped: It prints again.");
+    expect(analysisNews(analysis(), page)).toBe("It waits.");
+  });
+
+  it("leaves what a program printed, and what a model said, text", () => {
+    const hostile = "<img src=x onerror=alert(1)>\u202e";
+    const card = analysisElement(analysis({ cause: hostile, evidence: [{ id: "e", kind: "lines", quote: hostile }], fixes: [fix(1, { label: hostile, why: hostile })] }), page, true);
+
+    expect(card.querySelectorAll("img").length).toBe(0);
+    expect(card.querySelector("blockquote")?.textContent).toBe("<img src=x onerror=alert(1)>⟨U+202E⟩");
+  });
+
+  it("is read only when it is whole", () => {
+    const message = { type: "CHAT_ANALYSIS", store: "s", seq: "1", at: 1, conversation: "c", turn: "t1", analysis: analysis() };
+    expect(parseFrame(JSON.stringify(message)).length).toBe(1);
+    expect(parseFrame(JSON.stringify({ ...message, analysis: { id: "a" } }))).toEqual([]);
+  });
+});
+
+describe("notices of alerts", () => {
+  it("write everything about one alert onto one card", () => {
+    const shown: string[][] = [];
+    const toasts = {
+      show: (content: ToastContent) => {
+        const card = [content.title];
+        shown.push(card);
+        return { update: (next: ToastContent) => void card.push(next.title) };
+      },
+    } as unknown as Toasts;
+    const notices = new AlertNotices(toasts);
+    const content = (title: string): ToastContent => ({ tone: "warn", title, text: "", lifeSeconds: 1 });
+
+    notices.show("1", content("alert"));
+    notices.show("2", content("other"));
+    notices.show("1", content("looked into"));
+    notices.show("1", content("helped"));
+
+    expect(shown).toEqual([["alert", "looked into", "helped"], ["other"]]);
+  });
+
+  it("are silent while somebody looks after it", () => {
+    expect(noticeOf(alert("1", { acknowledgedAt: 1, acknowledgedBy: "ann" }), page)).toBeNull();
+    expect(noticeOf(alert("1", { acknowledgedAt: 1, resolvedAt: 2 }), page)?.tone).toBe("good");
+    expect(noticeOf(alert("1", { task: "k" }), page)?.href).toBe("/tasks/k/");
+  });
+});
+
+describe("evidence", () => {
+  it("reads a process tree back, with how deep each stands", () => {
+    const text = "10 parent=1 S do_wait cpu=0.10s sh -c x\n11 parent=10 S pipe_read cpu=1.00s python3 a.py\n12 parent=11 Z - cpu=0.00s [cat]";
+
+    expect(processRows(text)?.map((row) => [row.pid, row.depth, row.state, row.waits, row.command])).toEqual([
+      ["10", 0, "S", "do_wait", "sh -c x"],
+      ["11", 1, "S", "pipe_read", "python3 a.py"],
+      ["12", 2, "Z", "", "[cat]"],
+    ]);
+    expect(processRows("1 parent=1 S - cpu=0s loop")?.[0]?.depth).toBe(12);
+  });
+
+  it("reads figures back, and leaves alone what is written otherwise", () => {
+    const node = " node: cpu=12.5% memory=1/2 disk=3/4 load=0.5";
+    const rows = figureRows(`100.0 output=5 cpu=0.10s read=1 written=2 processes=3${node}\n104.0 output=9 cpu=0.20s read=1 written=2 processes=3`);
+
+    expect(rows?.map((row) => [row.before, row.output, row.nodeCpu])).toEqual([[4, 5, "12.5"], [0, 9, ""]]);
+    expect(figureRows("(no samples)")).toBeNull();
+    expect(processRows("1 parent=0 S - cpu=1s ok\n<b>not</b>")).toBeNull();
+  });
+});
