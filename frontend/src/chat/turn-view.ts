@@ -28,6 +28,8 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, page: Page, canAct: 
   box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
   const items: Item[] = [{ key: "said", version: "", build: () => said(turn, page) }];
   for (const part of partsOf(turn)) {
+    // An analysis is told once: as its card, not in sentences besides.
+    if (part.kind === "text" && turn.analysis) continue;
     if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => make("div", "chat-answer md", markdown(part.text)) });
     else items.push({ key: part.key, version: JSON.stringify(part.step), build: () => stepElement(part.step, turn.actor, page) });
   }
@@ -74,7 +76,8 @@ function statusOf(turn: ShownTurn, page: Page): Status {
     const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(turn.retrying.reason) };
     return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
-  if (turn.state === "done") return { text: "", icon: "", tone: "" };
+  // A model that could not be used is said, though rules have answered in its place.
+  if (turn.state === "done") return { text: plain(turn.message), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.words.chatTurns[turn.state];
   return { text: turn.message && !isOpen(turn) ? `${look.label}: ${plain(turn.message)}` : look.label, icon: look.icon, tone: look.tone };
@@ -83,7 +86,7 @@ function statusOf(turn: ShownTurn, page: Page): Status {
 function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean): HTMLElement {
   const line = make("p", "chat-status", iconElement(status.icon), make("span", "", status.text));
   line.dataset.tone = status.tone;
-  if (canAct && !isOpen(turn)) line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
+  if (canAct && !isOpen(turn) && turn.state !== "done") line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
   return line;
 }
 
