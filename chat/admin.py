@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+import json
 
-from chat.models import Audit, Conversation, MemoryFile, MemoryRevision, Turn
-from nodes.admin import HistoryAdmin
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from chat.models import (
+    Approval,
+    Audit,
+    ContextSnapshot,
+    Conversation,
+    MemoryFile,
+    MemoryRevision,
+    Message,
+    ToolCall,
+    Turn,
+)
+from chat.states import AuditKind
+from nodes.admin import HistoryAdmin, page_of
+
+_WHOLE_ID = _("A whole id, or a whole name")
 
 
 @admin.register(Conversation)
 class ConversationAdmin(HistoryAdmin):
-    list_display = ["id", "project", "node", "created_by", "created_at", "last_at", "closed_at"]
+    list_display = ["id", "project", "node", "epoch", "created_by", "created_at", "last_at", "closed_at"]
+    list_filter = [("closed_at", admin.EmptyFieldListFilter)]
     search_fields = ["id__exact", "project", "node"]
+
+    def view_on_site(self, row: Conversation) -> str | None:
+        return page_of("dashboard:memory-context", row.pk)
 
 
 @admin.register(Turn)
@@ -24,30 +49,110 @@ class TurnAdmin(HistoryAdmin):
         "state",
         "actor",
         "engine",
+        "requests",
         "cost_microusd",
         "created_at",
     ]
     list_filter = ["state", "trigger"]
     list_select_related = ["conversation"]
-    search_fields = ["id__exact", "conversation__id__exact"]
+    search_fields = ["id__exact", "conversation__id__exact", "actor__exact"]
+    search_help_text = _WHOLE_ID
+
+
+@admin.register(Message)
+class MessageAdmin(HistoryAdmin):
+    list_display = ["id", "conversation_id", "turn_id", "epoch", "role", "created_at"]
+    search_fields = ["conversation__id__exact", "turn__id__exact"]
+    search_help_text = _WHOLE_ID
+    sortable_by = ()
+    ordering = ["-id"]
+    exclude = ["content"]
+    readonly_fields = ["blocks"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        rows: QuerySet[Message] = super().get_queryset(request)
+        return rows.select_related("conversation", "turn")
+
+    @admin.display(description=_("blocks"))
+    def blocks(self, row: Message) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(row.content, ensure_ascii=False, indent=2))
+
+
+@admin.register(ToolCall)
+class ToolCallAdmin(HistoryAdmin):
+    list_display = ["id", "name", "risk", "state", "acting", "turn_id", "created_at", "ended_at"]
+    list_filter = ["state"]
+    search_fields = ["id__exact", "turn__id__exact", "turn__conversation__id__exact", "name__exact", "acting__exact"]
+    search_help_text = _WHOLE_ID
+    ordering = ["-message", "position"]
+
+
+@admin.register(Approval)
+class ApprovalAdmin(HistoryAdmin):
+    list_display = ["id", "call_id", "right", "state", "answered_by", "answered_at", "created_at", "expires_at"]
+    list_filter = ["state"]
+    search_fields = ["id__exact", "call__id__exact", "call__turn__id__exact", "answered_by__exact"]
+    search_help_text = _WHOLE_ID
+
+
+class _AuditKind(admin.SimpleListFilter):
+    """Its kinds are known: looking for them among the rows would read them all."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Audit]) -> list[tuple[str, str]]:
+        return [(kind, kind) for kind in (*map(str, AuditKind), "memory")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Audit]) -> QuerySet[Audit]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Audit)
 class AuditAdmin(HistoryAdmin):
-    list_display = ["id", "at", "kind", "actor", "tool", "conversation_id", "turn_id"]
-    list_filter = ["kind"]
-    search_fields = ["actor__exact", "conversation_id__exact", "turn_id__exact"]
+    list_display = ["id", "at", "kind", "actor", "tool", "conversation_id", "turn_id", "call_id"]
+    list_filter = [_AuditKind]
+    search_fields = ["actor__exact", "conversation_id__exact", "turn_id__exact", "call_id__exact", "tool__exact"]
+    search_help_text = _WHOLE_ID
+    sortable_by = ()
+
+
+@admin.register(ContextSnapshot)
+class ContextSnapshotAdmin(HistoryAdmin):
+    list_display = ["id", "conversation_id", "turn_id", "request", "model", "size_bytes", "at"]
+    search_fields = ["conversation__id__exact", "turn__id__exact", "model__exact"]
+    search_help_text = _WHOLE_ID
+    sortable_by = ()
+    readonly_fields = ["sent"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ContextSnapshot]:
+        rows: QuerySet[ContextSnapshot] = super().get_queryset(request)
+        return rows.defer("body").annotate(length=Length("body")).select_related("conversation", "turn")
+
+    def view_on_site(self, row: ContextSnapshot) -> str | None:
+        return page_of("dashboard:memory-request", str(row.pk))
+
+    @admin.display(description=_("bytes"))
+    def size_bytes(self, row: ContextSnapshot) -> int:
+        return int(vars(row)["length"])
+
+    @admin.display(description=_("request, as it was sent"))
+    def sent(self, row: ContextSnapshot) -> SafeString:
+        return format_html("<pre>{}</pre>", bytes(row.body).decode("utf-8", "backslashreplace"))
 
 
 @admin.register(MemoryFile)
 class MemoryFileAdmin(HistoryAdmin):
     list_display = ["path", "scope", "version", "size_bytes", "needs_review", "changed_at", "deleted_at"]
-    list_filter = ["needs_review"]
+    list_filter = ["needs_review", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["path", "content"]
+
+    def view_on_site(self, row: MemoryFile) -> str | None:
+        return page_of("dashboard:memory-file", str(row.pk))
 
 
 @admin.register(MemoryRevision)
 class MemoryRevisionAdmin(HistoryAdmin):
     list_display = ["path", "version", "action", "actor", "engine", "is_tainted", "at"]
     list_filter = ["action", "is_tainted"]
-    search_fields = ["path", "actor__exact"]
+    search_fields = ["path", "actor__exact", "turn_id__exact", "conversation_id__exact"]

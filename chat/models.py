@@ -70,6 +70,8 @@ class Turn(models.Model):
             models.Index(fields=["state"], name="turn_by_state"),
             models.Index(fields=["created_at"], name="turn_by_time"),
         ]
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
 
     def __str__(self) -> str:
         return self.text[:60]
@@ -89,6 +91,8 @@ class Message(models.Model):
     class Meta:
         ordering = ["id"]
         indexes = [models.Index(fields=["conversation", "epoch", "id"], name="message_in_order")]
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
 
 
 class ToolCall(models.Model):
@@ -117,6 +121,8 @@ class ToolCall(models.Model):
     class Meta:
         ordering = ["message", "position"]
         indexes = [models.Index(fields=["state"], name="call_by_state")]
+        verbose_name = _("tool call")
+        verbose_name_plural = _("tool calls")
 
 
 class Approval(models.Model):
@@ -138,6 +144,8 @@ class Approval(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [models.Index(fields=["state", "expires_at"], name="approval_open")]
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
 
 
 class Audit(models.Model):
@@ -244,3 +252,5 @@ class ContextSnapshot(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["conversation", "id"], name="snapshot_in_order")]
+        verbose_name = _("sent request")
+        verbose_name_plural = _("sent requests")

@@ -6,12 +6,26 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
+from chat.models import (
+    Approval,
+    Audit,
+    ContextSnapshot,
+    Conversation,
+    EngineStatus,
+    MemoryFile,
+    MemoryRevision,
+    Message,
+    ToolCall,
+    Turn,
+)
 from dashboard.accounts import tokens
 from dashboard.rights import Role, role_of
 from nodes.admin import COUNT_LIMIT, HistoryAdmin
@@ -45,6 +59,77 @@ def test_every_list_shows_and_searches(browser: Client, name: str) -> None:
     assert found.status_code == 200
 
 
+def add_conversation(row_id: str, *, body: bytes = b"{}") -> None:
+    now = timezone.now()
+    conversation = Conversation.objects.create(id=row_id, project=row_id, node="*", created_at=now, last_at=now)
+    turn = Turn.objects.create(id=row_id, conversation=conversation, number=1, text="x", actor="ann", created_at=now)
+    parts = {"conversation": conversation, "turn": turn}
+    said = Message.objects.create(
+        **parts, epoch=1, role="user", content=[{"type": "text", "text": "说"}], created_at=now
+    )
+    call = ToolCall.objects.create(
+        id=row_id, turn=turn, message=said, tool_use_id="u", position=0, name="pause_task", created_at=now
+    )
+    Approval.objects.create(id=row_id, call=call, right="operate", created_at=now, expires_at=now)
+    kind = "approved" if row_id == "c1" else "effect"
+    Audit.objects.create(at=now, kind=kind, conversation_id=row_id, turn_id=row_id, call_id=row_id, tool="pause_task")
+    ContextSnapshot.objects.create(**parts, request=1, body=body, at=now)
+    file = MemoryFile.objects.create(scope="global", path=row_id, created_at=now, changed_at=now)
+    MemoryRevision.objects.create(file=file, version=1, action="create", path=row_id, turn_id=row_id, at=now)
+
+
+CHAT_LISTS = [name for name in LISTS if name.startswith("admin:chat_")]
+
+
+def test_every_table_of_the_chat_has_its_page() -> None:
+    shown = {model for model in admin.site._registry if model._meta.app_label == "chat"}
+
+    assert shown == set(apps.get_app_config("chat").get_models()) - {EngineStatus}
+
+
+@pytest.mark.parametrize("name", CHAT_LISTS)
+def test_what_belongs_to_one_conversation_is_found(browser: Client, name: str) -> None:
+    for row_id in ("c1", "c2"):
+        add_conversation(row_id)
+
+    found = browser.get(reverse(name), {"q": "c1"}).context["cl"]
+
+    assert found.result_count == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "count"),
+    [
+        ("audit", {"kind": "approved"}, 1),
+        ("conversation", {"closed_at__isempty": "0"}, 0),
+        ("turn", {"state__exact": "queued"}, 2),
+        ("toolcall", {"state__exact": "done"}, 0),
+        ("approval", {"state__exact": "waiting"}, 2),
+        ("memoryfile", {"deleted_at__isempty": "1"}, 2),
+    ],
+)
+def test_chat_lists_have_filters(browser: Client, model: str, query: dict[str, str], count: int) -> None:
+    for row_id in ("c1", "c2"):
+        add_conversation(row_id)
+
+    page = browser.get(reverse(f"admin:chat_{model}_changelist"), query)
+
+    assert page.context["cl"].result_count == count
+
+
+def test_a_request_is_shown_exactly_as_it_was_sent(browser: Client) -> None:
+    body = '{"messages":[{"text":"暂停  <b>\\u0041"}],"b":1}'.encode()
+    add_conversation("c1", body=body)
+    row = ContextSnapshot.objects.get()
+
+    page = browser.get(reverse("admin:chat_contextsnapshot_change", args=[row.pk])).content.decode()
+    message = browser.get(reverse("admin:chat_message_change", args=[Message.objects.get().pk])).content.decode()
+
+    assert f"<pre>{escape(body.decode())}</pre>" in page
+    assert f'href="/memory/request/{row.pk}.json"' in page
+    assert "说" in message
+
+
 def add_rows(count: int, *, first: int = 0) -> None:
     now = timezone.now()
     for number in range(first, first + count):
@@ -58,6 +143,7 @@ def add_rows(count: int, *, first: int = 0) -> None:
         LogLine.objects.create(
             id=number, node_id=node.id, task_id=task.id, attempt=1, number=1, at_ms=0, level=20, stream=1, text="x"
         )
+        add_conversation(f"c{number}")
         user = User.objects.create(username=f"u{number}")
         user.groups.add(Group.objects.get(name="viewer"))
         tokens.issue(user, name="ci")

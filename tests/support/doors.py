@@ -15,7 +15,17 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from chat.models import Audit, ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Turn
+from chat.models import (
+    Approval,
+    Audit,
+    ContextSnapshot,
+    Conversation,
+    MemoryFile,
+    MemoryRevision,
+    Message,
+    ToolCall,
+    Turn,
+)
 from dashboard.accounts import tokens
 from dashboard.rights import Role
 from nodes.domain.commands import TaskSpec
@@ -113,7 +123,26 @@ def _make_conversation(hostile: str) -> None:
     now = timezone.now()
     conversation = Conversation.objects.create(id="c1", project="*", node="*", created_at=now, last_at=now)
     turn = Turn.objects.create(id="turn-1", conversation=conversation, number=1, text=hostile, created_at=now)
-    Audit.objects.create(at=now, kind="proposal", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
+    said = Message.objects.create(
+        conversation=conversation,
+        turn=turn,
+        epoch=1,
+        role="assistant",
+        content=[{"type": "text", "text": hostile}],
+        created_at=now,
+    )
+    call = ToolCall.objects.create(
+        id="call-1",
+        turn=turn,
+        message=said,
+        tool_use_id="u1",
+        position=0,
+        name="pause_task",
+        summary=hostile,
+        created_at=now,
+    )
+    Approval.objects.create(id="approval-1", call=call, right="operate", created_at=now, expires_at=now)
+    Audit.objects.create(at=now, kind="proposed", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
     file = MemoryFile.objects.create(
         id=1, scope="global", path="/memories/notes.md", content=hostile, created_at=now, changed_at=now
     )
