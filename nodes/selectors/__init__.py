@@ -1,0 +1,31 @@
+"""Reads for pages, sockets and programs: short, indexed, limited everywhere, and in the very dictionaries of `/ws/`.
+
+Sync; safe on any thread. Nothing here writes.
+"""
+
+from nodes.selectors.alerts import alert_detail, alert_list, alert_page
+from nodes.selectors.feed import feed_since, position
+from nodes.selectors.fleet import counts, dead_letters, gaps, node_list
+from nodes.selectors.output import recent_logs, task_log
+from nodes.selectors.state_of_topics import snapshot
+from nodes.selectors.tasks import recent_commands, task_attempts, task_detail, task_list, work_log
+
+__all__ = [
+    "alert_detail",
+    "alert_list",
+    "alert_page",
+    "counts",
+    "dead_letters",
+    "feed_since",
+    "gaps",
+    "node_list",
+    "position",
+    "recent_commands",
+    "recent_logs",
+    "snapshot",
+    "task_attempts",
+    "task_detail",
+    "task_list",
+    "task_log",
+    "work_log",
+]

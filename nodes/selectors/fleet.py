@@ -1,0 +1,64 @@
+"""Nodes, and how much of everything there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from django.db.models import Count
+
+from nodes.domain.events import Gap
+from nodes.models import Alert, Attempt, DeadLetter, Event, Journal, Node, Task
+from nodes.projection.image import OCCUPYING
+from nodes.projection.messages import Message, gap_fields, milliseconds, node_info
+from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS
+
+
+def node_list() -> list[Message]:
+    """Every node, by name."""
+    running = Counter(
+        dict(
+            Attempt.objects.filter(state__in=OCCUPYING, node__isnull=False)
+            .values_list("node_id")
+            .annotate(count=Count("id"))
+            .order_by()
+        )
+    )
+    return [node_info(node, running=running[node.id]) for node in Node.objects.order_by("id")]
+
+
+def counts() -> Message:
+    """How many nodes and tasks there are in each state, how many alerts are open, how many entries are set aside."""
+    return {
+        "nodes": dict(Node.objects.values_list("state").annotate(count=Count("id")).order_by()),
+        "tasks": dict(Task.objects.values_list("state").annotate(count=Count("id")).order_by()),
+        "alerts": Alert.objects.filter(resolved_at=None).count(),
+        "deadLetters": DeadLetter.objects.count(),
+    }
+
+
+def dead_letters(*, node: str) -> int:
+    """How many entries of this node could not be applied and are kept aside."""
+    return DeadLetter.objects.filter(node_id=node).count()
+
+
+def gaps(*, node: str, limit: int = PAGE_ROWS) -> list[Message]:
+    """Entries that this node dropped or could not send again, newest first; as GAP, with `at` (its arrival here)."""
+    rows = Event.objects.filter(node_id=node, kind="gap").order_by("-id")[: min(max(limit, 1), MAX_ROWS)]
+    lanes = dict(Journal.objects.filter(node_id=node).values_list("id", "lane"))
+    return [
+        {
+            "at": milliseconds(row.received_at),
+            **gap_fields(
+                Gap(
+                    from_seq=row.detail["from_seq"],
+                    to_seq=row.detail["to_seq"],
+                    reason=row.detail["reason"],
+                    task_id=row.task_id,
+                    lines=row.detail["lines"],
+                ),
+                node=node,
+                lane=lanes.get(row.journal_id, ""),
+            ),
+        }
+        for row in rows
+    ]

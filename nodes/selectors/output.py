@@ -1,0 +1,97 @@
+"""What tasks have printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from django.db.models import QuerySet
+
+from nodes.domain.states import LogLevel
+from nodes.errors import NotFound
+from nodes.models import Attempt, LogLine, Task
+from nodes.projection.log_lines import LEVEL_NUMBERS, LOG_COLUMNS, line_fields
+from nodes.projection.messages import Message, log_message
+from nodes.selectors.feed import batches, position
+
+SNAPSHOT_LINES = 300
+MAX_LINES = 5_000
+# Of each of a node's latest attempts, when its newest lines are wanted.
+_LATEST_ATTEMPTS = 10
+_LINES_SEARCHED = 2_000
+
+
+def task_log(
+    task_id: str, attempt: int | None = None, after: int = 0, limit: int = 1_000, level: str | None = None
+) -> Message:
+    """Lines of one attempt (None = the latest) after line number `after`. Raises `NotFound`.
+
+    `lines` as in LOG; `next` is the `after` of the next page, or None at the end of what there is now. `missing`:
+    ranges of line numbers, both ends inclusive, that nobody has (any more); empty when only some levels are wanted.
+    """
+    task = Task.objects.filter(id=task_id).first()
+    if task is None:
+        raise NotFound(f"There is no task {task_id}.")
+    number = attempt or task.attempt
+    lines = LogLine.objects.filter(task_id=task_id, attempt=number, number__gt=after)
+    if level:
+        lines = lines.filter(level__gte=LEVEL_NUMBERS[LogLevel(level)])
+    limit = min(max(limit, 1), MAX_LINES)
+    # Within an attempt ids and numbers grow together; the index is by id.
+    rows = list(lines.order_by("id").values_list(*LOG_COLUMNS)[: limit + 1])
+    has_more = len(rows) > limit
+    rows = rows[:limit]
+    last = Attempt.objects.filter(task=task_id, number=number).values_list("last_line", flat=True).first() or 0
+    end = rows[-1][4] if has_more else last
+    return {
+        "task": task_id,
+        "attempt": number,
+        "lines": [line_fields(row) for row in rows],
+        "missing": [] if level else _missing([after, *(row[4] for row in rows), end + 1]),
+        "lastLine": last,
+        "next": rows[-1][4] if has_more else None,
+    }
+
+
+def _missing(numbers: Sequence[int]) -> list[list[int]]:
+    """The holes between numbers that grow."""
+    return [[before + 1, number - 1] for before, number in pairwise(numbers) if number > before + 1]
+
+
+def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int = SNAPSHOT_LINES) -> list[Message]:
+    """The newest lines as LOG messages, oldest first: of everything, of one node's latest attempts, or of one task."""
+    lowest = LEVEL_NUMBERS[LogLevel(level.lower())] if level else 0
+    if task:
+        number = Task.objects.filter(id=task).values_list("attempt", flat=True).first()
+        rows = _newest(LogLine.objects.filter(task_id=task, attempt=number), lowest, limit) if number else []
+    elif node:
+        attempts = Attempt.objects.filter(node=node).order_by("-created_at").values_list("task_id", "number")
+        rows = [
+            row
+            for task_id, number in attempts[:_LATEST_ATTEMPTS]
+            for row in _newest(LogLine.objects.filter(task_id=task_id, attempt=number), lowest, limit)
+        ]
+        rows = sorted(rows)[-limit:]
+    else:
+        rows = _newest(LogLine.objects.all(), lowest, limit)
+    store, _ = position()
+    return [
+        log_message(
+            store=store,
+            seq=batch.seq,
+            node=batch.node_id,
+            task=batch.task_id,
+            attempt=batch.attempt,
+            lines=[line_fields(row) for row in batch.rows],
+        )
+        for batch in batches(rows)
+    ]
+
+
+def _newest(lines: QuerySet[LogLine], lowest: int, limit: int) -> list[tuple[Any, ...]]:
+    """In the order of ids. A level is looked for among the newest lines only: rare ones must not cost a whole log."""
+    rows = lines.order_by("-id").values_list(*LOG_COLUMNS)
+    if not lowest:
+        return list(rows[:limit])[::-1]
+    return [row for row in rows[:_LINES_SEARCHED] if row[6] >= lowest][:limit][::-1]
