@@ -28,7 +28,6 @@ from dashboard.live.messages import (
     ChatMessage,
     ClientMessage,
     Control,
-    Cursor,
     Ping,
     Run,
     Subscribe,
@@ -36,7 +35,7 @@ from dashboard.live.messages import (
 )
 from dashboard.live.outbox import Outbox
 from dashboard.live.parse import MAX_MESSAGE_BYTES, BadMessage, parse
-from dashboard.live.topics import DEFAULT_TOPICS
+from dashboard.live.subscriptions import Subscriptions
 from dashboard.live.topics import chat as chat_topic
 from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
@@ -48,10 +47,8 @@ logger = logging.getLogger(__name__)
 AUTH_SECONDS = 5.0
 # AUTH stays "alone" when nothing has been subscribed to for so long after it.
 ALONE_SECONDS = 0.5
-MAX_TOPICS = 200
 _MAX_JOBS = 32
 _ABORT_SECONDS = 3.0
-_REACH_SECONDS = 2.0
 
 # Daphne takes only 1000 and 3000 to 4999.
 CLOSE_ERROR = 4500
@@ -78,19 +75,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._role = Role.NOBODY
         self._has_asked_auth = False
         self._store = ""
-        # Complete up to here since the first answer, whatever the broadcaster has seen.
-        self._base_seq = 0
-        # SUBSCRIBEs that are not answered yet, and whether a PONG waits for them: the feed's position passes over what
-        # they are about to bring.
-        self._joins = 0
-        self._owes_position = False
-        # Default topics that AUTH brings along until the client has said what it wants.
-        self._pending_topics: list[str] = []
         self._timers: list[asyncio.TimerHandle] = []
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(_MAX_JOBS)
         self._conduct = Conduct(time.monotonic())
         self._outbox = Outbox()
         self._flow = Flow()
+        self._subscriptions = Subscriptions(self._live, self._outbox, say=self._say, say_position=self._say_position)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -173,7 +163,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             return
         self._is_closing = True
         self._stop()
-        self._live.broadcaster.remove(self._outbox)
+        self._subscriptions.close()
         self._live.roles.remove(self)
         self._outbox.overflow()
         self._running = []
@@ -228,10 +218,8 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._outbox.wake()
 
     def _say_position(self) -> None:
-        if self._joins:
-            self._owes_position = True
-        elif self._viewer is not None:
-            seq = self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
+        seq = self._subscriptions.position()
+        if seq is not None and self._viewer is not None:
             self._say(replies.pong(store=self._store, seq=seq, push_ms=self._flow.push_ms))
 
     # --- what comes in ----------------------------------------------------------------------------
@@ -275,9 +263,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             if self._flow.acked(message.seq, now=now, held_seconds=message.held_seconds):
                 self._writer.acked()
         elif isinstance(message, Subscribe):
-            self._joins += 1
-            if not self._enqueue(lambda: self._subscribe(message), message.ref):
-                self._joined()
+            self._subscriptions.awaits()
+            if not self._enqueue(lambda: self._subscriptions.subscribe(message), message.ref):
+                self._subscriptions.answered()
         elif isinstance(message, Unsubscribe):
             self._enqueue(lambda: self._unsubscribe(message))
         elif isinstance(message, Control | Run):
@@ -307,7 +295,6 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._close(CLOSE_UNAUTHORIZED)
             return
         self._viewer = viewer
-        self._base_seq = 0
         self._writer.is_batching = message.is_batching
         self._live.roles.add(self, viewer, self._role_is)
         self._role_is(viewer.role)
@@ -320,7 +307,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 heartbeat_seconds=self._live.heartbeat_seconds,
             )
         )
-        self._pending_topics = list(DEFAULT_TOPICS)
+        self._subscriptions.begin()
         self._after(ALONE_SECONDS, self._ask_alone)
 
     def _role_is(self, role: Role) -> None:
@@ -328,60 +315,11 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         if not may(role, Right.VIEW):
             self._close(CLOSE_UNAUTHORIZED)
 
-    # --- topics -----------------------------------------------------------------------------------
-
     def _ask_alone(self) -> None:
-        self._enqueue(self._subscribe_alone)
-
-    async def _subscribe_alone(self) -> None:
-        topics, self._pending_topics = self._pending_topics, []
-        if topics:
-            await self._join(topics, None, is_base=not self._writer.is_batching)
-
-    async def _subscribe(self, message: Subscribe) -> None:
-        try:
-            await self._add_topics(message)
-        finally:
-            self._joined()
-
-    async def _add_topics(self, message: Subscribe) -> None:
-        topics = list(dict.fromkeys((*message.topics, *self._pending_topics)))
-        mine = self._live.broadcaster.topics_of(self._outbox)
-        if len({*topics, *mine}) > MAX_TOPICS:
-            self._say(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
-            return
-        self._pending_topics = []
-        await self._join(topics, message.since)
-
-    def _joined(self) -> None:
-        self._joins -= 1
-        if self._owes_position and not self._joins:
-            self._owes_position = False
-            self._say_position()
-
-    async def _join(self, topics: list[str], since: Cursor | None, *, is_base: bool = False) -> None:
-        broadcaster = self._live.broadcaster
-        answer = await self._live.answers.get(topics, since, is_base=is_base)
-        if not set(broadcaster.topics_of(self._outbox)) <= set(topics):
-            # What other topics have up to the answer's position must come before it: the client's cursor is one number.
-            await self._reached(answer.seq)
-            answer = await self._live.answers.get(topics, since, is_base=is_base)
-        if self._is_closing:
-            return
-        self._base_seq = self._base_seq or answer.seq
-        self._outbox.put_answer(answer)
-        broadcaster.join(self._outbox, topics, after=answer.seq)
-
-    async def _reached(self, seq: int) -> None:
-        """Numbers may be left unused, so this gives up after a while; then nothing below `seq` is under way."""
-        deadline = time.monotonic() + _REACH_SECONDS
-        # Rare and short: an event for every position is not worth its upkeep.
-        while self._live.broadcaster.position < seq and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        self._enqueue(lambda: self._subscriptions.subscribe_alone(is_base=not self._writer.is_batching))
 
     async def _unsubscribe(self, message: Unsubscribe) -> None:
-        self._pending_topics = [topic for topic in self._pending_topics if topic not in message.topics]
-        self._live.broadcaster.leave(self._outbox, message.topics)
+        self._subscriptions.unsubscribe(message)
 
     # --- conversations ----------------------------------------------------------------------------
 
@@ -396,9 +334,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                     message.context, role=self._role, actor=actor, chats=live.chats, threads=live.threads
                 )
                 # Before it is said: whoever speaks hears the answer, also without a SUBSCRIBE of his own.
-                topic = chat_topic(conversation_id)
-                if topic not in live.broadcaster.topics_of(self._outbox):
-                    await self._join([topic], None)
+                await self._subscriptions.hear(chat_topic(conversation_id))
             accepted = await talk(
                 message,
                 conversation_id=conversation_id,

@@ -1,0 +1,119 @@
+"""What one socket has subscribed to: each topic's state first, then everything after it, under one cursor.
+
+The client's position is a single number. So what other topics have up to an answer's position comes before that answer,
+and no PONG says a position while a SUBSCRIBE is about to bring something older.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from dashboard.live import process, replies
+from dashboard.live.frames import Frame
+from dashboard.live.messages import Cursor, Subscribe, Unsubscribe
+from dashboard.live.outbox import Outbox
+from dashboard.live.topics import DEFAULT_TOPICS
+
+MAX_TOPICS = 200
+_REACH_SECONDS = 2.0
+
+
+class Subscriptions:
+    """Used by one task after the other, but for `begin`, `awaits`, `answered` and `close`, which never wait."""
+
+    def __init__(
+        self, live: process.Live, outbox: Outbox, *, say: Callable[[Frame], None], say_position: Callable[[], None]
+    ) -> None:
+        self._live = live
+        self._outbox = outbox
+        self._say = say
+        self._say_position = say_position
+        self._is_closed = False
+        # Complete up to here since the first answer, whatever the broadcaster has seen.
+        self._base_seq = 0
+        # SUBSCRIBEs that are not answered yet, and whether a PONG waits for them: the feed's position passes over what
+        # they are about to bring.
+        self._joins = 0
+        self._owes_position = False
+        # Default topics that AUTH brings along until the client has said what it wants.
+        self._pending_topics: list[str] = []
+
+    def begin(self) -> None:
+        """Authenticated: the default topics wait to be asked for."""
+        self._base_seq = 0
+        self._pending_topics = list(DEFAULT_TOPICS)
+
+    def close(self) -> None:
+        """Nothing is joined any more, not by an answer that is on its way either."""
+        self._is_closed = True
+        self._live.broadcaster.remove(self._outbox)
+
+    def position(self) -> int | None:
+        """The client is complete up to here; None while that cannot be said. It is said as soon as it can."""
+        if self._joins:
+            self._owes_position = True
+            return None
+        return self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
+
+    def awaits(self) -> None:
+        """A SUBSCRIBE has come and waits for its turn."""
+        self._joins += 1
+
+    def answered(self) -> None:
+        """Of what `awaits` has counted."""
+        self._joins -= 1
+        if self._owes_position and not self._joins:
+            self._owes_position = False
+            self._say_position()
+
+    async def subscribe_alone(self, *, is_base: bool) -> None:
+        """The default topics, when the client has asked for none itself."""
+        topics, self._pending_topics = self._pending_topics, []
+        if topics:
+            await self._join(topics, None, is_base=is_base)
+
+    async def subscribe(self, message: Subscribe) -> None:
+        try:
+            await self._add_topics(message)
+        finally:
+            self.answered()
+
+    async def hear(self, topic: str) -> None:
+        """This one too, if it is not heard yet."""
+        if topic not in self._live.broadcaster.topics_of(self._outbox):
+            await self._join([topic], None)
+
+    def unsubscribe(self, message: Unsubscribe) -> None:
+        self._pending_topics = [topic for topic in self._pending_topics if topic not in message.topics]
+        self._live.broadcaster.leave(self._outbox, message.topics)
+
+    async def _add_topics(self, message: Subscribe) -> None:
+        topics = list(dict.fromkeys((*message.topics, *self._pending_topics)))
+        mine = self._live.broadcaster.topics_of(self._outbox)
+        if len({*topics, *mine}) > MAX_TOPICS:
+            self._say(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
+            return
+        self._pending_topics = []
+        await self._join(topics, message.since)
+
+    async def _join(self, topics: list[str], since: Cursor | None, *, is_base: bool = False) -> None:
+        broadcaster = self._live.broadcaster
+        answer = await self._live.answers.get(topics, since, is_base=is_base)
+        if not set(broadcaster.topics_of(self._outbox)) <= set(topics):
+            # What other topics have up to the answer's position must come before it: the client's cursor is one number.
+            await self._reached(answer.seq)
+            answer = await self._live.answers.get(topics, since, is_base=is_base)
+        if self._is_closed:
+            return
+        self._base_seq = self._base_seq or answer.seq
+        self._outbox.put_answer(answer)
+        broadcaster.join(self._outbox, topics, after=answer.seq)
+
+    async def _reached(self, seq: int) -> None:
+        """Numbers may be left unused, so this gives up after a while; then nothing below `seq` is under way."""
+        deadline = time.monotonic() + _REACH_SECONDS
+        # Rare and short: an event for every position is not worth its upkeep.
+        while self._live.broadcaster.position < seq and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
