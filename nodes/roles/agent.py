@@ -76,29 +76,12 @@ def load_config(options: AgentOptions) -> AgentConfig:
 
 def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> Agent:
     """Opens the journals and wires the parts; starts nothing. Raises ConfigError."""
-    folder = options.data_dir
     cgroup_parent = find_freezer_parent()
-    try:
-        journals = {
-            lane: Journal(folder / f"{lane.value}.db", node_id=options.name, lane=lane)
-            for lane in (Lane.STATES, Lane.LOGS)
-        }
-    except (AgentFlowError, OSError) as error:
-        raise ConfigError(f"the journals in {folder} cannot be opened: {error}") from error
-    sampler = Sampler(folder)
+    journals = _open_journals(options)
+    sampler = Sampler(options.data_dir)
     agent: Agent
     uplink = Uplink(
-        UplinkConfig(
-            target=options.parent,
-            token=token,
-            node_id=options.name,
-            role=options.role,
-            node_file=folder / "node.json",
-            heartbeat_seconds=options.heartbeat_seconds,
-            tls=options.tls,
-            ca_file=options.tls_ca,
-            tls_server_name=options.tls_server_name,
-        ),
+        _uplink_config(options, token),
         journals=journals,
         # The agent does not exist yet: each of the two needs the other.
         snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
@@ -108,15 +91,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
         options=options,
         journals=journals,
         runner=Runner(
-            RunnerConfig(
-                tasks_folder=folder / "tasks",
-                ledger_path=folder / "commands.db",
-                slots=config.slots,
-                allow_commands=config.allow_commands,
-                projects=config.projects,
-                environment=base_environment(environ),
-                cgroup_parent=cgroup_parent,
-            ),
+            _runner_config(options, config, environ, cgroup_parent),
             emit=uplink.send_update,
             journal_id=lambda: journals[Lane.STATES].journal_id,
             logs_cursor=journals[Lane.LOGS].cursor,
@@ -128,7 +103,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
         stall=StallWatch(
             lambda: agent.runner.running(),  # noqa: PLW0108
             emit=uplink.send_update,
-            memory=RunMemory(folder / "runs.json"),
+            memory=RunMemory(options.data_dir / "runs.json"),
             succeeded=lambda task_id, attempt: agent.runner.succeeded(task_id, attempt),  # noqa: PLW0108
             metrics=lambda: agent.collector.latest,
         ),
@@ -163,6 +138,45 @@ async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
             await journal.aclose()
     logger.info("%s stopped", agent.options.name)
     return code
+
+
+def _open_journals(options: AgentOptions) -> dict[Lane, Journal]:
+    folder = options.data_dir
+    try:
+        return {
+            lane: Journal(folder / f"{lane.value}.db", node_id=options.name, lane=lane)
+            for lane in (Lane.STATES, Lane.LOGS)
+        }
+    except (AgentFlowError, OSError) as error:
+        raise ConfigError(f"the journals in {folder} cannot be opened: {error}") from error
+
+
+def _uplink_config(options: AgentOptions, token: str) -> UplinkConfig:
+    return UplinkConfig(
+        target=options.parent,
+        token=token,
+        node_id=options.name,
+        role=options.role,
+        node_file=options.data_dir / "node.json",
+        heartbeat_seconds=options.heartbeat_seconds,
+        tls=options.tls,
+        ca_file=options.tls_ca,
+        tls_server_name=options.tls_server_name,
+    )
+
+
+def _runner_config(
+    options: AgentOptions, config: AgentConfig, environ: Mapping[str, str], cgroup_parent: str
+) -> RunnerConfig:
+    return RunnerConfig(
+        tasks_folder=options.data_dir / "tasks",
+        ledger_path=options.data_dir / "commands.db",
+        slots=config.slots,
+        allow_commands=config.allow_commands,
+        projects=config.projects,
+        environment=base_environment(environ),
+        cgroup_parent=cgroup_parent,
+    )
 
 
 def _capabilities(config: AgentConfig, cgroup_parent: str, sampler: Sampler) -> Capabilities:
