@@ -7,7 +7,6 @@ start by hand on several machines. A child that ends is started again; one that 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -165,9 +164,11 @@ class LocalCluster:
                 self._stopping.set()
                 return
             self._say(f"{child.name} ended with exit code {code}; starting it again")
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(RESTART_SECONDS):
                     await self._stopping.wait()
+            except TimeoutError:
+                pass  # Nobody stops the cluster: it is started again.
 
     async def _run_once(self, child: Child) -> int:
         process = await asyncio.create_subprocess_exec(
@@ -195,13 +196,15 @@ class LocalCluster:
 
     async def _stop_when_asked(self, process: asyncio.subprocess.Process) -> None:
         await self._stopping.wait()
-        with contextlib.suppress(ProcessLookupError):
+        try:
             process.terminate()
             try:
                 async with asyncio.timeout(STOP_SECONDS):
                     await process.wait()
             except TimeoutError:
                 process.kill()
+        except ProcessLookupError:
+            pass  # It has ended by itself, which is what is wanted.
 
     async def _leader_answers(self) -> bool:
         """False when the start was broken off. The wait is bounded; connecting costs the Leader nothing."""
@@ -209,12 +212,13 @@ class LocalCluster:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while not self._stopping.is_set():
-                    with contextlib.suppress(OSError):
+                    try:
                         _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
                         writer.close()
                         await writer.wait_closed()
                         return True
-                    await asyncio.sleep(0.1)
+                    except OSError:
+                        await asyncio.sleep(0.1)  # Not yet; how long that may take is bounded above, and said.
         except TimeoutError:
             self._say(f"The Leader does not answer on {self._config.http} within {READY_SECONDS:g} s. Stopping.")
             self._failed = True

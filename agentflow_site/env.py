@@ -202,7 +202,7 @@ def secret_key(data_dir: Path) -> str:
     try:
         return path.read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        pass  # The first start: it is made below.
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     make_data_dir(data_dir)

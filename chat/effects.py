@@ -114,7 +114,7 @@ class Effects:
         try:
             return {"task": brief_task(await self._threads.read(lambda: selectors.task_detail(task_id)))}
         except NotFound:
-            return {}
+            return {}  # Pruned meanwhile, or never stored: there is no state to tell.
 
 
 def _is_final(message: Message) -> bool:

@@ -102,7 +102,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                     while True:
                         await self.dispatch(await receive())
                 except StopConsumer:
-                    pass
+                    pass  # How Channels says that the socket has ended.
                 finally:
                     self._stop()
         finally:

@@ -250,7 +250,7 @@ class Hub:
                 async with asyncio.timeout(None if deadline == float("inf") else max(deadline, 0.0)):
                     await self._presence_changed.wait()
             except TimeoutError:
-                pass
+                pass  # A deadline has come: `take_changes` says whose.
 
     async def _report(self, change: LinkChange, backoff: Backoff) -> None:
         while True:

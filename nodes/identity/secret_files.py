@@ -33,7 +33,7 @@ def create_secret(path: Path, content: bytes) -> bytes:
             # A link, not a rename: it fails when the file exists, and the file appears whole or not at all.
             os.link(draft, path)
         except FileExistsError:
-            pass
+            pass  # Another first start was faster; what it has written is read below.
         finally:
             draft.unlink()
     except OSError as exc:

@@ -52,7 +52,7 @@ class Collector:
                 async with asyncio.timeout(self._look_seconds):
                     await self._stop.wait()
             except TimeoutError:
-                pass
+                pass  # Time to look again.
 
     async def look(self) -> None:
         """One sample, and a push when it is due."""

@@ -23,7 +23,7 @@ class Gpus:
         try:
             ctypes.CDLL(_LIBRARY)
         except OSError:
-            return
+            return  # No driver, no GPUs: the usual machine.
         try:
             nvml: Any = importlib.import_module("pynvml")
             nvml.nvmlInit()

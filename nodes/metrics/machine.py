@@ -38,6 +38,6 @@ def _operating_system() -> str:
     """Such as "Debian GNU/Linux 12 (bookworm)"; the kernel's name where the system does not say."""
     try:
         release = platform.freedesktop_os_release()
-    except OSError:
+    except OSError:  # A system without os-release has a name all the same.
         return f"{platform.system()} {platform.release()}"
     return release.get("PRETTY_NAME") or release.get("NAME", platform.system())

@@ -183,7 +183,7 @@ class CommandDesk:
             async with asyncio.timeout(_LOST_LINK_SECONDS):
                 await attempt.reported.wait()
         except TimeoutError:
-            pass
+            pass  # Its end is not known yet: its own records must do.
         return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
 
     async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:

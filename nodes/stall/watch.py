@@ -83,7 +83,7 @@ class StallWatch:
                         async with asyncio.timeout(self._sample_seconds):
                             await self._stop.wait()
                     except TimeoutError:
-                        pass
+                        pass  # Time for the next sample.
         finally:
             telling = [entry.telling for entry in self._watched.values() if entry.telling is not None]
             for task in telling:

@@ -167,7 +167,7 @@ class Uplink:
                 async with asyncio.timeout(delay):
                     await self._stop.wait()
             except TimeoutError:
-                pass
+                pass  # Time for the next try.
         self._conversation = None
 
     def _delay(self, ending: Ending) -> float:

@@ -96,7 +96,7 @@ class ControlServer:
         try:
             os.unlink(self._path)
         except OSError:
-            pass
+            pass  # The folder went before; a socket that nobody listens on tells an agent as much.
 
     def _accept(self) -> None:
         try:
