@@ -189,7 +189,11 @@ class CommandDesk:
     async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:
         """From the task's own records: its supervisor notes every command before it acts."""
         is_lost = attempt.status.state is TaskState.LOST
-        if command_id in await asyncio.to_thread(attempt.folder.taken_commands):
+        try:
+            taken = await asyncio.to_thread(attempt.folder.taken_commands)
+        except OSError as error:
+            return _result(command_id, CommandState.UNKNOWN, "unknown", f"the task's records cannot be read: {error}")
+        if command_id in taken:
             if is_lost:
                 return _result(command_id, CommandState.UNKNOWN, "unknown", "the task's supervisor died over it")
             if action is Action.CANCEL:

@@ -139,11 +139,11 @@ class TaskFolder:
                 tree.send(entry, signal.SIGKILL)
 
     def taken_commands(self) -> frozenset[str]:
-        """Ids of the commands that the supervisor took before it acted on them."""
+        """Ids of the commands that the supervisor took before it acted on them. Raises OSError."""
         try:
             lines = (self.path / layout.CONTROLS).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return frozenset()
+        except FileNotFoundError:
+            return frozenset()  # It took none.
         return frozenset(line.rpartition(" ")[0] for line in lines)
 
     def mark_reported(self, journal_id: str) -> None:

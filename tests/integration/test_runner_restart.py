@@ -176,6 +176,22 @@ async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path
     assert node.states()[-1] == "cancelled"
 
 
+async def test_records_that_cannot_be_read_are_not_taken_for_nothing_done(tmp_path: Path, node: RunnerProcess) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
+    node.send(id="c1", argv=[sys.executable, "-uc", stubborn])
+    await eventually((tmp_path / "tasks/t1.1" / layout.OUTPUT).exists)
+    await eventually(lambda: (tmp_path / "tasks/t1.1" / layout.OUTPUT).stat().st_size)
+    node.send(id="c2", action="cancel")
+    controls = tmp_path / "tasks/t1.1" / layout.CONTROLS
+    await eventually(controls.exists)
+    node.kill()
+    controls.unlink()
+    controls.mkdir()
+    node.start()
+    await eventually(lambda: node.results("c2")[-1] == ("unknown", "unknown"), timeout=20)
+    node.stop()
+
+
 async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: Path) -> None:
     journal = MemoryJournal()
     async with running(tmp_path, journal=journal) as first:
