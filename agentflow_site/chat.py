@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from chat.broker import Broker
@@ -32,7 +33,8 @@ def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish
     engines = Engines(config, writes=writes, threads=threads)
     broker = Broker(writes=writes, rights=rights, effects=Effects(watch, threads), threads=threads)
     runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
-    desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads)
+    language = settings.LANGUAGE_CODE
+    desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(desk.stall, threads)
     watch.pass_on(stalls)
     return desk, runner, stalls

@@ -31,6 +31,7 @@ from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.errors import NotFound
+from nodes.models import Alert
 from nodes.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
@@ -142,13 +143,14 @@ class Broker:
     async def _plan(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> bool:
         """False when a person has been asked."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
+        mark = await self._threads.read(lambda: _open_mark(turn))
         with translation.override(turn.language):
             summary = summary_of(plan, tasks)
         if call.state == CallState.PROPOSED:
             question = await self._question(turn, call, tool, plan, wish)
             if decide(question) is Decision.ASK:
                 version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
-                await self._ask(call, summary=summary, tool=tool, plan=plan, version=version)
+                await self._ask(call, summary=summary, tool=tool, plan=plan, version=version + mark)
                 return False
         await self._act(turn, call, tool, plan, summary)
         return True
@@ -231,12 +233,36 @@ def _risk(command: MemoryCommand) -> str:
     return str(Risk.MEMORY if command.writes else Risk.READ)
 
 
+def right_of(tool_name: str, arguments: Arguments) -> str:
+    """What it takes to let a call of an action be done."""
+    plan = TOOLS[tool_name].plan
+    if plan is None:
+        raise AssertionError("only actions need more than to look")
+    return plan(arguments).right
+
+
+def _open_mark(turn: Turn) -> str:
+    """Of a proposal's alert. Raises `BadArguments` when it has gone: an answer must not reach the next question."""
+    alert_id = store.alert_of(turn)
+    if alert_id is None:
+        return ""
+    if not Alert.objects.filter(id=alert_id, resolved_at=None).exists():
+        raise BadArguments("The task is not stuck there any more.")
+    return _mark(alert_id, is_open=True)
+
+
+def _mark(alert_id: int, *, is_open: bool) -> str:
+    return f" alert {alert_id} {'open' if is_open else 'resolved'}"
+
+
 def current_version(unit: Unit, call: ToolCall) -> str:
     """Of the call's targets as they are now, on the writer's thread; unlike any other when one is gone."""
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")
     tasks = [unit.image.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
-    return version_of(
+    version = version_of(
         [(task.id, task.attempt, task.state, task.node_id or "") if task else ("gone", 0, "", "") for task in tasks]
     )
+    alert_id = store.alert_of(call.turn)
+    return version if alert_id is None else version + _mark(alert_id, is_open=store.is_alert_open(unit, alert_id))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chat import store
-from chat.broker import current_version
+from chat.broker import current_version, right_of
 from chat.contexts import Context
 from chat.errors import ChatRejected
 from chat.memory import files
@@ -16,7 +16,7 @@ from chat.memory.files import Author
 from chat.models import Approval
 from chat.ports import Rights, Writes
 from chat.runner import Runner
-from chat.states import ApprovalState, Trigger
+from chat.states import ApprovalState
 from chat.threads import Threads
 from nodes.errors import NotFound
 from nodes.projection.unit import Unit
@@ -31,7 +31,9 @@ _OPERATE = "operate"
 class Desk:
     """Implements `ChatDesk` of `nodes.leader_door`. Rights are checked here once more: this is where they count."""
 
-    def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads) -> None:
+    def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads, language: str) -> None:
+        """`language`: of what AgentFlow says where nobody has spoken yet."""
+        self._language = language
         self._writes = writes
         self._rights = rights
         self._runner = runner
@@ -42,6 +44,7 @@ class Desk:
             "stop": self._stop,
             "retry": self._retry,
             "answer": self._answer,
+            "fix": self._fix,
             "memory": self._memory,
         }
 
@@ -52,14 +55,11 @@ class Desk:
             raise ChatRejected("unknown-call", f"There is no call {call[:40]!r}.")
         return await do(arguments)
 
-    async def stall(self, context: Context, text: str) -> str:
-        """A turn that nobody asked for: it reads and proposes. Its id."""
-
-        def begin(unit: Unit) -> str:
-            conversation_id = store.open_conversation(unit, context, actor="")
-            return store.say(unit, conversation_id, text, actor="", trigger=Trigger.STALL)
-
-        turn_id = await self._writes.write(begin)
+    async def stall(self, context: Context, text: str, alert_id: int) -> str:
+        """A turn that nobody asked for, about this alert. Its id."""
+        turn_id = await self._writes.write(
+            lambda unit: store.begin_stall(unit, context, text, alert_id=alert_id, language=self._language)
+        )
         self._runner.wake()
         return turn_id
 
@@ -114,6 +114,14 @@ class Desk:
             code = answer["approval"]
             raise ChatRejected(code, "Nobody answered in time." if code == "expired" else "Its target has changed.")
         return answer
+
+    async def _fix(self, arguments: Mapping[str, Any]) -> Answer:
+        turn_id, number = _text(arguments, "turn"), _number(arguments, "fix")
+        fix = await self._threads.read(lambda: store.fix_of(store.analysis_of(turn_id), number))
+        actor = await self._allowed(arguments, right_of(fix["tool"], fix["arguments"]))
+        turn = await self._writes.write(lambda unit: store.ask_fix(unit, turn_id, number, actor=actor))
+        self._runner.wake()
+        return {"conversation": turn.conversation_id, "turn": turn.id}
 
     async def _memory(self, arguments: Mapping[str, Any]) -> Answer:
         author = Author(actor=await self._allowed(arguments, _OPERATE), why=_text(arguments, "why"))

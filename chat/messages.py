@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from chat.models import Approval, Conversation, Message, ToolCall, Turn
+from chat.models import Analysis, Approval, Conversation, Message, ToolCall, Turn
 
 Fields = dict[str, Any]
 
@@ -88,6 +88,28 @@ def approval_info(approval: Approval) -> Fields:
         "expiresAt": milliseconds(approval.expires_at),
         "answeredBy": approval.answered_by,
         "answeredAt": milliseconds(approval.answered_at),
+    }
+
+
+def analysis_info(analysis: Analysis) -> Fields:
+    """What a stall's turn has found out. Quotes are what programs printed."""
+    return {
+        "id": analysis.id,
+        "turn": analysis.turn_id,
+        "alert": str(analysis.alert_id),
+        "task": analysis.task_id,
+        "node": analysis.node_id,
+        "kind": analysis.kind,
+        "engine": analysis.engine,
+        "cause": analysis.cause,
+        "confidence": analysis.confidence,
+        "evidence": analysis.evidence,
+        "fixes": analysis.fixes,
+        "verdict": analysis.verdict,
+        "verdictFix": analysis.verdict_fix,
+        "verdictText": analysis.verdict_text,
+        "verdictAt": milliseconds(analysis.verdict_at),
+        "createdAt": milliseconds(analysis.created_at),
     }
 
 

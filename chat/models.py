@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from chat.states import ApprovalState, CallState, Trigger, TurnState
+from chat.states import ApprovalState, CallState, FixVerdict, Trigger, TurnState
 
 
 class Conversation(models.Model):
@@ -50,6 +50,10 @@ class Turn(models.Model):
     actor = models.CharField(max_length=150, blank=True)  # Whose rights its reads and its unasked actions need.
     language = models.CharField(max_length=10, default="en")  # Of what AgentFlow itself says in it.
     text = models.TextField()
+    alert_id = models.PositiveBigIntegerField(null=True)  # Of a stall's turn: what it is about.
+    # Of a click on a proposal: exactly that call, and no engine is asked.
+    fix_of = models.ForeignKey("Analysis", null=True, on_delete=models.SET_NULL, related_name="clicks")
+    fix_number = models.PositiveSmallIntegerField(default=0)
     # It has seen log lines or messages of tasks: from then on nothing is done unasked.
     has_read_untrusted = models.BooleanField(default=False)
     engine = models.CharField(max_length=20, blank=True)
@@ -77,12 +81,55 @@ class Turn(models.Model):
         return self.text[:60]
 
 
+class Analysis(models.Model):
+    """Why a task did not get on, what may help, and whether it did: one for each stall's turn.
+
+    The alert may be pruned before it, so everything that is shown stands here.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32)
+    turn = models.OneToOneField(Turn, on_delete=models.CASCADE, related_name="analysis")
+    alert_id = models.PositiveBigIntegerField()
+    task_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=64, blank=True)
+    kind = models.CharField(max_length=16)  # "waiting" or "stalled"
+    # Of the same trouble, in whatever task of the project.
+    fingerprint = models.CharField(max_length=32)
+    sort = models.CharField(max_length=20, blank=True)  # What the rules call the cause: "lock", "yes-no" …
+    engine = models.CharField(max_length=20)
+    cause = models.TextField()  # In the turn's language.
+    confidence = models.CharField(max_length=8)
+    evidence = models.JSONField(default=list)  # id, kind, quote (hostile text)
+    # number, label, why, tool, arguments, risk, state (a `FixState`), turn (of the last click)
+    fixes = models.JSONField(default=list)
+    verdict = models.CharField(max_length=12, choices=[(str(o), str(o)) for o in FixVerdict], default=FixVerdict.NONE)
+    verdict_fix = models.PositiveSmallIntegerField(default=0)
+    verdict_text = models.TextField(blank=True)
+    verdict_at = models.DateTimeField(null=True)
+    # While it is watched: since when, and when it is judged in any case.
+    watched_from = models.DateTimeField(null=True)
+    watched_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["verdict"], name="analysis_by_verdict"),
+            models.Index(fields=["alert_id"], name="analysis_by_alert"),
+        ]
+        verbose_name = _("analysis")
+        verbose_name_plural = _("analyses")
+
+    def __str__(self) -> str:
+        return f"{self.task_id}: {self.cause[:60]}"
+
+
 class Message(models.Model):
     """One message as it was or will be sent. Ids grow within a conversation."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages")
-    epoch = models.PositiveIntegerField()
+    epoch = models.PositiveIntegerField()  # 0: shown, and never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
     content = models.JSONField()  # Blocks, verbatim.
     text = models.TextField(blank=True)  # Of an assistant's message, what a person sees.

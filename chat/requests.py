@@ -41,6 +41,7 @@ def build(turn_id: str, context: Context) -> Request:
         text=turn.text,
         language=turn.language,
         last_task=_last_task(turn),
+        given=store.given_call(turn),
     )
 
 

@@ -18,6 +18,7 @@ from chat.broker import Broker
 from chat.engines.choice import Engines
 from chat.models import Approval, Turn
 from chat.ports import Publish, Writes
+from chat.stalls.turn import StallRun
 from chat.states import ApprovalState, Trigger, TurnState
 from chat.threads import Threads
 from chat.turns import TurnRun
@@ -42,7 +43,7 @@ class Runner:
         self._woken = asyncio.Event()
         self._is_stopping = False
         # By conversation.
-        self._running: dict[str, tuple[TurnRun, asyncio.Task[None], str]] = {}
+        self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
         self._stopped: set[str] = set()
 
     async def run(self) -> None:
@@ -97,9 +98,9 @@ class Runner:
         except (StoreError, DatabaseError) as exc:
             logger.warning("no turn can be begun: %s; tried again in %s s", exc, _RETRY_SECONDS)
             ready, delay = [], _RETRY_SECONDS
-        for turn_id, conversation_id in ready:
+        for turn_id, conversation_id, trigger in ready:
             if conversation_id not in self._running and len(self._running) < MAX_RUNNING:
-                self._start(tasks, turn_id, conversation_id)
+                self._start(tasks, turn_id, conversation_id, trigger)
         try:
             async with asyncio.timeout(delay):
                 await self._woken.wait()
@@ -107,7 +108,7 @@ class Runner:
             pass  # An approval has expired.
         self._woken.clear()
 
-    def _ready(self) -> tuple[list[tuple[str, str]], float | None]:
+    def _ready(self) -> tuple[list[tuple[str, str, str]], float | None]:
         """Turns that can go on, oldest first, and the seconds until the next approval expires."""
         open_approvals = Approval.objects.filter(state=ApprovalState.WAITING)
         waiting_turns = set(open_approvals.values_list("call__turn", flat=True))
@@ -115,7 +116,7 @@ class Runner:
         rows = list(turns.values_list("id", "conversation", "state", "trigger"))
         held = {conversation for turn, conversation, _state, _trigger in rows if turn in waiting_turns}
         ready = [
-            (turn, conversation)
+            (turn, conversation, trigger)
             for turn, conversation, state, trigger in rows
             if turn not in waiting_turns
             # Nobody's question is taken away by a stall.
@@ -125,8 +126,17 @@ class Runner:
         delay = None if first is None else max(0.0, (first - datetime.now(UTC)).total_seconds()) + 0.01
         return ready, delay
 
-    def _start(self, tasks: asyncio.TaskGroup, turn_id: str, conversation_id: str) -> None:
-        run = TurnRun(
+    def _start(self, tasks: asyncio.TaskGroup, turn_id: str, conversation_id: str, trigger: str) -> None:
+        run = self._made(turn_id, trigger)
+        task = tasks.create_task(self._run_one(run, turn_id, conversation_id), name=f"chat-turn-{turn_id}")
+        self._running[conversation_id] = (run, task, turn_id)
+
+    def _made(self, turn_id: str, trigger: str) -> TurnRun | StallRun:
+        if trigger == Trigger.STALL:
+            return StallRun(
+                turn_id, writes=self._writes, engines=self._engines, threads=self._threads, publish=self._publish
+            )
+        return TurnRun(
             turn_id,
             writes=self._writes,
             broker=self._broker,
@@ -134,10 +144,8 @@ class Runner:
             threads=self._threads,
             publish=self._publish,
         )
-        task = tasks.create_task(self._run_one(run, turn_id, conversation_id), name=f"chat-turn-{turn_id}")
-        self._running[conversation_id] = (run, task, turn_id)
 
-    async def _run_one(self, run: TurnRun, turn_id: str, conversation_id: str) -> None:
+    async def _run_one(self, run: TurnRun | StallRun, turn_id: str, conversation_id: str) -> None:
         try:
             await run.run()
         except Exception:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat.contexts import ANY, Context
-from chat.messages import conversation_info, message_info, milliseconds, step_info, turn_info
-from chat.models import Approval, Audit, Conversation, EngineStatus, Message, ToolCall, Turn
+from chat.messages import analysis_info, conversation_info, message_info, milliseconds, step_info, turn_info
+from chat.models import Analysis, Approval, Audit, Conversation, EngineStatus, Message, ToolCall, Turn
 from nodes import selectors as fleet
 from nodes.errors import NotFound
 
@@ -88,7 +88,16 @@ def _with_parts(turns: Sequence[Turn]) -> list[Fields]:
     steps: defaultdict[str, list[Fields]] = defaultdict(list)
     for call in calls:
         steps[call.turn_id].append(step_info(call, approvals.get(call.id)))
-    return [{**turn_info(turn), "messages": messages[turn.id], "steps": steps[turn.id]} for turn in turns]
+    analyses = {analysis.turn_id: analysis_info(analysis) for analysis in Analysis.objects.filter(turn__in=turns)}
+    return [
+        {
+            **turn_info(turn),
+            "messages": messages[turn.id],
+            "steps": steps[turn.id],
+            "analysis": analyses.get(turn.id),
+        }
+        for turn in turns
+    ]
 
 
 def snapshot(topics: Sequence[str]) -> Fields:

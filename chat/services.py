@@ -43,6 +43,14 @@ def answer_approval(approval_id: str, *, is_yes: bool, actor: str) -> Accepted:
     return _accepted(ask_chat("answer", {"approval": approval_id, "is_yes": is_yes, "actor": actor}))
 
 
+def apply_fix(turn_id: str, number: int, *, actor: str) -> Accepted:
+    """Asks for a proposal of the analysis in this turn; the answer's turn is a new one that waits for an approval.
+
+    Codes: "asked", "done" (somebody was faster), "stale" (the task is not stuck there any more), "forbidden".
+    """
+    return _accepted(ask_chat("fix", {"turn": turn_id, "fix": number, "actor": actor}))
+
+
 def change_memory(arguments: dict[str, object], *, actor: str) -> None:
     """By a person's hand: `action` ("edit", "revert", "delete", "review") on `file` as it is at `version`; `text` for
     "edit", `to` (a revision) for "revert", `why`. Code "stale": it has been changed meanwhile.

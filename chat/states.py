@@ -73,3 +73,26 @@ class AuditKind(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     EFFECT = "effect"
+
+
+class FixState(StrEnum):
+    """Of a proposal of an analysis: what became of the last time that somebody asked for it."""
+
+    OPEN = "open"  # Nobody has asked for it, or the turn ended before its question was put.
+    ASKED = "asked"  # A turn carries it: it waits for an approval, or is under way.
+    DONE = "done"  # It was sent; whether its outcome is known, its step says.
+    REFUSED = "refused"  # By a person, by time, or because the task had changed.
+    FAILED = "failed"  # It had no effect.
+
+    @property
+    def may_be_asked(self) -> bool:
+        return self not in (FixState.ASKED, FixState.DONE)
+
+
+class FixVerdict(StrEnum):
+    """Of a fix that was done, as the detector sees it afterwards."""
+
+    NONE = "none"
+    WATCHING = "watching"
+    HELPED = "helped"
+    NOT_HELPED = "not-helped"

@@ -16,7 +16,8 @@ from chat import requests, store
 from chat.broker import Broker
 from chat.contexts import Context, fleet_state
 from chat.engines.choice import Engines
-from chat.engines.protocol import Reply
+from chat.engines.given import GivenEngine
+from chat.engines.protocol import Engine, Reply
 from chat.errors import EngineError, HistoryRefused
 from chat.models import Turn
 from chat.policy import Wish
@@ -116,8 +117,8 @@ class TurnRun:
         stream = self.stream
         if stream is None:
             raise AssertionError("made before the first request")
-        engine = await self._engines.current()
         request = await self._threads.read(lambda: requests.build(self._turn_id, context))
+        engine: Engine = GivenEngine() if request.given is not None else await self._engines.current()
         turn = await self._turn()
         stream.begin(turn.requests + 1)
         try:

@@ -28,6 +28,11 @@ def marked(source: str, text: str, limit: int) -> dict[str, str]:
     return {"source": source, "trust": "untrusted", "text": clean(text, limit)}
 
 
+def plain(text: str) -> str:
+    """Text from outside within our own Markdown: nothing in it may look like ours."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in text.replace("\n", " "))
+
+
 def encoded(result: Any, limit: int) -> str:
     """A tool's result as the engine gets it: JSON, at most `limit` characters."""
     text = json.dumps(result, ensure_ascii=False)

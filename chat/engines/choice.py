@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from django.db.models import Sum
 
 from chat.config import ChatConfig
 from chat.engines.offline import OfflineEngine
-from chat.engines.protocol import Engine
+from chat.engines.protocol import ANSWER_TOKENS, Analyst, Engine, Usage
 from chat.models import EngineStatus, Turn
 from chat.ports import Writes
+from chat.pricing import cost_microusd
 from chat.threads import Threads
 from nodes.projection.unit import Unit
+
+if TYPE_CHECKING:
+    from chat.engines.claude import ClaudeEngine
 
 logger = logging.getLogger(__name__)
 
 NO_KEY = "no-key"
 CHOSEN = "chosen"  # The operator wants the offline engine.
 DAILY_LIMIT = "daily-limit"
+_LEAST_BYTES_A_TOKEN = 2.0
 
 
 class Engines:
@@ -30,9 +38,10 @@ class Engines:
         self._writes = writes
         self._threads = threads
         self._offline = OfflineEngine(threads)
-        self._model: Engine | None = None
+        self._model: ClaudeEngine | None = None
         self._day = datetime.now(UTC).date()
         self._spent_microusd = 0
+        self._reserved_microusd = 0  # Of questions that nobody has asked for, on their way.
         self._told = ""
 
     async def start(self) -> None:
@@ -42,13 +51,36 @@ class Engines:
 
     async def current(self) -> Engine:
         await self._tell()
-        if self._reason():
-            return self._offline
+        return self._offline if self._reason() else self._the_model()
+
+    @asynccontextmanager
+    async def analyst(self, size_bytes: int) -> AsyncIterator[Analyst | None]:
+        """Who answers a question of so many bytes that nobody has asked for; None: the rules do.
+
+        Such a request is sent only when the most that it, and those on their way, can cost is within the daily limit.
+        """
+        await self._tell()
+        worst = self._worst(size_bytes)
+        limit = round(self._config.daily_limit_usd * 1_000_000)
+        if self._reason() or (limit and self._spent_microusd + self._reserved_microusd + worst > limit):
+            yield None
+            return
+        self._reserved_microusd += worst
+        try:
+            yield self._the_model()
+        finally:
+            self._reserved_microusd -= worst
+
+    def _the_model(self) -> ClaudeEngine:
         if self._model is None:
             from chat.engines.claude import ClaudeEngine
 
             self._model = ClaudeEngine(self._config)
         return self._model
+
+    def _worst(self, size_bytes: int) -> int:
+        usage = Usage(input=round(size_bytes / _LEAST_BYTES_A_TOKEN), output=ANSWER_TOKENS)
+        return cost_microusd(self._config.model, usage)
 
     async def spent(self, cost_microusd: int) -> None:
         self._spent_microusd += cost_microusd

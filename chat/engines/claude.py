@@ -7,6 +7,7 @@ shown. A tool call counts only when the model said that it is complete; a cut st
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ import httpx2
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from chat.config import ChatConfig
-from chat.engines.protocol import Block, Progress, Reply, Request, Usage
+from chat.engines.protocol import ANSWER_TOKENS, Block, Progress, Reply, Request, Usage
 from chat.errors import EngineError, HistoryRefused
 from chat.memory.commands import BUILT_IN, NAME
 from chat.pricing import cost_microusd
@@ -86,7 +87,25 @@ class ClaudeEngine:
         await self._client.close()
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
-        body = self._body(request)
+        return await self._tried(self._body(request), progress)
+
+    async def structured(self, system: str, text: str, schema: Mapping[str, Any], progress: Progress) -> Reply:
+        body: dict[str, Any] = {
+            "model": self._config.model,
+            "max_tokens": ANSWER_TOKENS,
+            "system": system,
+            "messages": [{"role": "user", "content": [{"type": "text", "text": text}]}],
+        }
+        if self._config.is_compatible:
+            body["system"] = (
+                f"{system}\n\nAnswer with one JSON object and nothing else, by this schema:\n{json.dumps(schema)}"
+            )
+        else:
+            body["thinking"] = {"type": "adaptive"}
+            body["output_config"] = {"format": {"type": "json_schema", "schema": dict(schema)}}
+        return await self._tried(body, progress)
+
+    async def _tried(self, body: Mapping[str, Any], progress: Progress) -> Reply:
         is_cost_partial = False
         for attempt in range(1, MAX_TRIES + 1):
             seen = _Seen()

@@ -18,11 +18,8 @@ from chat.engines.protocol import Block, Progress, Reply, Request
 from chat.interpret import Outcome, Reading
 from chat.memory import notes
 from chat.memory.sentences import MemorySentence, read_sentence
-from chat.stalls.rules import alert_id_of, analyse
 from chat.threads import Threads
 from chat.understanding import understand
-from nodes import selectors
-from nodes.errors import NotFound
 
 _ONE_TASK = {
     "pause": "pause_task",
@@ -49,14 +46,10 @@ class OfflineEngine:
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
         with translation.override(request.language):
-            results = _results(request.messages)
-            if results:
-                text = "\n\n".join(offline_words.of_result(name, result, ok) for name, result, ok in results)
-                return _said(text, progress)
+            if (said := said_of_results(request, progress)) is not None:
+                return said
         if (sentence := read_sentence(request.text)) is not None:
             return await self._memory(request, sentence, progress)
-        if (asked := alert_id_of(request.text)) is not None:
-            return await self._stall(request, asked, progress)
         # Slow with thousands of tasks, so on a thread.
         found = await self._threads.read(lambda: understand(request.text, request.context, last_task=request.last_task))
         with translation.override(request.language):
@@ -64,19 +57,6 @@ class OfflineEngine:
 
     async def aclose(self) -> None:
         pass
-
-    async def _stall(self, request: Request, alert_id: int, progress: Progress) -> Reply:
-        try:
-            alert = await self._threads.read(lambda: selectors.alert_detail(alert_id))
-        except NotFound as exc:
-            return _said(str(exc), progress)
-        found = analyse(alert["kind"], alert["evidence"])
-        with translation.override(request.language):
-            said = _said(offline_words.of_analysis(alert, found), progress)
-        if not found.answer or alert["resolvedAt"] is not None:
-            return said
-        proposed = _use(request, "send_input", {"task": alert["task"], "text": found.answer}, is_sure=False)
-        return Reply(content=[*said.content, *proposed.content], stop_reason="tool_use", is_sure=False)
 
     async def _memory(self, request: Request, sentence: MemorySentence, progress: Progress) -> Reply:
         if sentence.kind == "recall":
@@ -87,17 +67,26 @@ class OfflineEngine:
         with translation.override(request.language):
             if arguments is None:
                 return _said(_("I find no single line of my memory that this could mean."), progress)
-        return _use(request, "memory", dict(arguments))
+        return use(request, "memory", dict(arguments))
 
     def _begin(self, request: Request, found: Reading, progress: Progress) -> Reply:
         call = _call(found)
         if found.outcome not in (Outcome.EXECUTE, Outcome.CONFIRM) or call is None:
             return _said(offline_words.of_reading(found), progress)
         name, arguments = call
-        return _use(request, name, arguments, is_sure=found.outcome is Outcome.EXECUTE)
+        return use(request, name, arguments, is_sure=found.outcome is Outcome.EXECUTE)
 
 
-def _use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
+def said_of_results(request: Request, progress: Progress) -> Reply | None:
+    """What the newest message's results mean, when it brings results and nothing else. In the active language."""
+    results = _results(request.messages)
+    if not results:
+        return None
+    return _said("\n\n".join(offline_words.of_result(name, result, ok) for name, result, ok in results), progress)
+
+
+def use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
+    """Asks for a tool."""
     # An id of its own for each place in the conversation, and the same one when it is asked again.
     seed = json.dumps([len(request.messages), request.text, name, arguments])
     block: Block = {

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chat.interpret import Outcome, Reading
-from chat.stalls.rules import Analysis
-from chat.untrusted import clean
+from chat.untrusted import plain as _plain
 from nodes.state_words import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
 
 _ROWS = 20
@@ -43,21 +42,6 @@ def of_result(tool: str, result: Any, is_ok: bool) -> str:
     if words is None:
         return _state(result)
     return words(result)
-
-
-def of_analysis(alert: Result, found: Analysis) -> str:
-    """By rules, and it says so; what the task printed is quoted as code."""
-    words = {"task": _plain(alert["task"]), "node": _plain(alert["node"]), "cause": _(found.cause)}
-    lines = [_("**%(task)s** on %(node)s: %(cause)s") % words]
-    if found.quote:
-        quote = clean(found.quote, 200).replace("`", "'").strip()
-        lines += ["", f"`{quote}`"]
-    if found.evidence_ids:
-        ids = ", ".join(f"`{one}`" for one in found.evidence_ids)
-        lines += ["", _("Evidence: %(ids)s") % {"ids": ids}]
-    if found.answer:
-        lines += ["", _("I propose to answer “%(answer)s”; somebody must approve it.") % {"answer": found.answer}]
-    return "\n".join([*lines, "", _("(by rules, without a model)")])
 
 
 def of_memory(lines: list[str]) -> str:
@@ -97,11 +81,6 @@ def _named(task: Result) -> dict[str, str]:
 
 def _state_of(row: Result) -> str:
     return in_a_sentence(TASK_STATES, row["state"])
-
-
-def _plain(text: str) -> str:
-    """Names come from outside: nothing in them may look like Markdown of ours."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in text.replace("\n", " "))
 
 
 def _nodes(result: Result) -> str:

@@ -10,6 +10,8 @@ from chat.contexts import Context
 
 Block = dict[str, Any]
 
+ANSWER_TOKENS = 4_096  # The most that an analyst says.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -23,6 +25,8 @@ class Request:
     language: str
     # Tasks that this person spoke of before, newest last: what "it" may mean.
     last_task: str = ""
+    # The one call of a turn that a click on a proposal began: tool and arguments.
+    given: tuple[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,16 @@ class Progress(Protocol):
 
     def sending(self, body: bytes) -> None:
         """The exact request that goes out now."""
+
+
+class Analyst(Protocol):
+    """Who answers one question in a given shape, outside every conversation and without tools."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def structured(self, system: str, text: str, schema: Mapping[str, Any], progress: Progress) -> Reply:
+        """The answer's text is meant to be JSON by the schema; the caller checks it. Raises `EngineError`."""
 
 
 class Engine(Protocol):

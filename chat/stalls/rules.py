@@ -1,85 +1,257 @@
-"""Why a task does not get on, read from its evidence by rules. Pure; the evidence is hostile text and only quoted."""
+"""Why a task does not get on and what may help, by rules: for the engine without a model, and when a model fails.
+
+Pure but for the language that is active: the finding's sentences are in it. What the task printed is only quoted.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from chat.stalls.case import Case, Citation, Finding, Fix, Remembered
+from chat.stalls.learnt import remembered_for
+from chat.stalls.measured import Window, read_window
+from chat.stalls.prompts import Offered, Prompt, read_prompt
+from nodes.domain.states import Action
+
+QUOTE_CHARACTERS = 200
+MOST_FIXES = 3
 _TAIL_LINES = 12
-_QUOTED_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    cause: str  # An English msgid.
-    evidence_ids: tuple[str, ...]  # Only ids that the alert has.
-    quote: str  # The line that says it; empty when none does.
-    answer: str = ""  # To a question of the task, for a person to approve.
+class _Cause:
+    sort: str
+    sentence: str  # msgid
+    fixes: tuple[tuple[Action, str], ...]  # Each with its why, a msgid.
 
+
+_STOP = (Action.CANCEL, gettext_noop("It ends, and can be started again."))
+_HOLD = (Action.PAUSE, gettext_noop("It stays as it is while you look for the cause."))
+_UNTIL = (Action.PAUSE, gettext_noop("It waits without harm until the cause is gone; resume it then."))
+
+_DISK = _Cause(sort="disk-full", sentence=gettext_noop("The disk is full."), fixes=(_UNTIL, _STOP))
+_MEMORY = _Cause(sort="memory", sentence=gettext_noop("Memory has run out."), fixes=(_STOP, _HOLD))
+_LOCK = _Cause(
+    sort="lock", sentence=gettext_noop("It waits for a lock that something else holds."), fixes=(_STOP, _HOLD)
+)
+_NETWORK = _Cause(
+    sort="network", sentence=gettext_noop("The network or a name server does not answer."), fixes=(_UNTIL, _STOP)
+)
+_STORAGE = _Cause(
+    sort="storage",
+    sentence=gettext_noop("It waits for a disk or a network drive that does not answer."),
+    fixes=(_STOP,),
+)
+_BUSY = _Cause(
+    sort="busy",
+    sentence=gettext_noop("It computes without a pause and prints nothing: it may turn in a circle."),
+    fixes=(_HOLD, _STOP),
+)
+_BLOCKED = _Cause(
+    sort="blocked",
+    sentence=gettext_noop("It neither prints nor computes nor reads or writes, and its output does not say why."),
+    fixes=(_STOP, _HOLD),
+)
 
 # In this order: what ends a task's hopes before what may pass.
-_CAUSES: Sequence[tuple[re.Pattern[str], str]] = (
-    (re.compile(r"no space left on device|disk quota exceeded", re.I), gettext_noop("The disk is full.")),
-    (re.compile(r"out of memory|oom-kill|cannot allocate memory", re.I), gettext_noop("Memory has run out.")),
+_LINES: Sequence[tuple[re.Pattern[str], _Cause]] = (
     (
         re.compile(
-            r"could not get lock|waiting for .{0,40}lock|resource temporarily unavailable|database is locked", re.I
+            r"no space left on device|disk quota exceeded|\benospc\b|磁盘(?:空间)?(?:已满|不足)|设备上没有空间", re.I
         ),
-        gettext_noop("It waits for a lock that something else holds."),
+        _DISK,
     ),
     (
         re.compile(
-            r"temporary failure in name resolution|could not resolve|connection (?:timed out|refused)|unreachable", re.I
+            r"out of memory|oom[- ]?kill|cannot allocate memory|\benomem\b|memoryerror|内存不足|无法分配内存", re.I
         ),
-        gettext_noop("The network or a name server does not answer."),
+        _MEMORY,
+    ),
+    (
+        re.compile(
+            r"could not get lock|unable to (?:acquire|lock)|waiting for .{0,60}\block\b|\block(?:ed)? (?:is )?held|"
+            r"resource temporarily unavailable|database is locked|lock file .{0,80}exists|"
+            r"等待.{0,30}锁|无法获得?锁|已被锁定",
+            re.I,
+        ),
+        _LOCK,
+    ),
+    (
+        re.compile(
+            r"temporary failure in name resolution|could not resolve|name or service not known|connection (?:timed out|"
+            r"refused|reset)|(?:network|host) (?:is )?unreachable|no route to host|tls handshake timeout|"
+            r"(?:读|连接)?(?:取)?超时|连接被拒绝|无法解析|网络不可达",
+            re.I,
+        ),
+        _NETWORK,
     ),
 )
-_SECRET = re.compile(r"pass(?:word|phrase)|密码|口令", re.I)
-_YES_NO = re.compile(r"[\[(]\s*(y(?:es)?)\s*/\s*no?\s*[\])]", re.I)
+# By what a sleeping process waits for in the kernel, as `/proc/*/wchan` names it.
+_CHANNELS: Sequence[tuple[re.Pattern[str], _Cause]] = (
+    (re.compile(r"flock|fcntl_setlk|locks_|posix_lock|futex"), _LOCK),
+    (re.compile(r"tcp_|inet_|sk_wait|unix_stream|skb_|sock_"), _NETWORK),
+    (re.compile(r"nfs_|rpc_wait|wait_on_page|io_schedule|folio_wait|jbd2|ext4_|xfs_"), _STORAGE),
+)
+_PROCESS = re.compile(r"^\d+ parent=\d+ (?P<state>\S+) (?P<channel>\S+) ", re.M)
 
 
-_ASKED = re.compile(r"\[alert (\d{1,15})\] ")
+def find(case: Case) -> Finding:
+    found = _waiting(case) if case.kind == "waiting" else _stalled(case)
+    fixes = tuple(fix for fix in found.fixes if case.allows(fix.action))
+    ranked = sorted(_with_known(case, found.sort, fixes), key=lambda fix: _rank(case, fix))
+    kept = [_with_past(case, fix) for fix in ranked][:MOST_FIXES]
+    return Finding(
+        cause=found.cause, confidence=found.confidence, evidence=found.evidence, fixes=tuple(kept), sort=found.sort
+    )
 
 
-def opening(alert_id: str, task_id: str, kind: str) -> str:
-    """What stands where a person's words do: nothing of the task's own."""
-    return f"[alert {alert_id}] task {task_id}: {kind}. Read its evidence: why is that, and what helps?"
+# --- waiting for a person -------------------------------------------------------------------------
 
 
-def alert_id_of(text: str) -> int | None:
-    found = _ASKED.match(text)
-    return int(found[1]) if found else None
+def _waiting(case: Case) -> Finding:
+    prompt = read_prompt(case.tail)
+    lines = case.piece("lines")
+    cited = (Citation(id=lines.id, quote=_short(prompt.quote)),) if lines is not None else ()
+    fixes = [Fix(action=Action.INPUT, text=offered.text, why=_why(prompt, offered)) for offered in prompt.offers]
+    # Room for the way out.
+    fixes = [*fixes[: MOST_FIXES - 1], Fix(action=Action.CANCEL, why=_("It ends without an answer."))]
+    is_clear = prompt.sort not in ("input", "default") and bool(prompt.quote)
+    return Finding(
+        cause=_asked_words(prompt),
+        confidence="high" if is_clear else "medium",
+        evidence=cited,
+        fixes=tuple(fixes),
+        sort=prompt.sort,
+    )
 
 
-def analyse(kind: str, evidence: Sequence[Mapping[str, str]]) -> Analysis:
-    lines = next((item for item in evidence if item["kind"] == "lines"), None)
-    tail = [line for line in lines["text"].split("\n") if line.strip()][-_TAIL_LINES:] if lines else []
-    cited = (lines["id"],) if lines else ()
-    if kind == "waiting":
-        return _waiting(tail, cited)
-    for pattern, cause in _CAUSES:
+def _asked_words(prompt: Prompt) -> str:
+    words = {
+        "password": _(
+            "It asks for a password or another secret. Type it on the task's own page; none is ever proposed."
+        ),
+        "yes-no": _("It asks a question and waits for yes or no."),
+        "choice": _("It waits for a choice from a list."),
+        "enter": _("It waits for somebody to press Enter."),
+        "default": _("It waits for a line, and names a value that it takes when there is none."),
+        "input": _("It waits for a line of input."),
+    }
+    return words[prompt.sort]
+
+
+def _why(prompt: Prompt, offered: Offered) -> str:
+    if prompt.sort == "enter":
+        return _("That is what it asks for.")
+    if prompt.sort == "default":
+        return _("It takes the value that it names itself.")
+    return _("The prompt offers it, as the default.") if offered.is_default else _("The prompt offers it.")
+
+
+# --- stalled --------------------------------------------------------------------------------------
+
+
+def _stalled(case: Case) -> Finding:
+    return _from_lines(case) or _from_processes(case) or _from_metrics(case) or _unknown(case)
+
+
+def _from_lines(case: Case) -> Finding | None:
+    lines, tail = case.piece("lines"), case.tail[-_TAIL_LINES:]
+    if lines is None:
+        return None
+    for pattern, cause in _LINES:
         for line in reversed(tail):
             if pattern.search(line):
-                return Analysis(cause=cause, evidence_ids=cited, quote=line[:_QUOTED_CHARACTERS])
-    others = tuple(item["id"] for item in evidence if item["kind"] in ("processes", "metrics"))
-    return Analysis(
-        cause=gettext_noop("It neither prints nor computes nor reads or writes, and its output does not say why."),
-        evidence_ids=others or cited,
-        quote=tail[-1][:_QUOTED_CHARACTERS] if tail else "",
-    )
+                # What was said last is why it is silent; what was said long ago may be over.
+                return _finding(
+                    cause, "high" if line == tail[-1] else "medium", Citation(id=lines.id, quote=_short(line))
+                )
+    return None
 
 
-def _waiting(tail: Sequence[str], cited: tuple[str, ...]) -> Analysis:
-    prompt = tail[-1][-_QUOTED_CHARACTERS:] if tail else ""
-    if _SECRET.search(prompt):
-        return Analysis(cause=gettext_noop("It asks for a password."), evidence_ids=cited, quote=prompt)
-    found = _YES_NO.search(prompt)
-    return Analysis(
-        cause=gettext_noop("It waits for input."),
-        evidence_ids=cited,
-        quote=prompt,
-        answer=found[1].lower() if found else "",
-    )
+def _from_processes(case: Case) -> Finding | None:
+    processes = case.piece("processes")
+    if processes is None:
+        return None
+    for found in _PROCESS.finditer(processes.text):
+        line = processes.text[found.start() : processes.text.find("\n", found.start()) % (len(processes.text) + 1)]
+        cited = Citation(id=processes.id, quote=_short(line))
+        if found["state"].upper() in ("D", "DISK-SLEEP"):
+            return _finding(_STORAGE, "medium", cited)
+        for pattern, cause in _CHANNELS:
+            # A futex is also where idle threads sleep.
+            if pattern.search(found["channel"]):
+                return _finding(cause, "low" if "futex" in found["channel"] else "medium", cited)
+    return None
+
+
+def _from_metrics(case: Case) -> Finding | None:
+    metrics = case.piece("metrics")
+    if metrics is None:
+        return None
+    window = read_window(metrics.text)
+    cited = Citation(id=metrics.id, quote=_short(window.last))
+    cause = _measured_cause(window)
+    return None if cause is None else _finding(cause, "medium", cited)
+
+
+def _measured_cause(window: Window) -> _Cause | None:
+    if window.disk_share is not None and window.disk_share >= 0.99:
+        return _DISK
+    if window.memory_share is not None and window.memory_share >= 0.97:
+        return _MEMORY
+    if window.cpu_share is not None and window.cpu_share >= 0.9 and not window.has_printed:
+        return _BUSY
+    return _BLOCKED if window.cpu_share is not None and window.cpu_share < 0.01 else None
+
+
+def _unknown(case: Case) -> Finding:
+    shown = [piece for kind in ("processes", "metrics", "lines") if (piece := case.piece(kind)) is not None]
+    return _finding(_BLOCKED, "low", *(Citation(id=piece.id) for piece in shown[:2]))
+
+
+def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
+    fixes = tuple(Fix(action=action, why=_(why)) for action, why in cause.fixes)
+    return Finding(cause=_(cause.sentence), confidence=confidence, evidence=cited, fixes=fixes, sort=cause.sort)
+
+
+# --- what is known from before --------------------------------------------------------------------
+
+
+def _with_known(case: Case, sort: str, fixes: Sequence[Fix]) -> list[Fix]:
+    """Also what helped before and the rules would not have thought of. Never for a secret."""
+    known = [
+        Fix(action=past.action, text=past.literal or "")
+        for past in case.remembered
+        if past.helped > past.failed and case.allows(past.action) and sort != "password" and past.literal is not None
+    ]
+    asked = {(fix.action, fix.text) for fix in fixes}
+    return [*(fix for fix in known if (fix.action, fix.text) not in asked), *fixes]
+
+
+def _rank(case: Case, fix: Fix) -> int:
+    past = remembered_for(case.remembered, fix)
+    if past is None or past.helped == past.failed:
+        return 1
+    return 0 if past.helped > past.failed else 2
+
+
+def _with_past(case: Case, fix: Fix) -> Fix:
+    past = remembered_for(case.remembered, fix)
+    return fix if past is None else Fix(action=fix.action, text=fix.text, why=_past_words(past, fix.why))
+
+
+def _past_words(past: Remembered, why: str) -> str:
+    if past.helped > past.failed:
+        said = _("It helped before (%(helped)d of %(all)d times).")
+    else:
+        said = _("It did not help before (%(helped)d of %(all)d times).")
+    return f"{said % {'helped': past.helped, 'all': past.helped + past.failed}} {why}".strip()
+
+
+def _short(line: str) -> str:
+    return line.strip()[:QUOTE_CHARACTERS]

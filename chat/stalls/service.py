@@ -16,7 +16,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 
 from chat.contexts import ANY, Context
-from chat.stalls.rules import opening
+from chat.stalls.words import opening
 from chat.threads import Threads
 from nodes import selectors
 from nodes.errors import AgentFlowError
@@ -30,7 +30,7 @@ _WAITING = 100  # Of alerts not looked at yet the oldest are dropped: their aler
 _REMEMBERED = 1_000
 _KINDS = ("waiting", "stalled")
 
-Begin = Callable[[Context, str], Awaitable[str]]
+Begin = Callable[[Context, str, int], Awaitable[str]]
 
 
 class Stalls:
@@ -81,7 +81,7 @@ class Stalls:
         try:
             task = await self._threads.read(lambda: selectors.task_detail(alert["task"]))
             context = Context(project=task["project"] or ANY, node=alert["node"] or ANY)
-            await self._begin(context, opening(alert["id"], alert["task"], alert["kind"]))
+            await self._begin(context, opening(alert["id"], alert["task"], alert["kind"]), int(alert["id"]))
         except (AgentFlowError, DatabaseError) as exc:
             logger.warning("alert %s is not analysed: %s", alert["id"], exc)
 

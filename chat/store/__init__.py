@@ -1,8 +1,10 @@
 """Every change of a conversation, as functions on the projection's transaction. Each decides first and then changes."""
 
+from chat.store.analyses import ask_fix, begin_stall, end_resolved, given_call, keep_analysis
 from chat.store.calls import answer, ask, claim, command_id, expire_approvals, finish_call
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
+from chat.store.fixes import alert_of, analysis_of, fix_of, is_alert_open
 from chat.store.messages import add_message, add_reply, add_results, open_calls
 from chat.store.rows import call_of, change, change_turn, turn_of
 from chat.store.turns import (
@@ -22,9 +24,13 @@ __all__ = [
     "add_reply",
     "add_results",
     "add_usage",
+    "alert_of",
+    "analysis_of",
     "answer",
     "ask",
+    "ask_fix",
     "begin_epoch",
+    "begin_stall",
     "begin_turn",
     "call_of",
     "change",
@@ -32,9 +38,14 @@ __all__ = [
     "claim",
     "command_id",
     "end_epoch",
+    "end_resolved",
     "end_turn",
     "expire_approvals",
     "finish_call",
+    "fix_of",
+    "given_call",
+    "is_alert_open",
+    "keep_analysis",
     "leave_running",
     "open_calls",
     "open_conversation",

@@ -12,6 +12,7 @@ from typing import Any
 from chat.errors import ChatRejected
 from chat.models import Approval, Audit, ToolCall
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
+from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
 from nodes.projection.unit import Unit
 
@@ -40,6 +41,7 @@ def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bo
         values["ended_at"] = unit.now
     change(unit, call, state=state, **values)
     publish_step(unit, call)
+    follow(unit, call.turn)
     return True
 
 

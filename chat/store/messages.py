@@ -18,11 +18,17 @@ def last_message(conversation: Conversation) -> Message | None:
     return found.order_by("-id").first()
 
 
-def add_message(unit: Unit, turn: Turn, role: str, content: Sequence[dict[str, Any]]) -> Message:
+_NEVER_SENT = 0  # An epoch that no conversation has.
+
+
+def add_message(
+    unit: Unit, turn: Turn, role: str, content: Sequence[dict[str, Any]], *, is_sent: bool = True
+) -> Message:
+    """`is_sent` False: a word to people at any time, also between a call and its result; no model is told it."""
     message = Message(
         conversation=turn.conversation,
         turn=turn,
-        epoch=turn.conversation.epoch,
+        epoch=turn.conversation.epoch if is_sent else _NEVER_SENT,
         role=role,
         content=list(content),
         text=shown_text(content) if role == "assistant" else "",

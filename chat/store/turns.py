@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from typing import Any
 
 from chat.errors import ChatRejected
 from chat.models import Conversation, Message, ToolCall, Turn
-from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, Trigger, TurnState
+from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, TurnState
 from chat.store.calls import deny, finish_call, move_call
 from chat.store.epochs import words_before
+from chat.store.fixes import follow
 from chat.store.messages import add_message, last_message, open_calls, results_of
 from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
 from nodes.errors import NotFound
@@ -20,8 +22,8 @@ MAX_TEXT_CHARACTERS = 32_000
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
-def say(unit: Unit, conversation_id: str, text: str, *, actor: str, trigger: Trigger = Trigger.PERSON) -> str:
-    """A new turn's id; it waits until the ones before it have ended."""
+def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
+    """A new turn's id; it waits until the ones before it have ended. `fields`: further ones of the turn."""
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
@@ -38,11 +40,10 @@ def say(unit: Unit, conversation_id: str, text: str, *, actor: str, trigger: Tri
         id=secrets.token_hex(8),
         conversation=conversation,
         number=_last_number(conversation) + 1,
-        trigger=trigger,
         actor=actor[:150],
-        language="zh-hans" if _HAN.search(text) else "en",
         text=text.replace("\x00", ""),
         created_at=unit.now,
+        **{"language": "zh-hans" if _HAN.search(text) else "en", **fields},
     )
     unit.insert(turn)
     change(unit, conversation, last_at=unit.now)
@@ -55,9 +56,12 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
         raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
+    if turn.fix_of_id is not None:
+        raise ChatRejected("not-failed", "Choose the proposal once more instead: it must still fit the task.")
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
-        return say(unit, turn.conversation_id, turn.text, actor=actor)
+        same = {"trigger": turn.trigger, "alert_id": turn.alert_id, "language": turn.language}
+        return say(unit, turn.conversation_id, turn.text, actor=actor, **same)
     change_turn(unit, turn, state=TurnState.QUEUED, problem="", message="", ended_at=None, actor=actor[:150])
     return turn.id
 
@@ -118,6 +122,7 @@ def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: str) -> None:
 
 def end_turn(unit: Unit, turn: Turn, state: TurnState, *, problem: str = "", message: str = "") -> None:
     change_turn(unit, turn, state=state, problem=problem[:40], message=message[:2000], ended_at=unit.now)
+    follow(unit, turn)
 
 
 def add_usage(unit: Unit, turn: Turn, usage: dict[str, int], *, cost_microusd: int, is_partial: bool) -> None:

@@ -104,6 +104,16 @@ class TurnRetry(Route):
         return _accepted(services.retry_turn(turn_id, actor=request.user.get_username()))
 
 
+class TurnFix(Route):
+    """A click on a proposal. The Leader checks the right that the action itself needs."""
+
+    rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+
+    def post(self, request: Request, turn_id: str, number: str) -> Response:
+        checked(NoFields, request.data)
+        return _accepted(services.apply_fix(turn_id, int(number), actor=request.user.get_username()))
+
+
 class ApprovalAnswer(Route):
     """The Leader checks the right that the action itself needs."""
 

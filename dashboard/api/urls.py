@@ -33,6 +33,7 @@ urlpatterns = [
     ),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/stop/?$", chat.TurnStop.as_view(), name="turn-stop"),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/retry/?$", chat.TurnRetry.as_view(), name="turn-retry"),
+    re_path(r"^chat/turns/(?P<turn_id>[^/]+)/fixes/(?P<number>[0-9]{1,2})/?$", chat.TurnFix.as_view(), name="turn-fix"),
     re_path(r"^chat/approvals/(?P<approval_id>[^/]+)/?$", chat.ApprovalAnswer.as_view(), name="approval-answer"),
     re_path(r"^chat/conversations/(?P<conversation_id>[^/]+)/context/?$", chat.Context.as_view(), name="chat-context"),
     re_path(r"^memory/?$", chat.MemoryFiles.as_view(), name="memory-list"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chat import services as chat_services
-from dashboard.live.messages import Chat, ChatAnswer, ChatMessage, ChatStop, Control, Run
+from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, ChatStop, Control, Run
 from dashboard.live.ports import Chats, Services
 from dashboard.live.threads import Threads
 from dashboard.rights import Right, Role, may, right_to_submit
@@ -73,6 +73,8 @@ async def talk(
             return await threads.act(chats.say, conversation_id, request.text, actor=actor)
         if isinstance(request, ChatAnswer):
             return await threads.act(chats.answer_approval, request.approval, is_yes=request.is_yes, actor=actor)
+        if isinstance(request, ChatFix):
+            return await threads.act(chats.apply_fix, request.turn, request.number, actor=actor)
         if isinstance(request, ChatStop):
             return await threads.act(chats.stop_turn, request.turn, actor=actor)
         return await threads.act(chats.retry_turn, request.turn, actor=actor)

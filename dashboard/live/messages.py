@@ -93,5 +93,14 @@ class ChatRetry:
     turn: str
 
 
-ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatFix:
+    """A click on a proposal of the analysis in this turn."""
+
+    ref: str
+    turn: str
+    number: int
+
+
+ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry | ChatFix
 ClientMessage: TypeAlias = Auth | Subscribe | Unsubscribe | Control | Run | Ack | Ping | ChatMessage

@@ -16,6 +16,7 @@ from dashboard.live.messages import (
     Auth,
     Chat,
     ChatAnswer,
+    ChatFix,
     ChatRetry,
     ChatStop,
     ClientMessage,
@@ -35,6 +36,7 @@ MAX_TOPICS = 50
 _MAX_REF = 64
 _MAX_ID = 64
 _MAX_NAME = 200
+_MAX_FIXES = 3
 _MAX_SEQ = (1 << 63) - 1
 _MAX_SECONDS = 366 * 86_400.0
 
@@ -108,6 +110,12 @@ class _Fields:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= maximum:
             raise BadMessage("bad-field", f"'{name}' must be a number from 0 to {maximum:g}.")
         return float(value)
+
+    def whole_number(self, name: str, *, maximum: int) -> int:
+        value = self._get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
+            raise BadMessage("bad-field", f"'{name}' must be a whole number from 1 to {maximum}.")
+        return value
 
     def strings(self, name: str, *, max_items: int) -> tuple[str, ...]:
         value = self._get(name)
@@ -280,6 +288,16 @@ def _chat_retry(fields: _Fields) -> ChatRetry:
     return message
 
 
+def _chat_fix(fields: _Fields) -> ChatFix:
+    message = ChatFix(
+        ref=fields.string("ref", max_characters=_MAX_REF),
+        turn=fields.string("turn", max_characters=_MAX_ID, is_required=True),
+        number=fields.whole_number("fix", maximum=_MAX_FIXES),
+    )
+    fields.refuse_others()
+    return message
+
+
 _READERS: Mapping[str, Callable[[_Fields], ClientMessage]] = {
     "AUTH": _auth,
     "SUBSCRIBE": _subscribe,
@@ -292,4 +310,5 @@ _READERS: Mapping[str, Callable[[_Fields], ClientMessage]] = {
     "CHAT_ANSWER": _chat_answer,
     "CHAT_STOP": _chat_stop,
     "CHAT_RETRY": _chat_retry,
+    "CHAT_FIX": _chat_fix,
 }

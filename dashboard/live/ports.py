@@ -56,6 +56,8 @@ class Chats(Protocol):
 
     def answer_approval(self, approval_id: str, *, is_yes: bool, actor: str) -> Accepted: ...
 
+    def apply_fix(self, turn_id: str, number: int, *, actor: str) -> Accepted: ...
+
 
 class Tickets(Protocol):
     """`dashboard.tickets`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -275,16 +276,23 @@ def test_phone_shows_the_chat_as_a_sheet(visitors: Visitors, build: str) -> None
     expect(panel).to_be_hidden()
 
 
+def stall_turn(fleet: Cluster, task: str) -> dict[str, Any] | None:
+    turns = fleet.api("POST", "chat/conversations/", {"context": CONTEXT})["turns"]
+    return next((turn for turn in turns if (turn["analysis"] or {}).get("task") == task), None)
+
+
 def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live("/nodes/", viewport=WIDE)
     task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
+    stalled = eventually_sync(lambda: stall_turn(fleet, task), 60.0, message="it is analysed")
+    assert stalled["analysis"]["fixes"][0]["arguments"] == {"task": task, "text": "y"}
+    fleet.api("POST", f"chat/turns/{stalled['id']}/fixes/1/", {})
 
     page.locator(".toast-card").filter(has_text="Waits for your approval").get_by_role("link").click()
     panel = page.locator("#chat")
     turn = panel.locator(".chat-turn").last
-    expect(turn.locator(".chat-said")).to_contain_text("AgentFlow noticed")
-    expect(turn.locator(".chat-said")).to_contain_text("Waiting for you: why is that")
-    expect(card_of(panel)).to_contain_text("asked by AgentFlow")
+    expect(panel.locator(".chat-said").first).to_contain_text("AgentFlow noticed")
+    expect(panel.locator(".chat-said").first).to_contain_text("Waiting for you: why is that")
     press(card_of(panel), "Approve")
 
     expect(card_of(panel)).to_contain_text("Approved · admin")

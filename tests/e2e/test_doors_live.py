@@ -55,6 +55,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
         ("forbidden", "not-found", "not-found"),
     ),
     "chat stop": ({"type": "CHAT_STOP", "turn": "none"}, ("forbidden", "not-found", "not-found")),
+    "chat fix": ({"type": "CHAT_FIX", "turn": "none", "fix": 1}, ("forbidden", "not-found", "not-found")),
     "chat retry": ({"type": "CHAT_RETRY", "turn": "none"}, ("forbidden", "not-found", "not-found")),
 }
 ROLES = ("viewer", "operator", "admin")

@@ -90,6 +90,13 @@ API = [
     door("POST", "api/v1/^chat/turns/(?P<turn_id>[^/]+)/retry/?$", "/api/v1/chat/turns/t/retry", API_OPERATE, {}),
     door(
         "POST",
+        "api/v1/^chat/turns/(?P<turn_id>[^/]+)/fixes/(?P<number>[0-9]{1,2})/?$",
+        "/api/v1/chat/turns/t/fixes/1",
+        API_OPERATE,
+        {},
+    ),
+    door(
+        "POST",
         "api/v1/^chat/approvals/(?P<approval_id>[^/]+)/?$",
         "/api/v1/chat/approvals/a",
         API_OPERATE,

@@ -131,7 +131,28 @@ def problem_of(body: dict[str, Any]) -> str:
             return f"{name}: Field required"
     if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
         return "tool_choice: forced tool use is not supported on this model"
-    return _tools_problem(body) or _messages_problem(body["messages"])
+    return _tools_problem(body) or _format_problem(body) or _messages_problem(body["messages"])
+
+
+_SCHEMA_WORDS = {"type", "properties", "required", "additionalProperties", "items", "enum", "description"}
+
+
+def _format_problem(body: dict[str, Any]) -> str:
+    """Structured outputs: a JSON schema in which every object is closed, of the few words that are supported."""
+    wanted = (body.get("output_config") or {}).get("format")
+    if wanted is None:
+        return ""
+    if wanted.get("type") != "json_schema" or not isinstance(wanted.get("schema"), dict):
+        return "output_config.format: Input should be a json_schema"
+    parts = [wanted["schema"]]
+    while parts:
+        part = parts.pop()
+        if unknown := set(part) - _SCHEMA_WORDS:
+            return f"output_config.format.schema: {sorted(unknown)} is not supported"
+        if part.get("type") == "object" and part.get("additionalProperties") is not False:
+            return "output_config.format.schema: 'additionalProperties' must be false for every object"
+        parts += [*part.get("properties", {}).values(), *([part["items"]] if "items" in part else [])]
+    return ""
 
 
 def _tools_problem(body: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from dashboard.live.messages import (
     Auth,
     Chat,
     ChatAnswer,
+    ChatFix,
     ChatRetry,
     ChatStop,
     Control,
@@ -66,6 +67,7 @@ from nodes.domain.states import Action
         ),
         ({"type": "CHAT_STOP", "turn": "t1"}, ChatStop(ref="", turn="t1")),
         ({"type": "CHAT_RETRY", "turn": "t1"}, ChatRetry(ref="", turn="t1")),
+        ({"type": "CHAT_FIX", "turn": "t1", "fix": 2, "ref": "r"}, ChatFix(ref="r", turn="t1", number=2)),
     ],
 )
 def test_good_messages(message: dict[str, Any], expected: object) -> None:
@@ -109,6 +111,11 @@ def test_good_messages(message: dict[str, Any], expected: object) -> None:
         ({"type": "CHAT_ANSWER", "approval": "a1", "decision": "approve", "arguments": {}}, "unknown-field"),
         ({"type": "CHAT_STOP"}, "bad-field"),
         ({"type": "CHAT_RETRY", "turn": 5}, "bad-field"),
+        ({"type": "CHAT_FIX", "turn": "t1"}, "bad-field"),
+        ({"type": "CHAT_FIX", "turn": "t1", "fix": "1"}, "bad-field"),
+        ({"type": "CHAT_FIX", "turn": "t1", "fix": True}, "bad-field"),
+        ({"type": "CHAT_FIX", "turn": "t1", "fix": 4}, "bad-field"),
+        ({"type": "CHAT_FIX", "turn": "t1", "fix": 1, "text": "y"}, "unknown-field"),
     ],
 )
 def test_bad_messages_have_a_code_and_keep_the_ref(message: dict[str, Any], code: str) -> None:
@@ -163,6 +170,7 @@ NAMES = [
             "CHAT_ANSWER",
             "CHAT_STOP",
             "CHAT_RETRY",
+            "CHAT_FIX",
         ]
     ),
     fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4),

@@ -1,0 +1,177 @@
+"""What an analysis is made from, and what it says. Pure values; all texts of the evidence are hostile."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chat.untrusted import clean
+from nodes.domain.states import Action, TaskState
+
+KINDS = ("waiting", "stalled")
+CONFIDENCES = ("high", "medium", "low")
+
+# Proposals can only be these, each on exactly the task of the alert.
+TOOLS: Mapping[Action, str] = {
+    Action.INPUT: "send_input",
+    Action.PAUSE: "pause_task",
+    Action.RESUME: "resume_task",
+    Action.RETRY: "retry_task",
+    Action.CANCEL: "cancel_task",
+}
+
+_PIECE_CHARACTERS = {"lines": 12_000, "processes": 6_000, "metrics": 4_000, "stacks": 6_000}
+_OTHER_CHARACTERS = 2_000
+_NO_OUTPUT = "(no output yet)"
+_ALIKE_LINES = 3
+# What differs from one run to the next and says nothing about the trouble.
+_VARIABLE = re.compile(r"(?:/[\w.+-]+){2,}|\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b|\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One piece of evidence, cleaned and capped: as a model gets it, and as quotes are looked up in it."""
+
+    id: str
+    kind: str  # "lines", "processes", "metrics", "stacks"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What became of a fix for the same trouble before."""
+
+    action: Action
+    answer: str  # Of an input, as `answer_key` names it; else empty.
+    helped: int
+    failed: int
+
+    @property
+    def literal(self) -> str | None:
+        """The text of the input where the answer is written out; None where it is only hashed."""
+        if self.action is not Action.INPUT:
+            return ""
+        if self.answer == "Enter":
+            return ""
+        return self.answer.strip('"') if self.answer.startswith('"') else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that an analysis may depend on."""
+
+    alert_id: int
+    kind: str
+    task_id: str
+    node_id: str
+    project: str
+    name: str
+    state: TaskState
+    accepts_input: bool
+    reason: str  # The detector's.
+    pieces: tuple[Piece, ...]
+    language: str = "en"
+    others: tuple[str, ...] = ()  # Tasks with the same trouble.
+    remembered: tuple[Remembered, ...] = ()
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines of output that say anything."""
+        return tail_of(self.pieces)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(project=self.project, name=self.name, kind=self.kind, tail=self.tail)
+
+    def piece(self, kind: str) -> Piece | None:
+        return next((piece for piece in self.pieces if piece.kind == kind), None)
+
+    def allows(self, action: Action) -> bool:
+        """Whether it can be done to the task in its present state."""
+        if action is Action.INPUT:
+            return self.state is TaskState.RUNNING and self.accepts_input
+        allowed = {
+            Action.PAUSE: self.state is TaskState.RUNNING,
+            Action.RESUME: self.state is TaskState.PAUSED,
+            Action.RETRY: self.state.is_final,
+            Action.CANCEL: not self.state.is_final,
+        }
+        return allowed[action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    id: str
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    action: Action
+    text: str = ""  # Of an input; the line's end is added.
+    why: str = ""
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        return {"text": self.text} if self.action is Action.INPUT else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An engine's answer; before `chat.stalls.check` has seen it, not to be believed."""
+
+    cause: str
+    confidence: str
+    evidence: tuple[Citation, ...]
+    fixes: tuple[Fix, ...]
+    sort: str = ""  # The rules' word for the cause.
+
+
+def case_of(
+    alert: Mapping[str, Any], task: Mapping[str, Any], *, language: str = "en", others: tuple[str, ...] = ()
+) -> Case:
+    """From an alert with its evidence and its task, both as the selectors give them."""
+    return Case(
+        alert_id=int(alert["id"]),
+        kind=alert["kind"],
+        task_id=alert["task"],
+        node_id=alert["node"],
+        project=task["project"],
+        name=task["name"],
+        state=TaskState(task["state"]),
+        accepts_input=bool(task["acceptsInput"]),
+        reason=clean(alert["message"], 500),
+        pieces=pieces_of(alert["evidence"]),
+        language=language,
+        others=others,
+    )
+
+
+def pieces_of(evidence: list[dict[str, str]]) -> tuple[Piece, ...]:
+    return tuple(
+        Piece(
+            id=item["id"],
+            kind=item["kind"],
+            text=clean(item["text"], _PIECE_CHARACTERS.get(item["kind"], _OTHER_CHARACTERS)),
+        )
+        for item in evidence
+    )
+
+
+def tail_of(pieces: tuple[Piece, ...]) -> list[str]:
+    text = next((piece.text for piece in pieces if piece.kind == "lines"), "")
+    return [line for line in text.split("\n") if line.strip() and line.strip() != _NO_OUTPUT]
+
+
+def fingerprint(*, project: str, name: str, kind: str, tail: list[str]) -> str:
+    """The same for the same trouble of tasks of one name in one project, whatever numbers and paths are in it."""
+    lines = tail[-1:] if kind == "waiting" else tail[-_ALIKE_LINES:]
+    parts = [project, _constant(name), kind, *map(_constant, lines)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _constant(text: str) -> str:
+    return " ".join(_VARIABLE.sub("#", text.lower()).split())[:200]

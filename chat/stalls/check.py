@@ -1,0 +1,110 @@
+"""The one check that every analysis passes before it is stored: what it cites is there, what it proposes is possible.
+
+Pure. An engine's answer is a stranger's word: the model may have been talked into it by the very output it read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat.stalls.case import CONFIDENCES, TOOLS, Case, Citation, Finding, Fix
+from chat.stalls.prompts import asks_secret
+from chat.tools.registry import TOOLS as REGISTRY
+from chat.tools.tool import BadArguments
+from chat.untrusted import clean
+from nodes.domain.states import Action
+
+CAUSE_CHARACTERS = 400
+WHY_CHARACTERS = 200
+QUOTE_CHARACTERS = 200
+INPUT_CHARACTERS = 200
+MOST_FIXES = 3
+MOST_CITATIONS = 4
+
+
+class Nonsense(Exception):
+    """The answer is no analysis."""
+
+
+def finding_of(answer: Any) -> Finding:
+    """From decoded JSON. Raises `Nonsense`; single citations and fixes that are none are left out."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("cause"), str) or not answer["cause"].strip():
+        raise Nonsense("it names no cause")
+    evidence, fixes = answer.get("evidence"), answer.get("fixes")
+    if not isinstance(evidence, list) or not isinstance(fixes, list):
+        raise Nonsense("evidence and fixes are no lists")
+    return Finding(
+        cause=answer["cause"],
+        confidence=str(answer.get("confidence")),
+        evidence=tuple(
+            Citation(id=item["id"], quote=_text(item.get("quote")))
+            for item in evidence
+            if isinstance(item, dict) and isinstance(item.get("id"), str)
+        ),
+        fixes=tuple(
+            Fix(action=Action(item["action"]), text=_text(item.get("text")), why=_text(item.get("why")))
+            for item in fixes
+            if isinstance(item, dict) and item.get("action") in set(Action)
+        ),
+    )
+
+
+def checked(case: Case, finding: Finding) -> Finding:
+    """What of it may be believed, shown and proposed."""
+    evidence = _real_citations(case, finding.evidence)
+    confidence = finding.confidence if finding.confidence in CONFIDENCES else "low"
+    fixes: list[Fix] = []
+    for fix in finding.fixes:
+        good = _possible(case, fix)
+        is_new = good is not None and all((kept.action, kept.text) != (good.action, good.text) for kept in fixes)
+        if good is not None and is_new and len(fixes) < MOST_FIXES:
+            fixes.append(good)
+    return Finding(
+        cause=clean(finding.cause, CAUSE_CHARACTERS).strip(),
+        confidence=confidence if evidence else "low",
+        evidence=evidence,
+        fixes=tuple(fixes),
+        sort=finding.sort,
+    )
+
+
+def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
+    """Those whose id the alert has, and whose words stand in that very piece: a made-up quote proves nothing."""
+    pieces = {piece.id: piece for piece in case.pieces}
+    kept: list[Citation] = []
+    for citation in citations:
+        piece = pieces.get(citation.id)
+        quote = clean(citation.quote, 4 * QUOTE_CHARACTERS).strip()[:QUOTE_CHARACTERS].strip()
+        is_real = piece is not None and _flat(quote) in _flat(piece.text)
+        if is_real and all(other.id != citation.id or other.quote != quote for other in kept):
+            kept.append(Citation(id=citation.id, quote=quote))
+    return tuple(kept[:MOST_CITATIONS])
+
+
+def _possible(case: Case, fix: Fix) -> Fix | None:
+    """The fix as it may be proposed; None when it cannot be done to this task now, or must not be."""
+    if not case.allows(fix.action):
+        return None
+    if fix.action is Action.INPUT:
+        text = fix.text.removesuffix("\n")
+        # One line of what can be seen: what a person approves is exactly what is sent.
+        if len(text) > INPUT_CHARACTERS or "\n" in text or "\t" in text or clean(text, INPUT_CHARACTERS) != text:
+            return None
+        if asks_secret(case.tail):
+            return None
+        fix = Fix(action=fix.action, text=text, why=fix.why)
+    else:
+        fix = Fix(action=fix.action, why=fix.why)
+    try:
+        REGISTRY[TOOLS[fix.action]].check({"task": case.task_id, **fix.arguments})
+    except BadArguments:
+        return None
+    return Fix(action=fix.action, text=fix.text, why=" ".join(clean(fix.why, WHY_CHARACTERS).split()))
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

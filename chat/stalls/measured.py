@@ -1,0 +1,42 @@
+"""The metric window of an alert's evidence, read back from its lines. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SAMPLE = re.compile(r"^(?P<at>\d+\.\d+) output=(?P<output>\d+) cpu=(?P<cpu>\d+\.\d+)s ", re.M)
+_NODE = re.compile(r" memory=(?P<memory>\d+)/(?P<memory_total>\d+) disk=(?P<disk>\d+)/(?P<disk_total>\d+) ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    last: str = ""  # The newest line.
+    cpu_share: float | None = None  # Of one core, over the window; None = too little is known.
+    has_printed: bool = False
+    memory_share: float | None = None  # Of the node, at the end.
+    disk_share: float | None = None
+
+
+def read_window(text: str) -> Window:
+    samples = list(_SAMPLE.finditer(text))
+    last = text.strip().rpartition("\n")[2]
+    node = _NODE.search(f"{last} ")
+    if len(samples) < 2:
+        return Window(last=last, memory_share=_share(node, "memory"), disk_share=_share(node, "disk"))
+    seconds = float(samples[-1]["at"]) - float(samples[0]["at"])
+    # Each sample has the CPU since the one before.
+    cpu = sum(float(sample["cpu"]) for sample in samples[1:])
+    return Window(
+        last=last,
+        cpu_share=cpu / seconds if seconds > 0 else None,
+        has_printed=samples[-1]["output"] != samples[0]["output"],
+        memory_share=_share(node, "memory"),
+        disk_share=_share(node, "disk"),
+    )
+
+
+def _share(node: re.Match[str] | None, name: str) -> float | None:
+    if node is None or not int(node[f"{name}_total"]):
+        return None
+    return int(node[name]) / int(node[f"{name}_total"])

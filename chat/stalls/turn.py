@@ -1,0 +1,190 @@
+"""One stall's turn: its alert becomes a case, the case one question to a model or to the rules, the answer an analysis.
+
+It acts on nothing. Whatever a model's endpoint does, the turn ends with an analysis: at worst the rules'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from django.utils import translation
+
+from chat import requests, store
+from chat.contexts import Context, fleet_state
+from chat.engines.choice import Engines
+from chat.engines.protocol import Analyst, Reply
+from chat.errors import EngineError
+from chat.messages import shown_text
+from chat.models import Turn
+from chat.ports import Publish, Writes
+from chat.stalls import rules
+from chat.stalls.case import Case, Finding, case_of
+from chat.stalls.check import Nonsense, checked, finding_of
+from chat.stalls.memory import remembered_of
+from chat.stalls.question import SCHEMA, SYSTEM, question_of
+from chat.stalls.words import fix_fields, message_of
+from chat.states import TurnState
+from chat.stream import Stream
+from chat.threads import Threads
+from nodes import selectors
+from nodes.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+# With all its retries. A person waits, and the rules can answer at once.
+MODEL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    engine: str
+    finding: Finding
+    reply: Reply | None = None  # A model's, also when it was nonsense: it has cost something.
+    problem: str = ""  # Why a model that should have answered did not.
+    message: str = ""
+    is_cost_partial: bool = False
+
+
+class StallRun:
+    """Like `chat.turns.TurnRun`: `run` returns when the turn has ended, cancelling it leaves the turn to the caller."""
+
+    partial_text = ""  # The answer comes whole.
+
+    def __init__(self, turn_id: str, *, writes: Writes, engines: Engines, threads: Threads, publish: Publish) -> None:
+        self._turn_id = turn_id
+        self._writes = writes
+        self._engines = engines
+        self._threads = threads
+        self._publish = publish
+
+    async def run(self) -> None:
+        turn = await self._threads.read(lambda: store.turn_of(self._turn_id))
+        case = await self._threads.read(lambda: _case(turn))
+        if case is None:
+            await self._writes.write(lambda unit: store.end_resolved(unit, turn.id))
+            return
+        context = Context(project=turn.conversation.project, node=turn.conversation.node)
+        counts = await self._threads.read(selectors.counts)
+        fleet = fleet_state(context, counts, datetime.now(UTC))
+        await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
+        stream = _Quiet(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
+        answer = await self._answer(case, stream)
+        await self._writes.write(lambda unit: _keep(unit, turn.id, case, answer, stream.sent))
+        if answer.reply is not None:
+            await self._engines.spent(answer.reply.cost_microusd)
+
+    async def _answer(self, case: Case, stream: _Quiet) -> _Answer:
+        question = question_of(case)
+        async with self._engines.analyst(len(SYSTEM) + len(question.encode())) as analyst:
+            if analyst is None:
+                return _by_rules(case)
+            return await self._ask(analyst, case, question, stream)
+
+    async def _ask(self, analyst: Analyst, case: Case, question: str, stream: _Quiet) -> _Answer:
+        reply: Reply | None = None
+        try:
+            async with asyncio.timeout(MODEL_SECONDS):
+                reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
+            finding = checked(case, _read(reply))
+        except EngineError as exc:
+            logger.warning("alert %s: the model cannot say why (%s); the rules do", case.alert_id, exc.problem)
+            failed = _by_rules(case)
+            return replace(failed, problem=exc.problem, message=exc.message, is_cost_partial=exc.is_cost_partial)
+        except TimeoutError:
+            logger.warning("alert %s: the model did not answer within %g s; the rules do", case.alert_id, MODEL_SECONDS)
+            return replace(_by_rules(case), problem="timeout", is_cost_partial=bool(stream.sent))
+        except Nonsense as exc:
+            logger.warning("alert %s: the model's analysis is none (%s); the rules give one", case.alert_id, exc)
+            return replace(_by_rules(case), reply=reply, problem="nonsense")
+        if not finding.fixes:
+            # Nothing that it proposed can be done; a cause without a way out helps nobody.
+            with translation.override(case.language):
+                finding = replace(finding, fixes=checked(case, rules.find(case)).fixes)
+        return _Answer(engine=analyst.name, finding=finding, reply=reply)
+
+
+class _Quiet:
+    """Implements `Progress`: retries are shown, the JSON on its way is not."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    @property
+    def sent(self) -> bytes:
+        return self._stream.sent
+
+    def text(self, piece: str) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+    def retrying(self, delay_seconds: float, reason: str) -> None:
+        self._stream.retrying(delay_seconds, reason)
+
+    def sending(self, body: bytes) -> None:
+        self._stream.sending(body)
+
+
+def _case(turn: Turn) -> Case | None:
+    """None when its alert is over, or pruned."""
+    alert = selectors.alert_detail(turn.alert_id) if turn.alert_id is not None else None
+    if alert is None or alert["resolvedAt"] is not None:
+        return None
+    case = case_of(alert, selectors.task_detail(alert["task"]), language=turn.language)
+    return replace(case, remembered=remembered_of(case))
+
+
+def _by_rules(case: Case) -> _Answer:
+    with translation.override(case.language):
+        return _Answer(engine="offline", finding=checked(case, rules.find(case)))
+
+
+def _read(reply: Reply) -> Finding:
+    """Raises `Nonsense`."""
+    if reply.stop_reason != "end_turn":
+        raise Nonsense(f"it ended with {reply.stop_reason}")
+    text = shown_text(reply.content).strip()
+    # An endpoint that knows no shapes may fence it.
+    text = text.removeprefix("```json").removeprefix("```").removesuffix("```")
+    try:
+        return finding_of(json.loads(text))
+    except ValueError as exc:
+        raise Nonsense("it is not JSON") from exc
+
+
+def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) -> None:
+    turn, reply, finding = store.turn_of(turn_id), answer.reply, answer.finding
+    if not TurnState(turn.state).is_open:
+        return  # Stopped meanwhile.
+    usage = reply.usage.fields() if reply is not None else {}
+    cost = reply.cost_microusd if reply is not None else 0
+    store.add_usage(unit, turn, usage, cost_microusd=cost, is_partial=answer.is_cost_partial)
+    model = reply.model if reply is not None else ""
+    store.change(unit, turn, engine=answer.engine, model=model[:100], requests=turn.requests + bool(sent))
+    requests.keep_sent(unit, turn_id, sent, usage)
+    with translation.override(case.language):
+        fixes = [fix_fields(case, number, fix) for number, fix in enumerate(finding.fixes, 1)]
+        text = message_of(case, finding, engine=answer.engine)
+    kinds = {piece.id: piece.kind for piece in case.pieces}
+    store.keep_analysis(
+        unit,
+        turn_id,
+        text,
+        alert_id=case.alert_id,
+        task_id=case.task_id,
+        node_id=case.node_id,
+        kind=case.kind,
+        fingerprint=case.fingerprint,
+        sort=finding.sort,
+        engine=answer.engine,
+        cause=finding.cause,
+        confidence=finding.confidence,
+        evidence=[{"id": one.id, "kind": kinds[one.id], "quote": one.quote} for one in finding.evidence],
+        fixes=fixes,
+    )
+    store.end_turn(unit, store.turn_of(turn_id), TurnState.DONE, problem=answer.problem, message=answer.message)

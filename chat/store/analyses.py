@@ -1,0 +1,80 @@
+"""What a stall's turn has found out, and what a click on one of its proposals begins."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from chat.contexts import ANY, Context
+from chat.errors import ChatRejected
+from chat.models import Analysis, Turn
+from chat.states import OPEN_TURNS, Trigger, TurnState
+from chat.store.conversations import open_conversation
+from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, is_alert_open, publish_analysis
+from chat.store.messages import add_message
+from chat.store.rows import turn_of
+from chat.store.turns import end_turn, say
+from nodes.projection.unit import Unit
+
+
+def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, language: str) -> str:
+    """The id of the turn about this alert: a new one, or the one that is not over yet.
+
+    In the language of who spoke last in the conversation; `language` where nobody has.
+    """
+    running = Turn.objects.filter(alert_id=alert_id, trigger=Trigger.STALL, state__in=OPEN_TURNS).first()
+    if running is not None:
+        return running.id
+    try:
+        conversation_id = open_conversation(unit, context, actor="")
+    except ChatRejected:
+        # The node does not report the task's project (any more).
+        conversation_id = open_conversation(unit, Context(project=ANY, node=context.node), actor="")
+    spoken = Turn.objects.filter(conversation=conversation_id, trigger=Trigger.PERSON).order_by("-number")
+    language = spoken.values_list("language", flat=True).first() or language
+    return say(unit, conversation_id, text, actor="", trigger=Trigger.STALL, alert_id=alert_id, language=language)
+
+
+def keep_analysis(unit: Unit, turn_id: str, text: str, **fields: Any) -> Analysis:
+    """The analysis as a row, its words as the turn's answer. The turn is the caller's to end."""
+    turn = turn_of(turn_id)
+    analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
+    unit.insert(analysis)
+    add_message(unit, turn, "assistant", [{"type": "text", "text": text}])
+    publish_analysis(unit, analysis)
+    return analysis
+
+
+def end_resolved(unit: Unit, turn_id: str) -> None:
+    """Its alert had gone before anybody looked: nothing is said, and nothing is sent to a model."""
+    turn = turn_of(turn_id)
+    with translation.override(turn.language):
+        end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=_("The task went on by itself meanwhile."))
+
+
+def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
+    """A turn in this person's name that carries exactly this proposal. Of two clicks the second is refused."""
+    analysis = analysis_of(turn_id)
+    check_askable(analysis, number, is_alert_open=is_alert_open(unit, analysis.alert_id))
+    language = analysis.turn.language
+    with translation.override(language):
+        text = _("Do what was proposed for task %(task)s as number %(number)d.") % {
+            "task": analysis.task_id,
+            "number": number,
+        }
+    conversation_id = analysis.turn.conversation_id
+    new_id = say(unit, conversation_id, text, actor=actor, language=language, fix_of=analysis, fix_number=number)
+    clicked(unit, analysis, number, new_id)
+    return turn_of(new_id)
+
+
+def given_call(turn: Turn) -> tuple[str, Mapping[str, Any]] | None:
+    """The one call of a turn that a click began."""
+    if turn.fix_of is None:
+        return None
+    fix = fix_of(turn.fix_of, turn.fix_number)
+    return fix["tool"], fix["arguments"]

@@ -1,0 +1,109 @@
+"""A proposal of an analysis from the click to its effect: it follows the one call of the turn that a click began."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from chat.errors import ChatRejected
+from chat.messages import analysis_info
+from chat.models import Analysis, ToolCall, Turn
+from chat.states import CallState, FixState, FixVerdict, TurnState
+from chat.store.rows import change
+from nodes.errors import NotFound
+from nodes.projection.unit import Unit
+
+# Until a verdict is given in any case. Below the least of them the detector itself may not have looked often enough.
+MOST_WATCHED = timedelta(seconds=120)
+LEAST_WATCHED = timedelta(seconds=15)
+
+_AFTER_CALL = {
+    CallState.DONE: FixState.DONE,
+    CallState.UNKNOWN: FixState.DONE,  # It may have had its effect: not a second time.
+    CallState.FAILED: FixState.FAILED,
+    CallState.DENIED: FixState.REFUSED,
+}
+
+
+def analysis_of(turn_id: str) -> Analysis:
+    """Raises `NotFound`."""
+    found = Analysis.objects.filter(turn=turn_id).select_related("turn__conversation").first()
+    if found is None:
+        raise NotFound(f"There is no analysis in turn {turn_id}.")
+    return found
+
+
+def fix_of(analysis: Analysis, number: int) -> dict[str, Any]:
+    """Raises `NotFound`."""
+    found: dict[str, Any] | None = next((fix for fix in analysis.fixes if fix["number"] == number), None)
+    if found is None:
+        raise NotFound(f"The analysis has no proposal {number}.")
+    return found
+
+
+def check_askable(analysis: Analysis, number: int, *, is_alert_open: bool) -> None:
+    """Raises `ChatRejected`."""
+    state = FixState(fix_of(analysis, number)["state"])
+    if state is FixState.ASKED:
+        raise ChatRejected("asked", "Somebody has asked for this already.")
+    if not state.may_be_asked:
+        raise ChatRejected("done", "This has been done already.")
+    if not is_alert_open:
+        raise ChatRejected("stale", "The task is not stuck there any more.")
+
+
+def clicked(unit: Unit, analysis: Analysis, number: int, turn_id: str) -> None:
+    _set(unit, analysis, number, state=FixState.ASKED, turn=turn_id)
+
+
+def follow(unit: Unit, turn: Turn) -> None:
+    """After each change of a call or the end of a turn; of turns that carry no proposal nothing follows."""
+    if turn.fix_of_id is None:
+        return
+    analysis = Analysis.objects.select_related("turn__conversation").get(id=turn.fix_of_id)
+    fix = fix_of(analysis, turn.fix_number)
+    state = _state_of(turn)
+    if fix["turn"] != turn.id or fix["state"] == state:
+        return  # Somebody has asked anew since, or it is known.
+    _set(unit, analysis, turn.fix_number, state=state)
+    if state is FixState.DONE:
+        watch(unit, analysis, turn.fix_number)
+
+
+def watch(unit: Unit, analysis: Analysis, number: int) -> None:
+    """From now on the detector's word about the task decides whether it helped."""
+    task = unit.image.task(analysis.task_id)
+    own = timedelta(seconds=float(task.spec.get("stall_after_seconds") or 0)) if task is not None else timedelta(0)
+    seconds = max(LEAST_WATCHED, min(own or MOST_WATCHED, MOST_WATCHED))
+    values = {"verdict": FixVerdict.WATCHING, "verdict_fix": number, "verdict_text": "", "verdict_at": None}
+    change(unit, analysis, **values, watched_from=unit.now, watched_until=unit.now + seconds)
+    publish_analysis(unit, analysis)
+
+
+def alert_of(turn: Turn) -> int | None:
+    """What the proposal that this turn carries is about. With its alert the question that it answers has gone."""
+    if turn.fix_of_id is None:
+        return None
+    return Analysis.objects.values_list("alert_id", flat=True).get(id=turn.fix_of_id)
+
+
+def is_alert_open(unit: Unit, alert_id: int) -> bool:
+    return any(alert.pk == alert_id for alert in unit.image.alerts.values())
+
+
+def publish_analysis(unit: Unit, analysis: Analysis) -> None:
+    turn = analysis.turn
+    unit.publish_chat("CHAT_ANALYSIS", turn.conversation_id, turn=turn.id, analysis=analysis_info(analysis))
+
+
+def _set(unit: Unit, analysis: Analysis, number: int, **values: str) -> None:
+    fixes = [{**fix, **values} if fix["number"] == number else fix for fix in analysis.fixes]
+    change(unit, analysis, fixes=fixes)
+    publish_analysis(unit, analysis)
+
+
+def _state_of(turn: Turn) -> FixState:
+    call = ToolCall.objects.filter(turn=turn).values_list("state", flat=True).first()
+    if call is not None:
+        return _AFTER_CALL.get(CallState(call), FixState.ASKED)
+    return FixState.ASKED if TurnState(turn.state).is_open else FixState.OPEN
