@@ -17,6 +17,7 @@ Fields = dict[str, Any]
 
 MAX_FILES = 200
 _REVISIONS = 50
+_EXCERPT_CHARACTERS = 120
 
 
 def scopes() -> list[str]:
@@ -52,9 +53,16 @@ def _file_info(file: MemoryFile) -> Fields:
         "sizeBytes": file.size_bytes,
         "version": file.version,
         "needsReview": file.needs_review,
+        "excerpt": _excerpt(file.content),
         "changedAt": milliseconds(file.changed_at),
         "deletedAt": milliseconds(file.deleted_at),
     }
+
+
+def _excerpt(content: str) -> str:
+    """The line that was written last: what is new stands at the end."""
+    lines = [line.strip().removeprefix("- ") for line in content.splitlines() if line.strip()]
+    return lines[-1][:_EXCERPT_CHARACTERS] if lines else ""
 
 
 def _revision_info(row: MemoryRevision, before: str) -> Fields:

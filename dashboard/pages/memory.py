@@ -83,9 +83,9 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
         raise Http404 from exc
     except TaskRejected as exc:
         # What was typed is not lost: it stands in the form again.
-        return _file_page(request, file_id, problem=exc.message, typed=text, status=409)
+        return _file_page(request, file_id, problem=exc.message, typed=text, why=post.get("why", ""), status=409)
     except LeaderUnavailable as exc:
-        return _file_page(request, file_id, problem=str(exc), typed=text, status=503)
+        return _file_page(request, file_id, problem=str(exc), typed=text, why=post.get("why", ""), status=503)
     return redirect("dashboard:memory-file", file_id)
 
 
@@ -119,7 +119,7 @@ def memory_request(request: HttpRequest, snapshot_id: int) -> HttpResponse:
 
 
 def _file_page(
-    request: HttpRequest, file_id: int, *, problem: str = "", typed: str = "", status: int = 200
+    request: HttpRequest, file_id: int, *, problem: str = "", typed: str = "", why: str = "", status: int = 200
 ) -> HttpResponse:
     try:
         file = memory_selectors.memory_file(file_id)
@@ -127,7 +127,7 @@ def _file_page(
         raise Http404 from exc
     for revision in file["revisions"]:
         revision["label"] = ACTIONS.get(revision["action"], revision["action"])
-    context = {"heading": _("Memory"), "file": file, "problem": problem, "typed": typed or file["content"]}
+    context = {"heading": _("Memory"), "file": file, "problem": problem, "typed": typed or file["content"], "why": why}
     response = _page(request, "pages/memory_file.html", context)
     response.status_code = status
     return response

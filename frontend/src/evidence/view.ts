@@ -147,6 +147,7 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
   }
   const text = make("pre", "mono", plain(piece.text));
   text.tabIndex = 0;
+  text.role = "group";
   text.setAttribute("aria-label", label);
   if (piece.kind === "lines") text.dataset.end = "";
   return text;
