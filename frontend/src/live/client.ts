@@ -7,7 +7,8 @@
 
 import { Acknowledger } from "./acknowledger";
 import { Backoff } from "./backoff";
-import { compareSeq, FeedPosition } from "./cursor";
+import { FeedPosition } from "./cursor";
+import { Handlers } from "./handlers";
 import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "./link";
 import {
   type ClientMessage,
@@ -17,8 +18,9 @@ import {
   parseFrame,
   type ServerMessage,
 } from "./messages";
+import { Standing } from "./standing";
+import { Topics } from "./topics";
 
-type Handler<T extends MessageType> = (message: MessageOf<T>) => void;
 type Timer = ReturnType<typeof setTimeout>;
 
 const OPEN = 1;
@@ -28,39 +30,23 @@ const SILENT_CLOSE = 4000;
 const WATCH_INTERVAL_MS = 1000;
 const LATENCY_INTERVAL_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
-/** A message that was so long on its way, or waits so long to be applied, means that the page may be behind. */
-const BEHIND_MS = 3000;
-/** How long the answer to the question whether it is may take. */
-const PROBE_MS = 1000;
-/** What AUTH alone subscribes to. */
-const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
 
 export class LiveClient {
   readonly #options: Required<Omit<LiveOptions, "start">>;
   readonly #backoff: Backoff;
   readonly #position: FeedPosition;
   readonly #acks: Acknowledger;
-  readonly #handlers = new Map<MessageType, Set<(message: ServerMessage) => void>>();
-  /** Topics of the page's own choosing: true = their state has come, so only what is missed is asked for again. */
-  readonly #followed = new Map<string, boolean>();
+  readonly #handlers = new Handlers();
+  readonly #topics: Topics;
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
   #socket: Socket | null = null;
   #status: LinkStatus = { kind: "connecting", since: null };
-  /** From when on something may be missing here; null = nothing is. */
-  #missedSince: number | null = null;
-  /** A message came late: since when the page may be behind, until a PONG says that it has everything. */
-  #lateSince: number | null = null;
-  /** Where the server's feed stood when this link was opened: only beyond that has the page caught up. */
-  #goal: Cursor | null = null;
+  readonly #standing = new Standing();
   #queue: ServerMessage[] = [];
   #queuedAt = 0;
   #isFlushScheduled = false;
-  #heartbeatMs = 30_000;
   #openedAt = 0;
-  #heardAt = 0;
-  #pingedAt = 0;
-  #pushMs: number | null = null;
   #needsFreshTicket = false;
   #wasRefusedOnce = false;
   /** Counts connection tries, so that one that was overtaken while it waited for its ticket gives up. */
@@ -72,6 +58,7 @@ export class LiveClient {
     this.#options = { now: Date.now, random: Math.random, schedule: (flush) => setTimeout(flush, 16), ...options };
     this.#backoff = new Backoff(this.#options.random);
     this.#position = new FeedPosition(options.start);
+    this.#topics = new Topics(options.topics);
     this.#acks = new Acknowledger((message) => this.#transmit(message), this.#options.now);
   }
 
@@ -84,11 +71,8 @@ export class LiveClient {
   }
 
   /** Calls `handler` for each message of the type, in order. A handler that throws hurts no other. */
-  on<T extends MessageType>(type: T, handler: Handler<T>): () => void {
-    const handlers = this.#handlers.get(type) ?? new Set();
-    this.#handlers.set(type, handlers);
-    handlers.add(handler as (message: ServerMessage) => void);
-    return () => handlers.delete(handler as (message: ServerMessage) => void);
+  on<T extends MessageType>(type: T, handler: (message: MessageOf<T>) => void): () => void {
+    return this.#handlers.on(type, handler);
   }
 
   onStatus(listener: (status: LinkStatus) => void): void {
@@ -98,13 +82,11 @@ export class LiveClient {
 
   /** Subscribes to one more topic, also after every break: its state comes in a SNAPSHOT. */
   follow(topic: string): void {
-    if (this.#followed.has(topic)) return;
-    this.#followed.set(topic, false);
-    this.send({ type: "SUBSCRIBE", topics: [topic] });
+    if (this.#topics.add(topic)) this.send({ type: "SUBSCRIBE", topics: [topic] });
   }
 
   unfollow(topic: string): void {
-    if (this.#followed.delete(topic)) this.send({ type: "UNSUBSCRIBE", topics: [topic] });
+    if (this.#topics.remove(topic)) this.send({ type: "UNSUBSCRIBE", topics: [topic] });
   }
 
   start(): void {
@@ -118,7 +100,7 @@ export class LiveClient {
     const socket = this.#socket;
     this.#socket = null;
     this.#openedAt = 0;
-    this.#missedSince ??= this.#options.now();
+    this.#standing.cut(this.#options.now());
     this.#stopTimers();
     socket?.close(1000);
   }
@@ -150,7 +132,7 @@ export class LiveClient {
 
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt;
-    this.#setStatus({ kind: "connecting", since: this.#missedSince });
+    this.#setStatus({ kind: "connecting", since: this.#standing.missedSince });
     let token: string;
     try {
       token = await this.#options.ticket(this.#needsFreshTicket);
@@ -174,8 +156,9 @@ export class LiveClient {
   }
 
   #receive(text: string): void {
-    this.#heardAt = this.#options.now();
-    if (this.#queue.length === 0) this.#queuedAt = this.#heardAt;
+    const now = this.#options.now();
+    this.#standing.heardAt = now;
+    if (this.#queue.length === 0) this.#queuedAt = now;
     for (const message of parseFrame(text)) {
       if (message.type === "AUTH_OK") this.#authenticated(message);
       else this.#queue.push(message);
@@ -188,98 +171,60 @@ export class LiveClient {
 
   #authenticated(message: MessageOf<"AUTH_OK">): void {
     this.#openedAt = this.#options.now();
-    this.#heartbeatMs = message.heartbeatSeconds * 1000;
-    this.#goal = { store: message.store, seq: message.seq };
+    this.#standing.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
     this.#needsFreshTicket = this.#wasRefusedOnce = false;
-    const { topics } = this.#options;
-    const unwanted = DEFAULT_TOPICS.filter((topic) => !topics.includes(topic));
-    if (unwanted.length > 0) this.#transmit({ type: "UNSUBSCRIBE", topics: unwanted });
     const since = this.#position.cursor;
-    const canResume = since !== null && since.store === message.store;
-    const known = [...this.#followed.keys()].filter((topic) => this.#followed.get(topic));
-    const unknown = [...this.#followed.keys()].filter((topic) => !this.#followed.get(topic));
-    this.#transmit({ type: "SUBSCRIBE", topics: [...topics, ...known], ...(canResume ? { since } : {}) });
-    if (unknown.length > 0) this.#transmit({ type: "SUBSCRIBE", topics: unknown });
+    for (const request of this.#topics.requests(since?.store === message.store ? since : null)) this.#transmit(request);
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
-    this.#deliver(message);
+    this.#handlers.deliver(message);
     this.#judge();
   }
 
   #apply(message: ServerMessage): void {
     if (message.type === "SNAPSHOT") {
       this.#position.reset(message);
-      for (const topic of message.topics) if (this.#followed.has(topic)) this.#followed.set(topic, true);
-      this.#missedSince = this.#lateSince = null;
+      this.#topics.came(message.topics);
+      this.#standing.replaced();
     } else if (message.type === "PONG") {
       this.#pong(message);
     } else if ("seq" in message && message.store !== undefined && message.seq !== undefined) {
       if (!this.#position.accept({ store: message.store, seq: message.seq })) return;
-      if ("at" in message) this.#weigh(message.at);
+      if ("at" in message && message.at !== undefined && this.#standing.isLate(message.at, this.#options.now())) this.#ping();
     }
-    this.#deliver(message);
-  }
-
-  /** How long a message was on its way. Only asks: the clocks may differ, and a PONG alone says that nothing is under way. */
-  #weigh(at: number | undefined): void {
-    if (at === undefined || this.#missedSince !== null || this.#lateSince !== null) return;
-    if (this.#options.now() - at < BEHIND_MS) return;
-    this.#lateSince = at;
-    this.#ping();
+    this.#handlers.deliver(message);
   }
 
   #pong(message: MessageOf<"PONG">): void {
     if (message.store !== undefined && message.seq !== undefined) {
       this.#position.advance({ store: message.store, seq: message.seq });
     }
-    this.#pushMs = message.pushMs ?? this.#pushMs;
-    this.#lateSince = null;
-    const { cursor } = this.#position;
-    if (cursor !== null && cursor.store === this.#goal?.store && compareSeq(cursor.seq, this.#goal.seq) >= 0) this.#missedSince = null;
+    this.#standing.ponged(this.#position.cursor, message.pushMs);
   }
 
-  /** Says how well the open link serves: live, behind since when, or silent since when. */
   #judge(): void {
     if (this.#openedAt === 0) return;
-    const now = this.#options.now();
-    if (now - this.#heardAt > 1.5 * this.#heartbeatMs) return this.#setStatus({ kind: "silent", since: this.#heardAt });
-    const isUnanswered = this.#lateSince !== null && now - this.#pingedAt > PROBE_MS;
-    const isUnapplied = this.#queue.length > 0 && now - this.#queuedAt > BEHIND_MS;
-    const since = this.#missedSince ?? (isUnanswered ? this.#lateSince : isUnapplied ? this.#queuedAt : null);
-    this.#setStatus(since === null ? { kind: "live", pushMs: this.#pushMs } : { kind: "behind", since });
-  }
-
-  #deliver(message: ServerMessage): void {
-    for (const handler of this.#handlers.get(message.type) ?? []) {
-      try {
-        handler(message);
-      } catch (error) {
-        console.error("live handler failed", message.type, error);
-      }
-    }
+    this.#setStatus(this.#standing.judge(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
   }
 
   #watch(): void {
     const now = this.#options.now();
-    const silentMs = now - this.#heardAt;
-    if (silentMs > 2.5 * this.#heartbeatMs) {
-      // A half-open connection says nothing for ever; the close event of a dead peer may take minutes.
+    if (this.#standing.isDead(now)) {
       const socket = this.#socket;
-      this.#missedSince ??= this.#heardAt;
+      this.#standing.cut(this.#standing.heardAt);
       this.#closed(SILENT_CLOSE);
       socket?.close(SILENT_CLOSE);
       return;
     }
     this.#judge();
-    if (silentMs <= 1.5 * this.#heartbeatMs) {
-      // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
-      const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#heartbeatMs;
-      if (now - this.#pingedAt >= wait) this.#ping();
-    }
+    if (this.#standing.isSilent(now)) return;
+    // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
+    const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#standing.heartbeatMs;
+    if (now - this.#standing.pingedAt >= wait) this.#ping();
   }
 
   #ping(): void {
-    this.#pingedAt = this.#options.now();
+    this.#standing.pingedAt = this.#options.now();
     this.#acks.forgetNews();
     this.#transmit({ type: "PING" });
   }
@@ -287,7 +232,6 @@ export class LiveClient {
   #closed(code: number): void {
     this.#socket = null;
     this.#stopTimers();
-    this.#lateSince = null;
     if (code === FORBIDDEN) return this.#close("forbidden");
     if (code === SESSION_OVER) {
       // The ticket may just have grown old while the page waited: one try with a new one decides.
@@ -302,15 +246,16 @@ export class LiveClient {
   #retryLater(): void {
     const delay = this.#backoff.nextDelayMs();
     const now = this.#options.now();
-    this.#missedSince ??= now;
-    this.#setStatus({ kind: "waiting", retryAt: now + delay, since: this.#missedSince });
+    this.#standing.cut(now);
+    this.#setStatus({ kind: "waiting", retryAt: now + delay, since: this.#standing.missedSince ?? now });
     this.#retryTimer = setTimeout(() => void this.#connect(), delay);
   }
 
   #close(reason: "login" | "forbidden"): void {
-    this.#missedSince ??= this.#options.now();
+    const now = this.#options.now();
+    this.#standing.cut(now);
     this.#openedAt = 0;
-    this.#setStatus({ kind: "closed", reason, since: this.#missedSince });
+    this.#setStatus({ kind: "closed", reason, since: this.#standing.missedSince ?? now });
   }
 
   #stopTimers(): void {

@@ -1,0 +1,43 @@
+/** What the page hears of: the topics it began with, and those of its own choosing since. Pure. */
+
+import type { ClientMessage, Cursor } from "./messages";
+
+/** What AUTH alone subscribes to. */
+const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
+
+export class Topics {
+  readonly #first: readonly string[];
+  /** Of the page's own choosing: true = their state has come, so only what is missed is asked for again. */
+  readonly #followed = new Map<string, boolean>();
+
+  constructor(first: readonly string[]) {
+    this.#first = first;
+  }
+
+  /** False when it is followed already. */
+  add(topic: string): boolean {
+    if (this.#followed.has(topic)) return false;
+    this.#followed.set(topic, false);
+    return true;
+  }
+
+  remove(topic: string): boolean {
+    return this.#followed.delete(topic);
+  }
+
+  /** The state of these topics has come. */
+  came(topics: readonly string[]): void {
+    for (const topic of topics) if (this.#followed.has(topic)) this.#followed.set(topic, true);
+  }
+
+  /** What a new link is asked for. `since`: from where on it can go on. */
+  requests(since: Cursor | null): ClientMessage[] {
+    const unwanted = DEFAULT_TOPICS.filter((topic) => !this.#first.includes(topic));
+    const known = [...this.#followed.keys()].filter((topic) => this.#followed.get(topic));
+    const unknown = [...this.#followed.keys()].filter((topic) => !this.#followed.get(topic));
+    const asked: ClientMessage[] = unwanted.length > 0 ? [{ type: "UNSUBSCRIBE", topics: unwanted }] : [];
+    asked.push({ type: "SUBSCRIBE", topics: [...this.#first, ...known], ...(since ? { since } : {}) });
+    if (unknown.length > 0) asked.push({ type: "SUBSCRIBE", topics: unknown });
+    return asked;
+  }
+}
