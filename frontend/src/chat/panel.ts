@@ -1,16 +1,17 @@
 /** The chat panel of every page: which context, which conversation of it, and what a person does there. */
 
 import { element, type Page } from "../app/page";
-import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus } from "../live/chat-messages";
+import type { ChatServerMessage, ChatState, EngineStatus } from "../live/chat-messages";
 import { setHidden, setText } from "../tables/cells";
 import { RestError } from "../app/rest";
 import { ChatApi } from "./api";
 import { analysisNews } from "./analysis-view";
 import { ContextBox } from "./combobox";
 import { Composer } from "./composer";
-import { EVERYTHING, fitsFrame, inWords } from "./contexts";
+import { EVERYTHING, inWords } from "./contexts";
 import { Conversation, isOpen } from "./conversation";
-import { make, need } from "./dom";
+import { need } from "./dom";
+import { drawEngine, listPast } from "./head";
 import { type Answer, Talk } from "./talk";
 import { ThreadView } from "./thread-view";
 
@@ -37,7 +38,7 @@ export class ChatPanel {
     this.#page = page;
     this.#root = root;
     this.#api = new ChatApi(page.settings.urls.chat);
-    this.#talk = new Talk(page);
+    this.#talk = new Talk(page, this.#api);
     const form = root.querySelector<HTMLFormElement>("#chat-form");
     this.#composer = form ? new Composer(page, form, (text) => void this.#say(text)) : null;
     this.#thread = new ThreadView(page, need(root, "#chat-turns"), root.querySelector("#chat-earlier"));
@@ -91,7 +92,7 @@ export class ChatPanel {
       ({ results, engine }) => {
         if (choice !== this.#choice) return;
         this.#engine = engine;
-        this.#list(results);
+        listPast(results, this.#page);
         const present = results.find((info) => info.isOpen);
         if (present) this.#follow(present.id);
         this.#draw();
@@ -142,7 +143,7 @@ export class ChatPanel {
 
   async #say(text: string): Promise<void> {
     const choice = this.#choice;
-    const answer = fitsFrame(text) ? await this.#talk.ask({ type: "CHAT", text, targetContext: this.context }) : await this.#sayLong(text);
+    const answer = await this.#talk.say(this.context, text);
     if (!answer.ok) {
       this.#composer?.refused(answer.reason);
       return;
@@ -151,15 +152,6 @@ export class ChatPanel {
     if (choice !== this.#choice) return;
     this.#follow(answer.conversation);
     this.#thread.toEnd();
-  }
-
-  async #sayLong(text: string): Promise<Answer> {
-    try {
-      return { ok: true, ...(await this.#api.say(this.context, text)) };
-    } catch (error) {
-      const code = error instanceof RestError ? error.code : "unavailable";
-      return { ok: false, code, reason: this.#talk.reasonOf(code, "") };
-    }
   }
 
   #clicked(event: Event): void {
@@ -251,17 +243,6 @@ export class ChatPanel {
     setHidden(element("chat-problem"), text === "");
   }
 
-  #list(results: readonly ConversationInfo[]): void {
-    const rows = results.filter((info) => !info.isOpen).map((info) => {
-      const open = make("button", "chat-past-item", this.#page.texts.dateTime(info.lastAt));
-      open.type = "button";
-      open.dataset.conversation = info.id;
-      return make("li", "", open);
-    });
-    element("chat-past-list")?.replaceChildren(...rows);
-    setHidden(element("chat-past"), rows.length === 0);
-  }
-
   #draw(): void {
     const shown = this.#conversation;
     const isPresent = shown === null || shown.info.id === this.#present;
@@ -270,10 +251,6 @@ export class ChatPanel {
     setHidden(element("chat-old"), isPresent);
     setHidden(element("chat-stop"), !isPresent || shown?.open == null);
     this.#composer?.setReadOnly(!isPresent);
-    const engine = this.#engine;
-    const reasons = this.#page.settings.words.chatEngines;
-    setText(element("chat-model"), engine?.name === "claude" ? engine.model : "");
-    setHidden(element("chat-engine"), engine === null || engine.name === "claude");
-    setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? this.#page.texts.say("chat.byRules"));
+    drawEngine(this.#engine, this.#page);
   }
 }

@@ -1,7 +1,10 @@
 /** Sends what a person asks of a conversation, and tells each asker what the Leader answered. */
 
 import type { Page } from "../app/page";
+import { RestError } from "../app/rest";
 import type { ChatClientMessage, ChatServerMessage } from "../live/chat-messages";
+import type { ChatApi } from "./api";
+import { fitsFrame } from "./contexts";
 
 const ANSWER_WITHIN_MS = 20_000;
 
@@ -15,15 +18,28 @@ interface Pending {
 
 export class Talk {
   readonly #page: Page;
+  readonly #api: ChatApi;
   readonly #pending = new Map<string, Pending>();
   #count = 0;
 
-  constructor(page: Page) {
+  constructor(page: Page, api: ChatApi) {
     this.#page = page;
+    this.#api = api;
     page.live.on("CHAT_ACCEPTED", (message) => this.#accepted(message));
     page.live.on("ERROR", (message) => {
       if (message.ref !== undefined) this.#settle(message.ref, { ok: false, code: message.code, reason: this.reasonOf(message.code, message.message) });
     });
+  }
+
+  /** By `/ws/`, or over REST what no frame can carry. */
+  async say(context: string, text: string): Promise<Answer> {
+    if (fitsFrame(text)) return this.ask({ type: "CHAT", text, targetContext: context });
+    try {
+      return { ok: true, ...(await this.#api.say(context, text)) };
+    } catch (error) {
+      const code = error instanceof RestError ? error.code : "unavailable";
+      return { ok: false, code, reason: this.reasonOf(code, "") };
+    }
   }
 
   ask(request: Asked): Promise<Answer> {

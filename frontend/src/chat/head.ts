@@ -1,0 +1,24 @@
+/** What stands above a conversation: which engine answers and why, and the context's older conversations. */
+
+import { element, type Page } from "../app/page";
+import type { ConversationInfo, EngineStatus } from "../live/chat-messages";
+import { setHidden, setText } from "../tables/cells";
+import { make } from "./dom";
+
+export function drawEngine(engine: EngineStatus | null, page: Page): void {
+  const reasons = page.settings.words.chatEngines;
+  setText(element("chat-model"), engine?.name === "claude" ? engine.model : "");
+  setHidden(element("chat-engine"), engine === null || engine.name === "claude");
+  setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.say("chat.byRules"));
+}
+
+export function listPast(results: readonly ConversationInfo[], page: Page): void {
+  const rows = results.filter((info) => !info.isOpen).map((info) => {
+    const open = make("button", "chat-past-item", page.texts.dateTime(info.lastAt));
+    open.type = "button";
+    open.dataset.conversation = info.id;
+    return make("li", "", open);
+  });
+  element("chat-past-list")?.replaceChildren(...rows);
+  setHidden(element("chat-past"), rows.length === 0);
+}
