@@ -62,6 +62,12 @@ def card_of(panel: Locator) -> Locator:
     return panel.locator(".approval").last
 
 
+def last_turn(panel: Locator, state: str = "done") -> Locator:
+    turn = panel.locator(".chat-turn").last
+    expect(turn).to_have_attribute("data-state", state)
+    return turn
+
+
 def ask_to_cancel(panel: Locator, task: str) -> Locator:
     say(panel, f"cancel {task}")
     card = card_of(panel)

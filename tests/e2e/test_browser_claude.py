@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.e2e.test_browser_chat import WIDE, open_chat, say
+from tests.e2e.test_browser_chat import WIDE, last_turn, open_chat, say
 from tests.e2e.test_chat import SENTENCE, model, start
 from tests.support.browser import Visitors, chromium
 from tests.support.cluster import cluster
-from tests.support.messages_api import MessagesApi
+from tests.support.messages_api import HttpError, MessagesApi, Reply, Step, text
+from tests.support.pages import press
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -41,3 +44,72 @@ async def test_steps_answer_and_cost_of_a_model_are_shown(tmp_path: Path) -> Non
     async with MessagesApi(model) as api:
         await asyncio.to_thread(converse, tmp_path, api.url)
         assert api.refusals == []
+
+
+def moody(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
+    """ "slowly" is never done and "badly" fails, each at the first try; "dearly" costs more than a day may."""
+
+    def step(body: dict[str, Any]) -> Step:
+        words = str(body["messages"][-1]["content"])
+        asked = next(word for word in ("slowly", "badly", "dearly") if word in words)
+        tries[asked] = tries.get(asked, 0) + 1
+        if asked == "slowly" and tries[asked] == 1:
+            return Reply([text("word " * 2_000)], delay_seconds=0.02)
+        if asked == "badly" and tries[asked] == 1:
+            return HttpError(400, "invalid_request_error", "not today")
+        usage = {"input_tokens": 20_000, "output_tokens": 20} if asked == "dearly" else {}
+        return Reply([text(f"said {asked}")], usage={**Reply([]).usage, **usage})
+
+    return step
+
+
+async def test_stop_retry_and_the_daily_limit(tmp_path: Path) -> None:
+    async with MessagesApi(moody({})) as api:
+        await asyncio.to_thread(talk, tmp_path, api.url)
+        assert api.refusals == []
+
+
+def talk(folder: Path, url: str) -> None:
+    with cluster(folder) as fleet:
+        limit = {"AGENTFLOW_CHAT_DAILY_LIMIT_USD": "0.02"}
+        fleet.start_leader(AGENTFLOW_CHAT_BASE_URL=url, AGENTFLOW_CHAT_API_KEY="key-1", **limit)
+        with chromium() as browser:
+            visitors = Visitors(browser, fleet)
+            panel = open_chat(visitors.open_live(viewport=WIDE), "*:*")
+            stop_and_try_again(panel)
+            fail_and_try_again(panel)
+            reach_the_limit(panel)
+            visitors.leave()
+
+
+def stop_and_try_again(panel: Locator) -> None:
+    say(panel, "speak slowly")
+    expect(panel.locator(".is-streaming")).to_contain_text("word word")
+    press(panel, "Stop")
+    turn = last_turn(panel, "stopped")
+    expect(turn).to_contain_text("word word")
+    expect(panel.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+
+    press(turn, "Try again")
+
+    expect(last_turn(panel)).to_contain_text("said slowly")
+
+
+def fail_and_try_again(panel: Locator) -> None:
+    say(panel, "speak badly")
+    turn = last_turn(panel, "failed")
+    expect(turn.locator(".chat-status")).to_contain_text("Failed")
+
+    press(turn, "Try again")
+
+    expect(last_turn(panel)).to_contain_text("said badly")
+
+
+def reach_the_limit(panel: Locator) -> None:
+    say(panel, "speak dearly")
+    expect(last_turn(panel)).to_contain_text("said dearly")
+
+    say(panel, "list nodes")
+
+    expect(panel.locator("#chat-engine")).to_contain_text("Today's spending limit is reached")
+    expect(last_turn(panel)).to_contain_text("leader")
