@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import (
+    Analysis,
     Approval,
     Audit,
     ContextSnapshot,
@@ -93,6 +94,24 @@ class ApprovalAdmin(HistoryAdmin):
     list_filter = ["state"]
     search_fields = ["id__exact", "call__id__exact", "call__turn__id__exact", "answered_by__exact"]
     search_help_text = _WHOLE_ID
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(HistoryAdmin):
+    list_display = ["id", "task_id", "node_id", "kind", "sort", "engine", "confidence", "verdict", "created_at"]
+    list_filter = ["verdict"]
+    search_fields = [
+        "id__exact",
+        "turn__id__exact",
+        "turn__conversation__id__exact",
+        "task_id__exact",
+        "node_id__exact",
+    ]
+    search_help_text = _WHOLE_ID
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Analysis]:
+        rows: QuerySet[Analysis] = super().get_queryset(request)
+        return rows.select_related("turn")
 
 
 class _AuditKind(admin.SimpleListFilter):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from chat.models import (
+    Analysis,
     Approval,
     Audit,
     ContextSnapshot,
@@ -71,6 +72,9 @@ def add_conversation(row_id: str, *, body: bytes = b"{}") -> None:
         id=row_id, turn=turn, message=said, tool_use_id="u", position=0, name="pause_task", created_at=now
     )
     Approval.objects.create(id=row_id, call=call, right="operate", created_at=now, expires_at=now)
+    Analysis.objects.create(
+        id=row_id, turn=turn, alert_id=1, task_id="t", kind="stalled", cause="x", confidence="low", created_at=now
+    )
     kind = "approved" if row_id == "c1" else "effect"
     Audit.objects.create(at=now, kind=kind, conversation_id=row_id, turn_id=row_id, call_id=row_id, tool="pause_task")
     ContextSnapshot.objects.create(**parts, request=1, body=body, at=now)

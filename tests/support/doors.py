@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from chat.models import (
+    Analysis,
     Approval,
     Audit,
     ContextSnapshot,
@@ -142,6 +143,17 @@ def _make_conversation(hostile: str) -> None:
         created_at=now,
     )
     Approval.objects.create(id="approval-1", call=call, right="operate", created_at=now, expires_at=now)
+    Analysis.objects.create(
+        id="analysis-1",
+        turn=turn,
+        alert_id=1,
+        task_id="task-1",
+        kind="stalled",
+        cause=hostile,
+        confidence="low",
+        evidence=[{"id": "lines", "kind": "lines", "quote": hostile}],
+        created_at=now,
+    )
     Audit.objects.create(at=now, kind="proposed", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
     file = MemoryFile.objects.create(
         id=1, scope="global", path="/memories/notes.md", content=hostile, created_at=now, changed_at=now
