@@ -21,8 +21,12 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 NODE_OFFLINE = "node-offline"
 NODE_DISK = "node-disk"
 NODE_MEMORY = "node-memory"
+NODE_CLOCK = "node-clock"
 _FULL_PERCENT = 95.0
 _FREE_PERCENT = 92.0  # So far it must fall, so that an alert does not come and go.
+# More than the longest that a word can be under way on a stream that still counts as alive (heartbeat + 10 s, 40 s).
+_CLOCK_SECONDS = 60.0
+_CLOCK_GOOD_SECONDS = 30.0
 DUPLICATE_NODE = "duplicate-node"
 
 
@@ -209,6 +213,21 @@ def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
             unit.open_alert(kind, level="error", message=message, node_id=node.id)
         elif percent < _FREE_PERCENT:
             unit.resolve_alert(kind, node_id=node.id)
+
+
+def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
+    """Nothing is decided by another machine's clock; but the times that it tells are wrong, so a person should know."""
+    off = abs(ahead_seconds)
+    if off >= _CLOCK_SECONDS:
+        minutes = round(off / 60)
+        span = f"{minutes} min" if minutes < 120 else f"{round(off / 3600)} h"
+        side = "ahead of" if ahead_seconds > 0 else "behind"
+        message = (
+            f"{node.id}: its clock is about {span} {side} the Leader's. The times that it tells are wrong by so much."
+        )
+        unit.open_alert(NODE_CLOCK, level="warning", message=message, node_id=node.id)
+    elif off < _CLOCK_GOOD_SECONDS:
+        unit.resolve_alert(NODE_CLOCK, node_id=node.id)
 
 
 def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 0.0, is_own: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -97,6 +98,7 @@ class Projection:
         self._awaited: AwaitedReplays = {}
         self._log_journals: set[str] = set()
         self._metrics: dict[str, Metrics] = {}
+        self._clocks: dict[str, float] = {}  # Node id -> seconds that its clock is ahead of ours.
         self._metrics_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -233,6 +235,7 @@ class Projection:
             return False
         if not isinstance(metrics, Metrics):
             raise AssertionError("the payload was checked before")
+        self._clocks[node_id] = update.timestamp / 1000 - time.time()
         self._push_metrics(node_id, metrics, link_rtt_ms=node.link_rtt_ms)
         return True
 
@@ -247,10 +250,13 @@ class Projection:
     def _store_metrics(self) -> None:
         self._metrics_timer = None
         newest, self._metrics = self._metrics, {}
+        clocks, self._clocks = self._clocks, {}
 
         def store(unit: Unit) -> None:
             for node_id, metrics in newest.items():
                 presence.apply_metrics(unit, unit.image.nodes[node_id], metrics)
+            for node_id, ahead_seconds in clocks.items():
+                presence.judge_clock(unit, unit.image.nodes[node_id], ahead_seconds)
 
         self._in_background(store)
 

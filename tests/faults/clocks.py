@@ -24,7 +24,7 @@ class JumpingClock:
 
     def jump(self, seconds: float, rate: float = 1.0) -> None:
         """The process is so many seconds ahead of the true time, and gains or loses at `rate`."""
-        text = f"{seconds:+f}" + (f" x{rate:f}" if rate != 1.0 else "")
+        text = f"{seconds:+f} x{rate:f}"  # Without a rate the one before would go on.
         temporary = self._file.with_suffix(".new")
         temporary.write_text(text + "\n")
         temporary.rename(self._file)

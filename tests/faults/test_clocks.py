@@ -44,12 +44,34 @@ def test_scenario_15_clock_jumps(
             eventually_sync(lambda task=task, name=name: f"{task} {name}" in arena.truth.run(task).inputs, 20)
         arena.wait_end(arena.run("master-1", "--lines", "3"))
         assert departures(arena) == left_before, f"{name}: a node was thought to be gone"
+        if rate == 1.0:
+            # A wrong rate counts from the process's start: how far it is off by now is anybody's guess.
+            eventually_sync(
+                lambda seconds=seconds: clock_alerts(arena) == wrong_clocks(seconds, who), 30, f"{name}: alerts"
+            )
         if abs(seconds) == HOUR:  # A stream that is opened now: tokens and positions are judged, too.
             arena.kill("master-2")
             arena.restart("master-2")
 
     assert [len(arena.truth.run(task).starts) for task in tasks] == [1, 1]
     arena.check()
+
+
+def clock_alerts(arena: Arena) -> set[str]:
+    """Nodes whose clock is said to be wrong, and to which side."""
+    rows = arena.cluster.rows(
+        "SELECT node_id, message FROM nodes_alert WHERE kind = 'node-clock' AND resolved_at IS NULL"
+    )
+    return {f"{node} {'ahead' if 'ahead of' in message else 'behind'}" for node, message in rows}
+
+
+def wrong_clocks(seconds: float, who: str) -> set[str]:
+    """A Leader that is ahead finds all others behind."""
+    if not seconds:
+        return set()
+    if who == "leader":
+        return {f"{node} {'behind' if seconds > 0 else 'ahead'}" for node in ("master-1", "master-2")}
+    return {f"{who} {'ahead' if seconds > 0 else 'behind'}"}
 
 
 def clock_of(arena: Arena, who: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -404,6 +405,40 @@ async def test_a_full_disk_and_full_memory_are_told_until_there_is_room_again(
     await measured(
         91, 50, alerts=[("node-disk", True), ("node-memory", True), ("node-disk", False), ("node-memory", False)]
     )
+
+
+async def test_a_clock_that_is_wrong_is_told_until_it_is_right_again(master: Voice, listener: Recorder) -> None:
+    used = itertools.count(1)
+
+    def measured(memory: int) -> Metrics:
+        return Metrics(
+            cpu_percent=1, memory_used_bytes=memory, memory_total_bytes=1 << 30, disk_used_bytes=1, disk_total_bytes=100
+        )
+
+    async def told(ahead_seconds: float) -> list[str]:
+        """The alerts so far, when the node's clock is so far ahead; a resolved one begins with a minus."""
+        master.clock_ahead_seconds = ahead_seconds
+        now_used = next(used)
+        await master.say(measured(now_used))
+
+        async def stored() -> bool:
+            node = await read(lambda: Node.objects.get(id="master-1"))
+            return bool(node.metrics.get("memory", {}).get("used") == now_used)
+
+        await eventually(stored)
+        return [
+            ("" if message["resolvedAt"] is None else "-") + message["message"].partition(".")[0]
+            for message in listener.messages("ALERT")
+        ]
+
+    ahead = "master-1: its clock is about 2 min ahead of the Leader's"
+    behind = "master-1: its clock is about 3 h behind the Leader's"
+    assert await told(20) == []
+    assert await told(-50) == []
+    assert await told(121) == [ahead]
+    assert await told(45) == [ahead]
+    assert await told(-3 * 3600) == [ahead, behind]
+    assert await told(1) == [ahead, behind, f"-{behind}"]
 
 
 async def test_metrics_are_pushed_at_once_and_stored_later(master: Voice, listener: Recorder) -> None:

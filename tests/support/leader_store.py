@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -81,6 +82,7 @@ class Voice:
         self.role = role
         self.life = ""  # Another one: its data folder is new, and so are its journals.
         self.seqs = {"states": 0, "logs": 0}
+        self.clock_ahead_seconds = 0.0
 
     def journal(self, lane: str = "states") -> str:
         return f"{self.node_id}-{self.life}{lane}"
@@ -127,7 +129,8 @@ class Voice:
         return await self.projection.apply(self.peer, updates)
 
     def _update(self, payload: Payload, **position: Any) -> pb.NodeUpdate:
-        return encode_update(Update(node_id=self.node_id, payload=payload, timestamp_ms=1_700_000_000_000, **position))
+        now_ms = round((time.time() + self.clock_ahead_seconds) * 1000)
+        return encode_update(Update(node_id=self.node_id, payload=payload, timestamp_ms=now_ms, **position))
 
 
 @asynccontextmanager
