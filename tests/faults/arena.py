@@ -298,13 +298,15 @@ class Arena:
 
     def _one_moment(self) -> tuple[Database, list[View]]:
         """The database and what the dashboards show of it, though the fleet may say a word in between."""
-        for _ in range(10):
+        for _ in range(50):
             self._catch_up()
-            database = read_database(self.cluster.database)
-            views = [dashboard.view() for dashboard in self.dashboards]
-            if all(view.seq == database.feed_seq for view in views):
-                break
-        return database, views
+            with reading(self.cluster.database) as db:
+                # This first look begins the transaction; reading all of it takes longer than the fleet is silent.
+                seq = db.execute("SELECT feed_seq FROM nodes_store").fetchone()[0]
+                views = [dashboard.view() for dashboard in self.dashboards]
+                if all(view.seq == seq for view in views):
+                    return read_database(db), views
+        raise AssertionError("the dashboards are never where the database is")
 
     def logs(self) -> dict[str, str]:
         return {name: process.log() for name, process in self.cluster.processes.items()}

@@ -127,53 +127,50 @@ def read_outputs_left(folders: Iterable[Path]) -> dict[str, int]:
     return found
 
 
-def read_database(path: Path) -> Database:
-    with reading(path) as db:
-        found = Database(marks=dict(db.execute("SELECT id, seq FROM nodes_journal")))
-        found.store_id, found.feed_seq = db.execute("SELECT store_id, feed_seq FROM nodes_store").fetchone()
-        found.events = [
-            Event(journal, seq, kind, task, json.loads(detail))
-            for journal, seq, kind, task, detail in db.execute(
-                "SELECT journal_id, seq, kind, task_id, detail FROM nodes_event ORDER BY id"
-            )
-        ]
-        attempts = db.execute(
-            "SELECT task_id, number, state, exit_code, node_id, pid, suppressed_lines FROM nodes_attempt"
+def read_database(db: sqlite3.Connection) -> Database:
+    """Everything, as it is in the connection's transaction."""
+    found = Database(marks=dict(db.execute("SELECT id, seq FROM nodes_journal")))
+    found.store_id, found.feed_seq = db.execute("SELECT store_id, feed_seq FROM nodes_store").fetchone()
+    found.events = [
+        Event(journal, seq, kind, task, json.loads(detail))
+        for journal, seq, kind, task, detail in db.execute(
+            "SELECT journal_id, seq, kind, task_id, detail FROM nodes_event ORDER BY id"
         )
-        found.attempts = {(row[0], row[1]): Attempt(*row) for row in attempts}
-        found.commands = [
-            Command(*row)
-            for row in db.execute("SELECT id, kind, task_id, attempt, node, state, expires_at FROM nodes_command")
-        ]
-        found.lines = [
-            Line(*row)
-            for row in db.execute(
-                "SELECT id, task_id, attempt, number, stream, text FROM nodes_logline ORDER BY task_id, attempt, id"
-            )
-        ]
-        found.nodes = {
-            row[0]: {"role": row[1], "parent": row[2], "state": row[3], "version": str(row[4])}
-            for row in db.execute("SELECT id, role, parent, state, version FROM nodes_node")
+    ]
+    attempts = db.execute("SELECT task_id, number, state, exit_code, node_id, pid, suppressed_lines FROM nodes_attempt")
+    found.attempts = {(row[0], row[1]): Attempt(*row) for row in attempts}
+    found.commands = [
+        Command(*row)
+        for row in db.execute("SELECT id, kind, task_id, attempt, node, state, expires_at FROM nodes_command")
+    ]
+    found.lines = [
+        Line(*row)
+        for row in db.execute(
+            "SELECT id, task_id, attempt, number, stream, text FROM nodes_logline ORDER BY task_id, attempt, id"
+        )
+    ]
+    found.nodes = {
+        row[0]: {"role": row[1], "parent": row[2], "state": row[3], "version": str(row[4])}
+        for row in db.execute("SELECT id, role, parent, state, version FROM nodes_node")
+    }
+    found.tasks = {
+        row[0]: {
+            "state": row[1],
+            "attempt": row[2],
+            "exitCode": row[3],
+            "node": row[4] or "",
+            "message": row[5],
+            "health": row[6],
+            "suppressedLines": row[7],
+            "version": str(row[8]),
         }
-        found.tasks = {
-            row[0]: {
-                "state": row[1],
-                "attempt": row[2],
-                "exitCode": row[3],
-                "node": row[4] or "",
-                "message": row[5],
-                "health": row[6],
-                "suppressedLines": row[7],
-                "version": str(row[8]),
-            }
-            for row in db.execute(
-                "SELECT id, state, attempt, exit_code, node_id, message, health, suppressed_lines, version"
-                " FROM nodes_task"
-            )
-        }
-        alerts = db.execute("SELECT id, message FROM nodes_alert WHERE resolved_at IS NULL")
-        found.open_alerts = {str(row[0]): row[1] for row in alerts}
-        return found
+        for row in db.execute(
+            "SELECT id, state, attempt, exit_code, node_id, message, health, suppressed_lines, version FROM nodes_task"
+        )
+    }
+    alerts = db.execute("SELECT id, message FROM nodes_alert WHERE resolved_at IS NULL")
+    found.open_alerts = {str(row[0]): row[1] for row in alerts}
+    return found
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from tests.support.browser import Visitors
 from tests.support.eventually import eventually_sync
 
 Record = Callable[[str, object], None]
+LARGE_BYTES = 256 << 20  # nodes/projection/wal_watch.py
 NewDisk = Callable[[str, int], SmallDisk]
 
 
@@ -110,6 +111,11 @@ def test_scenario_20_another_process_holds_the_database(arena: Arena, record_pro
     arena.check()
 
 
+def wal_alerts(arena: Arena) -> int:
+    query = "SELECT count(*) FROM nodes_alert WHERE kind = 'wal-large' AND resolved_at IS NULL"
+    return int(arena.cluster.rows(query)[0][0])
+
+
 def test_scenario_21_a_reader_that_does_not_end(arena: Arena, record_property: Record) -> None:
     """SQLite's write-ahead log grows meanwhile; nothing else does. (The alert: test_projection_upkeep.py.)"""
     tasks = [arena.start_task(node, "--pause", "0.002") for node in arena.agents]
@@ -121,8 +127,13 @@ def test_scenario_21_a_reader_that_does_not_end(arena: Arena, record_property: R
     with Load(arena):
         arena.wait_more_lines(*tasks, count=short_or_full(1_000, 100_000), timeout=short_or_full(60, 600))
         record_property("write-ahead log", f"{log.stat().st_size >> 10} KiB")
-        assert log.stat().st_size < 256 << 20
+        # Nobody but a person can end a stranger's reading: it is an alert, for as long as it is so.
+        is_large = log.stat().st_size > LARGE_BYTES
+        if is_large:
+            eventually_sync(lambda: wal_alerts(arena) == 1, 60, "an alert tells of it")
         reader.close()
         arena.wait_more_lines(*tasks, count=200)
+    if is_large:
+        eventually_sync(lambda: log.stat().st_size < LARGE_BYTES and not wal_alerts(arena), 90, "it shrinks again")
 
     arena.check()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.arena import Arena, seconds_until
-from tests.faults.evidence import read_database, read_positions
+from tests.faults.evidence import read_database, read_positions, reading
 from tests.support.eventually import eventually_sync
 
 Record = Callable[[str, object], None]
@@ -40,7 +40,8 @@ def restore(arena: Arena, backup: Path) -> None:
 def history_is_filled(arena: Arena) -> bool:
     """Of what is written now: the marks have reached the ends that the journals had a moment ago."""
     positions = read_positions(arena.journal_files())
-    marks = read_database(arena.cluster.database).marks
+    with reading(arena.cluster.database) as db:
+        marks = read_database(db).marks
     return all(marks.get(journal, 0) >= seq for journal, seq in positions.items())
 
 
@@ -84,10 +85,10 @@ def test_scenario_06_what_was_trimmed_is_a_gap(new_arena: Callable[[], Arena]) -
     later = arena.start_task("master-1")
     arena.wait_more_lines(later)
     eventually_sync(lambda: history_is_filled(arena), 30)
+    with reading(arena.cluster.database) as db:
+        events = read_database(db).events
     gaps = {
-        event.journal_id: (event.detail["from_seq"], event.detail["to_seq"])
-        for event in read_database(arena.cluster.database).events
-        if event.kind == "gap"
+        event.journal_id: (event.detail["from_seq"], event.detail["to_seq"]) for event in events if event.kind == "gap"
     }
     assert gaps == {journal: (1, seq) for journal, seq in before.items()}
     arena.check()
