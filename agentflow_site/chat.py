@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.contrib.auth.models import User
 
@@ -12,10 +14,12 @@ from chat.effects import Effects
 from chat.engines.choice import Engines
 from chat.ports import Publish, Writes
 from chat.runner import Runner
+from chat.stalls.follow_up import FollowUp
 from chat.stalls.service import Stalls
 from chat.threads import Threads
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
+from nodes.core.lifecycle import Service
 
 
 class _Rights:
@@ -26,8 +30,19 @@ class _Rights:
         return user is not None and may(role_of(user), Right(right))
 
 
-def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish) -> tuple[Desk, Runner, Stalls]:
-    """The desk that is asked, the service that runs turns, and the one that brings up what is stuck."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    desk: Desk  # Is asked.
+    runner: Runner  # Runs turns.
+    stalls: Stalls  # Brings up what is stuck.
+    follow_up: FollowUp  # Says whether a fix helped.
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        return (self.runner, self.stalls, self.follow_up)
+
+
+def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish) -> Chat:
     threads = Threads()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
@@ -35,6 +50,8 @@ def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish
     runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
     language = settings.LANGUAGE_CODE
     desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
-    stalls = Stalls(desk.stall, threads)
+    stalls = Stalls(desk.stall, threads, recovered=runner.recovered)
+    follow_up = FollowUp(writes, threads)
     watch.pass_on(stalls)
-    return desk, runner, stalls
+    watch.pass_on(follow_up)
+    return Chat(desk=desk, runner=runner, stalls=stalls, follow_up=follow_up)

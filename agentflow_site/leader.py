@@ -138,12 +138,12 @@ class _Leader:
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention, steps(config.chat_retention))
-            desk, runner, stalls = make_chat(settings.ENV.chat, projection, watch, listener.publish)
-            hub, scheduler = self._hub(projection, retention, desk)
+            chat = make_chat(settings.ENV.chat, projection, watch, listener.publish)
+            hub, scheduler = self._hub(projection, retention, chat.desk)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
-            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), desk))
+            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), chat.desk))
             collector = Collector(sampler.sample, emit=projection.take_own_metrics)
             parts: list[Service] = [
                 hub,
@@ -152,8 +152,7 @@ class _Leader:
                 retention,
                 *_wal_watch(projection),
                 collector,
-                runner,
-                stalls,
+                *chat.services,
                 *more_services,
                 *(await self._web()),
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from chat import store
@@ -55,10 +55,12 @@ class Desk:
             raise ChatRejected("unknown-call", f"There is no call {call[:40]!r}.")
         return await do(arguments)
 
-    async def stall(self, context: Context, text: str, alert_id: int) -> str:
-        """A turn that nobody asked for, about this alert. Its id."""
+    async def stall(self, context: Context, text: str, alert_id: int, others: Sequence[str]) -> str:
+        """A turn that nobody asked for, about this alert, and `others`: tasks with the same trouble. Its id."""
         turn_id = await self._writes.write(
-            lambda unit: store.begin_stall(unit, context, text, alert_id=alert_id, language=self._language)
+            lambda unit: store.begin_stall(
+                unit, context, text, alert_id=alert_id, others=others, language=self._language
+            )
         )
         self._runner.wake()
         return turn_id

@@ -51,6 +51,7 @@ class Turn(models.Model):
     language = models.CharField(max_length=10, default="en")  # Of what AgentFlow itself says in it.
     text = models.TextField()
     alert_id = models.PositiveBigIntegerField(null=True)  # Of a stall's turn: what it is about.
+    other_tasks = models.JSONField(default=list)  # Of a stall's turn: ids of tasks with the same trouble.
     # Of a click on a proposal: exactly that call, and no engine is asked.
     fix_of = models.ForeignKey("Analysis", null=True, on_delete=models.SET_NULL, related_name="clicks")
     fix_number = models.PositiveSmallIntegerField(default=0)

@@ -41,6 +41,8 @@ class Runner:
         self._threads = threads
         self._publish = publish
         self._woken = asyncio.Event()
+        # What an earlier process left behind is settled.
+        self.recovered = asyncio.Event()
         self._is_stopping = False
         # By conversation.
         self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
@@ -50,6 +52,7 @@ class Runner:
         try:
             await self._engines.start()
             await self._writes.write(recovery.settle_interrupted)
+            self.recovered.set()
             async with asyncio.TaskGroup() as tasks:
                 self._woken.set()
                 while not self._is_stopping:

@@ -23,6 +23,8 @@ TOOLS: Mapping[Action, str] = {
     Action.CANCEL: "cancel_task",
 }
 
+_ACTIONS = {tool: action for action, tool in TOOLS.items()}
+
 _PIECE_CHARACTERS = {"lines": 12_000, "processes": 6_000, "metrics": 4_000, "stacks": 6_000}
 _OTHER_CHARACTERS = 2_000
 _NO_OUTPUT = "(no output yet)"
@@ -148,6 +150,10 @@ def case_of(
         language=language,
         others=others,
     )
+
+
+def action_of(tool: str) -> Action:
+    return _ACTIONS[tool]
 
 
 def pieces_of(evidence: list[dict[str, str]]) -> tuple[Piece, ...]:

@@ -1,6 +1,7 @@
-"""Turns alerts about tasks that do not get on into turns of their context's conversation: few, and each only once.
+"""Turns alerts about tasks that do not get on into turns of their context's conversation.
 
-The alert itself has reached every person by then. A turn that a stall began reads and proposes; only people act.
+The alert itself has reached every person by then. Which are open stands in the database, so what was raised while the
+Leader was down, or did not fit into the queue, is found there. `chat.stalls.queue` says which is next.
 """
 
 from __future__ import annotations
@@ -9,28 +10,29 @@ import asyncio
 import json
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from django.db import Error as DatabaseError
 
 from chat.contexts import ANY, Context
+from chat.models import Analysis, Turn
+from chat.stalls.case import KINDS, fingerprint, pieces_of, tail_of
+from chat.stalls.queue import MOST_WAITING, Batch, Queue, Stuck
 from chat.stalls.words import opening
+from chat.states import OPEN_TURNS, FixVerdict
 from chat.threads import Threads
-from nodes import selectors
 from nodes.errors import AgentFlowError
+from nodes.models import Alert, Task
 from nodes.projection.published import Published
 
 logger = logging.getLogger(__name__)
 
-A_MINUTE, AN_HOUR = 6, 60
-COOLDOWN_SECONDS = 15 * 60.0
-_WAITING = 100  # Of alerts not looked at yet the oldest are dropped: their alerts stay open all the same.
-_REMEMBERED = 1_000
-_KINDS = ("waiting", "stalled")
+_RETRY_SECONDS = 20.0
+_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_ANALYSIS = '{"type":"CHAT_ANALYSIS"'
 
-Begin = Callable[[Context, str, int], Awaitable[str]]
+# Context, the turn's words, the alert, other tasks with the same trouble → the turn's id.
+Begin = Callable[[Context, str, int, Sequence[str]], Awaitable[str]]
 
 
 class Stalls:
@@ -38,20 +40,30 @@ class Stalls:
 
     name = "stalls"
 
-    def __init__(self, begin: Begin, threads: Threads, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        begin: Begin,
+        threads: Threads,
+        *,
+        recovered: asyncio.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`recovered`: turns that an earlier process left behind are settled, so what still needs one can be told."""
         self._begin = begin
         self._threads = threads
+        self._recovered = recovered
         self._clock = clock
-        self._alerts: deque[dict[str, Any]] = deque(maxlen=_WAITING)
-        self._came = asyncio.Event()
+        self._queue = Queue()
+        self._came: dict[int, None] = {}  # Alerts that were told and not looked at yet, in order.
+        # There may be open alerts in the database that are not in the queue.
+        self._is_behind = True
+        self._woken = asyncio.Event()
         self._is_stopping = False
-        self._begun: deque[float] = deque(maxlen=AN_HOUR)
-        self._last: dict[tuple[str, str], float] = {}
 
     @property
     def is_busy(self) -> bool:
-        """Alerts have not been looked at yet."""
-        return bool(self._alerts)
+        """Something has not been looked at, or its turn is due."""
+        return bool(self._came) or self._queue.delay(self._clock()) == 0.0
 
     def wants(self, topic: str) -> bool:
         return False
@@ -59,43 +71,112 @@ class Stalls:
     def publish(self, batch: Sequence[Published]) -> None:
         for published in batch:
             if published.key.startswith("alert:"):
-                alert = json.loads(published.text)
-                if alert["kind"] in _KINDS and alert["task"] and alert["resolvedAt"] is None:
-                    self._alerts.append(alert)
-                    self._came.set()
+                self._alert(published.text)
+            elif published.text.startswith(_ANALYSIS):
+                self._analysis(published.text)
+
+    def _alert(self, text: str) -> None:
+        alert = json.loads(text)
+        alert_id = int(alert["id"])
+        if alert["resolvedAt"] is not None:
+            self._came.pop(alert_id, None)
+            self._queue.drop(alert_id)
+        elif alert["kind"] in KINDS and alert["task"]:
+            if len(self._came) < MOST_WAITING:
+                self._came[alert_id] = None
+            else:
+                self._is_behind = True
+            self._woken.set()
+
+    def _analysis(self, text: str) -> None:
+        analysis = json.loads(text)["analysis"]
+        if analysis["verdict"] in (FixVerdict.HELPED, FixVerdict.NOT_HELPED):
+            has_helped = analysis["verdict"] == FixVerdict.HELPED
+            self._queue.judged(int(analysis["alert"]), analysis["task"], self._clock(), has_helped=has_helped)
+            self._woken.set()
 
     async def run(self) -> None:
+        await self._recovered.wait()
         while not self._is_stopping:
-            await self._came.wait()
-            self._came.clear()
-            while self._alerts and not self._is_stopping:
-                await self._take(self._alerts.popleft())
+            try:
+                await self._look()
+                delay = self._queue.delay(self._clock())
+            except DatabaseError as exc:
+                logger.warning("open alerts cannot be read: %s; tried again in %g s", exc, _STORE_SECONDS)
+                self._is_behind = True
+                delay = _STORE_SECONDS
+            try:
+                async with asyncio.timeout(delay):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass  # The next one is due.
+            self._woken.clear()
 
     def request_stop(self) -> None:
         self._is_stopping = True
-        self._came.set()
+        self._woken.set()
+        self._recovered.set()
 
-    async def _take(self, alert: dict[str, Any]) -> None:
-        if not self._may_begin((alert["task"], alert["kind"])):
+    async def _look(self) -> None:
+        if self._is_behind and not self._queue.is_full:
+            await self._catch_up()
+        while self._came and not self._is_stopping:
+            alert_id = next(iter(self._came))
+            del self._came[alert_id]
+            await self._add(alert_id)
+        while not self._is_stopping and (batch := self._queue.next(self._clock())) is not None:
+            await self._start(batch)
+
+    async def _catch_up(self) -> None:
+        """Open alerts that no turn is about, the oldest first."""
+        self._is_behind = False
+        found = await self._threads.read(_unanalysed)
+        for alert_id in found:
+            self._came.setdefault(alert_id)
+
+    async def _add(self, alert_id: int) -> None:
+        if alert_id in self._queue:
             return
-        try:
-            task = await self._threads.read(lambda: selectors.task_detail(alert["task"]))
-            context = Context(project=task["project"] or ANY, node=alert["node"] or ANY)
-            await self._begin(context, opening(alert["id"], alert["task"], alert["kind"]), int(alert["id"]))
-        except (AgentFlowError, DatabaseError) as exc:
-            logger.warning("alert %s is not analysed: %s", alert["id"], exc)
+        if self._queue.is_full:
+            self._is_behind = True
+            return
+        stuck = await self._threads.read(lambda: _stuck(alert_id))
+        if stuck is not None:
+            self._queue.add(stuck, self._clock())
 
-    def _may_begin(self, what: tuple[str, str]) -> bool:
-        now = self._clock()
-        if now - self._last.get(what, -COOLDOWN_SECONDS) < COOLDOWN_SECONDS:
-            return False
-        in_minute = sum(now - at < 60 for at in self._begun)
-        in_hour = sum(now - at < 3600 for at in self._begun)
-        if in_minute >= A_MINUTE or in_hour >= AN_HOUR:
-            logger.warning("too many tasks are stuck to analyse each; task %s is left to its alert", what[0])
-            return False
-        self._begun.append(now)
-        self._last[what] = now
-        while len(self._last) > _REMEMBERED:
-            del self._last[next(iter(self._last))]
-        return True
+    async def _start(self, batch: Batch) -> None:
+        first = batch.first
+        others = [stuck.task_id for stuck in batch.others]
+        try:
+            await self._begin(first.context, opening(first.alert_id, first.task_id, first.kind), first.alert_id, others)
+        except (AgentFlowError, DatabaseError) as exc:
+            logger.warning("alert %s gets no turn now: %s; tried again in %g s", first.alert_id, exc, _RETRY_SECONDS)
+            self._queue.retry(first, self._clock(), after_seconds=_RETRY_SECONDS)
+
+
+def _unanalysed() -> list[int]:
+    seen = Analysis.objects.values("alert_id")
+    running = Turn.objects.filter(state__in=OPEN_TURNS, alert_id__isnull=False).values("alert_id")
+    alerts = Alert.objects.filter(resolved_at=None, kind__in=KINDS).exclude(task_id="")
+    rows = alerts.exclude(id__in=seen).exclude(id__in=running).order_by("id")
+    return list(rows.values_list("id", flat=True)[:MOST_WAITING])
+
+
+def _stuck(alert_id: int) -> Stuck | None:
+    """None when nothing need be done: it is over, or a turn is about it already."""
+    alert = Alert.objects.filter(id=alert_id, resolved_at=None).first()
+    if alert is None or Analysis.objects.filter(alert_id=alert_id).exists():
+        return None
+    if Turn.objects.filter(alert_id=alert_id, state__in=OPEN_TURNS).exists():
+        return None
+    task = Task.objects.filter(id=alert.task_id).first()
+    if task is None:
+        return None
+    tail = tail_of(pieces_of(alert.evidence))
+    return Stuck(
+        alert_id=alert_id,
+        task_id=task.id,
+        kind=alert.kind,
+        context=Context(project=task.project or ANY, node=alert.node_id or ANY),
+        fingerprint=fingerprint(project=task.project, name=task.name, kind=alert.kind, tail=tail),
+    )

@@ -89,7 +89,10 @@ class StallRun:
         try:
             async with asyncio.timeout(MODEL_SECONDS):
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
-            finding = checked(case, _read(reply))
+            with translation.override(case.language):
+                own = rules.find(case)
+            # The rules' word for the trouble, whoever finds the cause: it is remembered.
+            finding = replace(checked(case, _read(reply)), sort=own.sort)
         except EngineError as exc:
             logger.warning("alert %s: the model cannot say why (%s); the rules do", case.alert_id, exc.problem)
             failed = _by_rules(case)
@@ -102,8 +105,7 @@ class StallRun:
             return replace(_by_rules(case), reply=reply, problem="nonsense")
         if not finding.fixes:
             # Nothing that it proposed can be done; a cause without a way out helps nobody.
-            with translation.override(case.language):
-                finding = replace(finding, fixes=checked(case, rules.find(case)).fixes)
+            finding = replace(finding, fixes=checked(case, own).fixes)
         return _Answer(engine=analyst.name, finding=finding, reply=reply)
 
 
@@ -135,7 +137,8 @@ def _case(turn: Turn) -> Case | None:
     alert = selectors.alert_detail(turn.alert_id) if turn.alert_id is not None else None
     if alert is None or alert["resolvedAt"] is not None:
         return None
-    case = case_of(alert, selectors.task_detail(alert["task"]), language=turn.language)
+    task = selectors.task_detail(alert["task"])
+    case = case_of(alert, task, language=turn.language, others=tuple(turn.other_tasks))
     return replace(case, remembered=remembered_of(case))
 
 

@@ -1,6 +1,6 @@
 """Every change of a conversation, as functions on the projection's transaction. Each decides first and then changes."""
 
-from chat.store.analyses import ask_fix, begin_stall, end_resolved, given_call, keep_analysis
+from chat.store.analyses import ask_fix, begin_stall, close_watch, end_resolved, given_call, keep_analysis
 from chat.store.calls import answer, ask, claim, command_id, expire_approvals, finish_call
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
@@ -36,6 +36,7 @@ __all__ = [
     "change",
     "change_turn",
     "claim",
+    "close_watch",
     "command_id",
     "end_epoch",
     "end_resolved",

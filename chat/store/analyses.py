@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import translation
@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 from chat.contexts import ANY, Context
 from chat.errors import ChatRejected
 from chat.models import Analysis, Turn
-from chat.states import OPEN_TURNS, Trigger, TurnState
+from chat.states import OPEN_TURNS, FixVerdict, Trigger, TurnState
 from chat.store.conversations import open_conversation
 from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, is_alert_open, publish_analysis
 from chat.store.messages import add_message
-from chat.store.rows import turn_of
+from chat.store.rows import change, turn_of
 from chat.store.turns import end_turn, say
 from nodes.projection.unit import Unit
 
 
-def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, language: str) -> str:
+def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, others: Sequence[str], language: str) -> str:
     """The id of the turn about this alert: a new one, or the one that is not over yet.
 
     In the language of who spoke last in the conversation; `language` where nobody has.
@@ -36,7 +36,8 @@ def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, langu
         conversation_id = open_conversation(unit, Context(project=ANY, node=context.node), actor="")
     spoken = Turn.objects.filter(conversation=conversation_id, trigger=Trigger.PERSON).order_by("-number")
     language = spoken.values_list("language", flat=True).first() or language
-    return say(unit, conversation_id, text, actor="", trigger=Trigger.STALL, alert_id=alert_id, language=language)
+    about = {"trigger": Trigger.STALL, "alert_id": alert_id, "other_tasks": list(others)}
+    return say(unit, conversation_id, text, actor="", language=language, **about)
 
 
 def keep_analysis(unit: Unit, turn_id: str, text: str, **fields: Any) -> Analysis:
@@ -47,6 +48,12 @@ def keep_analysis(unit: Unit, turn_id: str, text: str, **fields: Any) -> Analysi
     add_message(unit, turn, "assistant", [{"type": "text", "text": text}])
     publish_analysis(unit, analysis)
     return analysis
+
+
+def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, text: str) -> None:
+    """Whether the fix helped; for good, unless another one is done."""
+    change(unit, analysis, verdict=verdict, verdict_text=text, verdict_at=unit.now)
+    publish_analysis(unit, analysis)
 
 
 def end_resolved(unit: Unit, turn_id: str) -> None:

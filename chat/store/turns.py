@@ -60,7 +60,7 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
         raise ChatRejected("not-failed", "Choose the proposal once more instead: it must still fit the task.")
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
-        same = {"trigger": turn.trigger, "alert_id": turn.alert_id, "language": turn.language}
+        same = {name: getattr(turn, name) for name in ("trigger", "alert_id", "other_tasks", "language")}
         return say(unit, turn.conversation_id, turn.text, actor=actor, **same)
     change_turn(unit, turn, state=TurnState.QUEUED, problem="", message="", ended_at=None, actor=actor[:150])
     return turn.id

@@ -21,6 +21,7 @@ from chat.runner import Runner
 from chat.stalls.service import Stalls
 from chat.watch import Watch
 from nodes import services
+from nodes.core.lifecycle import Service
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
 from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
 from nodes.projection.epoch import Epoch
@@ -101,26 +102,29 @@ class ChatWorld:
         self._watch = watch
         self._scheduler = scheduler
         self.stalls: Stalls
-        self._running: asyncio.Future[object]
+        self._services: tuple[Service, ...]
+        self._running: list[asyncio.Task[None]]
 
     def start_chat(self, writes: Writes | None = None) -> None:
         """As the Leader's start does. `writes`: something else in the place of the projection."""
         writes = writes or self.projection
         made = make_chat(self.config, writes, self._watch, self.recorder.publish)
-        self.desk, self.runner, self.stalls = made
+        self.desk, self.runner, self.stalls = made.desk, made.runner, made.stalls
+        self._services = made.services
         gateway = services.InProcessGateway(self._scheduler, asyncio.get_running_loop(), self.desk)
         services.use_gateway(gateway)
-        self._running = asyncio.gather(self.runner.run(), self.stalls.run())
+        self._running = [asyncio.create_task(service.run(), name=service.name) for service in self._services]
 
     async def end_chat(self) -> None:
-        self.stalls.request_stop()
-        self.runner.request_stop()
-        await self._running
+        for service, task in reversed(list(zip(self._services, self._running, strict=True))):
+            service.request_stop()
+            await task
 
     async def kill_chat(self) -> None:
         """As a kill does: nothing is written or sent any more."""
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
         await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))

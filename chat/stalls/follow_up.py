@@ -1,0 +1,129 @@
+"""Gives the verdict about each fix that was done: driven by what is published, and by one timer for the next deadline.
+
+Which are watched stands in the database, so a restart loses none. The verdict is stored, told, said in the conversation
+and remembered in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from django.db import Error as DatabaseError
+
+from chat.models import Analysis
+from chat.ports import Writes
+from chat.stalls.case import KINDS, action_of, fingerprint, pieces_of, tail_of
+from chat.stalls.outcome import give_verdict
+from chat.stalls.verdicts import Judged, Seen, judge
+from chat.states import FixVerdict
+from chat.store import fix_of
+from chat.threads import Threads
+from nodes.domain.states import TaskState
+from nodes.errors import StoreError
+from nodes.models import Alert, Task
+from nodes.projection.published import Published
+
+logger = logging.getLogger(__name__)
+
+_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_ANALYSIS = '{"type":"CHAT_ANALYSIS"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    analysis_id: str
+    task_id: str
+    judged: Judged
+
+
+class FollowUp:
+    """A listener of what is published, and a service. On the loop."""
+
+    name = "verdicts"
+
+    def __init__(self, writes: Writes, threads: Threads) -> None:
+        self._writes = writes
+        self._threads = threads
+        self._tasks: frozenset[str] = frozenset()  # Of the fixes that are watched.
+        self._woken = asyncio.Event()
+        self._is_stopping = False
+
+    def wants(self, topic: str) -> bool:
+        return False
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        if any(self._concerns(published) for published in batch):
+            self._woken.set()
+
+    def _concerns(self, published: Published) -> bool:
+        key = published.key
+        if published.text.startswith(_ANALYSIS):
+            return bool(json.loads(published.text)["analysis"]["verdict"] == FixVerdict.WATCHING)
+        if key.startswith("alert:"):
+            return bool(self._tasks) and json.loads(published.text)["task"] in self._tasks
+        # Progress comes often and says nothing here; an end does.
+        is_ours = key.startswith("task:") and key.removeprefix("task:") in self._tasks
+        return is_ours and published.kind == "state" and TaskState(json.loads(published.text)["task"]["state"]).is_final
+
+    async def run(self) -> None:
+        while not self._is_stopping:
+            self._woken.clear()
+            try:
+                delay = await self._look()
+            except (StoreError, DatabaseError) as exc:
+                logger.warning("no verdict can be given: %s; tried again in %g s", exc, _STORE_SECONDS)
+                delay = _STORE_SECONDS
+            try:
+                async with asyncio.timeout(delay):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass  # A deadline.
+
+    def request_stop(self) -> None:
+        self._is_stopping = True
+        self._woken.set()
+
+    async def _look(self) -> float | None:
+        """Seconds until the next deadline; None = nothing is watched."""
+        watched = await self._threads.read(_watched)
+        self._tasks = frozenset(one.task_id for one in watched)
+        for one in watched:
+            if one.judged.verdict is not FixVerdict.WATCHING:
+                await self._writes.write(partial(give_verdict, analysis_id=one.analysis_id, judged=one.judged))
+        deadlines = [one.judged.again_at for one in watched if one.judged.again_at is not None]
+        return max(0.0, (min(deadlines) - datetime.now(UTC)).total_seconds()) + 0.01 if deadlines else None
+
+
+def _watched() -> list[_Watched]:
+    now = datetime.now(UTC)
+    rows = Analysis.objects.filter(verdict=FixVerdict.WATCHING).order_by("created_at")
+    return [_Watched(analysis_id=row.id, task_id=row.task_id, judged=judge(_seen(row, now), now)) for row in rows]
+
+
+def _seen(analysis: Analysis, now: datetime) -> Seen:
+    task = Task.objects.filter(id=analysis.task_id).first()
+    alert = Alert.objects.filter(id=analysis.alert_id).first()
+    later = Alert.objects.filter(task_id=analysis.task_id, kind__in=KINDS, id__gt=analysis.alert_id)
+    return Seen(
+        action=action_of(fix_of(analysis, analysis.verdict_fix)["tool"]),
+        state=TaskState(task.state) if task is not None else None,
+        # An alert that was pruned is an old one.
+        resolved_at=alert.resolved_at if alert is not None else now,
+        later=tuple(
+            fingerprint(
+                project=task.project if task is not None else "",
+                name=task.name if task is not None else "",
+                kind=one.kind,
+                tail=tail_of(pieces_of(one.evidence)),
+            )
+            for one in later
+        ),
+        fingerprint=analysis.fingerprint,
+        until=analysis.watched_until or now,
+    )
