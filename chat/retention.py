@@ -19,7 +19,7 @@ from chat.states import OPEN_TURNS
 from nodes.projection.unit import Unit
 
 # Turns removed in one transaction: they take their messages, calls, approvals and requests along.
-_TURN_BATCH = 20
+_TURN_BATCH = 10
 _AUDIT_BATCH = 1_000
 # Files take up to a hundred revisions along.
 _FILE_BATCH = 10
