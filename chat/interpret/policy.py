@@ -191,7 +191,9 @@ def _question(sentence: Sentence, world: World, context: Context) -> Reading:
         intent = "status"
     is_of_one = _names_tasks(sentence) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
     is_of_many = sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not is_of_one)
-    if not intent and ("tasks" in things or is_of_many):
+    # "Delete everything" is no question: what it wants is a word that is not known here.
+    may_be_order = bool(sentence.left) and not (topics or sentence.has(Kind.LOOK) or _is_question(sentence.text))
+    if not intent and ("tasks" in things or is_of_many) and not may_be_order:
         intent = "tasks"
     if not intent and named and not sentence.left:
         intent = "status"

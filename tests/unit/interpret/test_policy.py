@@ -161,6 +161,11 @@ def test_answers_to_a_proposal(world: World, text: str, outcome: Outcome) -> Non
     assert interpret(text, world, Context(pending=pending)).outcome is outcome
 
 
+@pytest.mark.parametrize("text", ["delete everything", "drop table tasks", "删除所有任务", "wipe all failed jobs"])
+def test_an_order_that_is_not_known_is_answered_with_help(world: World, text: str) -> None:
+    assert interpret(text, world).outcome is Outcome.HELP
+
+
 @pytest.mark.parametrize("text", ["千万别动 t101", "don't touch t101", "t102 must not be cancelled"])
 def test_a_no_without_a_known_action_is_a_no(world: World, text: str) -> None:
     assert interpret(text, world).outcome is Outcome.REFUSE
