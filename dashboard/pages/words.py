@@ -281,6 +281,8 @@ CHAT_REASONS: Mapping[str, Text] = {
     "no-such-context": _("There is no such project or node any more."),
     "not-failed": _("Only what failed or was stopped can be tried again."),
     "answered": _("Somebody has answered already."),
+    "asked": _("Somebody has asked for this already."),
+    "done": _("This has been done already."),
     "expired": _("Nobody answered in time; it was not done."),
     "stale": _("Its target has changed since; it was not done."),
     "not-found": _("It is not there any more."),

@@ -1,6 +1,6 @@
 /** One conversation as this page knows it: the state it was given, and every message since. Pure; no DOM. */
 
-import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, FullTurn, Step } from "../live/chat-messages";
+import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Step } from "../live/chat-messages";
 
 /** What is being said just now, and has not been stored yet. */
 export interface Streaming {
@@ -38,6 +38,15 @@ export class Conversation {
   /** The turn that a person may stop. */
   get open(): ShownTurn | null {
     return this.inOrder.find((turn) => isOpen(turn)) ?? null;
+  }
+
+  /** What was clicked to begin this turn. */
+  fixOf(turn: string): Fix | null {
+    for (const { analysis } of this.turns.values()) {
+      const fix = analysis?.fixes.find((one) => one.turn === turn);
+      if (fix) return fix;
+    }
+    return null;
   }
 
   /** Older turns, over REST. */

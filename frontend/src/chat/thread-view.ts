@@ -78,8 +78,11 @@ export class ThreadView {
     const scroller = this.#scroller;
     const isAtEnd = !scroller || scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - NEAR_END;
     const turns = this.#conversation?.inOrder ?? [];
-    sync(this.#box, turns.map((turn) => turnItem(turn, this.#page, this.#canAct)));
-    turns.forEach((turn, index) => drawTurn(this.#box.children[index] as HTMLElement, turn, this.#page, this.#canAct));
+    sync(this.#box, turns.map((turn) => turnItem(turn)));
+    turns.forEach((turn, index) => {
+      const fix = this.#conversation?.fixOf(turn.id) ?? null;
+      drawTurn(this.#box.children[index] as HTMLElement, turn, fix, this.#page, this.#canAct);
+    });
     setHidden(this.#older, this.#conversation?.hasMore !== true);
     if (isAtEnd) this.toEnd();
     this.#bring();

@@ -1,6 +1,7 @@
 /** One turn: what was said, the answer with its steps, how far it is, and what it took. */
 
 import { iconElement, type Page } from "../app/page";
+import type { Fix } from "../live/chat-messages";
 import type { TaskHealth } from "../live/messages";
 import { analysisElement } from "./analysis-view";
 import { isOpen, partsOf, type ShownTurn } from "./conversation";
@@ -8,25 +9,25 @@ import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
 import { stepElement } from "./step-view";
 
-export function turnItem(turn: ShownTurn, page: Page, canAct: boolean): Item {
+/** Its place; `drawTurn` fills it. */
+export function turnItem(turn: ShownTurn): Item {
   return {
     key: turn.id,
     version: "",
     build: () => {
       const box = make("article", "chat-turn");
       box.dataset.turn = turn.id;
-      drawTurn(box, turn, page, canAct);
       return box;
     },
   };
 }
 
-/** `canAct`: this person, in this conversation. */
-export function drawTurn(box: HTMLElement, turn: ShownTurn, page: Page, canAct: boolean): void {
+/** `fix`: what was clicked to begin it. `canAct`: this person, in this conversation. */
+export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, page: Page, canAct: boolean): void {
   const { texts } = page;
   box.dataset.state = turn.state;
   box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
-  const items: Item[] = [{ key: "said", version: "", build: () => said(turn, page) }];
+  const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => said(turn, fix, page) }];
   for (const part of partsOf(turn)) {
     // An analysis is told once: as its card, not in sentences besides.
     if (part.kind === "text" && turn.analysis) continue;
@@ -46,11 +47,11 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, page: Page, canAct: 
   sync(box, items);
 }
 
-function said(turn: ShownTurn, page: Page): HTMLElement {
+function said(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   const time = page.texts.clock(turn.createdAt, page.now());
   const isPerson = turn.trigger === "person";
   const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
-  const text = isPerson ? make("p", "chat-text", plain(turn.text)) : foundOut(turn.text, page);
+  const text = isPerson ? make("p", "chat-text", plain(fix?.label ?? turn.text)) : foundOut(turn.text, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
 
