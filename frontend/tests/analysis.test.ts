@@ -96,6 +96,9 @@ describe("notices of alerts", () => {
     notices.show("1", content("helped"));
 
     expect(shown).toEqual([["alert", "looked into", "helped"], ["other"]]);
+    notices.isInSight = (id) => id === "1";
+    notices.show("1", content("resolved"));
+    expect(shown[0]?.length).toBe(3);
   });
 
   it("are silent while somebody looks after it", () => {

@@ -15,11 +15,15 @@ export class AlertNotices {
   /** By alert, oldest first. */
   readonly #cards = new Map<string, Toast>();
 
+  /** Whether the reader has this alert before him anyway. */
+  isInSight: (alert: string) => boolean = () => false;
+
   constructor(toasts: Toasts) {
     this.#toasts = toasts;
   }
 
   show(alert: string, content: ToastContent): void {
+    if (this.isInSight(alert)) return;
     const card = this.#cards.get(alert);
     if (card) return card.update(content);
     this.#cards.set(alert, this.#toasts.show(content));

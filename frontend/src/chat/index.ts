@@ -50,6 +50,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
       if (words) panel.propose(words);
     }
   });
+  notices.isInSight = (alert) => isOpen() && panel.tellsOf(alert);
   wireNotices(page, toasts, notices, (conversation) => isOpen() && panel.shows(conversation));
 }
 

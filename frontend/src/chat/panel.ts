@@ -65,6 +65,11 @@ export class ChatPanel {
     return this.#conversation?.info.id === conversation;
   }
 
+  /** Whether what it shows has an analysis of this alert. */
+  tellsOf(alert: string): boolean {
+    return this.#conversation?.inOrder.some((turn) => turn.analysis?.alert === alert) ?? false;
+  }
+
   focus(): void {
     if (this.#composer && !this.#root.querySelector("#chat-form[hidden]")) this.#composer.focus();
     else need(this.#root, "#chat-context").focus();
