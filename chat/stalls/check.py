@@ -44,7 +44,7 @@ def finding_of(answer: Any) -> Finding:
         fixes=tuple(
             Fix(action=Action(item["action"]), text=_text(item.get("text")), why=_text(item.get("why")))
             for item in fixes
-            if isinstance(item, dict) and item.get("action") in set(Action)
+            if isinstance(item, dict) and _text(item.get("action")) in set(Action)
         ),
     )
 

@@ -210,8 +210,11 @@ def _measured_cause(window: Window) -> _Cause | None:
 
 
 def _unknown(case: Case) -> Finding:
-    shown = [piece for kind in ("processes", "metrics", "lines") if (piece := case.piece(kind)) is not None]
-    return _finding(_BLOCKED, "low", *(Citation(id=piece.id) for piece in shown[:2]))
+    """What was seen all the same: the last of what it printed, and its first process."""
+    seen = [("lines", -1), ("processes", 0)]
+    pieces = [(piece, place) for kind, place in seen if (piece := case.piece(kind)) is not None]
+    cited = (Citation(id=piece.id, quote=_short(piece.text.strip().split("\n")[place])) for piece, place in pieces)
+    return _finding(_BLOCKED, "low", *cited)
 
 
 def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
