@@ -74,8 +74,6 @@ class StallRun:
         stream = _Quiet(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
         answer = await self._answer(case, stream)
         await self._writes.write(lambda unit: _keep(unit, turn.id, case, answer, stream.sent))
-        if answer.reply is not None:
-            await self._engines.spent(answer.reply.cost_microusd)
 
     async def _answer(self, case: Case, stream: _Quiet) -> _Answer:
         question = question_of(case)
@@ -89,6 +87,8 @@ class StallRun:
         try:
             async with asyncio.timeout(MODEL_SECONDS):
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
+                # While what it could have cost at most is still set aside for it.
+                await self._engines.spent(reply.cost_microusd)
             with translation.override(case.language):
                 own = rules.find(case)
             # The rules' word for the trouble, whoever finds the cause: it is remembered.
