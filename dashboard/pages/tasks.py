@@ -88,7 +88,8 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
     mark_out_of_sight(attempts, data["nodes"])
     commands = task.pop("commands")
     task.pop("spec")
-    data.update(tasks=[task], commands=commands, logs=[_as_batch(log)], gaps=_gaps(log))
+    alerts = selectors.alert_page(task=task_id, open=True)["results"]
+    data.update(tasks=[task], commands=commands, alerts=alerts, logs=[_as_batch(log)], gaps=_gaps(log))
     context = {
         "heading": _("Task"),
         "task": task,

@@ -245,9 +245,13 @@ def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: C
     press(reader.locator(".alert-item").filter(has_text="waiting for input"), "Evidence")
     expect(reader.get_by_role("dialog")).to_contain_text("admin looks after it")
     expect(reader.get_by_role("dialog").get_by_role("button", name="I look after it")).to_have_count(0)
+    page.goto(f"{fleet.url}/tasks/{task}/")
+    press(page.locator("#task-head"), "Evidence")
+    expect(page.get_by_role("dialog")).to_contain_text("Deploy now? [y/N]")
     fleet.control(task, "cancel")
     fleet.wait_task(task, "cancelled")
     expect(reader.get_by_role("dialog")).to_contain_text("Resolved")
+    expect(page.locator("#task-head").get_by_role("button", name="Evidence")).to_be_hidden()
     begin_anew(fleet)
 
 

@@ -99,6 +99,15 @@ function wireHeads(page: Page): (() => void)[] {
       patchTaskHead(taskHead, task, page);
       setHidden(form, !(task.state === "running" && task.acceptsInput));
     };
+    const evidence = field<HTMLButtonElement>(taskHead, "evidence");
+    const drawEvidence = (): void => {
+      const alert = [...page.fleet.alerts.values()].find((one) => one.task === taskHead.dataset.task && one.evidence.length > 0);
+      setHidden(evidence, alert === undefined);
+      setAttribute(evidence, "data-evidence", alert?.id ?? "");
+    };
+    page.fleet.onChange("alerts", drawEvidence);
+    page.fleet.onReplace("alerts", drawEvidence);
+    drawEvidence();
     page.fleet.onChange("tasks", (id) => id === taskHead.dataset.task && draw());
     page.fleet.onReplace("tasks", draw);
     draw();
