@@ -20,7 +20,7 @@ OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED
 OPEN_TASKS = frozenset({TaskState.PENDING}) | OCCUPYING
 OPEN_COMMANDS = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.ACKED})
 # Ended tasks stay at hand while their last entries come in; more than this many are dropped, oldest first.
-_ENDED_TASKS_KEPT = 2_000
+_ENDED_TASKS_KEPT = 500
 
 
 @dataclass(slots=True)
