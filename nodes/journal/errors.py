@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from nodes.errors import StoreError
 
 
@@ -23,3 +25,20 @@ class JournalUnavailable(StoreError):
 
 class JournalCorrupt(StoreError):
     """The file is not, or no longer, a journal."""
+
+
+def is_disk_full(error: Exception | None) -> bool:
+    cause = error.__cause__ if error is not None else None
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def as_journal_error(exc: Exception) -> Exception:
+    """A full disk may have room again; a malformed file will not heal."""
+    error: Exception = exc
+    if isinstance(exc, sqlite3.OperationalError):
+        error = JournalUnavailable(f"the journal cannot be used: {exc}")
+    elif isinstance(exc, sqlite3.DatabaseError):
+        error = JournalCorrupt(f"the journal is corrupt: {exc}")
+    if error is not exc:
+        error.__cause__ = exc
+    return error

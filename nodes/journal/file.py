@@ -1,13 +1,12 @@
 """The journal's SQLite file: numbering, cursors, trimming. Synchronous; used by one thread at a time.
 
-`synchronous=FULL`: what `commit` returned from survives a power cut. Numbers are given out inside the transaction, so a
-refused commit leaves no hole.
+What `commit` returned from survives a power cut. Numbers are given out inside the transaction, so a refused commit
+leaves no hole.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 import uuid
@@ -21,7 +20,8 @@ from google.protobuf.message import DecodeError
 
 from nodes.core.set_aside import set_aside
 from nodes.domain.states import Lane
-from nodes.errors import AgentFlowError, ConfigError
+from nodes.errors import ConfigError
+from nodes.journal.database import SIDE_FILES, Transaction, add_shelf, condemn, connect, opening_error, prepare
 from nodes.journal.errors import JournalCorrupt
 from nodes.journal.ring import take_prefix
 from nodes.wire.entry import Entry, first_covered, trimmed_gap
@@ -29,18 +29,6 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 2
-_SCHEMA = """
-CREATE TABLE shelves (
-    id INTEGER PRIMARY KEY, journal_id TEXT NOT NULL UNIQUE, node_id TEXT NOT NULL, is_own INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, acked_seq INTEGER NOT NULL, size_bytes INTEGER NOT NULL);
-CREATE TABLE entries (key INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER);
-CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE meta (lane TEXT NOT NULL);
-"""
-# Found corrupt while it was open: the next opening sets the file aside, even if SQLite's own check finds nothing.
-_CONDEMNED = ".condemned"
-_SIDE_FILES = ("-wal", "-shm", _CONDEMNED)
 # An entry's key is shelf << 44 | seq: appends go to the end of one b-tree, a range of keys is a range of one journal.
 _SEQ_BITS = 44
 # Two queries: SQLite takes an end from the b-tree only when it is asked for alone.
@@ -74,13 +62,13 @@ class JournalFile:
 
     def __init__(self, path: Path, *, node_id: str, lane: Lane) -> None:
         self.path = path
-        self._db = _connect(path)
+        self._db = connect(path)
         try:
-            self._prepare(node_id, lane)
+            prepare(self._db, path, node_id=node_id, lane=lane)
             self.shelves = self._load_shelves()
         except sqlite3.DatabaseError as exc:
             self._db.close()
-            raise _opening_error(path, exc) from exc
+            raise opening_error(path, exc) from exc
         except BaseException:
             self._db.close()
             raise
@@ -111,7 +99,7 @@ class JournalFile:
         """All of it in one transaction; returns each call's shelf as it then stood, and the entries that were new."""
         results: list[tuple[Shelf, list[Entry]]] = []
         changed: dict[str, Shelf] = {}
-        with _Transaction(self._db):
+        with Transaction(self._db):
             for updates in appends:
                 shelf = changed.get(self.own.journal_id, self.own)
                 entries = [_numbered(update, shelf, shelf.last_seq + n) for n, update in enumerate(updates, 1)]
@@ -186,7 +174,7 @@ class JournalFile:
         newer ones for duplicates.
         """
         old = self.own
-        with _Transaction(self._db):
+        with Transaction(self._db):
             rows = self._db.execute(
                 "SELECT appended_ms, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key",
                 (old.key(self.opened_at_seq), old.key(old.last_seq)),
@@ -208,11 +196,8 @@ class JournalFile:
         self._keep([new])
 
     def condemn(self) -> None:
-        """The file is corrupt. It is not used any more, and set aside at the next opening."""
-        try:
-            self.path.with_name(self.path.name + _CONDEMNED).touch(mode=0o600)
-        except OSError as exc:
-            logger.error("the corrupt journal %s cannot be marked: %s", self.path, exc)  # noqa: TRY400 - no bug of ours
+        """It is not used any more, and set aside at the next opening."""
+        condemn(self.path)
 
     # -- inside
 
@@ -224,31 +209,6 @@ class JournalFile:
             return pb.NodeUpdate.FromString(body)
         except DecodeError as exc:
             raise JournalCorrupt(f"{self.path}: an entry cannot be read") from exc
-
-    def _prepare(self, node_id: str, lane: Lane) -> None:
-        if self.path.with_name(self.path.name + _CONDEMNED).exists():
-            raise JournalCorrupt(f"{self.path}: it was found corrupt in use")
-        # It sees a damaged structure; a damaged body shows at its reading, by its checksum.
-        check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if check != "ok":
-            raise JournalCorrupt(f"{self.path}: {check}")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA_VERSION:
-            raise ConfigError(f"{self.path} was written by a later version of AgentFlow")
-        if version == 0:
-            with _Transaction(self._db):
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO meta VALUES (?)", (str(lane),))
-                self._add_shelf(uuid.uuid4().hex, node_id, is_own=True)
-                self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        elif version == 1:
-            with _Transaction(self._db):
-                self._db.execute("ALTER TABLE entries ADD COLUMN crc INTEGER")
-                self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        held = self._db.execute("SELECT lane FROM meta").fetchone()[0]
-        if held != lane:
-            raise ConfigError(f"{self.path} is a journal of {held}, not of {lane}")
 
     def _load_shelves(self) -> dict[str, Shelf]:
         shelves = {}
@@ -273,11 +233,8 @@ class JournalFile:
         return shelves
 
     def _add_shelf(self, journal_id: str, node_id: str, *, is_own: bool = False) -> Shelf:
-        cursor = self._db.execute("INSERT INTO shelves VALUES (NULL, ?, ?, ?, 0, 0, 0)", (journal_id, node_id, is_own))
-        if cursor.lastrowid is None:
-            raise AssertionError("an insert has a row id")
         return Shelf(
-            id=cursor.lastrowid,
+            id=add_shelf(self._db, journal_id, node_id, is_own=is_own),
             journal_id=journal_id,
             node_id=node_id,
             is_own=is_own,
@@ -313,7 +270,7 @@ class JournalFile:
         rows = list(takewhile(lambda row: before_ms is None or row[2] < before_ms, rows))
         if not rows:
             return 0
-        with _Transaction(self._db):
+        with Transaction(self._db):
             self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (shelf.key(0), rows[-1][0]))
             oldest = self._db.execute(
                 "SELECT min(key) FROM entries WHERE key > ? AND key <= ?", (rows[-1][0], shelf.key(shelf.last_seq))
@@ -345,7 +302,7 @@ def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
     try:
         return JournalFile(path, node_id=node_id, lane=lane)
     except JournalCorrupt as exc:
-        aside = set_aside(path, side_files=_SIDE_FILES)
+        aside = set_aside(path, side_files=SIDE_FILES)
         logger.error("journal is corrupt, set aside as %s; a new one begins: %s", aside, exc)  # noqa: TRY400 - no bug of ours
         fresh = JournalFile(path, node_id=node_id, lane=lane)
         # Its first word: what the damaged one still held is not accounted for.
@@ -374,54 +331,3 @@ def _following(last_seq: int, updates: Sequence[pb.NodeUpdate]) -> list[tuple[En
         fresh.append((Entry(update.seq, len(body), update), body))
         last_seq = update.seq
     return fresh
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                # A full disk may show only here, and may already have rolled back by itself.
-                self._roll_back()
-                raise
-        else:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made by us first, so that it and SQLite's side files are for their owner only: output may hold secrets.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        # Opened by the thread that makes the journal, used by the writer thread alone from then on.
-        db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-    except (OSError, sqlite3.OperationalError) as exc:
-        raise ConfigError(f"the journal {path} cannot be opened: {exc}") from exc
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA journal_size_limit = 16777216")
-    except sqlite3.DatabaseError as exc:
-        db.close()
-        raise _opening_error(path, exc) from exc
-    return db
-
-
-def _opening_error(path: Path, exc: sqlite3.DatabaseError) -> AgentFlowError:
-    """A full disk or a lock says nothing against the file: only what SQLite calls malformed is set aside."""
-    if isinstance(exc, sqlite3.OperationalError):
-        return ConfigError(f"the journal {path} cannot be used: {exc}")
-    return JournalCorrupt(f"{path}: {exc}")

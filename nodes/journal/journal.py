@@ -18,7 +18,7 @@ from typing import Any
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.events import JournalMark
 from nodes.domain.states import Lane
-from nodes.journal.errors import EntryTooLarge, JournalCorrupt, JournalUnavailable
+from nodes.journal.errors import EntryTooLarge, JournalCorrupt, JournalUnavailable, as_journal_error, is_disk_full
 from nodes.journal.file import JournalFile, Shelf, open_journal_file
 from nodes.journal.reserve import Reserve
 from nodes.journal.ring import Ring
@@ -324,7 +324,7 @@ class Journal:
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         error = self._try_commit(writes)
-        while _is_disk_full(error) and self._reserve.release():
+        while is_disk_full(error) and self._reserve.release():
             error = self._try_commit(writes)
         self._tell(self._on_committed, writes, dict(self._file.shelves), error)
 
@@ -372,7 +372,7 @@ class Journal:
         return has_more
 
     def _journal_error(self, exc: Exception) -> Exception:
-        error = _as_journal_error(exc)
+        error = as_journal_error(exc)
         if isinstance(error, JournalCorrupt):
             self._file.condemn()
             self._tell(self._found_corrupt, error)
@@ -393,20 +393,3 @@ def _checked_size(update: pb.NodeUpdate, *, spare_bytes: int) -> int:
     if size + spare_bytes > MAX_ENTRY_BYTES:
         raise EntryTooLarge(size, MAX_ENTRY_BYTES - spare_bytes)
     return size
-
-
-def _is_disk_full(error: Exception | None) -> bool:
-    cause = error.__cause__ if error is not None else None
-    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == sqlite3.SQLITE_FULL
-
-
-def _as_journal_error(exc: Exception) -> Exception:
-    """A full disk may have room again; a malformed file will not heal."""
-    error: Exception = exc
-    if isinstance(exc, sqlite3.OperationalError):
-        error = JournalUnavailable(f"the journal cannot be used: {exc}")
-    elif isinstance(exc, sqlite3.DatabaseError):
-        error = JournalCorrupt(f"the journal is corrupt: {exc}")
-    if error is not exc:
-        error.__cause__ = exc
-    return error
