@@ -22,11 +22,11 @@ class Reserve:
 
     def release(self) -> bool:
         """Gives some of the room up; False when there is none left. Little at once: others want it, too."""
-        held = self._held_bytes()
-        if not held:
-            return False
-        left = max(held - _STEP_BYTES, 0)
         try:
+            held = self._held_bytes()
+            if not held:
+                return False
+            left = max(held - _STEP_BYTES, 0)
             os.truncate(self._path, left)
         except OSError as exc:
             logger.warning("the space reserved for states cannot be given up: %s", exc)
@@ -52,5 +52,5 @@ class Reserve:
     def _held_bytes(self) -> int:
         try:
             return self._path.stat().st_size if self._size_bytes else 0
-        except OSError:
+        except FileNotFoundError:
             return 0
