@@ -99,6 +99,7 @@ def analysis_info(analysis: Analysis) -> Fields:
         "alert": str(analysis.alert_id),
         "task": analysis.task_id,
         "node": analysis.node_id,
+        "others": analysis.turn.other_tasks,
         "kind": analysis.kind,
         "engine": analysis.engine,
         "cause": analysis.cause,

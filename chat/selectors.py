@@ -88,7 +88,8 @@ def _with_parts(turns: Sequence[Turn]) -> list[Fields]:
     steps: defaultdict[str, list[Fields]] = defaultdict(list)
     for call in calls:
         steps[call.turn_id].append(step_info(call, approvals.get(call.id)))
-    analyses = {analysis.turn_id: analysis_info(analysis) for analysis in Analysis.objects.filter(turn__in=turns)}
+    found = Analysis.objects.filter(turn__in=turns).select_related("turn")
+    analyses = {analysis.turn_id: analysis_info(analysis) for analysis in found}
     return [
         {
             **turn_info(turn),

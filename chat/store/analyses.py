@@ -24,7 +24,7 @@ from nodes.projection.unit import Unit
 def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, others: Sequence[str], language: str) -> str:
     """The id of the turn about this alert: a new one, or the one that is not over yet.
 
-    In the language of who spoke last in the conversation; `language` where nobody has.
+    In the language of who spoke last in the conversation, else in any; `language` where nobody has.
     """
     running = Turn.objects.filter(alert_id=alert_id, trigger=Trigger.STALL, state__in=OPEN_TURNS).first()
     if running is not None:
@@ -34,8 +34,8 @@ def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, other
     except ChatRejected:
         # The node does not report the task's project (any more).
         conversation_id = open_conversation(unit, Context(project=ANY, node=context.node), actor="")
-    spoken = Turn.objects.filter(conversation=conversation_id, trigger=Trigger.PERSON).order_by("-number")
-    language = spoken.values_list("language", flat=True).first() or language
+    spoken = Turn.objects.filter(trigger=Trigger.PERSON).order_by("-created_at").values_list("language", flat=True)
+    language = spoken.filter(conversation=conversation_id).first() or spoken.first() or language
     about = {"trigger": Trigger.STALL, "alert_id": alert_id, "other_tasks": list(others)}
     return say(unit, conversation_id, text, actor="", language=language, **about)
 

@@ -200,6 +200,8 @@ def _analysis() -> dict[str, str]:
         "analysis.byRules": _("by rules, without a model"),
         "analysis.evidence.one": _("1 piece of evidence"),
         "analysis.evidence.other": _("{count} pieces of evidence"),
+        "analysis.others.one": _("The same holds for 1 other task:"),
+        "analysis.others.other": _("The same holds for {count} other tasks:"),
         "analysis.fixes": _("What may help"),
         "analysis.goTo": _("To the approval"),
         "evidence.title": _("Evidence"),

@@ -9,7 +9,7 @@ import type { Analysis, Fix } from "../src/live/chat-messages";
 import { parseFrame } from "../src/live/messages";
 import { alert, words } from "./samples";
 
-const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
+const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map() }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
 
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
   return { number, label: `fix ${number}`, why: "because", tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
@@ -17,7 +17,7 @@ function fix(number: number, extra: Partial<Fix> = {}): Fix {
 
 function analysis(extra: Partial<Analysis> = {}): Analysis {
   return {
-    id: "a1", turn: "t1", alert: "7", task: "k1", node: "n", kind: "waiting", engine: "offline", cause: "It waits.", confidence: "high",
+    id: "a1", turn: "t1", alert: "7", task: "k1", node: "n", others: [], kind: "waiting", engine: "offline", cause: "It waits.", confidence: "high",
     evidence: [{ id: "e1", kind: "lines", quote: "Deploy now? [y/N] " }], fixes: [fix(1), fix(2, { risk: "destructive" })],
     verdict: "none", verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1, ...extra,
   };
@@ -48,6 +48,16 @@ describe("the card of an analysis", () => {
 
     expect(card.querySelector("[data-fix]") !== null).toBe(isOffered);
     expect(card.querySelector<HTMLElement>("[data-goto]")?.dataset.goto).toBe(state === "asked" ? "t2" : undefined);
+  });
+
+  it("names other tasks with the same trouble, and links to a few of them", () => {
+    const others = ["k2", "k3", "k4", "k5", "k6", "k7", "k8"];
+    const card = analysisElement(analysis({ others }), page, true);
+    const links = [...card.querySelectorAll<HTMLAnchorElement>(".analysis-others a")];
+
+    expect(links.map((link) => link.getAttribute("href"))).toEqual(others.slice(0, 5).map((id) => `/tasks/${id}/`));
+    expect(card.querySelector(".analysis-others")?.textContent).toContain("…");
+    expect(analysisElement(analysis(), page, true).querySelector(".analysis-others")).toBeNull();
   });
 
   it("says what became of it, and offers no more when it has helped", () => {

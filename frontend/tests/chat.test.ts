@@ -123,7 +123,7 @@ describe("conversation", () => {
   it("knows which click began a turn", () => {
     const fix = { number: 1, label: "Answer “y”", why: "", tool: "send_input", arguments: {}, risk: "mutating", state: "asked" as const, turn: "t2" };
     const chat = conversation(turn("t1"), turn("t2", { number: 2 }));
-    const analysis = { id: "a", turn: "t1", alert: "1", task: "k", node: "n", kind: "waiting" as const, engine: "offline", cause: "c", confidence: "high" as const, evidence: [], fixes: [fix], verdict: "none" as const, verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1 };
+    const analysis = { id: "a", turn: "t1", alert: "1", task: "k", node: "n", others: [], kind: "waiting" as const, engine: "offline", cause: "c", confidence: "high" as const, evidence: [], fixes: [fix], verdict: "none" as const, verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1 };
     chat.apply({ ...place, type: "CHAT_ANALYSIS", turn: "t1", analysis });
 
     expect(chat.fixOf("t2")).toBe(fix);

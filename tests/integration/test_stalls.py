@@ -248,10 +248,12 @@ async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_
         assert (turn["problem"], turn["analysis"], turn["messages"]) == ("resolved", None, [])
 
 
-async def test_the_analysis_speaks_the_language_of_who_spoke_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize("context", ["shop:master-1", "*:*"])
+async def test_the_analysis_speaks_the_language_of_who_spoke_last(tmp_path: Path, context: str) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
-        await world.ask("列出任务", context="shop:master-1")
+        await world.ask("list the tasks", context="*:*")
+        await world.ask("列出任务", context=context)
         await stick(world)
 
         analysis = (await analysed(world))["analysis"]

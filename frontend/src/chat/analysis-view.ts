@@ -5,6 +5,8 @@ import type { Analysis, Fix } from "../live/chat-messages";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
 
+const OTHERS_SHOWN = 5;
+
 /** `canAct`: this person, in this conversation. */
 export function analysisElement(analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const { texts, settings } = page;
@@ -18,6 +20,7 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
     "analysis",
     make("header", "analysis-head", iconElement(health?.icon ?? "triangle-alert"), make("strong", "analysis-cause", plain(analysis.cause))),
     make("p", "analysis-sure", chip, make("span", "sub", by)),
+    others(analysis, page),
     evidence(analysis, page),
     fixes(analysis, page, canAct),
     verdict(analysis, page),
@@ -26,6 +29,18 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
   card.dataset.analysis = analysis.id;
   card.setAttribute("aria-label", texts.say("analysis.title"));
   return card;
+}
+
+function others({ others: ids }: Analysis, page: Page): HTMLElement | null {
+  if (ids.length === 0) return null;
+  const line = make("p", "analysis-others sub", page.texts.count("analysis.others", ids.length));
+  for (const id of ids.slice(0, OTHERS_SHOWN)) {
+    const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
+    link.href = page.taskUrl(id);
+    line.append(" ", link);
+  }
+  if (ids.length > OTHERS_SHOWN) line.append(" …");
+  return line;
 }
 
 function evidence(analysis: Analysis, page: Page): HTMLElement {

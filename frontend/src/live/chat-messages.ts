@@ -75,6 +75,8 @@ export interface Analysis {
   alert: string;
   task: string;
   node: string;
+  /** Tasks with the same trouble. */
+  others: string[];
   kind: "waiting" | "stalled";
   engine: string;
   cause: string;
