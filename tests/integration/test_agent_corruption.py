@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -85,12 +85,14 @@ async def test_a_journal_that_goes_bad_in_use_ends_the_agent_and_not_its_tasks(p
         with path.open("r+b") as file:
             file.write(b"\xff" * path.stat().st_size)
 
-    for number in range(20):
-        if not parent.agent.is_running:
-            break
-        parent.hub.send("master-1", pb.LeaderCommand(command_id=f"c{number}", control=pb.ControlSignal()))
-        await asyncio.sleep(0.05)
-    await parent.is_dead()
+    numbers = itertools.count()
+
+    def is_dead() -> bool:
+        """Each command makes it write one more entry."""
+        parent.hub.send("master-1", pb.LeaderCommand(command_id=f"c{next(numbers)}", control=pb.ControlSignal()))
+        return not parent.agent.is_running
+
+    await eventually(is_dead, 30)
     assert parent.agent.wait() == 1
     assert "Traceback" not in parent.agent.log()
 

@@ -187,7 +187,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400)
 @given(st.one_of(st.text(max_size=100), JSON.map(json.dumps), st.integers(900, 3000).map(lambda depth: "[" * depth)))
 def test_any_text_is_a_message_or_a_bad_one(text: str) -> None:
     with contextlib.suppress(BadMessage):

@@ -14,7 +14,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400)
 @given(st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join))
 def test_no_control_and_no_turn_is_left(text: str) -> None:
     shown = plain_text(text)

@@ -47,7 +47,7 @@ def test_what_is_no_frame_is_refused_after_what_is() -> None:
         frames.unpack(b"\0" * 40, max_frames=10)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.binary(max_size=300), FRAMES)
 def test_any_bytes_are_frames_or_a_bad_frame(noise: bytes, written: list[frames.Frame]) -> None:
     good = b"".join(frames.pack(*frame) for frame in written)

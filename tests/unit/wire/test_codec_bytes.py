@@ -31,7 +31,7 @@ SEEDS: list[Message] = [
     encode_command(Command(command_id="c", body=START, ttl_seconds=5.0)),
     encode_command(Command(command_id="c", body=ControlTask(task_id="t1", action=Action.INPUT, input=b"\x00"))),
 ]
-SETTINGS = settings(max_examples=400, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=400)
 
 
 @st.composite

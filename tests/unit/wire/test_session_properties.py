@@ -292,4 +292,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(max_examples=80, stateful_step_count=30, deadline=None, derandomize=True)
+TestDelivery.settings = settings(max_examples=80, stateful_step_count=30)
