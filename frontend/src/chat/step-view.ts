@@ -101,7 +101,7 @@ function targets(step: Step, page: Page): HTMLElement[] {
 
 /** Once a second, without asking anybody. The server decides; this only keeps a dead button from being pressed. */
 export function drawExpiry(expiry: HTMLElement, page: Page): void {
-  const seconds = Math.ceil((Number(expiry.dataset.expires) - page.now()) / 1000);
+  const seconds = Math.floor((Number(expiry.dataset.expires) - page.now()) / 1000);
   expiry.textContent = seconds > 0 ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) }) : page.texts.say("chat.expired");
   if (seconds > 0) return;
   for (const answer of expiry.closest(".approval")?.querySelectorAll("button") ?? []) answer.disabled = true;

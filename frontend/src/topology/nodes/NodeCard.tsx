@@ -58,13 +58,24 @@ function Load({ id }: { id: string }) {
             {node.running}/{node.slots}
           </span>
         )}
-        {node.role === "leader" && sight.push !== "" && <span>{bridge.say("topology.push", { latency: sight.push })}</span>}
+        {node.role === "leader" && sight.push !== "" && <Push latency={sight.push} />}
         <span className="fresh topo-fresh" data-tone={tone}>
           {word}
         </span>
         {isLive && <Age at={node.lastSeenAt} />}
       </p>
     </>
+  );
+}
+
+/** How long a change takes to this page. The card has no room for the words. */
+function Push({ latency }: { latency: string }) {
+  const { bridge } = useIsland();
+  const words = bridge.say("topology.push", { latency });
+  return (
+    <span title={words} aria-label={words} role="img">
+      ⇢ {latency}
+    </span>
   );
 }
 
