@@ -69,7 +69,7 @@ async def test_base_dashboard_is_served(fleet: Cluster) -> None:
     seen: dict[str, dict[str, Any]] = {}
 
     async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):  # A node that is gone is offline, with an alert, after 20 s.
             async for text in socket:
                 message = json.loads(text)
                 seen[message["type"]] = message
