@@ -80,12 +80,11 @@ check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migr
 	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/wire/v1 .venv/proto-check/nodes/wire/v1
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck
 
-# Most tests wait for a process or a link: more workers than this only make them wait for each other. In the order of
-# their names the long ones (e2e, faults) come first, so that no worker is left alone with one at the end.
-WORKERS ?= 4
+# Most tests wait for a process or a link: more workers than this only make them wait for each other.
+WORKERS ?= 3
 test: dev setup test-tools  ## Every test, over the real parts
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 # A browser and a Redis server: found on PATH, else installed where that is possible, else named. Without the second lot
 # the fault tests of clocks and networks skip.

@@ -14,8 +14,7 @@ from typing import Any
 
 import psutil
 
-from nodes.domain.states import Role, TaskState
-from nodes.identity import ClusterKey, issue_token
+from nodes.domain.states import TaskState
 from tests.faults import invariants
 from tests.faults.evidence import Database, read_database, read_journals, read_outputs_left, read_positions, reading
 from tests.faults.invariants import Resources
@@ -33,19 +32,12 @@ _ENDS = tuple(str(state) for state in TaskState if state.is_final)
 _OPEN = tuple(str(state) for state in TaskState if not state.is_final)
 
 
-class FaultCluster(Cluster):
-    """Node tokens are signed here, as the command does it, without the second that the command takes to start."""
-
-    def node_token(self, role: str, name: str) -> str:
-        return issue_token(ClusterKey.load_or_create(self.data_dir), node_id=name, role=Role(role))
-
-
 class Arena:
     """`check` ends every task, waits until all is quiet, and judges; a scenario that has not called it has failed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.cluster = FaultCluster(folder)
+        self.cluster = Cluster(folder)
         self.truth = Truth(folder / "truth")
         self.watchers = Watchers()
         self.dashboards: list[Watcher] = []  # All are judged; the first one stays.
