@@ -92,7 +92,10 @@ async def test_a_journal_that_goes_bad_in_use_ends_the_agent_and_not_its_tasks(p
         parent.hub.send("master-1", pb.LeaderCommand(command_id=f"c{next(numbers)}", control=pb.ControlSignal()))
         return not parent.agent.is_running
 
-    await eventually(is_dead, 30)
+    try:
+        await eventually(is_dead, 30)
+    except AssertionError as exc:
+        raise AssertionError(f"the agent lives on:\n{parent.agent.log()[-3000:]}") from exc
     assert parent.agent.wait() == 1
     assert "Traceback" not in parent.agent.log()
 
