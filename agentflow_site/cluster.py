@@ -23,6 +23,7 @@ from django.core.management import call_command
 
 from nodes.domain.states import Action, Role, TaskState
 from nodes.errors import ConfigError
+from nodes.waits import wait_at_most
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -164,11 +165,7 @@ class LocalCluster:
                 self._stopping.set()
                 return
             self._say(f"{child.name} ended with exit code {code}; starting it again")
-            try:
-                async with asyncio.timeout(RESTART_SECONDS):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass  # Nobody stops the cluster: it is started again.
+            await wait_at_most(self._stopping, RESTART_SECONDS)
 
     async def _run_once(self, child: Child) -> int:
         process = await asyncio.create_subprocess_exec(

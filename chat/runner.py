@@ -24,6 +24,7 @@ from chat.threads import Threads
 from chat.turns import TurnRun
 from nodes.errors import StoreError
 from nodes.projection.unit import Unit
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -104,11 +105,7 @@ class Runner:
         for turn_id, conversation_id, trigger in ready:
             if conversation_id not in self._running and len(self._running) < MAX_RUNNING:
                 self._start(tasks, turn_id, conversation_id, trigger)
-        try:
-            async with asyncio.timeout(delay):
-                await self._woken.wait()
-        except TimeoutError:
-            pass  # An approval has expired.
+        await wait_at_most(self._woken, delay)
         self._woken.clear()
 
     def _ready(self) -> tuple[list[tuple[str, str, str]], float | None]:

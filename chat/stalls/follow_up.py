@@ -28,6 +28,7 @@ from nodes.domain.states import TaskState
 from nodes.errors import StoreError
 from nodes.models import Alert, Task
 from nodes.projection.published import Published
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,7 @@ class FollowUp:
             except (StoreError, DatabaseError) as exc:
                 logger.warning("no verdict can be given: %s; tried again in %g s", exc, _STORE_SECONDS)
                 delay = _STORE_SECONDS
-            try:
-                async with asyncio.timeout(delay):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass  # A deadline.
+            await wait_at_most(self._woken, delay)
 
     def request_stop(self) -> None:
         self._is_stopping = True

@@ -24,6 +24,7 @@ from chat.threads import Threads
 from nodes.errors import AgentFlowError
 from nodes.models import Alert, Task
 from nodes.projection.published import Published
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +106,7 @@ class Stalls:
                 logger.warning("open alerts cannot be read: %s; tried again in %g s", exc, _STORE_SECONDS)
                 self._is_behind = True
                 delay = _STORE_SECONDS
-            try:
-                async with asyncio.timeout(delay):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass  # The next one is due.
+            await wait_at_most(self._woken, delay)
             self._woken.clear()
 
     def request_stop(self) -> None:

@@ -27,6 +27,7 @@ from dashboard.live.threads import Threads
 from dashboard.live.topics import ALERTS, NODES, chat
 from nodes.projection.published import Published
 from nodes.projection.trouble import STORE_KEY
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -148,12 +149,7 @@ class Follower:
                 delays.reset()
 
     async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(BLIND_SECONDS if self._is_blind else None):
-                await self._ready.wait()
-        except TimeoutError:
-            # Blind: have a look.
-            pass
+        await wait_at_most(self._ready, BLIND_SECONDS if self._is_blind else None)
         self._ready.clear()
 
     async def _advance(self) -> bool:

@@ -19,6 +19,7 @@ from nodes.hub.config import HubConfig
 from nodes.hub.ports import Identity, Peer, Upstream
 from nodes.hub.presence import LinkChange, Presence
 from nodes.hub.stream import Context, Stream, StreamHooks, StreamRefused
+from nodes.waits import wait_at_most
 from nodes.wire.transport import server_options
 from nodes.wire.v1 import node_sync_pb2 as pb
 from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
@@ -246,11 +247,8 @@ class Hub:
             for change in self._presence.take_changes(self._clock.mono()):
                 await self._report(change, backoff)
             deadline = self._presence.next_deadline() - self._clock.mono()
-            try:
-                async with asyncio.timeout(None if deadline == float("inf") else max(deadline, 0.0)):
-                    await self._presence_changed.wait()
-            except TimeoutError:
-                pass  # A deadline has come: `take_changes` says whose.
+            seconds = None if deadline == float("inf") else max(deadline, 0.0)
+            await wait_at_most(self._presence_changed, seconds)
 
     async def _report(self, change: LinkChange, backoff: Backoff) -> None:
         while True:

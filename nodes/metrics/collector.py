@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.events import Metrics
 from nodes.metrics.change import Thresholds, is_news
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +49,7 @@ class Collector:
                 await self.look()
             except OSError as error:
                 logger.warning("this machine cannot be measured now: %s", error)
-            try:
-                async with asyncio.timeout(self._look_seconds):
-                    await self._stop.wait()
-            except TimeoutError:
-                pass  # Time to look again.
+            await wait_at_most(self._stop, self._look_seconds)
 
     async def look(self) -> None:
         """One sample, and a push when it is due."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nodes.errors import StoreError
 from nodes.projection.projection import Projection
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,7 @@ class WalWatch:
                 await self._look()
             except StoreError as exc:
                 logger.warning("the size of the write-ahead log cannot be told: %s", exc)
-            try:
-                async with asyncio.timeout(self._look_seconds):
-                    await self._stop.wait()
-            except TimeoutError:
-                pass  # Time to look again.
+            await wait_at_most(self._stop, self._look_seconds)
 
     def request_stop(self) -> None:
         self._stop.set()

@@ -24,6 +24,7 @@ from nodes.runner.progress import Progress
 from nodes.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.runner.tail import OutputTail
 from nodes.runner.task_folder import Record, TaskFolder, attempt_key
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -292,10 +293,10 @@ class Attempt:
             self._changed.clear()
             if self.is_over:
                 # The last lines before the end that they explain, unless there are too many.
-                await _wait_at_most(_LAST_LINES_SECONDS, self.handed_over)
+                await wait_at_most(self.handed_over, _LAST_LINES_SECONDS)
             await self._emit_change()
             # What changes all the time (progress) is told twice a second, the newest; an end does not wait for that.
-            await _wait_at_most(_PROGRESS_SECONDS, self._ended)
+            await wait_at_most(self._ended, _PROGRESS_SECONDS)
         await self._mark_reported()
         logger.info(
             "task %s: %s",
@@ -348,7 +349,7 @@ class Attempt:
             ended = self._ended.is_set()
             self._grew.clear()
             if await self._tail.drain():
-                await _wait_at_most(_BATCH_SECONDS, self._ended)
+                await wait_at_most(self._ended, _BATCH_SECONDS)
                 continue
             if ended:
                 self.handed_over.set()
@@ -356,14 +357,6 @@ class Attempt:
             if self._link is not None:
                 self._link.watch(self._tail.offset)
             await self._grew.wait()
-
-
-async def _wait_at_most(seconds: float, event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass  # That is the other way for the wait to end.
 
 
 def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:

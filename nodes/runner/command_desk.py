@@ -23,6 +23,7 @@ from nodes.runner.ledger import Entry, Ledger
 from nodes.runner.resolve import resolve
 from nodes.runner.shim_link import LinkClosed
 from nodes.runner.tasks import Tasks
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -179,11 +180,7 @@ class CommandDesk:
 
     async def _after_lost_link(self, command_id: str, attempt: Attempt, action: Action, reason: str) -> CommandResult:
         """The supervisor went away during the request: because the task ended, or by a death of its own."""
-        try:
-            async with asyncio.timeout(_LOST_LINK_SECONDS):
-                await attempt.reported.wait()
-        except TimeoutError:
-            pass  # Its end is not known yet: its own records must do.
+        await wait_at_most(attempt.reported, _LOST_LINK_SECONDS)  # Its end is not known yet: its own records must do.
         return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
 
     async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:

@@ -19,6 +19,7 @@ from nodes.stall.evidence import collect
 from nodes.stall.memory import RunMemory
 from nodes.stall.processes import Tree, reads_stdin
 from nodes.stall.verdicts import Judge, Limits, Sample, Verdict
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,7 @@ class StallWatch:
                 await self._awake.wait()
                 self._awake.clear()
                 while self._look() and not self._stop.is_set():
-                    try:
-                        async with asyncio.timeout(self._sample_seconds):
-                            await self._stop.wait()
-                    except TimeoutError:
-                        pass  # Time for the next sample.
+                    await wait_at_most(self._stop, self._sample_seconds)
         finally:
             telling = [entry.telling for entry in self._watched.values() if entry.telling is not None]
             for task in telling:

@@ -37,6 +37,7 @@ from nodes.uplink.conversation import Conversation, Reactions
 from nodes.uplink.log_batches import split_to_fit
 from nodes.uplink.node_file import NodeFile
 from nodes.uplink.status import Ending, Retry, StreamEnded, UplinkRefused
+from nodes.waits import wait_at_most
 from nodes.wire.child_session import ChildSession
 from nodes.wire.codec import decode_command, encode_mark, encode_report, encode_update, target_of
 from nodes.wire.limits import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
@@ -163,11 +164,7 @@ class Uplink:
             logger.warning("no stream to %s: %s; next try in %.1f s", self._target, ending.reason, delay)
             # A redirect is for one try: when nobody is there, the configured parent knows better.
             self._target = ending.redirect or self._config.target
-            try:
-                async with asyncio.timeout(delay):
-                    await self._stop.wait()
-            except TimeoutError:
-                pass  # Time for the next try.
+            await wait_at_most(self._stop, delay)
         self._conversation = None
 
     def _delay(self, ending: Ending) -> float:
