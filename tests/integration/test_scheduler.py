@@ -216,7 +216,8 @@ async def test_a_start_that_never_left_expires_and_the_task_starts_elsewhere(
 
     await in_state(task_id, "pending")
 
-    assert listener.messages("COMMAND")[-1]["command"]["state"] == "expired"
+    # Told a moment after the commit.
+    await eventually(lambda: listener.messages("COMMAND")[-1]["command"]["state"] == "expired")
     await Voice(projection, "master-2").arrive()
     assert (await in_state(task_id, "dispatched")).node_id == "master-2"
 
@@ -336,7 +337,8 @@ async def test_a_retry_is_a_new_attempt(scheduler: Scheduler, master: Voice, str
 
     again = await in_state(task_id, "dispatched")
     assert (again.attempt, again.exit_code, again.message) == (2, None, "")
-    assert streams.sent[-1][1].task_request.attempt == 2
+    # The state is committed a moment before the command goes out.
+    await eventually(lambda: streams.sent[-1][1].task_request.attempt == 2)
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING, attempt=2))
     assert (await task(task_id)).state == "running"
 
