@@ -314,6 +314,8 @@ class Attempt:
         while True:
             try:
                 return self.folder.mark_reported(self._reported_in)
+            except FileNotFoundError:
+                return  # Its folder was old enough to go meanwhile.
             except OSError as error:
                 delay = backoff.next_delay()
                 logger.warning("%s not marked as told, next try in %.1f s: %s", self.key, delay, error)

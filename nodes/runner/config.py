@@ -31,6 +31,9 @@ class RunnerConfig:
     environment: Mapping[str, str] = field(default_factory=dict)  # Already reduced to what a task may see.
     limits: OutputLimits = field(default_factory=OutputLimits)
     term_grace_seconds: float = 10.0  # Between SIGTERM and SIGKILL.
-    retention_seconds: float = 24 * 3600.0  # How long the folder of a finished task stays.
-    sweep_seconds: float = 600.0
+    # How long the folder of a finished task stays, and how many stay, and how much output: the newest.
+    retention_seconds: float = 24 * 3600.0
+    retained_tasks: int = 500
+    retained_bytes: int = 2 << 30
+    sweep_seconds: float = 60.0
     cgroup_parent: str = ""  # Empty: pause by signals.

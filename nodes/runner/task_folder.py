@@ -17,6 +17,7 @@ from nodes.wire.command_codec import spec_from_json, spec_to_json
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ERRORS = "shim.err"
+_HALF_REMOVED = ".removed"
 _ERRORS_SHOWN_BYTES = 500
 
 Record = dict[str, Any]
@@ -43,7 +44,7 @@ class TaskFolder:
             layout.write_record(str(folder.path), layout.REQUEST, request)
             layout.sync_folder(str(root))
         except OSError:
-            folder.remove()
+            folder.discard()
             raise
         return folder
 
@@ -61,6 +62,12 @@ class TaskFolder:
     @property
     def output(self) -> Path:
         return self.path / layout.OUTPUT
+
+    def output_size(self) -> int:
+        try:
+            return self.output.stat().st_size
+        except OSError:
+            return 0
 
     @property
     def errors(self) -> Path:
@@ -165,6 +172,17 @@ class TaskFolder:
             return None
 
     def remove(self) -> None:
+        """For whoever looks later it goes at once: a death cannot leave half of it under its name. Raises OSError."""
+        aside = TaskFolder(self.path.with_name(self.path.name + _HALF_REMOVED))
+        os.rename(self.path, aside.path)
+        aside.discard()
+
+    @property
+    def is_half_removed(self) -> bool:
+        return self.path.name.endswith(_HALF_REMOVED)
+
+    def discard(self) -> None:
+        """What cannot be removed now is found at the next start."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 

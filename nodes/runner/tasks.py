@@ -15,6 +15,7 @@ from nodes.runner.attempt import Attempt
 from nodes.runner.config import RunnerConfig
 from nodes.runner.emit import Emit
 from nodes.runner.resolve import Launch
+from nodes.runner.retention import Told, outdated
 from nodes.runner.shim_link import Shims
 from nodes.runner.task_folder import TaskFolder, attempt_key
 
@@ -93,6 +94,9 @@ class Tasks:
         found: list[Coroutine[None, None, None]] = []
         for path in sorted(self._config.tasks_folder.iterdir()):
             folder = TaskFolder(path)
+            if folder.is_half_removed:
+                folder.discard()
+                continue
             start = folder.request()
             if start is None and folder.is_claimed:
                 # Its request is damaged: nothing can be said of it, and whatever runs there is left alone.
@@ -100,7 +104,7 @@ class Tasks:
                 continue
             if start is None:
                 logger.warning("removing a task folder without a request: %s", path.name)
-                folder.remove()
+                folder.discard()
                 continue
             key = attempt_key(start.task_id, start.attempt)
             offset = self._logs_cursor(key)
@@ -124,15 +128,17 @@ class Tasks:
             await attempt.tell_again()
 
     async def sweep(self) -> None:
-        """Removes the folders of tasks that were wholly told longer ago than they are kept."""
-        before = time.time() - self._config.retention_seconds
-        for key, attempt in list(self._attempts.items()):
-            reported_at = attempt.folder.reported_at() if attempt.handed_over.is_set() else None
-            if reported_at is not None and reported_at < before:
-                attempt.folder.remove()
-                del self._attempts[key]
-                # After the folder: the other way round, a crash in between would hand the output over again.
-                await self._forget_cursor(key)
+        """Removes folders of tasks that are wholly told, and too old, too many or too large. Raises OSError."""
+        told = [
+            Told(key=key, at=at, size=attempt.folder.output_size())
+            for key, attempt in self._attempts.items()
+            if attempt.handed_over.is_set() and (at := attempt.folder.reported_at()) is not None
+        ]
+        for key in outdated(told, now=time.time(), config=self._config):
+            await asyncio.to_thread(self._attempts[key].folder.remove)
+            del self._attempts[key]
+            # After the folder: the other way round, a crash in between would hand the output over again.
+            await self._forget_cursor(key)
 
     def close(self) -> None:
         """The tasks go on without us."""

@@ -14,6 +14,7 @@ import pytest
 from nodes.domain.states import TaskState
 from nodes.runner import shim_link
 from nodes.runner.shim import layout, procfs
+from nodes.runner.task_folder import TaskFolder
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, processes_with, running
 from tests.support.runner_process import RunnerProcess
@@ -208,6 +209,59 @@ async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: P
         await eventually(lambda: not (tmp_path / "tasks/t1.1").exists())
         await eventually(lambda: journal.cursors == {})
     assert len(journal.payloads) == told
+
+
+async def test_of_many_finished_tasks_the_newest_keep_their_folders(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    async with running(tmp_path, journal=journal, retained_tasks=2, sweep_seconds=0.05) as node:
+        for task_id in ("t1", "t2", "t3", "t4"):
+            node.start("echo", "hello", task_id=task_id)
+            await node.end(task_id)
+
+        await eventually(lambda: names_in(tmp_path / "tasks") == ["t3.1", "t4.1"])
+        await eventually(lambda: sorted(journal.cursors) == ["t3.1", "t4.1"])
+        assert [len(node.lines(task_id)) for task_id in ("t1", "t4")] == [1, 1]
+
+
+async def test_an_end_is_told_again_though_its_folder_goes_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = MemoryJournal()
+    async with running(tmp_path, journal=journal) as node:
+        node.start("true")
+        await node.end()
+        await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+        journal.payloads.clear()
+        TaskFolder(tmp_path / "tasks/t1.1").remove()
+
+        journal.journal_id = "another"
+        node.runner.tell_again()
+
+        await node.end()
+        await eventually(lambda: node.runner.snapshot_tasks() == ())
+    assert "not marked as told" not in caplog.text
+
+
+async def test_a_folder_whose_removal_was_cut_off_is_removed_at_the_next_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = MemoryJournal()
+    async with running(tmp_path, journal=journal) as first:
+        first.start("echo", "hello")
+        await first.end()
+        await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TaskFolder, "discard", lambda folder: (folder.path / layout.REQUEST).unlink())  # And dies.
+        TaskFolder(tmp_path / "tasks/t1.1").remove()
+
+    async with running(tmp_path, journal=journal):
+        await eventually(lambda: names_in(tmp_path / "tasks") == [])
+    assert "no readable request" not in caplog.text
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_a_paused_task_is_found_paused_and_goes_on(tmp_path: Path, node: RunnerProcess) -> None:
