@@ -196,8 +196,9 @@ async def test_records_that_cannot_be_read_are_not_taken_for_nothing_done(tmp_pa
 async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: Path) -> None:
     journal = MemoryJournal()
     async with running(tmp_path, journal=journal) as first:
-        first.start("echo", "hello")
+        command = first.start("echo", "hello")
         await first.end()
+        await first.result(command)
         await eventually(lambda: journal.cursors.get("t1.1"))
         await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
     told = len(journal.payloads)
