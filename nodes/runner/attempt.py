@@ -355,6 +355,7 @@ class Attempt:
                 continue
             if ended:
                 self.handed_over.set()
+                self._tail.forget_lines()
                 return
             if self._link is not None:
                 self._link.watch(self._tail.offset)

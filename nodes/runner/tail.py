@@ -62,6 +62,10 @@ class OutputTail:
             lines = [*self._handed_over_before(), *lines][-_KEPT_LINES:]
         return [line.decode("utf-8", "replace") for line in lines]
 
+    def forget_lines(self) -> None:
+        """They may be 16 KiB each, and nobody asks for those of an ended task."""
+        self._last.clear()
+
     def _handed_over_before(self) -> list[bytes]:
         try:
             with self._path.open("rb") as file:
