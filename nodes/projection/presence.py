@@ -230,10 +230,18 @@ def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
         unit.resolve_alert(NODE_CLOCK, node_id=node.id)
 
 
-def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 0.0, is_own: bool = True) -> None:
+def set_state(
+    unit: Unit,
+    node: Node,
+    state: NodeState,
+    *,
+    link_rtt_ms: float = 0.0,
+    is_own: bool = True,
+    since: datetime | None = None,
+) -> None:
     """The link's state, with all that follows: tasks out of sight, an alert, Edges behind it.
 
-    `is_own` is false for an Edge that is out of sight with its Master: one alert is enough.
+    `is_own` is false for an Edge that is out of sight with its Master: one alert is enough. `since` None = now.
     """
     if link_rtt_ms:
         unit.change(node, link_rtt_ms=link_rtt_ms)
@@ -243,7 +251,7 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
         return
     # Suspect that turns offline has been out of sight all the time: what is known of it is no younger for that.
     is_new = NodeState.ONLINE in (node.state, state) or node.state_changed_at is None
-    unit.change(node, state=state, state_changed_at=unit.now if is_new else node.state_changed_at)
+    unit.change(node, state=state, state_changed_at=(since or unit.now) if is_new else node.state_changed_at)
     unit.publish_node(node)
     unit.wakes_scheduler = True
     for task_id, _ in sorted(unit.image.occupying[node.id]):
@@ -261,21 +269,24 @@ def set_state(unit: Unit, node: Node, state: NodeState, *, link_rtt_ms: float = 
     # Its Edges may be well, but nobody here can know; their Master tells when it is back.
     for edge in unit.image.nodes.values():
         if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
-            set_state(unit, edge, state, is_own=False)
+            set_state(unit, edge, state, is_own=False, since=since)
 
 
 def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
     """A Leader starts: whatever was in sight of the last one is not yet in sight of this one.
 
+    It has been out of sight since the last word that any node, the Leader too, had stored: nobody watched after that.
     A database that is not the one which the last Leader used (a backup, say) gets another identity: numbers of its feed
     have been given out before, with another meaning. Dying in between costs dashboards a snapshot, no more.
     """
     store = unit.image.store
     is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
     unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
+    words = [node.last_seen_at for node in unit.image.nodes.values() if node.last_seen_at is not None]
+    last_word = min(max(words, default=unit.now), unit.now)  # Our clock may have been put back.
     for node in unit.image.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:
-            set_state(unit, node, NodeState.SUSPECT, is_own=False)
+            set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_word)
 
 
 def end_grace(unit: Unit, *, began_at: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -590,6 +591,28 @@ async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path
 
     assert node.state == "suspect"
     assert not await read(Alert.objects.exists)
+
+
+async def test_nodes_are_out_of_sight_since_the_last_leaders_last_word(
+    tmp_path: Path, projection: Projection, master: Voice
+) -> None:
+    """Not since the next one's start: in a night without a Leader nobody watched."""
+    await Voice(projection, "master-2").arrive()
+    evening = datetime.now(UTC) - timedelta(hours=9)
+    tomorrow = datetime.now(UTC) + timedelta(hours=9)
+    await projection.stop()
+    for last_word, since in ((evening, evening), (tomorrow, None)):
+        await read(lambda: Node.objects.update(state="online", state_changed_at=evening - timedelta(hours=1)))
+        await read(lambda: Node.objects.filter(id="master-1").update(last_seen_at=evening - timedelta(minutes=1)))
+        await read(lambda at=last_word: Node.objects.filter(id="master-2").update(last_seen_at=at))
+        began = datetime.now(UTC)
+
+        async with running_projection(tmp_path, Recorder()):
+            nodes = await read(lambda: list(Node.objects.all()))
+
+        assert {node.state for node in nodes} == {"suspect"}
+        found = {node.state_changed_at for node in nodes}
+        assert found == {since} if since else min(found) >= began  # A clock that was put back shows no future.
 
 
 # --- base clients ---------------------------------------------------------------------------------
