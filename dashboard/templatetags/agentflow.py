@@ -268,7 +268,7 @@ def moment(at_ms: float | None, field: str = "", style: str = "time") -> SafeStr
         int(at_ms),
         when.isoformat(timespec="seconds"),
         shown,
-        shown if style != "clock" else date_format(localtime(when), "H:i:s"),
+        shown if style != "clock" else _clock(at_ms),
     )
 
 
@@ -299,7 +299,9 @@ def theme_attribute(request: object = None) -> SafeString | str:
 
 
 def _clock(at_ms: float) -> str:
-    return date_format(localtime(datetime.fromtimestamp(at_ms / 1000, UTC)), "H:i:s")
+    """14:03:22, or the day and 14:03 when that is another day."""
+    when = localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
+    return date_format(when, "H:i:s" if when.date() == localtime().date() else "Y-m-d H:i")
 
 
 def _chip(field: str, look: words.Look | None) -> SafeString:
