@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
@@ -53,8 +53,9 @@ class CommandDesk:
         self._clock = clock
         # One thread: sqlite's fsync must not hold up the loop, and the ledger is no place for two at once.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        # Commands for one task keep their order: a cancel behind a start waits for it.
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Commands for one task keep their order: a cancel behind a start waits for it. A lock lives as long as somebody
+        # holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, command: Command, received_mono: float) -> None:
         """Stores the intent, acts, stores and tells the result."""
@@ -70,12 +71,9 @@ class CommandDesk:
             await self._emit(known.result or _acked(command.command_id))
             return
         await self._emit(_acked(command.command_id))
-        task_id = command.body.task_id
-        lock = self._locks[task_id]
+        lock = self._locks.setdefault(command.body.task_id, asyncio.Lock())
         async with lock:
             result, attempt_to_end = await self._carry_out(command, received_mono)
-        if not lock.locked():
-            self._locks.pop(task_id, None)
         if attempt_to_end is not None:
             result = await self._cancelled(command.command_id, attempt_to_end)
         await self._finish(result)

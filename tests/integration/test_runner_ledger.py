@@ -12,6 +12,7 @@ from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, NamedTask, Project
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError
+from nodes.runner.command_desk import CommandDesk
 from nodes.runner.ledger import KEPT_MS, Ledger
 from tests.support.eventually import eventually
 from tests.support.runner_harness import running
@@ -196,6 +197,35 @@ async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+async def test_commands_of_one_task_take_their_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that comes while another has waited for its turn and just got it."""
+    inside: list[str] = []
+    go_on = {f"c{number}": asyncio.Event() for number in (1, 2, 3)}
+
+    async def slowly(desk: CommandDesk, command: Command, received_mono: float) -> tuple[CommandResult, None]:
+        inside.append(command.command_id)
+        await go_on[command.command_id].wait()
+        inside.remove(command.command_id)
+        return CommandResult(command_id=command.command_id, state=CommandState.SUCCEEDED), None
+
+    monkeypatch.setattr(CommandDesk, "_carry_out", slowly)
+    async with running(tmp_path) as node:
+        for first in ("c1", "c2"):
+            node.control(Action.PAUSE, command_id=first)
+            await eventually(lambda first=first: node.results(first))  # Acknowledged: it waits for its turn.
+        go_on["c1"].set()
+        await eventually(lambda: inside == ["c2"])
+        node.control(Action.RESUME, command_id="c3")
+        await eventually(lambda: node.results("c3"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert inside == ["c2"]
+        go_on["c2"].set()
+        await eventually(lambda: inside == ["c3"])
+        go_on["c3"].set()
+        await node.result("c3")
+
+
 async def test_a_named_task_of_a_project_runs_in_its_folder(tmp_path: Path) -> None:
     home = tmp_path / "web"
     home.mkdir()
