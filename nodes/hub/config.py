@@ -16,6 +16,8 @@ class HubConfig:
 
     address: str  # HOST:PORT to listen on; port 0 takes a free one.
     accepts: frozenset[Role] = frozenset({Role.MASTER})  # Roles whose tokens may open a stream.
+    # Clients that know only the base messages. A Master takes none: what they say has no number to pass it on under.
+    takes_base_clients: bool = True
     heartbeat_seconds: float = DEFAULT_HEARTBEAT_SECONDS
     # Both or none; without them the port is plain text.
     tls_cert_file: Path | None = None

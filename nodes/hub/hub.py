@@ -202,6 +202,9 @@ class Hub:
 
         Looked at again after each wait: meanwhile the older may have left, or a third one come.
         """
+        if stream.peer.is_base and not self._config.takes_base_clients:
+            reason = "a client that opens without Hello connects to the Leader itself"
+            raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, reason)
         node_id = stream.peer.node_id
         while (older := self._streams.get(node_id)) is not None:
             is_same_process = bool(stream.instance_id) and older.instance_id == stream.instance_id

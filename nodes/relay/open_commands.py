@@ -29,7 +29,9 @@ class OpenCommands:
         """False when there is no room."""
         commands = self._open.setdefault(node_id, {})
         if message.command_id not in commands and len(commands) >= _MAX_COMMANDS:
-            return False
+            _forget_expired(commands, received_mono)  # Of an Edge that has been away for long, all may be.
+            if len(commands) >= _MAX_COMMANDS:
+                return False
         expires = received_mono + message.ttl_seconds if message.ttl_seconds else math.inf
         commands[message.command_id] = _Open(message=message, expires_mono=expires)
         return True
@@ -41,12 +43,15 @@ class OpenCommands:
     def left(self, node_id: str, now_mono: float) -> Iterator[pb.LeaderCommand]:
         """What the Edge has not answered, with the time that is left; expired ones are forgotten."""
         commands = self._open.get(node_id, {})
-        for command_id, command in list(commands.items()):
-            if command.expires_mono <= now_mono:
-                del commands[command_id]
-                continue
+        _forget_expired(commands, now_mono)
+        for command in list(commands.values()):
             message = pb.LeaderCommand()
             message.CopyFrom(command.message)
             if command.expires_mono < math.inf:
                 message.ttl_seconds = command.expires_mono - now_mono
             yield message
+
+
+def _forget_expired(commands: dict[str, _Open], now_mono: float) -> None:
+    for command_id in [name for name, command in commands.items() if command.expires_mono <= now_mono]:
+        del commands[command_id]

@@ -27,9 +27,6 @@ from nodes.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-# What a base Edge says without a number and yet must not be lost.
-_DURABLE = frozenset({"task_update", "alert"})
-
 
 class Relay:
     """Between a Master's hub and its uplink; `attach` comes before either runs."""
@@ -74,9 +71,6 @@ class Relay:
         for update in updates:
             if update.seq:
                 entries.setdefault(update.journal_id, []).append(update)
-            elif peer.is_base and update.WhichOneof("payload") in _DURABLE:
-                # It has no journal of its own, so its word stands in ours, under its name.
-                await self._journals[Lane.STATES].append([update])
             else:
                 self._pass_up(edge, update)
         marks: dict[str, int] = {}

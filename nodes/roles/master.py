@@ -25,6 +25,7 @@ async def run_master(options: AgentOptions, config: AgentConfig, token: str, env
         hub_config = HubConfig(
             address=options.hub.address,
             accepts=frozenset({Role.EDGE}),
+            takes_base_clients=False,
             heartbeat_seconds=options.heartbeat_seconds,
             tls_cert_file=options.hub.tls_cert,
             tls_key_file=options.hub.tls_key,

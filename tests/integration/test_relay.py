@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from nodes.domain.commands import Command, ControlTask
@@ -16,6 +17,7 @@ from nodes.hub.hub import Hub
 from nodes.relay.relay import Relay, edge_hub
 from nodes.wire.codec import encode_command
 from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, Node, authenticate, hub_of, log_batch, node_of, running, status
 from tests.support.eventually import eventually
 
@@ -28,7 +30,7 @@ async def master_of(folder: Path, leader: Hub | str, node_id: str = "master-1") 
     master = Node(folder, target, node_id)
     relay = Relay(uplink=master.uplink, journals=master.journals)
     hub = Hub(
-        HubConfig(address="127.0.0.1:0", accepts=frozenset({Role.EDGE})),
+        HubConfig(address="127.0.0.1:0", accepts=frozenset({Role.EDGE}), takes_base_clients=False),
         upstream=relay,
         authenticate=authenticate,
         epoch=lambda: master.uplink.node_file.max_epoch,
@@ -192,6 +194,19 @@ async def test_edge_may_write_only_its_own_rows(tmp_path: Path, caplog: pytest.L
         edge.uplink.send_ephemeral("x", pb.NodeUpdate(node_id="edge-2", metrics=pb.SystemMetrics()))
         await eventually(lambda: "edge-1 may not write for 'edge-2'" in caplog.text)
         assert not master.uplink.is_connected
+
+
+async def test_client_of_the_base_messages_is_sent_to_the_leader(tmp_path: Path) -> None:
+    """A Master could not pass on what has no number, nor tell what became of a command."""
+    async with master_of(tmp_path, "127.0.0.1:1") as (_, hub):
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{hub.bound_port}")
+        call = NodeSyncStub(channel).Connect(metadata=(("authorization", "Bearer edge:edge-9"),))
+        await call.write(pb.NodeUpdate(node_id="edge-9", metrics=pb.SystemMetrics(cpu_percent=1)))
+
+        assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "connects to the Leader itself" in (await call.details() or "")
+        assert not hub.connected
+        await channel.close()
 
 
 async def test_revocation_reaches_the_edges_stream(tmp_path: Path) -> None:

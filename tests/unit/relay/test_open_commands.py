@@ -31,3 +31,13 @@ def test_room_is_bounded_and_a_repeat_needs_none() -> None:
 
     assert taken == [True] * 1000 + [False]
     assert commands.add("edge-1", _command("7"), 0.0)
+
+
+def test_what_has_expired_meanwhile_takes_no_room() -> None:
+    commands = OpenCommands()
+    for number in range(1000):
+        commands.add("edge-1", _command(str(number), ttl_seconds=5 + number % 2), 0.0)
+
+    assert not commands.add("edge-1", _command("new"), 4.0)
+    assert commands.add("edge-1", _command("new"), 5.5)
+    assert len(list(commands.left("edge-1", 5.5))) == 501
