@@ -33,7 +33,7 @@ class RunnerConfig:
     term_grace_seconds: float = 10.0  # Between SIGTERM and SIGKILL.
     # How long the folder of a finished task stays, and how many stay, and how much output: the newest.
     retention_seconds: float = 24 * 3600.0
-    retained_tasks: int = 500
+    retained_tasks: int = 200
     retained_bytes: int = 2 << 30
     sweep_seconds: float = 60.0
     cgroup_parent: str = ""  # Empty: pause by signals.
