@@ -47,7 +47,7 @@ class Runner:
         self._is_stopping = False
         # By conversation.
         self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
-        self._stopped: set[str] = set()
+        self._stopping: set[str] = set()  # Turns whose stop is being written: none of them begins.
 
     async def run(self) -> None:
         try:
@@ -74,16 +74,18 @@ class Runner:
 
     async def stop_turn(self, turn_id: str) -> None:
         """Returns when the turn has been stopped; one that has ended already stays as it is."""
-        for run, task, running_id in list(self._running.values()):
-            if running_id == turn_id:
-                self._stopped.add(turn_id)
-                partial = run.partial_text
-                task.cancel()
-                await asyncio.wait([task])
-                await self._write_stop(turn_id, partial)
-                self._stopped.discard(turn_id)
-                return
-        await self._write_stop(turn_id, "")
+        self._stopping.add(turn_id)
+        try:
+            partial = ""
+            for run, task, running_id in list(self._running.values()):
+                if running_id == turn_id:
+                    partial = run.partial_text
+                    task.cancel()
+                    await asyncio.wait([task])
+            await self._write_stop(turn_id, partial)
+        finally:
+            self._stopping.discard(turn_id)
+            self._woken.set()
 
     async def _write_stop(self, turn_id: str, partial: str) -> None:
         def stop(unit: Unit) -> None:
@@ -103,7 +105,8 @@ class Runner:
             logger.warning("no turn can be begun: %s; tried again in %s s", exc, _RETRY_SECONDS)
             ready, delay = [], _RETRY_SECONDS
         for turn_id, conversation_id, trigger in ready:
-            if conversation_id not in self._running and len(self._running) < MAX_RUNNING:
+            is_free = conversation_id not in self._running and turn_id not in self._stopping
+            if is_free and len(self._running) < MAX_RUNNING:
                 self._start(tasks, turn_id, conversation_id, trigger)
         await wait_at_most(self._woken, delay)
         self._woken.clear()

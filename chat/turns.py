@@ -67,9 +67,11 @@ class TurnRun:
         if turn.state == TurnState.QUEUED:
             counts = await self._threads.read(selectors.counts)
             fleet = fleet_state(context, counts, datetime.now(UTC))
-            await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
+            may_run = await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
         else:
-            await self._writes.write(lambda unit: store.resume_turn(unit, turn.id))
+            may_run = await self._writes.write(lambda unit: store.resume_turn(unit, turn.id))
+        if not may_run:
+            return
         for round_number in range(MAX_ROUNDS + 1):
             if not await self._settle(wish):
                 await self._wait()

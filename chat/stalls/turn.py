@@ -70,7 +70,8 @@ class StallRun:
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
         counts = await self._threads.read(selectors.counts)
         fleet = fleet_state(context, counts, datetime.now(UTC))
-        await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet))
+        if not await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet)):
+            return
         stream = _Quiet(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
         answer = await self._answer(case, stream)
         await self._writes.write(lambda unit: _keep(unit, turn.id, case, answer, stream.sent))

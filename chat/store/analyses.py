@@ -59,6 +59,8 @@ def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, text: st
 def end_resolved(unit: Unit, turn_id: str) -> None:
     """Its alert had gone before anybody looked: nothing is said, and nothing is sent to a model."""
     turn = turn_of(turn_id)
+    if not TurnState(turn.state).is_open:
+        return  # Stopped meanwhile.
     with translation.override(turn.language):
         end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=_("The task went on by itself meanwhile."))
 

@@ -72,9 +72,14 @@ def _last_number(conversation: Conversation) -> int:
     return turns.values_list("number", flat=True).first() or 0
 
 
-def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
-    """Its words become a message. What waited for an approval until now is withdrawn: the person went on."""
+def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
+    """Its words become a message. What waited for an approval until now is withdrawn: the person went on.
+
+    False when it has been stopped meanwhile.
+    """
     turn = turn_of(turn_id)
+    if turn.state != TurnState.QUEUED:
+        return False
     for waiting in Turn.objects.filter(conversation=turn.conversation_id, state=TurnState.WAITING).exclude(id=turn_id):
         withdraw(unit, waiting, TurnState.DONE, "The person said something else instead.")
     # A turn that is tried again has its words in the conversation already.
@@ -82,13 +87,16 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> None:
         words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
         add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
     change_turn(unit, turn, state=TurnState.RUNNING)
+    return True
 
 
-def resume_turn(unit: Unit, turn_id: str) -> None:
-    """A person has answered what it waited for."""
+def resume_turn(unit: Unit, turn_id: str) -> bool:
+    """A person has answered what it waited for. False when it has been stopped or withdrawn meanwhile."""
     turn = turn_of(turn_id)
-    if turn.state == TurnState.WAITING:
-        change_turn(unit, turn, state=TurnState.RUNNING)
+    if turn.state != TurnState.WAITING:
+        return False
+    change_turn(unit, turn, state=TurnState.RUNNING)
+    return True
 
 
 def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:

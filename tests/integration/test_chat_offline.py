@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chat import services as chat_services
+from chat import store
+from chat.turns import TurnRun
 from nodes.domain.events import CommandResult, TaskStatus
 from nodes.domain.states import CommandState, NodeState, TaskState
 from nodes.errors import TaskRejected
@@ -63,6 +67,33 @@ async def test_bad_messages_are_refused_with_a_reason(world: ChatWorld, text: st
 async def test_an_unknown_context_is_refused(world: ChatWorld, context: str) -> None:
     with pytest.raises(TaskRejected):
         await world.say("list nodes", context=context)
+
+
+@pytest.mark.parametrize("is_stopped_first", [True, False], ids=["before it ran", "while it began"])
+async def test_a_stopped_turn_does_not_run(
+    world: ChatWorld, monkeypatch: pytest.MonkeyPatch, is_stopped_first: bool
+) -> None:
+    """Also when its run had been called for before the stop stood in the database."""
+    gate, runs, run = asyncio.Event(), 0, TurnRun.run
+
+    async def late(self: TurnRun) -> None:
+        nonlocal runs
+        runs += 1
+        await gate.wait()
+        await run(self)
+
+    monkeypatch.setattr(TurnRun, "run", late)
+    turn_id = await world.say("pause firmware build")
+    await eventually(lambda: runs == 1)
+    if is_stopped_first:
+        await world.projection.write(lambda unit: store.stop_turn(unit, turn_id, "", ""))
+    else:
+        await asyncio.to_thread(chat_services.stop_turn, turn_id, actor="bob")
+    gate.set()
+
+    assert (await world.ask("list the tasks"))["state"] == "done"
+    assert (await world.turn(turn_id))["state"] == "stopped"
+    assert world.master.received == []
 
 
 async def test_a_viewer_may_not_chat(world: ChatWorld) -> None:
