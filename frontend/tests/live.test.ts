@@ -229,7 +229,7 @@ describe("coming back", () => {
 
     for (let round = 0; round < 8; round += 1) {
       FakeSocket.last.close(1006);
-      await vi.advanceTimersByTimeAsync(31_000);
+      await vi.advanceTimersByTimeAsync(16_000);
     }
     FakeSocket.last.open();
     FakeSocket.last.hear(authOk());
@@ -286,6 +286,37 @@ describe("coming back", () => {
     other.start();
     await settle();
     expect(other.status).toMatchObject({ kind: "closed", reason: "login" });
+  });
+
+  it.each([
+    ["whose ticket never comes", { ticket: () => new Promise<string>(() => {}) }, () => {}],
+    ["that never opens", {}, () => {}],
+    ["that is opened and not answered", {}, () => FakeSocket.last.open()],
+  ])("gives up a try %s", async (_what, options, go) => {
+    const live = client(options);
+    live.start();
+    await settle();
+    go();
+
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(live.status.kind).toBe("connecting");
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(live.status.kind).toBe("waiting");
+    expect(FakeSocket.all.every((socket) => socket.readyState === 3)).toBe(true);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(live.status.kind).toBe("connecting");
+  });
+
+  it("takes no ticket that comes after its try was given up", async () => {
+    let bring: (ticket: string) => void = () => {};
+    const live = client({ ticket: () => new Promise((resolve) => (bring = resolve)) });
+    live.start();
+    await vi.advanceTimersByTimeAsync(20_000);
+    bring("late");
+    await settle();
+
+    expect(FakeSocket.all).toHaveLength(0);
   });
 
   it("tries again when the ticket cannot be fetched now", async () => {

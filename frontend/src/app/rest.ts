@@ -10,6 +10,9 @@ export class RestError extends Error {
   }
 }
 
+/** The server's own limits are shorter; what is sent and not answered by then may have been done all the same. */
+const ANSWER_WITHIN_MS = 30_000;
+
 export function getJson<T>(url: string): Promise<T> {
   return ask(url, { headers: { Accept: "application/json" } });
 }
@@ -26,7 +29,7 @@ export function postJson<T>(url: string, body: object): Promise<T> {
 async function ask<T>(url: string, how: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, { ...how, redirect: "error", cache: "no-store" });
+    response = await fetch(url, { ...how, redirect: "error", cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   } catch {
     throw new RestError("unavailable");
   }

@@ -30,6 +30,8 @@ const SILENT_CLOSE = 4000;
 const WATCH_INTERVAL_MS = 1000;
 const LATENCY_INTERVAL_MS = 5000;
 const STABLE_AFTER_MS = 10_000;
+/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH for ever. */
+const OPEN_WITHIN_MS = 20_000;
 
 export class LiveClient {
   readonly #options: Required<Omit<LiveOptions, "start">>;
@@ -53,6 +55,7 @@ export class LiveClient {
   #attempt = 0;
   #retryTimer: Timer | undefined;
   #watchTimer: Timer | undefined;
+  #openTimer: Timer | undefined;
 
   constructor(options: LiveOptions) {
     this.#options = { now: Date.now, random: Math.random, schedule: (flush) => setTimeout(flush, 16), ...options };
@@ -133,11 +136,14 @@ export class LiveClient {
   async #connect(): Promise<void> {
     const attempt = ++this.#attempt;
     this.#setStatus({ kind: "connecting", since: this.#standing.missedSince });
+    clearTimeout(this.#openTimer);
+    this.#openTimer = setTimeout(() => this.#giveUp(), OPEN_WITHIN_MS);
     let token: string;
     try {
       token = await this.#options.ticket(this.#needsFreshTicket);
     } catch (error) {
       if (attempt !== this.#attempt) return;
+      clearTimeout(this.#openTimer);
       const reason = error instanceof TicketError ? error.reason : "network";
       if (reason === "network") this.#retryLater();
       else this.#close(reason);
@@ -155,6 +161,14 @@ export class LiveClient {
     };
   }
 
+  /** Nothing came of this try, or nothing comes any more. */
+  #giveUp(): void {
+    this.#attempt += 1; // Its ticket may still come.
+    const socket = this.#socket;
+    this.#closed(SILENT_CLOSE);
+    socket?.close(SILENT_CLOSE);
+  }
+
   #receive(text: string): void {
     const now = this.#options.now();
     this.#standing.heardAt = now;
@@ -170,6 +184,7 @@ export class LiveClient {
   }
 
   #authenticated(message: MessageOf<"AUTH_OK">): void {
+    clearTimeout(this.#openTimer);
     this.#openedAt = this.#options.now();
     this.#standing.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
     this.#needsFreshTicket = this.#wasRefusedOnce = false;
@@ -210,10 +225,8 @@ export class LiveClient {
   #watch(): void {
     const now = this.#options.now();
     if (this.#standing.isDead(now)) {
-      const socket = this.#socket;
       this.#standing.cut(this.#standing.heardAt);
-      this.#closed(SILENT_CLOSE);
-      socket?.close(SILENT_CLOSE);
+      this.#giveUp();
       return;
     }
     this.#judge();
@@ -260,6 +273,7 @@ export class LiveClient {
 
   #stopTimers(): void {
     clearInterval(this.#watchTimer);
+    clearTimeout(this.#openTimer);
     this.#acks.stop();
   }
 

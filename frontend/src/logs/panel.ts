@@ -1,6 +1,7 @@
 /** The log panel of a page: its filter, its counts, what it shows at first, and older lines when the reader scrolls up. */
 
 import { element, type Page } from "../app/page";
+import { getJson } from "../app/rest";
 import type { Gap, LogBatch } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { LogBuffer } from "./buffer";
@@ -224,12 +225,10 @@ export class LogPanel {
     }
   }
 
-  async #fetchLines(before: number): Promise<OlderLines> {
+  #fetchLines(before: number): Promise<OlderLines> {
     const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(this.#task));
     const query = new URLSearchParams({ attempt: String(this.#attempt), before: String(before) });
-    const response = await fetch(`${address}?${query}`, { headers: { Accept: "application/json" } });
-    if (!response.ok) throw new Error(`status ${response.status}`);
-    return (await response.json()) as OlderLines;
+    return getJson<OlderLines>(`${address}?${query}`);
   }
 
   #note(key: string): void {
