@@ -75,7 +75,8 @@ class Queue:
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=due)
 
     def retry(self, stuck: Stuck, now: float, *, after_seconds: float) -> None:
-        """Its turn could not be begun."""
+        """The turn that `next` has just given could not be begun, so it does not count."""
+        self._begun.pop()
         self._analysed.pop((stuck.task_id, stuck.fingerprint), None)
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=now + after_seconds)
 

@@ -13,6 +13,7 @@ from chat.config import ChatConfig
 from chat.engines import claude
 from chat.models import Turn
 from chat.stalls import queue
+from chat.store import turns
 from nodes.errors import NotFound, TaskRejected
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
@@ -266,6 +267,7 @@ async def test_five_hundred_stalls_are_a_bounded_number_of_turns(
 ) -> None:
     """Each in a trouble of its own, so that none is named in another's analysis."""
     monkeypatch.setattr(queue, "MOMENT_SECONDS", {"waiting": 0.0, "stalled": 0.0})
+    monkeypatch.setattr(turns, "MAX_QUEUED", 500)  # The other bound: of one conversation, while its turns run.
     async with chat_world(tmp_path) as world:
         for number in range(500):  # As fast as the store takes them.
             await world.task(f"t{number}", f"job {number}")

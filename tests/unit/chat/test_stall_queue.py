@@ -121,6 +121,18 @@ def test_a_turn_that_could_not_begin_is_tried_again() -> None:
     assert ids(queue, 22.0) == [1]
 
 
+def test_a_turn_that_could_not_be_begun_costs_nothing_of_the_budget() -> None:
+    queue = Queue()
+    for number in range(A_MINUTE + 1):
+        queue.add(stuck(number), 0.0)
+    batch = queue.next(2.0)
+    assert batch is not None
+    queue.retry(batch.first, 2.0, after_seconds=20.0)
+
+    assert len(ids(queue, 2.0)) == A_MINUTE
+    assert ids(queue, 22.0) == []
+
+
 # --- verdicts -------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
