@@ -339,10 +339,13 @@ class Attempt:
                 self._changed.set()  # `_report` may be waiting while a control told the end.
 
     def _take_progress(self, progress: Progress) -> None:
-        if self.is_over:
+        """Also of a task that has just ended: the end waits for the last lines, and they may say that all is done."""
+        if self.reported.is_set():
             return
         fraction = self._status.progress if progress.fraction is None else progress.fraction
-        self._status = replace(self._status, progress=fraction, message=progress.message or self._status.message)
+        has_reason = self._record is not None and bool(self._record.get("reason"))
+        message = self._status.message if has_reason else progress.message or self._status.message
+        self._status = replace(self._status, progress=fraction, message=message)
         self._changed.set()
 
     async def _hand_over_output(self) -> None:

@@ -282,6 +282,17 @@ async def test_progress_lines_are_progress_and_no_log(tmp_path: Path) -> None:
         await node.end()
 
 
+@pytest.mark.parametrize(("exit_code", "message"), [(0, "all of it"), (3, "exit code 3")])
+async def test_progress_of_the_last_moment_is_told_with_the_end(tmp_path: Path, exit_code: int, message: str) -> None:
+    """It is read when the task is known to be over."""
+    async with running(tmp_path) as node:
+        for number in range(10):
+            task_id = f"t{number}"
+            node.shell(f"echo '::agentflow progress=1 message=all of it::'; exit {exit_code}", task_id=task_id)
+            end = await node.end(task_id)
+            assert (end.progress, end.message) == (1.0, message)
+
+
 async def test_levels_come_from_the_words(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.shell("echo plain >&2; echo 'ERROR: broken'; echo '12:00:01 WARN slow'; echo 'level=debug x'")
