@@ -23,21 +23,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 class Tapped:
-    """A page whose socket the test can speak on: from its first word on, it alone.
-
-    The Leader would answer for itself: an acknowledgement of a place that it has never been at makes it begin anew.
-    """
+    """A page whose socket the test can speak on."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self._is_ours = False
         self._sockets: list[WebSocketRoute] = []
         page.route_web_socket("**/ws/", self._join)
 
     def _join(self, socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
-        socket.on_message(lambda message: None if self._is_ours else server.send(message))
-        server.on_message(lambda message: None if self._is_ours else socket.send(message))
+        socket.on_message(server.send)
+        server.on_message(socket.send)
         self._sockets.append(socket)
 
     def open(self, url: str) -> Page:
@@ -46,7 +42,6 @@ class Tapped:
         return self.page
 
     def say(self, **message: Any) -> None:
-        self._is_ours = True
         self._sockets[-1].send(json.dumps(message))
 
 

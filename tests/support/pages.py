@@ -63,17 +63,24 @@ def log_texts(page: Page) -> list[str]:
     return texts
 
 
+# While rows are replaced there are none until the next frame: what was read then has holes, and is read again.
 _READ_LOG = """async (box) => {
   const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  const rows = new Map();
-  box.scrollTop = 0;
-  for (;;) {
-    await painted();
-    for (const row of box.querySelectorAll(".log-line")) {
-      rows.set(parseFloat(row.style.top), row.querySelector(".log-text").textContent);
+  for (let tries = 0; tries < 100; tries += 1) {
+    const rows = new Map();
+    box.scrollTop = 0;
+    for (;;) {
+      await painted();
+      for (const row of box.querySelectorAll(".log-line")) {
+        rows.set(parseFloat(row.style.top), row.querySelector(".log-text").textContent);
+      }
+      if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
+      box.scrollTop += box.clientHeight;
     }
-    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
-    box.scrollTop += box.clientHeight;
+    const height = parseFloat(box.querySelector(".log-pad").style.height) || 0;
+    const texts = [...rows].sort(([a], [b]) => a - b);
+    const step = texts.length > 1 ? texts[1][0] - texts[0][0] : height;
+    if (texts.length * step === height) return texts.map(([, text]) => text);
   }
-  return [...rows].sort(([a], [b]) => a - b).map(([, text]) => text);
+  throw new Error("the log does not come to rest");
 }"""
