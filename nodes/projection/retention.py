@@ -21,6 +21,7 @@ from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, 
 from nodes.projection.image import OPEN_COMMANDS, OPEN_TASKS
 from nodes.projection.log_lines import ID_SHIFT
 from nodes.projection.unit import Unit
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +67,14 @@ class Retention:
         self._pruning = asyncio.Lock()
 
     async def run(self) -> None:
-        while not self._stop.is_set():
+        while True:
+            await wait_at_most(self._stop, self._config.every_seconds)
+            if self._stop.is_set():
+                return
             try:
-                async with asyncio.timeout(self._config.every_seconds):
-                    await self._stop.wait()
-            except TimeoutError:
-                try:
-                    await self.prune()
-                except StoreError as exc:
-                    logger.warning("nothing could be pruned: %s", exc)
+                await self.prune()
+            except StoreError as exc:
+                logger.warning("nothing could be pruned: %s", exc)
 
     def request_stop(self) -> None:
         self._stop.set()
