@@ -110,6 +110,7 @@ REASONS: Mapping[str, Text] = {
     "no-input": _("The task's standard input is closed."),
     "input-full": _("The task has not read its earlier input yet."),
     "too-large": _("It is too large to be sent at once."),
+    "unkillable": _("No signal ends it: its processes wait in the kernel. It ends once the kernel lets go of them."),
     "partial": _("Only a part of the task could be paused; something of it still runs."),
     "unknown-action": _("The node is too old for this."),
     "not-running": _("The task does not run yet."),

@@ -84,7 +84,7 @@ class Attempt:
         self._stdin_inode = 0
         # The last state that was given to the journal; set before its commit, so never behind what stands there.
         self._told: TaskStatus | None = None
-        self._trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
+        self.trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
         self._changed = asyncio.Event()
         self._grew = asyncio.Event()
         self._ended = asyncio.Event()
@@ -92,6 +92,7 @@ class Attempt:
         self.announced = asyncio.Event()  # The first state stands in the journal.
         self.reported = asyncio.Event()  # The end stands in a journal,
         self._reported_in = ""  # in the one of this id.
+        self.settled = asyncio.Event()  # So it does, or no signal brings it about: see `trouble`.
         self.handed_over = asyncio.Event()  # The whole output stands in the journal.
 
     @property
@@ -149,8 +150,7 @@ class Attempt:
     def take_reported(self, record: Record) -> None:
         """An end that stands in today's journal already; some of the output may still have to be handed over."""
         self.announced.set()
-        self._reported_in = self._journal_id()
-        self.reported.set()
+        self._stands_in_journal()
         self._end(record)
 
     async def tell_again(self) -> None:
@@ -245,12 +245,14 @@ class Attempt:
     def _take_status(self, message: Mapping[str, Any]) -> None:
         if self.is_over:
             return
-        self._trouble = str(message.get("trouble", ""))
+        self.trouble = str(message.get("trouble", ""))
+        if self.trouble:
+            self.settled.set()
         self._stdin_inode = int(message.get("stdin_inode") or 0)  # A supervisor of an earlier version tells none.
         self._status = replace(
             self._status,
             state=_SHIM_STATES[message["state"]],
-            message=self._trouble or self._status.message,
+            message=self.trouble or self._status.message,
             partial_pause=bool(message["partial"]),
             paused_seconds=float(message["paused_seconds"]),
             accepts_input=bool(message["accepts_input"]),
@@ -268,7 +270,7 @@ class Attempt:
             self._status,
             state=TaskState(record["state"]),
             exit_code=record.get("exit_code"),
-            message=str(record.get("reason") or ("" if self._trouble else self._status.message)),
+            message=str(record.get("reason") or ("" if self.trouble else self._status.message)),
             started_at_ms=int(record.get("started_ms") or self._status.started_at_ms),
             ended_at_ms=int(record.get("ended_ms") or 0),
             cpu_seconds=float(record.get("cpu_seconds") or 0.0),
@@ -305,6 +307,11 @@ class Attempt:
             extra={"task_id": self.start.task_id, "attempt": self.start.attempt},
         )
 
+    def _stands_in_journal(self) -> None:
+        self._reported_in = self._journal_id()
+        self.reported.set()
+        self.settled.set()
+
     def _is_reported_today(self) -> bool:
         return self.reported.is_set() and self._reported_in == self._journal_id()
 
@@ -329,13 +336,12 @@ class Attempt:
                 return
             # The request travels with the first word; after that the parent has it.
             told, self._told = self._told, status
-            is_progress = told is not None and _is_progress(status, told) and self._trouble == self._told_trouble
-            self._told_trouble = self._trouble
+            is_progress = told is not None and _is_progress(status, told) and self.trouble == self._told_trouble
+            self._told_trouble = self.trouble
             await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:
-                self._reported_in = self._journal_id()
-                self.reported.set()
+                self._stands_in_journal()
                 self._changed.set()  # `_report` may be waiting while a control told the end.
 
     def _take_progress(self, progress: Progress) -> None:

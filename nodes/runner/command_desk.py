@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _MAX_INPUT_BYTES = 64 * 1024
 _MESSAGE_CAP = 500
-_LOST_LINK_SECONDS = 3.0
+_END_FOLLOWS_SECONDS = 3.0
 
 
 class CommandDesk:
@@ -178,7 +178,7 @@ class CommandDesk:
 
     async def _after_lost_link(self, command_id: str, attempt: Attempt, action: Action, reason: str) -> CommandResult:
         """The supervisor went away during the request: because the task ended, or by a death of its own."""
-        await wait_at_most(attempt.reported, _LOST_LINK_SECONDS)  # Its end is not known yet: its own records must do.
+        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)  # Its end is not known yet: its own records must do.
         return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
 
     async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:
@@ -199,8 +199,12 @@ class CommandDesk:
         return _failed(command_id, "interrupted", otherwise)
 
     async def _cancelled(self, command_id: str, attempt: Attempt) -> CommandResult:
-        await attempt.reported.wait()
+        await attempt.settled.wait()
+        # Its end comes at once if the unkillable is only what it left behind.
+        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)
         status = attempt.status
+        if not status.state.is_final:  # It is cancelled as soon as the kernel lets go of it; nobody knows when.
+            return _failed(command_id, "unkillable", attempt.trouble)
         if status.state is TaskState.CANCELLED:
             return _result(command_id, CommandState.SUCCEEDED, message=status.message)
         return _failed(command_id, "finished", f"the task ended by itself ({status.state.value})")

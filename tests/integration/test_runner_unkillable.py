@@ -72,12 +72,14 @@ async def test_a_root_process_that_cannot_be_killed_is_said(tmp_path: Path, free
         await eventually(lambda: "cannot be killed: 1 of its processes" in node.statuses()[-1].message)
         assert node.statuses()[-1].state is TaskState.RUNNING  # It has not ended, and nothing says so.
         assert node.journal.ephemeral == []  # A word for the journal, not one that may be dropped.
+        answer = await node.result(cancel)
+        assert (answer.state, answer.code) == ("failed", "unkillable")
+        assert "cannot be killed: 1 of its processes" in answer.message
 
         freezer.thaw()
         end = await node.end()
         assert end.state is TaskState.CANCELLED
         assert "cannot be killed" not in end.message
-        assert (await node.result(cancel)).state == "succeeded"
 
 
 async def test_what_a_task_leaves_unkillable_does_not_keep_its_end_secret(tmp_path: Path, freezer: Freezer) -> None:
