@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,18 +38,6 @@ def forget_journal(store: MemoryStore, lane: Lane) -> None:
         store.marks.pop(journal_id, None)
 
 
-def has_noted_down_what_it_told(parent: Parent) -> bool:
-    """Once an entry stands in the journal the parent may see it, before the agent has written down that it told it.
-
-    An agent that dies in between tells it again.
-    """
-    today = next(mark.journal_id for mark in parent.store.hellos[-1].journals if mark.lane == Lane.STATES)
-    with closing(sqlite3.connect(f"file:{parent.data / 'commands.db'}?mode=ro", uri=True)) as ledger:
-        untold = ledger.execute("SELECT count(*) FROM command WHERE told_in != ?", (today,)).fetchone()[0]
-    reported = parent.data / "tasks/t1.1" / layout.REPORTED
-    return untold == 0 and reported.read_text() == today
-
-
 def ruin(path: Path) -> None:
     """What a killed process left in the write-ahead log would bring everything back."""
     path.write_bytes(b"no database" * 1000)
@@ -79,7 +67,8 @@ async def test_what_stood_only_in_a_corrupt_journal_is_told_again(parent: Parent
     assert len(list(parent.data.glob(f"{path.name}.corrupt-*"))) >= 1
     batches = [entry.logs for entry in parent.store.entries if entry.HasField("logs")]
     assert batches[0].first_line == 1  # The very numbers of before, so a parent that has them stores nothing twice.
-    await eventually(lambda: has_noted_down_what_it_told(parent))
+    await eventually(parent.nothing_is_untold)
+    await eventually(lambda: (parent.data / "tasks/t1.1" / layout.REPORTED).read_text() == parent.states_journal())
     told = len(parent.store.entries)
     parent.agent.kill()
     await parent.run_agent()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, TaskStatus
-from nodes.domain.states import Action, CommandState
+from nodes.domain.states import Action, CommandState, Lane
 from nodes.hub.hub import Hub
 from nodes.wire.codec import decode_update, encode_command
 from tests.support.delivery import MemoryStore, hub_of
@@ -73,6 +74,19 @@ class Parent:
     async def answer(self, command_id: str) -> CommandResult:
         answers: list[CommandResult] = await eventually(lambda: self.answers(command_id), 20, f"answer to {command_id}")
         return answers[0]
+
+    def states_journal(self) -> str:
+        """Id of the one that the agent came with last."""
+        return next(mark.journal_id for mark in self.store.hellos[-1].journals if mark.lane == Lane.STATES)
+
+    def nothing_is_untold(self) -> bool:
+        """True once the agent has noted in its ledger that all its answers stand in its journal.
+
+        The parent may see an answer a moment before; an agent that is killed in between tells it again.
+        """
+        with closing(sqlite3.connect(f"file:{self.data / 'commands.db'}?mode=ro", uri=True)) as ledger:
+            untold = ledger.execute("SELECT count(*) FROM command WHERE told_in != ?", (self.states_journal(),))
+            return bool(untold.fetchone()[0] == 0)
 
 
 @asynccontextmanager
