@@ -1,15 +1,15 @@
 /**
- * The page's only WebSocket: authenticates, subscribes, keeps order, acknowledges, notices silence, comes back.
+ * The page's live messages: subscribes, keeps order, acknowledges, notices silence. `Connection` opens and comes back.
  *
  * It knows nothing of the DOM and nothing of nodes or tasks. Handlers see each state message once and in order; after a
  * break it asks for exactly what it missed, and gets that or a SNAPSHOT.
  */
 
 import { Acknowledger } from "./acknowledger";
-import { Backoff } from "./backoff";
+import { Connection } from "./connection";
 import { FeedPosition } from "./cursor";
 import { Handlers } from "./handlers";
-import { type LinkStatus, type LiveOptions, type Socket, TicketError } from "./link";
+import type { LinkStatus, LiveOptions } from "./link";
 import {
   type ClientMessage,
   type Cursor,
@@ -21,48 +21,36 @@ import {
 import { Standing } from "./standing";
 import { Topics } from "./topics";
 
-type Timer = ReturnType<typeof setTimeout>;
-
-const OPEN = 1;
-const SESSION_OVER = 4401;
-const FORBIDDEN = 4403;
-const SILENT_CLOSE = 4000;
 const WATCH_INTERVAL_MS = 1000;
 const LATENCY_INTERVAL_MS = 5000;
-const STABLE_AFTER_MS = 10_000;
-/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH for ever. */
-const OPEN_WITHIN_MS = 20_000;
 
 export class LiveClient {
   readonly #options: Required<Omit<LiveOptions, "start">>;
-  readonly #backoff: Backoff;
+  readonly #connection: Connection;
   readonly #position: FeedPosition;
   readonly #acks: Acknowledger;
   readonly #handlers = new Handlers();
   readonly #topics: Topics;
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
-  #socket: Socket | null = null;
   #status: LinkStatus = { kind: "connecting", since: null };
   readonly #standing = new Standing();
   #queue: ServerMessage[] = [];
   #queuedAt = 0;
   #isFlushScheduled = false;
-  #openedAt = 0;
-  #needsFreshTicket = false;
-  #wasRefusedOnce = false;
-  /** Counts connection tries, so that one that was overtaken while it waited for its ticket gives up. */
-  #attempt = 0;
-  #retryTimer: Timer | undefined;
-  #watchTimer: Timer | undefined;
-  #openTimer: Timer | undefined;
+  #watchTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: LiveOptions) {
     this.#options = { now: Date.now, random: Math.random, schedule: (flush) => setTimeout(flush, 16), ...options };
-    this.#backoff = new Backoff(this.#options.random);
+    this.#connection = new Connection(this.#options, {
+      connecting: () => this.#setStatus({ kind: "connecting", since: this.#standing.missedSince }),
+      frame: (text) => this.#receive(text),
+      waiting: (delayMs) => this.#waiting(delayMs),
+      refused: (reason) => this.#refused(reason),
+    });
     this.#position = new FeedPosition(options.start);
     this.#topics = new Topics(options.topics);
-    this.#acks = new Acknowledger((message) => this.#transmit(message), this.#options.now);
+    this.#acks = new Acknowledger((message) => this.#connection.send(message), this.#options.now);
   }
 
   get status(): LinkStatus {
@@ -93,27 +81,18 @@ export class LiveClient {
   }
 
   start(): void {
-    void this.#connect();
+    void this.#connection.open();
   }
 
   /** Closes for good-bye (the page is left); `resume` opens again. */
   suspend(): void {
-    clearTimeout(this.#retryTimer);
-    this.#attempt += 1;
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#openedAt = 0;
-    this.#standing.cut(this.#options.now());
-    this.#stopTimers();
-    socket?.close(1000);
+    this.#connection.suspend();
+    this.#cut(this.#options.now());
   }
 
   /** Ends a wait between tries: the person is looking, or the network is back. */
   resume(): void {
-    if (this.#status.kind === "closed" || this.#socket !== null) return;
-    clearTimeout(this.#retryTimer);
-    this.#backoff.reset();
-    void this.#connect();
+    if (this.#status.kind !== "closed") this.#connection.resume();
   }
 
   /** Applies what has arrived, without waiting for the next frame on screen. */
@@ -129,44 +108,7 @@ export class LiveClient {
 
   /** False when there is no authenticated link: nothing was sent and nothing will be. */
   send(message: ClientMessage): boolean {
-    if (this.#openedAt === 0) return false;
-    return this.#transmit(message);
-  }
-
-  async #connect(): Promise<void> {
-    const attempt = ++this.#attempt;
-    this.#setStatus({ kind: "connecting", since: this.#standing.missedSince });
-    clearTimeout(this.#openTimer);
-    this.#openTimer = setTimeout(() => this.#giveUp(), OPEN_WITHIN_MS);
-    let token: string;
-    try {
-      token = await this.#options.ticket(this.#needsFreshTicket);
-    } catch (error) {
-      if (attempt !== this.#attempt) return;
-      clearTimeout(this.#openTimer);
-      const reason = error instanceof TicketError ? error.reason : "network";
-      if (reason === "network") this.#retryLater();
-      else this.#close(reason);
-      return;
-    }
-    if (attempt !== this.#attempt) return;
-    const socket = this.#options.openSocket();
-    this.#socket = socket;
-    socket.onopen = () => this.#transmit({ type: "AUTH", token, batch: true });
-    socket.onmessage = (event) => {
-      if (socket === this.#socket) this.#receive(event.data);
-    };
-    socket.onclose = (event) => {
-      if (socket === this.#socket) this.#closed(event.code);
-    };
-  }
-
-  /** Nothing came of this try, or nothing comes any more. */
-  #giveUp(): void {
-    this.#attempt += 1; // Its ticket may still come.
-    const socket = this.#socket;
-    this.#closed(SILENT_CLOSE);
-    socket?.close(SILENT_CLOSE);
+    return this.#connection.isEstablished && this.#connection.send(message);
   }
 
   #receive(text: string): void {
@@ -184,12 +126,10 @@ export class LiveClient {
   }
 
   #authenticated(message: MessageOf<"AUTH_OK">): void {
-    clearTimeout(this.#openTimer);
-    this.#openedAt = this.#options.now();
+    this.#connection.established();
     this.#standing.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
-    this.#needsFreshTicket = this.#wasRefusedOnce = false;
     const since = this.#position.cursor;
-    for (const request of this.#topics.requests(since?.store === message.store ? since : null)) this.#transmit(request);
+    for (const request of this.#topics.requests(since?.store === message.store ? since : null)) this.#connection.send(request);
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#handlers.deliver(message);
@@ -218,7 +158,7 @@ export class LiveClient {
   }
 
   #judge(): void {
-    if (this.#openedAt === 0) return;
+    if (!this.#connection.isEstablished) return;
     this.#setStatus(this.#standing.judge(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
   }
 
@@ -226,7 +166,7 @@ export class LiveClient {
     const now = this.#options.now();
     if (this.#standing.isDead(now)) {
       this.#standing.cut(this.#standing.heardAt);
-      this.#giveUp();
+      this.#connection.drop();
       return;
     }
     this.#judge();
@@ -239,48 +179,25 @@ export class LiveClient {
   #ping(): void {
     this.#standing.pingedAt = this.#options.now();
     this.#acks.forgetNews();
-    this.#transmit({ type: "PING" });
+    this.#connection.send({ type: "PING" });
   }
 
-  #closed(code: number): void {
-    this.#socket = null;
-    this.#stopTimers();
-    if (code === FORBIDDEN) return this.#close("forbidden");
-    if (code === SESSION_OVER) {
-      // The ticket may just have grown old while the page waited: one try with a new one decides.
-      if (this.#wasRefusedOnce) return this.#close("login");
-      this.#wasRefusedOnce = this.#needsFreshTicket = true;
-    }
-    if (this.#openedAt > 0 && this.#options.now() - this.#openedAt > STABLE_AFTER_MS) this.#backoff.reset();
-    this.#openedAt = 0;
-    this.#retryLater();
-  }
-
-  #retryLater(): void {
-    const delay = this.#backoff.nextDelayMs();
+  #waiting(delayMs: number): void {
     const now = this.#options.now();
-    this.#standing.cut(now);
-    this.#setStatus({ kind: "waiting", retryAt: now + delay, since: this.#standing.missedSince ?? now });
-    this.#retryTimer = setTimeout(() => void this.#connect(), delay);
+    this.#cut(now);
+    this.#setStatus({ kind: "waiting", retryAt: now + delayMs, since: this.#standing.missedSince ?? now });
   }
 
-  #close(reason: "login" | "forbidden"): void {
+  #refused(reason: "login" | "forbidden"): void {
     const now = this.#options.now();
-    this.#standing.cut(now);
-    this.#openedAt = 0;
+    this.#cut(now);
     this.#setStatus({ kind: "closed", reason, since: this.#standing.missedSince ?? now });
   }
 
-  #stopTimers(): void {
+  #cut(now: number): void {
     clearInterval(this.#watchTimer);
-    clearTimeout(this.#openTimer);
     this.#acks.stop();
-  }
-
-  #transmit(message: ClientMessage): boolean {
-    if (this.#socket?.readyState !== OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
-    return true;
+    this.#standing.cut(now);
   }
 
   #setStatus(status: LinkStatus): void {

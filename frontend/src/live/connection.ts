@@ -1,0 +1,143 @@
+/**
+ * Opens the page's WebSocket, and opens it again after a break: ticket, AUTH, limits of time, waits between tries.
+ *
+ * What comes over it is the listener's business; it says `established` when AUTH was accepted.
+ */
+
+import { Backoff } from "./backoff";
+import { type LiveOptions, type Socket, TicketError } from "./link";
+import type { ClientMessage } from "./messages";
+
+type Timer = ReturnType<typeof setTimeout>;
+
+const OPEN = 1;
+const SESSION_OVER = 4401;
+const FORBIDDEN = 4403;
+const SILENT_CLOSE = 4000;
+const STABLE_AFTER_MS = 10_000;
+/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH for ever. */
+const OPEN_WITHIN_MS = 20_000;
+
+type ConnectionOptions = Required<Pick<LiveOptions, "openSocket" | "ticket" | "now" | "random">>;
+
+export interface ConnectionListener {
+  connecting(): void;
+  frame(text: string): void;
+  /** There is no link; the next try comes after `delayMs`. */
+  waiting(delayMs: number): void;
+  /** There is no link, and no further try unless the person does something. */
+  refused(reason: "login" | "forbidden"): void;
+}
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #listener: ConnectionListener;
+  readonly #backoff: Backoff;
+  #socket: Socket | null = null;
+  #openedAt = 0;
+  #needsFreshTicket = false;
+  #wasRefusedOnce = false;
+  /** Counts tries, so that one that was overtaken while it waited for its ticket gives up. */
+  #attempt = 0;
+  #retryTimer: Timer | undefined;
+  #openTimer: Timer | undefined;
+
+  constructor(options: ConnectionOptions, listener: ConnectionListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  /** AUTH was accepted, and the link stands since. */
+  get isEstablished(): boolean {
+    return this.#openedAt > 0;
+  }
+
+  async open(): Promise<void> {
+    const attempt = ++this.#attempt;
+    this.#listener.connecting();
+    clearTimeout(this.#openTimer);
+    this.#openTimer = setTimeout(() => this.drop(), OPEN_WITHIN_MS);
+    let token: string;
+    try {
+      token = await this.#options.ticket(this.#needsFreshTicket);
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      clearTimeout(this.#openTimer);
+      const reason = error instanceof TicketError ? error.reason : "network";
+      if (reason === "network") this.#retryLater();
+      else this.#listener.refused(reason);
+      return;
+    }
+    if (attempt !== this.#attempt) return;
+    const socket = this.#options.openSocket();
+    this.#socket = socket;
+    socket.onopen = () => this.send({ type: "AUTH", token, batch: true });
+    socket.onmessage = (event) => {
+      if (socket === this.#socket) this.#listener.frame(event.data);
+    };
+    socket.onclose = (event) => {
+      if (socket === this.#socket) this.#closed(event.code);
+    };
+  }
+
+  established(): void {
+    clearTimeout(this.#openTimer);
+    this.#openedAt = this.#options.now();
+    this.#needsFreshTicket = this.#wasRefusedOnce = false;
+  }
+
+  /** Nothing came of this try, or nothing comes any more: the next one. */
+  drop(): void {
+    this.#attempt += 1; // Its ticket may still come.
+    const socket = this.#socket;
+    this.#closed(SILENT_CLOSE);
+    socket?.close(SILENT_CLOSE);
+  }
+
+  /** Closes until `resume`. */
+  suspend(): void {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#openTimer);
+    this.#attempt += 1;
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#openedAt = 0;
+    socket?.close(1000);
+  }
+
+  /** Ends a wait between tries, and begins anew with short ones. */
+  resume(): void {
+    if (this.#socket !== null) return;
+    clearTimeout(this.#retryTimer);
+    this.#backoff.reset();
+    void this.open();
+  }
+
+  /** False when there is no open socket: nothing was sent and nothing will be. */
+  send(message: ClientMessage): boolean {
+    if (this.#socket?.readyState !== OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  #closed(code: number): void {
+    this.#socket = null;
+    clearTimeout(this.#openTimer);
+    if (this.#openedAt > 0 && this.#options.now() - this.#openedAt > STABLE_AFTER_MS) this.#backoff.reset();
+    this.#openedAt = 0;
+    if (code === FORBIDDEN) return this.#listener.refused("forbidden");
+    if (code === SESSION_OVER) {
+      // The ticket may just have grown old while the page waited: one try with a new one decides.
+      if (this.#wasRefusedOnce) return this.#listener.refused("login");
+      this.#wasRefusedOnce = this.#needsFreshTicket = true;
+    }
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    const delayMs = this.#backoff.nextDelayMs();
+    this.#retryTimer = setTimeout(() => void this.open(), delayMs);
+    this.#listener.waiting(delayMs);
+  }
+}
