@@ -120,20 +120,17 @@ class MemoryFeed:
     # What the projection does.
 
     def node(self, node_id: str, **fields: Any) -> Published:
-        self.seq += 1
-        node = {"id": node_id, **fields, "version": str(self.seq)}
+        node = {"id": node_id, **fields, "version": str(self.seq + 1)}
         self.state["nodes"][node_id] = node
         return self._entry("NODE_STATUS", ("nodes",), node=node)
 
     def task(self, task_id: str, **fields: Any) -> Published:
-        self.seq += 1
-        task = {"id": task_id, **fields, "version": str(self.seq)}
+        task = {"id": task_id, **fields, "version": str(self.seq + 1)}
         self.state["tasks"][task_id] = task
         return self._entry("TASK_UPDATE", ("tasks", f"task:{task_id}"), task=task)
 
     def log(self, node: str, *texts: str) -> Published:
-        self.seq += 1
-        lines = [[str(self.seq << 10 | i), i, 0, "info", "stdout", text] for i, text in enumerate(texts)]
+        lines = [[str(self.seq + 1 << 10 | i), i, 0, "info", "stdout", text] for i, text in enumerate(texts)]
         topics = ("logs", f"logs:{node}", "task:t1")
         return self._entry("LOG", topics, kind="logs", node=node, task="t1", attempt=1, lines=lines)
 
@@ -142,9 +139,11 @@ class MemoryFeed:
         return Published(0, ("nodes",), text, "metrics", f"node:{node}")
 
     def _entry(self, kind_: str, topics: tuple[str, ...], kind: Any = "state", **fields: Any) -> Published:
-        text = orjson.dumps({"type": kind_, "store": self.store, "seq": str(self.seq), "at": 0, **fields}).decode()
-        entry = Published(self.seq, topics, text, kind, f"{kind_}:{self.seq}")
+        seq = self.seq + 1
+        text = orjson.dumps({"type": kind_, "store": self.store, "seq": str(seq), "at": 0, **fields}).decode()
+        entry = Published(seq, topics, text, kind, f"{kind_}:{seq}")
         self.entries.append(entry)
+        self.seq = seq  # Last: a thread that reads the position finds everything up to there, as in the database.
         return entry
 
 
