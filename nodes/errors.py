@@ -23,6 +23,10 @@ class VersionMismatch(WireError):
     """The peer speaks a protocol version that this one does not."""
 
 
+class NotReady(WireError):
+    """The peer's question cannot be answered yet, through no fault of its own; it asks again soon."""
+
+
 class SessionClosed(WireError):
     """The stream ended; what was not acknowledged is sent again on the next."""
 

@@ -14,7 +14,7 @@ import grpc
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Role
-from nodes.errors import AgentFlowError, ConfigError, StoreError
+from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
 from nodes.hub.config import HubConfig
 from nodes.hub.ports import Identity, Peer, Upstream
 from nodes.hub.presence import LinkChange, Presence
@@ -32,8 +32,9 @@ _BEARER = "Bearer "
 class Hub:
     """A service.
 
-    `authenticate` turns a token into an identity or raises an `AgentFlowError`. `epoch` is asked for every message that
-    goes down. `on_duplicate` (node id, address) is told about a second living node of one name.
+    `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` lets a node ask again soon.
+    `epoch` is asked for every message that goes down. `on_duplicate` (node id, address) is told about a second living
+    node of one name.
     """
 
     name = "hub"
@@ -190,6 +191,8 @@ class Hub:
                 token = value.removeprefix(_BEARER)
         try:
             identity = self._authenticate(token)
+        except NotReady as exc:
+            raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
         except AgentFlowError as exc:
             raise StreamRefused(grpc.StatusCode.UNAUTHENTICATED, str(exc)) from exc
         if identity.role not in self._config.accepts:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Lane, NodeState
+from nodes.errors import NotReady
 from nodes.hub.config import HubConfig
 from nodes.hub.hub import Hub
 from nodes.hub.ports import Applied, Peer
-from nodes.identity.tokens import InvalidToken, NodeIdentity, verify_token
+from nodes.identity.tokens import NodeIdentity, verify_token
 from nodes.journal.journal import Journal
 from nodes.relay.edge_image import EdgeImage
 from nodes.relay.open_commands import OpenCommands
@@ -169,7 +170,7 @@ def _authenticator(node_file: NodeFile) -> Callable[[str], NodeIdentity]:
 
     def authenticate(token: str) -> NodeIdentity:
         if not node_file.cluster_public_key:
-            raise InvalidToken("this master has not met its leader yet and cannot check tokens")
+            raise NotReady("this master has not met its leader yet and cannot check tokens")
         return verify_token(node_file.cluster_public_key, token, revoked=node_file.revoked_token_ids)
 
     return authenticate
