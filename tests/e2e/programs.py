@@ -7,13 +7,14 @@ from pathlib import Path
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
 
-# Prints a numbered line every 20 ms, for ever: whoever loses or doubles one is found out.
+# Prints a numbered line every 20 ms, for ever: whoever loses or doubles one is found out. Each line is one write, for a
+# task's Python writes unbuffered, and half a line that waits for 0.2 s is shown as one.
 COUNTER = """
 import time
 number = 0
 while True:
     number += 1
-    print("line", number, flush=True)
+    print(f"line {number}", flush=True)
     time.sleep(0.02)
 """
 
@@ -35,7 +36,7 @@ def count_to(last: int) -> str:
     """Prints `last` numbered lines, one every 20 ms, and ends with exit code 7."""
     return (
         f"import sys, time\nfor number in range(1, {last + 1}):\n"
-        "    print('line', number, flush=True)\n    time.sleep(0.02)\nsys.exit(7)"
+        "    print(f'line {number}', flush=True)\n    time.sleep(0.02)\nsys.exit(7)"
     )
 
 

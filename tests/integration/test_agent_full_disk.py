@@ -32,7 +32,7 @@ number = 0
 while not os.path.exists({stop!r}):
     for _ in range(100):
         number += 1
-        print("line", number, "x" * 200)
+        print(f"line {{number}} {{'x' * 200}}")
     sys.stdout.flush()
     with open({count!r}, "w") as file:
         file.write(str(number))

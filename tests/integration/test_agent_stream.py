@@ -32,7 +32,7 @@ slots = 2
 [projects.here]
 path = "."
 [projects.here.tasks.count]
-argv = ["python3", "-uc", "import time\\nfor i in range(200): print('line', i); time.sleep(0.01)\\ninput('Go? ')"]
+argv = ["python3", "-uc", "import time\\nfor i in range(200): print(f'line {i}'); time.sleep(0.01)\\ninput('Go? ')"]
 """
 
 

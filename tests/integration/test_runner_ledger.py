@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -193,7 +195,8 @@ async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> N
         assert (await node.end()).state is TaskState.CANCELLED
         assert (await node.result(first)).state is CommandState.SUCCEEDED
         assert (await node.result(second)).state is CommandState.SUCCEEDED
-        assert [status.state for status in node.statuses()] == [TaskState.RUNNING, TaskState.CANCELLED]
+        # It may be told as running twice: its input closes a moment before it ends.
+        assert [state for state, _ in groupby(node.statuses(), attrgetter("state"))] == ["running", "cancelled"]
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 COUNT = """
 import sys, time
 for i in range({lines}):
-    print("line", i, flush=True)
+    print(f"line {{i}}", flush=True)
     time.sleep({pause})
 input()
 print("last")
