@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,8 @@ class Cluster:
         if not self.database.exists():
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.database.touch(mode=0o600)
-            self.database.write_bytes(empty_database())
+            content, self._api_tokens["admin"] = first_database()
+            self.database.write_bytes(content)
 
     def wait_for_web(self, process: Process, timeout: float = 90.0) -> None:
         def answers() -> bool:
@@ -165,9 +166,7 @@ class Cluster:
 
     def api_token(self, role: str = "admin") -> str:
         if role not in self._api_tokens:
-            issue = "from dashboard.accounts import tokens; print(tokens.issue(u, name='api')[1])"
-            printed = self.shell(f"{_user(f'api-{role}', role)}; {issue}")
-            self._api_tokens[role] = printed.strip().splitlines()[-1]
+            self._api_tokens[role] = _new_api_token(role, self.env)
         return self._api_tokens[role]
 
     def add_user(self, name: str, role: str) -> None:
@@ -264,12 +263,19 @@ def _user(name: str, role: str) -> str:
     )
 
 
+def _new_api_token(role: str, env: Mapping[str, str]) -> str:
+    issue = "from dashboard.accounts import tokens; print(tokens.issue(u, name='api')[1])"
+    return manage("shell", "-c", f"{_user(f'api-{role}', role)}; {issue}", env=env).strip().splitlines()[-1]
+
+
 @functools.cache
-def empty_database() -> bytes:
-    """An SQLite file with today's tables and nothing in them."""
+def first_database() -> tuple[bytes, str]:
+    """An SQLite file with today's tables, and the API token of an administrator, the only one in them."""
     with tempfile.TemporaryDirectory() as folder:
-        manage("migrate", "--verbosity", "0", env={"AGENTFLOW_DATA_DIR": folder})
+        env = {"AGENTFLOW_DATA_DIR": folder}
+        manage("migrate", "--verbosity", "0", env=env)
+        token = _new_api_token("admin", env)
         path = Path(folder, "db.sqlite3")
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return path.read_bytes()
+        return path.read_bytes(), token

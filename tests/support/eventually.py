@@ -13,23 +13,32 @@ async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout: flo
     """The condition's first true value; an AssertionError with its last value after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
+        looked = time.monotonic()
         value = condition()
         if inspect.isawaitable(value):
             value = await value
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise AssertionError(f"not within {timeout} s: {message or condition} (last: {value!r})")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(_pause(0.01, cost=now - looked))
 
 
 def eventually_sync(condition: Callable[[], Any], timeout: float = 10.0, message: str = "") -> Any:
     """`eventually` for tests without a loop."""
     deadline = time.monotonic() + timeout
     while True:
+        looked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise AssertionError(f"not within {timeout} s: {message or condition} (last: {value!r})")
-        time.sleep(0.02)
+        time.sleep(_pause(0.02, cost=now - looked))
+
+
+def _pause(least: float, *, cost: float) -> float:
+    """A look that costs much is taken less often: what is waited for needs the machine more."""
+    return min(max(least, 3 * cost), 0.25)
