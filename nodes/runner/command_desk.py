@@ -202,9 +202,10 @@ class CommandDesk:
         await attempt.settled.wait()
         # Its end comes at once if the unkillable is only what it left behind.
         await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)
-        status = attempt.status
-        if not status.state.is_final:  # It is cancelled as soon as the kernel lets go of it; nobody knows when.
+        if not attempt.is_over:  # It is cancelled as soon as the kernel lets go of it; nobody knows when.
             return _failed(command_id, "unkillable", attempt.trouble)
+        await attempt.reported.wait()
+        status = attempt.status
         if status.state is TaskState.CANCELLED:
             return _result(command_id, CommandState.SUCCEEDED, message=status.message)
         return _failed(command_id, "finished", f"the task ended by itself ({status.state.value})")
