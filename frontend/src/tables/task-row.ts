@@ -16,6 +16,7 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   patchCommand(field(row, "request"), task, page);
   setChip(field(row, "state"), view.state);
   setChip(field(row, "health"), view.health);
+  row.toggleAttribute("data-waits", view.health?.tone === "held");
   const progress = field(row, "progress");
   setHidden(progress, view.progress === null);
   if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);
