@@ -1,4 +1,4 @@
-"""What opens the live socket: a short-lived ticket that a page carries, or a program's API token.
+"""What opens the live socket: a short-lived ticket that a page fetches, or a program's API token.
 
 A ticket lives a minute and is bound to one user and one login session; it is readable by whoever holds the page, so the
 session key inside it is encrypted. What a `Viewer` may do is asked again from the database with `recheck`.

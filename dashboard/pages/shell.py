@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +14,6 @@ from django.utils.translation import get_language
 
 from dashboard.pages import strings, words
 from dashboard.rights import Right, may, request_role
-from dashboard.tickets import issue_ticket
 from nodes import selectors
 
 
@@ -38,15 +38,14 @@ def render_page(
         **_viewer(request),
         **context,
         "section": section,
-        "live_ticket": issue_ticket(request),
         "topics": " ".join(topics),
         "page_data": data,
         "script": _script_settings(),
     }
     response = render(request, template, body)
-    # A page holds a ticket and live state: neither is good for anybody else, or later.
+    # Live state is good for nobody else, and not later.
     response["Cache-Control"] = "no-store"
-    return response
+    return _compressed(request, response)
 
 
 def render_fragment(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
@@ -55,7 +54,22 @@ def render_fragment(request: HttpRequest, template: str, context: Mapping[str, A
     response["Cache-Control"] = "no-store"
     # The whole page and its part have one address.
     response["Vary"] = "HX-Request"
+    return _compressed(request, response)
+
+
+def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Only here: a page may repeat what its address says, so nothing that is secret may be in it (BREACH). The CSRF
+    token is masked anew each time, the ticket of the live socket is fetched apart, and the length is blurred.
+    """
+    _GZIP.process_response(request, response)
     return response
+
+
+def _unused(request: HttpRequest) -> HttpResponseBase:
+    raise AssertionError("the middleware is only asked to compress")
+
+
+_GZIP = GZipMiddleware(_unused)
 
 
 def _viewer(request: HttpRequest) -> dict[str, Any]:

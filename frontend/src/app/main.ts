@@ -2,7 +2,7 @@
 
 import { LiveClient } from "../live/client";
 import type { Socket } from "../live/link";
-import { ticketSource } from "../live/ticket";
+import { fetchTicket } from "../live/ticket";
 import { LogPanel } from "../logs/panel";
 import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
@@ -40,7 +40,7 @@ function openPage(settings: Settings, data: PageData): Page {
     ...(start ? { start } : {}),
     // The DOM's handler types name their `this`, which nobody here uses.
     openSocket: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
-    ticket: ticketSource({ initial: metaContent("live-ticket"), url: settings.urls.ticket, loadedAt }),
+    ticket: () => fetchTicket(settings.urls.ticket),
     // Times in messages are the server's.
     now,
     // A hidden page gets no animation frames, but must go on acknowledging.

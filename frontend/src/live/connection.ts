@@ -35,7 +35,6 @@ export class Connection {
   readonly #backoff: Backoff;
   #socket: Socket | null = null;
   #openedAt = 0;
-  #needsFreshTicket = false;
   #wasRefusedOnce = false;
   /** Counts tries, so that one that was overtaken while it waited for its ticket gives up. */
   #attempt = 0;
@@ -60,7 +59,7 @@ export class Connection {
     this.#openTimer = setTimeout(() => this.drop(), OPEN_WITHIN_MS);
     let token: string;
     try {
-      token = await this.#options.ticket(this.#needsFreshTicket);
+      token = await this.#options.ticket();
     } catch (error) {
       if (attempt !== this.#attempt) return;
       clearTimeout(this.#openTimer);
@@ -84,7 +83,7 @@ export class Connection {
   established(): void {
     clearTimeout(this.#openTimer);
     this.#openedAt = this.#options.now();
-    this.#needsFreshTicket = this.#wasRefusedOnce = false;
+    this.#wasRefusedOnce = false;
   }
 
   /** Nothing came of this try, or nothing comes any more: the next one. */
@@ -130,7 +129,7 @@ export class Connection {
     if (code === SESSION_OVER) {
       // The ticket may just have grown old while the page waited: one try with a new one decides.
       if (this.#wasRefusedOnce) return this.#listener.refused("login");
-      this.#wasRefusedOnce = this.#needsFreshTicket = true;
+      this.#wasRefusedOnce = true;
     }
     this.#retryLater();
   }

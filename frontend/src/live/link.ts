@@ -42,8 +42,8 @@ export interface LiveOptions {
   /** The page's own position: what the server rendered. */
   start?: Cursor;
   openSocket: () => Socket;
-  /** A ticket for AUTH; `fresh` = the last one was refused. Raises `TicketError`. */
-  ticket: (fresh: boolean) => Promise<string>;
+  /** A new ticket for AUTH. Raises `TicketError`. */
+  ticket: () => Promise<string>;
   now?: () => number;
   random?: () => number;
   /** Runs what has arrived, once per frame on screen. */
