@@ -14,7 +14,8 @@ from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 
 TOPICS = ("nodes", "tasks", "alerts", "logs")
-ROWS = 50
+# What is in sight at first; the script lists the rest, without it the lists of nodes and tasks do.
+ROWS = 20
 
 # Problems first, then what moves, then what rests.
 _TASK_ORDER = ("running", "paused", "dispatched", "pending")
@@ -26,13 +27,14 @@ _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
 @require_right(Right.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     data = live_data(TOPICS)
-    nodes = sorted(data["nodes"], key=_node_rank)
-    tasks = sorted(data["tasks"], key=_task_rank)
+    # The script lists them in this order too.
+    nodes = data["nodes"] = sorted(data["nodes"], key=_node_rank)
+    tasks = data["tasks"] = sorted(data["tasks"], key=_task_rank)
     context = {
         "heading": _("Cluster overview"),
         "nodes": nodes[:ROWS],
         "tasks": tasks[:ROWS],
-        "alerts": data["alerts"],
+        "alerts": data["alerts"][:ROWS],
         "has_members": any(node["role"] != "leader" for node in nodes),
         "figures": _figures(data),
         "log_nodes": sorted(data["nodes"], key=lambda node: str(node["id"])),
@@ -50,6 +52,7 @@ def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
         "nodes": len(data["nodes"]),
         "nodes_online": len(online),
         "running": sum(state in ("dispatched", "running", "paused") for state in seen),
+        "tasks": len(data["tasks"]),
         "unknown": len(data["tasks"]) - len(seen),
         "pending": seen.count("pending"),
         "alerts": len(data["alerts"]),

@@ -74,6 +74,7 @@ def _tasks() -> dict[str, str]:
         "task.answerTitle": _("Answer “{name}”"),
         "age.never": _("never"),
         "cpu.peak": _("peak {percent} on {node}"),
+        "rows.filtered": _("{shown} of {all}"),
         "tasks.queued": _("{count} queued"),
         "tasks.unknown": _("{count} unknown"),
         "node.unknownTasks.one": _("1 unknown"),

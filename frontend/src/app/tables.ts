@@ -1,11 +1,13 @@
 /** Ties the rows and heads that the server rendered to what the page knows. */
 
-import { Spark } from "../charts/spark";
+import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
 import { field, setAttribute, setHidden, setOptionalText, setText, setTime } from "../tables/cells";
 import { LiveRows } from "../tables/live-rows";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
+import { searchNode, searchTask } from "../tables/search";
+import { WindowedRows } from "../tables/windowed-rows";
 import { isFinal, type Kind } from "./fleet";
 import { wireHops } from "./hops";
 import { element, type Page } from "./page";
@@ -22,41 +24,48 @@ export function wireTables(page: Page): () => void {
 }
 
 function wireTasks(page: Page): () => void {
-  const rows = liveRows<TaskInfo>(page, "tasks", "task-rows", {
+  return wireRows<TaskInfo>(page, "tasks", "task-rows", {
     template: "task-row-template",
     idAttribute: "data-task",
     patch: (row, task) => patchTask(row, task, page),
     name: (row, task) => nameTaskRow(row, task, page),
     place: "first",
     isExpendable: isFinal,
-    onCount: (count) => {
-      setHidden(element("tasks-empty"), count > 0);
-      setText(element("task-count"), page.texts.number(count));
+    onCount: (shown, all) => {
+      setHidden(element("tasks-empty"), all > 0);
+      setText(element("task-count"), countText(page, shown, all));
+      setHidden(element("tasks-none"), shown > 0 || all === 0);
     },
+    text: (task) => searchTask(task, page.settings.words),
+    estimatedHeight: 57,
   });
-  return follow(page, "tasks", rows);
 }
 
 function wireNodes(page: Page): () => void {
-  const sparks = new Map<Element, Spark>();
-  const rows = liveRows<NodeStatus>(page, "nodes", "node-rows", {
+  const drawSpark = sparkDrawer(page);
+  return wireRows<NodeStatus>(page, "nodes", "node-rows", {
     template: "node-row-template",
     idAttribute: "data-node",
     patch: (row, node) => {
       patchNode(row, node, page);
-      drawSpark(sparks, row, node, page);
+      drawSpark(row, node);
     },
     name: (row, node) => nameNodeRow(row, node, page),
     place: "last",
     isExpendable: () => false,
     // The Leader alone is not a cluster yet: the page goes on saying how a node joins.
-    onCount: () => setHidden(element("nodes-empty"), [...page.fleet.nodes.values()].some((node) => node.role !== "leader")),
+    onCount: (shown, all) => {
+      setHidden(element("nodes-empty"), [...page.fleet.nodes.values()].some((node) => node.role !== "leader"));
+      setText(element("node-count"), countText(page, shown, all));
+      setHidden(element("nodes-none"), shown > 0 || all === 0);
+    },
+    text: (node) => searchNode(node, page.settings.words),
+    estimatedHeight: 45,
   });
-  return follow(page, "nodes", rows);
 }
 
 function wireAlerts(page: Page): () => void {
-  const rows = liveRows<AlertInfo>(page, "alerts", "alert-list", {
+  return wireRows<AlertInfo>(page, "alerts", "alert-list", {
     template: "alert-template",
     idAttribute: "data-alert",
     patch: (item, alert) => {
@@ -82,9 +91,10 @@ function wireAlerts(page: Page): () => void {
     },
     place: "first",
     isExpendable: () => true,
-    onCount: (count) => setHidden(element("alerts-empty"), count > 0),
+    onCount: (_, all) => setHidden(element("alerts-empty"), all > 0),
+    text: (alert) => alert.message,
+    estimatedHeight: 66,
   });
-  return follow(page, "alerts", rows);
 }
 
 /** The heads of a task's and of a node's own page. */
@@ -115,12 +125,12 @@ function wireHeads(page: Page): (() => void)[] {
   }
   const nodeHead = element("node-head");
   if (nodeHead) {
-    const sparks = new Map<Element, Spark>();
+    const drawSpark = sparkDrawer(page);
     const draw = (): void => {
       const node = page.fleet.nodes.get(nodeHead.dataset.node ?? "");
       if (!node) return;
       patchNode(nodeHead, node, page);
-      drawSpark(sparks, nodeHead, node, page);
+      drawSpark(nodeHead, node);
     };
     page.fleet.onChange("nodes", (id) => id === nodeHead.dataset.node && draw());
     page.fleet.onReplace("nodes", draw);
@@ -131,12 +141,30 @@ function wireHeads(page: Page): (() => void)[] {
   return heads;
 }
 
-function drawSpark(sparks: Map<Element, Spark>, row: HTMLElement, node: NodeStatus, page: Page): void {
-  const box = field(row, "spark");
-  if (!box || node.cpu === null) return;
-  const spark = sparks.get(box) ?? new Spark(box);
-  sparks.set(box, spark);
-  spark.push(node.cpu, page.now());
+/** Draws a node's load where it is in the DOM; its samples are kept also while it is not. */
+function sparkDrawer(page: Page): (row: HTMLElement, node: NodeStatus) => void {
+  const samples = new Map<string, Samples>();
+  const sparks = new WeakMap<Element, Spark>();
+  const keep = (id: string): void => {
+    const node = page.fleet.nodes.get(id);
+    if (!node) samples.delete(id);
+    else if (node.cpu !== null) samplesOf(samples, id).push(node.cpu, page.now());
+  };
+  page.fleet.onChange("nodes", keep);
+  for (const id of page.fleet.nodes.keys()) keep(id);
+  return (row, node) => {
+    const box = field(row, "spark");
+    if (!box || node.cpu === null) return;
+    const spark = sparks.get(box) ?? new Spark(box, samplesOf(samples, node.id));
+    sparks.set(box, spark);
+    spark.draw(page.now());
+  };
+}
+
+function samplesOf(samples: Map<string, Samples>, id: string): Samples {
+  const found = samples.get(id) ?? new Samples();
+  samples.set(id, found);
+  return found;
 }
 
 interface RowsPart<T> {
@@ -146,32 +174,50 @@ interface RowsPart<T> {
   name: (row: HTMLElement, item: T) => void;
   place: "first" | "last";
   isExpendable: (item: T) => boolean;
-  onCount: (count: number) => void;
+  onCount: (shown: number, all: number) => void;
+  /** What a filter looks for words in. */
+  text: (item: T) => string;
+  estimatedHeight: number;
 }
 
-function liveRows<T extends AlertInfo | NodeStatus | TaskInfo>(page: Page, kind: Kind, bodyId: string, part: RowsPart<T>): LiveRows<T> {
+/** Returns what draws the rows again. */
+function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(page: Page, kind: Kind, bodyId: string, part: RowsPart<T>): () => void {
   const items = page.fleet[kind] as unknown as Map<string, T>;
+  const options = { ...part, template: element<HTMLTemplateElement>(part.template), get: (id: string) => items.get(id) };
   // Looked up each time: the page may have no such table, and htmx may have put another in its place.
   const body = (): HTMLElement | null => element(bodyId);
-  return new LiveRows<T>({
-    ...part,
-    body,
-    template: element<HTMLTemplateElement>(part.template),
-    get: (id) => items.get(id),
-    isWanted: (item) => isWanted(item, body()?.dataset.rows ?? ""),
-    maxRows: MAX_ROWS,
+  const box = body()?.closest<HTMLElement>("[data-window]");
+  const rows = box
+    ? new WindowedRows<T>({ ...options, body: body() as HTMLElement, box, ids: items.keys() })
+    : new LiveRows<T>({
+        ...options,
+        body,
+        isWanted: (item) => isWanted(item, body()?.dataset.rows ?? ""),
+        maxRows: MAX_ROWS,
+        onCount: (count) => part.onCount(count, count),
+      });
+  page.fleet.onChange(kind, (id) => rows.update(id));
+  page.fleet.onReplace(kind, () => rows.updateAll(items.keys()));
+  rows.refresh();
+  if (rows instanceof WindowedRows) wireFilter(bodyId, rows, part.text);
+  return () => rows.refresh();
+}
+
+/** All typed words must occur. */
+function wireFilter<T extends { id: string }>(bodyId: string, rows: WindowedRows<T>, text: (item: T) => string): void {
+  const input = document.querySelector<HTMLInputElement>(`[data-filters="${bodyId}"]`);
+  input?.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    rows.setFilter(words.length === 0 ? null : (item) => words.every((word) => text(item).toLowerCase().includes(word)));
   });
+}
+
+function countText(page: Page, shown: number, all: number): string {
+  return shown === all ? page.texts.number(all) : page.texts.say("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
 }
 
 /** A list that is filtered or paged ("known") takes no new rows, only changes; a node's page takes its own tasks. */
 function isWanted(item: AlertInfo | NodeStatus | TaskInfo, rows: string): boolean {
   if (rows === "known") return false;
   return !rows.startsWith("node:") || ("node" in item && `node:${item.node}` === rows);
-}
-
-function follow<T extends { id: string }>(page: Page, kind: Kind, rows: LiveRows<T>): () => void {
-  page.fleet.onChange(kind, (id) => rows.update(id));
-  page.fleet.onReplace(kind, () => rows.updateAll(page.fleet[kind].keys()));
-  rows.refresh();
-  return () => rows.refresh();
 }

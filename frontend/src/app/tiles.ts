@@ -1,20 +1,24 @@
 /** The key figures at the top of the overview, counted from what the page knows. */
 
-import { Spark } from "../charts/spark";
+import { Samples, Spark } from "../charts/spark";
 import { setAttribute, setText } from "../tables/cells";
+import type { Figures } from "./fleet";
 import { element, type Page } from "./page";
 import { wholePercent } from "./words";
 
 export function wireTiles(page: Page): void {
   if (!document.querySelector(".tiles")) return;
   const box = element("cluster-spark");
-  const spark = box ? new Spark(box) : null;
+  const samples = new Samples();
+  const spark = box ? new Spark(box, samples) : null;
   let isScheduled = false;
   const draw = (): void => {
     isScheduled = false;
-    drawTiles(page);
-    const { cpu } = page.fleet.figures();
-    if (cpu !== null) spark?.push(cpu, page.now());
+    const figures = page.fleet.figures();
+    drawTiles(page, figures);
+    if (figures.cpu === null) return;
+    samples.push(figures.cpu, page.now());
+    spark?.draw(page.now());
   };
   const schedule = (): void => {
     if (isScheduled) return;
@@ -28,9 +32,8 @@ export function wireTiles(page: Page): void {
   draw();
 }
 
-function drawTiles(page: Page): void {
+function drawTiles(page: Page, figures: Figures): void {
   const { texts } = page;
-  const figures = page.fleet.figures();
   tile("nodes", String(figures.online), `/ ${texts.number(figures.nodes)}`, figures.online < figures.nodes ? "warn" : "");
   const waiting = figures.waiting > 0 ? ` · ${texts.say("tasks.waiting", { count: figures.waiting })}` : "";
   const unknown = figures.unknown > 0 ? ` · ${texts.say("tasks.unknown", { count: figures.unknown })}` : "";
@@ -39,7 +42,6 @@ function drawTiles(page: Page): void {
   tile("alerts", texts.number(figures.alerts), figures.alerts === 0 ? texts.say("alerts.none") : severity, figures.alerts > 0 ? "bad" : "");
   const peak = figures.busiest ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node }) : "";
   tile("cpu", wholePercent(figures.cpu), peak, "");
-  setText(element("node-count"), texts.number(figures.nodes));
   setText(element("alert-count"), texts.number(figures.alerts));
 }
 

@@ -8,6 +8,7 @@ export interface Sample {
 const WINDOW_MS = 5 * 60_000;
 const WIDTH = 120;
 const HEIGHT = 28;
+const STEP_MS = WINDOW_MS / WIDTH;
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
 /** The samples of the last minutes; the one before the window is kept, since its value still held when it began. */
@@ -27,13 +28,31 @@ export function sparkPath(samples: readonly Sample[], nowMs: number): string {
   return points.length === 0 ? "" : `M${points.join("L")}`;
 }
 
+/** The last minutes of one figure: a sample for each pixel of the line, whatever the rate at which values come. */
+export class Samples {
+  #samples: Sample[] = [];
+
+  push(value: number, nowMs: number): void {
+    // The first value held before the page was opened, as far as anybody knows.
+    if (this.#samples.length === 0) this.#samples.push({ atMs: nowMs - WINDOW_MS, value });
+    const last = this.#samples.at(-1);
+    if (last && nowMs - last.atMs < STEP_MS) last.value = value;
+    else this.#samples = trimSamples([...this.#samples, { atMs: nowMs, value }], nowMs);
+  }
+
+  path(nowMs: number): string {
+    return sparkPath(this.#samples, nowMs);
+  }
+}
+
 export class Spark {
   readonly #area: SVGPathElement;
   readonly #line: SVGPathElement;
-  #samples: Sample[] = [];
+  readonly #samples: Samples;
   #drawnAt = 0;
 
-  constructor(box: Element) {
+  constructor(box: Element, samples: Samples) {
+    this.#samples = samples;
     const svg = document.createElementNS(NAMESPACE, "svg");
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     svg.setAttribute("preserveAspectRatio", "none");
@@ -45,14 +64,10 @@ export class Spark {
     box.replaceChildren(svg);
   }
 
-  push(value: number, nowMs: number): void {
-    // The first value held before the page was opened, as far as anybody knows.
-    if (this.#samples.length === 0) this.#samples.push({ atMs: nowMs - WINDOW_MS, value });
-    this.#samples.push({ atMs: nowMs, value });
+  draw(nowMs: number): void {
     if (nowMs - this.#drawnAt < 900) return;
     this.#drawnAt = nowMs;
-    this.#samples = trimSamples(this.#samples, nowMs);
-    const path = sparkPath(this.#samples, nowMs);
+    const path = this.#samples.path(nowMs);
     this.#line.setAttribute("d", path);
     this.#area.setAttribute("d", `${path}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`);
   }

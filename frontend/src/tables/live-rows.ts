@@ -1,18 +1,11 @@
 /** Rows of one table, kept in step with what the page knows; never sorted again under the reader's eyes. */
 
-export interface LiveRowsOptions<T> {
+import { newRow, type RowOptions } from "./row-options";
+
+export interface LiveRowsOptions<T> extends RowOptions<T> {
   body: () => HTMLElement | null;
-  template: HTMLTemplateElement | null;
-  /** The data attribute that holds a row's id. */
-  idAttribute: string;
-  get: (id: string) => T | undefined;
-  patch: (row: HTMLElement, item: T) => void;
-  /** Gives a new row its fixed parts. */
-  name: (row: HTMLElement, item: T) => void;
   /** False: this item gets no row of its own if it has none (a filtered list, another node's task). */
   isWanted: (item: T) => boolean;
-  /** New rows come first or last. */
-  place: "first" | "last";
   maxRows: number;
   /** Which row may go when there are too many. */
   isExpendable: (item: T) => boolean;
@@ -67,12 +60,9 @@ export class LiveRows<T extends { id: string }> {
   }
 
   #create(body: HTMLElement, item: T): HTMLElement | null {
-    const { template, place, name, idAttribute } = this.#options;
-    const source = template?.content.querySelector<HTMLElement>(`[${idAttribute}]`);
-    if (!source) return null;
-    const row = document.importNode(source, true);
-    name(row, item);
-    if (place === "first") body.prepend(row);
+    const row = newRow(this.#options, item);
+    if (row === null) return null;
+    if (this.#options.place === "first") body.prepend(row);
     else body.append(row);
     this.#trim(body, row);
     return row;

@@ -400,6 +400,40 @@ def test_ids_are_unique(cluster: None, as_role: AsRole, path: str) -> None:
     assert sorted(named) == sorted(set(named))
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_compressed_and_hold_no_secret(cluster: None, as_role: AsRole, path: str) -> None:
+    """A page repeats what its address says: what is secret in it could be guessed from compressed lengths (BREACH)."""
+    client = as_role("admin")
+    plain, packed = client.get(path), client.get(path, headers={"Accept-Encoding": "gzip"})
+
+    assert packed["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed["Vary"]
+    assert len(packed.content) < len(plain.content) / 2
+    lengths = {len(client.get(path, headers={"Accept-Encoding": "gzip"}).content) for _ in range(6)}
+    assert len(lengths) > 1, "the length is not blurred"
+    session = client.session.session_key
+    assert session is not None
+    assert session not in text_of(plain)
+    secret = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text_of(plain))
+    assert secret is None or secret[1] not in text_of(client.get(path))
+
+
+def test_overview_carries_what_is_in_sight_and_counts_the_rest(cluster: None, as_role: AsRole) -> None:
+    for number in range(60):
+        add_node(f"edge-{number:02}", role="edge", parent="master-1")
+        add_task(f"many-{number:02}", node="master-1")
+
+    response = as_role("viewer").get("/")
+    text, data = text_of(response), data_of(response, "page-data")
+
+    assert text.count('<tr id="node-') - text.count('<tr id="node-"') == 20
+    assert text.count('<tr id="task-') - text.count('<tr id="task-"') == 20
+    assert re.search(rf'id="node-count">{len(data["nodes"])}<', text)
+    assert f"Show all {len(data['tasks'])}" in text
+    # The script goes on where the server's rows end.
+    assert re.findall(r'<tr id="task-([\w-]+)"', text)[:20] == [task["id"] for task in data["tasks"]][:20]
+
+
 def test_ticket_is_for_those_who_are_logged_in(cluster: None, as_role: AsRole, client: Client) -> None:
     response = as_role("viewer").get("/live-ticket")
 

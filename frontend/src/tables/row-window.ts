@@ -1,0 +1,63 @@
+/**
+ * Which rows of a long list belong into the DOM: those in sight and a few around them, by heights that were measured when a
+ * row was last shown. Pure: the numbers are given to it.
+ */
+
+export interface Span {
+  /** Rows from `start` to before `end` are shown. */
+  start: number;
+  end: number;
+  /** Pixels that the rows before and after them take. */
+  before: number;
+  after: number;
+}
+
+/** Rows kept on either side, so that a turn of the wheel or a Tab finds them there. */
+const AROUND = 6;
+
+export class RowWindow {
+  readonly #heights = new Map<string, number>();
+  #estimate: number;
+
+  constructor(estimate: number) {
+    this.#estimate = estimate;
+  }
+
+  heightOf(id: string): number {
+    return this.#heights.get(id) ?? this.#estimate;
+  }
+
+  /** True when it was another height before: what follows has moved. */
+  measured(id: string, height: number): boolean {
+    if (height === 0 || this.heightOf(id) === height) {
+      if (height > 0) this.#heights.set(id, height);
+      return false;
+    }
+    // Rows that were never shown are most likely like the first that was.
+    if (this.#heights.size === 0) this.#estimate = height;
+    this.#heights.set(id, height);
+    return true;
+  }
+
+  forget(id: string): void {
+    this.#heights.delete(id);
+  }
+
+  /** `top`: how far the list is scrolled; `height`: of the box that it is scrolled in. */
+  span(ids: readonly string[], top: number, height: number): Span {
+    let start = 0;
+    let y = 0;
+    while (start < ids.length && y + this.heightOf(ids[start] as string) <= top) y += this.heightOf(ids[start++] as string);
+    let end = start;
+    while (end < ids.length && y < top + height) y += this.heightOf(ids[end++] as string);
+    start = Math.max(0, start - AROUND);
+    end = Math.min(ids.length, end + AROUND);
+    return { start, end, before: this.#sum(ids, 0, start), after: this.#sum(ids, end, ids.length) };
+  }
+
+  #sum(ids: readonly string[], from: number, to: number): number {
+    let sum = 0;
+    for (let index = from; index < to; index += 1) sum += this.heightOf(ids[index] as string);
+    return sum;
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Rows of one long list, of which only those in sight are in the DOM; never sorted again under the reader's eyes.
+ *
+ * A change of a row that is not in sight costs nothing but its entry in a map. The row that holds the focus stays.
+ */
+
+import { setAttribute } from "./cells";
+import { newRow, type RowOptions } from "./row-options";
+import { RowWindow } from "./row-window";
+
+export interface WindowedRowsOptions<T> extends RowOptions<T> {
+  body: HTMLElement;
+  /** What is scrolled. */
+  box: HTMLElement;
+  /** All, in the order in which they are listed; the server has rendered the first rows. */
+  ids: Iterable<string>;
+  /** Of a row, until one was seen. */
+  estimatedHeight: number;
+  /** Rows that the filter lets through, and all. */
+  onCount: (shown: number, all: number) => void;
+}
+
+export class WindowedRows<T extends { id: string }> {
+  readonly #options: WindowedRowsOptions<T>;
+  readonly #window: RowWindow;
+  readonly #rows = new Map<string, HTMLElement>();
+  readonly #before = document.createElement("div");
+  readonly #after = document.createElement("div");
+  readonly #frame: HTMLElement;
+  readonly #heights: ResizeObserver;
+  /** All, in the list's order. */
+  #ids: string[] = [];
+  readonly #known = new Set<string>();
+  /** Those that the filter lets through, in order. */
+  #shown: string[] = [];
+  #passing = new Set<string>();
+  #passes: ((item: T) => boolean) | null = null;
+  #isListStale = false;
+  #isDrawAsked = false;
+  /** How far the box is scrolled, and how high it is. */
+  #top = 0;
+  #height = 0;
+
+  constructor(options: WindowedRowsOptions<T>) {
+    const { body, box, ids, estimatedHeight, idAttribute } = options;
+    this.#options = options;
+    this.#window = new RowWindow(estimatedHeight);
+    // Blocks around the whole table: its head stays where it is, and rows stay the only children of its body.
+    this.#frame = body.closest("table") ?? body;
+    this.#frame.before(this.#before);
+    this.#frame.after(this.#after);
+    this.#heights = new ResizeObserver((entries) => this.#resized(entries));
+    for (const row of [...body.children] as HTMLElement[]) {
+      const id = row.getAttribute(idAttribute) ?? "";
+      this.#add(id, "last");
+      this.#rows.set(id, row);
+      this.#heights.observe(row);
+    }
+    for (const id of ids) if (!this.#known.has(id)) this.#add(id, "last");
+    box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#heights.observe(box);
+    this.refresh();
+    this.#draw();
+  }
+
+  /** Shows that an item is new, changed or gone. */
+  update(id: string): void {
+    const item = this.#options.get(id);
+    const isKnown = this.#known.has(id);
+    if (item === undefined) {
+      if (isKnown) this.#remove(id);
+      return;
+    }
+    if (!isKnown) this.#add(id, this.#options.place);
+    else if (this.#passes !== null && this.#passes(item) !== this.#passing.has(id)) this.#listChanged();
+    const row = this.#rows.get(id);
+    if (row) this.#options.patch(row, item);
+  }
+
+  /** After a snapshot: what is gone goes, the order of the rest stays. */
+  updateAll(ids: Iterable<string>): void {
+    for (const id of [...this.#ids]) if (this.#options.get(id) === undefined) this.#remove(id);
+    for (const id of ids) this.update(id);
+  }
+
+  /** Patches the rows that are there, for what changes with something else than their item. */
+  refresh(): void {
+    for (const [id, row] of this.#rows) {
+      const item = this.#options.get(id);
+      if (item !== undefined) this.#options.patch(row, item);
+    }
+  }
+
+  /** Null: all. */
+  setFilter(passes: ((item: T) => boolean) | null): void {
+    this.#passes = passes;
+    this.#options.box.scrollTop = this.#top = 0;
+    this.#listChanged();
+  }
+
+  /** Asks nothing of the layout: the boxes have said how large they are. */
+  #draw(): void {
+    if (this.#isListStale) this.#listAgain();
+    const span = this.#window.span(this.#shown, this.#top, this.#height);
+    const wanted = this.#shown.slice(span.start, span.end);
+    const kept = this.#focusedId(wanted);
+    if (kept !== null) {
+      const isAbove = this.#shown.indexOf(kept) < span.start;
+      if (isAbove) wanted.unshift(kept);
+      else wanted.push(kept);
+      if (isAbove) span.before = Math.max(0, span.before - this.#window.heightOf(kept));
+      else span.after = Math.max(0, span.after - this.#window.heightOf(kept));
+    }
+    this.#put(wanted, span.start);
+    setHeight(this.#before, span.before);
+    setHeight(this.#after, span.after);
+  }
+
+  #put(wanted: readonly string[], start: number): void {
+    const { body } = this.#options;
+    const keep = new Set(wanted);
+    for (const [id, row] of this.#rows) if (!keep.has(id)) this.#drop(id, row);
+    let next = body.firstElementChild;
+    wanted.forEach((id, index) => {
+      const row = this.#rows.get(id) ?? this.#create(id);
+      if (row === null) return;
+      if (row === next) next = row.nextElementSibling;
+      else body.insertBefore(row, next);
+      this.#tellPlace(row, start + index);
+    });
+  }
+
+  /** For those who do not see how long the list is. */
+  #tellPlace(row: HTMLElement, index: number): void {
+    const isTable = this.#frame !== this.#options.body;
+    // A table's head is its first row.
+    setAttribute(row, isTable ? "aria-rowindex" : "aria-posinset", String(index + (isTable ? 2 : 1)));
+    if (isTable) setAttribute(this.#frame, "aria-rowcount", String(this.#shown.length + 1));
+    else setAttribute(row, "aria-setsize", String(this.#shown.length));
+  }
+
+  #create(id: string): HTMLElement | null {
+    const item = this.#options.get(id);
+    const row = item === undefined ? null : newRow(this.#options, item);
+    if (row === null || item === undefined) return null;
+    this.#options.patch(row, item);
+    this.#rows.set(id, row);
+    this.#heights.observe(row);
+    return row;
+  }
+
+  #drop(id: string, row: HTMLElement): void {
+    this.#heights.unobserve(row);
+    this.#rows.delete(id);
+    row.remove();
+  }
+
+  #add(id: string, place: "first" | "last"): void {
+    if (place === "first") this.#ids.unshift(id);
+    else this.#ids.push(id);
+    this.#known.add(id);
+    this.#listChanged();
+  }
+
+  #remove(id: string): void {
+    this.#ids.splice(this.#ids.indexOf(id), 1);
+    this.#known.delete(id);
+    this.#window.forget(id);
+    this.#listChanged();
+  }
+
+  /** Drawn once, after all that came with it. */
+  #listChanged(): void {
+    if (this.#isListStale) return;
+    this.#isListStale = true;
+    queueMicrotask(() => this.#isListStale && this.#draw());
+  }
+
+  #listAgain(): void {
+    const { get, onCount } = this.#options;
+    // What the page has forgotten by itself is gone here too.
+    for (const id of this.#ids.filter((one) => get(one) === undefined)) this.#remove(id);
+    this.#isListStale = false;
+    this.#shown = this.#ids.filter((id) => this.#passes === null || this.#passes(get(id) as T));
+    this.#passing = new Set(this.#shown);
+    onCount(this.#shown.length, this.#ids.length);
+  }
+
+  #focusedId(wanted: readonly string[]): string | null {
+    const row = document.activeElement?.closest(`[${this.#options.idAttribute}]`);
+    const id = row?.parentElement === this.#options.body ? row.getAttribute(this.#options.idAttribute) : null;
+    return id !== null && this.#passing.has(id) && !wanted.includes(id) ? id : null;
+  }
+
+  #resized(entries: readonly ResizeObserverEntry[]): void {
+    let hasMoved = false;
+    for (const { target, borderBoxSize, contentRect } of entries) {
+      if (target === this.#options.box) {
+        hasMoved ||= this.#height !== contentRect.height;
+        this.#height = contentRect.height;
+      } else {
+        const id = target.getAttribute(this.#options.idAttribute) ?? "";
+        const height = borderBoxSize[0]?.blockSize ?? 0;
+        if (this.#rows.get(id) === target && this.#window.measured(id, height)) hasMoved = true;
+      }
+    }
+    if (hasMoved) this.#drawSoon();
+  }
+
+  #scrolled(): void {
+    this.#top = this.#options.box.scrollTop;
+    this.#drawSoon();
+  }
+
+  #drawSoon(): void {
+    if (this.#isDrawAsked) return;
+    this.#isDrawAsked = true;
+    requestAnimationFrame(() => {
+      this.#isDrawAsked = false;
+      this.#draw();
+    });
+  }
+}
+
+function setHeight(element: HTMLElement, pixels: number): void {
+  const height = `${pixels}px`;
+  if (element.style.height !== height) element.style.height = height;
+}

@@ -1,0 +1,178 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { RowWindow } from "../src/tables/row-window";
+import { WindowedRows } from "../src/tables/windowed-rows";
+
+interface Item {
+  id: string;
+  text: string;
+}
+
+const ids = (count: number): string[] => Array.from({ length: count }, (_, index) => `r${index}`);
+
+describe("the window of a list", () => {
+  it("holds what is in sight and a few rows around it", () => {
+    const rows = new RowWindow(10);
+
+    expect(rows.span(ids(1000), 5000, 100)).toEqual({ start: 494, end: 516, before: 4940, after: 4840 });
+    expect(rows.span(ids(1000), 0, 100)).toMatchObject({ start: 0, end: 16, before: 0 });
+    expect(rows.span(ids(1000), 99_999, 100)).toMatchObject({ start: 994, end: 1000, after: 0 });
+    expect(rows.span([], 0, 100)).toEqual({ start: 0, end: 0, before: 0, after: 0 });
+  });
+
+  it("counts with measured heights, and with the first of them where none was measured", () => {
+    const rows = new RowWindow(10);
+
+    expect(rows.measured("r0", 20)).toBe(true);
+    expect(rows.measured("r0", 20)).toBe(false);
+    expect(rows.measured("r1", 60)).toBe(true);
+
+    expect(rows.span(ids(100), 85, 20)).toMatchObject({ start: 0, end: 10, after: 90 * 20 });
+  });
+
+  it("takes no notice of rows that are hidden", () => {
+    const rows = new RowWindow(10);
+
+    expect(rows.measured("r0", 0)).toBe(false);
+    expect(rows.heightOf("r0")).toBe(10);
+  });
+});
+
+/** The browser's part: says at once how high the box is; rows are as high as was estimated. */
+class BoxObserver {
+  readonly #report: ResizeObserverCallback;
+  constructor(report: ResizeObserverCallback) {
+    this.#report = report;
+  }
+  observe(target: Element): void {
+    if (target.id !== "box") return;
+    const entry = { target, contentRect: { height: 100 }, borderBoxSize: [{ blockSize: 100 }] };
+    queueMicrotask(() => this.#report([entry as unknown as ResizeObserverEntry], this as unknown as ResizeObserver));
+  }
+  unobserve(): void {}
+  disconnect(): void {}
+}
+
+describe("windowed rows", () => {
+  const items = new Map<string, Item>();
+  let counts: [number, number][] = [];
+  let patched: string[] = [];
+  let rows: WindowedRows<Item>;
+  const box = (): HTMLElement => document.getElementById("box") as HTMLElement;
+  const shown = (): string[] => [...document.querySelectorAll("#body tr")].map((row) => row.textContent ?? "");
+  const drawn = async (): Promise<void> => {
+    await Promise.resolve();
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  };
+
+  beforeEach(async () => {
+    vi.stubGlobal("ResizeObserver", BoxObserver);
+    items.clear();
+    counts = [];
+    for (const id of ids(500)) items.set(id, { id, text: id });
+    document.body.innerHTML = `<div id="box"><table><tbody id="body"><tr data-id="r0"><td>r0</td></tr><tr data-id="r1"><td>r1</td></tr></tbody></table></div>
+      <template id="t"><table><tbody><tr data-id=""><td></td></tr></tbody></table></template>`;
+    rows = new WindowedRows<Item>({
+      body: document.getElementById("body") as HTMLElement,
+      box: box(),
+      ids: items.keys(),
+      template: document.getElementById("t") as HTMLTemplateElement,
+      idAttribute: "data-id",
+      get: (id) => items.get(id),
+      patch: (row, item) => {
+        patched.push(item.id);
+        (row.firstElementChild as HTMLElement).textContent = item.text;
+      },
+      name: (row, item) => row.setAttribute("data-id", item.id),
+      place: "first",
+      estimatedHeight: 10,
+      onCount: (some, all) => counts.push([some, all]),
+    });
+    await drawn();
+    patched = [];
+  });
+
+  it("keeps the server's rows and adds what is in sight, with its place in the whole", () => {
+    expect(shown()).toEqual(ids(16));
+    expect(counts.at(-1)).toEqual([500, 500]);
+    expect(document.querySelector("table")?.getAttribute("aria-rowcount")).toBe("501");
+    expect(document.querySelector('[data-id="r9"]')?.getAttribute("aria-rowindex")).toBe("11");
+    expect((document.querySelector("#box > div:last-child") as HTMLElement).style.height).toBe(`${(500 - 16) * 10}px`);
+  });
+
+  it("shows other rows when it is scrolled", async () => {
+    box().scrollTop = 2500;
+    box().dispatchEvent(new Event("scroll"));
+    await drawn();
+
+    expect(shown()).toEqual(ids(500).slice(244, 266));
+    expect((document.querySelector("#box > div") as HTMLElement).style.height).toBe("2440px");
+  });
+
+  it("writes a change of a row in sight, and nothing for one that is not", () => {
+    items.set("r3", { id: "r3", text: "changed" });
+    rows.update("r3");
+    items.set("r300", { id: "r300", text: "changed" });
+    rows.update("r300");
+
+    expect(patched).toEqual(["r3"]);
+    expect(shown()[3]).toBe("changed");
+  });
+
+  it("puts new ones first and takes away what is gone", async () => {
+    items.set("new", { id: "new", text: "new" });
+    rows.update("new");
+    items.delete("r1");
+    rows.update("r1");
+    await drawn();
+
+    expect(shown().slice(0, 3)).toEqual(["new", "r0", "r2"]);
+    expect(counts.at(-1)).toEqual([500, 500]);
+  });
+
+  it("forgets what the page has forgotten without a word", async () => {
+    items.delete("r2");
+    items.set("new", { id: "new", text: "new" });
+    rows.update("new");
+    await drawn();
+
+    expect(shown().slice(0, 4)).toEqual(["new", "r0", "r1", "r3"]);
+    expect(counts.at(-1)).toEqual([500, 500]);
+  });
+
+  it("keeps the row that holds the focus, at its side of the others", async () => {
+    const row = document.querySelector<HTMLElement>('[data-id="r2"]');
+    row?.setAttribute("tabindex", "0");
+    row?.focus();
+    box().scrollTop = 2500;
+    box().dispatchEvent(new Event("scroll"));
+    await drawn();
+
+    expect(shown()[0]).toBe("r2");
+    expect(document.activeElement).toBe(row);
+  });
+
+  it("narrows to what passes a filter, also as rows change", async () => {
+    rows.setFilter((item) => item.text.endsWith("99") || item.text === "late");
+    await drawn();
+    expect(shown()).toEqual(["r99", "r199", "r299", "r399", "r499"]);
+    expect(counts.at(-1)).toEqual([5, 500]);
+
+    items.set("r5", { id: "r5", text: "late" });
+    rows.update("r5");
+    await drawn();
+    expect(shown()[0]).toBe("late");
+
+    rows.setFilter(null);
+    await drawn();
+    expect(shown()).toHaveLength(16);
+  });
+
+  it("takes over a snapshot in the order that it had", async () => {
+    items.clear();
+    for (const id of ["r4", "r2", "x"]) items.set(id, { id, text: id });
+    rows.updateAll(items.keys());
+    await drawn();
+
+    expect(shown()).toEqual(["x", "r2", "r4"]);
+  });
+});
