@@ -81,6 +81,13 @@ describe("the layout", () => {
     expect(layout.groups.get("~group:master-1")?.members).toHaveLength(18);
   });
 
+  it("folds every block of a large fleet, also small ones", () => {
+    const layout = layOut(growTree(cluster(30, 2)), new Set(), 1.7);
+
+    expect(layout.groups.size).toBe(30);
+    expect(layout.cards).toHaveLength(1 + 30 + 30);
+  });
+
   it("counts further exceptions in the group when there are many", () => {
     const nodes = cluster(1, 20).map((each) => (each.role === "edge" ? { ...each, state: "offline" as const } : each));
     const layout = layOut(growTree(nodes), new Set(), 1.7);

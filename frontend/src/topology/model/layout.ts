@@ -18,6 +18,8 @@ const BLOCK_GAP = 44;
 /** The bus of a shelf runs this far above its Masters. */
 const BUS = 22;
 const FOLD_ABOVE = 6;
+/** In a fleet of more nodes than this every Master's healthy Edges fold: drawn one by one they would be too small to read. */
+const MANY_NODES = 60;
 const MAX_EXCEPTIONS = 6;
 
 export interface Card extends Point {
@@ -60,7 +62,9 @@ interface Slab {
 /** `aspect` = width over height of the panel. */
 export function layOut(tree: Tree, expanded: ReadonlySet<string>, aspect: number): Layout {
   const layout: Layout = { cards: [], wires: [], groups: new Map(), unfolded: [] };
-  const slabs = tree.blocks.map((block) => cutSlab(block, expanded.has(block.master.id), layout));
+  const count = tree.blocks.reduce((sum, block) => sum + 1 + block.edges.length, 0);
+  const foldAbove = count > MANY_NODES ? 1 : FOLD_ABOVE;
+  const slabs = tree.blocks.map((block) => cutSlab(block, foldAbove, expanded.has(block.master.id), layout));
   const shelves = packShelves(slabs, aspect);
   const width = Math.max(CARD_WIDTH, ...shelves.map(shelfWidth));
   const leader: Card = { id: tree.leader?.id ?? LEADER_ID, kind: "leader", x: (width - CARD_WIDTH) / 2, y: 0 };
@@ -78,9 +82,9 @@ export function layOut(tree: Tree, expanded: ReadonlySet<string>, aspect: number
   return layout;
 }
 
-function cutSlab(block: Block, isExpanded: boolean, layout: Layout): Slab {
+function cutSlab(block: Block, foldAbove: number, isExpanded: boolean, layout: Layout): Slab {
   const { master, edges } = block;
-  const isFoldable = edges.length > FOLD_ABOVE;
+  const isFoldable = edges.length > foldAbove;
   const isFolded = isFoldable && !isExpanded;
   const shown = isFolded ? edges.filter((edge) => edge.state !== "online").slice(0, MAX_EXCEPTIONS) : edges;
   const drawn = new Set(shown);

@@ -18,7 +18,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
     <div className="topo-card" data-state={node.state} data-role={node.role} data-far={far || undefined} data-selected={selected || undefined}>
       <Anchors />
       <div className="topo-head">
-        <Icon name={bridge.roleIcon(node.role)} />
+        {!far && <Icon name={bridge.roleIcon(node.role)} />}
         <a className="nopan" href={bridge.href(id)} tabIndex={-1} title={node.name}>
           {node.name}
         </a>
