@@ -2,7 +2,9 @@
 
 Nothing is asserted: on a shared machine absolute times mean little, ratios within one run mean something.
 
-    python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction]      all of them when none is named
+    python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction] [page] [heap]
+
+All but `heap`, which takes eleven minutes, when none is named.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import fanout, idle, ingest, latency, redaction
+from tests.bench import fanout, idle, ingest, latency, page, redaction
 from tests.bench.figures import Figure
 
 SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -23,17 +25,20 @@ SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
     "fanout": fanout.measure,
     "idle": idle.measure,
     "redaction": redaction.measure,
+    "page": page.measure,
+    "heap": page.measure_heap,
 }
+LONG = frozenset({"heap"})
 
 
 def main(names: list[str]) -> None:
     figures: list[Figure] = []
-    for name in names or SECTIONS:
+    for name in names or [name for name in SECTIONS if name not in LONG]:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix=f"agentflow-{name}-") as folder:
             figures += SECTIONS[name](Path(folder))
     width = max(len(figure.name) for figure in figures)
-    print(f"\n{'figure':<{width}}  {'measured':>12}  {'floor':>10}  {'ratio':>7}  {'aim':>8}  ")
+    print(f"\n{'figure':<{width}}  {'measured':>12}  {'floor':>10}  {'ratio':>7}  {'before':>8}  {'aim':>8}  ")
     for figure in figures:
         print(figure.row(width))
     Path("bench-results.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")

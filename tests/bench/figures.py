@@ -12,6 +12,7 @@ class Figure:
     value: float
     unit: str
     floor: float | None = None  # The same measured on the floor in the same run.
+    before: float | None = None  # What it was in an earlier version, on another day.
     aim: str = ""  # What was promised, of the ratio where there is a floor.
     is_met: bool | None = None
 
@@ -21,10 +22,12 @@ class Figure:
 
     def row(self, width: int) -> str:
         floor = f"{self.floor:,.4g}" if self.floor is not None else ""
+        before = f"{self.before:,.4g}" if self.before is not None else ""
         ratio = f"{self.ratio:.2f} ×" if self.ratio is not None else ""
         verdict = {True: "met", False: "MISSED", None: ""}[self.is_met]
         measured = f"{self.value:,.6g} {self.unit}"
-        return f"{self.name:<{width}}  {measured:>12}  {floor:>10}  {ratio:>7}  {self.aim:>8}  {verdict}".rstrip()
+        columns = f"{measured:>12}  {floor:>10}  {ratio:>7}  {before:>8}  {self.aim:>8}  {verdict}"
+        return f"{self.name:<{width}}  {columns}".rstrip()
 
 
 def at_most(name: str, value: float, unit: str, *, times: float, floor: float) -> Figure:
