@@ -37,6 +37,9 @@ IN_SIGHT = f"""[...document.querySelectorAll("#task-rows tr")].find((row) => {{
   return {TOP} > box.top && row.getBoundingClientRect().bottom < box.bottom;
 }})"""
 
+TOO_WIDE = """[...document.querySelectorAll(".panel-body, .panel-body td")]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.className + " " + box.textContent.trim())"""
+
 
 def rows(page: Page, table: str) -> int:
     return int(page.evaluate(f"document.querySelectorAll('#{table} tr').length"))
@@ -133,3 +136,24 @@ def test_without_scripts_the_rest_is_counted_and_linked(visitors: Visitors) -> N
     expect(page.get_by_role("heading", name="Nodes").first).to_be_visible()
     page.get_by_role("link", name="Older").click()
     expect(page.locator("#node-rows tr").first).to_be_visible()
+
+
+def test_nothing_is_clipped_while_the_leader_is_away(visitors: Visitors, fleet: Cluster) -> None:
+    """The words of silence are the longest: "as of 14:03:22", and the day with it when that is another one."""
+    pages = [
+        visitors.open_live(expected=("WebSocket", "Failed to load resource"), locale=locale)
+        for locale in ("en", "zh-CN")
+    ]
+    fleet.processes["leader"].kill()
+
+    for page in pages:
+        expect(page.locator("body")).to_have_attribute("data-stale", "")
+        for width in (1920, 1440, 1280, 1100, 800, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(TOO_WIDE) == [], width
+            expect(page.locator("#node-rows .fresh").first).to_be_visible()
+
+    fleet.start_leader()
+    for page in pages:
+        expect(page.locator("body")).not_to_have_attribute("data-stale", "")
+        expect(page.locator("#node-count")).to_have_text("123")

@@ -49,6 +49,7 @@ export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): voi
   const look = page.settings.words.nodeRoles[node.role];
   const name = field(row, "name");
   setText(name, node.name);
+  setAttribute(name, "title", node.name);
   setAttribute(name, "href", page.nodeUrl(node.id));
   setAttribute(field(row, "role"), "data-role", node.role);
   setAttribute(row.querySelector(".role-icon use"), "href", `#${look.icon}`);
