@@ -37,7 +37,7 @@ IN_SIGHT = f"""[...document.querySelectorAll("#task-rows tr")].find((row) => {{
   return {TOP} > box.top && row.getBoundingClientRect().bottom < box.bottom;
 }})"""
 
-TOO_WIDE = """[...document.querySelectorAll(".panel-body, .panel-body td")]
+TOO_WIDE = """[...document.querySelectorAll(".panel-body, .panel-body td, .topo-foot")]
   .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.className + " " + box.textContent.trim())"""
 
 

@@ -50,11 +50,14 @@ function Load({ id }: { id: string }) {
       <p className="topo-foot">
         {node.slots > 0 && (
           <span className="topo-load" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
-            <span className="topo-slots" aria-hidden="true">
-              {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
-                <i key={index} data-busy={index < node.running || undefined} />
-              ))}
-            </span>
+            {/* "As of 14:03:22" takes their room. */}
+            {isLive && (
+              <span className="topo-slots" aria-hidden="true">
+                {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
+                  <i key={index} data-busy={index < node.running || undefined} />
+                ))}
+              </span>
+            )}
             {node.running}/{node.slots}
           </span>
         )}
