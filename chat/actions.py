@@ -6,23 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
-
+from chat.phrases import Phrase, phrase
 from chat.tools.tool import Plan
 from chat.untrusted import clean
 from nodes.domain.states import Action, TaskState
 
 _NAME_CHARACTERS = 80
 _INPUT_CHARACTERS = 500
-
-_ON_ONE: Mapping[Action, str] = {
-    Action.PAUSE: gettext_noop("Pause %(task)s"),
-    Action.RESUME: gettext_noop("Resume %(task)s"),
-    Action.CANCEL: gettext_noop("Cancel %(task)s"),
-    Action.RETRY: gettext_noop("Retry %(task)s"),
-    Action.INPUT: gettext_noop("Send “%(input)s” to %(task)s"),
-}
 
 # In which states a task is when the action has worked.
 _LIVE = frozenset({TaskState.RUNNING, TaskState.PAUSED})
@@ -37,36 +27,32 @@ RESULTING: Mapping[Action, frozenset[TaskState]] = {
 UNCHANGED_CODES = frozenset({"already-paused", "not-paused"})
 
 
-def summary_of(plan: Plan, tasks: Sequence[Mapping[str, Any]]) -> str:
-    """The exact action, for the person who decides. In the language that is active."""
+def summary_of(plan: Plan, tasks: Sequence[Mapping[str, Any]]) -> Phrase:
+    """The exact action, for the person who decides."""
     if plan.spec is not None:
         return _summary_of_run(plan)
     if plan.action is None:
         raise AssertionError("a plan has an action or a new task")
-    named = ", ".join(name_of(task) for task in tasks)
-    words = {"task": named, "input": clean(plan.input, _INPUT_CHARACTERS)}
-    return _(_ON_ONE[plan.action]) % words
+    named = [name_of(task) for task in tasks]
+    if plan.action is Action.INPUT:
+        return phrase("act.input", task=named, input=clean(plan.input, _INPUT_CHARACTERS))
+    return phrase(f"act.{plan.action}", task=named)
 
 
-def _summary_of_run(plan: Plan) -> str:
+def _summary_of_run(plan: Plan) -> Phrase:
     spec = plan.spec
     if spec is None:
         raise AssertionError("asked only for new tasks")
-    where = spec.node or _("any node")
+    where = spec.node or phrase("act.any-node")
     if spec.named_task:
-        what = {"task": spec.named_task, "project": spec.project, "node": where}
-        return _("Run %(task)s of %(project)s on %(node)s") % what
-    return _("Run the command %(command)s on %(node)s") % {"command": shlex.join(spec.argv), "node": where}
+        return phrase("act.run", task=spec.named_task, project=spec.project, node=where)
+    return phrase("act.command", command=shlex.join(spec.argv), node=where)
 
 
-def name_of(task: Mapping[str, Any]) -> str:
+def name_of(task: Mapping[str, Any]) -> Phrase:
     """Name, id and node: which one it is must be plain."""
-    where = task["node"] or task["targetNode"] or _("no node yet")
-    return _("“%(name)s” (%(id)s, %(node)s)") % {
-        "name": clean(task["name"], _NAME_CHARACTERS),
-        "id": task["id"],
-        "node": where,
-    }
+    where = task["node"] or task["targetNode"] or phrase("act.no-node")
+    return phrase("act.task", name=clean(task["name"], _NAME_CHARACTERS), id=task["id"], node=where)
 
 
 def version_of(states: Sequence[tuple[str, int, str, str]]) -> str:

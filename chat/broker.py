@@ -10,8 +10,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from django.utils import translation
-
 from chat import store
 from chat.actions import summary_of, version_of
 from chat.contexts import Context
@@ -22,6 +20,7 @@ from chat.memory.commands import MemoryCommand, parse
 from chat.memory.files import Author
 from chat.memory.paths import scopes_of
 from chat.models import ToolCall, Turn
+from chat.phrases import Phrase, Said, phrase
 from chat.policy import Decision, Question, Risk, Wish, decide
 from chat.ports import Rights, Writes
 from chat.states import CallState, Trigger
@@ -44,6 +43,10 @@ _OPERATE = "operate"
 _BEGUN = (CallState.RUNNING, CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 
 
+class Gone(Exception):
+    """What a proposal was for is over."""
+
+
 class Broker:
     def __init__(self, *, writes: Writes, rights: Rights, effects: Effects, threads: Threads) -> None:
         self._writes = writes
@@ -59,7 +62,7 @@ class Broker:
                 is_settled = False
             elif not CallState(call.state).is_final:
                 if number >= MAX_CALLS:
-                    await self._fail(call, f"At most {MAX_CALLS} calls in one answer.")
+                    await self._fail(call, phrase("refused.too-many", count=MAX_CALLS))
                 else:
                     is_settled &= await self._settle_one(turn, call, wish)
         return is_settled
@@ -83,6 +86,9 @@ class Broker:
         except (BadArguments, NotFound) as exc:
             await self._fail(call, str(exc))
             return True
+        except Gone:
+            await self._fail(call, phrase("refused.not-stuck"))
+            return True
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -91,10 +97,11 @@ class Broker:
         if read is None:
             raise AssertionError("only for tools that read")
         if not await self._may(turn.actor, _VIEW) and turn.trigger == Trigger.PERSON:
-            await self._fail(call, "The person who asked may not see this.")
+            await self._fail(call, phrase("refused.may-not-see"))
             return
         await self._claim(call, acting=turn.actor, summary="", risk=Risk.READ)
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
+        result: Said
         try:
             async with asyncio.timeout(READ_SECONDS):
                 found = await self._threads.read(lambda: read(arguments, Reading(context=context)))
@@ -102,10 +109,10 @@ class Broker:
         except NotFound as exc:
             state, result = CallState.FAILED, str(exc)
         except TimeoutError:
-            state, result = CallState.FAILED, "The database did not answer in time."
+            state, result = CallState.FAILED, phrase("refused.slow")
         except Exception:
             logger.exception("the tool %s failed; its engine is told", tool.name)
-            state, result = CallState.FAILED, "Reading failed; the Leader's log says why."
+            state, result = CallState.FAILED, phrase("refused.broken")
         await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
 
     # --- remembering ------------------------------------------------------------------------------
@@ -113,7 +120,7 @@ class Broker:
     async def _remember(self, turn: Turn, call: ToolCall, command: MemoryCommand) -> None:
         """The change and the call's end are one transaction: after a crash both are there, or neither."""
         if command.writes and (turn.trigger != Trigger.PERSON or not await self._may(turn.actor, _OPERATE)):
-            await self._fail(call, "Nobody who may change the memory has asked for this.")
+            await self._fail(call, phrase("refused.may-not-remember"))
             return
         scopes = scopes_of(Context(project=turn.conversation.project, node=turn.conversation.node))
 
@@ -144,8 +151,7 @@ class Broker:
         """False when a person has been asked."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
         mark = await self._threads.read(lambda: _open_mark(turn))
-        with translation.override(turn.language):
-            summary = summary_of(plan, tasks)
+        summary = summary_of(plan, tasks)
         if call.state == CallState.PROPOSED:
             question = await self._question(turn, call, tool, plan, wish)
             if decide(question) is Decision.ASK:
@@ -179,14 +185,15 @@ class Broker:
             asker_may=await self._may(turn.actor, plan.right),
         )
 
-    async def _act(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, summary: str) -> None:
+    async def _act(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, summary: Phrase) -> None:
         acting = await self._claim(call, acting=turn.actor, summary=summary, risk=tool.risk)
         if acting is None:
-            await self._fail(call, "This call may not be carried out (any more).")
+            await self._fail(call, phrase("refused.not-any-more"))
             return
         if not await self._may(acting, plan.right):
             # The right was withdrawn since.
-            await self._finish(call, CallState.FAILED, f"{acting or 'Nobody'} may not do this.")
+            said = phrase("refused.may-not", name=acting) if acting else phrase("refused.nobody")
+            await self._finish(call, CallState.FAILED, said)
             return
         effect = await self._effects.carry_out(
             plan, command_ids=lambda number: store.command_id(call, number), actor=acting
@@ -198,13 +205,13 @@ class Broker:
     async def _may(self, actor: str, right: str) -> bool:
         return await self._threads.read(lambda: self._rights.may(actor, right))
 
-    async def _ask(self, call: ToolCall, *, summary: str, tool: Tool, plan: Plan, version: str) -> None:
+    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, plan: Plan, version: str) -> None:
         def ask(unit: Unit) -> None:
             store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=plan.right, target_version=version)
 
         await self._writes.write(ask)
 
-    async def _claim(self, call: ToolCall, *, acting: str, summary: str, risk: Risk) -> str | None:
+    async def _claim(self, call: ToolCall, *, acting: str, summary: Said, risk: Risk) -> str | None:
         """In whose name it is carried out; None when it may not be."""
 
         def claim(unit: Unit) -> str | None:
@@ -213,7 +220,9 @@ class Broker:
 
         return await self._writes.write(claim)
 
-    async def _finish(self, call: ToolCall, state: CallState, result: str, *, has_read_untrusted: bool = False) -> None:
+    async def _finish(
+        self, call: ToolCall, state: CallState, result: Said, *, has_read_untrusted: bool = False
+    ) -> None:
         is_error = state is not CallState.DONE
 
         def finish(unit: Unit) -> None:
@@ -221,12 +230,12 @@ class Broker:
 
         await self._writes.write(finish)
 
-    async def _fail(self, call: ToolCall, reason: str) -> None:
+    async def _fail(self, call: ToolCall, reason: Said) -> None:
         await self._finish(call, CallState.FAILED, reason)
 
 
-def _words(command: MemoryCommand) -> str:
-    return f"memory: {command.command} {command.path}" + (f" → {command.new_path}" if command.new_path else "")
+def _words(command: MemoryCommand) -> Phrase:
+    return phrase(f"memory.{command.command}", path=command.path, to=command.new_path)
 
 
 def _risk(command: MemoryCommand) -> str:
@@ -242,12 +251,12 @@ def right_of(tool_name: str, arguments: Arguments) -> str:
 
 
 def _open_mark(turn: Turn) -> str:
-    """Of a proposal's alert. Raises `BadArguments` when it has gone: an answer must not reach the next question."""
+    """Of a proposal's alert. Raises `Gone` when it is over: an answer must not reach the next question."""
     alert_id = store.alert_of(turn)
     if alert_id is None:
         return ""
     if not Alert.objects.filter(id=alert_id, resolved_at=None).exists():
-        raise BadArguments("The task is not stuck there any more.")
+        raise Gone
     return _mark(alert_id, is_open=True)
 
 

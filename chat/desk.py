@@ -14,6 +14,7 @@ from chat.memory import files
 from chat.memory.commands import plain_text
 from chat.memory.files import Author
 from chat.models import Approval
+from chat.phrases import Phrase
 from chat.ports import Rights, Writes
 from chat.runner import Runner
 from chat.states import ApprovalState
@@ -55,11 +56,11 @@ class Desk:
             raise ChatRejected("unknown-call", f"There is no call {call[:40]!r}.")
         return await do(arguments)
 
-    async def stall(self, context: Context, text: str, alert_id: int, others: Sequence[str]) -> str:
+    async def stall(self, context: Context, said: Phrase, alert_id: int, others: Sequence[str]) -> str:
         """A turn that nobody asked for, about this alert, and `others`: tasks with the same trouble. Its id."""
         turn_id = await self._writes.write(
             lambda unit: store.begin_stall(
-                unit, context, text, alert_id=alert_id, others=others, language=self._language
+                unit, context, said, alert_id=alert_id, others=others, language=self._language
             )
         )
         self._runner.wake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.phrases import phrase, say
 from nodes.errors import AgentFlowError, TaskRejected
 
 
@@ -10,16 +11,16 @@ class ChatRejected(TaskRejected):
 
 
 class EngineError(AgentFlowError):
-    """An engine cannot answer. `problem` is for programs, the text for a person."""
+    """An engine cannot answer. `problem` is for programs; the phrase `problem.<problem>` with `values` says it."""
 
-    def __init__(self, problem: str, message: str, *, is_cost_partial: bool = False) -> None:
-        super().__init__(problem, message)
+    def __init__(self, problem: str, *, is_cost_partial: bool = False, **values: str | int) -> None:
+        super().__init__(problem, values)
         self.problem = problem
-        self.message = message
+        self.said = phrase(f"problem.{problem}", **values)
         self.is_cost_partial = is_cost_partial
 
     def __str__(self) -> str:
-        return self.message
+        return say(self.said, "en")
 
 
 class HistoryRefused(EngineError):

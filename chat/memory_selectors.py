@@ -10,6 +10,7 @@ from chat.contexts import Context
 from chat.memory.sections import sections_of
 from chat.messages import milliseconds
 from chat.models import ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Turn
+from chat.phrases import worded
 from chat.requests import build
 from nodes.errors import NotFound
 
@@ -34,14 +35,17 @@ def memory_list(*, scope: str = "", text: str = "", deleted: bool = False) -> li
     return [_file_info(row) for row in rows.order_by("path", "id")[:MAX_FILES]]
 
 
-def memory_file(file_id: int) -> Fields:
-    """With its text and revisions, newest first, each with its difference to the one before. Raises `NotFound`."""
+def memory_file(file_id: int, *, language: str | None = None) -> Fields:
+    """With its text and revisions, newest first, each with its difference to the one before.
+
+    `language`: of what AgentFlow says by itself; None = as it is stored. Raises `NotFound`.
+    """
     file = MemoryFile.objects.filter(id=file_id).first()
     if file is None:
         raise NotFound(f"There is no memory file {file_id}.")
     rows = list(MemoryRevision.objects.filter(file=file).order_by("-version")[: _REVISIONS + 1])
     before = [row.content for row in rows[1:]] + [""]
-    revisions = [_revision_info(row, old) for row, old in zip(rows, before, strict=True)]
+    revisions = [_revision_info(row, old, language) for row, old in zip(rows, before, strict=True)]
     return {**_file_info(file), "content": file.content, "revisions": revisions[:_REVISIONS]}
 
 
@@ -65,9 +69,9 @@ def _excerpt(content: str) -> str:
     return lines[-1][:_EXCERPT_CHARACTERS] if lines else ""
 
 
-def _revision_info(row: MemoryRevision, before: str) -> Fields:
+def _revision_info(row: MemoryRevision, before: str, language: str | None) -> Fields:
     lines = difflib.unified_diff(before.splitlines(), row.content.splitlines(), lineterm="", n=2)
-    return {
+    fields = {
         "version": row.version,
         "action": row.action,
         "path": row.path,
@@ -77,10 +81,12 @@ def _revision_info(row: MemoryRevision, before: str) -> Fields:
         "conversation": row.conversation_id,
         "turn": row.turn_id,
         "why": row.why,
+        "phrases": row.phrases,
         "isTainted": row.is_tainted,
         "at": milliseconds(row.at),
         "diff": list(lines)[2:],
     }
+    return worded(fields, language)
 
 
 # --- what a model was sent ------------------------------------------------------------------------

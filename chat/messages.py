@@ -1,4 +1,7 @@
-"""Conversations as `/ws/` and REST carry them (docs/websocket.md)."""
+"""Conversations as `/ws/` and REST carry them (docs/websocket.md).
+
+`language`: of the texts that AgentFlow says by itself; None = as they are stored, which is the conversation's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from chat.models import Analysis, Approval, Conversation, Message, ToolCall, Turn
+from chat.phrases import worded
+from chat.untrusted import plain
 
 Fields = dict[str, Any]
 
@@ -30,8 +35,8 @@ def conversation_info(conversation: Conversation) -> Fields:
     }
 
 
-def turn_info(turn: Turn) -> Fields:
-    return {
+def turn_info(turn: Turn, language: str | None = None) -> Fields:
+    fields = {
         "id": turn.id,
         "number": turn.number,
         "trigger": turn.trigger,
@@ -42,26 +47,31 @@ def turn_info(turn: Turn) -> Fields:
         "model": turn.model,
         "problem": turn.problem,
         "message": turn.message,
+        "phrases": turn.phrases,
+        "language": turn.language,
         "usage": turn.usage,
         "costUsd": turn.cost_microusd / 1_000_000,
         "isCostPartial": turn.is_cost_partial,
         "createdAt": milliseconds(turn.created_at),
         "endedAt": milliseconds(turn.ended_at),
     }
+    return worded(fields, language)
 
 
-def message_info(message: Message) -> Fields:
-    return {
+def message_info(message: Message, language: str | None = None) -> Fields:
+    fields = {
         "id": str(message.pk),
         "turn": message.turn_id,
         "text": message.text,
+        "phrases": message.phrases,
         "createdAt": milliseconds(message.created_at),
     }
+    return worded(fields, language, escape=plain)
 
 
-def step_info(call: ToolCall, approval: Approval | None) -> Fields:
+def step_info(call: ToolCall, approval: Approval | None, language: str | None = None) -> Fields:
     """A tool call as a person sees it. `message` is the answer that it came with; `position` its place there."""
-    return {
+    fields = {
         "id": call.id,
         "turn": call.turn_id,
         "message": str(call.message_id),
@@ -73,11 +83,13 @@ def step_info(call: ToolCall, approval: Approval | None) -> Fields:
         "state": call.state,
         "acting": call.acting,
         "result": call.result[:_RESULT_SHOWN],
+        "phrases": call.phrases,
         "isError": call.is_error,
         "createdAt": milliseconds(call.created_at),
         "endedAt": milliseconds(call.ended_at),
         "approval": None if approval is None else approval_info(approval),
     }
+    return worded(fields, language)
 
 
 def approval_info(approval: Approval) -> Fields:
@@ -91,9 +103,9 @@ def approval_info(approval: Approval) -> Fields:
     }
 
 
-def analysis_info(analysis: Analysis) -> Fields:
+def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
     """What a stall's turn has found out. Quotes are what programs printed."""
-    return {
+    fields = {
         "id": analysis.id,
         "turn": analysis.turn_id,
         "alert": str(analysis.alert_id),
@@ -105,13 +117,17 @@ def analysis_info(analysis: Analysis) -> Fields:
         "cause": analysis.cause,
         "confidence": analysis.confidence,
         "evidence": analysis.evidence,
-        "fixes": analysis.fixes,
+        # A fix of an earlier version has no phrases.
+        "fixes": [worded({"phrases": {}, **fix}, language) for fix in analysis.fixes],
         "verdict": analysis.verdict,
         "verdictFix": analysis.verdict_fix,
         "verdictText": analysis.verdict_text,
         "verdictAt": milliseconds(analysis.verdict_at),
+        "phrases": analysis.phrases,
+        "language": analysis.turn.language,
         "createdAt": milliseconds(analysis.created_at),
     }
+    return worded(fields, language)
 
 
 def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> str:

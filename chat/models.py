@@ -61,6 +61,7 @@ class Turn(models.Model):
     model = models.CharField(max_length=100, blank=True)
     problem = models.CharField(max_length=40, blank=True)  # Why it failed, for programs.
     message = models.TextField(blank=True)  # The same for a person.
+    phrases = models.JSONField(default=dict)  # Of `text` and `message`, where AgentFlow says them (`chat.phrases`).
     requests = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)  # Tokens: input, cacheRead, cacheWrite, output.
     cost_microusd = models.PositiveBigIntegerField(default=0)
@@ -98,15 +99,16 @@ class Analysis(models.Model):
     fingerprint = models.CharField(max_length=32)
     sort = models.CharField(max_length=20, blank=True)  # What the rules call the cause: "lock", "yes-no" …
     engine = models.CharField(max_length=20)
-    cause = models.TextField()  # In the turn's language.
+    cause = models.TextField()  # A model's words, or those of its phrase in the turn's language.
     confidence = models.CharField(max_length=8)
     evidence = models.JSONField(default=list)  # id, kind, quote (hostile text)
-    # number, label, why, tool, arguments, risk, state (a `FixState`), turn (of the last click)
+    # number, label, why, their phrases, tool, arguments, risk, state (a `FixState`), turn (of the last click)
     fixes = models.JSONField(default=list)
     verdict = models.CharField(max_length=12, choices=[(str(o), str(o)) for o in FixVerdict], default=FixVerdict.NONE)
     verdict_fix = models.PositiveSmallIntegerField(default=0)
     verdict_text = models.TextField(blank=True)
     verdict_at = models.DateTimeField(null=True)
+    phrases = models.JSONField(default=dict)  # Of `cause` and `verdictText`.
     # While it is watched: since when, and when it is judged in any case.
     watched_from = models.DateTimeField(null=True)
     watched_until = models.DateTimeField(null=True)
@@ -134,6 +136,7 @@ class Message(models.Model):
     role = models.CharField(max_length=9)  # "user" or "assistant"
     content = models.JSONField()  # Blocks, verbatim.
     text = models.TextField(blank=True)  # Of an assistant's message, what a person sees.
+    phrases = models.JSONField(default=dict)  # Of `text`, where nobody's sentence is answered.
     created_at = models.DateTimeField()
 
     class Meta:
@@ -162,6 +165,7 @@ class ToolCall(models.Model):
     # Who it was done for: the asker, or the one who approved.
     acting = models.CharField(max_length=150, blank=True)
     result = models.TextField(blank=True)  # As the engine gets it.
+    phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` where it is a refusal.
     is_error = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -273,6 +277,7 @@ class MemoryRevision(models.Model):
     conversation_id = models.CharField(max_length=32, blank=True)
     turn_id = models.CharField(max_length=32, blank=True)
     why = models.CharField(max_length=500, blank=True)
+    phrases = models.JSONField(default=dict)  # Of `why`, where AgentFlow has done it by itself.
     is_tainted = models.BooleanField(default=False)  # The turn had read untrusted text.
     at = models.DateTimeField()
 

@@ -9,6 +9,7 @@ import json
 
 from chat import store
 from chat.models import ToolCall, Turn
+from chat.phrases import Said, phrase
 from chat.policy import Risk
 from chat.states import CallState, TurnState
 from chat.tools.registry import TOOLS
@@ -16,7 +17,7 @@ from nodes.domain.states import CommandState
 from nodes.models import Command, Task
 from nodes.projection.unit import Unit
 
-_NEVER_SENT = "The Leader ended before this was sent; nothing was done."
+_NEVER_SENT = phrase("refused.never-sent")
 
 
 def settle_interrupted(unit: Unit) -> None:
@@ -25,13 +26,13 @@ def settle_interrupted(unit: Unit) -> None:
         state, result = _outcome(call)
         store.finish_call(unit, call.id, state, result, is_error=state is not CallState.DONE)
     for turn in Turn.objects.filter(state=TurnState.RUNNING).select_related("conversation"):
-        store.withdraw(unit, turn, TurnState.INTERRUPTED, "The Leader ended meanwhile; nothing was done.")
+        store.withdraw(unit, turn, TurnState.INTERRUPTED, phrase("refused.interrupted"))
 
 
-def _outcome(call: ToolCall) -> tuple[CallState, str]:
+def _outcome(call: ToolCall) -> tuple[CallState, Said]:
     tool = TOOLS.get(call.name)
     if tool is None or tool.plan is None or call.risk == Risk.READ:
-        return CallState.FAILED, "The Leader ended meanwhile; read again."
+        return CallState.FAILED, phrase("refused.read-again")
     plan = tool.plan(call.arguments)
     if plan.spec is not None:
         task = Task.objects.filter(id=store.command_id(call)[:16]).first()

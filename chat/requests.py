@@ -10,6 +10,7 @@ from chat import store
 from chat.contexts import Context
 from chat.engines.protocol import Request
 from chat.models import ContextSnapshot, Message, ToolCall, Turn
+from chat.phrases import Phrase
 from chat.tools.registry import schemas
 from nodes.projection.unit import Unit
 
@@ -42,6 +43,7 @@ def build(turn_id: str, context: Context) -> Request:
         language=turn.language,
         last_task=_last_task(turn),
         given=store.given_call(turn),
+        refusals=_refusals(turn),
     )
 
 
@@ -63,6 +65,11 @@ def keep_sent(unit: Unit, turn_id: str, body: bytes, usage: dict[str, int]) -> N
     )
     kept = ContextSnapshot.objects.filter(conversation=turn.conversation).order_by("-id")
     ContextSnapshot.objects.filter(id__in=list(kept.values_list("id", flat=True)[_KEPT_REQUESTS:])).delete()
+
+
+def _refusals(turn: Turn) -> dict[str, Phrase]:
+    calls = ToolCall.objects.filter(turn=turn).values_list("tool_use_id", "phrases")
+    return {tool_use_id: phrases["result"] for tool_use_id, phrases in calls if "result" in phrases}
 
 
 def _last_task(turn: Turn) -> str:

@@ -17,6 +17,7 @@ from chat import recovery, store
 from chat.broker import Broker
 from chat.engines.choice import Engines
 from chat.models import Approval, Turn
+from chat.phrases import phrase
 from chat.ports import Publish, Writes
 from chat.stalls.turn import StallRun
 from chat.states import ApprovalState, Trigger, TurnState
@@ -161,11 +162,9 @@ class Runner:
     async def _write_failure(self, turn_id: str) -> None:
         def fail(unit: Unit) -> None:
             turn = store.turn_of(turn_id)
-            with translation.override(turn.language):
-                message = _("Something went wrong in the Leader; its log says what.")
-            store.leave_running(unit, turn, "The turn failed; whether this had its effect is unknown.")
-            store.withdraw(unit, turn, TurnState.FAILED, "The turn failed.")
-            store.end_turn(unit, turn, TurnState.FAILED, problem="internal", message=message)
+            store.leave_running(unit, turn, phrase("left.turn-failed"))
+            store.withdraw(unit, turn, TurnState.FAILED, phrase("refused.turn-failed"))
+            store.end_turn(unit, turn, TurnState.FAILED, problem="internal", message=phrase("problem.internal"))
 
         try:
             await self._writes.write(fail)

@@ -9,6 +9,7 @@ from typing import Any
 from chat.contexts import ANY, Context
 from chat.messages import analysis_info, conversation_info, message_info, milliseconds, step_info, turn_info
 from chat.models import Analysis, Approval, Audit, Conversation, EngineStatus, Message, ToolCall, Turn
+from chat.phrases import worded
 from nodes import selectors as fleet
 from nodes.errors import NotFound
 
@@ -57,10 +58,12 @@ def conversation_list(*, context: str = "", limit: int = 50, page: int = 1) -> F
     }
 
 
-def conversation(conversation_id: str, *, before: int = 0, limit: int = SNAPSHOT_TURNS) -> Fields:
+def conversation(
+    conversation_id: str, *, before: int = 0, limit: int = SNAPSHOT_TURNS, language: str | None = None
+) -> Fields:
     """One conversation with its latest turns, oldest first; `before`: only turns with a smaller number.
 
-    Raises `NotFound`.
+    `language`: of what AgentFlow says by itself; None = the conversation's. Raises `NotFound`.
     """
     row = Conversation.objects.filter(id=conversation_id).first()
     if row is None:
@@ -74,25 +77,25 @@ def conversation(conversation_id: str, *, before: int = 0, limit: int = SNAPSHOT
     return {
         **conversation_info(row),
         "engine": engine_status(),
-        "turns": _with_parts(shown),
+        "turns": _with_parts(shown, language),
         "hasMore": len(newest) > limit,
     }
 
 
-def _with_parts(turns: Sequence[Turn]) -> list[Fields]:
+def _with_parts(turns: Sequence[Turn], language: str | None) -> list[Fields]:
     messages: defaultdict[str, list[Fields]] = defaultdict(list)
     for message in Message.objects.filter(turn__in=turns, role="assistant").exclude(text="").order_by("id"):
-        messages[message.turn_id].append(message_info(message))
+        messages[message.turn_id].append(message_info(message, language))
     calls = list(ToolCall.objects.filter(turn__in=turns).order_by("message", "position"))
     approvals = {approval.call_id: approval for approval in Approval.objects.filter(call__in=calls)}
     steps: defaultdict[str, list[Fields]] = defaultdict(list)
     for call in calls:
-        steps[call.turn_id].append(step_info(call, approvals.get(call.id)))
+        steps[call.turn_id].append(step_info(call, approvals.get(call.id), language))
     found = Analysis.objects.filter(turn__in=turns).select_related("turn")
-    analyses = {analysis.turn_id: analysis_info(analysis) for analysis in found}
+    analyses = {analysis.turn_id: analysis_info(analysis, language) for analysis in found}
     return [
         {
-            **turn_info(turn),
+            **turn_info(turn, language),
             "messages": messages[turn.id],
             "steps": steps[turn.id],
             "analysis": analyses.get(turn.id),
@@ -119,8 +122,8 @@ def conversation_of_turn(turn_id: str) -> str:
     return found
 
 
-def audit(*, conversation_id: str = "", limit: int = 100) -> list[Fields]:
-    """Proposals, approvals, refusals and effects, newest first."""
+def audit(*, conversation_id: str = "", limit: int = 100, language: str | None = None) -> list[Fields]:
+    """Proposals, approvals, refusals and effects, newest first. `language`: as of `conversation`."""
     rows = Audit.objects.order_by("-id")
     if conversation_id:
         rows = rows.filter(conversation_id=conversation_id)
@@ -134,7 +137,7 @@ def audit(*, conversation_id: str = "", limit: int = 100) -> list[Fields]:
             "turn": row.turn_id,
             "step": row.call_id,
             "tool": row.tool,
-            "detail": row.detail,
+            "detail": worded({"phrases": {}, **row.detail}, language),
         }
         for row in rows[: min(max(limit, 1), _MAX_ROWS)]
     ]

@@ -6,11 +6,7 @@ Every step is in the database before the next is taken, so a turn can go on wher
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from django.utils import translation
-from django.utils.translation import gettext as _
 
 from chat import requests, store
 from chat.broker import Broker
@@ -20,6 +16,7 @@ from chat.engines.given import GivenEngine
 from chat.engines.protocol import Engine, Reply
 from chat.errors import EngineError, HistoryRefused
 from chat.models import Turn
+from chat.phrases import Said, phrase
 from chat.policy import Wish
 from chat.ports import Publish, Writes
 from chat.states import TurnState
@@ -57,7 +54,7 @@ class TurnRun:
             await self._run()
         except EngineError as exc:
             logger.warning("turn %s failed: %s (%s)", self._turn_id, exc, exc.problem)
-            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.message)
+            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.said)
 
     async def _run(self) -> None:
         turn = await self._turn()
@@ -80,9 +77,10 @@ class TurnRun:
                 break
             reply = await self._reply(context)
             if reply.stop_reason != "tool_use":
-                await self._end(TurnState.DONE, **self._ending(turn, reply))
+                problem, message = self._ending(reply)
+                await self._end(TurnState.DONE, problem=problem, message=message)
                 return
-        raise EngineError("too-many-rounds", f"No answer after {MAX_ROUNDS} rounds of tool calls.")
+        raise EngineError("too-many-rounds", rounds=MAX_ROUNDS)
 
     async def _turn(self) -> Turn:
         return await self._threads.read(lambda: store.turn_of(self._turn_id))
@@ -157,22 +155,19 @@ class TurnRun:
         store.change(unit, turn, engine=engine, model=model[:100], requests=turn.requests + 1)
 
     @staticmethod
-    def _ending(turn: Turn, reply: Reply) -> Mapping[str, str]:
-        with translation.override(turn.language):
-            said = {
-                "refusal": ("refused", _("The model declined to answer this.")),
-                "max_tokens": ("cut", _("The answer was cut at its greatest length.")),
-            }
-            problem, message = said.get(reply.stop_reason, ("", ""))
-            if not reply.content and not problem:
-                problem, message = "empty", _("The model gave no answer.")
-        return {"problem": problem, "message": message}
+    def _ending(reply: Reply) -> tuple[str, Said]:
+        """Its problem and that in words; empty for an answer as it should be."""
+        if reply.stop_reason == "refusal":
+            return "refused", phrase("problem.declined")
+        if reply.stop_reason == "max_tokens":
+            return "cut", phrase("problem.cut")
+        return ("", "") if reply.content else ("empty", phrase("problem.empty"))
 
-    async def _end(self, state: TurnState, *, problem: str = "", message: str = "") -> None:
+    async def _end(self, state: TurnState, *, problem: str = "", message: Said = "") -> None:
         def end(unit: Unit) -> None:
             turn = store.turn_of(self._turn_id)
             if state is TurnState.FAILED:
-                store.withdraw(unit, turn, state, "The turn failed.")
+                store.withdraw(unit, turn, state, phrase("refused.turn-failed"))
             store.end_turn(unit, turn, state, problem=problem, message=message)
 
         await self._writes.write(end)

@@ -156,7 +156,7 @@ class ClaudeEngine:
         if message.stop_reason is None:
             raise _Cut
         if message.stop_reason == "model_context_window_exceeded":
-            raise _history_refused("context-overflow")
+            raise HistoryRefused("context-overflow")
         usage = Usage(
             input=message.usage.input_tokens or 0,
             cache_read=message.usage.cache_read_input_tokens or 0,
@@ -211,10 +211,6 @@ def _delay(attempt: int, retry_after_seconds: float) -> float:
     return max(retry_after_seconds, backoff * spread)
 
 
-def _history_refused(problem: str) -> HistoryRefused:
-    return HistoryRefused(problem, "The conversation has become too long for the model.")
-
-
 def _failure(exc: Exception) -> _Failure:
     """The one place that looks at a status of the endpoint. What is unknown is final."""
     if isinstance(exc, anthropic.APIStatusError):
@@ -222,9 +218,9 @@ def _failure(exc: Exception) -> _Failure:
     if isinstance(exc, HistoryRefused):
         return _Failure(error=exc, is_transient=False)
     if isinstance(exc, anthropic.APIConnectionError | httpx2.TransportError | _Cut):
-        error = EngineError("unreachable", "The model's endpoint cannot be reached, or breaks off.")
+        error = EngineError("unreachable")
         return _Failure(error=error, is_transient=True)
-    error = EngineError("bad-endpoint", "What answers at the model's address does not speak the Messages API.")
+    error = EngineError("bad-endpoint")
     return _Failure(error=error, is_transient=True)
 
 
@@ -232,19 +228,19 @@ def _status_failure(exc: anthropic.APIStatusError) -> _Failure:
     status, kind, code = exc.status_code, str(exc.type or ""), str(exc.error_code or "")
     said = str(exc.api_message or "").lower()
     if status in (401, 403):
-        error = EngineError("bad-key", "The model's endpoint refuses the API key.")
+        error = EngineError("bad-key")
     elif status == 402 or "spend" in code or "ramp" in code or kind == "billing_error":
-        error = EngineError("spend-limit", "The account's spending limit is reached.")
+        error = EngineError("spend-limit")
     elif status == 413 or (status == 400 and ("too long" in said or "context" in said)):
-        return _Failure(error=_history_refused("context-overflow"), is_transient=False)
+        return _Failure(error=HistoryRefused("context-overflow"), is_transient=False)
     elif status == 400 and ("thinking" in said or "signature" in said):
-        return _Failure(error=_history_refused("thinking-refused"), is_transient=False)
+        return _Failure(error=HistoryRefused("thinking-refused"), is_transient=False)
     elif status == 404:
-        error = EngineError("no-such-model", "The endpoint knows no such address or model.")
+        error = EngineError("no-such-model")
     elif status == 429 or status == 529 or status in (408, 409) or status >= 500 or kind in _TRANSIENT:
         return _busy(exc)
     else:
-        error = EngineError("refused", f"The endpoint refuses the request ({status}).")
+        error = EngineError("refused", status=status)
     return _Failure(error=error, is_transient=False)
 
 
@@ -255,7 +251,6 @@ def _busy(exc: anthropic.APIStatusError) -> _Failure:
         retry_after = 0.0  # A date: our own delays will do.
     if retry_after > MAX_DELAY_SECONDS:
         minutes = round(retry_after / 60) or 1
-        message = f"The model's endpoint asks to wait {minutes} min; try again then."
-        return _Failure(error=EngineError("rate-limited", message), is_transient=True, retry_after_seconds=retry_after)
-    message = "The model's endpoint is overloaded; try again later."
-    return _Failure(error=EngineError("overloaded", message), is_transient=True, retry_after_seconds=retry_after)
+        error = EngineError("rate-limited", minutes=minutes)
+        return _Failure(error=error, is_transient=True, retry_after_seconds=retry_after)
+    return _Failure(error=EngineError("overloaded"), is_transient=True, retry_after_seconds=retry_after)

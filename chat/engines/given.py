@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils import translation
-
-from chat.engines.offline import said_of_results, use
+from chat.engines.offline import results_of, use
+from chat.engines.outcomes import outcome_of
 from chat.engines.protocol import Progress, Reply, Request
+from chat.phrases import phrase, say
+from chat.untrusted import plain
 
 
 class GivenEngine:
@@ -14,10 +15,12 @@ class GivenEngine:
     name = ""  # Nobody thought about it.
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
-        with translation.override(request.language):
-            said = said_of_results(request, progress)
-        if said is not None:
-            return said
+        if results := results_of(request):
+            # A click is no sentence: there is no language to answer in, so each reader gets it in their own.
+            said = phrase("lines", parts=[outcome_of(result.value, is_ok=result.is_ok) for result in results])
+            text = say(said, request.language, escape=plain)
+            progress.text(text)
+            return Reply(content=[{"type": "text", "text": text}], stop_reason="end_turn", phrases={"text": said})
         if request.given is None:
             raise AssertionError("only for turns that a click on a proposal began")
         name, arguments = request.given

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import translation
@@ -79,10 +80,11 @@ class OfflineEngine:
 
 def said_of_results(request: Request, progress: Progress) -> Reply | None:
     """What the newest message's results mean, when it brings results and nothing else. In the active language."""
-    results = _results(request.messages)
+    results = results_of(request)
     if not results:
         return None
-    return _said("\n\n".join(offline_words.of_result(name, result, ok) for name, result, ok in results), progress)
+    said = (offline_words.of_result(result.tool, result.value, result.is_ok) for result in results)
+    return _said("\n\n".join(said), progress)
 
 
 def use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
@@ -113,17 +115,27 @@ def _said(text: str, progress: Progress) -> Reply:
     return Reply(content=[{"type": "text", "text": text or _("Done.")}], stop_reason="end_turn")
 
 
-def _results(messages: Any) -> list[tuple[str, Any, bool]]:
-    """Tool, result and whether it worked, when the newest message brings results and nothing else."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    tool: str
+    value: Any  # What the tool gave, or why the call was not carried out.
+    is_ok: bool
+
+
+def results_of(request: Request) -> list[Result]:
+    """Of the newest message, when it brings results and nothing else."""
+    messages = request.messages
     last = messages[-1]["content"]
     if not last or any(block["type"] != "tool_result" for block in last):
         return []
     names = {block["id"]: block["name"] for block in messages[-2]["content"] if block["type"] == "tool_use"}
     found = []
     for block in last:
-        try:
-            result = json.loads(block["content"])
-        except ValueError:
-            result = block["content"]
-        found.append((names.get(block["tool_use_id"], ""), result, not block["is_error"]))
+        value: Any = request.refusals.get(block["tool_use_id"])
+        if value is None:
+            try:
+                value = json.loads(block["content"])
+            except ValueError:
+                value = block["content"]
+        found.append(Result(tool=names.get(block["tool_use_id"], ""), value=value, is_ok=not block["is_error"]))
     return found

@@ -8,7 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chat.engines.outcomes import outcome_of
 from chat.interpret import Outcome, Reading
+from chat.phrases import say
 from chat.untrusted import plain as _plain
 from nodes.state_words import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
 
@@ -37,7 +39,7 @@ def of_reading(found: Reading) -> str:
 
 def of_result(tool: str, result: Any, is_ok: bool) -> str:
     if not is_ok:
-        return _failure(result)
+        return say(outcome_of(result, is_ok=False), escape=_plain)
     words = _WORDS.get(tool)
     if words is None:
         return _state(result)
@@ -54,22 +56,10 @@ def _remembered(result: Any) -> str:
     return _("My memory is changed. The page Memory shows it, and can take it back.")
 
 
-def _failure(result: Any) -> str:
-    if isinstance(result, dict) and (task := result.get("task")):
-        reason = result.get("error") or result.get("command") or ""
-        return _("That did not work (%(reason)s). %(task)s is %(state)s.") % {**_named(task), "reason": reason}
-    reason = result if isinstance(result, str) else result.get("error") or result.get("command") or ""
-    return _("That was not done: %(reason)s") % {"reason": reason}
-
-
 def _state(result: Any) -> str:
-    if isinstance(result, dict) and (task := result.get("task")):
-        if result.get("changed") is False:
-            return _("Nothing to do: %(task)s is %(state)s already.") % _named(task)
-        return _("Done: %(task)s is now %(state)s.") % _named(task)
     if isinstance(result, dict) and "results" in result:
         return "\n".join(f"- {_state(one)}" for one in result["results"])
-    return _("Done.")
+    return say(outcome_of(result, is_ok=True), escape=_plain)
 
 
 def _named(task: Result) -> dict[str, str]:

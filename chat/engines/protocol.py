@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chat.contexts import Context
+from chat.phrases import Phrase, Phrases
 
 Block = dict[str, Any]
 
@@ -27,6 +28,8 @@ class Request:
     last_task: str = ""
     # The one call of a turn that a click on a proposal began: tool and arguments.
     given: tuple[str, Mapping[str, Any]] | None = None
+    # Why calls of this turn were not carried out, by the id of their use.
+    refusals: Mapping[str, Phrase] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     cost_microusd: int = 0
     model: str = ""
+    phrases: Phrases = field(default_factory=dict)  # Of its `text`, where it answers nobody's sentence.
     is_sure: bool = True  # False: a guess, so a person decides about every action in it.
 
 

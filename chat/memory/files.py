@@ -12,6 +12,7 @@ from chat.errors import MemoryRefused
 from chat.memory.commands import MemoryCommand
 from chat.memory.paths import ROOT, Place, place_of
 from chat.models import Audit, MemoryFile, MemoryRevision
+from chat.phrases import Said, say, with_phrase
 from nodes.errors import NotFound
 from nodes.projection.unit import Unit
 
@@ -32,7 +33,7 @@ class Author:
     engine: str = ""
     conversation_id: str = ""
     turn_id: str = ""
-    why: str = ""
+    why: Said = ""  # A person's words, or why AgentFlow does it by itself.
     is_tainted: bool = False
 
 
@@ -272,6 +273,7 @@ def _change(unit: Unit, file: MemoryFile, version: int, action: str, author: Aut
 
 
 def _record(unit: Unit, file: MemoryFile, action: str, author: Author) -> None:
+    why, phrases = say(author.why, "en")[:500], with_phrase({}, "why", author.why)
     unit.insert(
         MemoryRevision(
             file=file,
@@ -283,13 +285,14 @@ def _record(unit: Unit, file: MemoryFile, action: str, author: Author) -> None:
             engine=author.engine[:20],
             conversation_id=author.conversation_id,
             turn_id=author.turn_id,
-            why=author.why[:500],
+            why=why,
+            phrases=phrases,
             is_tainted=author.is_tainted,
             at=unit.now,
         )
     )
     MemoryRevision.objects.filter(file=file, version__lte=file.version - MAX_REVISIONS).delete()
-    detail = {"action": action, "path": file.path, "version": file.version, "why": author.why[:500]}
+    detail = {"action": action, "path": file.path, "version": file.version, "why": why, "phrases": phrases}
     unit.insert(
         Audit(
             at=unit.now,

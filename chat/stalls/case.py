@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chat.phrases import Said
 from chat.untrusted import clean
 from nodes.domain.states import Action, TaskState
 
@@ -114,7 +115,7 @@ class Citation:
 class Fix:
     action: Action
     text: str = ""  # Of an input; the line's end is added.
-    why: str = ""
+    why: Said = ""
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -123,9 +124,12 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """An engine's answer; before `chat.stalls.check` has seen it, not to be believed."""
+    """An engine's answer: a model's in its own words, the rules' in phrases.
 
-    cause: str
+    Before `chat.stalls.check` has seen it, not to be believed.
+    """
+
+    cause: Said
     confidence: str
     evidence: tuple[Citation, ...]
     fixes: tuple[Fix, ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chat.phrases import Said
 from chat.stalls.case import CONFIDENCES, TOOLS, Case, Citation, Finding, Fix
 from chat.stalls.prompts import asks_secret
 from chat.tools.registry import TOOLS as REGISTRY
@@ -60,7 +61,7 @@ def checked(case: Case, finding: Finding) -> Finding:
         if good is not None and is_new and len(fixes) < MOST_FIXES:
             fixes.append(good)
     return Finding(
-        cause=clean(finding.cause, CAUSE_CHARACTERS).strip(),
+        cause=_cleaned(finding.cause, CAUSE_CHARACTERS),
         confidence=confidence if evidence else "low",
         evidence=evidence,
         fixes=tuple(fixes),
@@ -99,7 +100,12 @@ def _possible(case: Case, fix: Fix) -> Fix | None:
         REGISTRY[TOOLS[fix.action]].check({"task": case.task_id, **fix.arguments})
     except BadArguments:
         return None
-    return Fix(action=fix.action, text=fix.text, why=" ".join(clean(fix.why, WHY_CHARACTERS).split()))
+    return Fix(action=fix.action, text=fix.text, why=_cleaned(fix.why, WHY_CHARACTERS))
+
+
+def _cleaned(said: Said, limit: int) -> Said:
+    """A phrase is AgentFlow's own."""
+    return " ".join(clean(said, limit).split()) if isinstance(said, str) else said
 
 
 def _flat(text: str) -> str:

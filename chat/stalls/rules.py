@@ -1,6 +1,6 @@
 """Why a task does not get on and what may help, by rules: for the engine without a model, and when a model fails.
 
-Pure but for the language that is active: the finding's sentences are in it. What the task printed is only quoted.
+Pure. What it says are phrases, put into words where they are shown; what the task printed is only quoted.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
-
+from chat.phrases import Phrase, Said, phrase
 from chat.stalls.case import Case, Citation, Finding, Fix, Remembered
 from chat.stalls.learnt import remembered_for
 from chat.stalls.measured import Window, read_window
@@ -25,38 +23,21 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cause:
-    sort: str
-    sentence: str  # msgid
-    fixes: tuple[tuple[Action, str], ...]  # Each with its why, a msgid.
+    sort: str  # `cause.<sort>` says it.
+    fixes: tuple[Fix, ...]
 
 
-_STOP = (Action.CANCEL, gettext_noop("It ends, and can be started again."))
-_HOLD = (Action.PAUSE, gettext_noop("It stays as it is while you look for the cause."))
-_UNTIL = (Action.PAUSE, gettext_noop("It waits without harm until the cause is gone; resume it then."))
+_STOP = Fix(action=Action.CANCEL, why=phrase("why.stop"))
+_HOLD = Fix(action=Action.PAUSE, why=phrase("why.hold"))
+_UNTIL = Fix(action=Action.PAUSE, why=phrase("why.until"))
 
-_DISK = _Cause(sort="disk-full", sentence=gettext_noop("The disk is full."), fixes=(_UNTIL, _STOP))
-_MEMORY = _Cause(sort="memory", sentence=gettext_noop("Memory has run out."), fixes=(_STOP, _HOLD))
-_LOCK = _Cause(
-    sort="lock", sentence=gettext_noop("It waits for a lock that something else holds."), fixes=(_STOP, _HOLD)
-)
-_NETWORK = _Cause(
-    sort="network", sentence=gettext_noop("The network or a name server does not answer."), fixes=(_UNTIL, _STOP)
-)
-_STORAGE = _Cause(
-    sort="storage",
-    sentence=gettext_noop("It waits for a disk or a network drive that does not answer."),
-    fixes=(_STOP,),
-)
-_BUSY = _Cause(
-    sort="busy",
-    sentence=gettext_noop("It computes without a pause and prints nothing: it may turn in a circle."),
-    fixes=(_HOLD, _STOP),
-)
-_BLOCKED = _Cause(
-    sort="blocked",
-    sentence=gettext_noop("It neither prints nor computes nor reads or writes, and its output does not say why."),
-    fixes=(_STOP, _HOLD),
-)
+_DISK = _Cause(sort="disk-full", fixes=(_UNTIL, _STOP))
+_MEMORY = _Cause(sort="memory", fixes=(_STOP, _HOLD))
+_LOCK = _Cause(sort="lock", fixes=(_STOP, _HOLD))
+_NETWORK = _Cause(sort="network", fixes=(_UNTIL, _STOP))
+_STORAGE = _Cause(sort="storage", fixes=(_STOP,))
+_BUSY = _Cause(sort="busy", fixes=(_HOLD, _STOP))
+_BLOCKED = _Cause(sort="blocked", fixes=(_STOP, _HOLD))
 
 # In this order: what ends a task's hopes before what may pass.
 _LINES: Sequence[tuple[re.Pattern[str], _Cause]] = (
@@ -119,10 +100,10 @@ def _waiting(case: Case) -> Finding:
     cited = (Citation(id=lines.id, quote=_short(prompt.quote)),) if lines is not None else ()
     fixes = [Fix(action=Action.INPUT, text=offered.text, why=_why(prompt, offered)) for offered in prompt.offers]
     # Room for the way out.
-    fixes = [*fixes[: MOST_FIXES - 1], Fix(action=Action.CANCEL, why=_("It ends without an answer."))]
+    fixes = [*fixes[: MOST_FIXES - 1], Fix(action=Action.CANCEL, why=phrase("why.no-answer"))]
     is_clear = prompt.sort not in ("input", "default") and bool(prompt.quote)
     return Finding(
-        cause=_asked_words(prompt),
+        cause=phrase(f"cause.{prompt.sort}"),
         confidence="high" if is_clear else "medium",
         evidence=cited,
         fixes=tuple(fixes),
@@ -130,26 +111,12 @@ def _waiting(case: Case) -> Finding:
     )
 
 
-def _asked_words(prompt: Prompt) -> str:
-    words = {
-        "password": _(
-            "It asks for a password or another secret. Type it on the task's own page; none is ever proposed."
-        ),
-        "yes-no": _("It asks a question and waits for yes or no."),
-        "choice": _("It waits for a choice from a list."),
-        "enter": _("It waits for somebody to press Enter."),
-        "default": _("It waits for a line, and names a value that it takes when there is none."),
-        "input": _("It waits for a line of input."),
-    }
-    return words[prompt.sort]
-
-
-def _why(prompt: Prompt, offered: Offered) -> str:
+def _why(prompt: Prompt, offered: Offered) -> Phrase:
     if prompt.sort == "enter":
-        return _("That is what it asks for.")
+        return phrase("why.asked")
     if prompt.sort == "default":
-        return _("It takes the value that it names itself.")
-    return _("The prompt offers it, as the default.") if offered.is_default else _("The prompt offers it.")
+        return phrase("why.own-default")
+    return phrase("why.offered-default" if offered.is_default else "why.offered")
 
 
 # --- stalled --------------------------------------------------------------------------------------
@@ -218,8 +185,8 @@ def _unknown(case: Case) -> Finding:
 
 
 def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
-    fixes = tuple(Fix(action=action, why=_(why)) for action, why in cause.fixes)
-    return Finding(cause=_(cause.sentence), confidence=confidence, evidence=cited, fixes=fixes, sort=cause.sort)
+    said = phrase(f"cause.{cause.sort}")
+    return Finding(cause=said, confidence=confidence, evidence=cited, fixes=cause.fixes, sort=cause.sort)
 
 
 # --- what is known from before --------------------------------------------------------------------
@@ -248,12 +215,10 @@ def _with_past(case: Case, fix: Fix) -> Fix:
     return fix if past is None else Fix(action=fix.action, text=fix.text, why=_past_words(past, fix.why))
 
 
-def _past_words(past: Remembered, why: str) -> str:
-    if past.helped > past.failed:
-        said = _("It helped before (%(helped)d of %(all)d times).")
-    else:
-        said = _("It did not help before (%(helped)d of %(all)d times).")
-    return f"{said % {'helped': past.helped, 'all': past.helped + past.failed}} {why}".strip()
+def _past_words(past: Remembered, why: Said) -> Phrase:
+    key = "why.helped" if past.helped > past.failed else "why.not-helped"
+    said = phrase(key, helped=past.helped, all=past.helped + past.failed)
+    return phrase("sentences", parts=[said, why]) if why else said
 
 
 def _short(line: str) -> str:

@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 
 from chat.contexts import ANY, Context
 from chat.models import Analysis, Turn
+from chat.phrases import Phrase
 from chat.stalls.case import KINDS, fingerprint, pieces_of, tail_of
 from chat.stalls.queue import MOST_WAITING, Batch, Queue, Stuck
 from chat.stalls.words import opening
@@ -32,8 +33,8 @@ _RETRY_SECONDS = 20.0
 _STORE_SECONDS = 2.0  # Until a database that failed is asked again.
 _ANALYSIS = '{"type":"CHAT_ANALYSIS"'
 
-# Context, the turn's words, the alert, other tasks with the same trouble → the turn's id.
-Begin = Callable[[Context, str, int, Sequence[str]], Awaitable[str]]
+# Context, what the turn says, the alert, other tasks with the same trouble → the turn's id.
+Begin = Callable[[Context, Phrase, int, Sequence[str]], Awaitable[str]]
 
 
 class Stalls:

@@ -11,8 +11,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from django.utils import translation
-
 from chat import requests, store
 from chat.contexts import Context, fleet_state
 from chat.engines.choice import Engines
@@ -20,6 +18,7 @@ from chat.engines.protocol import Analyst, Reply
 from chat.errors import EngineError
 from chat.messages import shown_text
 from chat.models import Turn
+from chat.phrases import Said, say, with_phrase
 from chat.ports import Publish, Writes
 from chat.stalls import rules
 from chat.stalls.case import Case, Finding, case_of
@@ -45,7 +44,7 @@ class _Answer:
     finding: Finding
     reply: Reply | None = None  # A model's, also when it was nonsense: it has cost something.
     problem: str = ""  # Why a model that should have answered did not.
-    message: str = ""
+    message: Said = ""
     is_cost_partial: bool = False
 
 
@@ -90,14 +89,13 @@ class StallRun:
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
                 # While what it could have cost at most is still set aside for it.
                 await self._engines.spent(reply.cost_microusd)
-            with translation.override(case.language):
-                own = rules.find(case)
+            own = rules.find(case)
             # The rules' word for the trouble, whoever finds the cause: it is remembered.
             finding = replace(checked(case, _read(reply)), sort=own.sort)
         except EngineError as exc:
             logger.warning("alert %s: the model cannot say why (%s); the rules do", case.alert_id, exc.problem)
             failed = _by_rules(case)
-            return replace(failed, problem=exc.problem, message=exc.message, is_cost_partial=exc.is_cost_partial)
+            return replace(failed, problem=exc.problem, message=exc.said, is_cost_partial=exc.is_cost_partial)
         except TimeoutError:
             logger.warning("alert %s: the model did not answer within %g s; the rules do", case.alert_id, MODEL_SECONDS)
             return replace(_by_rules(case), problem="timeout", is_cost_partial=bool(stream.sent))
@@ -144,8 +142,7 @@ def _case(turn: Turn) -> Case | None:
 
 
 def _by_rules(case: Case) -> _Answer:
-    with translation.override(case.language):
-        return _Answer(engine="offline", finding=checked(case, rules.find(case)))
+    return _Answer(engine="offline", finding=checked(case, rules.find(case)))
 
 
 def _read(reply: Reply) -> Finding:
@@ -171,14 +168,12 @@ def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) ->
     model = reply.model if reply is not None else ""
     store.change(unit, turn, engine=answer.engine, model=model[:100], requests=turn.requests + bool(sent))
     requests.keep_sent(unit, turn_id, sent, usage)
-    with translation.override(case.language):
-        fixes = [fix_fields(case, number, fix) for number, fix in enumerate(finding.fixes, 1)]
-        text = message_of(case, finding, engine=answer.engine)
+    fixes = [fix_fields(case, number, fix) for number, fix in enumerate(finding.fixes, 1)]
     kinds = {piece.id: piece.kind for piece in case.pieces}
     store.keep_analysis(
         unit,
         turn_id,
-        text,
+        message_of(case, finding, engine=answer.engine),
         alert_id=case.alert_id,
         task_id=case.task_id,
         node_id=case.node_id,
@@ -186,7 +181,8 @@ def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) ->
         fingerprint=case.fingerprint,
         sort=finding.sort,
         engine=answer.engine,
-        cause=finding.cause,
+        cause=say(finding.cause, case.language),
+        phrases=with_phrase({}, "cause", finding.cause),
         confidence=finding.confidence,
         evidence=[{"id": one.id, "kind": kinds[one.id], "quote": one.quote} for one in finding.evidence],
         fixes=fixes,

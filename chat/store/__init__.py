@@ -5,7 +5,7 @@ from chat.store.calls import answer, ask, claim, command_id, expire_approvals, f
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
 from chat.store.fixes import alert_of, analysis_of, fix_of, is_alert_open
-from chat.store.messages import add_message, add_reply, add_results, open_calls
+from chat.store.messages import add_message, add_reply, add_results, add_said, open_calls
 from chat.store.rows import call_of, change, change_turn, turn_of
 from chat.store.turns import (
     add_usage,
@@ -23,6 +23,7 @@ __all__ = [
     "add_message",
     "add_reply",
     "add_results",
+    "add_said",
     "add_usage",
     "alert_of",
     "analysis_of",

@@ -6,25 +6,27 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils import translation
-from django.utils.translation import gettext as _
-
 from chat.contexts import ANY, Context
 from chat.errors import ChatRejected
 from chat.models import Analysis, Turn
+from chat.phrases import Phrase, phrase, with_phrase
+from chat.phrases import say as words
 from chat.states import OPEN_TURNS, FixVerdict, Trigger, TurnState
 from chat.store.conversations import open_conversation
 from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, is_alert_open, publish_analysis
-from chat.store.messages import add_message
+from chat.store.messages import add_said
 from chat.store.rows import change, turn_of
-from chat.store.turns import end_turn, say
+from chat.store.turns import end_turn, say_phrase
 from nodes.projection.unit import Unit
 
 
-def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, others: Sequence[str], language: str) -> str:
+def begin_stall(
+    unit: Unit, context: Context, said: Phrase, *, alert_id: int, others: Sequence[str], language: str
+) -> str:
     """The id of the turn about this alert: a new one, or the one that is not over yet.
 
-    In the language of who spoke last in the conversation, else in any; `language` where nobody has.
+    A model is told, and answers, in the language of who spoke last in the conversation, else in any; `language` where
+    nobody has.
     """
     running = Turn.objects.filter(alert_id=alert_id, trigger=Trigger.STALL, state__in=OPEN_TURNS).first()
     if running is not None:
@@ -37,22 +39,24 @@ def begin_stall(unit: Unit, context: Context, text: str, *, alert_id: int, other
     spoken = Turn.objects.filter(trigger=Trigger.PERSON).order_by("-created_at").values_list("language", flat=True)
     language = spoken.filter(conversation=conversation_id).first() or spoken.first() or language
     about = {"trigger": Trigger.STALL, "alert_id": alert_id, "other_tasks": list(others)}
-    return say(unit, conversation_id, text, actor="", language=language, **about)
+    return say_phrase(unit, conversation_id, said, actor="", language=language, **about)
 
 
-def keep_analysis(unit: Unit, turn_id: str, text: str, **fields: Any) -> Analysis:
+def keep_analysis(unit: Unit, turn_id: str, said: Phrase, **fields: Any) -> Analysis:
     """The analysis as a row, its words as the turn's answer. The turn is the caller's to end."""
     turn = turn_of(turn_id)
     analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
     unit.insert(analysis)
-    add_message(unit, turn, "assistant", [{"type": "text", "text": text}])
+    add_said(unit, turn, said)
     publish_analysis(unit, analysis)
     return analysis
 
 
-def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, text: str) -> None:
+def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, said: Phrase) -> None:
     """Whether the fix helped; for good, unless another one is done."""
-    change(unit, analysis, verdict=verdict, verdict_text=text, verdict_at=unit.now)
+    phrases = with_phrase(analysis.phrases, "verdictText", said)
+    text = words(said, analysis.turn.language)
+    change(unit, analysis, verdict=verdict, verdict_text=text, verdict_at=unit.now, phrases=phrases)
     publish_analysis(unit, analysis)
 
 
@@ -61,8 +65,7 @@ def end_resolved(unit: Unit, turn_id: str) -> None:
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
         return  # Stopped meanwhile.
-    with translation.override(turn.language):
-        end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=_("The task went on by itself meanwhile."))
+    end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=phrase("problem.resolved"))
 
 
 def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
@@ -70,13 +73,9 @@ def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
     analysis = analysis_of(turn_id)
     check_askable(analysis, number, is_alert_open=is_alert_open(unit, analysis.alert_id))
     language = analysis.turn.language
-    with translation.override(language):
-        text = _("Do what was proposed for task %(task)s as number %(number)d.") % {
-            "task": analysis.task_id,
-            "number": number,
-        }
+    said = phrase("turn.fix", task=analysis.task_id, number=number)
     conversation_id = analysis.turn.conversation_id
-    new_id = say(unit, conversation_id, text, actor=actor, language=language, fix_of=analysis, fix_number=number)
+    new_id = say_phrase(unit, conversation_id, said, actor=actor, language=language, fix_of=analysis, fix_number=number)
     clicked(unit, analysis, number, new_id)
     return turn_of(new_id)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from chat.errors import ChatRejected
 from chat.models import Approval, Audit, ToolCall
+from chat.phrases import Phrase, Said, phrase, say, with_phrase
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
 from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
@@ -45,23 +46,40 @@ def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bo
     return True
 
 
+def result_fields(call: ToolCall, result: Said, hint: str = "") -> dict[str, Any]:
+    """What an engine gets is in English, as everything of a tool is; a person gets the phrase."""
+    text = f"{say(result, 'en')} {hint}".rstrip() if hint else say(result, "en")
+    return {"result": text, "phrases": with_phrase(call.phrases, "result", result)}
+
+
+def summary_fields(call: ToolCall, summary: Said) -> dict[str, Any]:
+    phrases = with_phrase(call.phrases, "summary", summary)
+    return {"summary": say(summary, call.turn.language), "phrases": phrases}
+
+
 def finish_call(
-    unit: Unit, call_id: str, state: CallState, result: str, *, is_error: bool = False, has_read_untrusted: bool = False
+    unit: Unit,
+    call_id: str,
+    state: CallState,
+    result: Said,
+    *,
+    is_error: bool = False,
+    has_read_untrusted: bool = False,
 ) -> None:
     call = call_of(call_id)
-    if not move_call(unit, call, state, result=result, is_error=is_error):
+    if not move_call(unit, call, state, **result_fields(call, result), is_error=is_error):
         return
     if has_read_untrusted and not call.turn.has_read_untrusted:
         change(unit, call.turn, has_read_untrusted=True)
     if call.risk and call.risk != "read":
         kind = AuditKind.EFFECT if state is not CallState.DENIED else AuditKind.REFUSED
-        audit(unit, kind, call, actor=call.acting, state=str(state), result=result[:1000])
+        audit(unit, kind, call, actor=call.acting, state=str(state), result=call.result[:1000])
 
 
-def ask(unit: Unit, call_id: str, *, summary: str, risk: str, right: str, target_version: str) -> None:
+def ask(unit: Unit, call_id: str, *, summary: Phrase, risk: str, right: str, target_version: str) -> None:
     """Puts the question. Nothing more happens until it is answered."""
     call = call_of(call_id)
-    if not move_call(unit, call, CallState.WAITING, summary=summary, risk=risk):
+    if not move_call(unit, call, CallState.WAITING, **summary_fields(call, summary), risk=risk):
         return
     approval = Approval(
         id=secrets.token_hex(8),
@@ -74,10 +92,10 @@ def ask(unit: Unit, call_id: str, *, summary: str, risk: str, right: str, target
     )
     unit.insert(approval)
     publish_step(unit, call)
-    audit(unit, AuditKind.PROPOSED, call, actor=call.turn.actor, summary=summary, arguments=call.arguments)
+    audit(unit, AuditKind.PROPOSED, call, actor=call.turn.actor, **_summary_of(call), arguments=call.arguments)
 
 
-def claim(unit: Unit, call_id: str, *, acting: str, summary: str, risk: str) -> bool:
+def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) -> bool:
     """The right to carry the call out, once. For an approved one its approval is used up with it."""
     call = call_of(call_id)
     approval = approval_of(call)
@@ -89,10 +107,10 @@ def claim(unit: Unit, call_id: str, *, acting: str, summary: str, risk: str) -> 
         acting = approval.answered_by
     elif call.state != CallState.PROPOSED:
         return False
-    if not move_call(unit, call, CallState.RUNNING, acting=acting, summary=summary, risk=risk):
+    if not move_call(unit, call, CallState.RUNNING, acting=acting, **summary_fields(call, summary), risk=risk):
         raise AssertionError("a call that may be claimed can run")
     if risk != "read" and approval is None:
-        audit(unit, AuditKind.PROPOSED, call, actor=acting, summary=summary, arguments=call.arguments, asked=False)
+        audit(unit, AuditKind.PROPOSED, call, actor=acting, **_summary_of(call), arguments=call.arguments, asked=False)
     return True
 
 
@@ -103,32 +121,47 @@ def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_v
         who = f" by {approval.answered_by}" if approval.answered_by else ""
         raise ChatRejected("answered", f"This is settled already: {approval.state}{who}.")
     if approval.expires_at <= unit.now:
-        deny(unit, approval, call, ApprovalState.EXPIRED, "Nobody answered in time.")
+        deny(unit, approval, call, ApprovalState.EXPIRED, phrase("refused.expired"))
         return ApprovalState.EXPIRED
     if not is_yes:
-        reason = f"{actor} declined this action. Do not propose it again."
-        deny(unit, approval, call, ApprovalState.DENIED, reason, actor=actor)
+        reason = phrase("refused.declined", name=actor)
+        deny(unit, approval, call, ApprovalState.DENIED, reason, "Do not propose it again.", actor=actor)
         return ApprovalState.DENIED
     if target_version != approval.target_version:
-        reason = "Its target has changed since it was proposed; look again before proposing anything."
-        deny(unit, approval, call, ApprovalState.STALE, reason, actor=actor)
+        hint = "Look again before proposing anything."
+        deny(unit, approval, call, ApprovalState.STALE, phrase("refused.stale"), hint, actor=actor)
         return ApprovalState.STALE
     change(unit, approval, state=ApprovalState.APPROVED, answered_by=actor[:150], answered_at=unit.now)
     move_call(unit, call, CallState.APPROVED)
-    audit(unit, AuditKind.APPROVED, call, actor=actor, summary=call.summary, arguments=call.arguments)
+    audit(unit, AuditKind.APPROVED, call, actor=actor, **_summary_of(call), arguments=call.arguments)
     return ApprovalState.APPROVED
 
 
-def deny(unit: Unit, approval: Approval, call: ToolCall, state: ApprovalState, reason: str, *, actor: str = "") -> None:
+def deny(
+    unit: Unit,
+    approval: Approval,
+    call: ToolCall,
+    state: ApprovalState,
+    reason: Phrase,
+    hint: str = "",
+    *,
+    actor: str = "",
+) -> None:
+    """`hint`: what only the engine is told besides."""
     change(unit, approval, state=state, answered_by=actor[:150], answered_at=unit.now)
-    move_call(unit, call, CallState.DENIED, result=reason, is_error=True)
+    move_call(unit, call, CallState.DENIED, **result_fields(call, reason, hint), is_error=True)
     audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))
 
 
 def expire_approvals(unit: Unit) -> None:
     waiting = Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=unit.now)
     for approval in waiting:
-        deny(unit, approval, call_of(approval.call_id), ApprovalState.EXPIRED, "Nobody answered in time.")
+        deny(unit, approval, call_of(approval.call_id), ApprovalState.EXPIRED, phrase("refused.expired"))
+
+
+def _summary_of(call: ToolCall) -> dict[str, Any]:
+    kept = call.phrases.get("summary")
+    return {"summary": call.summary, "phrases": {"summary": kept} if kept else {}}
 
 
 def audit(unit: Unit, kind: AuditKind, call: ToolCall, *, actor: str, **detail: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from chat.errors import ChatRejected
 from chat.messages import analysis_info
 from chat.models import Analysis, ToolCall, Turn
+from chat.phrases import with_phrase
 from chat.states import CallState, FixState, FixVerdict, TurnState
 from chat.store.rows import change
 from nodes.errors import NotFound
@@ -75,7 +76,13 @@ def watch(unit: Unit, analysis: Analysis, number: int) -> None:
     task = unit.image.task(analysis.task_id)
     own = timedelta(seconds=float(task.spec.get("stall_after_seconds") or 0)) if task is not None else timedelta(0)
     seconds = max(LEAST_WATCHED, min(own or MOST_WATCHED, MOST_WATCHED))
-    values = {"verdict": FixVerdict.WATCHING, "verdict_fix": number, "verdict_text": "", "verdict_at": None}
+    values: dict[str, Any] = {
+        "verdict": FixVerdict.WATCHING,
+        "verdict_fix": number,
+        "verdict_text": "",
+        "verdict_at": None,
+    }
+    values["phrases"] = with_phrase(analysis.phrases, "verdictText", "")
     change(unit, analysis, **values, watched_from=unit.now, watched_until=unit.now + seconds)
     publish_analysis(unit, analysis)
 

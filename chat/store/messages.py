@@ -8,8 +8,10 @@ from typing import Any
 from chat.engines.protocol import Reply
 from chat.messages import message_info, shown_text
 from chat.models import Conversation, Message, ToolCall, Turn
+from chat.phrases import Phrase, Phrases, say
 from chat.store.calls import call_id, hash_of
 from chat.store.rows import publish_step, turn_of
+from chat.untrusted import plain
 from nodes.projection.unit import Unit
 
 
@@ -22,7 +24,13 @@ _NEVER_SENT = 0  # An epoch that no conversation has.
 
 
 def add_message(
-    unit: Unit, turn: Turn, role: str, content: Sequence[dict[str, Any]], *, is_sent: bool = True
+    unit: Unit,
+    turn: Turn,
+    role: str,
+    content: Sequence[dict[str, Any]],
+    *,
+    is_sent: bool = True,
+    phrases: Phrases | None = None,
 ) -> Message:
     """`is_sent` False: a word to people at any time, also between a call and its result; no model is told it."""
     message = Message(
@@ -32,6 +40,7 @@ def add_message(
         role=role,
         content=list(content),
         text=shown_text(content) if role == "assistant" else "",
+        phrases=phrases or {},
         created_at=unit.now,
     )
     unit.insert(message)
@@ -41,10 +50,16 @@ def add_message(
     return message
 
 
+def add_said(unit: Unit, turn: Turn, said: Phrase, *, is_sent: bool = True) -> Message:
+    """What AgentFlow says by itself: to a model in the conversation's language, to each person in their own."""
+    content = [{"type": "text", "text": say(said, turn.language, escape=plain)}]
+    return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": said})
+
+
 def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
     """An engine's answer with the calls it asks for, before any of them is looked at."""
     turn = turn_of(turn_id)
-    message = add_message(unit, turn, "assistant", reply.content)
+    message = add_message(unit, turn, "assistant", reply.content, phrases=reply.phrases)
     blocks = [block for block in reply.content if block["type"] == "tool_use"]
     for position, block in enumerate(blocks):
         call = ToolCall(

@@ -8,8 +8,10 @@ from typing import Any
 
 from chat.errors import ChatRejected
 from chat.models import Conversation, Message, ToolCall, Turn
+from chat.phrases import Phrase, Said, phrase, with_phrase
+from chat.phrases import say as words
 from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, TurnState
-from chat.store.calls import deny, finish_call, move_call
+from chat.store.calls import deny, finish_call, move_call, result_fields
 from chat.store.epochs import words_before
 from chat.store.fixes import follow
 from chat.store.messages import add_message, last_message, open_calls, results_of
@@ -51,6 +53,12 @@ def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: An
     return turn.id
 
 
+def say_phrase(unit: Unit, conversation_id: str, said: Phrase, *, actor: str, language: str, **fields: Any) -> str:
+    """The same for what nobody has typed: each reader gets it in their own language."""
+    about = {"language": language, "phrases": {"text": said}, **fields}
+    return say(unit, conversation_id, words(said, language), actor=actor, **about)
+
+
 def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     """The turn that is tried: the same one, or a new one with its words when it was answered in part."""
     turn = turn_of(turn_id)
@@ -61,8 +69,9 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
         same = {name: getattr(turn, name) for name in ("trigger", "alert_id", "other_tasks", "language")}
-        return say(unit, turn.conversation_id, turn.text, actor=actor, **same)
-    change_turn(unit, turn, state=TurnState.QUEUED, problem="", message="", ended_at=None, actor=actor[:150])
+        phrases = with_phrase(turn.phrases, "message", "")
+        return say(unit, turn.conversation_id, turn.text, actor=actor, phrases=phrases, **same)
+    change_turn(unit, turn, state=TurnState.QUEUED, **_problem(turn, "", ""), ended_at=None, actor=actor[:150])
     return turn.id
 
 
@@ -81,7 +90,7 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
     if turn.state != TurnState.QUEUED:
         return False
     for waiting in Turn.objects.filter(conversation=turn.conversation_id, state=TurnState.WAITING).exclude(id=turn_id):
-        withdraw(unit, waiting, TurnState.DONE, "The person said something else instead.")
+        withdraw(unit, waiting, TurnState.DONE, phrase("refused.superseded"))
     # A turn that is tried again has its words in the conversation already.
     if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
         words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
@@ -107,30 +116,35 @@ def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
     last = last_message(turn.conversation)
     if partial_text.strip() and last is not None and last.role == "user" and last.turn_id == turn.id:
         add_message(unit, turn, "assistant", [{"type": "text", "text": f"{partial_text}\n\n[{note}]"}])
-    leave_running(unit, turn, "The person stopped waiting; what was sent goes on.")
-    withdraw(unit, turn, TurnState.STOPPED, "The person stopped this turn.")
+    leave_running(unit, turn, phrase("left.stopped"))
+    withdraw(unit, turn, TurnState.STOPPED, phrase("refused.stopped"))
 
 
-def leave_running(unit: Unit, turn: Turn, reason: str) -> None:
+def leave_running(unit: Unit, turn: Turn, reason: Phrase) -> None:
     """Calls that have been sent and are not waited for any more."""
     for call in ToolCall.objects.filter(turn=turn, state=CallState.RUNNING):
         finish_call(unit, call.id, CallState.UNKNOWN, reason, is_error=True)
 
 
-def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: str) -> None:
+def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: Phrase) -> None:
     """Ends a turn; what it has proposed and nobody has begun is not done any more."""
     for call in ToolCall.objects.filter(turn=turn).select_related("turn__conversation"):
         approval = approval_of(call)
         if approval is not None and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
             deny(unit, approval, call, ApprovalState.WITHDRAWN, reason)
         elif call.state == CallState.PROPOSED:
-            move_call(unit, call, CallState.DENIED, result=reason, is_error=True)
+            move_call(unit, call, CallState.DENIED, **result_fields(call, reason), is_error=True)
     end_turn(unit, turn, state)
 
 
-def end_turn(unit: Unit, turn: Turn, state: TurnState, *, problem: str = "", message: str = "") -> None:
-    change_turn(unit, turn, state=state, problem=problem[:40], message=message[:2000], ended_at=unit.now)
+def end_turn(unit: Unit, turn: Turn, state: TurnState, *, problem: str = "", message: Said = "") -> None:
+    change_turn(unit, turn, state=state, **_problem(turn, problem, message), ended_at=unit.now)
     follow(unit, turn)
+
+
+def _problem(turn: Turn, problem: str, message: Said) -> dict[str, Any]:
+    text = words(message, turn.language)[:2000]
+    return {"problem": problem[:40], "message": text, "phrases": with_phrase(turn.phrases, "message", message)}
 
 
 def add_usage(unit: Unit, turn: Turn, usage: dict[str, int], *, cost_microusd: int, is_partial: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.translation import get_language
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -70,14 +71,14 @@ class Conversations(Route):
     def post(self, request: Request) -> Response:
         fields = dict(checked(NewConversation, request.data).validated_data)
         conversation_id = services.open_conversation(actor=request.user.get_username(), **fields)
-        return Response(selectors.conversation(conversation_id), status=201)
+        return Response(selectors.conversation(conversation_id, language=get_language()), status=201)
 
 
 class Conversation(Route):
     query = TurnQuery
 
     def get(self, request: Request, conversation_id: str) -> Response:
-        return Response(selectors.conversation(conversation_id, **self.asked(request)))
+        return Response(selectors.conversation(conversation_id, language=get_language(), **self.asked(request)))
 
 
 class Messages(Route):
@@ -129,7 +130,7 @@ class Audit(Route):
     query = AuditQuery
 
     def get(self, request: Request) -> Response:
-        return Response({"results": selectors.audit(**self.asked(request))})
+        return Response({"results": selectors.audit(language=get_language(), **self.asked(request))})
 
 
 class MemoryFiles(Route):
@@ -142,7 +143,7 @@ class MemoryFiles(Route):
 class MemoryFile(Route):
     def get(self, request: Request, file_id: str) -> Response:
         self.asked(request)
-        return Response(memory_selectors.memory_file(int(file_id)))
+        return Response(memory_selectors.memory_file(int(file_id), language=get_language()))
 
 
 class Context(Route):

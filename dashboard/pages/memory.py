@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import memory_selectors, selectors, services
@@ -122,7 +122,7 @@ def _file_page(
     request: HttpRequest, file_id: int, *, problem: str = "", typed: str = "", why: str = "", status: int = 200
 ) -> HttpResponse:
     try:
-        file = memory_selectors.memory_file(file_id)
+        file = memory_selectors.memory_file(file_id, language=get_language())
     except NotFound as exc:
         raise Http404 from exc
     for revision in file["revisions"]:

@@ -14,6 +14,8 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
+from chat.models import Turn
+from chat.phrases import phrase
 from dashboard.api import urls
 from dashboard.api.bodies import MAX_BODY_BYTES
 from dashboard.api.throttles import Buckets, ChangeThrottle, RequestThrottle
@@ -23,7 +25,7 @@ from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from nodes.models import Alert, Attempt, LogLine, Node, Task
 from nodes.scheduler.requests import ControlRequest
-from tests.support.doors import NoLeader, People, make_people
+from tests.support.doors import NoLeader, People, make_history, make_people
 
 pytestmark = pytest.mark.django_db
 
@@ -175,6 +177,22 @@ def test_no_list_asks_more_for_more_rows(viewer: Program, django_assert_max_num_
     for path, most in zip(paths, counted, strict=True):
         with django_assert_max_num_queries(most):
             viewer.get(path)
+
+
+def test_what_agentflow_says_by_itself_comes_in_the_language_of_the_request(people: People) -> None:
+    make_history()
+    refused = phrase("refused.may-not", name="vic")
+    Turn.objects.filter(id="turn-1").update(message="vic may not do this.", phrases={"message": refused})
+    client = Client(headers={"Authorization": f"Bearer {people.tokens['viewer']}"})
+
+    def turn(language: str) -> Any:
+        return client.get("/api/v1/chat/conversations/c1/", headers={"Accept-Language": language}).json()["turns"][0]
+
+    english, chinese = turn("en"), turn("zh-Hans")
+    assert (english["message"], chinese["message"]) == ("vic may not do this.", "vic 无权执行此操作。")
+    assert chinese["phrases"] == {"message": refused}
+    # What an earlier version stored stays as it is.
+    assert english["analysis"] == chinese["analysis"]
 
 
 def test_one_node_and_one_task_and_neither(viewer: Program) -> None:

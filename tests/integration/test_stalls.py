@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.engines import claude
@@ -249,8 +250,41 @@ async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_
         assert (turn["problem"], turn["analysis"], turn["messages"]) == ("resolved", None, [])
 
 
+async def test_what_agentflow_says_by_itself_reaches_each_reader_in_their_language(tmp_path: Path) -> None:
+    """The analysis, the click, what its approval is for, and its refusal."""
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn = await analysed(world)
+        clicked = await click(world, turn["id"])
+        await world.answer(clicked["steps"][0]["approval"]["id"], is_yes=False)
+        await world.settled(clicked["id"], "done")
+
+        async def said(language: str) -> tuple[dict[str, Any], dict[str, Any]]:
+            conversation_id = await read(lambda: chat_selectors.conversation_of_turn(turn["id"]))
+            found = await read(lambda: chat_selectors.conversation(conversation_id, language=language))
+            stalled, refused = found["turns"]
+            return stalled, refused
+
+        stalled, refused = await said("en")
+        assert stalled["analysis"]["cause"] == "It asks a question and waits for yes or no."
+        assert stalled["analysis"]["fixes"][0]["why"] == "The prompt offers it."
+        assert refused["steps"][0]["result"] == "ann declined this action."
+        stalled, refused = await said("zh-hans")
+        assert stalled["text"].endswith("任务 t1：等待应答。原因是什么？怎么处理？")
+        assert stalled["analysis"]["cause"] == "它提出了一个问题，在等待回答“是”或“否”。"
+        assert [fix["label"] for fix in stalled["analysis"]["fixes"]] == ["回答“y”", "回答“n”", "取消任务"]
+        assert stalled["messages"][0]["text"].startswith("**firmware build**（t1，master-1）：它提出了一个问题")
+        assert "提示中给出了这一选项" in stalled["messages"][0]["text"]
+        assert refused["text"] == "执行为任务 t1 提出的第 1 项办法。"
+        assert refused["steps"][0]["summary"] == "向“firmware build”（t1，master-1）输入“y”"
+        assert refused["messages"][-1]["text"] == "没有执行：ann 拒绝了此操作。"
+        told = world.recorder.messages("CHAT_ANALYSIS")[-1]["analysis"]
+        assert told["phrases"]["cause"] == {"key": "cause.yes-no", "values": {}}
+
+
 @pytest.mark.parametrize("context", ["shop:master-1", "*:*"])
-async def test_the_analysis_speaks_the_language_of_who_spoke_last(tmp_path: Path, context: str) -> None:
+async def test_a_model_is_told_of_the_analysis_in_the_language_of_who_spoke_last(tmp_path: Path, context: str) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await world.ask("list the tasks", context="*:*")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chat.phrases import phrase, say
 from chat.stalls.case import Case, Fix, Piece, Remembered
 from chat.stalls.prompts import read_prompt
 from chat.stalls.rules import find
@@ -122,6 +123,7 @@ def test_causes_of_a_stall(pieces: dict[str, str], sort: str, confidence: str) -
     found = find(given)
 
     assert (found.sort, found.confidence) == (sort, confidence)
+    assert found.cause == phrase(f"cause.{sort}")
     assert 1 <= len(found.fixes) <= 3
     for citation in found.evidence:
         text = next(piece.text for piece in given.pieces if piece.id == citation.id)
@@ -152,8 +154,8 @@ def test_what_helped_before_comes_first_and_what_did_not_comes_last() -> None:
     fixes = find(case(kind="waiting", lines="Go? [y/n]", remembered=(yes, no))).fixes
 
     assert [fix.text for fix in fixes] == ["n", "", "y"]
-    assert "3 of 4" in fixes[0].why
-    assert "did not help" in fixes[2].why
+    assert say(fixes[0].why, "en").startswith("It helped before (3 of 4 times).")
+    assert say(fixes[2].why, "en").startswith("It did not help before")
 
 
 def test_an_answer_that_helped_is_proposed_where_the_prompt_offers_none() -> None:

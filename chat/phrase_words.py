@@ -1,0 +1,173 @@
+"""The words of every phrase, by its key. `{name}` stands for a value of it.
+
+The page's script gets the same table (`chat.phrases.script_phrases`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise, keep_lazy_text
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from nodes.state_words import TASK_HEALTH, TASK_STATES
+
+
+@keep_lazy_text
+def _lowered(word: str | Promise) -> str:
+    """In a sentence a state has no capital."""
+    return str(word).lower()
+
+
+# Why a task does not get on, by what the rules call it.
+_CAUSES: Mapping[str, str | Promise] = {
+    "cause.disk-full": _("The disk is full."),
+    "cause.memory": _("Memory has run out."),
+    "cause.lock": _("It waits for a lock that something else holds."),
+    "cause.network": _("The network or a name server does not answer."),
+    "cause.storage": _("It waits for a disk or a network drive that does not answer."),
+    "cause.busy": _("It computes without a pause and prints nothing: it may turn in a circle."),
+    "cause.blocked": _("It neither prints nor computes nor reads or writes, and its output does not say why."),
+    "cause.password": _(
+        "It asks for a password or another secret. Type it on the task's own page; none is ever proposed."
+    ),
+    "cause.yes-no": _("It asks a question and waits for yes or no."),
+    "cause.choice": _("It waits for a choice from a list."),
+    "cause.enter": _("It waits for somebody to press Enter."),
+    "cause.default": _("It waits for a line, and names a value that it takes when there is none."),
+    "cause.input": _("It waits for a line of input."),
+}
+
+# What may help, why, and whether it did.
+_FIXES: Mapping[str, str | Promise] = {
+    "fix.input": _("Answer “{text}”"),
+    "fix.enter": _("Press Enter"),
+    "fix.pause": _("Pause it"),
+    "fix.resume": _("Resume it"),
+    "fix.retry": _("Try it again"),
+    "fix.cancel": _("Cancel it"),
+    "why.stop": _("It ends, and can be started again."),
+    "why.hold": _("It stays as it is while you look for the cause."),
+    "why.until": _("It waits without harm until the cause is gone; resume it then."),
+    "why.no-answer": _("It ends without an answer."),
+    "why.asked": _("That is what it asks for."),
+    "why.own-default": _("It takes the value that it names itself."),
+    "why.offered-default": _("The prompt offers it, as the default."),
+    "why.offered": _("The prompt offers it."),
+    "why.helped": _("It helped before ({helped} of {all} times)."),
+    "why.not-helped": _("It did not help before ({helped} of {all} times)."),
+    "why.memory": _("What became of a fix for alert {alert}."),
+    "verdict.ended": _("{fix}: that helped, the task has ended well."),
+    "verdict.stopped": _("{fix}: done, the task has ended."),
+    "verdict.goes-on": _("{fix}: that helped, the task goes on."),
+    "verdict.next": _("{fix}: that helped, the task went on and now needs something else."),
+    "verdict.failed": _("{fix}: that did not help, the task is {state}."),
+    "verdict.again": _("{fix}: that did not help, the task is stuck in the same way again."),
+    "verdict.still": _("{fix}: that did not help, the task is stuck as before."),
+}
+
+# A turn that nobody typed, and an analysis as its answer (in Markdown).
+_TURNS: Mapping[str, str | Promise] = {
+    "turn.stall": _("[alert {alert}] task {task}: {state}. Why is that, and what helps?"),
+    "turn.fix": _("Do what was proposed for task {task} as number {number}."),
+    "answer.cause": _("**{task}** ({id}) on {node}: {cause}"),
+    "answer.others": _("The same holds for other tasks ({count}): {ids}"),
+    "answer.fixes": _("What may help; somebody must approve it:"),
+    "answer.fix": "{number}. {label}",
+    "answer.fix-why": _("{number}. {label}: {why}"),
+    "answer.evidence": _("Evidence: {ids}"),
+    "answer.by-rules": _("(by rules, without a model)"),
+}
+
+# Why a turn has no answer, or not the one that was asked for.
+_PROBLEMS: Mapping[str, str | Promise] = {
+    "problem.resolved": _("The task went on by itself meanwhile."),
+    "problem.internal": _("Something went wrong in the Leader; its log says what."),
+    "problem.declined": _("The model declined to answer this."),
+    "problem.cut": _("The answer was cut at its greatest length."),
+    "problem.empty": _("The model gave no answer."),
+    "problem.too-many-rounds": _("No answer after {rounds} rounds of tool calls."),
+    "problem.unreachable": _("The model's endpoint cannot be reached, or breaks off."),
+    "problem.bad-endpoint": _("What answers at the model's address does not speak the Messages API."),
+    "problem.bad-key": _("The model's endpoint refuses the API key."),
+    "problem.spend-limit": _("The account's spending limit is reached."),
+    "problem.no-such-model": _("The endpoint knows no such address or model."),
+    "problem.refused": _("The endpoint refuses the request ({status})."),
+    "problem.rate-limited": _("The model's endpoint asks to wait {minutes} min; try again then."),
+    "problem.overloaded": _("The model's endpoint is overloaded; try again later."),
+    "problem.context-overflow": _("The conversation has become too long for the model."),
+    "problem.thinking-refused": _("The model's endpoint does not accept the history of this conversation."),
+    "retry.unreachable": _("no connection"),
+    "retry.bad-endpoint": _("not the Messages API"),
+    "retry.rate-limited": _("too many requests"),
+    "retry.overloaded": _("overloaded"),
+}
+
+# The exact action, for the person who decides.
+_ACTIONS: Mapping[str, str | Promise] = {
+    "act.pause": _("Pause {task}"),
+    "act.resume": _("Resume {task}"),
+    "act.cancel": _("Cancel {task}"),
+    "act.retry": _("Retry {task}"),
+    "act.input": _("Send “{input}” to {task}"),
+    "act.run": _("Run {task} of {project} on {node}"),
+    "act.command": _("Run the command {command} on {node}"),
+    "act.task": _("“{name}” ({id}, {node})"),
+    "act.any-node": _("any node"),
+    "act.no-node": _("no node yet"),
+    "memory.view": _("Read {path} in the memory"),
+    "memory.create": _("Write {path} in the memory"),
+    "memory.str_replace": _("Change {path} in the memory"),
+    "memory.insert": _("Add to {path} in the memory"),
+    "memory.delete": _("Delete {path} in the memory"),
+    "memory.rename": _("Rename {path} in the memory to {to}"),
+}
+
+# What came of an action, and why one was not done.
+_OUTCOMES: Mapping[str, str | Promise] = {
+    "outcome.done": _("Done."),
+    "outcome.is-now": _("Done: {task} is now {state}."),
+    "outcome.unchanged": _("Nothing to do: {task} is {state} already."),
+    "outcome.failed": _("That did not work ({reason}). {task} is {state}."),
+    "outcome.not-done": _("That was not done: {reason}"),
+    "command.failed": pgettext_lazy("command state", "failed"),
+    "command.expired": pgettext_lazy("command state", "expired before it ran"),
+    "command.unknown": pgettext_lazy("command state", "outcome unknown"),
+    "reason.finished": _("The task has ended already."),
+    "reason.not-running": _("The task does not run yet."),
+    "reason.no-input": _("The task's standard input is closed."),
+    "reason.not-finished": _("The task has not ended; cancel it first."),
+    "reason.no-request": _("What this task ran is not known here; it cannot be repeated."),
+    "refused.expired": _("Nobody answered in time."),
+    "refused.declined": _("{name} declined this action."),
+    "refused.stale": _("Its target has changed since it was proposed."),
+    "refused.superseded": _("Something else was said instead."),
+    "refused.stopped": _("The turn was stopped."),
+    "refused.turn-failed": _("The turn failed."),
+    "refused.interrupted": _("The Leader ended meanwhile; nothing was done."),
+    "refused.never-sent": _("The Leader ended before this was sent; nothing was done."),
+    "refused.read-again": _("The Leader ended meanwhile; read again."),
+    "refused.not-stuck": _("The task is not stuck there any more."),
+    "refused.too-many": _("At most {count} calls in one answer."),
+    "refused.may-not-see": _("The person who asked may not see this."),
+    "refused.may-not-remember": _("Nobody who may change the memory has asked for this."),
+    "refused.may-not": _("{name} may not do this."),
+    "refused.nobody": _("Nobody may do this."),
+    "refused.not-any-more": _("This call may not be carried out any more."),
+    "refused.slow": _("The database did not answer in time."),
+    "refused.broken": _("Reading failed; the Leader's log says why."),
+    "left.stopped": _("Nobody waits for it any more; what was sent goes on."),
+    "left.turn-failed": _("The turn failed; whether this had its effect is unknown."),
+}
+
+WORDS: Mapping[str, str | Promise] = {
+    **_CAUSES,
+    **_FIXES,
+    **_TURNS,
+    **_PROBLEMS,
+    **_ACTIONS,
+    **_OUTCOMES,
+    **{f"task.{state}": _lowered(word) for state, word in TASK_STATES.items()},
+    **{f"health.{health}": _lowered(word) for health, word in TASK_HEALTH.items()},
+}

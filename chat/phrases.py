@@ -1,0 +1,80 @@
+"""What AgentFlow says by itself: a key with values, stored and sent so, and put into words where it is shown.
+
+People with different languages read one conversation, so a finished sentence would be right for only some of them. The
+values are data (names, numbers, quotes) and may be hostile; words come from `chat.phrase_words` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any, TypeAlias, TypedDict
+
+from django.utils import translation
+
+from chat.phrase_words import WORDS
+
+_VALUE = re.compile(r"\{(\w+)\}")
+# These have no words of their own: their `parts` stand one after the other.
+_JOINTS: Mapping[str, str] = {"lines": "\n", "sentences": " "}
+
+
+class Phrase(TypedDict):
+    """As JSON. A value is a text, a whole number, another phrase, or a list of texts and phrases."""
+
+    key: str
+    values: dict[str, Any]
+
+
+# A text is somebody's own words (a model's, a person's): it stays as it is.
+Said: TypeAlias = str | Phrase
+# Of a row or a message: by the name that the text has on the wire.
+Phrases: TypeAlias = dict[str, Phrase]
+
+
+def phrase(key: str, **values: Any) -> Phrase:
+    return {"key": key, "values": values}
+
+
+def say(said: Said, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
+    """In words, in this language or the active one. `escape`: what is done to texts among the values."""
+    with translation.override(language) if language else nullcontext():
+        return _value(said, escape)
+
+
+def with_phrase(phrases: Mapping[str, Phrase], name: str, said: Said) -> Phrases:
+    """A copy in which this text is what is said now; without its phrase where that is somebody's own words."""
+    others = {other: phrase for other, phrase in phrases.items() if other != name}
+    return others if isinstance(said, str) else {**others, name: said}
+
+
+def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[[str], str] = str) -> dict[str, Any]:
+    """The fields with those texts that are phrases in this language; None: as they are stored.
+
+    A phrase that this version does not know leaves the stored text.
+    """
+    if language is None:
+        return dict(fields)
+    known = {name: said for name, said in fields["phrases"].items() if said["key"] in WORDS or said["key"] in _JOINTS}
+    return {**fields, **{name: say(said, language, escape=escape) for name, said in known.items()}}
+
+
+def script_phrases() -> dict[str, str]:
+    """Every phrase's words for the page's script, in the language that is active."""
+    return {key: str(text) for key, text in WORDS.items()}
+
+
+def _value(value: Any, escape: Callable[[str], str]) -> str:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(one, escape) for one in value)
+    if not isinstance(value, dict):
+        return str(value)
+    key, values = value["key"], value["values"]
+    if key in _JOINTS:
+        return _JOINTS[key].join(_value(part, escape) for part in values["parts"])
+    # A word that is not known yet (a new state, say) stands as it came.
+    words = str(WORDS[key]) if key in WORDS else key.rpartition(".")[2]
+    return _VALUE.sub(lambda found: _value(values.get(found[1], found[0]), escape), words)
