@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from nodes import state_words
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
@@ -324,5 +325,6 @@ def as_data() -> dict[str, object]:
         "chatEffects": {tool: str(text) for tool, text in CHAT_EFFECTS.items()},
         "chatEngines": {reason: str(text) for reason, text in CHAT_ENGINES.items()},
         "chatReasons": {code: str(text) for code, text in CHAT_REASONS.items()},
+        "phrases": script_phrases(),
         "offered": {str(action): sorted(map(str, states)) for action, states in OFFERED.items()},
     }

@@ -72,6 +72,34 @@ describe("the card of an analysis", () => {
     expect(analysisNews(analysis(), page)).toBe("It waits.");
   });
 
+  it("words what AgentFlow says in the reader's language, whatever the text beside it", () => {
+    const zh = { ...page, settings: { words: { ...words, phrases: { "cause.lock": "它在等待锁。", "fix.input": "回答“{text}”", "verdict.failed": "{fix}：无效，任务{state}。", "task.failed": "失败", "why.helped": "以前有效（{all} 次中有 {helped} 次）。" } } } } as unknown as Page;
+    const label = { key: "fix.input", values: { text: "{state}" } };
+    const why = { key: "sentences", values: { parts: [{ key: "why.helped", values: { helped: 1, all: 2 } }] } };
+    const verdictText = { key: "verdict.failed", values: { fix: label, state: { key: "task.failed", values: {} } } };
+    const told = analysis({
+      cause: "It waits for a lock.", language: "en", phrases: { cause: { key: "cause.lock", values: {} }, verdictText },
+      verdict: "not-helped", verdictFix: 1, verdictText: "no", fixes: [fix(1, { state: "failed", phrases: { label, why } })],
+    });
+    const card = analysisElement(told, zh, true);
+
+    expect(card.querySelector(".analysis-cause")?.textContent).toBe("它在等待锁。");
+    expect(card.querySelector(".analysis-fix")?.textContent).toContain("回答“{state}”");
+    expect(card.querySelector(".analysis-fix")?.textContent).toContain("以前有效（2 次中有 1 次）。");
+    expect(card.querySelector("[data-verdict] p")?.textContent).toBe("回答“{state}”：无效，任务失败。");
+    expect(card.querySelector("[lang]")).toBeNull();
+    expect(analysisElement(told, page, true).querySelector("[data-verdict] p")?.textContent).toBe("Answer “{state}”: no help, the task is failed.");
+  });
+
+  it("leaves a model's words, what an earlier version stored and what it does not know as they are, and says in which language", () => {
+    const card = analysisElement(analysis({ language: "zh-hans", cause: "在等锁", fixes: [fix(1, { phrases: { label: { key: "fix.new", values: {} } } })] }), page, true);
+
+    expect(card.querySelector<HTMLElement>(".analysis-cause")?.lang).toBe("zh-hans");
+    expect(card.querySelector(".analysis-cause")?.textContent).toBe("在等锁");
+    expect(card.querySelector(".analysis-fix")?.textContent).toContain("fix 1");
+    expect(card.querySelector<HTMLElement>(".analysis-fix .sub")?.lang).toBe("zh-hans");
+  });
+
   it("leaves what a program printed, and what a model said, text", () => {
     const hostile = "<img src=x onerror=alert(1)>\u202e";
     const card = analysisElement(analysis({ cause: hostile, evidence: [{ id: "e", kind: "lines", quote: hostile }], fixes: [fix(1, { label: hostile, why: hostile })] }), page, true);

@@ -117,6 +117,7 @@ export const words: Words = {
   chatEffects: { cancel_task: "It ends." },
   chatEngines: { "no-key": "No key." },
   chatReasons: { answered: "Somebody was faster." },
+  phrases: { "cause.lock": "It waits for a lock.", "fix.input": "Answer “{text}”", "verdict.failed": "{fix}: no help, the task is {state}.", "task.failed": "failed", "why.helped": "It helped before ({helped} of {all} times)." },
   reasons: { finished: "It has ended." },
   start: "Start",
   offered: {

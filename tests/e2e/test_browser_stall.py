@@ -57,14 +57,15 @@ def live_through(folder: Path, env: dict[str, str], api: MessagesApi) -> None:
         with chromium() as browser:
             visitors = Visitors(browser, fleet)
             page = visitors.open_live(viewport=WIDE)
-            answer_the_question(fleet, page, by_model=bool(env))
+            chinese = visitors.open_live(viewport=WIDE, locale="zh-CN")
+            answer_the_question(fleet, page, chinese, by_model=bool(env))
             pause_by_a_sentence(fleet, page)
             expect_never_reloaded(page)
             read_what_was_learnt(fleet, page, api if env else None)
             visitors.leave()
 
 
-def answer_the_question(fleet: Cluster, page: Page, *, by_model: bool) -> None:
+def answer_the_question(fleet: Cluster, page: Page, chinese: Page, *, by_model: bool) -> None:
     fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
     notice = page.locator(".toast-card").filter(has_text="deploy: AgentFlow has looked into it")
     expect(notice).to_be_visible()
@@ -75,11 +76,13 @@ def answer_the_question(fleet: Cluster, page: Page, *, by_model: bool) -> None:
     expect(card.locator("blockquote")).to_have_text("Deploy now? [y/N]")
     expect(card).to_contain_text(CAUSE if by_model else "waits for yes or no")
     assert violations(page) == []
+    read_in_chinese(chinese, by_model=by_model)
 
     card.get_by_role("button", name="Answer “y”").click()
     approval = panel.locator('.approval[data-state="waiting"]')
     expect(approval).to_contain_text("deploy")
     expect(approval).to_be_focused()
+    expect(chinese.locator("#chat .approval-what")).to_contain_text("输入“y”")
     press(approval, "Approve")
 
     expect(panel.locator(".chat-turn").last.locator(".chat-said")).to_contain_text("Answer “y”")
@@ -88,6 +91,37 @@ def answer_the_question(fleet: Cluster, page: Page, *, by_model: bool) -> None:
     # What nobody asked for is not offered any more.
     expect(card.locator(".analysis-fix")).to_have_count(1)
     expect(card.locator('.analysis-fix[data-state="done"]')).to_contain_text("Answer “y”")
+    expect(card.locator("[data-verdict]")).to_contain_text("that helped")
+    verdict_in_chinese(chinese)
+    chinese.reload()
+    verdict_in_chinese(chinese)
+    page.reload()
+    expect(card.locator("[data-verdict]")).to_contain_text("that helped")
+    page.evaluate("window.wasNeverReloaded = true")
+
+
+def read_in_chinese(page: Page, *, by_model: bool) -> None:
+    """The same analysis at the same time: AgentFlow's words are the reader's, a model's and the task's stay."""
+    page.locator(".toast-card").get_by_role("link").click()
+    card = page.locator("#chat .analysis")
+    cause = card.locator(".analysis-cause")
+    expect(cause).to_have_text(CAUSE if by_model else "它提出了一个问题，在等待回答“是”或“否”。")
+    assert cause.get_attribute("lang") == ("en" if by_model else None)
+    expect(card.locator(".analysis-fix").first).to_contain_text("回答“y”")
+    why = card.locator(".analysis-fix").first.locator("p.sub")
+    expect(why).to_have_text("The prompt offers it." if by_model else "提示中给出了这一选项。")
+    expect(card.locator("blockquote")).to_have_text("Deploy now? [y/N]")
+    assert violations(page) == []
+
+
+def verdict_in_chinese(page: Page) -> None:
+    panel = page.locator("#chat")
+    expect(panel.locator('[data-verdict="helped"]')).to_contain_text("回答“y”：有效，任务")
+    clicked = panel.locator(".chat-turn").last
+    expect(clicked.locator(".chat-said")).to_contain_text("回答“y”")
+    expect(clicked.locator(".step-name")).to_contain_text("输入“y”")
+    expect(clicked.locator(".chat-answer").first).to_contain_text("完成：“deploy”")
+    expect(clicked.locator(".chat-answer").last).to_contain_text("有效，任务")
 
 
 def pause_by_a_sentence(fleet: Cluster, page: Page) -> None:

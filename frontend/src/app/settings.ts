@@ -47,6 +47,8 @@ export interface Words {
   /** Why the answers come by rules. */
   chatEngines: Record<string, string>;
   chatReasons: Record<string, string>;
+  /** What AgentFlow says by itself in conversations, by the key of the phrase. */
+  phrases: Record<string, string>;
   /** In which states an action is offered. */
   offered: Record<Action, TaskState[]>;
 }

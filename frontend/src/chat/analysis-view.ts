@@ -4,6 +4,7 @@ import { iconElement, type Page } from "../app/page";
 import type { Analysis, Fix } from "../live/chat-messages";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
+import { inLanguage, said } from "./said";
 
 const OTHERS_SHOWN = 5;
 
@@ -18,7 +19,7 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
   const card = make(
     "section",
     "analysis",
-    make("header", "analysis-head", iconElement(health?.icon ?? "triangle-alert"), make("strong", "analysis-cause", plain(analysis.cause))),
+    make("header", "analysis-head", iconElement(health?.icon ?? "triangle-alert"), inLanguage(make("strong", "analysis-cause", said(analysis, "cause", page)), analysis, "cause", analysis.language)),
     make("p", "analysis-sure", chip, make("span", "sub", by)),
     others(analysis, page),
     evidence(analysis, page),
@@ -67,7 +68,8 @@ function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | n
 function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const part = `fix-${fix.number}`;
   const look = page.settings.words.chatFixes[fix.state];
-  const why = make("p", "sub", plain(fix.why));
+  const label = said(fix, "label", page);
+  const why = inLanguage(make("p", "sub", said(fix, "why", page)), fix, "why", analysis.language);
   why.id = `${analysis.id}-${part}`;
   const item = make("li", "analysis-fix");
   item.dataset.state = fix.state;
@@ -75,11 +77,11 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
   if (isOffered && canAct && mayAsk(fix)) {
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isFirst && fix.state === "open" && analysis.confidence !== "low" ? "btn-primary" : "";
-    const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", plain(fix.label), { fix: String(fix.number), part });
+    const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, { fix: String(fix.number), part });
     ask.setAttribute("aria-describedby", why.id);
     item.append(ask);
   } else {
-    item.append(make("strong", "analysis-label", plain(fix.label)));
+    item.append(make("strong", "analysis-label", label));
   }
   if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
   item.append(why);
@@ -107,8 +109,8 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   const look = page.settings.words.chatVerdicts[analysis.verdict];
   const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
   const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
-  const said = plain(analysis.verdictText);
-  if (said && said !== look.label) words.append(make("p", "", said));
+  const how = said(analysis, "verdictText", page);
+  if (how && how !== look.label) words.append(inLanguage(make("p", "", how), analysis, "verdictText", analysis.language));
   const strip = make("div", "analysis-verdict", iconElement(look.icon), words);
   strip.dataset.tone = look.tone;
   strip.dataset.verdict = analysis.verdict;
@@ -117,8 +119,8 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
 
 /** What is new in it, in one line: the verdict once there is one, else the cause. */
 export function analysisNews(analysis: Analysis, page: Page): string {
-  if (analysis.verdict === "none") return plain(analysis.cause);
+  if (analysis.verdict === "none") return said(analysis, "cause", page);
   const { label } = page.settings.words.chatVerdicts[analysis.verdict];
-  const said = plain(analysis.verdictText);
-  return said && said !== label ? `${label}: ${said}` : label;
+  const how = said(analysis, "verdictText", page);
+  return how && how !== label ? `${label}: ${how}` : label;
 }

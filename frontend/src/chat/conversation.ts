@@ -1,6 +1,6 @@
 /** One conversation as this page knows it: the state it was given, and every message since. Pure; no DOM. */
 
-import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Step } from "../live/chat-messages";
+import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Phrases, Step } from "../live/chat-messages";
 
 /** What is being said just now, and has not been stored yet. */
 export interface Streaming {
@@ -16,7 +16,7 @@ export interface ShownTurn extends FullTurn {
 }
 
 /** A part of an answer, in the order in which it was given. */
-export type Part = { kind: "text"; key: string; text: string } | { kind: "step"; key: string; step: Step };
+export type Part = { kind: "text"; key: string; text: string; phrases?: Phrases } | { kind: "step"; key: string; step: Step };
 
 export class Conversation {
   info: ConversationInfo;
@@ -111,7 +111,7 @@ export function stream(before: Streaming | null, request: number, offset: number
 /** Texts and steps of a turn: by the answer they came with, its text first. */
 export function partsOf(turn: FullTurn): Part[] {
   const parts: [answer: number, position: number, part: Part][] = [
-    ...turn.messages.map((text): [number, number, Part] => [Number(text.id), -1, { kind: "text", key: `m${text.id}`, text: text.text }]),
+    ...turn.messages.map((text): [number, number, Part] => [Number(text.id), -1, { kind: "text", key: `m${text.id}`, text: text.text, ...(text.phrases && { phrases: text.phrases }) }]),
     ...turn.steps.map((step): [number, number, Part] => [Number(step.message), step.position, { kind: "step", key: `s${step.id}`, step }]),
   ];
   return parts.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , part]) => part);

@@ -8,6 +8,7 @@ import { setAttribute } from "../tables/cells";
 import { contextOf, EVERYTHING } from "./contexts";
 import { plain } from "./markdown";
 import { ChatPanel } from "./panel";
+import { said } from "./said";
 
 const YEAR_SECONDS = 31_536_000;
 const TOPIC = "chats";
@@ -86,7 +87,7 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
   });
   live.on("CHAT_STEP", ({ step, conversation }) => {
     if (step.approval?.state !== "waiting" || !isNew(step.approval.id, conversation)) return;
-    toasts.show(content(conversation, "held", texts.say("chat.approvalTitle"), plain(step.summary)));
+    toasts.show(content(conversation, "held", texts.say("chat.approvalTitle"), said(step, "summary", page)));
   });
   // Written onto the notice that the alert had at once: one thing, one card.
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
@@ -94,6 +95,6 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
     const look = analysis.verdict === "none" ? null : page.settings.words.chatVerdicts[analysis.verdict];
     const name = plain(page.fleet.tasks.get(analysis.task)?.name ?? analysis.task);
     const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
-    notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, plain(look ? analysis.verdictText : analysis.cause)));
+    notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)));
   });
 }

@@ -6,6 +6,7 @@ import type { Approval, Step } from "../live/chat-messages";
 import { stateOf } from "../tables/task-view";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
+import { said } from "./said";
 
 const MAX_SHOWN = 4_000;
 
@@ -14,17 +15,17 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
   const look = words.chatSteps[step.state];
   const chip = make("span", "chip", iconElement(look.icon), make("span", "chip-label", look.label));
   chip.dataset.tone = look.tone;
-  const name = make("span", "step-name", plain(step.summary || words.chatTools[step.tool] || step.tool));
-  const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step));
+  const name = make("span", "step-name", said(step, "summary", page) || plain(words.chatTools[step.tool] ?? step.tool));
+  const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step, page));
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
   const box = make("div", "chat-step", details, step.approval ? approvalCard(step, step.approval, asker, page) : null);
   box.dataset.step = step.id;
   return box;
 }
 
-function result(step: Step): HTMLElement | null {
+function result(step: Step, page: Page): HTMLElement | null {
   if (step.result === "") return null;
-  const text = make("pre", "step-result", plain(step.result).slice(0, MAX_SHOWN));
+  const text = make("pre", "step-result", said(step, "result", page).slice(0, MAX_SHOWN));
   text.tabIndex = 0;
   text.toggleAttribute("data-error", step.isError);
   return text;
@@ -56,7 +57,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.setAttribute("aria-label", texts.say("chat.approval"));
   if (!isWaiting) return card;
   const effect = settings.words.chatEffects[step.tool] ?? "";
-  card.append(make("p", "approval-what", plain(step.summary)));
+  card.append(make("p", "approval-what", said(step, "summary", page)));
   for (const target of targets(step, page)) card.append(target);
   const given = argumentList(step);
   if (given) card.append(given);

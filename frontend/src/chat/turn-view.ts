@@ -4,9 +4,10 @@ import { iconElement, type Page } from "../app/page";
 import type { Fix } from "../live/chat-messages";
 import type { TaskHealth } from "../live/messages";
 import { analysisElement } from "./analysis-view";
-import { isOpen, partsOf, type ShownTurn } from "./conversation";
+import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
+import { inLanguage, inWords, said } from "./said";
 import { stepElement } from "./step-view";
 
 /** Its place; `drawTurn` fills it. */
@@ -27,16 +28,16 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
   const { texts } = page;
   box.dataset.state = turn.state;
   box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
-  const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => said(turn, fix, page) }];
+  const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => asked(turn, fix, page) }];
   for (const part of partsOf(turn)) {
     // An analysis is told once: as its card, not in sentences besides.
     if (part.kind === "text" && turn.analysis) continue;
-    if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => make("div", "chat-answer md", markdown(part.text)) });
+    if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => answer(part, turn, page) });
     else items.push({ key: part.key, version: JSON.stringify(part.step), build: () => stepElement(part.step, turn.actor, page) });
   }
   if (turn.streaming && turn.streaming.characters.length > 0) {
     const text = turn.streaming.characters.join("");
-    items.push({ key: "streaming", version: text, build: () => make("div", "chat-answer md is-streaming", markdown(text)) });
+    items.push({ key: "streaming", version: text, build: () => inLanguage(make("div", "chat-answer md is-streaming", markdown(text)), {}, "text", turn.language) });
   }
   const { analysis } = turn;
   if (analysis) items.push({ key: "analysis", version: `${canAct}${JSON.stringify(analysis)}`, build: () => analysisElement(analysis, page, canAct) });
@@ -47,22 +48,36 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
   sync(box, items);
 }
 
-function said(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
+/** A model's or the rules' answer is Markdown; what AgentFlow says by itself is plain. */
+function answer(part: Part & { kind: "text" }, turn: ShownTurn, page: Page): HTMLElement {
+  if (part.phrases?.text) return make("div", "chat-answer md", make("p", "", said(part, "text", page)));
+  return inLanguage(make("div", "chat-answer md", markdown(part.text)), part, "text", turn.language);
+}
+
+function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   const time = page.texts.clock(turn.createdAt, page.now());
   const isPerson = turn.trigger === "person";
   const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
-  const text = isPerson ? make("p", "chat-text", plain(fix?.label ?? turn.text)) : foundOut(turn.text, page);
+  const text = isPerson ? make("p", "chat-text", fix ? said(fix, "label", page) : said(turn, "text", page)) : foundOut(turn, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
 
 /** What AgentFlow asks by itself is written for its engine; a person gets the task and what is the matter with it. */
-function foundOut(text: string, page: Page): HTMLElement {
-  const [, id = "", kind = ""] = /^\[alert \d+\] task (\S+): (\w+)\./.exec(text) ?? [];
+function foundOut(turn: ShownTurn, page: Page): HTMLElement {
+  const { id, kind } = subjectOf(turn);
   const look = page.settings.words.taskHealth[kind as TaskHealth];
-  if (!id || !look) return make("p", "chat-text", plain(text));
+  if (!id || !look) return make("p", "chat-text", said(turn, "text", page));
   const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
   link.href = page.taskUrl(id);
   return make("p", "chat-text", link, " · ", page.texts.say("chat.looksInto", { state: look.label }));
+}
+
+/** Of a stall's turn; one of an earlier version has it in its text alone. */
+function subjectOf(turn: ShownTurn): { id: string; kind: string } {
+  const { task, state } = turn.phrases?.text?.values ?? {};
+  if (typeof task === "string" && typeof state === "object" && "key" in state) return { id: task, kind: state.key.replace("health.", "") };
+  const [, id = "", kind = ""] = /^\[alert \d+\] task (\S+): (\w+)\./.exec(turn.text) ?? [];
+  return { id, kind };
 }
 
 interface Status {
@@ -74,14 +89,14 @@ interface Status {
 function statusOf(turn: ShownTurn, page: Page): Status {
   const { texts, settings } = page;
   if (turn.retrying) {
-    const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(turn.retrying.reason) };
+    const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page)) };
     return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
   // A model that could not be used is said, though rules have answered in its place.
-  if (turn.state === "done") return { text: plain(turn.message), icon: "triangle-alert", tone: "warn" };
+  if (turn.state === "done") return { text: said(turn, "message", page), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.words.chatTurns[turn.state];
-  return { text: turn.message && !isOpen(turn) ? `${look.label}: ${plain(turn.message)}` : look.label, icon: look.icon, tone: look.tone };
+  return { text: turn.message && !isOpen(turn) ? `${look.label}: ${said(turn, "message", page)}` : look.label, icon: look.icon, tone: look.tone };
 }
 
 function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean): HTMLElement {

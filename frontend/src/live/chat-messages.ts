@@ -4,6 +4,17 @@ export type TurnState = "queued" | "running" | "waiting" | "done" | "stopped" | 
 export type StepState = "proposed" | "waiting" | "approved" | "running" | "done" | "failed" | "denied" | "unknown";
 export type ApprovalState = "waiting" | "approved" | "used" | "denied" | "expired" | "stale" | "withdrawn";
 
+/** What AgentFlow says by itself: which sentence, and what is filled in. Worded by `chat/said.ts`. */
+export interface Phrase {
+  key: string;
+  values: Record<string, PhraseValue>;
+}
+
+export type PhraseValue = string | number | Phrase | (string | Phrase)[];
+
+/** By the field whose text it is; a field that is not here holds somebody's own words. */
+export type Phrases = Record<string, Phrase | undefined>;
+
 export interface Turn {
   id: string;
   number: number;
@@ -16,6 +27,9 @@ export interface Turn {
   model: string;
   problem: string;
   message: string;
+  phrases?: Phrases;
+  /** Of the answers in it. */
+  language?: string;
   usage: Partial<Record<"input" | "cacheRead" | "cacheWrite" | "output", number>>;
   costUsd: number;
   isCostPartial: boolean;
@@ -44,6 +58,7 @@ export interface Step {
   state: StepState;
   acting: string;
   result: string;
+  phrases?: Phrases;
   isError: boolean;
   createdAt: number;
   endedAt: number | null;
@@ -60,6 +75,7 @@ export interface Fix {
   number: number;
   label: string;
   why: string;
+  phrases?: Phrases;
   tool: string;
   arguments: unknown;
   risk: string;
@@ -88,6 +104,9 @@ export interface Analysis {
   verdictFix: number;
   verdictText: string;
   verdictAt: number | null;
+  phrases?: Phrases;
+  /** Of what a model wrote in it. */
+  language?: string;
   createdAt: number;
 }
 
@@ -95,6 +114,7 @@ export interface ChatText {
   id: string;
   turn: string;
   text: string;
+  phrases?: Phrases;
   createdAt: number;
 }
 

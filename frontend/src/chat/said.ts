@@ -1,0 +1,43 @@
+/** What AgentFlow says by itself comes as a key with values (docs/websocket.md); here it becomes words in the reader's language. */
+
+import type { Page } from "../app/page";
+import type { Phrase, Phrases, PhraseValue } from "../live/chat-messages";
+import { plain } from "./markdown";
+
+/** These have no words of their own: their `parts` follow one another. */
+const JOINTS = new Map([["lines", "\n"], ["sentences", " "]]);
+
+/** The text of this field: in words of this page where it is a phrase that the page knows, else as it was written. */
+export function said<F extends string>(thing: Record<F, string> & { phrases?: Phrases }, field: F, page: Page): string {
+  const phrase = thing.phrases?.[field];
+  return plain(phrase && knows(phrase, page) ? inWords(phrase, page) : thing[field]);
+}
+
+export function inWords(value: PhraseValue, page: Page): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return page.texts.number(value);
+  if (Array.isArray(value)) return value.map((one) => inWords(one, page)).join(", ");
+  const { key, values } = value;
+  const joint = JOINTS.get(key);
+  if (joint !== undefined) return partsOf(values.parts).map((part) => inWords(part, page)).join(joint);
+  // A word that is not known yet (a new state, say) stands as it came.
+  const words = page.settings.words.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
+  return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const inner = values[name];
+    return inner === undefined ? whole : inWords(inner, page);
+  });
+}
+
+/** What somebody wrote themselves says which language it is in. */
+export function inLanguage<E extends HTMLElement>(element: E, thing: { phrases?: Phrases }, field: string, language: string | undefined): E {
+  if (language && !thing.phrases?.[field]) element.lang = language;
+  return element;
+}
+
+function knows({ key }: Phrase, page: Page): boolean {
+  return JOINTS.has(key) || Object.hasOwn(page.settings.words.phrases, key);
+}
+
+function partsOf(parts: PhraseValue | undefined): PhraseValue[] {
+  return Array.isArray(parts) ? parts : [];
+}
