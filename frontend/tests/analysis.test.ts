@@ -4,7 +4,7 @@ import { AlertNotices, noticeOf } from "../src/app/alert-notices";
 import type { Page } from "../src/app/page";
 import type { ToastContent, Toasts } from "../src/app/toasts";
 import { Texts } from "../src/app/words";
-import { figureRows, processRows } from "../src/evidence/text";
+import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
 import type { Analysis, Fix } from "../src/live/chat-messages";
 import { parseFrame } from "../src/live/messages";
 import { alert, words } from "./samples";
@@ -164,6 +164,7 @@ describe("evidence", () => {
 
     expect(rows?.map((row) => [row.before, row.output, row.nodeCpu])).toEqual([[4, 5, "12.5"], [0, 9, ""]]);
     expect(figureRows("(no samples)")).toBeNull();
+    expect([nothingSeen("(no samples)"), nothingSeen("(no output yet)\nx")]).toEqual(["evidence.noSamples", undefined]);
     expect(processRows("1 parent=0 S - cpu=1s ok\n<b>not</b>")).toBeNull();
   });
 });

@@ -1,6 +1,7 @@
 /** The card of an analysis: why a task does not get on, what says so, what may help with one click, and whether it did. */
 
 import { iconElement, type Page } from "../app/page";
+import { nothingSeen } from "../evidence/text";
 import type { Analysis, Fix } from "../live/chat-messages";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
@@ -48,7 +49,8 @@ function evidence(analysis: Analysis, page: Page): HTMLElement {
   const { texts, settings } = page;
   const quotes = analysis.evidence.map(({ kind, quote }) => {
     const caption = make("figcaption", "sub", settings.words.evidenceKinds[kind] ?? kind);
-    return make("figure", "analysis-quote", caption, make("blockquote", "mono", plain(quote).trim()));
+    const nothing = nothingSeen(quote);
+    return make("figure", "analysis-quote", caption, nothing ? make("p", "sub", texts.say(nothing)) : make("blockquote", "mono", plain(quote).trim()));
   });
   const all = button("quiet-link", "search", texts.say("evidence.all"), { evidence: analysis.alert, part: "evidence" });
   const fold = make("details", "analysis-evidence", make("summary", "", iconElement("chevron-right"), texts.count("analysis.evidence", quotes.length)), ...quotes, all);

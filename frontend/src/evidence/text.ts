@@ -21,8 +21,20 @@ export interface FigureRow {
   nodeCpu: string;
 }
 
+/** What an agent writes where it has seen nothing, and the page's string for it. */
+const NOTHING = new Map([
+  ["(no output yet)", "evidence.noOutput"],
+  ["(no processes)", "evidence.noProcesses"],
+  ["(no samples)", "evidence.noSamples"],
+]);
+
 const PROCESS = /^(\d+) parent=(\d+) (\S+) (\S+) cpu=([\d.]+)s (.*)$/;
 const FIGURES = /^([\d.]+) output=(\d+) cpu=([\d.]+)s read=(\d+) written=(\d+) processes=(\d+)(?: node: cpu=([\d.e+-]+)%.*)?$/;
+
+/** The string that says that nothing was seen; undefined for everything else. */
+export function nothingSeen(text: string): string | undefined {
+  return NOTHING.get(text.trim());
+}
 
 /** null = not one line of it was written so. */
 export function processRows(text: string): ProcessRow[] | null {

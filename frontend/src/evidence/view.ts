@@ -4,7 +4,7 @@ import { make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
-import { figureRows, processRows } from "./text";
+import { figureRows, nothingSeen, processRows } from "./text";
 import { element, type Page } from "../app/page";
 import { getJson, postJson, RestError } from "../app/rest";
 import { byteSize } from "../app/words";
@@ -123,6 +123,8 @@ function section(piece: Piece, page: Page): HTMLElement {
 }
 
 function body(piece: Piece, page: Page, label: string): HTMLElement {
+  const nothing = nothingSeen(piece.text);
+  if (nothing) return make("p", "sub", page.texts.say(nothing));
   const processes = piece.kind === "processes" ? processRows(piece.text) : null;
   const figures = piece.kind === "metrics" ? figureRows(piece.text) : null;
   const { texts } = page;
