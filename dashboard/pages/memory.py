@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from chat import memory_selectors, selectors, services
 from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.pages.words import MEMORY_REASONS
 from dashboard.rights import Right, require_right
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 
@@ -83,9 +84,11 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
         raise Http404 from exc
     except TaskRejected as exc:
         # What was typed is not lost: it stands in the form again.
-        return _file_page(request, file_id, problem=exc.message, typed=text, why=post.get("why", ""), status=409)
-    except LeaderUnavailable as exc:
-        return _file_page(request, file_id, problem=str(exc), typed=text, why=post.get("why", ""), status=503)
+        problem = str(MEMORY_REASONS.get(exc.code, exc.message))
+        return _file_page(request, file_id, problem=problem, typed=text, why=post.get("why", ""), status=409)
+    except LeaderUnavailable:
+        problem = str(MEMORY_REASONS["unavailable"])
+        return _file_page(request, file_id, problem=problem, typed=text, why=post.get("why", ""), status=503)
     return redirect("dashboard:memory-file", file_id)
 
 

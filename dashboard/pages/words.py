@@ -290,6 +290,18 @@ CHAT_REASONS: Mapping[str, Text] = {
     "not-found": _("It is not there any more."),
 }
 
+# Why the memory was not changed as somebody wanted on its page.
+MEMORY_REASONS: Mapping[str, Text] = {
+    "stale": _("It has been changed meanwhile; look at it again."),
+    "deleted": _("This file is deleted; go back to one of its revisions first."),
+    "exists": _("There is a file at this path already."),
+    "too-large": _("The text is too large for one file."),
+    "full": _("The memory of this project or node is full; delete something first."),
+    "too-many": _("There are too many files; delete or merge some first."),
+    "forbidden": _("Your role does not allow this."),
+    "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+}
+
 LIVE_STATES = (TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED)
 
 

@@ -82,11 +82,17 @@ def test_what_was_typed_stands_beside_the_refusal(
 
     monkeypatch.setattr(services, "change_memory", refuse)
 
-    response = as_role("operator").post(f"/memory/{file.pk}/change", {"action": "edit", "text": "my words"})
+    operator = as_role("operator")
 
-    assert response.status_code == 409
-    assert "my words" in response.content.decode()
-    assert "changed meanwhile" in response.content.decode()
+    def save(language: str) -> str:
+        form = {"action": "edit", "text": "my words"}
+        response = operator.post(f"/memory/{file.pk}/change", form, headers={"Accept-Language": language})
+        assert response.status_code == 409
+        return str(response.content.decode())
+
+    assert "my words" in save("en")
+    assert "It has been changed meanwhile" in save("en")
+    assert "其间已被更改" in save("zh-hans")
 
 
 @pytest.mark.parametrize("path", ["/memory/99/", "/memory/context/none/", "/memory/request/99.json"])
