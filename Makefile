@@ -102,7 +102,7 @@ test-tools:
 	elif test -z "$$need"; then echo "agentflow: without$$want some fault tests skip"; \
 	else echo "agentflow: the tests need$$need: install with your package manager (Debian: apt-get install$$need)"; exit 1; fi
 
-bench: dev setup  ## Latency, ingest, fan-out and idle cost beside a bare floor; prints a table and bench-results.json
+bench: dev setup test-tools  ## Latency, ingest, fan-out, idle cost and the page, beside a bare floor; prints a table and bench-results.json
 	$(BIN)/python -m tests.bench
 
 MINUTES ?= 20
