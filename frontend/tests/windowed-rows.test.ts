@@ -147,7 +147,9 @@ describe("windowed rows", () => {
     box().dispatchEvent(new Event("scroll"));
     await drawn();
 
-    expect(shown()[0]).toBe("r2");
+    expect(shown().slice(0, 2)).toEqual(["r2", "r244"]);
+    expect(row?.getAttribute("aria-rowindex")).toBe("4");
+    expect(document.querySelector('[data-id="r244"]')?.getAttribute("aria-rowindex")).toBe("246");
     expect(document.activeElement).toBe(row);
   });
 

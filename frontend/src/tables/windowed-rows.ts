@@ -37,9 +37,10 @@ export class WindowedRows<T extends { id: string }> {
   #passes: ((item: T) => boolean) | null = null;
   #isListStale = false;
   #isDrawAsked = false;
-  /** How far the box is scrolled, and how high it is. */
+  /** How far the box is scrolled. */
   #top = 0;
-  #height = 0;
+  /** How high the box is; null until it has said so, and until then the server's rows stay. */
+  #height: number | null = null;
 
   constructor(options: WindowedRowsOptions<T>) {
     const { body, box, ids, estimatedHeight, idAttribute } = options;
@@ -59,8 +60,6 @@ export class WindowedRows<T extends { id: string }> {
     for (const id of ids) if (!this.#known.has(id)) this.#add(id, "last");
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#heights.observe(box);
-    this.refresh();
-    this.#draw();
   }
 
   /** Shows that an item is new, changed or gone. */
@@ -101,40 +100,40 @@ export class WindowedRows<T extends { id: string }> {
   /** Asks nothing of the layout: the boxes have said how large they are. */
   #draw(): void {
     if (this.#isListStale) this.#listAgain();
-    const span = this.#window.span(this.#shown, this.#top, this.#height);
-    const wanted = this.#shown.slice(span.start, span.end);
-    const kept = this.#focusedId(wanted);
-    if (kept !== null) {
-      const isAbove = this.#shown.indexOf(kept) < span.start;
-      if (isAbove) wanted.unshift(kept);
-      else wanted.push(kept);
-      if (isAbove) span.before = Math.max(0, span.before - this.#window.heightOf(kept));
-      else span.after = Math.max(0, span.after - this.#window.heightOf(kept));
-    }
-    this.#put(wanted, span.start);
-    setHeight(this.#before, span.before);
-    setHeight(this.#after, span.after);
+    if (this.#height === null) return;
+    const { start, end, before, after } = this.#window.span(this.#shown, this.#top, this.#height);
+    const places = Array.from({ length: end - start }, (_, index) => start + index);
+    const kept = this.#focusedPlace();
+    const keptHeight = kept < 0 ? 0 : this.#window.heightOf(this.#shown[kept] as string);
+    const isAbove = kept >= 0 && kept < start;
+    const isBelow = kept >= end;
+    if (isAbove) places.unshift(kept);
+    if (isBelow) places.push(kept);
+    this.#put(places);
+    setHeight(this.#before, isAbove ? Math.max(0, before - keptHeight) : before);
+    setHeight(this.#after, isBelow ? Math.max(0, after - keptHeight) : after);
   }
 
-  #put(wanted: readonly string[], start: number): void {
+  #put(places: readonly number[]): void {
     const { body } = this.#options;
-    const keep = new Set(wanted);
+    const keep = new Set(places.map((place) => this.#shown[place]));
     for (const [id, row] of this.#rows) if (!keep.has(id)) this.#drop(id, row);
     let next = body.firstElementChild;
-    wanted.forEach((id, index) => {
+    for (const place of places) {
+      const id = this.#shown[place] as string;
       const row = this.#rows.get(id) ?? this.#create(id);
-      if (row === null) return;
+      if (row === null) continue;
       if (row === next) next = row.nextElementSibling;
       else body.insertBefore(row, next);
-      this.#tellPlace(row, start + index);
-    });
+      this.#tellPlace(row, place);
+    }
   }
 
   /** For those who do not see how long the list is. */
-  #tellPlace(row: HTMLElement, index: number): void {
+  #tellPlace(row: HTMLElement, place: number): void {
     const isTable = this.#frame !== this.#options.body;
     // A table's head is its first row.
-    setAttribute(row, isTable ? "aria-rowindex" : "aria-posinset", String(index + (isTable ? 2 : 1)));
+    setAttribute(row, isTable ? "aria-rowindex" : "aria-posinset", String(place + (isTable ? 2 : 1)));
     if (isTable) setAttribute(this.#frame, "aria-rowcount", String(this.#shown.length + 1));
     else setAttribute(row, "aria-setsize", String(this.#shown.length));
   }
@@ -186,10 +185,11 @@ export class WindowedRows<T extends { id: string }> {
     onCount(this.#shown.length, this.#ids.length);
   }
 
-  #focusedId(wanted: readonly string[]): string | null {
-    const row = document.activeElement?.closest(`[${this.#options.idAttribute}]`);
-    const id = row?.parentElement === this.#options.body ? row.getAttribute(this.#options.idAttribute) : null;
-    return id !== null && this.#passing.has(id) && !wanted.includes(id) ? id : null;
+  /** Where the row that holds the focus has its place; -1 = nowhere here. */
+  #focusedPlace(): number {
+    const { body, idAttribute } = this.#options;
+    const row = document.activeElement?.closest(`[${idAttribute}]`);
+    return row?.parentElement === body ? this.#shown.indexOf(row.getAttribute(idAttribute) ?? "") : -1;
   }
 
   #resized(entries: readonly ResizeObserverEntry[]): void {
