@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # The domain stands above its errors.
+    from nodes.domain.parts import Part
+
 
 class AgentFlowError(Exception):
     """Root of all errors that AgentFlow raises on purpose."""
@@ -58,10 +64,11 @@ class TaskError(AgentFlowError):
 class TaskRejected(TaskError):
     """The request is refused; `code` is for programs: "busy", "no-such-project", "forbidden" …"""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, parts: Sequence[Part] = ()) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
+        self.parts = tuple(parts)  # The message as data; empty = the text is all.
 
     def __str__(self) -> str:
         return self.message

@@ -81,8 +81,10 @@ class Task(models.Model):
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     health = models.CharField(max_length=8, choices=_choices(TaskHealth), default=TaskHealth.HEALTHY)
     pending_reason = models.CharField(max_length=200, blank=True)  # Why it still waits, for a person.
+    pending_parts = models.JSONField(null=True)  # The same as data (nodes.domain.parts); None = the text is all.
     progress = models.FloatField(null=True)  # 0..1
     message = models.TextField(blank=True)
+    message_parts = models.JSONField(null=True)
     exit_code = models.IntegerField(null=True)
     created_by = models.CharField(max_length=150, blank=True)  # User name, or empty when a node brought it.
     created_at = models.DateTimeField()
@@ -115,6 +117,7 @@ class Attempt(models.Model):
     node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="attempts", db_constraint=False)
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     message = models.TextField(blank=True)
+    message_parts = models.JSONField(null=True)
     exit_code = models.IntegerField(null=True)
     # Its states journal and the highest entry there that set its state: replay below only adds history.
     journal_id = models.CharField(max_length=64, blank=True)
@@ -257,7 +260,11 @@ class Alert(models.Model):
     kind = models.CharField(max_length=32)
     node_id = models.CharField(max_length=64, blank=True)
     task_id = models.CharField(max_length=64, blank=True)
+    # Of the task when it was opened: it may be removed before the alert is.
+    task_name = models.CharField(max_length=200, blank=True)
+    attempt = models.PositiveIntegerField(default=0)  # 0 = it is about no task, or of an earlier version.
     message = models.TextField()
+    message_parts = models.JSONField(null=True)
     evidence = models.JSONField(default=list)
     opened_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nodes.domain.commands import StartTask
+from nodes.domain.parts import Part
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 
 
@@ -22,6 +23,7 @@ class TaskStatus:
     project: str = ""
     progress: float | None = None  # 0..1
     message: str = ""  # Last progress message, or the reason of an end.
+    message_parts: tuple[Part, ...] = ()  # The message as data, where it is AgentFlow's own.
     exit_code: int | None = None  # -N: ended by signal N.
     started_at_ms: int = 0  # 0 = not yet.
     ended_at_ms: int = 0
@@ -67,6 +69,7 @@ class StallAlert:
     task_id: str
     verdict: TaskHealth  # HEALTHY = recovered.
     reason: str
+    reason_parts: tuple[Part, ...] = ()  # The reason as data.
     silent_seconds: float = 0.0
     evidence: tuple[Evidence, ...] = ()
 

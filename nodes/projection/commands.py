@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nodes.domain.events import CommandResult
+from nodes.domain.parts import as_json, english, part
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
 from nodes.models import Attempt, Command
 from nodes.projection.image import OPEN_COMMANDS
@@ -55,20 +56,20 @@ def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
         # Certain never to run there, so it may run elsewhere.
         if command.code == BUSY:
             unit.image.resting[command.node] = unit.mono + _REST_SECONDS
-        reason = f"{command.node} had no free slot" if command.code == BUSY else f"{command.node} could not be reached"
+        why = (part("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
         cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
         if cancels:  # Somebody wanted it gone: it must not start elsewhere.
-            end_attempt(unit, attempt, TaskState.CANCELLED, "Cancelled before it started.")
+            end_attempt(unit, attempt, TaskState.CANCELLED, parts=[part("cancelled-before-start")])
             for cancel in cancels:
                 settle(unit, cancel, CommandState.SUCCEEDED)
             return
         unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
         task = unit.image.task(attempt.task_id)
         if task is not None and task.attempt == attempt.number:
-            mirror(unit, task, attempt, pending_reason=reason)
+            mirror(unit, task, attempt, pending_reason=english(why), pending_parts=as_json(why))
         unit.wakes_scheduler = True
     elif state is CommandState.FAILED:
-        end_attempt(unit, attempt, TaskState.FAILED, command.message)
+        end_attempt(unit, attempt, TaskState.FAILED, message=command.message)
 
 
 def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskState) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from nodes.domain.events import JournalMark, Metrics, NodeReport
 from nodes.domain.ids import NODE_ID_RULE, is_node_id
+from nodes.domain.parts import part
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.hub.ports import Peer
 from nodes.models import Journal, Node, NodeToken, new_store_id
@@ -202,15 +203,15 @@ def forget_holder(image: Image, node_id: str) -> None:
 def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
     """For snapshots: what dashboards see live has no feed number."""
     unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
-    for kind, what, used, total in (
-        (NODE_DISK, "disk", metrics.disk_used_bytes, metrics.disk_total_bytes),
-        (NODE_MEMORY, "memory", metrics.memory_used_bytes, metrics.memory_total_bytes),
+    for kind, used, total in (
+        (NODE_DISK, metrics.disk_used_bytes, metrics.disk_total_bytes),
+        (NODE_MEMORY, metrics.memory_used_bytes, metrics.memory_total_bytes),
     ):
         percent = 100 * used / total if total else 0.0
         if percent >= _FULL_PERCENT:
             # Without the figure, which the node's tile shows: an alert is told once.
-            message = f"{node.id}: the {what} is {_FULL_PERCENT:g} % full or more."
-            unit.open_alert(kind, level="error", message=message, node_id=node.id)
+            said = part(kind, node=node.id, percent=f"{_FULL_PERCENT:g}")
+            unit.open_alert(kind, level="error", parts=[said], node_id=node.id)
         elif percent < _FREE_PERCENT:
             unit.resolve_alert(kind, node_id=node.id)
 
@@ -220,12 +221,12 @@ def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
     off = abs(ahead_seconds)
     if off >= _CLOCK_SECONDS:
         minutes = round(off / 60)
-        span = f"{minutes} min" if minutes < 120 else f"{round(off / 3600)} h"
-        side = "ahead of" if ahead_seconds > 0 else "behind"
-        message = (
-            f"{node.id}: its clock is about {span} {side} the Leader's. The times that it tells are wrong by so much."
-        )
-        unit.open_alert(NODE_CLOCK, level="warning", message=message, node_id=node.id)
+        side = "ahead" if ahead_seconds > 0 else "behind"
+        if minutes < 120:
+            said = part(f"clock-{side}", node=node.id, minutes=str(minutes))
+        else:
+            said = part(f"clock-hours-{side}", node=node.id, hours=str(round(off / 3600)))
+        unit.open_alert(NODE_CLOCK, level="warning", parts=[said], node_id=node.id)
     elif off < _CLOCK_GOOD_SECONDS:
         unit.resolve_alert(NODE_CLOCK, node_id=node.id)
 
@@ -264,7 +265,7 @@ def set_state(
             unit.image.returned.add(node.id)
         return
     if state is NodeState.OFFLINE and is_own:
-        unit.open_alert(NODE_OFFLINE, level="error", message=f"{node.id} is offline.", node_id=node.id)
+        unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
     forget_holder(unit.image, node.id)
     # Its Edges may be well, but nobody here can know; their Master tells when it is back.
     for edge in unit.image.nodes.values():

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from django.db import DataError, IntegrityError
 
 from nodes.domain.events import Metrics, NodeReport
+from nodes.domain.parts import part
 from nodes.domain.states import Lane, NodeState
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.hub.ports import Applied, Peer
@@ -152,9 +153,9 @@ class Projection:
 
     def report_duplicate(self, node_id: str, address: str) -> None:
         """Two living nodes of one name: a person must give one of them another."""
-        message = f"A second node named {node_id} tries to connect from {address}; it is refused."
+        said = part(presence.DUPLICATE_NODE, node=node_id, address=address)
         self._in_background(
-            lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", message=message, node_id=node_id)
+            lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", parts=[said], node_id=node_id)
         )
 
     # --- Upstream ---------------------------------------------------------------------------------

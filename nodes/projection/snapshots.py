@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nodes.domain.events import JournalMark, Snapshot, TaskStatus
 from nodes.domain.ids import is_task_id
+from nodes.domain.parts import part
 from nodes.domain.states import CommandState, Lane, TaskState
 from nodes.models import Attempt
 from nodes.projection.commands import START, forget_lost
@@ -14,7 +15,7 @@ from nodes.projection.unit import Unit
 
 AwaitedReplays = dict[str, AwaitedReplay]  # by node id
 
-_LOST = "The node came back without this task."
+_LOST = (part("came-back-without"),)
 
 
 def apply_snapshot(unit: Unit, node_id: str, snapshot: Snapshot, awaited: AwaitedReplays) -> None:
@@ -76,7 +77,7 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
         if attempt.state_seq > waiting.seq and attempt.journal_id == waiting.journal_id:
             continue  # Started after the snapshot was taken.
         if not TaskState(attempt.state).is_final and attempt.state != TaskState.PENDING:
-            end_attempt(unit, attempt, TaskState.LOST, _LOST)
+            end_attempt(unit, attempt, TaskState.LOST, parts=_LOST)
             forget_lost(unit, attempt)
 
     def forget() -> None:

@@ -6,11 +6,13 @@ never moves a state backwards (docs/protocol.md, "Opening").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
+from nodes.domain.parts import Part, as_json, english, part
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.models import Attempt, Task
 from nodes.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
@@ -20,11 +22,30 @@ from nodes.wire.codec import spec_to_json
 _NAME_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 4_000
 _EVIDENCE_CHARACTERS = 64_000
+_MAX_PARTS = 6
+_MAX_VALUES = 6
+_CODE_CHARACTERS = 40
+_VALUE_CHARACTERS = 1_000
 
 
 def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
     """Text as every database takes it: no NUL, bounded."""
     return text.replace("\x00", "")[:limit]
+
+
+def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
+    """A node's message as data, bounded. A code that this Leader does not know is kept: its readers take the text."""
+    kept = [
+        Part(
+            stored_text(one.code, _CODE_CHARACTERS),
+            {
+                stored_text(name, _CODE_CHARACTERS): stored_text(value, _VALUE_CHARACTERS)
+                for name, value in list(one.values.items())[:_MAX_VALUES]
+            },
+        )
+        for one in parts[:_MAX_PARTS]
+    ]
+    return as_json(kept)
 
 
 def apply_status(
@@ -80,6 +101,7 @@ def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, jou
         node_id=node_id,
         state=status.state,
         message=stored_text(status.message),
+        message_parts=stored_parts(status.message_parts),
         exit_code=status.exit_code,
         journal_id=journal_id or attempt.journal_id,
         state_seq=seq or attempt.state_seq,
@@ -117,6 +139,7 @@ def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
             task,
             progress=progress,
             message=stored_text(status.message),
+            message_parts=stored_parts(status.message_parts),
             suppressed_lines=max(task.suppressed_lines, status.suppressed_lines),
             accepts_input=status.accepts_input,
         )
@@ -131,11 +154,12 @@ def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
         state=attempt.state,
         node_id=attempt.node_id,
         message=attempt.message,
+        message_parts=attempt.message_parts,
         exit_code=attempt.exit_code,
         started_at=attempt.started_at,
         ended_at=attempt.ended_at,
         suppressed_lines=attempt.suppressed_lines,
-        **({} if attempt.state == TaskState.PENDING else {"pending_reason": ""}),
+        **({} if attempt.state == TaskState.PENDING else {"pending_reason": "", "pending_parts": None}),
         **({"health": TaskHealth.HEALTHY} if is_final else {}),
         **more,
     )
@@ -144,9 +168,15 @@ def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
         unit.resolve_task_alerts(task)
 
 
-def end_attempt(unit: Unit, attempt: Attempt, state: TaskState, message: str) -> None:
-    """The Leader's own word that an attempt is over: it never started, or its node came back without it."""
-    unit.change_attempt(attempt, state=state, message=message, ended_at=unit.now)
+def end_attempt(
+    unit: Unit, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
+) -> None:
+    """The Leader's own word that an attempt is over: it never started, or its node came back without it.
+
+    `message` for what is known as text alone.
+    """
+    said = message or english(parts)
+    unit.change_attempt(attempt, state=state, message=said, message_parts=as_json(parts), ended_at=unit.now)
     task = unit.image.task(attempt.task_id)
     if task is not None and task.attempt == attempt.number:
         mirror(unit, task, attempt, accepts_input=False, partial_pause=False)
@@ -154,8 +184,9 @@ def end_attempt(unit: Unit, attempt: Attempt, state: TaskState, message: str) ->
 
 def placeholder(unit: Unit, node_id: str, task_id: str, number: int) -> Attempt:
     """An attempt of which only output is known so far; the states journal may still tell what became of it."""
+    said = (part("only-output"),)
     status = TaskStatus(
-        task_id=task_id, state=TaskState.LOST, attempt=number, message="Only its output is known on this Leader."
+        task_id=task_id, state=TaskState.LOST, attempt=number, message=english(said), message_parts=said
     )
     attempt = _checked_attempt(unit, node_id, status, _attempt_number(unit, status, is_latest_attempt=False))
     if attempt is None:
@@ -224,8 +255,9 @@ def apply_stall(unit: Unit, node_id: str, alert: StallAlert) -> None:
                 kind,
                 level=level,
                 message=stored_text(alert.reason),
+                parts=alert.reason_parts,
                 node_id=node_id,
-                task_id=task.id,
+                task=task,
                 evidence=[
                     {
                         "id": stored_text(e.id, 64),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import Model
 
 from nodes.domain.events import Gap
+from nodes.domain.parts import Part, as_json, english
 from nodes.errors import NotFound
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 from nodes.projection import topics
@@ -171,12 +172,18 @@ class Unit:
         kind: str,
         *,
         level: str,
-        message: str,
+        parts: Sequence[Part] = (),
+        message: str = "",
         node_id: str = "",
-        task_id: str = "",
+        task: Task | None = None,
         evidence: list[dict[str, str]] | None = None,
     ) -> None:
-        """Opens the alert, or renews the open one of this kind about this node and task."""
+        """Opens the alert, or renews the open one of this kind about this node and task.
+
+        `message` for what is known as text alone.
+        """
+        message = message or english(parts)
+        task_id = task.id if task is not None else ""
         key = (kind, node_id, task_id)
         alert = self.image.alerts.get(key)
         if alert is None:
@@ -185,16 +192,19 @@ class Unit:
                 kind=kind,
                 node_id=node_id,
                 task_id=task_id,
+                task_name=task.name if task is not None else "",
+                attempt=task.attempt if task is not None else 0,
                 message=message,
+                message_parts=as_json(parts),
                 evidence=evidence or [],
                 opened_at=self.now,
             )
             self.insert(alert)
             self.image.alerts[key] = alert
-        elif (alert.level, alert.message) == (level, message):
+        elif (alert.level, alert.message, alert.message_parts) == (level, message, as_json(parts)):
             return  # Said already.
         else:
-            self.change(alert, level=level, message=message, evidence=evidence or [])
+            self.change(alert, level=level, message=message, message_parts=as_json(parts), evidence=evidence or [])
         self.publish_alert(alert)
 
     def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from nodes.domain.parts import part
 from nodes.errors import StoreError
 from nodes.projection.projection import Projection
 from nodes.waits import wait_at_most
@@ -59,8 +60,7 @@ class WalWatch:
             size_bytes = 0
         is_open = (WAL_LARGE, "", "") in self._projection.image.alerts
         if size_bytes > self._limit_bytes and not is_open:
-            size = f"{self._path.name} has grown over {self._limit_bytes // _MIB} MiB"
-            message = f"{size}: somebody reads the database and does not end (a database shell, a backup)."
-            await self._projection.write(lambda unit: unit.open_alert(WAL_LARGE, level="warning", message=message))
+            said = part(WAL_LARGE, file=self._path.name, size=str(self._limit_bytes // _MIB))
+            await self._projection.write(lambda unit: unit.open_alert(WAL_LARGE, level="warning", parts=[said]))
         elif is_open and size_bytes <= self._limit_bytes:
             await self._projection.write(lambda unit: unit.resolve_alert(WAL_LARGE))

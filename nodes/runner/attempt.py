@@ -17,6 +17,7 @@ from nodes.core.backoff import Backoff
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
+from nodes.domain.parts import as_json, english, from_json
 from nodes.domain.running import RunningTask
 from nodes.domain.states import Action, TaskState
 from nodes.runner.emit import Emit
@@ -224,7 +225,8 @@ class Attempt:
             self.folder.end_leftovers()
         record: Record = {
             "state": state.value,
-            "reason": reason,
+            "reason": english([reason]),
+            "reason_parts": as_json([reason]),
             "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
             # The clock may have been moved since: an end is not before its start.
@@ -253,6 +255,7 @@ class Attempt:
             self._status,
             state=_SHIM_STATES[message["state"]],
             message=self.trouble or self._status.message,
+            message_parts=from_json(message.get("trouble_parts")) if self.trouble else self._status.message_parts,
             partial_pause=bool(message["partial"]),
             paused_seconds=float(message["paused_seconds"]),
             accepts_input=bool(message["accepts_input"]),
@@ -271,6 +274,7 @@ class Attempt:
             state=TaskState(record["state"]),
             exit_code=record.get("exit_code"),
             message=str(record.get("reason") or ("" if self.trouble else self._status.message)),
+            message_parts=from_json(record.get("reason_parts")),
             started_at_ms=int(record.get("started_ms") or self._status.started_at_ms),
             ended_at_ms=int(record.get("ended_ms") or 0),
             cpu_seconds=float(record.get("cpu_seconds") or 0.0),
@@ -350,8 +354,9 @@ class Attempt:
             return
         fraction = self._status.progress if progress.fraction is None else progress.fraction
         has_reason = self._record is not None and bool(self._record.get("reason"))
-        message = self._status.message if has_reason else progress.message or self._status.message
-        self._status = replace(self._status, progress=fraction, message=message)
+        self._status = replace(self._status, progress=fraction)
+        if progress.message and not has_reason:
+            self._status = replace(self._status, message=progress.message, message_parts=())
         self._changed.set()
 
     async def _hand_over_output(self) -> None:

@@ -14,6 +14,7 @@ from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
 from nodes.domain.commands import Command, ControlTask, StartTask
 from nodes.domain.events import CommandResult, TaskStatus
+from nodes.domain.parts import english, part
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError, TaskRejected
 from nodes.runner.attempt import Attempt
@@ -129,14 +130,15 @@ class CommandDesk:
             logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
             attempt = await self._tasks.start(start, launch)
         except TaskRejected as error:
-            return await self._refused(command_id, start, error.code, str(error))
+            return await self._refused(command_id, start, error)
         except OSError as error:
-            return await self._refused(command_id, start, "node-error", f"the node cannot start tasks: {error}")
+            why = part("node-error", error=str(error))
+            return await self._refused(command_id, start, TaskRejected("node-error", english([why]), [why]))
         return _started(command_id, attempt)
 
-    async def _refused(self, command_id: str, start: StartTask, code: str, message: str) -> CommandResult:
+    async def _refused(self, command_id: str, start: StartTask, why: TaskRejected) -> CommandResult:
         """The task's own end too, so that nobody waits for a task that never comes."""
-        logger.warning("task refused: %s", message, extra={"task_id": start.task_id, "attempt": start.attempt})
+        logger.warning("task refused: %s", why, extra={"task_id": start.task_id, "attempt": start.attempt})
         await self._emit(
             TaskStatus(
                 task_id=start.task_id,
@@ -144,12 +146,13 @@ class CommandDesk:
                 state=TaskState.FAILED,
                 name=start.spec.name,
                 project=start.spec.project,
-                message=message,
+                message=why.message,
+                message_parts=why.parts,
                 ended_at_ms=self._clock.now_ms(),
                 request=start,
             )
         )
-        return _failed(command_id, code, message)
+        return _failed(command_id, why.code, why.message)
 
     async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
         if attempt.is_over:

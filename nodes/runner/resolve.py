@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
+from nodes.domain.parts import Part, english, part
 from nodes.errors import TaskRejected
 from nodes.runner.config import RunnerConfig
 
@@ -29,10 +30,10 @@ def resolve(start: StartTask, config: RunnerConfig) -> Launch:
     project = _project(spec, config)
     named = _named_task(spec, project)
     if named is None and not config.allow_commands:
-        raise TaskRejected("forbidden", "this node runs only the named tasks of its projects")
+        raise _rejected("forbidden", part("only-named-tasks"))
     if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
         # Either would turn a named task into any command (think of PATH or a Makefile elsewhere).
-        raise TaskRejected("forbidden", "this node runs its named tasks only as they are configured")
+        raise _rejected("forbidden", part("only-as-configured"))
     return Launch(
         argv=_argv(spec, named),
         working_directory=str(_folder(spec, project, config)),
@@ -42,12 +43,16 @@ def resolve(start: StartTask, config: RunnerConfig) -> Launch:
     )
 
 
+def _rejected(code: str, why: Part) -> TaskRejected:
+    return TaskRejected(code, english([why]), [why])
+
+
 def _project(spec: TaskSpec, config: RunnerConfig) -> Project | None:
     if not spec.project:
         return None
     found = next((project for project in config.projects if project.name == spec.project), None)
     if found is None:
-        raise TaskRejected("no-such-project", f"this node has no project {spec.project!r}")
+        raise _rejected("no-such-project", part("no-project-here", project=spec.project))
     return found
 
 
@@ -55,10 +60,10 @@ def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
     if not spec.named_task:
         return None
     if project is None:
-        raise TaskRejected("bad-request", "a named task needs a project")
+        raise _rejected("bad-request", part("task-needs-project"))
     found = next((task for task in project.tasks if task.name == spec.named_task), None)
     if found is None:
-        raise TaskRejected("no-such-named-task", f"project {project.name!r} has no task {spec.named_task!r}")
+        raise _rejected("no-such-named-task", part("no-task-here", project=project.name, task=spec.named_task))
     return found
 
 
@@ -67,7 +72,7 @@ def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
         return named.argv
     argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
     if not argv or not argv[0]:
-        raise TaskRejected("bad-request", "there is no command to run")
+        raise _rejected("bad-request", part("nothing-to-run"))
     return argv
 
 
@@ -86,5 +91,5 @@ def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:
     }
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
-            raise TaskRejected("bad-request", f"environment variable {name!r} cannot be set")
+            raise _rejected("bad-request", part("bad-variable", name=name))
     return environment

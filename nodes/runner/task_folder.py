@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nodes.domain.commands import StartTask
+from nodes.domain.parts import Part, part
 from nodes.runner.shim import layout, procfs, tree
 from nodes.wire.command_codec import spec_from_json, spec_to_json
 
@@ -105,16 +106,16 @@ class TaskFolder:
         claim = layout.read_record(str(self.path), layout.CLAIM) or {}
         return int(str(claim.get("pid") or 0))
 
-    def why_not_started(self) -> str:
+    def why_not_started(self) -> Part:
         said = self.last_errors()
-        return f"could not be started: {said}" if said else "the agent stopped before it had started the task"
+        return part("could-not-start", said=said) if said else part("never-started")
 
-    def why_lost(self) -> str:
+    def why_lost(self) -> Part:
         claim = layout.read_record(str(self.path), layout.CLAIM) or {}
         if claim.get("boot_id") != procfs.boot_id():
-            return "the machine was restarted"
+            return part("machine-restarted")
         said = self.last_errors()
-        return "its supervisor process ended without a record" + (f": {said}" if said else "")
+        return part("supervisor-said", said=said) if said else part("supervisor-died")
 
     def last_errors(self) -> str:
         """The last line that the supervisor itself wrote before it died."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nodes.domain.parts import Part, part
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -51,7 +53,7 @@ class Assignment:
 @dataclass(frozen=True, slots=True)
 class Postponed:
     task_id: str
-    reason: str  # For a person.
+    reason: Part
 
 
 Decision = Assignment | Postponed
@@ -83,20 +85,20 @@ def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str,
     free = [worker for worker in able if _is_free(worker, occupied)]
     if not free:
         names = ", ".join(sorted(worker.node_id for worker in able)[:3])
-        return Postponed(task.task_id, f"waiting for a free slot on {names}{' …' if len(able) > 3 else ''}")
+        return Postponed(task.task_id, part("slot", nodes=f"{names} …" if len(able) > 3 else names))
     best = min(free, key=lambda worker: _load(worker, occupied))
     return Assignment(task.task_id, best.node_id)
 
 
 def _decide_target(task: Waiting, worker: Worker | None, occupied: Mapping[str, int]) -> Decision:
     if worker is None:
-        return Postponed(task.task_id, f"{task.target} is not known")
+        return Postponed(task.task_id, part("unknown-node", node=task.target))
     if not worker.is_online:
-        return Postponed(task.task_id, f"{task.target} is not online")
+        return Postponed(task.task_id, part("not-online", node=task.target))
     if not worker.knows(task):
         return Postponed(task.task_id, _why_not(task, worker))
     if not _is_free(worker, occupied):
-        return Postponed(task.task_id, f"waiting for a free slot on {task.target}")
+        return Postponed(task.task_id, part("slot", nodes=task.target))
     return Assignment(task.task_id, task.target)
 
 
@@ -109,19 +111,19 @@ def _load(worker: Worker, occupied: Mapping[str, int]) -> tuple[float, int, str]
     return taken / max(worker.slots, 1), taken - worker.slots, worker.node_id
 
 
-def _why_nobody(task: Waiting, workers: Iterable[Worker]) -> str:
+def _why_nobody(task: Waiting, workers: Iterable[Worker]) -> Part:
     if task.named_task:
-        return f"no online node has the task {task.named_task} of project {task.project}"
+        return part("nobody-has-task", task=task.named_task, project=task.project)
     if not task.project:
-        return "no online node runs commands"
+        return part("nobody-runs-commands")
     if any(worker.is_online and task.project in worker.projects for worker in workers):
-        return f"no online node with project {task.project} runs commands"
-    return f"no online node has project {task.project}"
+        return part("nobody-runs-commands-in", project=task.project)
+    return part("nobody-has-project", project=task.project)
 
 
-def _why_not(task: Waiting, worker: Worker) -> str:
+def _why_not(task: Waiting, worker: Worker) -> Part:
     if task.project and task.project not in worker.projects:
-        return f"{worker.node_id} has no project {task.project}"
+        return part("has-no-project", node=worker.node_id, project=task.project)
     if task.named_task:
-        return f"{worker.node_id} has no task {task.named_task} in project {task.project}"
-    return f"{worker.node_id} runs no commands"
+        return part("has-no-task", node=worker.node_id, task=task.named_task, project=task.project)
+    return part("runs-no-commands", node=worker.node_id)

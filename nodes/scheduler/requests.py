@@ -10,6 +10,7 @@ from datetime import timedelta
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import Command as WireCommand
 from nodes.domain.commands import ControlTask, StartTask, TaskSpec
+from nodes.domain.parts import part
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.models import Attempt, Command, Node, Task
@@ -134,7 +135,8 @@ def control_task(unit: Unit, request: ControlRequest) -> Command:
         raise TaskRejected("finished", f"The task has ended ({state}); nothing can be done to it but a retry.")
     if request.action is Action.CANCEL and state is TaskState.PENDING:
         command = _settled_here(unit, task, request)
-        end_attempt(unit, attempt, TaskState.CANCELLED, request.reason or "Cancelled before it started.")
+        parts = [] if request.reason else [part("cancelled-before-start")]
+        end_attempt(unit, attempt, TaskState.CANCELLED, parts=parts, message=request.reason)
         return command
     _check_action(unit, task, state, request.action)
     return _to_node(unit, attempt, request)
@@ -170,6 +172,7 @@ def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
         progress=None,
         health=TaskHealth.HEALTHY,
         pending_reason="",
+        pending_parts=None,
         accepts_input=False,
         partial_pause=False,
     )

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from nodes.domain.commands import TaskSpec
+from nodes.domain.parts import as_json, english
 from nodes.domain.states import CommandState
 from nodes.errors import StoreError
 from nodes.models import Command, Node
@@ -122,8 +123,9 @@ class Scheduler:
             if attempt is None:
                 raise AssertionError("a pending task has an attempt")
             self._hand_over(unit, start_attempt(unit, task, attempt, decision.node_id))
-        elif task.pending_reason != (reason := decision.reason[:_REASON_CHARACTERS]):
-            unit.change_task(task, pending_reason=reason)
+        elif task.pending_parts != (parts := as_json([decision.reason])):
+            reason = english([decision.reason])[:_REASON_CHARACTERS]
+            unit.change_task(task, pending_reason=reason, pending_parts=parts)
             unit.publish_task(task)
 
     def _hand_over(self, unit: Unit, command: Command) -> None:

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
+from nodes.domain.parts import Part, english, part
 from nodes.domain.states import TaskHealth
 
 _ACTIVE_SAMPLES = 5  # Two active ones among so many are progress for a stalled task; one may be a blip.
@@ -72,6 +73,7 @@ class Past:
 class Verdict:
     health: TaskHealth
     reason: str
+    parts: tuple[Part, ...] = ()  # The reason as data, where it asks for a person.
     silent_seconds: float
 
 
@@ -125,7 +127,9 @@ class Judge:
         if self._samples >= _FIRST_SAMPLES or grew:
             self._health = self._judged()
         silent = max(0.0, self._now - self._progress_at)
-        return Verdict(health=self._health, reason=self._reason(sample, silent), silent_seconds=silent)
+        parts = self._parts(sample, silent)
+        reason = english(parts) if parts else self._reason(silent)
+        return Verdict(health=self._health, reason=reason, parts=parts, silent_seconds=silent)
 
     def _note_progress(self, sample: Sample, *, grew: bool, elapsed: float) -> None:
         limits = self._limits
@@ -179,17 +183,19 @@ class Judge:
             learnt = max(learnt, max(self._gaps) * _PATIENCE)
         return min(learnt, self._limits.stalled_seconds * _MOST_PATIENCE)
 
-    def _reason(self, sample: Sample, silent: float) -> str:
-        match self._health:
-            case TaskHealth.WAITING:
-                who = ", ".join(sample.readers) or "a process"
-                return f"waiting for input: {who} reads the task's standard input"
-            case TaskHealth.STALLED:
-                return f"no output, CPU or I/O progress for {silent:.0f} s{self._usually()}"
-            case TaskHealth.QUIET:
-                return f"quiet for {silent:.0f} s; stalled from {self._limits.stalled_seconds:g} s{self._usually()}"
+    def _parts(self, sample: Sample, silent: float) -> tuple[Part, ...]:
+        if self._health is TaskHealth.WAITING:
+            who = ", ".join(sample.readers)
+            return (part("waiting", readers=who) if who else part("waiting-somehow"),)
+        if self._health is TaskHealth.STALLED:
+            return (part("stalled", seconds=f"{silent:.0f}"), *self._usually())
+        return ()
+
+    def _reason(self, silent: float) -> str:
+        if self._health is TaskHealth.QUIET:
+            return f"quiet for {silent:.0f} s; stalled from {self._limits.stalled_seconds:g} s"
         return "the task gets on" if silent < self._limits.quiet_seconds else "silent as it often is"
 
-    def _usually(self) -> str:
+    def _usually(self) -> tuple[Part, ...]:
         usual = self._past.usual_seconds
-        return f"; it usually ends after {usual:.0f} s" if usual else ""
+        return (part("usual-end", seconds=f"{usual:.0f}"),) if usual else ()

@@ -153,6 +153,7 @@ class StallWatch:
                 task_id=entry.task.task_id,
                 verdict=verdict.health,
                 reason=verdict.reason,
+                reason_parts=verdict.parts,
                 silent_seconds=round(verdict.silent_seconds, 1),
                 evidence=evidence,
             )

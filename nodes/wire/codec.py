@@ -7,6 +7,8 @@ raises `ProtocolViolation`, so that one bad entry can be set aside without harm 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nodes.domain.events import (
     CommandResult,
     Evidence,
@@ -23,6 +25,7 @@ from nodes.domain.events import (
     TaskStatus,
     Update,
 )
+from nodes.domain.parts import Part
 from nodes.domain.states import Lane, LogLevel, LogStream
 from nodes.errors import ProtocolViolation
 from nodes.wire.command_codec import (
@@ -181,6 +184,7 @@ def encode_task_status(status: TaskStatus) -> pb.TaskStatusUpdate:
         task_id=status.task_id,
         state=TASK_STATE_NUMBERS[status.state],
         message=text(status.message),
+        message_parts=_encode_parts(status.message_parts),
         attempt=status.attempt,
         name=text(status.name),
         project=text(status.project),
@@ -215,6 +219,7 @@ def decode_task_status(message: pb.TaskStatusUpdate) -> TaskStatus:
         project=message.project,
         progress=progress,
         message=message.message,
+        message_parts=_decode_parts(message.message_parts),
         exit_code=message.exit_code if message.HasField("exit_code") else None,
         started_at_ms=message.started_at,
         ended_at_ms=message.ended_at,
@@ -227,6 +232,16 @@ def decode_task_status(message: pb.TaskStatusUpdate) -> TaskStatus:
         accepts_input=message.accepts_input,
         request=decode_request(message.request) if message.HasField("request") else None,
     )
+
+
+def _encode_parts(parts: Iterable[Part]) -> list[pb.MessagePart]:
+    return [
+        pb.MessagePart(code=one.code, values={name: text(value) for name, value in one.values.items()}) for one in parts
+    ]
+
+
+def _decode_parts(parts: Iterable[pb.MessagePart]) -> tuple[Part, ...]:
+    return tuple(Part(one.code, dict(one.values)) for one in parts)
 
 
 def _encode_metrics(metrics: Metrics) -> pb.SystemMetrics:
@@ -258,6 +273,7 @@ def _encode_alert(alert: StallAlert) -> pb.StallAlert:
         task_id=alert.task_id,
         verdict=VERDICT_NUMBERS[alert.verdict],
         reason=text(alert.reason),
+        reason_parts=_encode_parts(alert.reason_parts),
         silent_seconds=alert.silent_seconds,
         evidence=[pb.StallEvidence(id=item.id, kind=item.kind, text=text(item.text)) for item in alert.evidence],
     )
@@ -268,6 +284,7 @@ def _decode_alert(message: pb.StallAlert) -> StallAlert:
         task_id=required(message.task_id, "alert.task_id"),
         verdict=known(VERDICTS, message.verdict, "alert.verdict"),
         reason=message.reason,
+        reason_parts=_decode_parts(message.reason_parts),
         silent_seconds=not_negative(message.silent_seconds, "alert.silent_seconds"),
         evidence=tuple(Evidence(id=item.id, kind=item.kind, text=item.text) for item in message.evidence),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import CommandResult, Evidence, Gap, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
+from nodes.domain.parts import Part, as_json, part
 from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
 from nodes.models import LogLine as LogRow
@@ -351,7 +353,11 @@ async def test_lines_that_nobody_wants_are_stored_but_not_encoded(master: Voice,
 async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, listener: Recorder) -> None:
     await master.tell(status(TaskState.RUNNING))
     evidence = (Evidence(id="e1", kind="output", text="silent"),)
-    await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.STALLED, reason="silent for 60 s", evidence=evidence))
+    parts = (part("stalled", seconds="60"),)
+    stall = StallAlert(
+        task_id="t1", verdict=TaskHealth.STALLED, reason="silent for 60 s", reason_parts=parts, evidence=evidence
+    )
+    await master.tell(stall)
     assert (await task()).health == "stalled"
 
     await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.HEALTHY, reason="output again"))
@@ -363,9 +369,22 @@ async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, li
         ["e1"],
         None,
     )
+    assert (opened["message"], opened["messageParts"]) == ("silent for 60 s", as_json(parts))
+    assert (opened["task"], opened["taskName"], opened["attempt"]) == ("t1", "build", 1)
     assert opened["id"] == resolved["id"]
     assert resolved["resolvedAt"]
     assert (await task()).health == "healthy"
+
+
+async def test_a_nodes_parts_are_kept_within_bounds(master: Voice) -> None:
+    many = tuple(Part("c" * 99, {f"{n}": "x" * 2_000 for n in range(20)}) for _ in range(10))
+
+    await master.tell(status(TaskState.FAILED, message="m", message_parts=many))
+
+    stored = (await task()).message_parts
+    assert 0 < len(json.dumps(stored)) < 50_000
+    await master.tell(status(TaskState.RUNNING, attempt=2, message="linking"))
+    assert (await task()).message_parts is None
 
 
 async def test_the_end_of_a_task_resolves_its_alerts(master: Voice) -> None:

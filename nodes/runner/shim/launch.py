@@ -7,6 +7,8 @@ import fcntl
 import os
 import signal
 
+from nodes.domain.part_words import in_english, record
+
 TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
 if TYPE_CHECKING:
     from nodes.runner.shim.tree import SignalTree
@@ -17,10 +19,10 @@ _NOT_RUNNABLE = 126
 
 
 class CannotStart(Exception):
-    """The task never ran: `exit_code` as a shell would give it, `reason` for a person, `stage` where it failed."""
+    """The task never ran: `exit_code` as a shell would give it, `reason` a part, `stage` where it failed."""
 
-    def __init__(self, exit_code: int, reason: str, stage: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, exit_code: int, reason: dict[str, object], stage: str = "") -> None:
+        super().__init__(in_english([reason]))
         self.stage = stage
         self.exit_code = exit_code
         self.reason = reason
@@ -75,8 +77,8 @@ def launch(
 
 def _check_folder(folder: str) -> None:
     if not os.path.isdir(folder):
-        what = "is not a folder" if os.path.exists(folder) else "does not exist"
-        raise CannotStart(_NOT_RUNNABLE, f"working folder {what}: {folder}")
+        code = "not-a-folder" if os.path.exists(folder) else "no-folder"
+        raise CannotStart(_NOT_RUNNABLE, record(code, folder=folder))
 
 
 def _become(
@@ -114,14 +116,14 @@ def _explain(failure: bytes, argv: list[str], folder: str) -> CannotStart:
     stage, _, number = failure.decode().partition(" ")
     code = int(number or 0)
     if stage == "folder":
-        return CannotStart(_NOT_RUNNABLE, f"cannot enter working folder {folder}: {os.strerror(code)}")
+        return CannotStart(_NOT_RUNNABLE, record("folder-closed", folder=folder, error=os.strerror(code)))
     if stage != "exec":
-        return CannotStart(_NOT_RUNNABLE, f"cannot start ({stage}): {os.strerror(code)}", stage)
+        return CannotStart(_NOT_RUNNABLE, record("cannot-start", stage=stage, error=os.strerror(code)), stage)
     if code == errno.ENOENT:
         if os.path.exists(os.path.join(folder, argv[0])) and "/" in argv[0]:
-            return CannotStart(_NOT_FOUND, f"the interpreter of {argv[0]} was not found")
-        return CannotStart(_NOT_FOUND, f"command not found: {argv[0]}")
-    return CannotStart(_NOT_RUNNABLE, f"cannot run {argv[0]}: {os.strerror(code)}")
+            return CannotStart(_NOT_FOUND, record("no-interpreter", command=argv[0]))
+        return CannotStart(_NOT_FOUND, record("no-command", command=argv[0]))
+    return CannotStart(_NOT_RUNNABLE, record("cannot-run", command=argv[0], error=os.strerror(code)))
 
 
 def _widen(descriptor: int) -> None:

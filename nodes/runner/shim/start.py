@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
 
 from nodes.core.secrets import Redactor, secret_values
+from nodes.domain.part_words import record
 from nodes.runner.shim import layout
 from nodes.runner.shim.launch import CannotStart, Launched, launch
 from nodes.runner.shim.output import Output
@@ -54,7 +55,8 @@ def main(folder: str, descriptor: int) -> int:
         _end(folder, _never_ran(error), agent)
         return 0
     except OSError as error:
-        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, f"cannot start: {error.strerror}")), agent)
+        reason = record("cannot-start", stage="output", error=error.strerror or "")
+        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)), agent)
         return 0
     try:
         method = {"method": tree.method, "cgroup": getattr(tree, "path", "")}
@@ -69,14 +71,14 @@ def main(folder: str, descriptor: int) -> int:
         )
     except OSError as error:
         _kill(tree)
-        reason = f"ended as soon as it had begun, since it could not be supervised: {error.strerror}"
+        reason = record("unsupervised", error=error.strerror or "")
         _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)) | {"pid": launched.pid}, agent)
         return 0
-    signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", "its supervisor was told to end"))
+    signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", record("supervisor-ended")))
     supervisor.control.adopt(agent, rest)
     supervisor.control.broadcast({"event": "started"} | supervisor.status())
-    record = supervisor.run()
-    tell_end(folder, record, lambda: supervisor.control.broadcast({"event": "ended", "record": record}))
+    ended = supervisor.run()
+    tell_end(folder, ended, lambda: supervisor.control.broadcast({"event": "ended", "record": ended}))
     supervisor.control.close()
     return 0
 
@@ -166,7 +168,8 @@ def _never_ran(error: CannotStart) -> dict[str, object]:
     return {
         "state": "failed",
         "exit_code": error.exit_code,
-        "reason": error.reason,
+        "reason": str(error),
+        "reason_parts": [error.reason],
         "started_ms": moment,
         "ended_ms": moment,
         "cpu_seconds": 0.0,

@@ -12,6 +12,7 @@ import select
 import signal
 import time
 
+from nodes.domain.part_words import in_english, record
 from nodes.runner.shim import frames, layout, procfs
 from nodes.runner.shim.clock import TaskClock
 from nodes.runner.shim.control import ControlServer
@@ -72,10 +73,10 @@ class Supervisor:
         self._is_partial = False
         self._root_status: int | None = None
         self._stopped_as = ""  # "cancelled" or "timed_out", once asked.
-        self._reason = ""
+        self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_words).
         self._kill_at: float | None = None
         self._killing_since: float | None = None
-        self._trouble = ""  # For a person: why the task does not end.
+        self._trouble: list[Record] = []  # Why the task does not end.
         self._leftover_at: float | None = None
         self._cpu_seconds = 0.0
         self._peak_memory_bytes = 0
@@ -102,17 +103,18 @@ class Supervisor:
             "accepts_input": self._stdin.is_open,
             "stdin_inode": self._stdin.inode,
             "suppressed": self._output.suppressed_lines,
-            "trouble": self._trouble,
+            "trouble": in_english(self._trouble),
+            "trouble_parts": self._trouble,
             "pid": self._pid,
             "started_ms": self._started_ms,
         }
 
-    def stop(self, stopped_as: str, reason: str) -> None:
+    def stop(self, stopped_as: str, reason: Record) -> None:
         """TERM to the whole tree now, KILL after the grace. The first reason counts."""
         if self._stopped_as or self._root_status is not None:
             return
         self._stopped_as = stopped_as
-        self._reason = reason
+        self._reasons.append(reason)
         self._kill_at = time.monotonic() + self._term_grace_seconds
         self._tree.terminate()
         self._clock.resume(time.monotonic())
@@ -171,7 +173,7 @@ class Supervisor:
         self._output.tick(now=now, at_ms=now_ms())
         deadline = self._clock.deadline()
         if deadline is not None and now >= deadline:
-            self.stop("timed_out", f"timed out after {self._timeout_seconds:g} s")
+            self.stop("timed_out", record("timed-out", seconds=f"{self._timeout_seconds:g}"))
         if self._leftover_at is not None and now >= self._leftover_at:
             self._leftover_at = None
             count = len(self._tree.members())
@@ -189,12 +191,12 @@ class Supervisor:
         if self._killing_since is None:
             self._killing_since = now
             if self._stopped_as:
-                self._reason += f"; killed, since it had not ended {self._term_grace_seconds:g} s after SIGTERM"
+                self._reasons.append(record("killed-after", seconds=f"{self._term_grace_seconds:g}"))
         self._tree.kill()
         self._kill_at = now + (_STUCK_ROUND_SECONDS if self._trouble else _KILL_ROUND_SECONDS)
         if not self._trouble and now >= self._killing_since + _GIVE_UP_SECONDS and (members := self._tree.members()):
-            self._trouble = f"cannot be killed: {len(members)} of its processes wait in the kernel"
-            self._note(self._trouble)
+            self._trouble = [record("unkillable", count=str(len(members)))]
+            self._note(in_english(self._trouble))
             self._tell_state()
 
     def _is_over(self) -> bool:
@@ -261,7 +263,7 @@ class Supervisor:
 
     def _cancel(self, request: Record) -> Record:
         reason = str(request.get("reason", ""))
-        self.stop("cancelled", f"cancelled: {reason}" if reason else "cancelled")
+        self.stop("cancelled", record("cancelled-because", reason=reason) if reason else record("cancelled"))
         return _reply(True)
 
     def _input(self, request: Record) -> Record:
@@ -303,11 +305,13 @@ class Supervisor:
         self._tree.close()
         assert self._root_status is not None
         exit_code = os.waitstatus_to_exitcode(self._root_status)
-        left_behind = self._trouble if self._tree.members() else ""
+        left_behind = self._trouble if self._tree.members() else []
+        reasons = (self._reasons or _reasons_of(exit_code)) + left_behind
         return {
             "state": self._stopped_as or ("succeeded" if exit_code == 0 else "failed"),
             "exit_code": exit_code,
-            "reason": "; ".join(filter(None, [self._reason or _reason_of(exit_code), left_behind])),
+            "reason": in_english(reasons),
+            "reason_parts": reasons,
             "started_ms": self._started_ms,
             # By the monotonic clock, so that the task's duration is true although the wall clock was moved meanwhile.
             "ended_ms": self._started_ms + round((time.monotonic() - self._started_mono) * 1000),
@@ -325,15 +329,15 @@ def _reply(ok: bool, code: str = "", message: str = "") -> Record:
     return {"ok": ok, "code": code, "message": message}
 
 
-def _reason_of(exit_code: int) -> str:
+def _reasons_of(exit_code: int) -> list[Record]:
     if exit_code == 0:
-        return ""
+        return []
     if exit_code > 0:
-        return f"exit code {exit_code}"
+        return [record("exit-code", code=str(exit_code))]
     try:
-        return f"ended by {signal.Signals(-exit_code).name}"
+        return [record("ended-by", signal=signal.Signals(-exit_code).name)]
     except ValueError:
-        return f"ended by signal {-exit_code}"
+        return [record("ended-by-number", number=str(-exit_code))]
 
 
 def _watch_children(epoll: select.epoll) -> int:

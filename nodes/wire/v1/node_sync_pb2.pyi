@@ -276,6 +276,7 @@ class TaskStatusUpdate(_message.Message):
     PID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     ACCEPTS_INPUT_FIELD_NUMBER: _builtins.int
+    MESSAGE_PARTS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """base"""
     state: Global___TaskState.ValueType
@@ -313,6 +314,10 @@ class TaskStatusUpdate(_message.Message):
     def request(self) -> Global___TaskRequest:
         """What was asked; set with the first RUNNING and in snapshots, so that an empty store is whole again."""
 
+    @_builtins.property
+    def message_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessagePart]:
+        """`message` as data, where it is AgentFlow's own and not the task's."""
+
     def __init__(
         self,
         *,
@@ -334,10 +339,11 @@ class TaskStatusUpdate(_message.Message):
         pid: _builtins.int = ...,
         request: Global___TaskRequest | None = ...,
         accepts_input: _builtins.bool = ...,
+        message_parts: _abc.Iterable[Global___MessagePart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "exit_code", b"exit_code", "progress", b"progress", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "accepts_input", b"accepts_input", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "exit_code", b"exit_code", "message", b"message", "name", b"name", "partial_pause", b"partial_pause", "paused_seconds", b"paused_seconds", "peak_memory_bytes", b"peak_memory_bytes", "pid", b"pid", "progress", b"progress", "project", b"project", "request", b"request", "started_at", b"started_at", "state", b"state", "suppressed_lines", b"suppressed_lines", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "accepts_input", b"accepts_input", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "exit_code", b"exit_code", "message", b"message", "message_parts", b"message_parts", "name", b"name", "partial_pause", b"partial_pause", "paused_seconds", b"paused_seconds", "peak_memory_bytes", b"peak_memory_bytes", "pid", b"pid", "progress", b"progress", "project", b"project", "request", b"request", "started_at", b"started_at", "state", b"state", "suppressed_lines", b"suppressed_lines", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
@@ -349,6 +355,51 @@ class TaskStatusUpdate(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
 
 Global___TaskStatusUpdate: _TypeAlias = TaskStatusUpdate  # noqa: Y015
+
+@_typing.final
+class MessagePart(_message.Message):
+    """One sentence by its code, for a reader's own language; the text beside it says the same in English."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ValuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    @_builtins.property
+    def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagePart: _TypeAlias = MessagePart  # noqa: Y015
 
 @_typing.final
 class SystemMetrics(_message.Message):
@@ -436,6 +487,7 @@ class StallAlert(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SILENT_SECONDS_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    REASON_PARTS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """base"""
     verdict: Global___StallVerdict.ValueType
@@ -448,6 +500,10 @@ class StallAlert(_message.Message):
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___StallEvidence]:
         """base"""
 
+    @_builtins.property
+    def reason_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessagePart]:
+        """`reason` as data."""
+
     def __init__(
         self,
         *,
@@ -456,10 +512,11 @@ class StallAlert(_message.Message):
         reason: _builtins.str = ...,
         silent_seconds: _builtins.float = ...,
         evidence: _abc.Iterable[Global___StallEvidence] | None = ...,
+        reason_parts: _abc.Iterable[Global___MessagePart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "reason", b"reason", "silent_seconds", b"silent_seconds", "task_id", b"task_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "reason", b"reason", "reason_parts", b"reason_parts", "silent_seconds", b"silent_seconds", "task_id", b"task_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.scheduler.policy import Assignment, Postponed, Waiting, Worker, decide
+from nodes.domain.parts import english, part
+from nodes.scheduler.policy import Assignment, Decision, Postponed, Waiting, Worker, decide
 
 SHOP = {"shop": frozenset({"build"})}
 
@@ -21,6 +22,11 @@ def task(task_id: str = "t", **fields: Any) -> Waiting:
     return Waiting(**{"task_id": task_id, **fields})
 
 
+def said(decisions: list[Decision]) -> list[Assignment | tuple[str, str]]:
+    """With reasons as a person reads them in English."""
+    return [(one.task_id, english([one.reason])) if isinstance(one, Postponed) else one for one in decisions]
+
+
 def test_the_least_loaded_node_gets_the_task() -> None:
     workers = [worker("a", occupied=1), worker("b", slots=4, occupied=1), worker("c", occupied=2)]
 
@@ -30,18 +36,18 @@ def test_the_least_loaded_node_gets_the_task() -> None:
 def test_a_slot_is_given_away_once_and_the_oldest_task_comes_first() -> None:
     tasks = [task("t1"), task("t2"), task("t3")]
 
-    assert decide(tasks, [worker("a", slots=1), worker("b", slots=1)]) == [
+    assert said(decide(tasks, [worker("a", slots=1), worker("b", slots=1)])) == [
         Assignment("t1", "a"),
         Assignment("t2", "b"),
-        Postponed("t3", "waiting for a free slot on a, b"),
+        ("t3", "waiting for a free slot on a, b"),
     ]
 
 
 def test_a_task_that_waits_for_its_node_holds_up_nobody() -> None:
     tasks = [task("t1", target="a"), task("t2")]
 
-    assert decide(tasks, [worker("a", occupied=2), worker("b")]) == [
-        Postponed("t1", "waiting for a free slot on a"),
+    assert said(decide(tasks, [worker("a", occupied=2), worker("b")])) == [
+        ("t1", "waiting for a free slot on a"),
         Assignment("t2", "b"),
     ]
 
@@ -70,11 +76,11 @@ def test_why_a_task_waits(waiting: Waiting, reason: str) -> None:
         worker("strict", allows_commands=False, projects=SHOP),
     ]
 
-    assert decide([waiting], workers) == [Postponed("t", reason)]
+    assert said(decide([waiting], workers)) == [("t", reason)]
 
 
 def test_no_node_at_all() -> None:
-    assert decide([task()], []) == [Postponed("t", "no online node runs commands")]
+    assert decide([task()], []) == [Postponed("t", part("nobody-runs-commands"))]
 
 
 def test_a_named_task_needs_no_right_to_run_commands() -> None:
@@ -86,7 +92,7 @@ def test_a_named_task_needs_no_right_to_run_commands() -> None:
 def test_a_base_client_gets_only_what_is_meant_for_it() -> None:
     base = worker("old", is_base=True, slots=0, allows_commands=False)
 
-    assert decide([task()], [base]) == [Postponed("t", "no online node runs commands")]
+    assert decide([task()], [base]) == [Postponed("t", part("nobody-runs-commands"))]
     assert decide([task(target="old")], [base]) == [Assignment("t", "old")]
 
 

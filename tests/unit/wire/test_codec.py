@@ -28,6 +28,7 @@ from nodes.domain.events import (
     TaskStatus,
     Update,
 )
+from nodes.domain.parts import part
 from nodes.domain.states import (
     Action,
     CommandState,
@@ -96,6 +97,7 @@ STATUS = TaskStatus(
     project="core",
     progress=0.0,
     message="signal 9",
+    message_parts=(part("ended-by-number", number="9"), part("cancelled")),
     exit_code=0,
     started_at_ms=1,
     ended_at_ms=2,
@@ -126,6 +128,7 @@ LOGS = LogBatch(
         TaskStatus(task_id="t", state=TaskState.RUNNING),
         METRICS,
         StallAlert(
+            reason_parts=(part("stalled", seconds="9"), part("usual-end", seconds="4")),
             task_id="t1",
             verdict=TaskHealth.WAITING,
             reason="prompt",

@@ -1,0 +1,97 @@
+"""What AgentFlow itself says of tasks and nodes, by its code, in English. Pages say it in the reader's language.
+
+Without imports: the shim of every task loads this.
+"""
+
+
+def _(text: str) -> str:
+    """Marks it for translation."""
+    return text
+
+
+SEPARATOR = _("; ")
+
+ENGLISH = {
+    # Alerts.
+    "node-offline": _("{node} is offline."),
+    "node-disk": _("{node}: disk use has reached {percent}%."),
+    "node-memory": _("{node}: memory use has reached {percent}%."),
+    "clock-ahead": _("{node}: its clock is about {minutes} min ahead of the Leader's. Its times are wrong by as much."),
+    "clock-behind": _("{node}: its clock is about {minutes} min behind the Leader's. Its times are wrong by as much."),
+    "clock-hours-ahead": _(
+        "{node}: its clock is about {hours} h ahead of the Leader's. Its times are wrong by as much."
+    ),
+    "clock-hours-behind": _(
+        "{node}: its clock is about {hours} h behind the Leader's. Its times are wrong by as much."
+    ),
+    "duplicate-node": _("A second node named {node} tries to connect from {address}; it is refused."),
+    "wal-large": _(
+        "{file} has grown over {size} MiB: a reader of the database does not end (a database shell, a backup)."
+    ),
+    "stalled": _("no output, CPU or I/O progress for {seconds} s"),
+    "usual-end": _("it usually ends after {seconds} s"),
+    "waiting": _("waiting for input: {readers} reads the task's standard input"),
+    "waiting-somehow": _("waiting for input: a process reads the task's standard input"),
+    # Why a task waits for a node.
+    "slot": _("waiting for a free slot on {nodes}"),
+    "unknown-node": _("{node} is not known"),
+    "not-online": _("{node} is not online"),
+    "runs-no-commands": _("{node} runs no commands"),
+    "has-no-project": _("{node} has no project {project}"),
+    "has-no-task": _("{node} has no task {task} in project {project}"),
+    "nobody-runs-commands": _("no online node runs commands"),
+    "nobody-runs-commands-in": _("no online node with project {project} runs commands"),
+    "nobody-has-project": _("no online node has project {project}"),
+    "nobody-has-task": _("no online node has the task {task} of project {project}"),
+    "had-no-slot": _("{node} had no free slot"),
+    "out-of-reach": _("{node} could not be reached"),
+    # How an attempt ended, as its node knows it.
+    "timed-out": _("timed out after {seconds} s"),
+    "cancelled": _("cancelled"),
+    "cancelled-because": _("cancelled: {reason}"),
+    "supervisor-ended": _("its supervisor was told to end"),
+    "killed-after": _("killed, since it had not ended {seconds} s after SIGTERM"),
+    "unkillable": _("cannot be killed: {count} of its processes wait in the kernel"),
+    "exit-code": _("exit code {code}"),
+    "ended-by": _("ended by {signal}"),
+    "ended-by-number": _("ended by signal {number}"),
+    "no-folder": _("working folder does not exist: {folder}"),
+    "not-a-folder": _("working folder is not a folder: {folder}"),
+    "folder-closed": _("cannot enter working folder {folder}: {error}"),
+    "cannot-start": _("cannot start ({stage}): {error}"),
+    "no-interpreter": _("the interpreter of {command} was not found"),
+    "no-command": _("command not found: {command}"),
+    "cannot-run": _("cannot run {command}: {error}"),
+    "unsupervised": _("ended as soon as it had begun, since it could not be supervised: {error}"),
+    "never-started": _("the agent stopped before it had started the task"),
+    "could-not-start": _("could not be started: {said}"),
+    "machine-restarted": _("the machine was restarted"),
+    "supervisor-died": _("its supervisor process ended without a record"),
+    "supervisor-said": _("its supervisor process ended without a record: {said}"),
+    # Why a node refuses a task.
+    "only-named-tasks": _("this node runs only the named tasks of its projects"),
+    "only-as-configured": _("this node runs its named tasks only as they are configured"),
+    "no-project-here": _("this node has no project {project}"),
+    "no-task-here": _("project {project} has no task {task}"),
+    "task-needs-project": _("a named task needs a project"),
+    "nothing-to-run": _("there is no command to run"),
+    "bad-variable": _("environment variable {name} cannot be set"),
+    "node-error": _("the node cannot start tasks: {error}"),
+    # How an attempt ended, as the Leader knows it.
+    "came-back-without": _("The node came back without this task."),
+    "cancelled-before-start": _("Cancelled before it started."),
+    "only-output": _("Only its output is known on this Leader."),
+}
+
+
+def record(code: str, /, **values: str) -> "dict[str, object]":
+    """A part as records, rows and messages hold it."""
+    return {"code": code, "values": values}
+
+
+def in_english(parts: "list[dict[str, object]]") -> str:
+    return SEPARATOR.join(_sentence(**part) for part in parts)  # type: ignore[arg-type]  # As `record` makes them.
+
+
+def _sentence(code: str, values: "dict[str, str]") -> str:
+    return ENGLISH[code].format(**values)

@@ -1,0 +1,37 @@
+"""A message of AgentFlow's own as data: one or more parts, each a code and the values of its sentence.
+
+The English sentence travels beside it: for programs, for logs, and for readers that do not know a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nodes.domain.part_words import in_english, record
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    code: str
+    # By name; numbers are written out, so that every reader shows the same digits. Texts may be hostile.
+    values: Mapping[str, str]
+
+
+def part(code: str, /, **values: str) -> Part:
+    return Part(code, values)
+
+
+def english(parts: Iterable[Part]) -> str:
+    return in_english([record(one.code, **one.values) for one in parts])
+
+
+def as_json(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
+    """As rows hold and as messages carry them; None = no parts."""
+    return [{"code": one.code, "values": dict(one.values)} for one in parts] or None
+
+
+def from_json(records: Any) -> tuple[Part, ...]:
+    """As `as_json` made them; whoever wrote the record is trusted to have done so."""
+    return tuple(Part(one["code"], one["values"]) for one in records or ())
