@@ -63,6 +63,7 @@ def _tasks() -> dict[str, str]:
     return {
         "task.unknownSince": _("unknown since {time}"),
         "task.anyNode": _("any node"),
+        "part.separator": _("; "),
         "task.partialPause": _("Paused in part: something of it still runs."),
         "task.exitCode": _("exit code {code}"),
         "task.signal": _("ended by signal {number}"),
@@ -208,7 +209,6 @@ def _analysis() -> dict[str, str]:
         "evidence.title": _("Evidence"),
         "evidence.all": _("All evidence"),
         "evidence.of": _("Evidence: {name}"),
-        "evidence.task": _("The task's page"),
         "evidence.loading": _("Loading …"),
         "evidence.none": _("Nothing was kept of it."),
         "evidence.noOutput": _("No output yet."),

@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
-from nodes import state_words
+from nodes import message_words, state_words
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -324,6 +324,7 @@ def as_data() -> dict[str, object]:
         "commandStates": {str(key): str(label) for key, label in {**COMMAND_STATES, **REQUEST_STATES}.items()},
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
+        "messageParts": message_words.templates(),
         "reasons": {code: str(text) for code, text in REASONS.items()},
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),

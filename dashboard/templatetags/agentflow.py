@@ -25,6 +25,7 @@ from django.utils.translation import pgettext
 
 from dashboard.pages import words
 from dashboard.pages.ansi import plain_text
+from nodes.message_words import in_words
 
 logger = logging.getLogger(__name__)
 register = template.Library()
@@ -74,7 +75,23 @@ def task_note(task: Mapping[str, Any]) -> str:
     if task.get("unknownSince"):
         since = _("unknown since {time}").format(time=_clock(task["unknownSince"]))
         return f"{state_label(str(task.get('state')))} · {since}"
-    return str(task.get("pendingReason") or task.get("message") or "")
+    if task.get("pendingReason"):
+        return in_words(task["pendingReason"], task.get("pendingParts"))
+    return message_text(task)
+
+
+@register.filter
+def message_text(thing: Mapping[str, Any]) -> str:
+    """What is said of a task, an attempt or an alert: AgentFlow's own words in the reader's language."""
+    return in_words(str(thing.get("message") or ""), thing.get("messageParts"))
+
+
+@register.filter
+def alert_task_name(alert: Mapping[str, Any]) -> str:
+    """The task's name and, from the second try on, its number; the id where an earlier version kept no name."""
+    name = plain_text(str(alert.get("taskName") or alert.get("task") or ""))
+    attempt = alert.get("attempt") or 0
+    return f"{name} #{attempt}" if attempt > 1 else name
 
 
 @register.simple_tag

@@ -142,7 +142,19 @@ describe("notices of alerts", () => {
   it("are silent while somebody looks after it", () => {
     expect(noticeOf(alert("1", { acknowledgedAt: 1, acknowledgedBy: "ann" }), page)).toBeNull();
     expect(noticeOf(alert("1", { acknowledgedAt: 1, resolvedAt: 2 }), page)?.tone).toBe("good");
-    expect(noticeOf(alert("1", { task: "k" }), page)?.href).toBe("/tasks/k/");
+  });
+
+  it("name the task and the node, and say the message in the reader's language", () => {
+    const parts = [{ code: "stalled", values: { seconds: "120" } }];
+    const told = noticeOf(alert("1", { task: "k", taskName: "deploy <b>\u202e", attempt: 2, node: "n", messageParts: parts }), page);
+
+    expect(told?.about).toEqual([
+      { text: "deploy <b>⟨U+202E⟩ #2", href: "/tasks/k/" },
+      { text: "n", href: "/nodes/n/" },
+    ]);
+    expect(told?.text).toBe("silent for 120 s");
+    // As an earlier version stored it.
+    expect(noticeOf(alert("1", { task: "k" }), page)).toMatchObject({ about: [{ text: "k", href: "/tasks/k/" }], text: "m" });
   });
 });
 

@@ -78,6 +78,7 @@ export const words: Words = {
   nodeRoles: { leader: look("Leader"), master: look("Master"), edge: look("Edge") },
   actions: { pause: look("Pause"), resume: look("Resume"), cancel: look("Cancel"), retry: look("Retry"), input: look("Answer") },
   commandStates: { pending: "waiting", sent: "sent", acked: "received", succeeded: "done", failed: "failed", expired: "expired", unknown: "unknown", asked: "asked", refused: "refused", unanswered: "no answer" },
+  messageParts: { stalled: "silent for {seconds} s", "usual-end": "ends after {seconds} s", slot: "waits for {nodes}" },
   gapReasons: { trimmed: "made room" },
   storeReasons: { full: "disk full" },
   chatTurns: {
@@ -132,6 +133,7 @@ export const words: Words = {
 export const texts = new Texts("en", {
   "task.unknownSince": "unknown since {time}",
   "task.anyNode": "any node",
+  "part.separator": "; ",
   "task.partialPause": "partly paused",
   "task.exitCode": "exit code {code}",
   "task.signal": "signal {number}",

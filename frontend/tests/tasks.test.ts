@@ -27,6 +27,10 @@ describe("a task's row", () => {
 
   it.each([
     [{ state: "pending" as const, pendingReason: "no slot", message: "old" }, "no slot"],
+    [{ state: "pending" as const, pendingReason: "no slot", pendingParts: [{ code: "slot", values: { nodes: "a {nodes}" } }] }, "waits for a {nodes}"],
+    [{ state: "pending" as const, pendingReason: "no slot", pendingParts: [{ code: "of a later version", values: {} }] }, "no slot"],
+    [{ state: "lost" as const, message: "m", messageParts: [{ code: "stalled", values: { seconds: "3" } }, { code: "usual-end", values: { seconds: "2" } }] }, "silent for 3 s; ends after 2 s"],
+    [{ state: "lost" as const, message: "m", messageParts: [{ code: "toString", values: {} }] }, "m"],
     [{ state: "paused" as const, partialPause: true, message: "m" }, "partly paused"],
     [{ state: "running" as const, message: "linking" }, "linking"],
     [{ state: "failed" as const, exitCode: 2 }, "exit code 2"],

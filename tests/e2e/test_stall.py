@@ -20,7 +20,8 @@ def test_waiting_task_calls_with_its_evidence_and_recovers_when_it_is_answered(
     fleet: Cluster, visitors: Visitors
 ) -> None:
     page = visitors.open_live()
-    name = f"asks {uuid.uuid4().hex[:8]}"
+    phone = visitors.open_live(locale="zh-CN", viewport={"width": 390, "height": 844})
+    name = f"asks <b> {uuid.uuid4().hex[:8]}"
     task = fleet.run("master-1", "python3", "-c", ASKS, name=name, stallAfterSeconds=3)
     row = row_of(page, name)
     health = row.locator('[data-field="health"] .chip-label')
@@ -28,7 +29,15 @@ def test_waiting_task_calls_with_its_evidence_and_recovers_when_it_is_answered(
     expect(health).to_have_text("Waiting for you", timeout=30_000)
     item = page.locator("#alert-list li", has_text="waiting for input: python3")
     expect(item).to_be_visible()
-    expect(page.locator("#toasts")).to_contain_text("waiting for input: python3")
+    card = page.locator("#toasts .toast-card").filter(has_text="waiting for input: python3")
+    for place in (item, card):
+        expect(place.get_by_role("link", name=name, exact=True)).to_have_attribute("href", f"/tasks/{task}/")
+        expect(place.get_by_role("link", name="master-1", exact=True)).to_have_attribute("href", "/nodes/master-1/")
+    for place in (phone.locator("#alert-list li"), phone.locator("#toasts .toast-card")):
+        told = place.filter(has_text=name)
+        expect(told).to_contain_text("等待输入：python3")
+        expect(told).not_to_contain_text("waiting for input")
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
     (alert,) = fleet.api("GET", f"alerts/?open=true&task={task}")["results"]
     evidence = {piece["kind"]: piece["text"] for piece in fleet.api("GET", f"alerts/{alert['id']}/")["evidence"]}
     assert evidence["lines"].splitlines() == ["step 1", "Deploy where? "]

@@ -1,10 +1,11 @@
 /** Sends what a person asks for and shows what becomes of it. */
 
+import { plain } from "../chat/markdown";
 import type { Action, ClientMessage, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
 import type { Page } from "./page";
 import { type Outcome, Requests } from "./requests";
-import type { ToastContent, Toasts } from "./toasts";
+import type { Link, ToastContent, Toasts } from "./toasts";
 
 export class Actions {
   readonly #page: Page;
@@ -27,8 +28,9 @@ export class Actions {
   }
 
   control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}): void {
-    const title = `${this.#page.settings.words.actions[action].label} · ${task.name}`;
-    const narrate = this.#narrator(title, this.#page.taskUrl(task.id));
+    const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
+    if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });
+    const narrate = this.#narrator(this.#page.settings.words.actions[action].label, about);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
       if (outcome.kind === "no-answer") this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
@@ -38,7 +40,7 @@ export class Actions {
   }
 
   run(request: RunRequest, title: string): void {
-    const ref = this.#requests.note(this.#narrator(this.#page.texts.say("toast.started", { name: title }), ""));
+    const ref = this.#requests.note(this.#narrator(this.#page.texts.say("toast.started", { name: plain(title) }), []));
     this.#send({ type: "RUN", ref, ...request });
   }
 
@@ -51,34 +53,34 @@ export class Actions {
     return this.#requests.refused(ref, reasonOf(code, message, this.#page.settings.words));
   }
 
-  #narrator(title: string, href: string): (outcome: Outcome) => void {
+  #narrator(title: string, about: Link[]): (outcome: Outcome) => void {
     let toast: ReturnType<Toasts["show"]> | null = null;
     return (outcome) => {
-      const content = this.#words(outcome, title, href);
+      const content = this.#words(outcome, title, about);
       if (toast) toast.update(content);
       else toast = this.#toasts.show(content);
     };
   }
 
-  #words(outcome: Outcome, title: string, href: string): ToastContent {
+  #words(outcome: Outcome, title: string, about: Link[]): ToastContent {
     const { texts, settings } = this.#page;
     const states = settings.words.commandStates;
-    const link = href === "" ? {} : { href };
     switch (outcome.kind) {
       case "asked":
-        return { tone: "busy", title, text: texts.say("toast.asked"), lifeSeconds: 0, ...link };
+        return { tone: "busy", title, about, text: texts.say("toast.asked"), lifeSeconds: 0 };
       case "progress":
-        return { tone: "busy", title, text: states[outcome.state], lifeSeconds: 0, ...link };
+        return { tone: "busy", title, about, text: states[outcome.state], lifeSeconds: 0 };
       case "done": {
-        const text = href === "" ? texts.say("toast.accepted") : states.succeeded;
-        return { tone: "good", title, text, lifeSeconds: 5, ...(outcome.task ? { href: this.#page.taskUrl(outcome.task) } : link) };
+        const isNew = about.length === 0;
+        const text = isNew ? texts.say("toast.accepted") : states.succeeded;
+        return { tone: "good", title, about, text, lifeSeconds: 5, ...(isNew && outcome.task ? { href: this.#page.taskUrl(outcome.task) } : {}) };
       }
       case "failed": {
         const state = outcome.state === "refused" ? texts.say("toast.refused") : states[outcome.state];
-        return { tone: "bad", title, text: outcome.reason ? `${state}: ${outcome.reason}` : state, lifeSeconds: 0, ...link };
+        return { tone: "bad", title, about, text: outcome.reason ? `${state}: ${outcome.reason}` : state, lifeSeconds: 0 };
       }
       case "no-answer":
-        return { tone: "warn", title, text: texts.say("toast.noAnswer"), lifeSeconds: 20, ...link };
+        return { tone: "warn", title, about, text: texts.say("toast.noAnswer"), lifeSeconds: 20 };
     }
   }
 }

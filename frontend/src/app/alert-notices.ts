@@ -3,9 +3,11 @@
  * alert writes it onto the same card.
  */
 
+import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
+import { alertTask, inWords } from "../tables/message-view";
 import type { Page } from "./page";
-import type { Toast, ToastContent, Toasts } from "./toasts";
+import type { Link, Toast, ToastContent, Toasts } from "./toasts";
 
 const LIFE_SECONDS = 12;
 const MAX_REMEMBERED = 50;
@@ -38,12 +40,14 @@ export class AlertNotices {
 export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
   if (alert.acknowledgedAt !== null && alert.resolvedAt === null) return null;
   const isOpen = alert.resolvedAt === null;
-  const href = alert.task ? page.taskUrl(alert.task) : alert.node ? page.nodeUrl(alert.node) : "";
+  const about: Link[] = [];
+  if (alert.task) about.push({ text: alertTask(alert), href: page.taskUrl(alert.task) });
+  if (alert.node) about.push({ text: plain(alert.node), href: page.nodeUrl(alert.node) });
   return {
     tone: !isOpen ? "good" : alert.level === "error" ? "bad" : "warn",
-    title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved") + (alert.node ? ` · ${alert.node}` : ""),
-    text: alert.message,
+    title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved"),
+    about,
+    text: plain(inWords(alert.message, alert.messageParts, page.settings.words, page.texts)),
     lifeSeconds: isOpen && alert.level === "error" ? 0 : LIFE_SECONDS,
-    ...(href ? { href } : {}),
   };
 }

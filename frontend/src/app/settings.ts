@@ -26,6 +26,8 @@ export interface Words {
   commandStates: Record<ShownState, string>;
   /** Why a command failed or was refused, by its code; a code that is not here says so in the message. */
   reasons: Record<string, string>;
+  /** The sentences of AgentFlow's own messages, by their code. */
+  messageParts: Record<string, string>;
   /** Why entries of a node are missing, by the reason's word. */
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */

@@ -3,6 +3,7 @@
 import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
 import { field, setAttribute, setHidden, setOptionalText, setText, setTime } from "../tables/cells";
+import { alertTask, inWords } from "../tables/message-view";
 import { LiveRows } from "../tables/live-rows";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
@@ -70,7 +71,7 @@ function wireAlerts(page: Page): () => void {
     idAttribute: "data-alert",
     patch: (item, alert) => {
       setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
-      setText(field(item, "message"), alert.message);
+      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.words, page.texts));
       setTime(field(item, "at"), alert.openedAt);
       const by = alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
       setOptionalText(field(item, "by"), by);
@@ -86,8 +87,10 @@ function wireAlerts(page: Page): () => void {
       setAttribute(node, "href", page.nodeUrl(alert.node));
       setHidden(node, alert.node === "");
       const task = field(item, "task");
+      setText(task, alertTask(alert));
       setAttribute(task, "href", page.taskUrl(alert.task));
       setHidden(task, alert.task === "");
+      setHidden(field(item, "about"), alert.task === "" && alert.node === "");
     },
     place: "first",
     isExpendable: () => true,

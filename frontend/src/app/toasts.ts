@@ -4,11 +4,19 @@ import { setAttribute, setText } from "../tables/cells";
 import { element } from "./page";
 import type { Tone } from "./settings";
 
+export interface Link {
+  text: string;
+  href: string;
+}
+
 export interface ToastContent {
   tone: Tone;
   title: string;
   text: string;
+  /** Where the title leads. */
   href?: string;
+  /** The things that it is about, behind the title. */
+  about?: Link[];
   /** 0 = stays until it is dismissed. */
   lifeSeconds: number;
 }
@@ -64,15 +72,16 @@ export class Toasts {
   #fill(card: HTMLElement, content: ToastContent): void {
     setAttribute(card, "data-tone", content.tone);
     setAttribute(card.querySelector(".toast-icon use"), "href", `#${ICONS[content.tone]}`);
-    const title = card.querySelector("strong");
-    if (content.href && title) {
-      const link = document.createElement("a");
-      link.href = content.href;
-      link.textContent = content.title;
-      title.replaceChildren(link);
-    } else {
-      setText(title, content.title);
-    }
+    const title = content.href ? linkTo({ text: content.title, href: content.href }) : content.title;
+    const about = (content.about ?? []).flatMap((link) => [" · ", linkTo(link)]);
+    card.querySelector("strong")?.replaceChildren(title, ...about);
     setText(card.querySelector("p"), content.text);
   }
+}
+
+function linkTo({ text, href }: Link): HTMLAnchorElement {
+  const link = document.createElement("a");
+  link.href = href;
+  link.textContent = text;
+  return link;
 }

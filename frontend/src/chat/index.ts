@@ -93,7 +93,7 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
     if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
     const look = analysis.verdict === "none" ? null : page.settings.words.chatVerdicts[analysis.verdict];
-    const name = plain(page.fleet.tasks.get(analysis.task)?.name ?? analysis.task);
+    const name = plain((page.fleet.tasks.get(analysis.task)?.name ?? page.fleet.alerts.get(analysis.alert)?.taskName) || analysis.task);
     const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
     notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)));
   });

@@ -4,6 +4,7 @@ import { make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
+import { alertTask, inWords } from "../tables/message-view";
 import { figureRows, nothingSeen, processRows } from "./text";
 import { element, type Page } from "../app/page";
 import { getJson, postJson, RestError } from "../app/rest";
@@ -70,13 +71,13 @@ class EvidenceView {
   }
 
   #head(alert: Known): void {
-    const { texts, settings, fleet } = this.#page;
+    const { texts, settings } = this.#page;
     const health = settings.words.taskHealth[alert.kind as "waiting"];
-    const name = plain(fleet.tasks.get(alert.task)?.name ?? alert.task) || plain(alert.node);
+    const name = alertTask(alert) || plain(alert.node);
     setText(element("evidence-title"), texts.say("evidence.of", { name }));
-    const where = make("p", "sub", ...(alert.task ? [link(texts.say("evidence.task"), this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
+    const where = make("p", "sub", ...(alert.task ? [link(name, this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
     const state = alert.resolvedAt !== null ? texts.say("toast.resolved") : alert.acknowledgedAt !== null ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy }) : "";
-    const reason = make("p", "evidence-reason", plain(alert.message));
+    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.words, texts)));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");

@@ -72,6 +72,12 @@ export interface NodeMetrics {
   linkRttMs: number | null;
 }
 
+/** One clause of a message of AgentFlow's own; the values may be hostile. */
+export interface MessagePart {
+  code: string;
+  values: Record<string, string>;
+}
+
 export interface TaskInfo {
   id: string;
   name: string;
@@ -83,8 +89,11 @@ export interface TaskInfo {
   attempt: number;
   progress: number | null;
   message: string;
+  /** Missing in what an earlier version stored, like the other parts. */
+  messageParts?: MessagePart[];
   exitCode: number | null;
   pendingReason: string;
+  pendingParts?: MessagePart[];
   command: string;
   acceptsInput: boolean;
   partialPause: boolean;
@@ -118,8 +127,13 @@ export interface AlertInfo {
   level: "error" | "warning";
   kind: string;
   message: string;
+  messageParts?: MessagePart[];
   node: string;
   task: string;
+  /** Also of a task that is gone. Missing in what an earlier version stored, like the attempt. */
+  taskName?: string;
+  /** 0 = it is about no task. */
+  attempt?: number;
   /** Ids of what was seen; empty = nothing was. */
   evidence: string[];
   openedAt: number;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -108,6 +109,11 @@ def add_task(
     )
     Store.objects.filter(id=1).update(feed_seq=first + lines)
     return task
+
+
+def add_alert(**fields: Any) -> Alert:
+    said = {"message": "silent since noon", "task_id": "t-1", "node_id": "master-1", **fields}
+    return Alert.objects.create(level="error", kind="stalled", opened_at=timezone.now(), **said)
 
 
 @pytest.fixture

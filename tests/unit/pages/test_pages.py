@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from nodes.models import Attempt, Command, Event, Journal, LogLine
-from tests.unit.pages.conftest import add_node, add_task
+from tests.unit.pages.conftest import add_alert, add_node, add_task
 
 AsRole = Callable[[str], Client]
 
@@ -102,6 +102,57 @@ def test_overview_is_a_rendered_snapshot(cluster: None, as_role: AsRole) -> None
     assert [alert["message"] for alert in data["alerts"]] == ["master-2 is gone"]
     assert len(data["logs"][0]["lines"]) >= 1
     assert 'data-topics="nodes tasks alerts logs"' in text_of(response)
+
+
+@pytest.mark.parametrize(
+    ("language", "pending", "alert", "ended"),
+    [
+        (
+            "en",
+            "waiting for a free slot on master-1",
+            "no output, CPU or I/O progress for 120 s",
+            "timed out after 9 s",
+        ),
+        ("zh-hans", "等待 master-1 的空闲槽位", "已有 120 秒没有输出，也没有 CPU 或 I/O 活动", "运行 9 秒后超时"),
+    ],
+)
+def test_own_messages_come_in_the_readers_language(
+    cluster: None, as_role: AsRole, language: str, pending: str, alert: str, ended: str
+) -> None:
+    slot = [{"code": "slot", "values": {"nodes": "master-1"}}]
+    add_task("t-4", state="pending", node=None, pending_reason="in English", pending_parts=slot)
+    parts = [{"code": "timed-out", "values": {"seconds": "9"}}]
+    add_task("t-5", state="timed_out", message="in English", message_parts=parts)
+    Attempt.objects.filter(task="t-5").update(message="in English", message_parts=parts)
+    add_alert(message="in English", message_parts=[{"code": "stalled", "values": {"seconds": "120"}}])
+    client = as_role("viewer")
+    text = {path: text_of(client.get(path, headers={"Accept-Language": language})) for path in ("/", "/history/")}
+    text = {path: re.sub("<script.*?</script>", "", page, flags=re.S) for path, page in text.items()}
+
+    assert f'data-field="note">{pending}</p>' in text["/"]
+    assert f'data-field="message">{alert}</p>' in text["/"]
+    assert f">{ended}</p>" in text["/history/"]
+    assert "in English" not in text["/"] + text["/history/"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"task_id": "t-1", "task_name": "<b>deploy", "attempt": 1}, "&lt;b&gt;deploy"),
+        ({"task_id": "t-1", "task_name": "deploy", "attempt": 3}, "deploy #3"),
+        ({"task_id": "gone", "task_name": "deploy", "attempt": 1}, "deploy"),
+        ({"task_id": "t-1"}, "t-1"),
+    ],
+)
+def test_alert_names_its_task_and_node(cluster: None, as_role: AsRole, fields: dict[str, Any], shown: str) -> None:
+    alert = add_alert(**fields)
+
+    text = text_of(as_role("viewer").get("/"))
+
+    row = text[text.index(f'id="alert-{alert.pk}"') :].partition("</li>")[0]
+    assert f'href="/tasks/{fields["task_id"]}/">{shown}</a>' in row
+    assert 'href="/nodes/master-1/">master-1</a>' in row
+    assert "silent since noon" in row
 
 
 def test_problems_come_first(cluster: None, as_role: AsRole) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
@@ -16,7 +17,9 @@ from chat.tools.registry import TOOLS
 from dashboard.pages import strings, words
 from dashboard.pages.ansi import plain_text
 from dashboard.templatetags import agentflow
+from nodes.domain.part_words import ENGLISH, SEPARATOR
 from nodes.domain.states import TASK_TRANSITIONS, Action, CommandState, NodeState, Role, TaskHealth, TaskState
+from nodes.message_words import in_words
 
 SOURCES = settings.BASE_DIR / "frontend" / "src"
 CATALOG = settings.BASE_DIR / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -50,6 +53,44 @@ def test_every_reason_of_a_command_has_words() -> None:
     assert len(codes) > 20
     # Of one that had its effect.
     assert codes - set(words.REASONS) - {"repeated"} == set()
+
+
+def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
+    """Of the Leader, of nodes and of shims: what is put into a row or onto the wire can be said by a page."""
+    paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
+    source = "\n".join(path.read_text() for path in paths)
+    given = re.findall(r"""\b(?:part|record)\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
+    used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
+    # Chosen where they are made.
+    chosen = {"node-disk", "node-memory", "node-offline", "duplicate-node", "wal-large", "no-folder", "not-a-folder"}
+    chosen |= {"clock-ahead", "clock-behind", "clock-hours-ahead", "clock-hours-behind", "had-no-slot", "out-of-reach"}
+
+    assert len(used) > 30
+    assert set(used) | chosen == set(ENGLISH)
+    for code, values in used.items():
+        assert values == set(re.findall(r"\{(\w+)\}", ENGLISH[code])), code
+
+
+@pytest.mark.parametrize(
+    ("language", "parts", "expected"),
+    [
+        ("en", [{"code": "usual-end", "values": {"seconds": "9"}}], "it usually ends after 9 s"),
+        ("zh-hans", [{"code": "usual-end", "values": {"seconds": "9"}}], "通常运行 9 秒后结束"),
+        (
+            "zh-hans",
+            [{"code": "cancelled", "values": {}}, {"code": "killed-after", "values": {"seconds": "5"}}],
+            "已取消；SIGTERM 之后 5 秒仍未结束，已强制终止",
+        ),
+        ("zh-hans", [{"code": "not-online", "values": {"node": "{node} %s"}}], "{node} %s 不在线"),
+        ("zh-hans", [{"code": "not-online", "values": {}}], "{node} 不在线"),
+        ("zh-hans", [{"code": "of a later version", "values": {}}], "as it came"),
+        ("zh-hans", [], "as it came"),
+        ("zh-hans", None, "as it came"),
+    ],
+)
+def test_message_is_said_from_its_parts(language: str, parts: list[dict[str, Any]] | None, expected: str) -> None:
+    with translation.override(language):
+        assert in_words("as it came", parts) == expected
 
 
 def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
@@ -120,6 +161,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
             for key, text in script_phrases().items()
             if not key.startswith(("task.", "health.")) and key != "answer.fix"
         }
+    used |= {SEPARATOR, *ENGLISH.values()}
 
     assert used - known == set()
 

@@ -1,0 +1,25 @@
+/** AgentFlow's own messages in the reader's language, from their parts: no DOM. */
+
+import type { Words } from "../app/settings";
+import type { Texts } from "../app/words";
+import { plain } from "../chat/markdown";
+import type { AlertInfo, MessagePart } from "../live/messages";
+
+/** The text as it came where there are no parts, or where one has a code that this page does not know. */
+export function inWords(message: string, parts: readonly MessagePart[] | undefined, words: Words, texts: Texts): string {
+  if (!parts || parts.length === 0) return message;
+  const sentences = parts.map((part) => sentence(part, words.messageParts));
+  return sentences.includes(null) ? message : sentences.join(texts.say("part.separator"));
+}
+
+function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {
+  const template = Object.hasOwn(templates, code) ? templates[code] : undefined;
+  // In one pass: a value may itself hold braces.
+  return template?.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole)) ?? null;
+}
+
+/** The task's name and, from the second try on, its number; the id where an earlier version kept no name. */
+export function alertTask({ task, taskName, attempt = 0 }: Pick<AlertInfo, "task" | "taskName" | "attempt">): string {
+  const name = plain(taskName || task);
+  return attempt > 1 ? `${name} #${attempt}` : name;
+}

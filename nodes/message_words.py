@@ -1,0 +1,30 @@
+"""AgentFlow's own messages in the language that is active, from their parts (nodes.domain.parts)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext
+
+from nodes.domain.part_words import ENGLISH, SEPARATOR
+
+_VALUE = re.compile(r"\{(\w+)\}")
+
+
+def templates() -> dict[str, str]:
+    """The sentences by their code, with `{names}` for values."""
+    return {code: gettext(text) for code, text in ENGLISH.items()}
+
+
+def in_words(message: str, parts: Sequence[Mapping[str, Any]] | None) -> str:
+    """The text as it came where there are no parts, or where one is of a version that knows more codes."""
+    if not parts or any(part["code"] not in ENGLISH for part in parts):
+        return message
+    return gettext(SEPARATOR).join(_sentence(part["code"], part["values"]) for part in parts)
+
+
+def _sentence(code: str, values: Mapping[str, str]) -> str:
+    # Not `format`: a value that a node left out must not cost the page.
+    return _VALUE.sub(lambda found: str(values.get(found[1], found[0])), gettext(ENGLISH[code]))
