@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from nodes.message_words import in_words
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 from nodes.projection.messages import without_secrets
 
@@ -181,9 +182,13 @@ class CommandAdmin(HistoryAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(HistoryAdmin):
-    list_display = ["message", "level", "kind", "node_id", "task_id", "opened_at", "resolved_at"]
+    list_display = ["said", "level", "kind", "node_id", "task_name", "task_id", "opened_at", "resolved_at"]
     list_filter = ["level", ("resolved_at", admin.EmptyFieldListFilter)]
-    search_fields = ["node_id__exact", "task_id__exact", "message"]
+    search_fields = ["node_id__exact", "task_id__exact", "task_name", "message"]
+
+    @admin.display(description=_("message"))
+    def said(self, row: Alert) -> str:
+        return in_words(row.message, row.message_parts)
 
 
 @admin.register(Event)

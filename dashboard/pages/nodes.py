@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.pages import words
+from dashboard.pages.ansi import plain_text
 from dashboard.pages.blanks import BLANKS
 from dashboard.pages.missing import lost_entries
 from dashboard.pages.paging import asked_page, pager
@@ -67,11 +68,12 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     ids = [task["id"] for task in data["tasks"]]
     data["commands"] = selectors.recent_commands(ids) if ids else []
     gaps = selectors.gaps(node=node_id, limit=NODE_GAPS)
+    names = {task["id"]: plain_text(task["name"]) for task in data["tasks"]}
     context = {
         "heading": _("Node"),
-        "gaps": [{**gap, "text": lost_entries(gap)} for gap in gaps],
+        "gaps": [{**gap, "text": lost_entries(gap), "task_name": names.get(gap["task"], gap["task"])} for gap in gaps],
         "dead_letters": selectors.dead_letters(node=node_id),
-        "blank_gap": {"text": "", "at": None, "task": ""},
+        "blank_gap": {"text": "", "at": None, "task": "", "task_name": ""},
         "node": node,
         "tasks": data["tasks"],
         "rows": f"node:{node_id}",

@@ -8,7 +8,7 @@ from nodes.selectors.feed import feed_since, position
 from nodes.selectors.fleet import counts, dead_letters, gaps, node_list
 from nodes.selectors.output import recent_logs, task_log
 from nodes.selectors.state_of_topics import snapshot
-from nodes.selectors.tasks import recent_commands, task_attempts, task_detail, task_list, work_log
+from nodes.selectors.tasks import known_tasks, recent_commands, task_attempts, task_detail, task_list, work_log
 
 __all__ = [
     "alert_detail",
@@ -18,6 +18,7 @@ __all__ = [
     "dead_letters",
     "feed_since",
     "gaps",
+    "known_tasks",
     "node_list",
     "position",
     "recent_commands",

@@ -75,6 +75,11 @@ def recent_commands(task_ids: Collection[str] = ()) -> list[Message]:
     return [command_info(command) for command in found]
 
 
+def known_tasks(task_ids: Collection[str]) -> list[Message]:
+    """Those of these tasks that are still here."""
+    return task_infos(Task.objects.filter(id__in=sorted(task_ids)[:MAX_ROWS])) if task_ids else []
+
+
 def task_attempts(task_id: str) -> list[Message]:
     """Every attempt of the task, newest first. Raises `NotFound`."""
     attempts = Attempt.objects.filter(task=task_id).select_related("task").order_by("-number")[:MAX_ROWS]

@@ -1,5 +1,6 @@
 /** On a node's page: the entries of its journals that are missing for good, as they are heard of. */
 
+import { plain } from "../chat/markdown";
 import type { Gap } from "../live/messages";
 import { gapReason } from "../logs/gaps";
 import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
@@ -19,6 +20,7 @@ export function wireNodeGaps(page: Page): void {
     const task = field(item, "gapTask");
     setHidden(task, !gap.task);
     if (gap.task) setAttribute(task, "href", page.taskUrl(gap.task));
+    setText(task, plain(page.fleet.tasks.get(gap.task ?? "")?.name ?? gap.task ?? ""));
     list.prepend(item);
     setHidden(element("node-gaps"), false);
   });

@@ -2,6 +2,7 @@
 
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
+import { plain } from "../chat/markdown";
 import type { Gap, LogBatch } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { LogBuffer } from "./buffer";
@@ -47,6 +48,7 @@ export class LogPanel {
       buffer: this.#buffer,
       showNumbers: this.#task !== "",
       taskUrl: page.taskUrl,
+      taskName: (id) => plain(page.fleet.tasks.get(id)?.name ?? ""),
       onChange: () => this.#changed(),
       onTop: () => void this.#loadOlder(),
     });

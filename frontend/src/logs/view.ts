@@ -18,6 +18,8 @@ export interface LogViewOptions {
   /** Shown instead of a node's name where all lines are of one task. */
   showNumbers: boolean;
   taskUrl: (task: string) => string;
+  /** Empty for a task that this page does not know. */
+  taskName: (task: string) => string;
   /** Called after a paint in which a count or the follow mode changed. */
   onChange: (view: LogView) => void;
   /** The person reached the top. */
@@ -180,13 +182,14 @@ export class LogView {
     return row;
   }
 
-  /** The node's name, leading to the task that printed the line. */
+  /** The node and the task that printed the line, leading there. */
   #source(line: LogLine): HTMLElement {
     if (line.task === "") return cell("log-node", line.node);
     const link = document.createElement("a");
     link.className = "log-node";
     link.href = this.#options.taskUrl(line.task);
-    link.textContent = line.node;
+    link.textContent = [line.node, this.#options.taskName(line.task)].filter(Boolean).join(" · ");
+    link.title = link.textContent;
     link.tabIndex = -1;
     return link;
   }

@@ -246,12 +246,19 @@ def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) 
     Journal.objects.create(id="j", node_id="master-1", lane="logs", seq=4999)
     detail = {"from_seq": 1, "to_seq": 4999, "reason": "trimmed", "lines": 0}
     Event.objects.create(
-        journal_id="j", seq=4999, node_id="master-1", kind="gap", received_at=timezone.now(), detail=detail
+        journal_id="j",
+        seq=4999,
+        node_id="master-1",
+        kind="gap",
+        received_at=timezone.now(),
+        detail=detail,
+        task_id="t-1",
     )
 
     text = text_of(as_role("viewer").get("/nodes/master-1/"))
 
     assert "Entries 1 to 4,999 are not here any more: the node had to make room" in text
+    assert '<a data-field="gapTask" href="/tasks/t-1/">name of t-1</a>' in text
     assert "Entries 1 to" not in text_of(as_role("operator").get("/nodes/master-2/"))
 
 
@@ -311,8 +318,16 @@ def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) 
 def test_logs_of_one_node_come_on_a_topic_of_their_own(cluster: None, as_role: AsRole) -> None:
     client = as_role("viewer")
 
-    assert 'data-topics="nodes alerts logs:master-1"' in text_of(client.get("/logs/?node=master-1"))
-    assert 'data-topics="nodes alerts logs"' in text_of(client.get("/logs/?node=no such node"))
+    assert 'data-topics="nodes tasks alerts logs:master-1"' in text_of(client.get("/logs/?node=master-1"))
+    assert 'data-topics="nodes tasks alerts logs"' in text_of(client.get("/logs/?node=no such node"))
+
+
+@pytest.mark.parametrize("path", ["/logs/", "/logs/?node=master-1"])
+def test_log_lines_name_their_task(cluster: None, as_role: AsRole, path: str) -> None:
+    response = as_role("viewer").get(path)
+
+    assert '<span class="log-node">master-1 · name of t-1</span>' in text_of(response)
+    assert {task["id"] for task in data_of(response, "page-data")["tasks"]} == {"t-1"}
 
 
 # --- narrowing ------------------------------------------------------------------------------------
