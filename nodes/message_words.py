@@ -18,11 +18,16 @@ def templates() -> dict[str, str]:
     return {code: gettext(text) for code, text in ENGLISH.items()}
 
 
+def separator() -> str:
+    """Between the parts of one message."""
+    return gettext(SEPARATOR)
+
+
 def in_words(message: str, parts: Sequence[Mapping[str, Any]] | None) -> str:
     """The text as it came where there are no parts, or where one is of a version that knows more codes."""
     if not parts or any(part["code"] not in ENGLISH for part in parts):
         return message
-    return gettext(SEPARATOR).join(_sentence(part["code"], part["values"]) for part in parts)
+    return separator().join(_sentence(part["code"], part["values"]) for part in parts)
 
 
 def _sentence(code: str, values: Mapping[str, str]) -> str:

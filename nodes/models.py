@@ -161,6 +161,7 @@ class Command(models.Model):
     state = models.CharField(max_length=9, choices=_choices(CommandState), default=CommandState.PENDING)
     code = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)
+    message_parts = models.JSONField(null=True)
     ref = models.CharField(max_length=64, blank=True)  # The client's own word for its request.
     actor = models.CharField(max_length=150, blank=True)
     body = models.BinaryField(default=bytes)  # Encoded LeaderCommand, to send it again.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from dashboard import outage
+from nodes.domain.parts import Part, as_json
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(exc, PermissionDenied):
         return _answer(403, "forbidden", str(exc) or "Your role does not allow this.")
     if isinstance(exc, TaskRejected):
-        return _answer(_REJECTED_STATUS.get(exc.code, 409), exc.code, str(exc))
+        return _answer(_REJECTED_STATUS.get(exc.code, 409), exc.code, str(exc), parts=exc.parts)
     if isinstance(exc, Conflict):
         return _answer(409, "conflict", str(exc))
     if isinstance(exc, AgentFlowError):
@@ -70,9 +71,18 @@ def _answer_api_exception(exc: exceptions.APIException) -> Response:
     return _answer(exc.status_code, code, str(exc.detail), headers=headers)
 
 
-def _answer(status: int, code: str, message: str, field: str = "", headers: dict[str, str] | None = None) -> Response:
-    body = {"error": {"code": code, "message": message, "field": field or None}}
-    return Response(body, status=status, headers=headers)
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    field: str = "",
+    headers: dict[str, str] | None = None,
+    parts: Sequence[Part] = (),
+) -> Response:
+    error: dict[str, Any] = {"code": code, "message": message, "field": field or None}
+    if parts:
+        error["messageParts"] = as_json(parts)
+    return Response({"error": error}, status=status, headers=headers)
 
 
 def _first_blame(detail: Any, path: str = "") -> tuple[str, Any]:

@@ -6,7 +6,7 @@ That it was stored is answered to the asker; what becomes of it, COMMAND and TAS
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,14 +15,16 @@ from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, Chat
 from dashboard.live.ports import Chats, Services
 from dashboard.live.threads import Threads
 from dashboard.rights import Right, Role, may, right_to_submit
+from nodes.domain.parts import Part
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, parts: Sequence[Part] = ()) -> None:
         super().__init__(code, text)
+        self.parts = parts
         self.code = code
         self.text = text
 
@@ -91,7 +93,7 @@ def _refusals(actor: str) -> Iterator[None]:
     try:
         yield
     except TaskRejected as exc:
-        raise Refused(exc.code, str(exc)) from exc
+        raise Refused(exc.code, str(exc), exc.parts) from exc
     except NotFound as exc:
         raise Refused("not-found", str(exc) or "There is nothing of this id.") from exc
     except Conflict as exc:

@@ -366,6 +366,6 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 threads=self._live.threads,
             )
         except Refused as refused:
-            self._say(replies.error(refused.code, refused.text, message.ref))
+            self._say(replies.error(refused.code, refused.text, message.ref, refused.parts))
         else:
             self._say(replies.accepted(task_id=accepted.task_id, command_id=accepted.command_id, ref=message.ref))

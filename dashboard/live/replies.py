@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Skipped
+from nodes.domain.parts import Part, as_json
 
 
 def encode(message: Mapping[str, Any]) -> str:
@@ -64,6 +65,8 @@ def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
     return Frame(encode(fields))
 
 
-def error(code: str, message: str, ref: str = "") -> Frame:
-    fields = {"type": "ERROR", "code": code, "message": message}
+def error(code: str, message: str, ref: str = "", parts: Sequence[Part] = ()) -> Frame:
+    fields: dict[str, object] = {"type": "ERROR", "code": code, "message": message}
+    if parts:
+        fields["messageParts"] = as_json(parts)
     return Frame(encode({**fields, "ref": ref} if ref else fields))

@@ -63,7 +63,6 @@ def _tasks() -> dict[str, str]:
     return {
         "task.unknownSince": _("unknown since {time}"),
         "task.anyNode": _("any node"),
-        "part.separator": _("; "),
         "task.partialPause": _("Paused in part: something of it still runs."),
         "task.exitCode": _("exit code {code}"),
         "task.signal": _("ended by signal {number}"),

@@ -325,6 +325,7 @@ def as_data() -> dict[str, object]:
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
         "messageParts": message_words.templates(),
+        "partSeparator": message_words.separator(),
         "reasons": {code: str(text) for code, text in REASONS.items()},
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),

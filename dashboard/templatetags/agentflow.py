@@ -174,11 +174,20 @@ def action_label(kind: str) -> str:
 
 @register.filter
 def command_reason(command: Mapping[str, Any]) -> str:
-    """Why it came to nothing: in the reader's language where the code is one of ours, else as the node has said it."""
-    if command["state"] == "succeeded":
-        return ""
-    known = words.REASONS.get(command["code"])
-    return str(known).replace("{message}", command["message"]) if known else command["message"] or command["code"]
+    """Why it came to nothing, or to a part: in the reader's language where the code is one of ours, else as the node
+    has said it.
+    """
+    known, said = words.REASONS.get(command["code"]), message_text(command)
+    if known:
+        return str(known).replace("{message}", said)
+    return "" if command["state"] == "succeeded" else said or command["code"]
+
+
+@register.filter
+def command_said(command: Mapping[str, Any]) -> str:
+    """What the node said with it, where nothing else tells."""
+    said = message_text(command)
+    return "" if command["code"] in words.REASONS or said == command_reason(command) else said
 
 
 @register.simple_tag

@@ -99,7 +99,19 @@ describe("what a row tells", () => {
     expect(view("failed", { code: "finished", message: "the task ended" })).toBe("Pause: failed · It has ended. · ada");
     expect(view("failed", { code: "strange", message: "as the node says" })).toBe("Pause: failed · as the node says · ada");
     expect(view("succeeded", { message: "done twice" })).toBe("Pause: done · ada");
+    expect(view("succeeded", { code: "partial", message: "in part" })).toBe("Pause: done · Only a part. · ada");
     expect(view("pending", { kind: "start", actor: "" })).toBe("Start: waiting");
+  });
+
+  it("says in the reader's language what a node said with its reason, and nothing twice", () => {
+    const more = { ...words, reasons: { ...words.reasons, "cannot-start": "Not started: {message}" } };
+    const parts = [{ code: "slot", values: { nodes: "a" } }];
+    const view = (extra: Partial<CommandInfo>) => commandView(command("c", "failed", extra), more);
+
+    expect(view({ code: "cannot-start", message: "in English", messageParts: parts })).toMatchObject({ reason: "Not started: waits for a", said: "" });
+    expect(view({ code: "finished", message: "in English" })).toMatchObject({ reason: "It has ended.", said: "" });
+    expect(view({ code: "strange", message: "as the node says" })).toMatchObject({ reason: "as the node says", said: "" });
+    expect(commandView(command("c", "succeeded", { message: "done twice" }), more)).toMatchObject({ reason: "", said: "done twice" });
   });
 
   it("puts what was said where only that tells the reason", () => {

@@ -79,6 +79,7 @@ export const words: Words = {
   actions: { pause: look("Pause"), resume: look("Resume"), cancel: look("Cancel"), retry: look("Retry"), input: look("Answer") },
   commandStates: { pending: "waiting", sent: "sent", acked: "received", succeeded: "done", failed: "failed", expired: "expired", unknown: "unknown", asked: "asked", refused: "refused", unanswered: "no answer" },
   messageParts: { stalled: "silent for {seconds} s", "usual-end": "ends after {seconds} s", slot: "waits for {nodes}" },
+  partSeparator: "; ",
   gapReasons: { trimmed: "made room" },
   storeReasons: { full: "disk full" },
   chatTurns: {
@@ -119,7 +120,7 @@ export const words: Words = {
   chatEngines: { "no-key": "No key." },
   chatReasons: { answered: "Somebody was faster." },
   phrases: { "cause.lock": "It waits for a lock.", "fix.input": "Answer “{text}”", "verdict.failed": "{fix}: no help, the task is {state}.", "task.failed": "failed", "why.helped": "It helped before ({helped} of {all} times)." },
-  reasons: { finished: "It has ended." },
+  reasons: { finished: "It has ended.", partial: "Only a part." },
   start: "Start",
   offered: {
     pause: ["running"],
@@ -133,7 +134,6 @@ export const words: Words = {
 export const texts = new Texts("en", {
   "task.unknownSince": "unknown since {time}",
   "task.anyNode": "any node",
-  "part.separator": "; ",
   "task.partialPause": "partly paused",
   "task.exitCode": "exit code {code}",
   "task.signal": "signal {number}",

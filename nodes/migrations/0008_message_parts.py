@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
             "alert", "task_name", models.CharField(blank=True, default="", max_length=200), preserve_default=False
         ),
         migrations.AddField("attempt", "message_parts", models.JSONField(null=True)),
+        migrations.AddField("command", "message_parts", models.JSONField(null=True)),
         migrations.AddField("task", "message_parts", models.JSONField(null=True)),
         migrations.AddField("task", "pending_parts", models.JSONField(null=True)),
         migrations.RunPython(name_tasks, migrations.RunPython.noop),

@@ -41,7 +41,11 @@ def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "",
     """Moves the command and what hangs on it; False when it may not move there any more."""
     if state not in COMMAND_TRANSITIONS[CommandState(command.state)]:
         return False
-    unit.change_command(command, state=state, code=stored_text(code, 40), message=stored_text(message))
+    said = stored_text(message)
+    attempt = unit.image.attempt(command.task_id or "", command.attempt) if command.kind == START else None
+    # A start that was refused ends its attempt with the same words, and that came as data too.
+    parts = attempt.message_parts if attempt is not None and said and attempt.message == said else None
+    unit.change_command(command, state=state, code=stored_text(code, 40), message=said, message_parts=parts)
     unit.publish_command(command)
     if command.kind == START:
         _settle_start(unit, command, state)

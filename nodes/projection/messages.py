@@ -247,6 +247,7 @@ def command_info(command: Command) -> Message:
         "state": command.state,
         "code": command.code,
         "message": command.message,
+        "messageParts": command.message_parts or [],
         "ref": command.ref,
         "actor": command.actor,
         "createdAt": milliseconds(command.created_at),

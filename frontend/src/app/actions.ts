@@ -1,8 +1,9 @@
 /** Sends what a person asks for and shows what becomes of it. */
 
 import { plain } from "../chat/markdown";
-import type { Action, ClientMessage, ControlRequest, RunRequest, TaskInfo } from "../live/messages";
+import type { Action, ClientMessage, ControlRequest, MessagePart, RunRequest, TaskInfo } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
+import { inWords } from "../tables/message-view";
 import type { Page } from "./page";
 import { type Outcome, Requests } from "./requests";
 import type { Link, ToastContent, Toasts } from "./toasts";
@@ -15,14 +16,14 @@ export class Actions {
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    this.#requests = new Requests((code, message) => reasonOf(code, message, page.settings.words));
+    this.#requests = new Requests((code, message, parts) => reasonOf(code, inWords(message, parts, page.settings.words), page.settings.words));
     page.live.on("ACCEPTED", (message) => {
       page.fleet.answer(message.ref, message.command === "" ? null : { state: "pending", id: message.command });
       this.#requests.accepted(message);
     });
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
-      const isMine = message.ref !== undefined && this.#refuse(message.ref, message.code, message.message);
+      const isMine = message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.messageParts);
       if (!isMine) console.warn("the server refused a message:", message.code, message.message);
     });
   }
@@ -48,9 +49,10 @@ export class Actions {
     if (!this.#page.live.send(message)) this.#refuse(message.ref, "", this.#page.texts.say("toast.notSent"));
   }
 
-  #refuse(ref: string, code: string, message: string): boolean {
-    this.#page.fleet.answer(ref, { state: "refused", code, message, changedAt: this.#page.now() });
-    return this.#requests.refused(ref, reasonOf(code, message, this.#page.settings.words));
+  #refuse(ref: string, code: string, message: string, messageParts: MessagePart[] = []): boolean {
+    const { words } = this.#page.settings;
+    this.#page.fleet.answer(ref, { state: "refused", code, message, messageParts, changedAt: this.#page.now() });
+    return this.#requests.refused(ref, reasonOf(code, inWords(message, messageParts, words), words));
   }
 
   #narrator(title: string, about: Link[]): (outcome: Outcome) => void {

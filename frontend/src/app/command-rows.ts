@@ -44,5 +44,7 @@ function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
   setAttribute(state?.querySelector("use") ?? null, "href", `#${view.icon}`);
   setText(state?.querySelector(".chip-label") ?? null, view.state);
   setText(field(row, "reason"), view.reason);
-  setText(field(row, "said"), command.message === view.reason ? "" : command.message);
+  // The node's own words may say more.
+  setAttribute(field(row, "reason"), "title", command.message || null);
+  setText(field(row, "said"), view.said);
 }

@@ -5,7 +5,7 @@
  * its own, or its next attempt.
  */
 
-import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
+import type { CommandInfo, ControlRequest, MessageOf, MessagePart, RunRequest } from "../live/messages";
 
 export type Outcome =
   | { kind: "asked" }
@@ -27,10 +27,10 @@ const ANSWER_WITHIN_MS = 60_000;
 
 export class Requests {
   readonly #pending = new Map<string, Pending>();
-  readonly #reasonOf: (code: string, message: string) => string;
+  readonly #reasonOf: (code: string, message: string, parts?: MessagePart[]) => string;
   readonly #newRef: () => string;
 
-  constructor(reasonOf: (code: string, message: string) => string, newRef: () => string = randomRef) {
+  constructor(reasonOf: (code: string, message: string, parts?: MessagePart[]) => string, newRef: () => string = randomRef) {
     this.#reasonOf = reasonOf;
     this.#newRef = newRef;
   }
@@ -60,7 +60,7 @@ export class Requests {
         this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
         break;
       default:
-        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message) });
+        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message, command.messageParts) });
     }
   }
 

@@ -28,6 +28,7 @@ export interface Words {
   reasons: Record<string, string>;
   /** The sentences of AgentFlow's own messages, by their code. */
   messageParts: Record<string, string>;
+  partSeparator: string;
   /** Why entries of a node are missing, by the reason's word. */
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */

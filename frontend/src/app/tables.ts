@@ -71,7 +71,7 @@ function wireAlerts(page: Page): () => void {
     idAttribute: "data-alert",
     patch: (item, alert) => {
       setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
-      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.words, page.texts));
+      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.words));
       setTime(field(item, "at"), alert.openedAt);
       const by = alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
       setOptionalText(field(item, "by"), by);

@@ -77,7 +77,7 @@ class EvidenceView {
     setText(element("evidence-title"), texts.say("evidence.of", { name }));
     const where = make("p", "sub", ...(alert.task ? [link(name, this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
     const state = alert.resolvedAt !== null ? texts.say("toast.resolved") : alert.acknowledgedAt !== null ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy }) : "";
-    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.words, texts)));
+    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.words)));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");

@@ -5,7 +5,7 @@
  */
 
 import { CHAT_PAYLOAD, type ChatClientMessage, type ChatServerMessage, type ChatState } from "./chat-messages";
-import type { Action, AlertInfo, CommandInfo, NodeMetrics, NodeStatus, TaskInfo, WireLine } from "./things";
+import type { Action, AlertInfo, CommandInfo, MessagePart, NodeMetrics, NodeStatus, TaskInfo, WireLine } from "./things";
 
 export type * from "./things";
 
@@ -83,7 +83,7 @@ export type ServerMessage =
   | Gap
   | ({ type: "STORE"; at: number } & StoreTrouble)
   | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
-  | { type: "ERROR"; code: string; message: string; ref?: string };
+  | { type: "ERROR"; code: string; message: string; messageParts?: MessagePart[]; ref?: string };
 
 export type MessageType = ServerMessage["type"];
 export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;

@@ -115,6 +115,7 @@ export interface CommandInfo {
   state: CommandState;
   code: string;
   message: string;
+  messageParts?: MessagePart[];
   ref: string;
   actor: string;
   createdAt: number | null;

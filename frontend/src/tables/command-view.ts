@@ -3,6 +3,7 @@
 import { isOpen, type ShownCommand } from "../app/commands";
 import type { Tone, Words } from "../app/settings";
 import type { Action } from "../live/messages";
+import { inWords } from "./message-view";
 
 export interface CommandView {
   tone: Tone;
@@ -10,6 +11,8 @@ export interface CommandView {
   what: string;
   state: string;
   reason: string;
+  /** What the node said with it, where nothing else tells. */
+  said: string;
   /** The whole in one line. */
   text: string;
 }
@@ -34,9 +37,12 @@ const LOOKS: Record<ShownCommand["state"], { tone: Tone; icon: string }> = {
 export function commandView(command: ShownCommand, words: Words): CommandView {
   const what = words.actions[command.kind as Action]?.label ?? words.start;
   const state = words.commandStates[command.state];
-  const reason = command.state === "succeeded" ? "" : reasonOf(command.code, command.message, words);
+  const message = inWords(command.message, command.messageParts, words);
+  const isKnown = Object.hasOwn(words.reasons, command.code);
+  const reason = command.state === "succeeded" && !isKnown ? "" : reasonOf(command.code, message, words);
+  const said = isKnown || message === reason ? "" : message;
   const parts = [`${what}: ${state}`, reason, command.actor].filter(Boolean);
-  return { ...LOOKS[command.state], what, state, reason, text: parts.join(" · ") };
+  return { ...LOOKS[command.state], what, state, reason, said, text: parts.join(" · ") };
 }
 
 /** The one that a task's row tells of: the newest that a person asked for, while that is news. */

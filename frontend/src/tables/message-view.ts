@@ -1,15 +1,14 @@
 /** AgentFlow's own messages in the reader's language, from their parts: no DOM. */
 
 import type { Words } from "../app/settings";
-import type { Texts } from "../app/words";
 import { plain } from "../chat/markdown";
 import type { AlertInfo, MessagePart } from "../live/messages";
 
 /** The text as it came where there are no parts, or where one has a code that this page does not know. */
-export function inWords(message: string, parts: readonly MessagePart[] | undefined, words: Words, texts: Texts): string {
+export function inWords(message: string, parts: readonly MessagePart[] | undefined, words: Words): string {
   if (!parts || parts.length === 0) return message;
   const sentences = parts.map((part) => sentence(part, words.messageParts));
-  return sentences.includes(null) ? message : sentences.join(texts.say("part.separator"));
+  return sentences.includes(null) ? message : sentences.join(words.partSeparator);
 }
 
 function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {

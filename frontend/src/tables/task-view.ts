@@ -45,9 +45,9 @@ function note(task: TaskInfo, words: Words, texts: Texts, nowMs: number): string
     const since = texts.say("task.unknownSince", { time: texts.clock(task.unknownSince, nowMs) });
     return `${words.taskStates[task.state].label} · ${since}`;
   }
-  if (task.state === "pending" && task.pendingReason) return inWords(task.pendingReason, task.pendingParts, words, texts);
+  if (task.state === "pending" && task.pendingReason) return inWords(task.pendingReason, task.pendingParts, words);
   if (task.state === "paused" && task.partialPause) return texts.say("task.partialPause");
-  if (task.message) return inWords(task.message, task.messageParts, words, texts);
+  if (task.message) return inWords(task.message, task.messageParts, words);
   return task.state === "failed" ? exitText(task.exitCode, texts) : "";
 }
 

@@ -63,6 +63,8 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
     used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
     # Chosen where they are made.
     chosen = {"node-disk", "node-memory", "node-offline", "duplicate-node", "wal-large", "no-folder", "not-a-folder"}
+    chosen |= {"long-name", "long-project", "long-named-task", "long-node", "long-directory"}
+    chosen |= {"bad-timeout", "bad-stall-limit"}
     chosen |= {"clock-ahead", "clock-behind", "clock-hours-ahead", "clock-hours-behind", "had-no-slot", "out-of-reach"}
 
     assert len(used) > 30

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nodes.domain.commands import TaskSpec
+from nodes.domain.parts import english
 from nodes.errors import TaskRejected
 from nodes.scheduler.checks import check_input, check_spec
 
@@ -33,7 +34,7 @@ def test_what_can_be_run_passes(fields: dict[str, Any]) -> None:
         ({"argv": ("",)}, "first word is empty"),
         ({"argv": ("a",) * 1001}, "at most 1000"),
         ({"argv": ("a\x00b",)}, "NUL"),
-        ({"argv": ("\udc80",)}, "not valid text"),
+        ({"argv": ("\udc80",)}, "not valid Unicode"),
         ({"argv": ("x" * 70_000,)}, "script"),
         ({"argv": ("a",), "environment": {"A=B": "1"}}, "no name"),
         ({"argv": ("a",), "environment": {"A": "\x00"}}, "NUL"),
@@ -51,6 +52,7 @@ def test_what_cannot_is_refused_with_words_that_help(fields: dict[str, Any], wor
         check_spec(TaskSpec(**fields))
 
     assert refused.value.code == "invalid"
+    assert english(refused.value.parts) == str(refused.value)
 
 
 def test_too_much_input_is_refused() -> None:
