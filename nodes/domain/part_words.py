@@ -71,11 +71,11 @@ ENGLISH = {
     # Why a node refuses a task.
     "only-named-tasks": _("this node runs only the named tasks of its projects"),
     "only-as-configured": _("this node runs its named tasks only as they are configured"),
-    "no-project-here": _("this node has no project {project}"),
-    "no-task-here": _("project {project} has no task {task}"),
+    "no-project-here": _("this node has no project '{project}'"),
+    "no-task-here": _("project '{project}' has no task '{task}'"),
     "task-needs-project": _("a named task needs a project"),
     "nothing-to-run": _("there is no command to run"),
-    "bad-variable": _("environment variable {name} cannot be set"),
+    "bad-variable": _("environment variable '{name}' cannot be set"),
     "node-error": _("the node cannot start tasks: {error}"),
     # Why a request is not valid.
     "one-way-to-run": _("Give exactly one of a command (argv), a shell line and a named task."),
