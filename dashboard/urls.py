@@ -17,6 +17,7 @@ urlpatterns = [
     path("nodes/", nodes.node_list, name="node-list"),
     path("nodes/<str:node_id>/", nodes.node_detail, name="node-detail"),
     path("logs/", logs.logs, name="logs"),
+    path("logs/search", logs.log_search, name="log-search"),
     path("history/", history.work_log, name="work-log"),
     path("memory/", memory.memory_list, name="memory"),
     path("memory/<int:file_id>/", memory.memory_file, name="memory-file"),

@@ -1,8 +1,8 @@
-"""The live log of the whole cluster, or of one node, over the full height of the window."""
+"""The live log of the whole cluster, or of one node, over the full height of the window; and the search in any log."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -10,9 +10,11 @@ from dashboard.pages.ansi import plain_text
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 from nodes import selectors
-from nodes.domain.states import Lane
+from nodes.domain.states import Lane, LogLevel
 
 LINES = 2_000
+_MOST_CHARACTERS = 200
+_MOST_ID = 2**63 - 1
 
 
 @require_GET
@@ -30,6 +32,7 @@ def logs(request: HttpRequest) -> HttpResponse:
         "heading": _("Logs"),
         "log_nodes": data["nodes"],
         "log_node": node,
+        "log_limit": LINES,
         "log_lines": [
             {
                 "at": line[2],
@@ -45,3 +48,33 @@ def logs(request: HttpRequest) -> HttpResponse:
     # One node's lines come on a topic of their own, so that a noisy neighbour cannot push them out.
     topics = ("nodes", "tasks", "alerts", f"logs:{node}" if node else "logs")
     return render_page(request, "pages/logs.html", context, section="logs", topics=topics, data=data)
+
+
+@require_GET
+@require_right(Right.VIEW)
+def log_search(request: HttpRequest) -> JsonResponse:
+    """JSON: the next piece of a search in lines that a page does not hold, by the same filter as in its script."""
+    asked = request.GET
+    wanted, unwanted = _words(asked.get("text", "")[:_MOST_CHARACTERS])
+    before, attempt = _number(asked.get("before", "")), _number(asked.get("attempt", ""))
+    found = selectors.search_logs(
+        wanted=wanted,
+        unwanted=unwanted,
+        levels=[level for level in LogLevel if level in asked.getlist("level")],
+        task=asked.get("task", ""),
+        attempt=attempt or 0,
+        node=asked.get("node", ""),
+        before=before,
+    )
+    return JsonResponse(found)
+
+
+def _words(text: str) -> tuple[list[str], list[str]]:
+    """Words that must occur, and those that must not (`-word`); a lone dash is a word."""
+    words = text.lower().split()
+    unwanted = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
+    return [word for word in words if not (word.startswith("-") and len(word) > 1)], unwanted
+
+
+def _number(text: str) -> int | None:
+    return min(int(text), _MOST_ID) if text.isascii() and text.isdigit() and len(text) < 20 else None

@@ -95,11 +95,16 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
         "task": task,
         "attempts": attempts,
         "shown_attempt": shown,
+        "older_words": _("This is attempt #{shown}; the newest is #{newest}.").format(
+            shown=shown, newest=task["attempt"]
+        ),
+        "open_words": _("Go to attempt #{number}").format(number=task["attempt"]),
+        "blank_attempt": BLANKS["blank_task"],
         "commands": commands,
         "blank_command": BLANKS["blank_command"],
         "is_log_pruned": attempt["isLogPruned"],
-        "log_older": log["older"],
         "log_before": log["before"],
+        "log_last": log["lastLine"],
         "log_lines": _static_lines(log),
     }
     topics = ("nodes", "alerts", f"task:{task_id}")

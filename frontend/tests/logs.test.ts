@@ -1,8 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ansiFragment, parseAnsi } from "../src/logs/ansi";
 import { LogBuffer } from "../src/logs/buffer";
-import { choiceOf, lineFilter } from "../src/logs/filter";
+import type { WireLine } from "../src/live/messages";
+import { choiceOf, isNarrow, lineFilter } from "../src/logs/filter";
 import { type LogLine, linesOf } from "../src/logs/line";
+import { LogSearch, type SearchAnswer } from "../src/logs/search";
 
 const line = (id: number, extra: Partial<LogLine> = {}): LogLine => ({
   id: String(id),
@@ -31,7 +33,7 @@ describe("the buffer", () => {
   it("drops the oldest in blocks when it is over its capacity, and counts them", () => {
     const buffer = new LogBuffer(10);
     buffer.append(lines(1, 11));
-    expect(buffer.size).toBe(11);
+    expect(buffer.lineCount).toBe(11);
 
     expect(buffer.append(lines(12, 13))).toEqual({ appended: 2, isRebuilt: true });
 
@@ -48,6 +50,94 @@ describe("the buffer", () => {
 
     buffer.setFilter(() => true);
     expect(ids(buffer)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("lines that the server found", () => {
+  const isError = (entry: LogLine): boolean => entry.isGap === true || entry.level === "error";
+  const wrong = (id: number): LogLine => line(id, { level: "error" });
+
+  it("stand among the held ones where they were printed, as long as the filter is set", () => {
+    const buffer = new LogBuffer();
+    buffer.append([wrong(98), line(99), line(7, { id: "gap-1.7", isGap: true }), wrong(101)]);
+    buffer.setFilter(isError);
+    buffer.addFound([wrong(100), wrong(98), wrong(9), line(8)]);
+    buffer.append([wrong(102)]);
+
+    expect(buffer.visible.map((entry) => entry.id)).toEqual(["9", "98", "gap-1.7", "100", "101", "102"]);
+    expect([buffer.lineCount, buffer.matchCount]).toEqual([4, 5]);
+
+    buffer.setFilter(() => true);
+    expect(buffer.visible.map((entry) => entry.id)).toEqual(["98", "99", "gap-1.7", "101", "102"]);
+  });
+
+  it("are held once when they are loaded afterwards", () => {
+    const buffer = new LogBuffer();
+    buffer.append([wrong(5)]);
+    buffer.setFilter(isError);
+    buffer.addFound([wrong(3)]);
+    buffer.replace([wrong(3), line(4), wrong(5)]);
+
+    expect(ids(buffer)).toEqual([3, 5]);
+  });
+});
+
+describe("a search in lines that the page does not hold", () => {
+  const piece = (before: string | null, found: number, oldest: number): SearchAnswer => {
+    const rows = Array.from({ length: found }, (_, index): WireLine => [String(oldest + index), oldest + index, 1, "info", "stdout", "x"]);
+    return { logs: [{ type: "LOG", node: "n", task: "t", attempt: 1, lines: rows }], before, line: oldest, at: oldest * 1000 };
+  };
+  let asked: string[];
+  let found: number;
+  const search = (...answers: (SearchAnswer | Error)[]): LogSearch => {
+    asked = [];
+    found = 0;
+    return new LogSearch({
+      ask: async (before) => {
+        asked.push(before);
+        const answer = answers.shift() ?? piece(`${asked.length}`, 0, 1);
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+      onFound: (lines) => (found += lines.length),
+      onChange: () => undefined,
+    });
+  };
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("goes on from piece to piece until there is nothing older, and says how far it has come", async () => {
+    const one = search(piece("50", 1, 50), piece(null, 2, 4));
+    one.start("90");
+    expect([one.state, asked]).toEqual(["busy", []]);
+
+    await vi.runAllTimersAsync();
+
+    expect([one.state, asked, found, one.line, one.at]).toEqual(["done", ["90", "50"], 3, 4, 4000]);
+  });
+
+  it("pauses when it has found plenty or read a lot, and goes on when it is asked to", async () => {
+    const plenty = search(piece("7", 500, 7));
+    plenty.start("");
+    await vi.runAllTimersAsync();
+    expect([plenty.state, asked.length]).toEqual(["paused", 1]);
+
+    plenty.more();
+    await vi.runAllTimersAsync();
+    expect([plenty.state, asked.length, asked[1]]).toEqual(["paused", 11, "7"]);
+  });
+
+  it("drops what is answered to an older question, and can be tried again after a failure", async () => {
+    vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const one = search(new Error("no"), piece(null, 1, 1));
+    one.start("9");
+    await vi.runAllTimersAsync();
+    expect(one.state).toBe("failed");
+    one.more();
+    one.stop();
+    await vi.runAllTimersAsync();
+
+    expect([one.state, asked, found]).toEqual(["off", ["9", "9"], 0]);
   });
 });
 
@@ -71,6 +161,15 @@ describe("the filter", () => {
   it("keeps to one node", () => {
     expect(passes("", line(1), "master-2")).toBe(false);
     expect(passes("", line(1), "master-1")).toBe(true);
+  });
+
+  it("is narrow as soon as it leaves anything out", () => {
+    const all = new Set(["debug", "info", "warning", "error"] as const);
+
+    expect(isNarrow({ node: "", levels: all, text: " " })).toBe(false);
+    expect(isNarrow({ node: "", levels: all, text: "x" })).toBe(true);
+    expect(isNarrow({ node: "n", levels: all, text: "" })).toBe(true);
+    expect(isNarrow({ node: "", levels, text: "" })).toBe(true);
   });
 
   it("reads the panel's form", () => {

@@ -127,6 +127,10 @@ describe("gaps", () => {
   const line = (number: number, attempt = 1): LogLine => ({ id: `${attempt}.${number}`, number, attempt, atMs: 1, level: "info", stream: "stdout", node: "n", task: "t", text: "x" });
   const drawn = (finder: GapFinder, ...lines: LogLine[]): string[] => finder.drawn(lines).map((row) => (row.isGap ? row.text : row.id));
 
+  const redrawn = (finder: GapFinder, isFromStart: boolean, ...lines: LogLine[]): string[] =>
+    finder.redrawn(lines, 1, isFromStart).map((row) => (row.isGap ? row.text : row.id));
+  const finder = (): GapFinder => new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
+
   it("are drawn where numbers do not follow, not at the start and not between attempts", () => {
     const finder = new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
@@ -135,16 +139,23 @@ describe("gaps", () => {
     expect(drawn(finder, line(1, 2), line(2, 2))).toEqual(["2.1", "2.2"]);
   });
 
+  it("are drawn before the first line that comes of a log known from its start", () => {
+    const fresh = finder();
+    expect(redrawn(fresh, true)).toEqual([]);
+
+    expect(drawn(fresh, line(3), line(4), line(7))).toEqual(["1-2 missing", "1.3", "1.4", "5-6 missing", "1.7"]);
+    expect(fresh.holes).toEqual([{ first: 1, last: 2 }, { first: 5, last: 6 }]);
+    fresh.learn({ attempt: 1, first: 5, last: 6, reason: "trimmed" });
+    redrawn(fresh, false, line(3), line(4), line(7));
+    expect(fresh.holes).toEqual([]);
+  });
+
   it("close when the missing lines come after all", () => {
     const merged = mergedLines([line(1), gapLine("g", "2 missing"), line(4)], [line(3), line(2), line(4)]);
 
     expect(merged.map((each) => each.number)).toEqual([1, 2, 3, 4]);
     expect(merged.some((each) => each.isGap)).toBe(false);
   });
-
-  const redrawn = (finder: GapFinder, isFromStart: boolean, ...lines: LogLine[]): string[] =>
-    finder.redrawn(lines, 1, isFromStart).map((row) => (row.isGap ? row.text : row.id));
-  const finder = (): GapFinder => new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
   it("are drawn before the first line only where nothing older can be had", () => {
     expect(redrawn(finder(), false, line(5), line(6))).toEqual(["1.5", "1.6"]);
@@ -159,7 +170,9 @@ describe("gaps", () => {
     told.learn({ attempt: 1, first: 7, last: 8, reason: "disk" });
 
     expect(redrawn(told, true, line(5), line(6))).toEqual(["1-4 trimmed", "1.5", "1.6", "7-8 disk"]);
-    expect(redrawn(told, true)).toEqual(["1-8 trimmed"]);
+    // Of 5 and 6 nobody has said that they are gone: they can be asked for.
+    expect(redrawn(told, true)).toEqual(["1-4 trimmed", "5-6 missing", "7-8 disk"]);
+    expect(told.holes).toEqual([{ first: 5, last: 6 }]);
     expect(redrawn(told, false)).toEqual([]);
   });
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,10 @@ MAX_LINES = 5_000
 # Of each of a node's latest attempts, when its newest lines are wanted.
 _LATEST_ATTEMPTS = 10
 _LINES_SEARCHED = 2_000
+# One search reads at most this much, and brings at most this much: whoever wants more goes on from there.
+SEARCH_LINES = 10_000
+SEARCH_CHARACTERS = 4_000_000
+SEARCH_MATCHES = 500
 
 
 def task_log(
@@ -75,6 +79,58 @@ def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int =
         rows = sorted(rows)[-limit:]
     else:
         rows = _newest(LogLine.objects.all(), lowest, limit)
+    return _messages(rows)
+
+
+def search_logs(
+    *,
+    wanted: Collection[str],
+    unwanted: Collection[str] = (),
+    levels: Collection[LogLevel] = tuple(LogLevel),
+    task: str = "",
+    attempt: int = 0,
+    node: str = "",
+    before: int | None = None,
+) -> Message:
+    """Lines with all of the `wanted` words and none of the `unwanted` ones (both in lower case), the newest first.
+
+    Of one attempt, of one node, or of everything; only lines with an id below `before`. Reads a bounded piece of the
+    log, whatever it finds. `logs`: LOG messages, oldest first; `before` is where the next piece begins, or None at the
+    end; `line` and `at` are the number and time of the oldest line that was read, or 0.
+    """
+    lines = LogLine.objects.filter(task_id=task, attempt=attempt) if task else LogLine.objects.all()
+    if before is not None:
+        lines = lines.filter(id__lt=before)
+    # Along the index by id, and no condition beside it: a rare word must not read the whole table.
+    rows = lines.order_by("-id").values_list(*LOG_COLUMNS)[:SEARCH_LINES].iterator(chunk_size=500)
+    numbers = {LEVEL_NUMBERS[level] for level in levels}
+    found: list[tuple[Any, ...]] = []
+    last: tuple[Any, ...] | None = None
+    count = characters = 0
+    for row in rows:
+        last, count, characters = row, count + 1, characters + len(row[8])
+        if row[6] in numbers and (not node or row[1] == node) and _has_words(row[8], wanted, unwanted):
+            found.append(row)
+        if len(found) >= SEARCH_MATCHES or characters >= SEARCH_CHARACTERS:
+            break
+    is_cut = count == SEARCH_LINES or len(found) >= SEARCH_MATCHES or characters >= SEARCH_CHARACTERS
+    return {
+        "logs": _messages(found[::-1]),
+        "before": str(last[0]) if last and is_cut else None,
+        "line": last[4] if last else 0,
+        "at": last[5] if last else 0,
+    }
+
+
+def _has_words(text: str, wanted: Collection[str], unwanted: Collection[str]) -> bool:
+    if not wanted and not unwanted:
+        return True
+    text = text.lower()
+    return all(word in text for word in wanted) and not any(word in text for word in unwanted)
+
+
+def _messages(rows: Sequence[tuple[Any, ...]]) -> list[Message]:
+    """LOG messages of rows in the order of their ids."""
     store, _ = position()
     return [
         log_message(

@@ -15,7 +15,17 @@ from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, cpu_ticks, tree_of
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
-from tests.support.pages import chip_of, expect_never_reloaded, log_in, log_texts, note_of, press, progress_of, row_of
+from tests.support.pages import (
+    chip_of,
+    expect_never_reloaded,
+    log_in,
+    log_texts,
+    note_of,
+    press,
+    progress_of,
+    row_of,
+    violations,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -137,6 +147,44 @@ def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visit
     expect(answer).to_be_hidden()
     assert "hello Ada" in "".join(log_texts(page))
     expect_never_reloaded(page)
+
+
+def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visitors) -> None:
+    program = "for number in range(1, 5001): print('line', number, 'needle' if number == 38 else '')"
+    task = fleet.run("master-2", "python3", "-c", program)
+    fleet.wait_task(task, "succeeded")
+    page = visitors.open_live(f"/tasks/{task}/")
+    count, searched, text = page.locator("#log-count"), page.locator("#log-searched"), page.locator("#log-text")
+    expect(count).to_have_text("newest 2,000 of 5,000 lines")
+
+    text.fill("needle")
+    expect(count).to_have_text("1 of 5,000 lines")
+    assert log_texts(page) == ["line 38 needle"]
+
+    # What matches everywhere is brought piece by piece, and how far that has come is said.
+    text.fill("line")
+    expect(searched).to_have_text("Searched 2,500 of 5,000 lines.")
+    expect(count).to_have_text("2,500 matches")
+    press(page, "Search older lines")
+    expect(searched).to_have_text("Searched 3,000 of 5,000 lines.")
+    text.fill("nothing like it")
+    expect(count).to_have_text("0 of 5,000 lines")
+    expect(page.locator("#log-empty")).to_have_text("No line passes the filter.")
+
+    # Levels are a filter too.
+    text.fill("")
+    expect(count).to_have_text("newest 2,000 of 5,000 lines")
+    page.get_by_text("INFO", exact=True).first.click()
+    expect(count).to_have_text("0 of 5,000 lines")
+
+    for path, held in (("/logs/?node=master-2", "newest 2,000 lines"), ("/", "newest 300 lines")):
+        live = visitors.open_live(path)
+        expect(live.locator("#log-count")).to_have_text(held)
+        live.locator("#log-text").fill("needle")
+        expect(live.locator("#log-count")).to_have_text("1 match")
+        expect(live.locator("#log-searched")).to_have_text("Searched every line that is kept.")
+        assert log_texts(live) == ["line 38 needle"]
+        assert violations(live) == []
 
 
 def test_admin_runs_a_free_command(visitors: Visitors, name: str) -> None:

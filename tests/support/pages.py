@@ -54,7 +54,9 @@ def violations(page: Page) -> list[str]:
 
 
 def line_count(page: Page) -> int:
-    return int(re.sub(r"\D", "", page.locator("#log-count").inner_text()) or 0)
+    """Those that the page holds; behind them may stand how many there are in all."""
+    found = re.search(r"\d[\d,]*", page.locator("#log-count").inner_text())
+    return int(found[0].replace(",", "")) if found else 0
 
 
 def log_texts(page: Page) -> list[str]:

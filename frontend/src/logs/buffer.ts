@@ -16,8 +16,12 @@ export class LogBuffer {
   #lines: LogLine[] = [];
   #visible: LogLine[] = [];
   #known = new Set<string>();
+  /** What the server found for the present filter among the lines that this page does not hold; by id. */
+  #found: LogLine[] = [];
   #filter: LineFilter = () => true;
   #dropped = 0;
+  #lineCount = 0;
+  #matchCount = 0;
 
   constructor(capacity = 100_000) {
     this.#capacity = capacity;
@@ -31,21 +35,19 @@ export class LogBuffer {
     return this.#lines;
   }
 
-  get size(): number {
-    return this.#lines.length;
+  /** Lines of output that are held; drawn gaps are none. */
+  get lineCount(): number {
+    return this.#lineCount;
+  }
+
+  /** Lines of output that the filter lets through, those that the server found included. */
+  get matchCount(): number {
+    return this.#matchCount;
   }
 
   /** Lines that the cap pushed out at the front. */
   get dropped(): number {
     return this.#dropped;
-  }
-
-  get first(): LogLine | undefined {
-    return this.#lines[0];
-  }
-
-  get last(): LogLine | undefined {
-    return this.#lines.at(-1);
   }
 
   append(lines: readonly LogLine[]): Change {
@@ -56,12 +58,14 @@ export class LogBuffer {
     if (excess > this.#capacity / 10) {
       for (const line of this.#lines.splice(0, excess)) this.#known.delete(line.id);
       this.#dropped += excess;
-      this.#visible = this.#lines.filter(this.#filter);
+      this.#redraw();
       return { appended: fresh.filter(this.#filter).length, isRebuilt: true };
     }
     let appended = 0;
     for (const line of fresh) {
+      if (!line.isGap) this.#lineCount += 1;
       if (!this.#filter(line)) continue;
+      if (!line.isGap) this.#matchCount += 1;
       this.#visible.push(line);
       appended += 1;
     }
@@ -72,12 +76,39 @@ export class LogBuffer {
   replace(lines: readonly LogLine[]): void {
     this.#lines = [...lines];
     this.#known = new Set(lines.map((line) => line.id));
-    this.#visible = this.#lines.filter(this.#filter);
+    this.#redraw();
   }
 
+  /** Forgets everything but the filter: another log begins. */
+  clear(): void {
+    this.#found = [];
+    this.#dropped = 0;
+    this.replace([]);
+  }
+
+  /** What was found for the last filter goes. */
   setFilter(filter: LineFilter): void {
     this.#filter = filter;
-    this.#visible = this.#lines.filter(filter);
+    this.#found = [];
+    this.#redraw();
+  }
+
+  /** Lines that are not held, but shown as long as this filter is set. */
+  addFound(lines: readonly LogLine[]): void {
+    const held = new Set(this.#found.map((line) => line.id));
+    const fresh = lines.filter((line) => !held.has(line.id) && !this.#known.has(line.id) && this.#filter(line));
+    this.#found = [...this.#found, ...fresh].sort(byId);
+    this.#redraw();
+  }
+
+  #redraw(): void {
+    this.#visible = this.#lines.filter(this.#filter);
+    if (this.#found.length > 0) {
+      this.#found = this.#found.filter((line) => !this.#known.has(line.id));
+      this.#visible = mixed(this.#found, this.#visible);
+    }
+    this.#lineCount = countLines(this.#lines);
+    this.#matchCount = countLines(this.#visible);
   }
 
   #unknown(lines: readonly LogLine[]): LogLine[] {
@@ -89,4 +120,27 @@ export class LogBuffer {
     }
     return fresh;
   }
+}
+
+function countLines(lines: readonly LogLine[]): number {
+  return lines.reduce((count, line) => count + (line.isGap ? 0 : 1), 0);
+}
+
+/** Ids are decimal numbers beyond what a double can hold. */
+function byId(a: LogLine, b: LogLine): number {
+  return a.id.length - b.id.length || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/** Each found line before the first held one that came later; drawn gaps stay where they are. */
+function mixed(found: readonly LogLine[], held: readonly LogLine[]): LogLine[] {
+  const rows: LogLine[] = [];
+  let next = 0;
+  for (const line of held) {
+    for (let one = found[next]; !line.isGap && one && byId(one, line) < 0; one = found[next]) {
+      rows.push(one);
+      next += 1;
+    }
+    rows.push(line);
+  }
+  return [...rows, ...found.slice(next)];
 }

@@ -3,6 +3,8 @@
 import type { LogLevel } from "../live/messages";
 import type { LineFilter } from "./buffer";
 
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+
 export interface FilterChoice {
   /** Empty = all nodes. */
   node: string;
@@ -11,6 +13,7 @@ export interface FilterChoice {
   text: string;
 }
 
+/** The server reads the words of a search alike: dashboard/pages/logs.py. */
 export function lineFilter(choice: FilterChoice): LineFilter {
   const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
   const unwanted = words.filter((word) => word.length > 1 && word.startsWith("-")).map((word) => word.slice(1));
@@ -24,6 +27,16 @@ export function lineFilter(choice: FilterChoice): LineFilter {
     const text = line.text.toLowerCase();
     return wanted.every((word) => text.includes(word)) && !unwanted.some((word) => text.includes(word));
   };
+}
+
+/** Whether it leaves out any line. */
+export function isNarrow(choice: FilterChoice): boolean {
+  return choice.node !== "" || choice.text.trim() !== "" || LEVELS.some((level) => !choice.levels.has(level));
+}
+
+/** Whether a line could pass: with no level chosen there is nothing to search for. */
+export function isPossible(choice: FilterChoice): boolean {
+  return choice.levels.size > 0;
 }
 
 /** Reads the choice from the panel's form. */

@@ -24,21 +24,39 @@ export function lostLines(gap: Gap): LostLines | null {
   return first > 0 && lines > 0 ? { attempt: gap.attempt ?? 1, first, last: first + lines - 1, reason: gap.reason ?? "" } : null;
 }
 
-/** `reason` is empty while nobody has said why. */
+/** `reason` is empty for lines that the server may still have. */
 type Describe = (first: number, last: number, reason: string) => string;
+
+/** Line numbers, both ends inclusive. */
+export interface Range {
+  first: number;
+  last: number;
+}
 
 export class GapFinder {
   readonly #describe: Describe;
   #lost: LostLines[] = [];
   #attempt = 0;
   #lastNumber = 0;
+  #isFromStart = false;
+  #holes: Range[] = [];
 
   constructor(describe: Describe) {
     this.#describe = describe;
   }
 
+  /** Drawn gaps of which nobody has said that their lines are gone: they can be asked for. In the order of the log. */
+  get holes(): readonly Range[] {
+    return this.#holes;
+  }
+
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
   learn(lost: LostLines): void {
-    this.#lost.push(lost);
+    const isKnown = this.#lost.some((one) => one.attempt === lost.attempt && one.first <= lost.first && one.last >= lost.last);
+    if (!isKnown) this.#lost.push(lost);
   }
 
   /** The lines, with a drawn gap before each one whose number does not follow. Only for lines of one task. */
@@ -51,7 +69,7 @@ export class GapFinder {
         rows.push(line);
         continue;
       }
-      if (isSameAttempt && this.#lastNumber > 0) rows.push(...this.#between(this.#lastNumber + 1, line.number - 1, line));
+      if (isSameAttempt && (this.#lastNumber > 0 || this.#isFromStart)) rows.push(...this.#between(this.#lastNumber + 1, line.number - 1, line));
       rows.push(line);
       this.#attempt = line.attempt;
       this.#lastNumber = line.number;
@@ -63,9 +81,10 @@ export class GapFinder {
   redrawn(lines: readonly LogLine[], attempt: number, isFromStart: boolean): LogLine[] {
     this.#attempt = attempt;
     this.#lastNumber = 0;
+    this.#isFromStart = isFromStart;
+    this.#holes = [];
     const [first] = lines;
-    const rows = first && isFromStart ? this.#between(1, first.number - 1, first) : [];
-    rows.push(...this.drawn(lines));
+    const rows = this.drawn(lines);
     // Behind the last line only what somebody said is missing can be drawn.
     const end = Math.max(0, ...this.#lost.filter((lost) => lost.attempt === attempt).map((lost) => lost.last));
     if (end > this.#lastNumber && (first !== undefined || isFromStart)) {
@@ -75,9 +94,27 @@ export class GapFinder {
   }
 
   #between(first: number, last: number, beside: Partial<LogLine>): LogLine[] {
-    if (last < first) return [];
-    const why = this.#lost.find((lost) => lost.attempt === beside.attempt && lost.first <= last && lost.last >= first);
-    return [gapLine(`gap-${beside.attempt}.${first}`, this.#describe(first, last, why?.reason ?? ""), beside)];
+    const { attempt = 0 } = beside;
+    return this.#parts(first, last, attempt).map((part) => {
+      if (part.reason === "") this.#holes.push({ first: part.first, last: part.last });
+      return gapLine(`gap-${attempt}.${part.first}`, this.#describe(part.first, part.last, part.reason), beside);
+    });
+  }
+
+  /** These numbers by what is known of them. */
+  #parts(first: number, last: number, attempt: number): (Range & { reason: string })[] {
+    const known = this.#lost.filter((lost) => lost.attempt === attempt && lost.first <= last && lost.last >= first);
+    const parts: (Range & { reason: string })[] = [];
+    for (let at = first; at <= last; ) {
+      const lost = known.find((one) => one.first <= at && one.last >= at);
+      const next = Math.min(last + 1, ...known.filter((one) => one.first > at).map((one) => one.first));
+      const end = lost ? Math.min(last, lost.last) : next - 1;
+      const before = parts.at(-1);
+      if (before?.reason === (lost?.reason ?? "")) before.last = end;
+      else parts.push({ first: at, last: end, reason: lost?.reason ?? "" });
+      at = end + 1;
+    }
+    return parts;
   }
 }
 

@@ -1,48 +1,35 @@
-/** The log panel of a page: its filter, its counts, what it shows at first, and older lines when the reader scrolls up. */
+/** The log panel of a page: its filter, its counts, what it shows at first, and what is asked for beyond that. */
 
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
 import { plain } from "../chat/markdown";
 import type { Gap, LogBatch } from "../live/messages";
-import { setHidden, setText } from "../tables/cells";
+import { setText } from "../tables/cells";
+import { AttemptLog } from "./attempt-log";
 import { LogBuffer } from "./buffer";
-import { choiceOf, lineFilter } from "./filter";
-import { entriesText } from "../app/node-gaps";
-import { GapFinder, gapLine, gapReason, lostLines, mergedLines, withGaps } from "./gaps";
-import { type LogLine, linesOf } from "./line";
+import { choiceOf, type FilterChoice, isNarrow, isPossible, lineFilter } from "./filter";
+import { FleetLog } from "./fleet-log";
+import { LogSearch, type SearchAnswer } from "./search";
+import { drawStatus } from "./status";
 import { LogView } from "./view";
-
-/** What the server answers when it is asked for older lines. */
-interface OlderLines {
-  logs: LogBatch[];
-  gaps: Gap[];
-  hasMore: boolean;
-  /** Lines before this number come next: all from there on are either here or gone. */
-  before: number;
-}
 
 export class LogPanel {
   readonly #page: Page;
   readonly #box: HTMLElement;
   readonly #buffer = new LogBuffer();
   readonly #view: LogView;
-  readonly #gaps: GapFinder;
-  /** Set where the panel shows one attempt of one task. */
+  readonly #search: LogSearch;
+  /** Empty where the log is of many tasks. */
   readonly #task: string;
-  readonly #attempt: number;
-  #hasOlder: boolean;
-  #before: number;
-  #isLoading = false;
-  #gapCount = 0;
+  #log: AttemptLog | FleetLog;
+  #choice: FilterChoice = { node: "", levels: new Set(), text: "" };
+  /** Output of an attempt after the shown one has come. */
+  onNewer: (attempt: number) => void = () => undefined;
 
-  constructor(page: Page, box: HTMLElement) {
+  private constructor(page: Page, box: HTMLElement) {
     this.#page = page;
     this.#box = box;
     this.#task = box.dataset.scope === "task" ? (box.dataset.task ?? "") : "";
-    this.#attempt = Number(box.dataset.attempt ?? 0);
-    this.#hasOlder = box.dataset.older === "true";
-    this.#before = Number(box.dataset.before ?? 0);
-    this.#gaps = new GapFinder((first, last, reason) => this.#gapText(first, last, reason));
     this.#view = new LogView({
       box,
       buffer: this.#buffer,
@@ -50,62 +37,44 @@ export class LogPanel {
       taskUrl: page.taskUrl,
       taskName: (id) => plain(page.fleet.tasks.get(id)?.name ?? ""),
       onChange: () => this.#changed(),
-      onTop: () => void this.#loadOlder(),
+      onTop: () => this.#reachedTop(),
     });
+    this.#search = new LogSearch({
+      ask: (before) => this.#ask(before),
+      onFound: (lines) => this.#view.addFound(lines),
+      onChange: () => this.#view.tell(),
+    });
+    const { attempt, before, last } = box.dataset;
+    this.#log = this.#task === ""
+      ? new FleetLog(page, this.#buffer, this.#view, { node: box.dataset.node ?? "", limit: Number(box.dataset.limit) })
+      : this.#attemptLog(Number(attempt), Number(before), Number(last));
     element("log-more")?.addEventListener("click", () => this.#view.follow());
+    element("log-search-more")?.addEventListener("click", () => this.#search.more());
     this.#wireFilter();
     this.#offerNodes();
     page.fleet.onChange("nodes", () => this.#offerNodes());
     page.fleet.onReplace("nodes", () => this.#offerNodes());
-    page.live.on("LOG", (batch) => this.#add([batch]));
-    page.live.on("GAP", (gap) => this.#missing(gap));
-    page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#add(snapshot.logs));
+    page.live.on("LOG", (batch) => this.#came(batch));
+    page.live.on("GAP", (gap) => gap.lane !== "states" && this.#log.missing(gap));
+    page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#log.add(snapshot.logs, true));
   }
 
   static wire(page: Page, initial: readonly LogBatch[], gaps: readonly Gap[]): LogPanel | null {
     const box = element("log");
     if (!box) return null;
     const panel = new LogPanel(page, box);
-    panel.#begin(initial, gaps);
+    panel.#log.begin(initial, gaps);
     return panel;
   }
 
-  #begin(batches: readonly LogBatch[], gaps: readonly Gap[]): void {
-    if (this.#task === "") {
-      this.#view.append(withGaps(batches, gaps, (gap) => this.#gapRow(gap)));
-      return;
-    }
-    this.#learn(gaps);
-    this.#redraw(batches.flatMap((batch) => (this.#concerns(batch) ? linesOf(batch) : [])));
-  }
-
-  #add(batches: readonly LogBatch[]): void {
-    const drawn = this.#show(batches);
-    // Skipped because this page was slow: the server still has them. What stays drawn after that is truly missing.
-    const gap = drawn.findIndex((row) => row.isGap);
-    const after = drawn[gap + 1];
-    if (gap >= 0 && after) void this.#load(after.number, (older) => this.#redraw(older.logs.flatMap(linesOf)));
-  }
-
-  #show(batches: readonly LogBatch[]): LogLine[] {
-    const lines = batches.flatMap((batch) => (this.#concerns(batch) ? linesOf(batch) : []));
-    if (lines.length === 0) return [];
-    const rows = this.#task === "" ? lines : this.#gaps.drawn(lines);
-    this.#view.append(rows);
-    return rows;
-  }
-
-  /** The whole log of a task with these lines too, and with all that is known to be missing. */
-  #redraw(more: readonly LogLine[]): void {
-    const lines = mergedLines(this.#buffer.lines, more);
-    this.#view.replace(this.#gaps.redrawn(lines, this.#attempt, !this.#hasOlder));
-  }
-
-  #learn(gaps: readonly Gap[]): void {
-    for (const gap of gaps) {
-      const lost = gap.lane !== "states" && gap.task === this.#task ? lostLines(gap) : null;
-      if (lost) this.#gaps.learn(lost);
-    }
+  /** Shows another attempt of the task, from its first line on. */
+  showAttempt(attempt: number): void {
+    if (this.#log instanceof AttemptLog) this.#log.close();
+    this.#search.stop();
+    this.#box.dataset.attempt = String(attempt);
+    this.#log = this.#attemptLog(attempt, 1, 0);
+    this.#view.clear();
+    this.#log.begin([], []);
   }
 
   /** Sets the node of the filter; "" = all. */
@@ -116,42 +85,14 @@ export class LogPanel {
     select.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  #concerns(batch: LogBatch): boolean {
-    return this.#task === "" || (batch.task === this.#task && batch.attempt === this.#attempt);
+  #attemptLog(attempt: number, before: number, last: number): AttemptLog {
+    const note = (key: string): void => setText(element("log-note"), key === "" ? "" : this.#page.texts.say(key));
+    return new AttemptLog(this.#page, this.#buffer, this.#view, { task: this.#task, attempt, before, last }, note);
   }
 
-  /** Lines are gone, or were left out. On a task's page the line numbers show where. */
-  #missing(gap: Gap): void {
-    if (gap.lane === "states") return;
-    if (this.#task === "") {
-      this.#view.append([this.#gapRow(gap)]);
-    } else if (gap.task === this.#task && gap.attempt === this.#attempt) {
-      this.#learn([gap]);
-      this.#redraw([]);
-    }
-  }
-
-  /** For a log of many tasks: it stands where it was heard of. */
-  #gapRow(gap: Gap): LogLine {
-    const { texts } = this.#page;
-    const lost = lostLines(gap);
-    const count = Number(gap.lines ?? gap.skipped ?? 0);
-    const unplaced = entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.say("log.gapUnknown"));
-    const text = lost ? this.#gapText(lost.first, lost.last, lost.reason) : unplaced;
-    this.#gapCount += 1;
-    const named = gap.task ? (this.#page.fleet.tasks.get(gap.task)?.name ?? gap.task) : gap.node;
-    return gapLine(gap.seq === undefined ? `said-${this.#gapCount}` : `gap-seq-${gap.seq}`, named ? `${named} · ${text}` : text, {
-      node: gap.node ?? "",
-      task: gap.task ?? "",
-      atMs: gap.at ?? 0,
-    });
-  }
-
-  #gapText(first: number, last: number, reason: string): string {
-    const { texts, settings } = this.#page;
-    if (reason === "") return texts.count("log.gap", last - first + 1);
-    const values = { first, last, reason: gapReason(reason, settings.words) };
-    return texts.say(first === last ? "log.lostLine" : "log.lostLines", values);
+  #came(batch: LogBatch): void {
+    if (this.#log instanceof AttemptLog && batch.task === this.#task && batch.attempt > this.#log.attempt) this.onNewer(batch.attempt);
+    this.#log.add([batch], false);
   }
 
   #wireFilter(): void {
@@ -165,7 +106,11 @@ export class LogPanel {
         location.assign(value === "" ? location.pathname : `${location.pathname}?node=${encodeURIComponent(value)}`);
       });
     }
-    const apply = (): void => this.#view.setFilter(lineFilter(choiceOf(new FormData(form))));
+    const apply = (): void => {
+      this.#choice = choiceOf(new FormData(form));
+      this.#search.stop();
+      this.#view.setFilter(lineFilter(this.#choice));
+    };
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", apply);
     form.addEventListener("keydown", (event) => {
@@ -185,55 +130,35 @@ export class LogPanel {
     for (const id of this.#page.fleet.nodes.keys()) if (!offered.has(id)) select.add(new Option(id, id));
   }
 
+  get #isNarrow(): boolean {
+    // A page of one node holds no others: its node is no filter.
+    const node = this.#log instanceof FleetLog && this.#log.node !== "" ? "" : this.#choice.node;
+    return isNarrow({ ...this.#choice, node });
+  }
+
   #changed(): void {
-    const { texts } = this.#page;
-    const { size, visible } = this.#buffer;
-    const isFiltered = visible.length !== size;
-    const all = texts.count("log.lines", size);
-    setText(element("log-count"), isFiltered ? texts.say("log.filtered", { shown: visible.length, count: size }) : all);
-    if (this.#buffer.dropped > 0) setText(element("log-note"), texts.say("log.dropped", { count: size }));
-    const more = element("log-more");
-    setHidden(more, this.#view.isFollowing || this.#view.unseen === 0);
-    setText(more?.querySelector("span") ?? null, texts.count("log.newLines", this.#view.unseen));
-    const empty = element("log-empty");
-    setHidden(empty, visible.length > 0);
-    setText(empty, texts.say(size === 0 ? "log.empty" : "log.noMatch"));
-  }
-
-  async #loadOlder(): Promise<void> {
-    if (!this.#hasOlder) return;
-    await this.#load(this.#before, (older) => {
-      this.#hasOlder = older.hasMore;
-      this.#before = older.before;
-      this.#redraw(older.logs.flatMap(linesOf));
-    });
-  }
-
-  /** Lines just before a line number; one request at a time. */
-  async #load(before: number, then: (older: OlderLines) => void): Promise<void> {
-    if (this.#isLoading || this.#task === "") return;
-    this.#isLoading = true;
-    this.#note("log.loading");
-    try {
-      const older = await this.#fetchLines(before);
-      this.#learn(older.gaps);
-      then(older);
-      this.#note("");
-    } catch (error) {
-      console.warn("older lines could not be loaded", error);
-      this.#note("log.loadFailed");
-    } finally {
-      this.#isLoading = false;
+    const isNarrow = this.#isNarrow;
+    if (isNarrow && isPossible(this.#choice) && this.#search.state === "off" && !this.#log.isWhole) {
+      this.#search.start(this.#log.firstWhole?.id ?? "");
     }
+    drawStatus({ page: this.#page, buffer: this.#buffer, view: this.#view, search: this.#search, log: this.#log, isNarrow });
   }
 
-  #fetchLines(before: number): Promise<OlderLines> {
-    const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(this.#task));
-    const query = new URLSearchParams({ attempt: String(this.#attempt), before: String(before) });
-    return getJson<OlderLines>(`${address}?${query}`);
+  #reachedTop(): void {
+    if (this.#isNarrow) this.#search.more();
+    else if (this.#log instanceof AttemptLog) void this.#log.loadOlder();
   }
 
-  #note(key: string): void {
-    setText(element("log-note"), key === "" ? "" : this.#page.texts.say(key));
+  #ask(before: string): Promise<SearchAnswer> {
+    const { node, levels, text } = this.#choice;
+    const query = new URLSearchParams({ text });
+    for (const level of levels) query.append("level", level);
+    if (before !== "") query.set("before", before);
+    if (this.#log instanceof FleetLog) query.set("node", this.#log.node || node);
+    else {
+      query.set("task", this.#task);
+      query.set("attempt", String(this.#log.attempt));
+    }
+    return getJson<SearchAnswer>(`${this.#box.dataset.search}?${query}`);
   }
 }

@@ -77,12 +77,32 @@ export class LogView {
     this.#dirty();
   }
 
+  /** Another log begins. */
+  clear(): void {
+    this.#options.buffer.clear();
+    this.#forgetRows();
+    this.follow();
+  }
+
   /** Puts these rows in the place of all; the line that the reader has at the top stays there. */
   replace(lines: readonly LogLine[]): void {
+    this.#changeInPlace(() => this.#options.buffer.replace(lines));
+  }
+
+  addFound(lines: readonly LogLine[]): void {
+    this.#changeInPlace(() => this.#options.buffer.addFound(lines));
+  }
+
+  /** Something else than lines has changed that `onChange` tells of. */
+  tell(): void {
+    this.#dirty();
+  }
+
+  #changeInPlace(change: () => void): void {
     const { box, buffer } = this.#options;
     const top = Math.floor(box.scrollTop / ROW_HEIGHT);
     const held = buffer.visible.slice(top).find((line) => !line.isGap);
-    buffer.replace(lines);
+    change();
     this.#forgetRows();
     this.#resize();
     const index = held === undefined ? -1 : buffer.visible.findIndex((line) => line.id === held.id);

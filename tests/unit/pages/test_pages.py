@@ -22,7 +22,7 @@ from tests.unit.pages.conftest import add_alert, add_node, add_task
 AsRole = Callable[[str], Client]
 
 PAGES = ["/", "/tasks/", "/tasks/t-1/", "/nodes/", "/nodes/master-1/", "/logs/", "/history/", "/memory/"]
-DOORS = [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt", "/live-ticket"]
+DOORS = [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt", "/logs/search", "/live-ticket"]
 
 
 def text_of(response: HttpResponse) -> str:
@@ -240,6 +240,79 @@ def test_older_lines_are_found_beyond_an_empty_stretch(
         seen = [*(line[1] for line in answer["logs"][0]["lines"]), *seen]
 
     assert seen == [*range(1, 8), *range(23, 31)]
+
+
+def searched(client: Client, query: str) -> Any:
+    levels = "&".join(f"level={level}" for level in ("debug", "info", "warning", "error"))
+    return client.get(f"/logs/search?{query}&{levels}").json()
+
+
+def numbers_of(answer: Any) -> list[int]:
+    return [line[1] for batch in answer["logs"] for line in batch["lines"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("text=LINE+2", {2, 12}),
+        ("text=line+-lost+-2", {1, 3, 4, 6, 7, 8, 9}),
+        ("text=-", set()),
+        (r"text=.*", set()),
+        ("text=lost", {5}),
+        ("node=master-2", set()),
+    ],
+)
+def test_log_is_searched_by_the_words_of_the_filter(
+    cluster: None, as_role: AsRole, query: str, found: set[int]
+) -> None:
+    add_task("t-6", lines=12)
+    LogLine.objects.filter(task_id="t-6", number=5).update(text="line lost")
+    LogLine.objects.filter(task_id="t-6", number__gt=9).update(text="line 2", number=12)
+    client = as_role("viewer")
+
+    answer = searched(client, f"task=t-6&attempt=1&{query}")
+
+    assert set(numbers_of(answer)) == found
+    assert answer["before"] is None
+
+
+def test_level_and_node_narrow_a_search(cluster: None, as_role: AsRole) -> None:
+    add_task("t-6", lines=4, node="edge-1")
+    LogLine.objects.filter(task_id="t-6", number=2).update(level=40)
+    client = as_role("viewer")
+
+    assert numbers_of(client.get("/logs/search?node=edge-1&level=error").json()) == [2]
+    assert numbers_of(client.get("/logs/search?node=edge-1").json()) == []
+    assert numbers_of(searched(client, "node=master-1")) == [1, 2, 3]
+
+
+def test_search_reads_a_bounded_piece_and_says_where_it_stopped(
+    cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.selectors.output.SEARCH_LINES", 10)
+    monkeypatch.setattr("nodes.selectors.output.SEARCH_MATCHES", 3)
+    add_task("t-6", lines=25)
+    client = as_role("viewer")
+
+    first = searched(client, "task=t-6&attempt=1&text=nothing")
+    second = searched(client, f"task=t-6&attempt=1&text=line&before={first['before']}")
+    with CaptureQueriesContext(connection) as queries:
+        rest = searched(client, f"task=t-6&attempt=1&before={second['before']}&text=%22")
+
+    assert (numbers_of(first), first["line"]) == ([], 16)
+    assert (numbers_of(second), second["line"]) == ([13, 14, 15], 13)
+    assert (numbers_of(rest), rest["line"], rest["before"] is None) == ([], 3, False)
+    plan = next(query["sql"] for query in queries if "nodes_logline" in query["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {plan}")
+        assert "log_by_task" in cursor.fetchall()[0][-1]
+
+
+@pytest.mark.parametrize(
+    "query", ["before=x", "before=99999999999999999999", "attempt=-1", "text=" + "a" * 5000, "level=no"]
+)
+def test_search_that_makes_no_sense_finds_nothing_or_all(cluster: None, as_role: AsRole, query: str) -> None:
+    assert as_role("viewer").get(f"/logs/search?{query}").status_code == 200
 
 
 def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) -> None:

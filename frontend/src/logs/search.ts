@@ -1,0 +1,110 @@
+/**
+ * Looks for what a filter wants in the lines that the page does not hold: newest first, a bounded piece of the log at a
+ * time. It pauses when it has found plenty or read a lot, says how far it has come, and goes on when the reader asks.
+ */
+
+import type { LogBatch } from "../live/messages";
+import { type LogLine, linesOf } from "./line";
+
+export interface SearchAnswer {
+  logs: LogBatch[];
+  /** Where the next piece begins; null = there is nothing older. */
+  before: string | null;
+  /** The oldest line that was read: its number in the attempt, and when it was printed; 0 = there was none. */
+  line: number;
+  at: number;
+}
+
+export interface SearchOptions {
+  ask: (before: string) => Promise<SearchAnswer>;
+  /** Returns nothing that a filter would leave out: it is the same filter. */
+  onFound: (lines: readonly LogLine[]) => void;
+  onChange: () => void;
+}
+
+/** Who types is not searched for at every letter. */
+const TYPING_MS = 250;
+const MATCHES_A_ROUND = 400;
+const PIECES_A_ROUND = 10;
+
+export type SearchState = "off" | "busy" | "paused" | "failed" | "done";
+
+export class LogSearch {
+  readonly #options: SearchOptions;
+  #state: SearchState = "off";
+  #before = "";
+  #line = 0;
+  #at = 0;
+  /** Counts searches: what an older one is answered is dropped. */
+  #run = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  get state(): SearchState {
+    return this.#state;
+  }
+
+  /** The number of the oldest line that was read; 0 = none yet. */
+  get line(): number {
+    return this.#line;
+  }
+
+  /** When the oldest line that was read was printed; 0 = none yet. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Begins anew, with the lines before this id; empty = with the newest line. */
+  start(before: string): void {
+    this.stop();
+    this.#before = before;
+    this.#state = "busy";
+    this.#timer = setTimeout(() => void this.#round(), TYPING_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#run += 1;
+    this.#state = "off";
+    this.#line = this.#at = 0;
+  }
+
+  /** Goes on where it paused. */
+  more(): void {
+    if (this.#state === "paused" || this.#state === "failed") void this.#round();
+  }
+
+  async #round(): Promise<void> {
+    const run = ++this.#run;
+    let found = 0;
+    this.#become("busy");
+    for (let piece = 0; piece < PIECES_A_ROUND && found < MATCHES_A_ROUND; piece += 1) {
+      let answer: SearchAnswer;
+      try {
+        answer = await this.#options.ask(this.#before);
+      } catch (error) {
+        if (run !== this.#run) return;
+        console.warn("older lines could not be searched", error);
+        return this.#become("failed");
+      }
+      if (run !== this.#run) return;
+      const lines = answer.logs.flatMap(linesOf);
+      found += lines.length;
+      this.#line = answer.line || this.#line;
+      this.#at = answer.at || this.#at;
+      if (lines.length > 0) this.#options.onFound(lines);
+      if (answer.before === null) return this.#become("done");
+      this.#before = answer.before;
+      this.#options.onChange();
+    }
+    this.#become("paused");
+  }
+
+  #become(state: SearchState): void {
+    this.#state = state;
+    this.#options.onChange();
+  }
+}
