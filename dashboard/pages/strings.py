@@ -71,6 +71,8 @@ def _tasks() -> dict[str, str]:
         "task.cancelTitle": _("Cancel “{name}”?"),
         "task.cancelText": _("It runs on {node}. Its processes are asked to stop and killed after 10 s."),
         "task.cancelQueued": _("It has not started yet."),
+        "attempt.older": _("This is attempt #{shown}; the newest is #{newest}."),
+        "attempt.open": _("Go to attempt #{number}"),
         "task.answerTitle": _("Answer “{name}”"),
         "age.never": _("never"),
         "cpu.peak": _("peak {percent} on {node}"),

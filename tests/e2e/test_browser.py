@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, cpu_ticks, tree_of
+from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, count_to, cpu_ticks, numbers, tree_of
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
@@ -21,6 +21,7 @@ from tests.support.pages import (
     log_in,
     log_texts,
     note_of,
+    pill_of,
     press,
     progress_of,
     row_of,
@@ -147,6 +148,42 @@ def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visit
     expect(answer).to_be_hidden()
     assert "hello Ada" in "".join(log_texts(page))
     expect_never_reloaded(page)
+
+
+def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    task = fleet.run("master-1", "python3", "-c", count_to(30), name=name)
+    fleet.wait_task(task, "failed")
+    page = visitors.open_live(f"/tasks/{task}/?attempt=1")
+    attempts = page.get_by_role("navigation", name="Attempts").get_by_role("link")
+    expect(page).to_have_title(f"{name} · AgentFlow")
+    expect(page.locator("#log-count")).to_have_text("30 lines")
+
+    press(page.locator("#task-head"), "Retry")
+
+    expect(page).to_have_title(f"{name} #2 · AgentFlow")
+    expect(page).to_have_url(re.compile(f"/tasks/{task}/$"))
+    expect(attempts).to_have_text([re.compile("#2"), re.compile("#1.*Failed.*master-1")])
+    expect(attempts.first).to_have_attribute("aria-current", "page")
+    expect(attempts.first).to_contain_text("Failed")
+    expect(attempts.first).to_contain_text("master-1")
+    expect(page.locator("#log-attempt")).to_have_text("#2")
+    expect(page.locator("#log-count")).to_have_text("30 lines")
+    assert numbers(log_texts(page)) == [*range(1, 31)]
+    expect(page.get_by_role("link", name="Whole log as text")).to_have_attribute("href", re.compile("attempt=2$"))
+
+    # Who has opened an older attempt stays there, and is told of the new one, whoever begins it.
+    attempts.last.click()
+    expect(page).to_have_title(f"{name} #1 · AgentFlow")
+    expect(page.locator("#newer-attempt")).to_contain_text("This is attempt #1; the newest is #2.")
+    expect(pill_of(page)).to_have_attribute("data-state", "live")
+    fleet.control(task, "retry")
+    expect(page.locator("#newer-attempt")).to_contain_text("This is attempt #1; the newest is #3.")
+    expect(attempts).to_have_count(3)
+    expect(page.locator("#newer-attempt .chip-label")).to_have_text("Failed")
+    assert numbers(log_texts(page)) == [*range(1, 31)]
+    page.get_by_role("link", name="Go to attempt #3").click()
+    expect(page).to_have_title(f"{name} #3 · AgentFlow")
+    expect(page.locator("#newer-attempt")).to_be_hidden()
 
 
 def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visitors) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.e2e.programs import count_to
+from tests.e2e.programs import count_to, numbers
 from tests.support.browser import Visitors, WatchedPages
 from tests.support.cluster import Cluster
+from tests.support.eventually import eventually_sync
 from tests.support.pages import log_texts, pill_of, violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -28,9 +29,13 @@ class Tapped:
     def __init__(self, page: Page) -> None:
         self.page = page
         self._sockets: list[WebSocketRoute] = []
+        self._is_cut = False
         page.route_web_socket("**/ws/", self._join)
 
     def _join(self, socket: WebSocketRoute) -> None:
+        if self._is_cut:
+            socket.close()
+            return
         server = socket.connect_to_server()
         socket.on_message(server.send)
         server.on_message(socket.send)
@@ -40,6 +45,15 @@ class Tapped:
         self.page.goto(url)
         expect(pill_of(self.page)).to_have_attribute("data-state", "live")
         return self.page
+
+    def cut(self) -> None:
+        self._is_cut = True
+        self._sockets[-1].close()
+        expect(pill_of(self.page)).to_have_attribute("data-state", "waiting")
+
+    def mend(self) -> None:
+        self._is_cut = False
+        expect(pill_of(self.page)).to_have_attribute("data-state", "live")
 
     def say(self, **message: Any) -> None:
         self._sockets[-1].send(json.dumps(message))
@@ -115,6 +129,36 @@ def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) 
     expect(page.locator("#log")).to_contain_text("line 5000")
     expected = "Lines 6 to 4,999 are not here any more: the node had to make room"
     assert log_texts(page) == [*(f"line {number}" for number in range(1, 6)), expected, "line 5000"]
+
+
+@pytest.mark.parametrize("width", [1, 600])
+def test_attempt_that_ran_while_the_page_was_cut_off_is_shown_whole(tap: Any, fleet: Cluster, width: int) -> None:
+    """So much was printed at the greater width that the page gets only the newest of it with its SNAPSHOT."""
+    program = f"for number in range(1, 2501): print('line', number, 'x' * {width})"
+    task = fleet.run("master-1", "python3", "-c", program)
+    fleet.wait_task(task, "succeeded")
+    tapped: Tapped = tap()
+    page = tapped.open(f"{fleet.url}/tasks/{task}/")
+
+    tapped.cut()
+    fleet.control(task, "retry")
+    fleet.wait_task(task, "succeeded")
+    fleet.control(task, "retry")
+    fleet.wait_task(task, "succeeded")
+    tapped.mend()
+
+    expect(page.locator("#log-attempt")).to_have_text("#3")
+    rows = page.get_by_role("navigation", name="Attempts").get_by_role("link")
+    expect(rows).to_have_text([re.compile(f"#{number}.*Done.*master-1") for number in (3, 2, 1)])
+    # The rest comes when the reader scrolls up to it.
+    to_top = "box => { box.scrollTop = 0; box.dispatchEvent(new Event('scroll')); }"
+
+    def is_whole() -> bool:
+        page.locator("#log").evaluate(to_top)
+        return page.locator("#log-count").inner_text() == "2,500 lines"
+
+    eventually_sync(is_whole, message="all lines are here")
+    assert numbers(log_texts(page)) == [*range(1, 2501)]
 
 
 def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:

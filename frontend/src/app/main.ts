@@ -3,6 +3,7 @@
 import { LiveClient } from "../live/client";
 import type { Socket } from "../live/link";
 import { fetchTicket } from "../live/ticket";
+import { Attempts } from "../logs/attempts";
 import { LogPanel } from "../logs/panel";
 import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
@@ -105,6 +106,7 @@ function main(): void {
   wireTheme();
   wireFragments(page, toasts, redrawTables);
   const logs = LogPanel.wire(page, data.logs ?? [], data.gaps ?? []);
+  Attempts.wire(page, logs);
 
   const palette = Palette.wire(page);
   const newTask = NewTaskDialog.wire(page, actions);

@@ -373,9 +373,16 @@ def test_retried_task_shows_each_attempt(cluster: None, as_role: AsRole) -> None
 
     first = text_of(client.get("/tasks/t-7/?attempt=1"))
 
-    assert 'aria-current="page">#1' in first
-    assert 'data-attempt="1"' in first
-    assert 'data-attempt="2"' in text_of(client.get("/tasks/t-7/"))
+    newest = text_of(client.get("/tasks/t-7/"))
+
+    assert 'data-attempt="1" aria-current="page"' in first
+    assert "<title>name of t-7 #1 · AgentFlow</title>" in first
+    assert re.search(
+        r'id="newer-attempt">.*This is attempt #1; the newest is #2\..*href="/tasks/t-7/">Go to', first, re.S
+    )
+    assert 'data-attempt="2" aria-current="page"' in newest
+    assert "<title>name of t-7 #2 · AgentFlow</title>" in newest
+    assert 'id="newer-attempt" hidden' in newest
 
 
 def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) -> None:
