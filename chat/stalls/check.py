@@ -9,7 +9,8 @@ from typing import Any
 
 from chat.phrases import Said
 from chat.stalls.case import CONFIDENCES, TOOLS, Case, Citation, Finding, Fix
-from chat.stalls.prompts import asks_secret
+from chat.stalls.learnt import remembered_for
+from chat.stalls.prompts import asks_secret, read_prompt
 from chat.tools.registry import TOOLS as REGISTRY
 from chat.tools.tool import BadArguments
 from chat.untrusted import clean
@@ -64,9 +65,27 @@ def checked(case: Case, finding: Finding) -> Finding:
         cause=_cleaned(finding.cause, CAUSE_CHARACTERS),
         confidence=confidence if evidence else "low",
         evidence=evidence,
-        fixes=tuple(fixes),
+        fixes=_default_first(case, fixes),
         sort=finding.sort,
     )
+
+
+def _default_first(case: Case, fixes: list[Fix]) -> tuple[Fix, ...]:
+    """Where the prompt marks an answer as its default, as in `[y/N]`, no other answer stands before that one."""
+    defaults = {offered.text for offered in read_prompt(case.tail).offers if offered.is_default}
+    if defaults:
+        defaults.add("")  # Enter alone takes it.
+    places = [place for place, fix in enumerate(fixes) if fix.action is Action.INPUT]
+    answers = sorted((fixes[place] for place in places), key=lambda fix: not _is_good(case, fix, defaults))
+    for place, fix in zip(places, answers, strict=True):
+        fixes[place] = fix
+    return tuple(fixes)
+
+
+def _is_good(case: Case, fix: Fix, defaults: set[str]) -> bool:
+    """A default, and not known to be of no help."""
+    past = remembered_for(case.remembered, fix)
+    return fix.text.lower() in defaults and (past is None or past.helped >= past.failed)
 
 
 def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:

@@ -50,6 +50,14 @@ describe("the card of an analysis", () => {
     expect(card.querySelector<HTMLElement>("[data-goto]")?.dataset.goto).toBe(state === "asked" ? "t2" : undefined);
   });
 
+  it("recommends no answer to a prompt, whatever it says", () => {
+    document.body.className = "may-operate";
+    const loud = (...fixes: Fix[]): (string | null)[] => [...analysisElement(analysis({ fixes }), page, true).querySelectorAll(".btn-primary")].map((one) => one.textContent);
+
+    expect(loud(fix(1), fix(2, { tool: "pause_task" }))).toEqual([]);
+    expect(loud(fix(1, { tool: "pause_task" }), fix(2))).toEqual(["fix 1"]);
+  });
+
   it("names other tasks with the same trouble, and links to a few of them", () => {
     const others = ["k2", "k3", "k4", "k5", "k6", "k7", "k8"];
     const card = analysisElement(analysis({ others }), page, true);

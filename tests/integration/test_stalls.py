@@ -44,14 +44,14 @@ async def test_by_rules_a_question_is_analysed_and_its_answer_only_sent_when_app
 
         analysis = turn["analysis"]
         assert (analysis["engine"], analysis["kind"], analysis["task"]) == ("offline", "waiting", "t1")
-        assert analysis["evidence"] == [{"id": "t1.1-lines", "kind": "lines", "quote": "Continue? [y/N]"}]
+        assert analysis["evidence"] == [{"id": "t1.1-lines", "kind": "lines", "quote": "Continue? [Y/n]"}]
         assert [fix["arguments"] for fix in analysis["fixes"]] == [
             {"task": "t1", "text": "y"},
             {"task": "t1", "text": "n"},
             {"task": "t1"},
         ]
         assert "by rules" in turn["messages"][-1]["text"]
-        assert "[y/N]" not in turn["messages"][-1]["text"]
+        assert "[Y/n]" not in turn["messages"][-1]["text"]
         assert world.master.received == []
         told = world.recorder.messages("CHAT_ANALYSIS")[-1]
         assert (told["turn"], told["analysis"]) == (turn["id"], analysis)

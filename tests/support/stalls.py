@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.leader_store import read
 from tests.support.messages_api import Reply, text
 
-PROMPT = "Continue? [y/N]"
+PROMPT = "Continue? [Y/n]"
 
 
 async def run_task(world: ChatWorld, task_id: str = "t1", name: str = "firmware build", project: str = "shop") -> None:

@@ -78,7 +78,9 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   // Once more after a refusal, never while it is asked for or after it was done.
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
   if (isOffered && canAct && mayAsk(fix)) {
-    const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isFirst && fix.state === "open" && analysis.confidence !== "low" ? "btn-primary" : "";
+    // What an answer does, only the program knows: none is recommended.
+    const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
+    const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
     const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, { fix: String(fix.number), part });
     ask.setAttribute("aria-describedby", why.id);
     item.append(ask);

@@ -175,3 +175,25 @@ def test_a_line_never_holds_what_is_no_plain_word(answer: str) -> None:
     (past,) = read_lines(text, MARK)
     assert past.answer == answer_key(fix)
     assert past.literal in (None, answer)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "proposed", "expected"),
+    [
+        ("Delete? [y/N]", ["y", "n"], ["n", "y"]),
+        ("Delete? [y/N]", ["y", ""], ["", "y"]),
+        ("Delete? [Y/n]", ["y", "n"], ["y", "n"]),
+        ("Delete? [y/n]", ["y", "n"], ["y", "n"]),
+        ("Delete? [y/N]", ["y"], ["y"]),
+        ("1. dev\n2. prod\nWhich one? [2]", ["1", "2"], ["2", "1"]),
+    ],
+)
+def test_the_prompts_own_default_is_proposed_before_other_answers(
+    prompt: str, proposed: list[str], expected: list[str]
+) -> None:
+    answers = [Fix(action=Action.INPUT, text=text) for text in proposed]
+
+    found = checked(case(prompt), finding(fixes=(*answers, Fix(action=Action.CANCEL))))
+
+    assert [fix.text for fix in found.fixes[:-1]] == expected
+    assert found.fixes[-1].action is Action.CANCEL
