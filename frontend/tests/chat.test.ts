@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
+import type { Page } from "../src/app/page";
+import { Composer } from "../src/chat/composer";
 import { contextOf, findContexts, fitsFrame, isTooLong, parseContext } from "../src/chat/contexts";
 import { Conversation, partsOf, stream } from "../src/chat/conversation";
 import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
 import type { ChatState, FullTurn, Step } from "../src/live/chat-messages";
 import { parseFrame } from "../src/live/messages";
+import { texts } from "./samples";
 
 function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
   return {
@@ -235,5 +238,42 @@ describe("sync", () => {
     expect(document.activeElement?.textContent).toBe("2");
     expect((box.querySelector("details") as HTMLDetailsElement).open).toBe(false);
     box.remove();
+  });
+});
+
+describe("what a person writes", () => {
+  const box = document.createElement("form");
+  box.innerHTML = '<textarea></textarea><p class="form-error"></p><button data-send></button>';
+  const text = box.querySelector("textarea") as HTMLTextAreaElement;
+  const composer = new Composer({ texts } as unknown as Page, box, () => undefined);
+
+  it("stays with the context that it is about", () => {
+    composer.setContext("shop:a");
+    text.value = "pause it";
+    composer.setContext("shop:b");
+    expect(text.value).toBe("");
+
+    composer.setContext("shop:a");
+    expect(text.value).toBe("pause it");
+  });
+
+  it("goes when the Leader has it, but not what was typed since, here or elsewhere", () => {
+    composer.setContext("shop:b");
+    text.value = "and more";
+    composer.sent("shop:a", "pause it");
+    expect(text.value).toBe("and more");
+    composer.sent("shop:b", "and");
+    expect(text.value).toBe("and more");
+    composer.setContext("shop:a");
+    expect(text.value).toBe("");
+  });
+
+  it("is proposed anew for another subject, unless the person has changed it", () => {
+    composer.propose("Task one: ");
+    composer.propose("Task two: ");
+    expect(text.value).toBe("Task two: ");
+    text.value = "Task two: why?";
+    composer.propose("Task three: ");
+    expect(text.value).toBe("Task two: why?");
   });
 });

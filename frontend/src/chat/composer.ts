@@ -11,6 +11,11 @@ export class Composer {
   readonly #text: HTMLTextAreaElement;
   readonly #send: HTMLButtonElement;
   readonly #problem: HTMLElement;
+  /** By context, while another one is chosen: a sentence about one node must not be said of the next. */
+  readonly #drafts = new Map<string, string>();
+  #context = "";
+  /** What was put there by a button. */
+  #proposed = "";
   #isSending = false;
   #isReadOnly = false;
 
@@ -42,18 +47,31 @@ export class Composer {
     this.#text.focus();
   }
 
+  /** The text of the last context waits there. */
+  setContext(context: string): void {
+    if (context === this.#context) return;
+    const { value } = this.#text;
+    if (value.trim() === "" || value === this.#proposed) this.#drafts.delete(this.#context);
+    else this.#drafts.set(this.#context, value);
+    this.#context = context;
+    this.#text.value = this.#drafts.get(context) ?? "";
+    this.#draw();
+  }
+
   /** Puts words in front of the person, who may change them; what was typed already stays. */
   propose(text: string): void {
-    if (this.#text.value.trim() === "") this.#text.value = text;
+    const { value } = this.#text;
+    if (value.trim() === "" || value === this.#proposed) this.#text.value = this.#proposed = text;
     this.#draw();
     this.focus();
     this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
   }
 
-  /** The Leader has it. */
-  sent(): void {
+  /** The Leader has it. What was typed since stays. */
+  sent(context: string, text: string): void {
     this.#isSending = false;
-    this.#text.value = "";
+    if (this.#drafts.get(context) === text) this.#drafts.delete(context);
+    if (context === this.#context && this.#text.value === text) this.#text.value = "";
     this.#draw();
   }
 

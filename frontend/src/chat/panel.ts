@@ -91,6 +91,7 @@ export class ChatPanel {
   choose(context: string): void {
     localStorage.setItem(CONTEXT_KEY, context);
     this.#contexts.show(context);
+    this.#composer?.setContext(context);
     this.#leave();
     const choice = this.#choice;
     this.#api.conversations(context).then(
@@ -147,13 +148,14 @@ export class ChatPanel {
   }
 
   async #say(text: string): Promise<void> {
+    const { context } = this;
     const choice = this.#choice;
-    const answer = await this.#talk.say(this.context, text);
+    const answer = await this.#talk.say(context, text);
     if (!answer.ok) {
       this.#composer?.refused(answer.reason);
       return;
     }
-    this.#composer?.sent();
+    this.#composer?.sent(context, text);
     if (choice !== this.#choice) return;
     this.#follow(answer.conversation);
     this.#thread.toEnd();
