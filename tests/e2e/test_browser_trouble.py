@@ -131,6 +131,55 @@ def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) 
     assert log_texts(page) == [*(f"line {number}" for number in range(1, 6)), expected, "line 5000"]
 
 
+def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cluster) -> None:
+    tapped: Tapped = tap()
+    page = tapped.open(f"{fleet.url}/nodes/master-1/")
+    dialog = page.get_by_role("dialog", name="New task")
+    command = dialog.locator("[name=command]")
+    typed = {"command": "make deploy", "name": "deploy", "timeout": "9", "folder": "/srv", "environment": "A=1"}
+
+    def fill() -> None:
+        page.get_by_role("button", name="Run", exact=True).first.click()
+        expect(dialog.locator("[name=task]")).to_be_visible()
+        dialog.get_by_text("Command", exact=True).first.click()
+        dialog.locator("summary").click()
+        for field, value in typed.items():
+            dialog.locator(f"[name={field}]").fill(value)
+        dialog.locator("[name=closeInput]").check()
+
+    def values() -> dict[str, str]:
+        return {field: dialog.locator(f"[name={field}]").input_value() for field in typed}
+
+    fill()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("n")
+    expect(dialog.locator("[name=kind][value=named]")).to_be_checked()
+    assert values() == dict.fromkeys(typed, "")
+    expect(dialog.locator("[name=closeInput]")).not_to_be_checked()
+    page.keyboard.press("Escape")
+
+    tapped.cut()
+    fill()
+    command.press("Enter")
+    expect(page.locator(".toast-card")).to_contain_text("Not sent")
+    # Another named task is something else.
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    assert values() == dict.fromkeys(typed, "")
+    page.keyboard.press("Escape")
+    fill()
+    command.press("Enter")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("n")
+    expect(dialog.get_by_role("alert")).to_contain_text("there is no connection")
+    assert values() == typed
+    expect(dialog.locator("[name=closeInput]")).to_be_checked()
+    expect(dialog.get_by_role("combobox", name="Node", exact=True)).to_have_value("master-1")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    assert values() == dict.fromkeys(typed, "")
+
+
 @pytest.mark.parametrize("width", [1, 600])
 def test_attempt_that_ran_while_the_page_was_cut_off_is_shown_whole(tap: Any, fleet: Cluster, width: int) -> None:
     """So much was printed at the greater width that the page gets only the newest of it with its SNAPSHOT."""

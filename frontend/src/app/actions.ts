@@ -28,20 +28,26 @@ export class Actions {
     });
   }
 
-  control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}): void {
+  /** `heard` is told of every turn it takes, as the notice is. */
+  control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}, heard?: (outcome: Outcome) => void): void {
     const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
     if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });
     const narrate = this.#narrator(this.#page.settings.words.actions[action].label, about);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
+      heard?.(outcome);
       if (outcome.kind === "no-answer") this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
     });
     this.#page.fleet.ask(ref, task.id, action, this.#page.now());
     this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
   }
 
-  run(request: RunRequest, title: string): void {
-    const ref = this.#requests.note(this.#narrator(this.#page.texts.say("toast.started", { name: plain(title) }), []));
+  run(request: RunRequest, title: string, heard: (outcome: Outcome) => void): void {
+    const narrate = this.#narrator(this.#page.texts.say("toast.started", { name: plain(title) }), []);
+    const ref = this.#requests.note((outcome) => {
+      narrate(outcome);
+      heard(outcome);
+    });
     this.#send({ type: "RUN", ref, ...request });
   }
 

@@ -12,8 +12,10 @@ export class NewTaskDialog {
   readonly #actions: Actions;
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
+  /** What was sent and not taken, and why: the next one who opens the dialog finds it there. */
+  #draft: { fields: RunFields; problem: string } | null = null;
 
-  constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
+  private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
     this.#page = page;
     this.#actions = actions;
     this.#dialog = dialog;
@@ -34,14 +36,40 @@ export class NewTaskDialog {
     return dialog && form ? new NewTaskDialog(page, actions, dialog, form) : null;
   }
 
-  /** To be called before the dialog is shown. The opener may name a node, project and task. */
+  /**
+   * To be called before the dialog is shown. It begins clean: what was typed for another task must not run with this one.
+   * Only what was sent and not taken is there again, unless the opener names a node, project and task of its own.
+   */
   prepare(opener: HTMLElement | null): void {
     const { presetNode = "", presetProject = "", presetTask = "" } = opener?.dataset ?? {};
-    this.#fillNodes(presetNode);
-    this.#fillProjects(presetProject);
-    this.#fillTasks(presetTask);
-    this.#showProblem("");
+    const draft = presetNode + presetProject + presetTask === "" ? this.#draft : null;
+    this.#draft = null;
+    this.#form.reset();
+    if (draft) this.#restore(draft.fields);
+    const { node, project, task } = draft?.fields ?? { node: presetNode, project: presetProject, task: presetTask };
     this.#showKind();
+    this.#fillNodes(node);
+    this.#fillProjects(project);
+    this.#fillTasks(task);
+    this.#showProblem(draft?.problem ?? "");
+    const more = this.#form.querySelector("details");
+    if (more) more.open = [...more.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")].some(isFilled);
+  }
+
+  /** All but the choices, which depend on what the nodes offer now. */
+  #restore(fields: RunFields): void {
+    const set = (name: string, value: string): void => {
+      const control = this.#form.querySelector<HTMLInputElement | HTMLTextAreaElement>(`:is(input, textarea)[name="${name}"]`);
+      if (control) control.value = value;
+    };
+    const check = (selector: string, isChecked: boolean): void => {
+      const box = this.#form.querySelector<HTMLInputElement>(`input${selector}`);
+      if (box) box.checked = isChecked;
+    };
+    check(`[name=kind][value=${fields.kind}]`, true);
+    for (const name of ["command", "name", "timeout", "stall", "folder", "environment"] as const) set(name, fields[name]);
+    check("[name=shell]", fields.isShell);
+    check("[name=closeInput]", fields.closeInput);
   }
 
   get #fields(): RunFields {
@@ -86,7 +114,10 @@ export class NewTaskDialog {
       return;
     }
     const title = request.name || request.namedTask || request.shellLine || request.argv?.join(" ") || "";
-    this.#actions.run(request, title);
+    this.#actions.run(request, title, (outcome) => {
+      if (outcome.kind === "failed") this.#draft = { fields, problem: outcome.reason };
+      else if (outcome.kind === "no-answer") this.#draft = { fields, problem: this.#page.texts.say("toast.noAnswer") };
+    });
   }
 
   /** Enables the fields of the chosen kind only: a disabled field set is not part of the form. */
@@ -145,6 +176,10 @@ export class NewTaskDialog {
   #select(name: string): HTMLSelectElement | null {
     return this.#form.querySelector(`select[name="${name}"]`);
   }
+}
+
+function isFilled(control: HTMLInputElement | HTMLTextAreaElement): boolean {
+  return control.type === "checkbox" ? (control as HTMLInputElement).checked : control.value !== "";
 }
 
 type Option = [value: string, label: string];
