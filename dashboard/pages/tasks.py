@@ -114,9 +114,10 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
-    """JSON: the lines just before line number `before`, or from the end, as LOG messages."""
+    """JSON: the lines just before line number `before`, or from the end, as LOG messages; at most `limit`."""
+    attempt, before = _asked_number(request, "attempt"), _asked_number(request, "before")
     try:
-        log = _log_end(task_id, _asked_number(request, "attempt"), before=_asked_number(request, "before"))
+        log = _log_end(task_id, attempt, before=before, limit=_asked_number(request, "limit"))
     except NotFound:
         return JsonResponse({"error": {"code": "not-found", "message": _("There is no such task.")}}, status=404)
     answer = {"logs": [_as_batch(log)], "gaps": _gaps(log), "hasMore": log["older"], "before": log["before"]}
@@ -146,13 +147,16 @@ def _text_of(page: Mapping[str, Any]) -> Iterator[str]:
         page = selectors.task_log(page["task"], page["attempt"], after=page["next"], limit=LOG_CHUNK)
 
 
-def _log_end(task_id: str, attempt: int | None, *, before: int | None = None) -> dict[str, Any]:
+def _log_end(
+    task_id: str, attempt: int | None, *, before: int | None = None, limit: int | None = None
+) -> dict[str, Any]:
     """The last lines of an attempt, or the last before a line number; `older`: whether there are lines above them."""
+    limit = min(limit or LOG_CHUNK, LOG_CHUNK)
     if before is None:
         probe = selectors.task_log(task_id, attempt, limit=1)
         before = probe["lastLine"] + 1
-    after = max(0, before - 1 - LOG_CHUNK)
-    log = selectors.task_log(task_id, attempt, after=after, limit=LOG_CHUNK)
+    after = max(0, before - 1 - limit)
+    log = selectors.task_log(task_id, attempt, after=after, limit=limit)
     lines = [line for line in log["lines"] if line[1] < before]
     missing = [(first, min(last, before - 1)) for first, last in log["missing"] if first < before]
     return {**log, "lines": lines, "missing": missing, "older": after > 0, "before": after + 1}

@@ -32,6 +32,12 @@ print("hello", name, flush=True)
 """
 
 
+ASKS_TWICE = """
+for question in ("Delete 3 files? [y/N] ", "Really? [y/N] "):
+    print("got", repr(input(question)), flush=True)
+"""
+
+
 def count_to(last: int) -> str:
     """Prints `last` numbered lines, one every 20 ms, and ends with exit code 7."""
     return (

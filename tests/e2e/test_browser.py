@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, count_to, cpu_ticks, numbers, tree_of
+from tests.e2e.programs import ASKS_TWICE, BUSY_TREE, COUNTER, PROMPT, count_to, cpu_ticks, numbers, tree_of
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
@@ -148,6 +148,42 @@ def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visit
     expect(answer).to_be_hidden()
     assert "hello Ada" in "".join(log_texts(page))
     expect_never_reloaded(page)
+
+
+def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    task = fleet.run("edge-1", "python3", "-c", ASKS_TWICE, name=name)
+    page = visitors.open_live("/tasks/", reduced_motion="reduce")
+    press(row_of(page, name), "Answer")
+    dialog = page.get_by_role("dialog", name=f"Answer “{name}”")
+    asked = dialog.locator("#answer-lines strong")
+    expect(asked).to_have_text("Delete 3 files? [y/N]")
+    line = dialog.get_by_role("textbox", name="Line for its standard input")
+    expect(line).to_be_focused()
+    # Nothing sticks out of the dialog or touches its edge.
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        outer = dialog.bounding_box()
+        assert outer
+        for part in (line, dialog.locator("#answer-lines"), dialog.locator(".check")):
+            inner = part.bounding_box()
+            assert inner
+            assert inner["x"] >= outer["x"] + 12
+            assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] - 12
+    assert violations(page) == []
+
+    # Somebody else answers meanwhile: what is asked now is what is shown.
+    fleet.control(task, "input", input="n\n")
+    expect(asked).to_have_text("Really? [y/N]")
+    press(dialog, "Send")
+    expect(chip_of(row_of(page, name))).to_have_text("Done")
+    assert fleet.log_lines(task)[-1].endswith("got ''")
+
+    task = fleet.run("edge-1", "python3", "-c", ASKS_TWICE, name=f"{name} again")
+    press(row_of(page, f"{name} again"), "Answer")
+    dialog = page.get_by_role("dialog", name=f"Answer “{name} again”")
+    fleet.control(task, "cancel")
+    expect(dialog.get_by_role("alert")).to_have_text("It takes no input now: Cancelled.")
+    expect(dialog.get_by_role("button", name="Send")).to_be_disabled()
 
 
 def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors, name: str) -> None:

@@ -2,7 +2,9 @@
 
 import type { Action, TaskInfo } from "../live/messages";
 import { setText } from "../tables/cells";
+import { offeredActions, stateOf } from "../tables/task-view";
 import type { Actions } from "./actions";
+import { AnswerDialog } from "./answers";
 import { element, type Page } from "./page";
 
 /** Wires openers and closers. `onOpen` hears which dialog opens, and by which button. */
@@ -27,70 +29,58 @@ export function openDialog(id: string, opener: HTMLElement | null, onOpen: (dial
 
 /** Buttons of tasks: what needs a word from the person asks for it first. */
 export function wireTaskButtons(page: Page, actions: Actions): void {
+  const answers = AnswerDialog.wire(page, actions);
+  const askToCancel = cancelQuestion(page);
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("button[data-action]") : null;
     const id = button?.closest<HTMLElement>("[data-task]")?.dataset.task;
     const task = id === undefined ? undefined : page.fleet.tasks.get(id);
     if (!button || !task) return;
     const action = button.dataset.action as Action;
-    if (action === "cancel") askToCancel(page, task, () => actions.control(task, "cancel"));
-    else if (action === "input") askForLine(page, task, actions);
+    if (action === "cancel") askToCancel(task, () => actions.control(task, "cancel"));
+    else if (action === "input") askForLine(task, answers);
     else actions.control(task, action);
   });
 }
 
-function askToCancel(page: Page, task: TaskInfo, then: () => void): void {
+/** Returns what asks before a task is cancelled. */
+function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void {
   const dialog = element<HTMLDialogElement>("cancel-dialog");
-  if (!dialog) return;
-  const { texts } = page;
-  setText(element("cancel-title"), texts.say("task.cancelTitle", { name: task.name }));
-  setText(element("cancel-text"), task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued"));
-  confirmWith(dialog, then);
+  const yes = dialog?.querySelector<HTMLButtonElement>("button[value=yes]");
+  if (!dialog || !yes) return () => undefined;
+  const { texts, fleet, settings } = page;
+  let asked: TaskInfo | null = null;
+  // What it says must hold until the answer: meanwhile the task may start, move, end, or be retried.
+  const draw = (): void => {
+    if (!asked) return;
+    const task = fleet.tasks.get(asked.id) ?? asked;
+    const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.words).has("cancel");
+    const place = task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued");
+    setText(element("cancel-text"), isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.words).label }) : place);
+    yes.disabled = isOver;
+  };
+  fleet.onChange("tasks", (id) => id === asked?.id && dialog.open && draw());
+  fleet.onReplace("tasks", () => dialog.open && draw());
+  return (task, then) => {
+    asked = task;
+    setText(element("cancel-title"), texts.say("task.cancelTitle", { name: task.name }));
+    draw();
+    confirmWith(dialog, then);
+  };
 }
 
-function askForLine(page: Page, task: TaskInfo, actions: Actions): void {
+/** On the task's own page the question is in sight, and the line stands below it. */
+function askForLine(task: TaskInfo, answers: AnswerDialog | null): void {
   const form = element("answer-form");
-  if (form && !form.hidden) {
-    form.querySelector("input")?.focus();
-    return;
-  }
-  const dialog = element<HTMLDialogElement>("answer-dialog");
-  const line = dialog?.querySelector<HTMLInputElement>("input[name=line]");
-  const close = dialog?.querySelector<HTMLInputElement>("input[name=close]");
-  if (!dialog || !line || !close) return;
-  setText(element("answer-title"), page.texts.say("task.answerTitle", { name: task.name }));
-  line.value = "";
-  close.checked = false;
-  confirmWith(dialog, () => sendLine(actions, task, line.value, close.checked));
-  line.focus();
+  if (form && !form.hidden) form.querySelector("input")?.focus();
+  else answers?.open(task);
 }
 
-function confirmWith(dialog: HTMLDialogElement, then: () => void): void {
+/** Calls `then` when the dialog is closed with its yes. */
+export function confirmWith(dialog: HTMLDialogElement, then: () => void): void {
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "yes") then();
   }, { once: true });
   dialog.showModal();
-}
-
-function sendLine(actions: Actions, task: TaskInfo, line: string, isLast: boolean): void {
-  actions.control(task, "input", { input: `${line}\n`, ...(isLast ? { closeInput: true } : {}) });
-}
-
-/** The line under a task's log. */
-export function wireAnswerForm(page: Page, actions: Actions): void {
-  const form = element<HTMLFormElement>("answer-form");
-  const line = form?.querySelector<HTMLInputElement>("input[name=line]");
-  if (!form || !line) return;
-  const task = (): TaskInfo | undefined => page.fleet.tasks.get(form.dataset.task ?? "");
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const present = task();
-    if (present) sendLine(actions, present, line.value, false);
-    line.value = "";
-  });
-  form.querySelector("[data-end-of-file]")?.addEventListener("click", () => {
-    const present = task();
-    if (present) actions.control(present, "input", { input: "", closeInput: true });
-  });
 }
