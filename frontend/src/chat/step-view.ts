@@ -69,7 +69,8 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   if (document.body.classList.contains(`may-${approval.right}`)) {
     const answers = make("div", "approval-buttons");
     answers.append(
-      button("btn btn-sm btn-primary", "circle-check", texts.say("chat.approve"), { answer: "approve" }),
+      // What ends or starts something is not the button to press by habit.
+      button(`btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`, "circle-check", texts.say("chat.approve"), { answer: "approve" }),
       button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
     );
     card.append(answers);
