@@ -45,13 +45,15 @@ def memory_list(request: HttpRequest) -> HttpResponse:
     found = memory_selectors.memory_list(
         scope=filters["scope"], text=filters["text"], deleted=filters["deleted"] == "1"
     )
+    conversations = selectors.conversation_list(limit=20)
     context = {
         "heading": _("Memory"),
         "files": found,
         "filters": filters,
         "is_filtered": any(filters.values()),
         "scopes": memory_selectors.scopes(),
-        "conversations": selectors.conversation_list(limit=20)["results"],
+        "conversations": conversations["results"],
+        "has_more_conversations": conversations["hasMore"],
     }
     if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
         return render_fragment(request, "pages/_memory_list.html", context)
