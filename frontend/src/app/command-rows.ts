@@ -13,7 +13,9 @@ export function wireCommands(page: Page): void {
   const draw = (): void => {
     // Oldest first: each new row goes on top of those that are there.
     for (const command of [...page.fleet.commands.of(task)].reverse()) patch(rowOf(body, template, command), command, page);
-    setText(element("command-count"), page.texts.number(body.childElementCount));
+    const count = element("command-count");
+    // The server renders the latest only; a "+" says that there may be older ones.
+    setText(count, page.texts.number(body.childElementCount) + (count?.dataset.more ?? ""));
     setHidden(element("commands"), body.childElementCount === 0);
   };
   page.fleet.onChange("tasks", (id) => id === task && draw());
