@@ -71,5 +71,5 @@ def work_log(request: HttpRequest) -> HttpResponse:
     projects = {project["name"] for node in data["nodes"] for project in node["capabilities"].get("projects", ())}
     context.update(nodes=data["nodes"], projects=sorted(projects), task_states=words.TASK_STATES)
     return render_page(
-        request, "pages/work_log.html", context, section="work-log", topics=("nodes", "alerts"), data=data
+        request, "pages/work_log.html", context, section="work-log", topics=("nodes", "tasks", "alerts"), data=data
     )

@@ -222,6 +222,21 @@ def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors,
     expect(page.locator("#newer-attempt")).to_be_hidden()
 
 
+def test_work_log_goes_along_with_what_runs(fleet: Cluster, visitors: Visitors, name: str) -> None:
+    page = visitors.open_live("/history/")
+    task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
+    page.get_by_role("status").get_by_role("link", name="Read it again").click()
+    row = page.locator(f'#work-log tr[data-task="{task}"]')
+    expect(chip_of(row)).to_have_text("Running")
+    before = row.locator('[data-field="elapsed"]').inner_text()
+    expect(row.locator('[data-field="elapsed"]')).not_to_have_text(before)
+
+    fleet.control(task, "cancel")
+
+    expect(chip_of(row)).to_have_text("Cancelled")
+    expect(row.locator('[data-field="exitCode"]')).not_to_have_text("–")
+
+
 def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visitors) -> None:
     program = "for number in range(1, 5001): print('line', number, 'needle' if number == 38 else '')"
     task = fleet.run("master-2", "python3", "-c", program)

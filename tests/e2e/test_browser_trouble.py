@@ -131,6 +131,23 @@ def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) 
     assert log_texts(page) == [*(f"line {number}" for number in range(1, 6)), expected, "line 5000"]
 
 
+def test_node_page_says_when_the_node_offers_something_else(tap: Any, fleet: Cluster) -> None:
+    tapped: Tapped = tap()
+    page = tapped.open(f"{fleet.url}/nodes/edge-1/")
+    store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
+    node = fleet.api("GET", "nodes/edge-1/")
+    notice = page.locator("#node-changed")
+
+    tapped.say(type="NODE_STATUS", store=store, seq=str(seq + 1), at=now_ms(), node={**node, "running": 3})
+    expect(page.locator('#node-head [data-field="slots"]')).to_contain_text("3 /")
+    expect(notice).to_be_hidden()
+    node["capabilities"]["projects"] = []
+    tapped.say(type="NODE_STATUS", store=store, seq=str(seq + 2), at=now_ms(), node=node)
+
+    expect(notice).to_contain_text("has changed since this page was read")
+    expect(notice.get_by_role("link", name="Read it again")).to_be_visible()
+
+
 def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cluster) -> None:
     tapped: Tapped = tap()
     page = tapped.open(f"{fleet.url}/nodes/master-1/")

@@ -20,6 +20,7 @@ import { openBridge } from "./island";
 import { NewTaskDialog } from "./new-task";
 import { wireNodeGaps } from "./node-gaps";
 import type { Page } from "./page";
+import { wireOutdated } from "./outdated";
 import { wirePill } from "./pill";
 import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
 import { Sight } from "./sight";
@@ -100,6 +101,7 @@ function main(): void {
   const redrawTables = wireTables(page);
   wireCommands(page);
   wireNodeGaps(page);
+  wireOutdated(page);
   wireTiles(page);
   wirePill(page);
   wireTrouble(page);

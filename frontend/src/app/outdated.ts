@@ -1,0 +1,59 @@
+/** Parts of a page that are rendered once: what has moved on since is patched, or said, with a way to the newer page. */
+
+import type { NodeStatus, TaskInfo } from "../live/messages";
+import { field, setAttribute, setChip, setHidden, setText } from "../tables/cells";
+import { stateOf } from "../tables/task-view";
+import { element, type Page } from "./page";
+
+export function wireOutdated(page: Page): void {
+  wireWorkLog(page);
+  wireNodeFacts(page);
+}
+
+/** Attempts that go on are patched; those that have begun since are not put among the others, which may be filtered. */
+function wireWorkLog(page: Page): void {
+  const list = element("work-log");
+  const notice = element("work-log-more");
+  if (!list || !notice) return;
+  const draw = (task: TaskInfo | undefined): void => {
+    if (!task) return;
+    const row = list.querySelector<HTMLElement>(`tr[data-task="${CSS.escape(task.id)}"][data-attempt="${task.attempt}"]`);
+    if (row) patchAttempt(row, task, page);
+    else if (task.state === "pending") setHidden(notice, false);
+  };
+  const drawAll = (): void => page.fleet.tasks.forEach(draw);
+  page.fleet.onChange("tasks", (id) => draw(page.fleet.tasks.get(id)));
+  page.fleet.onReplace("tasks", drawAll);
+  document.addEventListener("htmx:after:swap", () => {
+    setHidden(notice, true);
+    drawAll();
+  });
+}
+
+function patchAttempt(row: HTMLElement, task: TaskInfo, page: Page): void {
+  setChip(field(row, "state"), stateOf(task, page.settings.words));
+  const elapsed = field(row, "elapsed");
+  setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
+  const end = task.endedAt ?? task.unknownSince;
+  setAttribute(elapsed, "data-ended", end === null ? null : String(end));
+  if (task.exitCode !== null) setText(field(row, "exitCode"), String(task.exitCode));
+}
+
+/** What a node can do and offers may change when it is started again. */
+function wireNodeFacts(page: Page): void {
+  const notice = element("node-changed");
+  const id = element("node-head")?.dataset.node ?? "";
+  const known = page.fleet.nodes.get(id);
+  if (!notice || !known) return;
+  const before = factsOf(known);
+  const draw = (): void => {
+    const node = page.fleet.nodes.get(id);
+    if (node) setHidden(notice, factsOf(node) === before);
+  };
+  page.fleet.onChange("nodes", (changed) => changed === id && draw());
+  page.fleet.onReplace("nodes", draw);
+}
+
+function factsOf({ role, parent, capabilities }: NodeStatus): string {
+  return JSON.stringify([role, parent, capabilities]);
+}
