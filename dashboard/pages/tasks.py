@@ -19,6 +19,7 @@ from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
 from nodes import selectors
 from nodes.errors import NotFound
+from nodes.selectors.paging import PAGE_ROWS
 
 LIST_ROWS = 50
 LOG_CHUNK = 2_000
@@ -101,6 +102,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
         "open_words": _("Go to attempt #{number}").format(number=task["attempt"]),
         "blank_attempt": BLANKS["blank_task"],
         "commands": commands,
+        "has_more_commands": len(commands) >= PAGE_ROWS,
         "blank_command": BLANKS["blank_command"],
         "is_log_pruned": attempt["isLogPruned"],
         "log_before": log["before"],

@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ansiFragment, parseAnsi } from "../src/logs/ansi";
 import { LogBuffer } from "../src/logs/buffer";
-import type { WireLine } from "../src/live/messages";
+import type { Page } from "../src/app/page";
+import type { LogBatch, WireLine } from "../src/live/messages";
+import { FleetLog } from "../src/logs/fleet-log";
 import { choiceOf, isNarrow, lineFilter } from "../src/logs/filter";
 import { type LogLine, linesOf } from "../src/logs/line";
 import { LogSearch, type SearchAnswer } from "../src/logs/search";
+import type { LogView } from "../src/logs/view";
+import { texts } from "./samples";
 
 const line = (id: number, extra: Partial<LogLine> = {}): LogLine => ({
   id: String(id),
@@ -79,6 +83,37 @@ describe("lines that the server found", () => {
     buffer.replace([wrong(3), line(4), wrong(5)]);
 
     expect(ids(buffer)).toEqual([3, 5]);
+  });
+});
+
+describe("the log of all nodes after a break", () => {
+  const batch = (from: number, count: number): LogBatch => ({
+    type: "LOG", node: "n", task: "t", attempt: 1,
+    lines: Array.from({ length: count }, (_, index): WireLine => [String(from + index), from + index, 1, "info", "stdout", "x"]),
+  });
+  const log = (): [FleetLog, LogBuffer] => {
+    const buffer = new LogBuffer();
+    const made = new FleetLog({ texts } as unknown as Page, buffer, { append: (rows: LogLine[]) => buffer.append(rows) } as unknown as LogView, { node: "", limit: 300 });
+    made.begin([batch(1, 5)], []);
+    return [made, buffer];
+  };
+
+  it("marks where lines may be missing, and counts as whole only from there on", () => {
+    const [fleet, buffer] = log();
+    expect([fleet.isWhole, fleet.firstWhole?.id]).toEqual([true, "1"]);
+
+    fleet.add([batch(500, 300)], true);
+
+    expect(buffer.lines.findIndex((row) => row.isGap)).toBe(5);
+    expect([fleet.isWhole, fleet.firstWhole?.id]).toEqual([false, "500"]);
+  });
+
+  it("marks nothing where the newest lines reach back to what is held, or are all there are", () => {
+    const [fleet, buffer] = log();
+    fleet.add([batch(4, 300)], true);
+    fleet.add([batch(900, 7)], true);
+
+    expect(buffer.lines.some((row) => row.isGap)).toBe(false);
   });
 });
 

@@ -186,7 +186,7 @@ def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, n
     expect(dialog.get_by_role("button", name="Send")).to_be_disabled()
 
 
-def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_page_follows_to_the_next_attempt(fleet: Cluster, visitors: Visitors, name: str) -> None:
     task = fleet.run("master-1", "python3", "-c", count_to(30), name=name)
     fleet.wait_task(task, "failed")
     page = visitors.open_live(f"/tasks/{task}/?attempt=1")
@@ -207,7 +207,7 @@ def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors,
     assert numbers(log_texts(page)) == [*range(1, 31)]
     expect(page.get_by_role("link", name="Whole log as text")).to_have_attribute("href", re.compile("attempt=2$"))
 
-    # Who has opened an older attempt stays there, and is told of the new one, whoever begins it.
+    # A reader of an older attempt stays there, and a notice names the new one, whoever starts it.
     attempts.last.click()
     expect(page).to_have_title(f"{name} #1 · AgentFlow")
     expect(page.locator("#newer-attempt")).to_contain_text("This is attempt #1; the newest is #2.")
@@ -222,7 +222,7 @@ def test_page_goes_along_to_the_next_attempt(fleet: Cluster, visitors: Visitors,
     expect(page.locator("#newer-attempt")).to_be_hidden()
 
 
-def test_work_log_goes_along_with_what_runs(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_work_log_follows_what_runs(fleet: Cluster, visitors: Visitors, name: str) -> None:
     page = visitors.open_live("/history/")
     task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
     page.get_by_role("status").get_by_role("link", name="Read it again").click()
@@ -249,7 +249,7 @@ def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visi
     expect(count).to_have_text("1 of 5,000 lines")
     assert log_texts(page) == ["line 38 needle"]
 
-    # What matches everywhere is brought piece by piece, and how far that has come is said.
+    # Many matches come piece by piece, with the progress of the search.
     text.fill("line")
     expect(searched).to_have_text("Searched 2,500 of 5,000 lines.")
     expect(count).to_have_text("2,500 matches")

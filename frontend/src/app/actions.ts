@@ -28,7 +28,7 @@ export class Actions {
     });
   }
 
-  /** `heard` is told of every turn it takes, as the notice is. */
+  /** `heard` is called with every outcome that the notice shows. */
   control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}, heard?: (outcome: Outcome) => void): void {
     const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
     if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });

@@ -26,7 +26,7 @@ export class AnswerDialog {
   readonly #line: HTMLInputElement;
   readonly #close: HTMLInputElement;
   readonly #send: HTMLButtonElement;
-  /** By task: what was sent and not taken. */
+  /** By task: what was sent and not accepted. */
   readonly #drafts = new Map<string, Draft>();
   #task = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -104,7 +104,7 @@ export class AnswerDialog {
   }
 }
 
-/** The last line is what it waits at. */
+/** The last line is the open prompt. */
 function lineElement(text: string, isLast: boolean): HTMLElement {
   const line = document.createElement(isLast ? "strong" : "span");
   line.append(ansiFragment(text));

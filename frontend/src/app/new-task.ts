@@ -12,7 +12,7 @@ export class NewTaskDialog {
   readonly #actions: Actions;
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
-  /** What was sent and not taken, and why: the next one who opens the dialog finds it there. */
+  /** What was sent and not accepted, and why; the dialog shows it when it is opened next. */
   #draft: { fields: RunFields; problem: string } | null = null;
 
   private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
@@ -37,8 +37,8 @@ export class NewTaskDialog {
   }
 
   /**
-   * To be called before the dialog is shown. It begins clean: what was typed for another task must not run with this one.
-   * Only what was sent and not taken is there again, unless the opener names a node, project and task of its own.
+   * To be called before the dialog is shown. It starts empty: values typed for another task must not run with this one.
+   * Only a request that was not accepted comes back, unless the opener names a node, project and task of its own.
    */
   prepare(opener: HTMLElement | null): void {
     const { presetNode = "", presetProject = "", presetTask = "" } = opener?.dataset ?? {};

@@ -1,4 +1,4 @@
-/** Parts of a page that are rendered once: what has moved on since is patched, or said, with a way to the newer page. */
+/** Parts of a page that are rendered once: what changes later is patched, or a notice offers to read the page again. */
 
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setText } from "../tables/cells";
@@ -10,7 +10,7 @@ export function wireOutdated(page: Page): void {
   wireNodeFacts(page);
 }
 
-/** Attempts that go on are patched; those that have begun since are not put among the others, which may be filtered. */
+/** Listed attempts are patched. New ones are not added, for the list may be filtered: a notice says that there are some. */
 function wireWorkLog(page: Page): void {
   const list = element("work-log");
   const notice = element("work-log-more");

@@ -47,7 +47,7 @@ export class Composer {
     this.#text.focus();
   }
 
-  /** The text of the last context waits there. */
+  /** The unsent text of each context is kept with it. */
   setContext(context: string): void {
     if (context === this.#context) return;
     const { value } = this.#text;

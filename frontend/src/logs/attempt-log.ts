@@ -76,7 +76,7 @@ export class AttemptLog {
     return this.#place.before > 1;
   }
 
-  /** Another attempt is shown: what is still answered counts no more. */
+  /** Another attempt is shown: answers that are still on their way are dropped. */
   close(): void {
     this.#isClosed = true;
     this.#note("");

@@ -1,6 +1,6 @@
 /**
- * The attempts of a task on its own page. Who looks at the newest one goes along to the next, whoever begins it; who has
- * opened an older one stays there, and is told that it is not the newest.
+ * The attempts of a task on its own page. A reader of the newest attempt follows to the next one, whoever starts it; a
+ * reader of an older attempt stays there, and a notice names the newest.
  */
 
 import { element, type Page } from "../app/page";

@@ -1,6 +1,6 @@
 /**
- * Looks for what a filter wants in the lines that the page does not hold: newest first, a bounded piece of the log at a
- * time. It pauses when it has found plenty or read a lot, says how far it has come, and goes on when the reader asks.
+ * Searches the lines that the page does not hold: newest first, a bounded piece of the log at a time. It pauses after many
+ * matches or many pieces, reports its progress, and continues when the reader asks.
  */
 
 import type { LogBatch } from "../live/messages";
@@ -17,12 +17,11 @@ export interface SearchAnswer {
 
 export interface SearchOptions {
   ask: (before: string) => Promise<SearchAnswer>;
-  /** Returns nothing that a filter would leave out: it is the same filter. */
   onFound: (lines: readonly LogLine[]) => void;
   onChange: () => void;
 }
 
-/** Who types is not searched for at every letter. */
+/** No search at every letter while the reader types. */
 const TYPING_MS = 250;
 const MATCHES_A_ROUND = 400;
 const PIECES_A_ROUND = 10;

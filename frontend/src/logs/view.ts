@@ -93,7 +93,7 @@ export class LogView {
     this.#changeInPlace(() => this.#options.buffer.addFound(lines));
   }
 
-  /** Something else than lines has changed that `onChange` tells of. */
+  /** Something other than lines has changed: `onChange` is called. */
   tell(): void {
     this.#dirty();
   }

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chat import services
 from chat.errors import MemoryRefused
-from chat.models import MemoryFile, MemoryRevision
+from chat.models import Conversation, MemoryFile, MemoryRevision
 
 AsRole = Callable[[str], Client]
 
@@ -46,6 +46,14 @@ def test_files_are_listed_and_narrowed(file: MemoryFile, as_role: AsRole) -> Non
     assert file.path not in browser.get("/memory/?text=nothing").content.decode()
     assert file.path not in browser.get("/memory/?deleted=1").content.decode()
     assert "<html" not in browser.get("/memory/", headers={"hx-request": "true"}).content.decode()
+
+
+def test_count_of_conversations_says_when_there_are_more(cluster: None, as_role: AsRole) -> None:
+    now = timezone.now()
+    for number in range(21):
+        Conversation.objects.create(id=f"c{number}", project="*", node=f"n{number}", created_at=now, last_at=now)
+
+    assert '<span class="count">20+</span>' in as_role("viewer").get("/memory/").content.decode()
 
 
 def test_a_file_is_read_with_its_revisions_and_cannot_inject(file: MemoryFile, as_role: AsRole) -> None:

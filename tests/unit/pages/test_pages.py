@@ -385,6 +385,23 @@ def test_retried_task_shows_each_attempt(cluster: None, as_role: AsRole) -> None
     assert 'id="newer-attempt" hidden' in newest
 
 
+def test_count_of_commands_says_when_there_may_be_more(
+    cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.selectors.tasks.PAGE_ROWS", 2)
+    monkeypatch.setattr("dashboard.pages.tasks.PAGE_ROWS", 2)
+    now = timezone.now()
+    for number in range(3):
+        Command.objects.create(
+            id=f"c{number}", kind="pause", task_id="t-1", created_at=now, expires_at=now, changed_at=now
+        )
+
+    client = as_role("viewer")
+
+    assert 'id="command-count" data-more="+">2+<' in text_of(client.get("/tasks/t-1/"))
+    assert 'id="command-count">0<' in text_of(client.get("/tasks/t-2/"))
+
+
 def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) -> None:
     text = text_of(as_role("operator").get("/nodes/master-1/"))
 
