@@ -77,7 +77,7 @@ check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migr
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
 	@$(MAKE) --no-print-directory proto PROTO_OUT=.venv/proto-check
-	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/wire/v1 .venv/proto-check/nodes/wire/v1
+	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/stream/wire/v1 .venv/proto-check/nodes/stream/wire/v1
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck
 
 # Most tests wait for a process or a link: more workers than this only make them wait for each other.
@@ -112,11 +112,11 @@ soak: dev setup test-tools  ## The fault tests in full length, then MINUTES of m
 
 PROTO_OUT := .
 proto: dev  ## Generated code of protos/
-	@mkdir -p $(PROTO_OUT)/nodes/wire/v1
-	@$(BIN)/python -m grpc_tools.protoc --proto_path=nodes/wire/v1=protos/agentflow/v1 \
+	@mkdir -p $(PROTO_OUT)/nodes/stream/wire/v1
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=nodes/stream/wire/v1=protos/agentflow/v1 \
 		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--python_out=$(PROTO_OUT) --grpc_python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) \
-		$(PROTOS:%=nodes/wire/v1/%.proto)
+		$(PROTOS:%=nodes/stream/wire/v1/%.proto)
 
 format: dev  ## Format the Python code
 	$(BIN)/ruff format .

@@ -90,7 +90,7 @@ class LocalCluster:
     # --- before the start -------------------------------------------------------------------------
 
     def _prepare(self) -> list[Child]:
-        from nodes.identity import ClusterKey, issue_token
+        from nodes.stream.identity import ClusterKey, issue_token
 
         call_command("migrate", verbosity=0)
         key = ClusterKey.load_or_create(settings.DATA_DIR)

@@ -24,28 +24,28 @@ from chat.desk import Desk
 from chat.retention import ChatRetention, steps
 from chat.watch import Watch
 from nodes import services
+from nodes.agent.metrics.collector import Collector
+from nodes.agent.metrics.machine import capabilities
+from nodes.agent.metrics.sampler import Sampler
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
 from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
 from nodes.errors import ConfigError, StoreError
-from nodes.hub.config import HubConfig
-from nodes.hub.hub import Hub
-from nodes.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
-from nodes.identity.secret_files import create_secret
-from nodes.leader_door.server import LeaderDoor
-from nodes.metrics.collector import Collector
-from nodes.metrics.machine import capabilities
-from nodes.metrics.sampler import Sampler
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.projection.published import Everybody, Listener, NobodyListens
-from nodes.projection.retention import Retention, RetentionConfig
-from nodes.projection.revocations import Revocations
-from nodes.projection.wal_watch import WalWatch
-from nodes.scheduler.scheduler import Scheduler
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.published import Everybody, Listener, NobodyListens
+from nodes.leader.projection.retention import Retention, RetentionConfig
+from nodes.leader.projection.revocations import Revocations
+from nodes.leader.projection.wal_watch import WalWatch
+from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.stream.hub.config import HubConfig
+from nodes.stream.hub.hub import Hub
+from nodes.stream.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
+from nodes.stream.identity.secret_files import create_secret
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from agentflow_site.env import SiteEnv
 from agentflow_site.leader import LeaderRuns, only_one_leader
 from chat.retention import ChatRetention, steps
-from nodes.leader_door.client import DoorClient
-from nodes.projection.published import NobodyListens
-from nodes.projection.retention import Retention, RetentionConfig
-from nodes.projection.writer import FunctionJob, Writer
+from nodes.leader.gateway.client import DoorClient
+from nodes.leader.projection.published import NobodyListens
+from nodes.leader.projection.retention import Retention, RetentionConfig
+from nodes.leader.projection.writer import FunctionJob, Writer
 
 
 def retention_config(env: SiteEnv) -> RetentionConfig:

@@ -30,8 +30,8 @@ from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.errors import NotFound
+from nodes.leader.projection.unit import Unit
 from nodes.models import Alert
-from nodes.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 

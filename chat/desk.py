@@ -20,7 +20,7 @@ from chat.runner import Runner
 from chat.states import ApprovalState
 from chat.threads import Threads
 from nodes.errors import NotFound
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _OPERATE = "operate"
 
 
 class Desk:
-    """Implements `ChatDesk` of `nodes.leader_door`. Rights are checked here once more: this is where they count."""
+    """Implements `ChatDesk` of `nodes.leader.gateway`. Rights are checked here once more: this is where they count."""
 
     def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads, language: str) -> None:
         """`language`: of what AgentFlow says where nobody has spoken yet."""

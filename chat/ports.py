@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from nodes.projection.published import Published
-from nodes.projection.unit import Unit
+from nodes.leader.projection.published import Published
+from nodes.leader.projection.unit import Unit
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from chat.policy import Risk
 from chat.states import CallState, TurnState
 from chat.tools.registry import TOOLS
 from nodes.domain.states import CommandState
+from nodes.leader.projection.unit import Unit
 from nodes.models import Command, Task
-from nodes.projection.unit import Unit
 
 _NEVER_SENT = phrase("refused.never-sent")
 

@@ -12,7 +12,7 @@ from chat.engines.protocol import Request
 from chat.models import ContextSnapshot, Message, ToolCall, Turn
 from chat.phrases import Phrase
 from chat.tools.registry import schemas
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 SYSTEM = """You are AgentFlow's assistant. You help people to watch and control tasks on a fleet of machines.
 

@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from chat import store
 from chat.models import Audit, Conversation, MemoryFile, Message, Turn
 from chat.states import OPEN_TURNS
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 # Turns removed in one transaction: they take their messages, calls, approvals and requests along.
 _TURN_BATCH = 10
@@ -35,7 +35,9 @@ class ChatRetention:
 
 
 def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
-    """For `nodes.projection.retention`: each says how many rows it took, None when there is nothing more for it."""
+    """For `nodes.leader.projection.retention`: each says how many rows it took, None when there is nothing more for
+    it.
+    """
     return {
         "old conversations": partial(_prune_closed, config),
         "turns": partial(_prune_open, config),

@@ -24,7 +24,7 @@ from chat.states import ApprovalState, Trigger, TurnState
 from chat.threads import Threads
 from chat.turns import TurnRun
 from nodes.errors import StoreError
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)

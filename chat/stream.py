@@ -13,8 +13,8 @@ import time
 
 from chat.messages import delta
 from chat.ports import Publish
-from nodes.projection import topics
-from nodes.projection.published import Published
+from nodes.leader.projection import topics
+from nodes.leader.projection.published import Published
 
 GATHER_SECONDS = 0.05
 WHOLE_SECONDS = 1.0

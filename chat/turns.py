@@ -24,7 +24,7 @@ from chat.stream import Stream
 from chat.threads import Threads
 from chat.understanding import wish_of
 from nodes import selectors
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 

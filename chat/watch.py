@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nodes.projection.published import Listener, Published
+from nodes.leader.projection.published import Listener, Published
 
 Message = dict[str, Any]
 
@@ -43,7 +43,7 @@ class Following:
 
 
 class Watch:
-    """A `nodes.projection.published.Listener`; it reads only what somebody follows. On the loop."""
+    """A `nodes.leader.projection.published.Listener`; it reads only what somebody follows. On the loop."""
 
     def __init__(self) -> None:
         self._following: dict[str, list[Following]] = {}

@@ -8,8 +8,8 @@ import sys
 def main(arguments: list[str]) -> int:
     """Exit code: 0 after a stop that was asked for, 1 after a fault, 2 when it cannot start."""
     _stay_small(arguments)
+    from nodes.agent.roles.options import own_environment, parse_options, say
     from nodes.errors import ConfigError
-    from nodes.roles.options import own_environment, parse_options, say
 
     environ = own_environment()
     try:
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
         # After the options are known to be good: gRPC alone takes a quarter of a second.
         import asyncio
 
-        from nodes.roles.start import start
+        from nodes.agent.roles.start import start
 
         return asyncio.run(start(options, environ))
     except ConfigError as error:

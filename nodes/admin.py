@@ -19,9 +19,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from nodes.leader.projection.messages import without_secrets
 from nodes.message_words import in_words
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
-from nodes.projection.messages import without_secrets
 
 COUNT_LIMIT = 5_000
 

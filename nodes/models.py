@@ -1,4 +1,4 @@
-"""The Leader's store. Its hot tables (all but `NodeToken`) are written by one thread, in `nodes.projection`.
+"""The Leader's store. Its hot tables (all but `NodeToken`) are written by one thread, in `nodes.leader.projection`.
 
 Times named `*_at` are this machine's clock; `*_ms` are Unix milliseconds on the origin's clock: shown, never compared.
 """
@@ -51,7 +51,7 @@ class Node(models.Model):
         null=True
     )  # Anything received from it; written at state changes and with metrics.
     registered_at = models.DateTimeField(auto_now_add=True)
-    capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.projection.messages
+    capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.leader.projection.messages
     slots = models.PositiveIntegerField(default=0)
     metrics = models.JSONField(default=dict)  # The latest, as messages carry them; empty = none yet.
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown

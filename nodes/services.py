@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, StoreError
-from nodes.scheduler.checks import check_input, check_spec
-from nodes.scheduler.requests import ControlRequest
-from nodes.scheduler.scheduler import Scheduler
+from nodes.leader.scheduler.checks import check_input, check_spec
+from nodes.leader.scheduler.requests import ControlRequest
+from nodes.leader.scheduler.scheduler import Scheduler
 
 __all__ = [
     "Gateway",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:  # It loads gRPC.
-    from nodes.leader_door.server import ChatDesk
+    from nodes.leader.gateway.server import ChatDesk
 
 
 _ANSWER_SECONDS = 10.0
@@ -161,7 +161,7 @@ def _current() -> Gateway:
             from django.conf import settings
 
             # Only a web process of its own needs gRPC.
-            from nodes.leader_door.client import DoorClient
+            from nodes.leader.gateway.client import DoorClient
 
             _gateway = DoorClient.on_data_dir(settings.DATA_DIR, settings.LEADER_GRPC)
         return _gateway

@@ -17,7 +17,7 @@ from chat.models import EngineStatus, Turn
 from chat.ports import Writes
 from chat.pricing import cost_microusd
 from chat.threads import Threads
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 if TYPE_CHECKING:
     from chat.engines.claude import ClaudeEngine

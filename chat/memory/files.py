@@ -14,7 +14,7 @@ from chat.memory.paths import ROOT, Place, place_of
 from chat.models import Audit, MemoryFile, MemoryRevision
 from chat.phrases import Said, say, with_phrase
 from nodes.errors import NotFound
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 MAX_FILE_BYTES = 32 * 1024
 MAX_SCOPE_FILES = 100

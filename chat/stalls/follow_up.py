@@ -26,8 +26,8 @@ from chat.store import fix_of
 from chat.threads import Threads
 from nodes.domain.states import TaskState
 from nodes.errors import StoreError
+from nodes.leader.projection.published import Published
 from nodes.models import Alert, Task
-from nodes.projection.published import Published
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)

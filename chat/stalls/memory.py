@@ -12,7 +12,7 @@ from chat.memory.paths import ROOT, scopes_of
 from chat.models import MemoryFile
 from chat.stalls.case import Case, Fix, Remembered
 from chat.stalls.learnt import FILE, read_lines, with_result
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 
 def scope_for(project: str, node_id: str) -> str:

@@ -14,7 +14,7 @@ from chat.stalls.case import Fix, action_of
 from chat.stalls.memory import remember, scope_for
 from chat.stalls.verdicts import Judged
 from chat.states import FixVerdict
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from chat.stalls.words import opening
 from chat.states import OPEN_TURNS, FixVerdict
 from chat.threads import Threads
 from nodes.errors import AgentFlowError
+from nodes.leader.projection.published import Published
 from nodes.models import Alert, Task
-from nodes.projection.published import Published
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)

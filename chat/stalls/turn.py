@@ -30,7 +30,7 @@ from chat.states import TurnState
 from chat.stream import Stream
 from chat.threads import Threads
 from nodes import selectors
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 

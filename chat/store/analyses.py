@@ -17,7 +17,7 @@ from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, is_ale
 from chat.store.messages import add_said
 from chat.store.rows import change, turn_of
 from chat.store.turns import end_turn, say_phrase
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 
 def begin_stall(

@@ -15,7 +15,7 @@ from chat.phrases import Phrase, Said, phrase, say, with_phrase
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
 from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 APPROVAL_TTL = timedelta(minutes=10)
 _CALLS = uuid.UUID("9d7e0a53-5c0b-4b0e-9a39-3f3c1a3c7b52")

@@ -9,7 +9,7 @@ from chat.errors import ChatRejected
 from chat.models import Conversation, Turn
 from chat.states import OPEN_TURNS
 from chat.store.rows import change, publish_conversation
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 
 def open_conversation(unit: Unit, context: Context, *, actor: str, is_fresh: bool = False) -> str:

@@ -14,7 +14,7 @@ from chat.memory.index import index_of
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.store.messages import add_message
 from chat.store.rows import change, turn_of
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 # Of the text of earlier turns, in a new epoch.
 _EARLIER_TURNS = 6

@@ -12,7 +12,7 @@ from chat.phrases import with_phrase
 from chat.states import CallState, FixState, FixVerdict, TurnState
 from chat.store.rows import change
 from nodes.errors import NotFound
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 # Until a verdict is given in any case. Below the least of them the detector itself may not have looked often enough.
 MOST_WATCHED = timedelta(seconds=120)

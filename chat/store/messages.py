@@ -12,7 +12,7 @@ from chat.phrases import Phrase, Phrases, say
 from chat.store.calls import call_id, hash_of
 from chat.store.rows import publish_step, turn_of
 from chat.untrusted import plain
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 
 def last_message(conversation: Conversation) -> Message | None:

@@ -9,7 +9,7 @@ from django.db.models import Model
 from chat.messages import conversation_info, step_info, turn_info
 from chat.models import Approval, Conversation, ToolCall, Turn
 from nodes.errors import NotFound
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 
 def change(unit: Unit, row: Model, **values: Any) -> None:

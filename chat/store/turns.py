@@ -17,7 +17,7 @@ from chat.store.fixes import follow
 from chat.store.messages import add_message, last_message, open_calls, results_of
 from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
 from nodes.errors import NotFound
-from nodes.projection.unit import Unit
+from nodes.leader.projection.unit import Unit
 
 MAX_QUEUED = 5  # Turns of one conversation that wait or run.
 MAX_TEXT_CHARACTERS = 32_000

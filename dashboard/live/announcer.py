@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from dashboard.live.delays import Delays
 from dashboard.live.layer import FeedChannelLayer
 from dashboard.live.topics import LOGS
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _SEND_SECONDS = 5.0
 
 
 class Announcer:
-    """A `nodes.projection.published.Listener` and a service. `publish` never waits."""
+    """A `nodes.leader.projection.published.Listener` and a service. `publish` never waits."""
 
     name = "announcer"
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Outbox
-from nodes.projection.published import Published
-from nodes.projection.trouble import STORE_KEY
+from nodes.leader.projection.published import Published
+from nodes.leader.projection.trouble import STORE_KEY
 
 # What is remembered for sockets that join from a snapshot of a moment ago.
 HISTORY_MESSAGES = 4000
@@ -24,7 +24,7 @@ _WAITING_MESSAGES = 10_000
 
 
 class Broadcaster:
-    """Implements `nodes.projection.published.Listener`."""
+    """Implements `nodes.leader.projection.published.Listener`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

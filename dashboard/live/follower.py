@@ -25,8 +25,8 @@ from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
 from dashboard.live.threads import Threads
 from dashboard.live.topics import ALERTS, NODES, chat
-from nodes.projection.published import Published
-from nodes.projection.trouble import STORE_KEY
+from nodes.leader.projection.published import Published
+from nodes.leader.projection.trouble import STORE_KEY
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)

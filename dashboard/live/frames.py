@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 
 Lane = Literal["states", "metrics", "logs"]
 

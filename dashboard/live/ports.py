@@ -12,7 +12,7 @@ from dashboard.rights import Role
 from dashboard.tickets import Viewer
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 
 
 class Feed(Protocol):

@@ -25,7 +25,7 @@ from dashboard.live.follower import Follower, feed_layer
 from dashboard.live.ports import Chats, Feed, Services, Tickets
 from dashboard.live.threads import Threads
 from nodes import selectors
-from nodes.projection.published import Everybody, Listener, Published
+from nodes.leader.projection.published import Everybody, Listener, Published
 
 logger = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
-"""Topics as clients name them. The spelling itself lives in `nodes.projection.topics`; this adds what only `/ws/`
-knows.
+"""Topics as clients name them. The spelling itself lives in `nodes.leader.projection.topics`; this adds what only
+`/ws/` knows.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.domain.states import LogLevel
-from nodes.projection.topics import ALERTS, CHATS, LOGS, NODES, TASKS, chat, logs, task
+from nodes.leader.projection.topics import ALERTS, CHATS, LOGS, NODES, TASKS, chat, logs, task
 
 __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 

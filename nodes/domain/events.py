@@ -1,4 +1,4 @@
-"""What a node tells its parent. Frozen values; the codec in `nodes.wire.codec` turns them into protobuf and back.
+"""What a node tells its parent. Frozen values; `nodes.stream.wire.codec` turns them into protobuf and back.
 
 Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people, never compared across machines.
 """

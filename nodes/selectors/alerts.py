@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nodes.errors import NotFound
+from nodes.leader.projection.messages import Message, alert_fields
 from nodes.models import Alert
-from nodes.projection.messages import Message, alert_fields
 from nodes.selectors.paging import MAX_ROWS, page_of
 
 SNAPSHOT_ALERTS = 200

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db.models import Q
 
+from nodes.leader.projection import topics as topic_names
+from nodes.leader.projection.log_lines import ID_SHIFT, LOG_COLUMNS, LogRows, published_logs
+from nodes.leader.projection.published import Published
 from nodes.models import FeedEntry, LogLine, Store
-from nodes.projection import topics as topic_names
-from nodes.projection.log_lines import ID_SHIFT, LOG_COLUMNS, LogRows, published_logs
-from nodes.projection.published import Published
 
 # More than this behind, a snapshot costs less.
 _FEED_ROWS_READ = 20_000

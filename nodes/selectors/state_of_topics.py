@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nodes.leader.projection import topics as topic_names
+from nodes.leader.projection.messages import Message
 from nodes.models import Task
-from nodes.projection import topics as topic_names
-from nodes.projection.messages import Message
 from nodes.selectors.alerts import alert_list
 from nodes.selectors.fleet import node_list
 from nodes.selectors.output import recent_logs

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, Snapshot, TaskStatus
 from nodes.domain.states import Lane, LogLevel, LogStream, Role, TaskState
-from nodes.identity import ClusterKey, issue_token
-from nodes.journal.journal import Journal
-from nodes.uplink.config import UplinkConfig
-from nodes.uplink.uplink import Uplink
+from nodes.stream.identity import ClusterKey, issue_token
+from nodes.stream.journal.journal import Journal
+from nodes.stream.uplink.config import UplinkConfig
+from nodes.stream.uplink.uplink import Uplink
 
 LINES_PER_BATCH = 500
 LINE = b"2026-01-01 12:00:00 INFO compiled module src/server/handlers/upload.py in 412 ms, 3 warnings, cache hit"

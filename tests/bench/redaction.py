@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nodes.agent.runner.shim import frames
 from nodes.core.secrets import Redactor
-from nodes.runner.shim import frames
 from tests.bench.figures import Figure, at_most
 
 LINES = [(b"2026-01-01 12:00:00 INFO step %d of the build took 12.5 ms" % number, 0) for number in range(2_000)]

@@ -34,12 +34,12 @@ from nodes.domain.events import (
     Update,
 )
 from nodes.domain.states import Lane, LogLevel, LogStream, Role, TaskState
-from nodes.identity import ClusterKey, issue_token
-from nodes.journal.journal import Journal
-from nodes.uplink.config import UplinkConfig
-from nodes.uplink.uplink import Uplink
-from nodes.wire.codec import encode_update
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.identity import ClusterKey, issue_token
+from nodes.stream.journal.journal import Journal
+from nodes.stream.uplink.config import UplinkConfig
+from nodes.stream.uplink.uplink import Uplink
+from nodes.stream.wire.codec import encode_update
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 GIB = 2**30
 CONNECT_SECONDS = 120

@@ -16,10 +16,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from nodes.identity import ClusterKey, issue_token
-from nodes.wire.v1 import leader_pb2, node_sync_pb2
-from nodes.wire.v1.leader_pb2_grpc import LeaderStub
-from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
+from nodes.stream.identity import ClusterKey, issue_token
+from nodes.stream.wire.v1 import leader_pb2, node_sync_pb2
+from nodes.stream.wire.v1.leader_pb2_grpc import LeaderStub
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.cluster import Cluster, cluster
 from tests.support.processes import REPOSITORY, manage
 

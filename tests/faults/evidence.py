@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nodes.runner.shim.layout import OUTPUT
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.agent.runner.shim.layout import OUTPUT
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-# nodes/journal/file.py: an entry's key is shelf << 44 | seq.
+# nodes/stream/journal/file.py: an entry's key is shelf << 44 | seq.
 _SEQ_BITS = 44
 
 # Payload of an entry -> kind of its row in the history.

@@ -14,9 +14,9 @@ import grpc
 import psutil
 import pytest
 
-from nodes.wire.limits import PROTOCOL_VERSION
-from nodes.wire.v1 import node_sync_pb2 as pb
-from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
+from nodes.stream.wire.limits import PROTOCOL_VERSION
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.faults.arena import Arena
 from tests.support.eventually import eventually_sync
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.states import Action
-from nodes.wire.codec import encode_command
+from nodes.stream.wire.codec import encode_command
 from tests.faults.arena import PROGRAM, Arena
 from tests.faults.length import short_or_full
 from tests.faults.truth import Truth

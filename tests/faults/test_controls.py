@@ -8,7 +8,7 @@ import time
 from tests.faults.arena import Arena
 from tests.support.eventually import eventually_sync
 
-# nodes/scheduler/requests.py, and some for a busy machine.
+# nodes/leader/scheduler/requests.py, and some for a busy machine.
 TTL_SECONDS = 60.0
 
 

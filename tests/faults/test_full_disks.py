@@ -20,7 +20,7 @@ from tests.support.browser import Visitors
 from tests.support.eventually import eventually_sync
 
 Record = Callable[[str, object], None]
-LARGE_BYTES = 256 << 20  # nodes/projection/wal_watch.py
+LARGE_BYTES = 256 << 20  # nodes/leader/projection/wal_watch.py
 NewDisk = Callable[[str, int], SmallDisk]
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner.shim import layout
 from nodes.domain.states import Action, CommandState, Lane, TaskState
-from nodes.journal.errors import JournalCorrupt
-from nodes.journal.guard import JournalGuard
-from nodes.journal.journal import Journal
-from nodes.runner.shim import layout
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.journal.errors import JournalCorrupt
+from nodes.stream.journal.guard import JournalGuard
+from nodes.stream.journal.journal import Journal
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.agent_parent import Parent, parent_of
 from tests.support.delivery import MemoryStore
 from tests.support.eventually import eventually

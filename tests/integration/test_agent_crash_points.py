@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner.shim import layout, procfs
 from nodes.domain.states import Action, CommandState
-from nodes.runner.shim import layout, procfs
 from tests.support.agent_parent import NODE, Parent, parent_of
 from tests.support.eventually import eventually
 

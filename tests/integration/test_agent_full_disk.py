@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from nodes.agent.runner.shim import layout, supervisor
+from nodes.agent.runner.task_folder import TaskFolder
 from nodes.domain.events import Payload
 from nodes.domain.states import Action, CommandState
-from nodes.journal.errors import JournalUnavailable
-from nodes.runner.shim import layout, supervisor
-from nodes.runner.task_folder import TaskFolder
+from nodes.stream.journal.errors import JournalUnavailable
 from tests.support.agent_parent import Parent, parent_of
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, running

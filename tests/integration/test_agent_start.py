@@ -123,7 +123,9 @@ def test_the_agent_loads_no_django_and_stays_small(agent: AgentProcess) -> None:
     )
 
     assert resident_kb < 45 * 1024
-    code = "import sys; import nodes.roles.start; print([m for m in sys.modules if m.partition('.')[0] == 'django'])"
+    code = (
+        "import sys; import nodes.agent.roles.start; print([m for m in sys.modules if m.partition('.')[0] == 'django'])"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
 

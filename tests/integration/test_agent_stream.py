@@ -13,12 +13,12 @@ import pytest
 
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.states import Action
-from nodes.hub.hub import Hub
-from nodes.hub.ports import Peer
-from nodes.identity.keys import ClusterKey
-from nodes.identity.tokens import issue_token
-from nodes.wire.codec import encode_command
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.hub.hub import Hub
+from nodes.stream.hub.ports import Peer
+from nodes.stream.identity.keys import ClusterKey
+from nodes.stream.identity.tokens import issue_token
+from nodes.stream.wire.codec import encode_command
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.delivery import MemoryStore, hub_of
 from tests.support.eventually import eventually
 from tests.support.processes import Process, free_port

@@ -23,8 +23,8 @@ from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
+from nodes.leader.scheduler.requests import ControlRequest
 from nodes.models import Alert, Attempt, LogLine, Node, Task
-from nodes.scheduler.requests import ControlRequest
 from tests.support.doors import NoLeader, People, make_history, make_people
 
 pytestmark = pytest.mark.django_db

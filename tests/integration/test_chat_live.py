@@ -19,12 +19,12 @@ from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import FleetAndChats, Live
 from nodes import services
 from nodes.errors import NotFound, TaskRejected
-from nodes.identity import ClusterKey, issue_token, verify_token
-from nodes.leader_door.client import DoorClient
-from nodes.leader_door.server import LeaderDoor
-from nodes.projection.epoch import Epoch
-from nodes.projection.published import Published
-from nodes.scheduler.scheduler import Scheduler
+from nodes.leader.gateway.client import DoorClient
+from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.published import Published
+from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.stream.identity import ClusterKey, issue_token, verify_token
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, read

@@ -12,9 +12,9 @@ import pytest
 from chat.config import ChatConfig
 from chat.models import Approval, ToolCall, Turn
 from nodes.domain.states import TaskState
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.unit import Unit
 from nodes.models import Command
-from nodes.projection.projection import Projection
-from nodes.projection.unit import Unit
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import read

@@ -16,7 +16,7 @@ from chat import services
 from chat.config import ChatConfig
 from chat.models import Approval, Audit, ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Message, Turn
 from chat.retention import ChatRetention, steps
-from nodes.projection.retention import Retention
+from nodes.leader.projection.retention import Retention
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import read

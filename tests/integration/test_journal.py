@@ -16,10 +16,10 @@ import pytest
 from nodes.core.clock import SystemClock
 from nodes.domain.states import Lane
 from nodes.errors import ConfigError
-from nodes.journal.errors import EntryTooLarge, JournalUnavailable
-from nodes.journal.journal import Journal, JournalLimits
-from nodes.wire.entry import Entry
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.journal.errors import EntryTooLarge, JournalUnavailable
+from nodes.stream.journal.journal import Journal, JournalLimits
+from nodes.stream.wire.entry import Entry
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 Open = Callable[..., Journal]
 
@@ -393,8 +393,8 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from nodes.domain.states import Lane
-from nodes.journal.journal import Journal
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.journal.journal import Journal
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 async def main():
     journal = Journal(Path(sys.argv[1]), node_id="n1", lane=Lane.STATES)

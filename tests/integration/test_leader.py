@@ -21,8 +21,8 @@ from typing import Any
 import grpc
 import pytest
 
-from nodes.wire.v1 import node_sync_pb2 as pb
-from nodes.wire.v1 import node_sync_pb2_grpc as stubs
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1 import node_sync_pb2_grpc as stubs
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.live import open_client
 from tests.support.processes import REPOSITORY, Process, free_port, manage

@@ -16,7 +16,7 @@ from dashboard.live.announcer import Announcer
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.layer import FeedChannelLayer
 from dashboard.live.process import Live
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 from tests.support.eventually import eventually
 from tests.support.live import Client, DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
 from tests.support.redis import RedisServer

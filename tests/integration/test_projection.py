@@ -15,10 +15,10 @@ from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import CommandResult, Evidence, Gap, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
 from nodes.domain.parts import Part, as_json, part
 from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
+from nodes.leader.projection.projection import Projection
 from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
 from nodes.models import LogLine as LogRow
-from nodes.projection.projection import Projection
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 

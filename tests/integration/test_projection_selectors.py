@@ -12,8 +12,8 @@ from nodes import selectors
 from nodes.domain.events import Gap, LogBatch, LogLine, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, TaskHealth, TaskState
 from nodes.errors import NotFound
+from nodes.leader.projection.projection import Projection
 from nodes.models import FeedEntry, Store
-from nodes.projection.projection import Projection
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
 pytestmark = pytest.mark.django_db(transaction=True)

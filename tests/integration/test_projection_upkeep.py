@@ -18,13 +18,13 @@ from nodes import selectors
 from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.errors import ConfigError, StoreError, WireError
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.retention import Retention, RetentionConfig
+from nodes.leader.projection.revocations import Revocations
+from nodes.leader.projection.wal_watch import WalWatch
 from nodes.models import Alert, Attempt, Event, FeedEntry, Node, NodeToken, Store, Task
 from nodes.models import LogLine as LogRow
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.projection.retention import Retention, RetentionConfig
-from nodes.projection.revocations import Revocations
-from nodes.projection.wal_watch import WalWatch
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
@@ -152,7 +152,7 @@ async def test_states_pass_while_a_large_log_is_pruned(
     projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each batch is a transaction of its own, and what waits is taken in between."""
-    monkeypatch.setattr("nodes.projection.retention._BATCH", 100)
+    monkeypatch.setattr("nodes.leader.projection.retention._BATCH", 100)
     for _ in range(20):
         await ended_task(master, f"t{_}", 1000)
     pruning = asyncio.create_task(Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune())
@@ -167,7 +167,7 @@ async def test_states_pass_while_a_large_log_is_pruned(
 
 
 async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodes.projection.revocations._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("nodes.leader.projection.revocations._LOOK_SECONDS", 0.05)
     await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; now it is known.
     heard: list[str] = []
     revocations = Revocations()
@@ -185,7 +185,7 @@ async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: 
 async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
     projection: Projection, master: Voice, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodes.projection.writer._RETRY_SECONDS", (0.05,))
+    monkeypatch.setattr("nodes.leader.projection.writer._RETRY_SECONDS", (0.05,))
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
     await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
     blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
@@ -208,7 +208,7 @@ async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
 async def test_a_database_that_is_well_again_is_noticed_though_nobody_writes(
     projection: Projection, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodes.projection.writer._PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("nodes.leader.projection.writer._PROBE_SECONDS", 0.05)
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
     await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
     with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None) as blocker:

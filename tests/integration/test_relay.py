@@ -9,15 +9,15 @@ from pathlib import Path
 import grpc
 import pytest
 
+from nodes.agent.relay.relay import Relay, edge_hub
 from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import CommandResult, Metrics
 from nodes.domain.states import Action, CommandState, Role, TaskState
-from nodes.hub.config import HubConfig
-from nodes.hub.hub import Hub
-from nodes.relay.relay import Relay, edge_hub
-from nodes.wire.codec import encode_command
-from nodes.wire.v1 import node_sync_pb2 as pb
-from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
+from nodes.stream.hub.config import HubConfig
+from nodes.stream.hub.hub import Hub
+from nodes.stream.wire.codec import encode_command
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, Node, authenticate, hub_of, log_batch, node_of, running, status
 from tests.support.eventually import eventually
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner.command_desk import CommandDesk
+from nodes.agent.runner.ledger import KEPT_MS, Ledger
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, NamedTask, Project
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError
-from nodes.runner.command_desk import CommandDesk
-from nodes.runner.ledger import KEPT_MS, Ledger
 from tests.support.eventually import eventually
 from tests.support.runner_harness import running
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner import shim_link
+from nodes.agent.runner.shim import layout, procfs
+from nodes.agent.runner.task_folder import TaskFolder
 from nodes.domain.states import TaskState
-from nodes.runner import shim_link
-from nodes.runner.shim import layout, procfs
-from nodes.runner.task_folder import TaskFolder
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, processes_with, running
 from tests.support.runner_process import RunnerProcess

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner import shim_link
+from nodes.agent.runner.config import OutputLimits
 from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskState
-from nodes.runner import shim_link
-from nodes.runner.config import OutputLimits
 from tests.support.eventually import eventually
 from tests.support.runner_harness import cpu_ticks, processes_with, running
 
@@ -67,7 +67,7 @@ async def test_a_clock_that_is_moved_changes_no_duration(tmp_path: Path, monkeyp
 HOUR_LATER = """
 import os, sys
 sys.path.insert(0, {root!r})
-from nodes.runner.shim import start, supervisor
+from nodes.agent.runner.shim import start, supervisor
 real = supervisor.now_ms
 supervisor.now_ms = start.now_ms = lambda: real() + 3_600_000 * os.path.exists({moved!r})
 sys.exit(start.main(sys.argv[1], int(sys.argv[2])))

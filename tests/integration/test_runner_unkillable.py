@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.runner import shim_link
 from nodes.domain.states import Action, TaskState
-from nodes.runner import shim_link
 from tests.support.eventually import eventually
 from tests.support.runner_harness import processes_with, running
 
@@ -19,7 +19,7 @@ FREEZER = Path("/sys/fs/cgroup/freezer")
 IMPATIENT = """
 import sys
 sys.path.insert(0, {root!r})
-from nodes.runner.shim import start, supervisor
+from nodes.agent.runner.shim import start, supervisor
 supervisor._GIVE_UP_SECONDS = 0.7
 supervisor._LEFTOVER_SECONDS = supervisor._LEFTOVER_TERM_SECONDS = 0.2
 supervisor._STUCK_ROUND_SECONDS = 0.2

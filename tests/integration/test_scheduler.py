@@ -14,14 +14,14 @@ from nodes.domain.commands import TaskSpec
 from nodes.domain.events import CommandResult, TaskStatus
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskState
 from nodes.errors import NotFound, TaskRejected
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.unit import Unit
+from nodes.leader.scheduler import requests
+from nodes.leader.scheduler.requests import ControlRequest
+from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Command, Task
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.projection.unit import Unit
-from nodes.scheduler import requests
-from nodes.scheduler.requests import ControlRequest
-from nodes.scheduler.scheduler import Scheduler
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
@@ -382,7 +382,7 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr("nodes.projection.unit.datetime", Jumped)
+    monkeypatch.setattr("nodes.leader.projection.unit.datetime", Jumped)
     monkeypatch.setattr(requests, "CONTROL_TTL", timedelta(seconds=0.2))
     expires = await control(scheduler, task_id, Action.CANCEL)
 

@@ -14,14 +14,14 @@ from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
-from nodes.identity import ClusterKey, issue_token, verify_token
-from nodes.leader_door.client import DoorClient
-from nodes.leader_door.server import LeaderDoor
+from nodes.leader.gateway.client import DoorClient
+from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Alert, Task
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.scheduler.scheduler import Scheduler
 from nodes.services import InProcessGateway
+from nodes.stream.identity import ClusterKey, issue_token, verify_token
 from tests.support.leader_store import Recorder, read, running_projection
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from nodes.agent.stall.memory import RunMemory
+from nodes.agent.stall.verdicts import Limits
+from nodes.agent.stall.watch import StallWatch
 from nodes.domain.events import StallAlert
 from nodes.domain.states import Action, CommandState, TaskHealth, TaskState
-from nodes.stall.memory import RunMemory
-from nodes.stall.verdicts import Limits
-from nodes.stall.watch import StallWatch
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, RunnerHarness, running
 
@@ -178,7 +178,7 @@ async def test_no_task_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_somebody_who_is_not_root_sees_the_read_of_its_own_process() -> None:
     program = (
         "import os, subprocess, sys, time; sys.path.insert(0, os.getcwd())\n"
-        "from nodes.stall.processes import reads_stdin, tree_of\n"
+        "from nodes.agent.stall.processes import reads_stdin, tree_of\n"
         "p = subprocess.Popen(['sh', '-c', 'read x'], stdin=subprocess.PIPE)\n"
         "inode = os.fstat(p.stdin.fileno()).st_ino\n"
         "end = time.time() + 10\n"

@@ -15,8 +15,8 @@ from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import LogBatch, LogLine, Metrics, Update
 from nodes.domain.states import Action, Lane, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import ConfigError
-from nodes.wire.codec import encode_command, encode_update
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.codec import encode_command, encode_update
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.delivery import MemoryStore, hub_of, log_batch, node_of, status
 from tests.support.eventually import eventually
 
@@ -270,7 +270,7 @@ async def test_twenty_thousand_lines_arrive_once(tmp_path: Path) -> None:
 
 
 def _said_by_the_uplink(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "nodes.uplink.uplink"]
+    return [record.getMessage() for record in caplog.records if record.name == "nodes.stream.uplink.uplink"]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import grpc
 import pytest
 
 from nodes.domain.states import NodeState
-from nodes.hub.hub import Hub
-from nodes.uplink.uplink import UplinkRefused
-from nodes.wire.limits import MAX_MESSAGE_BYTES
-from nodes.wire.v1 import node_sync_pb2 as pb
-from nodes.wire.v1.node_sync_pb2_grpc import NodeSyncStub
+from nodes.stream.hub.hub import Hub
+from nodes.stream.uplink.uplink import UplinkRefused
+from nodes.stream.wire.limits import MAX_MESSAGE_BYTES
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, Node, hub_of, node_of, status
 from tests.support.eventually import eventually
 from tests.support.tcp_proxy import proxy_to
@@ -206,7 +206,7 @@ async def test_tls_with_an_own_authority(
         async with node_of(tmp_path, hub, "master-2", tls=True):
             await eventually(lambda: "the certificate is not signed by a known authority" in caplog.text)
         async with node_of(tmp_path, hub, "master-3"):  # Plain text to a TLS port.
-            await eventually(lambda: "nodes.uplink.uplink" in caplog.text and "master-3" not in hub.connected)
+            await eventually(lambda: "nodes.stream.uplink.uplink" in caplog.text and "master-3" not in hub.connected)
 
 
 async def test_stranger_behind_the_address_ends_the_service(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from nodes.identity import ClusterKey, verify_token
 from nodes.models import NodeToken
+from nodes.stream.identity import ClusterKey, verify_token
 
 pytestmark = pytest.mark.django_db
 

@@ -24,10 +24,10 @@ from dashboard.live.process import Live
 from nodes import selectors, services
 from nodes.domain.events import GpuMetrics, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, TaskHealth, TaskState
-from nodes.projection.epoch import Epoch
-from nodes.projection.published import Published
-from nodes.projection.trouble import Trouble, store_published
-from nodes.scheduler.scheduler import Scheduler
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.published import Published
+from nodes.leader.projection.trouble import Trouble, store_published
+from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.services import InProcessGateway
 from tests.support.doors import make_people
 from tests.support.eventually import eventually

@@ -15,7 +15,7 @@ import pytest
 from dashboard.live import flow, writer
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import Live
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 from tests.support.deaf import DeafClient
 from tests.support.eventually import eventually
 from tests.support.live import DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client

@@ -11,8 +11,8 @@ from pathlib import Path
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, TaskStatus
 from nodes.domain.states import Action, CommandState, Lane
-from nodes.hub.hub import Hub
-from nodes.wire.codec import decode_update, encode_command
+from nodes.stream.hub.hub import Hub
+from nodes.stream.wire.codec import decode_update, encode_command
 from tests.support.delivery import MemoryStore, hub_of
 from tests.support.eventually import eventually
 from tests.support.processes import Process

@@ -47,11 +47,11 @@ def _die_before(owner: Any, name: str, when: Callable[..., bool] = lambda *argum
 
 def arm(point: str) -> None:
     """Makes this process die at the point."""
+    from nodes.agent.runner import shim_link
+    from nodes.agent.runner.attempt import Attempt
+    from nodes.agent.runner.ledger import Ledger
+    from nodes.agent.runner.runner import Runner
     from nodes.domain.events import TaskStatus
-    from nodes.runner import shim_link
-    from nodes.runner.attempt import Attempt
-    from nodes.runner.ledger import Ledger
-    from nodes.runner.runner import Runner
 
     match point:
         case "":
@@ -88,8 +88,8 @@ def arm(point: str) -> None:
 
 def _shim(point: str, folder: str, descriptor: int) -> int:
     sys.path.insert(0, _ROOT)
-    from nodes.runner.shim import layout, start
-    from nodes.runner.shim.supervisor import Supervisor
+    from nodes.agent.runner.shim import layout, start
+    from nodes.agent.runner.shim.supervisor import Supervisor
 
     if point == "shim-claimed":
         _die_after(layout, "write_claim")

@@ -24,11 +24,11 @@ from nodes import services
 from nodes.core.lifecycle import Service
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
 from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.projection.published import Everybody
-from nodes.scheduler.scheduler import Scheduler
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.published import Everybody
+from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 

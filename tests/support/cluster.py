@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nodes.domain.states import Role
-from nodes.identity import ClusterKey, issue_token
+from nodes.stream.identity import ClusterKey, issue_token
 from tests.support.eventually import eventually_sync
 from tests.support.processes import REPOSITORY, Process, free_port, manage
 

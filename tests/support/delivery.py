@@ -14,14 +14,14 @@ from nodes.domain.commands import Command
 from nodes.domain.events import LogBatch, LogLine, NodeReport, Snapshot, TaskStatus
 from nodes.domain.states import Lane, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import AgentFlowError, StoreError
-from nodes.hub.config import HubConfig
-from nodes.hub.hub import Hub
-from nodes.hub.ports import Applied, Peer
-from nodes.journal.journal import Journal, JournalLimits
-from nodes.uplink.config import UplinkConfig
-from nodes.uplink.uplink import Uplink
-from nodes.wire.entry import first_covered
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.hub.config import HubConfig
+from nodes.stream.hub.hub import Hub
+from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.journal.journal import Journal, JournalLimits
+from nodes.stream.uplink.config import UplinkConfig
+from nodes.stream.uplink.uplink import Uplink
+from nodes.stream.wire.entry import first_covered
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
 @dataclass(frozen=True)

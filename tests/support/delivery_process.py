@@ -15,10 +15,10 @@ from pathlib import Path
 
 from nodes.core.lifecycle import run_services
 from nodes.domain.states import Lane, NodeState
-from nodes.hub.config import HubConfig
-from nodes.hub.hub import Hub
-from nodes.hub.ports import Applied, Peer
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.hub.config import HubConfig
+from nodes.stream.hub.hub import Hub
+from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.delivery import Node, authenticate, log_batch, running, status
 
 LINES_PER_STATE = 20

@@ -31,8 +31,8 @@ from dashboard.accounts import tokens
 from dashboard.rights import Role
 from nodes.domain.commands import TaskSpec
 from nodes.errors import LeaderUnavailable
+from nodes.leader.scheduler.requests import ControlRequest
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
-from nodes.scheduler.requests import ControlRequest
 
 ANONYMOUS = "anonymous"
 # In the order of a door's columns. "nobody" is logged in and has no role.

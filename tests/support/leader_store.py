@@ -24,12 +24,12 @@ from nodes.domain.events import (
     Update,
 )
 from nodes.domain.states import Lane, NodeState, Role
-from nodes.hub.ports import Applied, Peer
-from nodes.projection.epoch import Epoch
-from nodes.projection.projection import Projection
-from nodes.projection.published import Listener, Published
-from nodes.wire.codec import encode_update
-from nodes.wire.v1 import node_sync_pb2 as pb
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.published import Listener, Published
+from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.wire.codec import encode_update
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 T = TypeVar("T")
 

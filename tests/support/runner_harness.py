@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from nodes.agent.runner.config import OutputLimits, RunnerConfig
+from nodes.agent.runner.environment import base_environment
+from nodes.agent.runner.freezer import find_freezer_parent
+from nodes.agent.runner.runner import Runner
 from nodes.core.clock import SystemClock
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, LogBatch, LogLine, Payload, TaskStatus
 from nodes.domain.states import Action, CommandState, LogStream, TaskState
-from nodes.runner.config import OutputLimits, RunnerConfig
-from nodes.runner.environment import base_environment
-from nodes.runner.freezer import find_freezer_parent
-from nodes.runner.runner import Runner
 from tests.support.eventually import eventually
 
 

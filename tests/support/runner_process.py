@@ -14,16 +14,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.environment import base_environment
+from nodes.agent.runner.freezer import find_freezer_parent
+from nodes.agent.runner.runner import Runner
 from nodes.core.clock import SystemClock
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, LogBatch, Payload, TaskStatus, Update
 from nodes.domain.states import Action, Lane
-from nodes.journal.journal import Journal
-from nodes.runner.config import RunnerConfig
-from nodes.runner.environment import base_environment
-from nodes.runner.freezer import find_freezer_parent
-from nodes.runner.runner import Runner
-from nodes.wire.codec import decode_update, encode_update
+from nodes.stream.journal.journal import Journal
+from nodes.stream.wire.codec import decode_update, encode_update
 from tests.support.runner_harness import end_tasks
 
 NODE = "node-1"

@@ -14,8 +14,8 @@ from django.db import OperationalError, ProgrammingError
 from django.db.models import Q
 
 from nodes.errors import ConfigError
-from nodes.identity import ClusterKey, TokenRole, issue_token, verify_token
 from nodes.models import NodeToken
+from nodes.stream.identity import ClusterKey, TokenRole, issue_token, verify_token
 
 _ISSUED_ROLES = (TokenRole.MASTER, TokenRole.EDGE, TokenRole.WEB)
 

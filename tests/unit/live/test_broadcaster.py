@@ -8,7 +8,7 @@ from dashboard.live import broadcaster as module
 from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Outbox
-from nodes.projection.published import Published
+from nodes.leader.projection.published import Published
 
 
 def message(seq: int, *topics: str) -> Published:

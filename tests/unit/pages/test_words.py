@@ -46,7 +46,7 @@ def test_every_reason_of_a_command_has_words() -> None:
     """Of a node, of the shim, of the Leader: wherever a code is given to somebody who pressed a button."""
     given = r"_failed\(command_id,|TaskRejected\(|_reply\(False,|_refuse\(message,|CommandState\.\w+, |code="
     said = rf'(?:{given})\s*"([a-z-]+)"'
-    where = ["runner/*.py", "runner/shim/*.py", "uplink/*.py", "scheduler/*.py", "projection/commands.py"]
+    where = ["agent/runner/**/*.py", "stream/uplink/*.py", "leader/scheduler/*.py", "leader/projection/commands.py"]
     paths = [path for pattern in where for path in (settings.BASE_DIR / "nodes").glob(pattern)]
     codes = {code for path in paths for code in re.findall(said, path.read_text())}
 

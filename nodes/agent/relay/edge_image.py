@@ -1,0 +1,89 @@
+"""The current state of one Edge as its Master knows it, so that a Leader with a new store gets it again.
+
+Begins with the Edge's Snapshot; every newer entry moves it on. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nodes.domain.states import NodeState
+from nodes.stream.wire.fields import TASK_STATES
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+
+class EdgeImage:
+    def __init__(self, node_id: str, *, parent: str) -> None:
+        self.node_id = node_id
+        self._parent = parent
+        self._report = pb.NodeReport(role="edge", parent=parent)
+        self._has_snapshot = False
+        self._metrics: pb.SystemMetrics | None = None
+        self._tasks: dict[tuple[str, int], pb.TaskStatusUpdate] = {}
+        self._positions: dict[str, pb.JournalMark] = {}
+
+    def take_report(self, report: pb.NodeReport) -> None:
+        """What the Edge says of itself. Where it hangs and whether it is there is its Master's word."""
+        state, rtt_ms = self._report.state, self._report.link_rtt_ms
+        self._report.CopyFrom(report)
+        self._report.parent = self._parent
+        self._report.state = state
+        self._report.link_rtt_ms = rtt_ms
+
+    def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
+        """Whether that is worth telling: another state, or a round trip of another order."""
+        old_ms = self._report.link_rtt_ms
+        is_other_rtt = link_rtt_ms > 0 and not old_ms / 2 <= link_rtt_ms <= old_ms * 2
+        is_news = self._report.state != state or is_other_rtt
+        if is_news:
+            self._report.state = state
+            self._report.link_rtt_ms = link_rtt_ms or old_ms
+        return is_news
+
+    def take_snapshot(self, snapshot: pb.Snapshot) -> None:
+        self.take_report(snapshot.report)
+        self._tasks = {(status.task_id, status.attempt): status for status in snapshot.tasks}
+        self._positions = {mark.journal_id: mark for mark in snapshot.positions}
+        self._has_snapshot = True
+        if snapshot.HasField("metrics"):
+            self._metrics = snapshot.metrics
+
+    def take_entry(self, update: pb.NodeUpdate) -> None:
+        """Entries up to the Snapshot's position are history; it holds what came of them."""
+        position = self._positions.get(update.journal_id)
+        if position is None or update.seq <= position.seq:
+            return
+        position.seq = update.seq
+        if update.WhichOneof("payload") == "task_update":
+            self._take_status(update.task_update)
+
+    def take_metrics(self, metrics: pb.SystemMetrics) -> None:
+        self._metrics = metrics
+
+    def report(self, now_ms: int) -> pb.NodeUpdate:
+        return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, report=self._report)
+
+    def messages(self, now_ms: int) -> Iterator[pb.NodeUpdate]:
+        """All that a new Leader needs to know. Without a Snapshot yet, the report alone: unknown is not empty."""
+        if not self._has_snapshot:
+            yield self.report(now_ms)
+            return
+        snapshot = pb.Snapshot(
+            tasks=self._tasks.values(),
+            positions=self._positions.values(),
+            report=self._report,
+            metrics=self._metrics,
+        )
+        yield pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, snapshot=snapshot)
+
+    def _take_status(self, status: pb.TaskStatusUpdate) -> None:
+        key = (status.task_id, status.attempt)
+        state = TASK_STATES.get(status.state)
+        held = self._tasks.pop(key, None)
+        if state is None or state.is_final:
+            return
+        kept = pb.TaskStatusUpdate()
+        kept.CopyFrom(status)
+        if held is not None and not kept.HasField("request"):
+            kept.request.CopyFrom(held.request)  # Said once, with the first RUNNING.
+        self._tasks[key] = kept

@@ -1,0 +1,194 @@
+"""An agent's parts and their order: what feeds another is stopped before it (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nodes.agent.config import AgentConfig, load_agent_config
+from nodes.agent.metrics.collector import Collector
+from nodes.agent.metrics.machine import capabilities
+from nodes.agent.metrics.sampler import Sampler
+from nodes.agent.roles.options import AgentOptions
+from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.environment import base_environment
+from nodes.agent.runner.freezer import find_freezer_parent
+from nodes.agent.runner.runner import Runner
+from nodes.agent.stall.memory import RunMemory
+from nodes.agent.stall.watch import StallWatch
+from nodes.core.lifecycle import Service, run_services
+from nodes.domain.events import Capabilities, NodeReport, Snapshot
+from nodes.domain.states import Lane
+from nodes.errors import AgentFlowError, ConfigError
+from nodes.stream.journal.guard import JournalGuard
+from nodes.stream.journal.journal import Journal
+from nodes.stream.uplink.config import UplinkConfig
+from nodes.stream.uplink.uplink import Uplink
+
+logger = logging.getLogger(__name__)
+
+AGENT_VERSION = "0.1.0"
+
+
+@dataclass(slots=True, kw_only=True)
+class Agent:
+    """The parts of an agent that a role may add to."""
+
+    options: AgentOptions
+    journals: Mapping[Lane, Journal]
+    runner: Runner
+    uplink: Uplink
+    collector: Collector
+    stall: StallWatch
+    report: NodeReport
+
+    def snapshot(self) -> Snapshot:
+        """The node's whole state; the uplink fills in the positions."""
+        report = replace(self.report, link_rtt_ms=self.uplink.link_rtt_ms)
+        tasks = self.runner.snapshot_tasks()
+        return Snapshot(tasks=tasks, positions=(), report=report, metrics=self.collector.latest)
+
+
+class Reported:
+    """A service whose expected failures are one clear line, not a traceback."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.name = service.name
+
+    def request_stop(self) -> None:
+        self._service.request_stop()
+
+    async def run(self) -> None:
+        try:
+            await self._service.run()
+        except AgentFlowError as error:
+            # Returning unasked ends the process with a fault, which is what is meant.
+            logger.error("%s: %s", self.name, error)  # noqa: TRY400
+
+
+def load_config(options: AgentOptions) -> AgentConfig:
+    """Raises ConfigError."""
+    config = load_agent_config(options.config_file) if options.config_file is not None else AgentConfig()
+    return config if options.slots is None else replace(config, slots=options.slots)
+
+
+def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> Agent:
+    """Opens the journals and wires the parts; starts nothing. Raises ConfigError."""
+    cgroup_parent = find_freezer_parent()
+    journals = _open_journals(options)
+    sampler = Sampler(options.data_dir)
+    agent: Agent
+    uplink = Uplink(
+        _uplink_config(options, token),
+        journals=journals,
+        # The agent does not exist yet: each of the two needs the other.
+        snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
+        on_command=lambda command, received_mono: agent.runner.submit(command, received_mono),  # noqa: PLW0108
+    )
+    agent = Agent(
+        options=options,
+        journals=journals,
+        runner=Runner(
+            _runner_config(options, config, environ, cgroup_parent),
+            emit=uplink.send_update,
+            journal_id=lambda: journals[Lane.STATES].journal_id,
+            logs_cursor=journals[Lane.LOGS].cursor,
+            forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
+            on_running=lambda: agent.stall.wake(),  # noqa: PLW0108
+        ),
+        uplink=uplink,
+        collector=Collector(sampler.sample, emit=uplink.send_update),
+        stall=StallWatch(
+            lambda: agent.runner.running(),  # noqa: PLW0108
+            emit=uplink.send_update,
+            memory=RunMemory(options.data_dir / "runs.json"),
+            succeeded=lambda task_id, attempt: agent.runner.succeeded(task_id, attempt),  # noqa: PLW0108
+            metrics=lambda: agent.collector.latest,
+        ),
+        report=NodeReport(
+            role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
+        ),
+    )
+    journals[Lane.STATES].on_renewal(agent.runner.tell_again)
+    return agent
+
+
+async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
+    """Runs until a signal or a fault; the exit code. Tasks go on without the agent.
+
+    `more` starts behind the uplink and stops before it.
+    """
+    logger.info(
+        "%s %s starts: parent %s, data in %s",
+        agent.options.role.value,
+        agent.options.name,
+        agent.options.parent,
+        agent.options.data_dir,
+    )
+    # Before the uplink says what runs here: a task not yet found would count as lost.
+    await agent.runner.prepare()
+    guard = JournalGuard(agent.journals.values())
+    services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.stall, agent.runner)
+    try:
+        code = await run_services([Reported(service) for service in services])
+    finally:
+        for journal in agent.journals.values():
+            await journal.aclose()
+    logger.info("%s stopped", agent.options.name)
+    return code
+
+
+def _open_journals(options: AgentOptions) -> dict[Lane, Journal]:
+    folder = options.data_dir
+    try:
+        return {
+            lane: Journal(folder / f"{lane.value}.db", node_id=options.name, lane=lane)
+            for lane in (Lane.STATES, Lane.LOGS)
+        }
+    except (AgentFlowError, OSError) as error:
+        raise ConfigError(f"the journals in {folder} cannot be opened: {error}") from error
+
+
+def _uplink_config(options: AgentOptions, token: str) -> UplinkConfig:
+    return UplinkConfig(
+        target=options.parent,
+        token=token,
+        node_id=options.name,
+        role=options.role,
+        node_file=options.data_dir / "node.json",
+        heartbeat_seconds=options.heartbeat_seconds,
+        tls=options.tls,
+        ca_file=options.tls_ca,
+        tls_server_name=options.tls_server_name,
+    )
+
+
+def _runner_config(
+    options: AgentOptions, config: AgentConfig, environ: Mapping[str, str], cgroup_parent: str
+) -> RunnerConfig:
+    return RunnerConfig(
+        tasks_folder=options.data_dir / "tasks",
+        ledger_path=options.data_dir / "commands.db",
+        slots=config.slots,
+        allow_commands=config.allow_commands,
+        projects=config.projects,
+        environment=base_environment(environ),
+        cgroup_parent=cgroup_parent,
+    )
+
+
+def _capabilities(config: AgentConfig, cgroup_parent: str, sampler: Sampler) -> Capabilities:
+    return capabilities(
+        agent_version=AGENT_VERSION,
+        projects=config.projects,
+        slots=config.slots,
+        allows_commands=config.allow_commands,
+        pause_method="cgroup" if cgroup_parent else "signals",
+        gpus=sampler.gpus.sample(),
+    )
+
+
+def _address(options: AgentOptions) -> str:
+    return options.hub.address if options.hub is not None else ""

@@ -1,0 +1,392 @@
+"""One attempt at a task, as the agent sees it: follows the shim and tells the parent what becomes of it.
+
+The agent holds no truth of its own. Whatever it knows stands in the task's folder or with the shim, so that the next
+agent says the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nodes.agent.runner.emit import Emit
+from nodes.agent.runner.progress import Progress
+from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
+from nodes.agent.runner.tail import OutputTail
+from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
+from nodes.core.backoff import Backoff
+from nodes.core.secrets import hide_in_command
+from nodes.domain.commands import StartTask
+from nodes.domain.events import TaskStatus
+from nodes.domain.parts import as_json, english, from_json
+from nodes.domain.running import RunningTask
+from nodes.domain.states import Action, TaskState
+from nodes.waits import wait_at_most
+
+logger = logging.getLogger(__name__)
+
+_BATCH_SECONDS = 0.02  # Between two looks at an output that keeps growing.
+_RECONNECT_SECONDS = 0.25
+_LINK_SECONDS = 5.0
+_PROGRESS_SECONDS = 0.5
+_LAST_LINES_SECONDS = 1.0
+
+_SHIM_STATES: Mapping[str, TaskState] = {"running": TaskState.RUNNING, "paused": TaskState.PAUSED}
+
+
+class Attempt:
+    """`follow` runs until the end stands in the journal and the whole output is handed over."""
+
+    def __init__(
+        self,
+        folder: TaskFolder,
+        start: StartTask,
+        *,
+        emit: Emit,
+        journal_id: Callable[[], str],
+        offset: int,
+        link: ShimLink | None = None,
+    ) -> None:
+        self.folder = folder
+        self.start = start
+        self.key = attempt_key(start.task_id, start.attempt)
+        spec = start.spec
+        name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
+        name = hide_in_command(name, spec.environment)
+        self._status = TaskStatus(
+            task_id=start.task_id,
+            attempt=start.attempt,
+            state=TaskState.DISPATCHED,
+            name=name,
+            project=spec.project,
+            request=start,
+        )
+        self._emit = emit
+        self._journal_id = journal_id
+        self._tail = OutputTail(
+            folder.output,
+            task_id=start.task_id,
+            attempt=start.attempt,
+            offset=offset,
+            emit=emit,
+            on_progress=self._take_progress,
+        )
+        self._link = link
+        self._linked = asyncio.Event()
+        if link is not None:
+            self._linked.set()
+        self._record: Record | None = None
+        self._was_found = link is None
+        self._supervisor_pid = 0
+        self._stdin_inode = 0
+        # The last state that was given to the journal; set before its commit, so never behind what stands there.
+        self._told: TaskStatus | None = None
+        self.trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
+        self._changed = asyncio.Event()
+        self._grew = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._emitting = asyncio.Lock()
+        self.announced = asyncio.Event()  # The first state stands in the journal.
+        self.reported = asyncio.Event()  # The end stands in a journal,
+        self._reported_in = ""  # in the one of this id.
+        self.settled = asyncio.Event()  # So it does, or no signal brings it about: see `trouble`.
+        self.handed_over = asyncio.Event()  # The whole output stands in the journal.
+
+    @property
+    def status(self) -> TaskStatus:
+        return self._status
+
+    @property
+    def is_over(self) -> bool:
+        return self._status.state.is_final
+
+    def snapshot(self) -> TaskStatus | None:
+        """The whole state for a parent that may have lost it; None once the end stands in today's journal."""
+        if self._is_reported_today():
+            return None
+        status = self._told or self._status
+        if status.state is TaskState.DISPATCHED:
+            status = replace(status, state=TaskState.RUNNING)
+        return replace(status, request=self.start)
+
+    def running(self) -> RunningTask | None:
+        """For whoever watches it; None unless it runs and the parent knows of it."""
+        if not self._status.state.is_live or not self.announced.is_set():
+            return None
+        self._supervisor_pid = self._supervisor_pid or self.folder.supervisor_pid()
+        return RunningTask(
+            task_id=self.start.task_id,
+            attempt=self.start.attempt,
+            spec=self.start.spec,
+            supervisor_pid=self._supervisor_pid,
+            started_at_ms=self._status.started_at_ms,
+            stdin_inode=self._stdin_inode,
+            is_paused=self._status.state is TaskState.PAUSED,
+            was_found=self._was_found,
+            output=self.folder.output,
+            last_lines=self._tail.last_lines,
+        )
+
+    async def take_up(self) -> None:
+        """One look at what an earlier agent left: the end, or a link and the state."""
+        await self._reconnect()
+        if self._link is not None:
+            async with asyncio.TaskGroup() as group:
+                link = self._link
+                reading = group.create_task(link.run(self._on_message), name=f"link-{self.key}")
+                await self._ask_status(link)
+                reading.cancel()
+            self._link = None
+
+    async def follow(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(), name=f"listen-{self.key}")
+            group.create_task(self._hand_over_output(), name=f"tail-{self.key}")
+            group.create_task(self._report(), name=f"report-{self.key}")
+
+    def take_reported(self, record: Record) -> None:
+        """An end that stands in today's journal already; some of the output may still have to be handed over."""
+        self.announced.set()
+        self._stands_in_journal()
+        self._end(record)
+
+    async def tell_again(self) -> None:
+        """The end once more, when the journal in which it stands is not today's: nobody may have read it there."""
+        async with self._emitting:
+            if not self.reported.is_set() or self._is_reported_today():
+                return
+            await self._emit(replace(self._status, request=self.start))
+            self._reported_in = self._journal_id()
+        await self._mark_reported()
+
+    async def control(
+        self, action: Action, *, command_id: str, reason: str = "", data: bytes = b"", close_input: bool = False
+    ) -> Message:
+        """The shim's reply, once its effect on the state stands in the journal. Raises LinkClosed."""
+        try:
+            async with asyncio.timeout(_LINK_SECONDS):
+                await self._linked.wait()
+        except TimeoutError as error:
+            raise LinkClosed("the task's supervisor cannot be reached") from error
+        assert self._link is not None
+        reply = await self._link.request(
+            action.value, command=command_id, reason=reason, input=data.hex(), close=close_input
+        )
+        await self._emit_change()
+        return reply
+
+    # -- what the shim says ---------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while self._record is None:
+            if self._link is None:
+                await self._reconnect()
+                continue
+            self._linked.set()
+            self._link.watch(self._tail.offset)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._link.run(self._on_message), name=f"link-{self.key}")
+                group.create_task(self._ask_status(self._link), name=f"status-{self.key}")
+            self._linked.clear()
+            self._link = None
+
+    async def _reconnect(self) -> None:
+        """A new link, or the end of the task from its records; neither when it must be tried again."""
+        try:
+            record = self.folder.exit_record()
+            if record is None and not self.folder.has_supervisor():
+                # It may have written its last record just before it went.
+                record = self.folder.exit_record() or self._gone()
+            if record is not None:
+                self._end(record)
+            else:
+                self._link = await connect(self.folder)
+        except OSError as error:
+            # It is about to listen or to end; or the disk is full and the record of a lost task cannot be written.
+            logger.debug("not linked: %s", error, extra={"task_id": self.start.task_id})
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _ask_status(self, link: ShimLink) -> None:
+        try:
+            await link.request("status")  # `_on_message` takes it.
+        except LinkClosed:
+            pass  # `_listen` sees the same end and asks again.
+
+    def _gone(self) -> Record:
+        """The supervisor is no more and left no record: the agent writes it in its place."""
+        if self.folder.abandon() or self.folder.was_abandoned:
+            state, reason = TaskState.FAILED, self.folder.why_not_started()
+        else:
+            state, reason = TaskState.LOST, self.folder.why_lost()
+            self.folder.end_leftovers()
+        record: Record = {
+            "state": state.value,
+            "reason": english([reason]),
+            "reason_parts": as_json([reason]),
+            "pid": (self.folder.started() or {}).get("pid", 0),
+            "started_ms": self._status.started_at_ms,
+            # The clock may have been moved since: an end is not before its start.
+            "ended_ms": max(int(time.time() * 1000), self._status.started_at_ms),
+        }
+        self.folder.write_exit_record(record)
+        return record
+
+    def _on_message(self, message: Message) -> None:
+        if "state" in message:
+            self._take_status(message)
+        event = message.get("event")
+        if event == "grew":
+            self._grew.set()
+        elif event == "ended":
+            self._end(message["record"])
+
+    def _take_status(self, message: Mapping[str, Any]) -> None:
+        if self.is_over:
+            return
+        self.trouble = str(message.get("trouble", ""))
+        if self.trouble:
+            self.settled.set()
+        self._stdin_inode = int(message.get("stdin_inode") or 0)  # A supervisor of an earlier version tells none.
+        self._status = replace(
+            self._status,
+            state=_SHIM_STATES[message["state"]],
+            message=self.trouble or self._status.message,
+            message_parts=from_json(message.get("trouble_parts")) if self.trouble else self._status.message_parts,
+            partial_pause=bool(message["partial"]),
+            paused_seconds=float(message["paused_seconds"]),
+            accepts_input=bool(message["accepts_input"]),
+            suppressed_lines=int(message["suppressed"]),
+            pid=int(message["pid"]),
+            started_at_ms=int(message["started_ms"]),
+        )
+        self._changed.set()
+
+    def _end(self, record: Record) -> None:
+        if self.is_over:
+            return
+        self._record = record
+        self._status = replace(
+            self._status,
+            state=TaskState(record["state"]),
+            exit_code=record.get("exit_code"),
+            message=str(record.get("reason") or ("" if self.trouble else self._status.message)),
+            message_parts=from_json(record.get("reason_parts")),
+            started_at_ms=int(record.get("started_ms") or self._status.started_at_ms),
+            ended_at_ms=int(record.get("ended_ms") or 0),
+            cpu_seconds=float(record.get("cpu_seconds") or 0.0),
+            peak_memory_bytes=int(record.get("peak_memory_bytes") or 0),
+            paused_seconds=float(record.get("paused_seconds") or 0.0),
+            suppressed_lines=int(record.get("suppressed_lines") or 0),
+            pid=int(record.get("pid") or self._status.pid),
+            accepts_input=False,
+            partial_pause=False,
+        )
+        self._ended.set()
+        self._changed.set()
+        self._grew.set()
+
+    # -- what the parent is told ----------------------------------------------------------------
+
+    async def _report(self) -> None:
+        if self.reported.is_set():
+            return
+        while not self.reported.is_set():
+            await self._changed.wait()
+            self._changed.clear()
+            if self.is_over:
+                # The last lines before the end that they explain, unless there are too many.
+                await wait_at_most(self.handed_over, _LAST_LINES_SECONDS)
+            await self._emit_change()
+            # What changes all the time (progress) is told twice a second, the newest; an end does not wait for that.
+            await wait_at_most(self._ended, _PROGRESS_SECONDS)
+        await self._mark_reported()
+        logger.info(
+            "task %s: %s",
+            self._status.state.value,
+            self._status.message or "done",
+            extra={"task_id": self.start.task_id, "attempt": self.start.attempt},
+        )
+
+    def _stands_in_journal(self) -> None:
+        self._reported_in = self._journal_id()
+        self.reported.set()
+        self.settled.set()
+
+    def _is_reported_today(self) -> bool:
+        return self.reported.is_set() and self._reported_in == self._journal_id()
+
+    async def _mark_reported(self) -> None:
+        """Until it is marked: on a full disk the rest of the output has still to be handed over."""
+        backoff = Backoff()
+        while True:
+            try:
+                return self.folder.mark_reported(self._reported_in)
+            except FileNotFoundError:
+                return  # Its folder was old enough to go meanwhile.
+            except OSError as error:
+                delay = backoff.next_delay()
+                logger.warning("%s not marked as told, next try in %.1f s: %s", self.key, delay, error)
+                await asyncio.sleep(delay)
+
+    async def _emit_change(self) -> None:
+        """One at a time and only what is new, so that states stand in the journal in their order."""
+        async with self._emitting:
+            status = self._status
+            if self.reported.is_set() or status.state is TaskState.DISPATCHED or not _differs(status, self._told):
+                return
+            # The request travels with the first word; after that the parent has it.
+            told, self._told = self._told, status
+            is_progress = told is not None and _is_progress(status, told) and self.trouble == self._told_trouble
+            self._told_trouble = self.trouble
+            await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
+            self.announced.set()
+            if status.state.is_final:
+                self._stands_in_journal()
+                self._changed.set()  # `_report` may be waiting while a control told the end.
+
+    def _take_progress(self, progress: Progress) -> None:
+        """Also of a task that has just ended: the end waits for the last lines, and they may say that all is done."""
+        if self.reported.is_set():
+            return
+        fraction = self._status.progress if progress.fraction is None else progress.fraction
+        has_reason = self._record is not None and bool(self._record.get("reason"))
+        self._status = replace(self._status, progress=fraction)
+        if progress.message and not has_reason:
+            self._status = replace(self._status, message=progress.message, message_parts=())
+        self._changed.set()
+
+    async def _hand_over_output(self) -> None:
+        while True:
+            # Asked before the look, so that what is written in between is not missed.
+            ended = self._ended.is_set()
+            self._grew.clear()
+            if await self._tail.drain():
+                await wait_at_most(self._ended, _BATCH_SECONDS)
+                continue
+            if ended:
+                self.handed_over.set()
+                self._tail.forget_lines()
+                return
+            if self._link is not None:
+                self._link.watch(self._tail.offset)
+            await self._grew.wait()
+
+
+def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:
+    """Whether it is worth telling; the rest rides along with the next state."""
+    if told is None:
+        return True
+    return not _is_progress(status, told) or (status.progress, status.message) != (told.progress, told.message)
+
+
+def _is_progress(status: TaskStatus, told: TaskStatus) -> bool:
+    """Whether nothing but the progress can have changed."""
+    return (status.state, status.partial_pause, status.accepts_input) == (
+        told.state,
+        told.partial_pause,
+        told.accepts_input,
+    )

@@ -1,0 +1,303 @@
+"""Carries out commands: at most once in effect, answered every time (docs/protocol.md, rule 11)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from nodes.agent.runner.attempt import Attempt
+from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.emit import Emit
+from nodes.agent.runner.ledger import Entry, Ledger
+from nodes.agent.runner.resolve import resolve
+from nodes.agent.runner.shim_link import LinkClosed
+from nodes.agent.runner.tasks import Tasks
+from nodes.core.backoff import Backoff
+from nodes.core.clock import Clock
+from nodes.domain.commands import Command, ControlTask, StartTask
+from nodes.domain.events import CommandResult, TaskStatus
+from nodes.domain.parts import english, part
+from nodes.domain.states import Action, CommandState, TaskState
+from nodes.errors import StoreError, TaskRejected
+from nodes.waits import wait_at_most
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MAX_INPUT_BYTES = 64 * 1024
+_MESSAGE_CAP = 500
+_END_FOLLOWS_SECONDS = 3.0
+
+
+class CommandDesk:
+    def __init__(
+        self,
+        config: RunnerConfig,
+        *,
+        ledger: Ledger,
+        tasks: Tasks,
+        emit: Emit,
+        journal_id: Callable[[], str],
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._tasks = tasks
+        self._emit = emit
+        self._journal_id = journal_id
+        self._clock = clock
+        # One thread: sqlite's fsync must not hold up the loop, and the ledger is no place for two at once.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        # Commands for one task keep their order: a cancel behind a start waits for it. A lock lives as long as somebody
+        # holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, command: Command, received_mono: float) -> None:
+        """Stores the intent, acts, stores and tells the result."""
+        try:
+            known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
+        except StoreError as error:
+            # Not done, for what was done could be done again. Said at once: states have a reserve on a full disk.
+            logger.warning("command not done: %s", error, extra={"command_id": command.command_id})
+            message = f"the node could not write down the command, so it was not done: {error}"
+            await self._emit(_failed(command.command_id, "disk", message))
+            return
+        if known is not None:
+            await self._emit(known.result or _acked(command.command_id))
+            return
+        await self._emit(_acked(command.command_id))
+        lock = self._locks.setdefault(command.body.task_id, asyncio.Lock())
+        async with lock:
+            result, attempt_to_end = await self._carry_out(command, received_mono)
+        if attempt_to_end is not None:
+            result = await self._cancelled(command.command_id, attempt_to_end)
+        await self._finish(result)
+
+    async def settle(self) -> None:
+        """Results for what an earlier agent began and did not finish or tell; nothing is done again."""
+        entries = await self._untold()
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:
+                if entry.result is None:  # All at once: a cancel waits for its task's end.
+                    group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
+            await self._tell_all(entries)
+
+    async def tell_again(self) -> None:
+        """Results that stand in another journal than today's. What is still under way tells its own."""
+        await self._tell_all(await self._untold())
+
+    async def trim(self) -> None:
+        await self._in_thread(lambda: self._ledger.trim(now_ms=self._clock.now_ms()))
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._ledger.close()
+
+    # -- acting ---------------------------------------------------------------------------------
+
+    async def _carry_out(self, command: Command, received_mono: float) -> tuple[CommandResult, Attempt | None]:
+        """The result; for a cancel that was taken, the attempt whose end will tell it."""
+        command_id, body = command.command_id, command.body
+        waited = self._clock.mono() - received_mono
+        if 0 < command.ttl_seconds < waited:
+            message = f"its time of {command.ttl_seconds:g} s was over before it could run; it never runs"
+            return _result(command_id, CommandState.EXPIRED, "expired", message), None
+        if isinstance(body, StartTask):
+            return await self._start(command_id, body), None
+        attempt = self._tasks.latest(body.task_id)
+        if attempt is None:
+            return _failed(command_id, "no-such-task", "this node does not know the task"), None
+        result = await self._control(command_id, attempt, body)
+        is_cancelling = body.action is Action.CANCEL and result.state is CommandState.SUCCEEDED
+        return result, attempt if is_cancelling else None
+
+    async def _start(self, command_id: str, start: StartTask) -> CommandResult:
+        if self._tasks.get(start.task_id, start.attempt) is not None:
+            return _result(command_id, CommandState.SUCCEEDED, "repeated", "this attempt was started before")
+        latest = self._tasks.latest(start.task_id)
+        if latest is not None and not latest.is_over:
+            return _failed(command_id, "busy", "an earlier attempt of this task still runs here")
+        if self._tasks.used_slots() >= self._config.slots:
+            return _failed(command_id, "busy", f"no free slot: {self._config.slots} of {self._config.slots} in use")
+        try:
+            launch = resolve(start, self._config)
+            logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
+            attempt = await self._tasks.start(start, launch)
+        except TaskRejected as error:
+            return await self._refused(command_id, start, error)
+        except OSError as error:
+            why = part("node-error", error=str(error))
+            return await self._refused(command_id, start, TaskRejected("node-error", english([why]), [why]))
+        return _started(command_id, attempt)
+
+    async def _refused(self, command_id: str, start: StartTask, why: TaskRejected) -> CommandResult:
+        """The task's own end too, so that nobody waits for a task that never comes."""
+        logger.warning("task refused: %s", why, extra={"task_id": start.task_id, "attempt": start.attempt})
+        await self._emit(
+            TaskStatus(
+                task_id=start.task_id,
+                attempt=start.attempt,
+                state=TaskState.FAILED,
+                name=start.spec.name,
+                project=start.spec.project,
+                message=why.message,
+                message_parts=why.parts,
+                ended_at_ms=self._clock.now_ms(),
+                request=start,
+            )
+        )
+        return _failed(command_id, why.code, why.message)
+
+    async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
+        if attempt.is_over:
+            # Not "too late" at once: a ledger that began anew may have forgotten that this very command was done.
+            return await self._judged(command_id, attempt, body.action, "")
+        if body.action is Action.RETRY:
+            return _failed(command_id, "bad-request", "a retry is a new start")
+        if len(body.input) > _MAX_INPUT_BYTES:
+            return _failed(command_id, "too-large", f"input is limited to {_MAX_INPUT_BYTES} bytes at once")
+        logger.info("%s", body.action.value, extra={"task_id": body.task_id, "command_id": command_id})
+        try:
+            reply = await attempt.control(
+                body.action,
+                command_id=command_id,
+                reason=body.reason,
+                data=body.input,
+                close_input=body.close_input,
+            )
+        except LinkClosed as error:
+            return await self._after_lost_link(command_id, attempt, body.action, str(error))
+        if reply["code"] == "finished":
+            await attempt.reported.wait()
+            return _too_late(command_id, attempt, body.action)
+        state = CommandState.SUCCEEDED if reply["ok"] else CommandState.FAILED
+        return _result(command_id, state, str(reply["code"]), str(reply["message"]))
+
+    async def _after_lost_link(self, command_id: str, attempt: Attempt, action: Action, reason: str) -> CommandResult:
+        """The supervisor went away during the request: because the task ended, or by a death of its own."""
+        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)  # Its end is not known yet: its own records must do.
+        return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
+
+    async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:
+        """From the task's own records: its supervisor notes every command before it acts."""
+        is_lost = attempt.status.state is TaskState.LOST
+        try:
+            taken = await asyncio.to_thread(attempt.folder.taken_commands)
+        except OSError as error:
+            return _result(command_id, CommandState.UNKNOWN, "unknown", f"the task's records cannot be read: {error}")
+        if command_id in taken:
+            if is_lost:
+                return _result(command_id, CommandState.UNKNOWN, "unknown", "the task's supervisor died over it")
+            if action is Action.CANCEL:
+                return await self._cancelled(command_id, attempt)
+            return _result(command_id, CommandState.SUCCEEDED, message="done; the records of the task say so")
+        if attempt.is_over:
+            return _too_late(command_id, attempt, action)
+        return _failed(command_id, "interrupted", otherwise)
+
+    async def _cancelled(self, command_id: str, attempt: Attempt) -> CommandResult:
+        await attempt.settled.wait()
+        # Its end comes at once if the unkillable is only what it left behind.
+        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)
+        if not attempt.is_over:  # It is cancelled as soon as the kernel lets go of it; nobody knows when.
+            return _failed(command_id, "unkillable", attempt.trouble)
+        await attempt.reported.wait()
+        status = attempt.status
+        if status.state is TaskState.CANCELLED:
+            return _result(command_id, CommandState.SUCCEEDED, message=status.message)
+        return _failed(command_id, "finished", f"the task ended by itself ({status.state.value})")
+
+    # -- after a restart ------------------------------------------------------------------------
+
+    async def _untold(self) -> list[Entry]:
+        return await self._in_thread(lambda: self._ledger.untold(journal_id=self._journal_id()))
+
+    async def _tell_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.result is not None:
+                await self._tell(entry.result)
+
+    async def _settle_one(self, entry: Entry) -> None:
+        task_id, number = entry.task_id, entry.attempt
+        attempt = self._tasks.get(task_id, number) if number else self._tasks.latest(task_id)
+        await self._finish(await self._settled(entry, attempt))
+
+    async def _settled(self, entry: Entry, attempt: Attempt | None) -> CommandResult:
+        command_id = entry.command_id
+        if attempt is not None:
+            await attempt.announced.wait()  # Only then is it known what became of the task.
+        if entry.action == "start":
+            if attempt is None:  # No folder: certain never to have run, so it may run elsewhere.
+                return _result(command_id, CommandState.EXPIRED, "not-started", "the agent restarted; it never runs")
+            return _started(command_id, attempt)
+        if attempt is None:
+            return _failed(command_id, "no-such-task", "this node does not know the task")
+        return await self._judged(
+            command_id, attempt, Action(entry.action), "the agent restarted before it acted; ask again"
+        )
+
+    async def _finish(self, result: CommandResult) -> None:
+        store = partial(self._ledger.finish, result)
+        try:
+            await self._in_thread(store)
+        except StoreError as error:
+            # What it did is done: whoever waits hears of it now, the ledger when there is room.
+            logger.warning("result not stored: %s", error, extra={"command_id": result.command_id})
+            await self._emit(result)
+            await self._patiently(store)
+        await self._tell(result)
+
+    async def _tell(self, result: CommandResult) -> None:
+        await self._emit(result)
+        await self._patiently(partial(self._ledger.told, result.command_id, journal_id=self._journal_id()))
+
+    async def _patiently(self, work: Callable[[], None]) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._in_thread(work)
+            except StoreError as error:
+                delay = backoff.next_delay()
+                logger.warning("ledger waits, next try in %.1f s: %s", delay, error)
+                await asyncio.sleep(delay)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _acked(command_id: str) -> CommandResult:
+    return CommandResult(command_id=command_id, state=CommandState.ACKED)
+
+
+def _result(command_id: str, state: CommandState, code: str = "", message: str = "") -> CommandResult:
+    return CommandResult(command_id=command_id, state=state, code=code, message=message[:_MESSAGE_CAP])
+
+
+def _started(command_id: str, attempt: Attempt) -> CommandResult:
+    """Of an attempt whose first state is known."""
+    status = attempt.status
+    if not attempt.is_over or status.pid:
+        return _result(command_id, CommandState.SUCCEEDED)
+    if status.state is TaskState.LOST:
+        # Its supervisor died between the claim and the record of the root process.
+        message = f"it cannot be known whether it started: {status.message}"
+        return _result(command_id, CommandState.UNKNOWN, "unknown", message)
+    return _failed(command_id, "cannot-start", status.message)
+
+
+def _too_late(command_id: str, attempt: Attempt, action: Action) -> CommandResult:
+    """What was asked of a task that has ended: a failure, unless it is what happened."""
+    state = attempt.status.state
+    if action is Action.CANCEL and state is TaskState.CANCELLED:
+        return _result(command_id, CommandState.SUCCEEDED, message="the task was cancelled already")
+    return _failed(command_id, "finished", f"the task has ended already ({state.value})")
+
+
+def _failed(command_id: str, code: str, message: str) -> CommandResult:
+    return _result(command_id, CommandState.FAILED, code, message)

@@ -1,0 +1,95 @@
+"""From a request to what is really run on this node: named tasks, folders, limits, environment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodes.agent.runner.config import RunnerConfig
+from nodes.domain.commands import StartTask, TaskSpec
+from nodes.domain.events import NamedTask, Project
+from nodes.domain.parts import Part, english, part
+from nodes.errors import TaskRejected
+
+_SHELL = "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    argv: tuple[str, ...]
+    working_directory: str
+    environment: Mapping[str, str]
+    timeout_seconds: float
+    close_input: bool
+
+
+def resolve(start: StartTask, config: RunnerConfig) -> Launch:
+    """Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request."""
+    spec = start.spec
+    project = _project(spec, config)
+    named = _named_task(spec, project)
+    if named is None and not config.allow_commands:
+        raise _rejected("forbidden", part("only-named-tasks"))
+    if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
+        # Either would turn a named task into any command (think of PATH or a Makefile elsewhere).
+        raise _rejected("forbidden", part("only-as-configured"))
+    return Launch(
+        argv=_argv(spec, named),
+        working_directory=str(_folder(spec, project, config)),
+        environment=_environment(start, config),
+        timeout_seconds=spec.timeout_seconds or (named.timeout_seconds if named else 0.0),
+        close_input=spec.close_input,
+    )
+
+
+def _rejected(code: str, why: Part) -> TaskRejected:
+    return TaskRejected(code, english([why]), [why])
+
+
+def _project(spec: TaskSpec, config: RunnerConfig) -> Project | None:
+    if not spec.project:
+        return None
+    found = next((project for project in config.projects if project.name == spec.project), None)
+    if found is None:
+        raise _rejected("no-such-project", part("no-project-here", project=spec.project))
+    return found
+
+
+def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
+    if not spec.named_task:
+        return None
+    if project is None:
+        raise _rejected("bad-request", part("task-needs-project"))
+    found = next((task for task in project.tasks if task.name == spec.named_task), None)
+    if found is None:
+        raise _rejected("no-such-named-task", part("no-task-here", project=project.name, task=spec.named_task))
+    return found
+
+
+def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
+    if named is not None:
+        return named.argv
+    argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
+    if not argv or not argv[0]:
+        raise _rejected("bad-request", part("nothing-to-run"))
+    return argv
+
+
+def _folder(spec: TaskSpec, project: Project | None, config: RunnerConfig) -> Path:
+    home = Path(project.path) if project is not None else config.default_folder
+    return home / spec.working_directory  # An absolute one replaces the project's folder.
+
+
+def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:
+    environment = {
+        **config.environment,
+        "AGENTFLOW_TASK_ID": start.task_id,
+        "AGENTFLOW_ATTEMPT": str(start.attempt),
+        "AGENTFLOW_PROJECT": start.spec.project,
+        **start.spec.environment,
+    }
+    for name, value in environment.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise _rejected("bad-request", part("bad-variable", name=name))
+    return environment

@@ -1,0 +1,34 @@
+"""Which folders of finished tasks a node lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nodes.agent.runner.config import RunnerConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A finished task whose end and output stand in the journal since `at` (Unix seconds); `size` of its output."""
+
+    key: str
+    at: float
+    size: int
+
+
+def outdated(told: Iterable[Told], *, now: float, config: RunnerConfig) -> list[str]:
+    """Keys, oldest first, of what is older than it is kept, or beyond the number and the bytes that are kept.
+
+    The latest one stays, however large it is.
+    """
+    gone: list[str] = []
+    kept = size = 0
+    for task in sorted(told, key=lambda task: task.at, reverse=True):
+        size += task.size
+        is_too_much = kept > 0 and (kept >= config.retained_tasks or size > config.retained_bytes)
+        if is_too_much or task.at < now - config.retention_seconds:
+            gone.append(task.key)
+        else:
+            kept += 1
+    return gone[::-1]

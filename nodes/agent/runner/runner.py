@@ -1,0 +1,183 @@
+"""The service that runs tasks on a node. Stopping it stops no task: each belongs to its shim, and is found again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+from nodes.agent.runner.command_desk import CommandDesk
+from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.emit import Emit
+from nodes.agent.runner.ledger import Ledger
+from nodes.agent.runner.tasks import Tasks, Work
+from nodes.core.backoff import Backoff
+from nodes.core.clock import Clock, SystemClock
+from nodes.domain.commands import Command
+from nodes.domain.events import Payload, TaskStatus
+from nodes.domain.running import RunningTask
+from nodes.errors import AgentFlowError, StoreError
+from nodes.stream.journal.errors import EntryTooLarge, JournalCorrupt
+
+logger = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 1_000
+_OPEN_LIMIT = 1_000
+
+
+class Runner:
+    """`emit` is the agent's front door, `journal_id` names the journal of states in which what it takes stands today,
+    `logs_cursor` is the journal's committed offset of a task's output.
+    """
+
+    name = "runner"
+
+    def __init__(
+        self,
+        config: RunnerConfig,
+        *,
+        emit: Emit,
+        journal_id: Callable[[], str],
+        logs_cursor: Callable[[str], int],
+        forget_cursor: Callable[[str], Awaitable[object]],
+        on_running: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._emit_once = emit
+        self._journal_id = journal_id
+        self._on_running = on_running
+        self._clock = clock or SystemClock()
+        # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
+        self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
+        # What is being carried out, or waits for the disk to take its answer.
+        self._open_commands = asyncio.Semaphore(_OPEN_LIMIT)
+        self._children: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(
+            config,
+            emit=self._emit,
+            journal_id=journal_id,
+            logs_cursor=logs_cursor,
+            forget_cursor=forget_cursor,
+            spawn=self._spawn,
+        )
+        self._desk: CommandDesk | None = None
+        self._stop = asyncio.Event()
+        self._is_prepared = False
+
+    def submit(self, command: Command, received_mono: float) -> None:
+        """Takes a command; `received_mono` is when it arrived, on this clock. Returns at once."""
+        try:
+            self._commands.put_nowait((command, received_mono))
+        except asyncio.QueueFull:
+            logger.warning("too many commands at once, not taken", extra={"command_id": command.command_id})
+
+    def running(self) -> list[RunningTask]:
+        """The tasks that run here and that the parent knows of; `on_running` tells when there may be a new one."""
+        return self._tasks.running()
+
+    def succeeded(self, task_id: str, attempt: int) -> bool:
+        return self._tasks.succeeded(task_id, attempt)
+
+    def snapshot_tasks(self) -> tuple[TaskStatus, ...]:
+        return self._tasks.snapshot()
+
+    async def prepare(self) -> None:
+        """Finds the tasks of an earlier agent; from then on `snapshot_tasks` is true. Done before a parent can ask."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._config.tasks_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self._tasks.find_again()
+
+    def tell_again(self) -> None:
+        """The journal of states has begun anew: what stands only in the old one is told into the new one."""
+        if self._desk is not None and not self._stop.is_set():
+            self._spawn(self._tasks.tell_again, "tell-ends-again")
+            self._spawn(self._desk.tell_again, "tell-results-again")
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        await self.prepare()
+        desk = self._desk = CommandDesk(
+            self._config,
+            ledger=Ledger(self._config.ledger_path),
+            tasks=self._tasks,
+            emit=self._emit,
+            journal_id=self._journal_id,
+            clock=self._clock,
+        )
+        try:
+            self._tasks.follow_found()
+            self._spawn(desk.settle, "settle")
+            self._spawn(partial(self._serve, desk), "commands")
+            self._spawn(partial(self._sweep, desk), "sweep")
+            await self._stop.wait()
+        finally:
+            for child in self._children:
+                child.cancel()
+            await asyncio.gather(*self._children, return_exceptions=True)
+            self._tasks.close()
+            desk.close()
+
+    async def _serve(self, desk: CommandDesk) -> None:
+        while True:
+            await self._open_commands.acquire()
+            command, received_mono = await self._commands.get()
+            self._spawn(partial(self._handle, desk, command, received_mono), f"command-{command.command_id}")
+
+    async def _handle(self, desk: CommandDesk, command: Command, received_mono: float) -> None:
+        try:
+            await desk.handle(command, received_mono)
+        finally:
+            self._open_commands.release()
+
+    async def _sweep(self, desk: CommandDesk) -> None:
+        while True:
+            try:
+                await self._tasks.sweep()
+                await desk.trim()
+            except (StoreError, OSError) as error:
+                logger.warning("old tasks and commands not removed, tried again later: %s", error)
+            await asyncio.sleep(self._config.sweep_seconds)
+
+    async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
+        """Until it stands in the journal: a full disk delays the telling, it does not lose it."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._emit_once(payload, cursor=cursor, ephemeral=ephemeral)
+            except EntryTooLarge as error:
+                if not isinstance(payload, TaskStatus) or payload.request is None:
+                    # Cannot be told at all. Batches are cut well below the limit, so this is no line of a log.
+                    logger.error("dropped: %s", error, extra={"kind": type(payload).__name__})  # noqa: TRY400
+                    return
+                logger.warning("told without the request: %s", error, extra={"task_id": payload.task_id})
+                payload = replace(payload, request=None)
+            except JournalCorrupt:
+                raise  # It will not heal: the process ends (`JournalGuard`), its tasks go on.
+            except (StoreError, OSError) as error:
+                delay = backoff.next_delay()
+                logger.warning("not journaled, next try in %.1f s: %s", delay, error)
+                await asyncio.sleep(delay)
+            else:
+                if isinstance(payload, TaskStatus) and payload.state.is_live:
+                    self._on_running()
+                return
+
+    def _spawn(self, work: Work, name: str) -> None:
+        child = asyncio.create_task(self._guarded(work, name), name=name)
+        self._children.add(child)
+        child.add_done_callback(self._children.discard)
+
+    async def _guarded(self, work: Work, name: str) -> None:
+        """One task's trouble is not another's."""
+        try:
+            await work()
+        except AgentFlowError as error:
+            logger.error("%s: %s; the other tasks go on", name, error)  # noqa: TRY400 - an expected failure, one line
+        except Exception:
+            logger.exception("%s failed; the other tasks go on", name)

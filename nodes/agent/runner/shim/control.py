@@ -1,0 +1,175 @@
+"""The shim's unix socket: one JSON object a line. Requests are answered, watchers are told; nobody makes the shim wait.
+
+The socket lies in the task's folder (mode 0700) and is reached through /proc/self/fd, since the path may be longer than
+the 108 bytes that a socket address holds.
+
+    → {"id": 1, "do": "pause", "command": "<command id>"}    ← {"id": 1, "ok": true, "code": "", "message": "", …status}
+    → {"do": "watch", "after": 1234}                         ← {"event": "grew", "size": 1400, …}  once, when larger
+                                                             ← {"event": "state", …status}, {"event": "ended", …}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+
+from nodes.agent.runner.shim import layout
+
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Answer = Callable[[dict[str, object]], dict[str, object]]
+
+_MAX_CONNECTIONS = 8
+_MAX_REQUEST_BYTES = 256 * 1024
+_MAX_UNSENT_BYTES = 256 * 1024
+
+
+class Connection:
+    __slots__ = ("received", "socket", "unsent", "watch_after")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.received = bytearray()
+        self.unsent = bytearray()
+        self.watch_after: int | None = None  # Wants one notice when the output is larger than this.
+
+
+class ControlServer:
+    """`answer` turns a request into a reply; `epoll` is the supervisor's, which calls `handle` for the sockets here."""
+
+    def __init__(self, folder: str, *, epoll: select.epoll, answer: Answer) -> None:
+        self._path = os.path.join(folder, layout.SOCKET)
+        self._epoll = epoll
+        self._answer = answer
+        self._connections: dict[int, Connection] = {}
+        self._listener = _listen(folder)
+        epoll.register(self._listener.fileno(), select.EPOLLIN)
+
+    def adopt(self, connected: socket.socket, received: bytes = b"") -> None:
+        """Serves a socket that is connected already: the one the shim was started with."""
+        connected.setblocking(False)
+        connection = Connection(connected)
+        connection.received += received
+        self._connections[connected.fileno()] = connection
+        self._epoll.register(connected.fileno(), select.EPOLLIN)
+        self._serve(connection)
+
+    def owns(self, descriptor: int) -> bool:
+        return descriptor == self._listener.fileno() or descriptor in self._connections
+
+    def handle(self, descriptor: int, events: int) -> None:
+        if descriptor == self._listener.fileno():
+            self._accept()
+            return
+        connection = self._connections[descriptor]
+        if events & select.EPOLLOUT:
+            self._flush(connection)
+        if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+            self._receive(connection)
+
+    def grew(self, size: int, status: dict[str, object]) -> None:
+        """Tells each watcher once; it asks again when it has read."""
+        for connection in list(self._connections.values()):
+            if connection.watch_after is not None and size > connection.watch_after:
+                connection.watch_after = None
+                self._send(connection, {"event": "grew", "size": size} | status)
+
+    def broadcast(self, message: dict[str, object]) -> None:
+        for connection in list(self._connections.values()):
+            self._send(connection, message)
+
+    def close(self) -> None:
+        """Last words are sent with a short wait, then everything is closed."""
+        for connection in list(self._connections.values()):
+            connection.socket.settimeout(1.0)
+            try:
+                connection.socket.sendall(connection.unsent)
+            except OSError:
+                pass  # Whoever listened is gone; the exit record tells it all the same.
+            connection.socket.close()
+        self._connections.clear()
+        self._listener.close()
+        try:
+            os.unlink(self._path)
+        except OSError:
+            pass  # The folder went before; a socket that nobody listens on tells an agent as much.
+
+    def _accept(self) -> None:
+        try:
+            connected, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            connected.close()
+            return
+        self.adopt(connected)
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data or len(connection.received) + len(data) > _MAX_REQUEST_BYTES:
+            self._drop(connection)
+            return
+        connection.received += data
+        self._serve(connection)
+
+    def _serve(self, connection: Connection) -> None:
+        while (end := connection.received.find(b"\n")) >= 0:
+            line = bytes(connection.received[:end])
+            del connection.received[: end + 1]
+            try:
+                request = json.loads(line)
+            except ValueError:
+                request = None
+            if not isinstance(request, dict):
+                self._drop(connection)
+                return
+            if request.get("do") == "watch":
+                after = request.get("after")
+                connection.watch_after = after if isinstance(after, int) else 0
+                continue
+            self._send(connection, {"id": request.get("id")} | self._answer(request))
+
+    def _send(self, connection: Connection, message: dict[str, object]) -> None:
+        connection.unsent += json.dumps(message, allow_nan=False).encode() + b"\n"
+        if len(connection.unsent) > _MAX_UNSENT_BYTES:
+            self._drop(connection)
+        else:
+            self._flush(connection)
+
+    def _flush(self, connection: Connection) -> None:
+        try:
+            while connection.unsent:
+                del connection.unsent[: connection.socket.send(connection.unsent)]
+        except BlockingIOError:
+            self._epoll.modify(connection.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        self._epoll.modify(connection.socket.fileno(), select.EPOLLIN)
+
+    def _drop(self, connection: Connection) -> None:
+        if self._connections.pop(connection.socket.fileno(), None) is not None:
+            self._epoll.unregister(connection.socket.fileno())
+            connection.socket.close()
+
+
+def _listen(folder: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{descriptor}/{layout.SOCKET}")
+    finally:
+        os.close(descriptor)
+    listener.listen(_MAX_CONNECTIONS)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,133 @@
+"""Turns a request into the root process of a task: pipes, own session, clean signals, an honest word when it fails."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+
+from nodes.domain.part_words import in_english, record
+
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from nodes.agent.runner.shim.tree import SignalTree
+
+_PIPE_BYTES = 1 << 20
+_NOT_FOUND = 127  # As a shell says it.
+_NOT_RUNNABLE = 126
+
+
+class CannotStart(Exception):
+    """The task never ran: `exit_code` as a shell would give it, `reason` a part, `stage` where it failed."""
+
+    def __init__(self, exit_code: int, reason: dict[str, object], stage: str = "") -> None:
+        super().__init__(in_english([reason]))
+        self.stage = stage
+        self.exit_code = exit_code
+        self.reason = reason
+
+
+class Launched:
+    """The root process and the shim's ends of its pipes; `stdin` is None when the task reads /dev/null."""
+
+    __slots__ = ("pid", "stderr", "stdin", "stdout")
+
+    def __init__(self, pid: int, stdin: int | None, stdout: int, stderr: int) -> None:
+        self.pid = pid
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+def launch(
+    argv: list[str], *, folder: str, environment: dict[str, str], close_input: bool, tree: SignalTree
+) -> Launched:
+    """Raises CannotStart. The new process leads its own session, so that its `kill 0` never reaches the shim."""
+    _check_folder(folder)
+    stdin_write: int | None = None
+    if close_input:
+        stdin_read = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    else:
+        stdin_read, stdin_write = os.pipe()
+    stdout_read, stdout_write = os.pipe()
+    stderr_read, stderr_write = os.pipe()
+    failure_read, failure_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(argv, folder, environment, (stdin_read, stdout_write, stderr_write), failure_write, tree)
+    for own in (stdin_read, stdout_write, stderr_write, failure_write):
+        os.close(own)
+    # Closed without a word by exec; one "stage errno" when the process could not become the task.
+    with os.fdopen(failure_read, "rb") as file:
+        failure = file.read()
+    if failure:
+        os.waitpid(pid, 0)
+        for descriptor in (stdin_write, stdout_read, stderr_read):
+            if descriptor is not None:
+                os.close(descriptor)
+        raise _explain(failure, argv, folder)
+    if stdin_write is not None:
+        os.set_blocking(stdin_write, False)
+    for stream in (stdout_read, stderr_read):
+        os.set_blocking(stream, False)
+        _widen(stream)
+    return Launched(pid, stdin_write, stdout_read, stderr_read)
+
+
+def _check_folder(folder: str) -> None:
+    if not os.path.isdir(folder):
+        code = "not-a-folder" if os.path.exists(folder) else "no-folder"
+        raise CannotStart(_NOT_RUNNABLE, record(code, folder=folder))
+
+
+def _become(
+    argv: list[str],
+    folder: str,
+    environment: dict[str, str],
+    standard: tuple[int, int, int],
+    failure: int,
+    tree: SignalTree,
+) -> None:
+    """Runs in the new process and never returns."""
+    stage = "session"
+    try:
+        os.setsid()
+        # Python ignores these; a task expects them as they are.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        stage = "cgroup"
+        tree.enter()
+        for target, descriptor in enumerate(standard):
+            os.dup2(descriptor, target)  # Inheritable, unlike the original.
+        stage = "folder"
+        os.chdir(folder)
+        stage = "exec"
+        os.execvpe(argv[0], argv, environment)  # noqa: S606 - no shell on purpose
+    except OSError as error:
+        os.write(failure, f"{stage} {error.errno}".encode())
+    except ValueError:
+        os.write(failure, f"{stage} {errno.EINVAL}".encode())  # A NUL in an argument or the environment.
+    finally:
+        os._exit(_NOT_FOUND)
+
+
+def _explain(failure: bytes, argv: list[str], folder: str) -> CannotStart:
+    stage, _, number = failure.decode().partition(" ")
+    code = int(number or 0)
+    if stage == "folder":
+        return CannotStart(_NOT_RUNNABLE, record("folder-closed", folder=folder, error=os.strerror(code)))
+    if stage != "exec":
+        return CannotStart(_NOT_RUNNABLE, record("cannot-start", stage=stage, error=os.strerror(code)), stage)
+    if code == errno.ENOENT:
+        if os.path.exists(os.path.join(folder, argv[0])) and "/" in argv[0]:
+            return CannotStart(_NOT_FOUND, record("no-interpreter", command=argv[0]))
+        return CannotStart(_NOT_FOUND, record("no-command", command=argv[0]))
+    return CannotStart(_NOT_RUNNABLE, record("cannot-run", command=argv[0], error=os.strerror(code)))
+
+
+def _widen(descriptor: int) -> None:
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (OSError, AttributeError):
+        pass  # The default size works too, with more wake-ups.

@@ -1,0 +1,150 @@
+"""Writes the task's output file. Never blocks the task: above the rate, or on a full disk, it drops and counts."""
+
+from __future__ import annotations
+
+import os
+
+from nodes.agent.runner.shim import frames
+from nodes.agent.runner.shim.lines import Line, LineSplitter
+from nodes.agent.runner.shim.rate import RateLimit
+from nodes.core.secrets import Redactor
+
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PROGRESS_START = b"::agentflow "
+_PROGRESS_END = b"::"
+_FULL_SECONDS = 60.0  # Between two notices of a task whose output has reached its limit.
+_DISK_SECONDS = 1.0  # Between two tries to write to a disk that refuses.
+
+
+class Output:
+    """Numbers the lines; what is dropped stands in the file as "N lines suppressed" at its place."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        rate: RateLimit,
+        size_limit_bytes: int,
+        idle_flush_seconds: float,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._rate = rate
+        self._redactor = redactor or Redactor()
+        self._size_limit_bytes = size_limit_bytes
+        self._idle_flush_seconds = idle_flush_seconds
+        self._splitters = {kind: LineSplitter(frames.LINE_CAP_BYTES) for kind in (frames.STDOUT, frames.STDERR)}
+        self._partial_since: dict[int, float] = {}  # When the unfinished line of a stream last grew.
+        self._unreported = 0  # Dropped since the last notice in the file.
+        self._next_number = 1
+        self.size_bytes = 0
+        self.suppressed_lines = 0
+
+    def take(self, kind: int, data: bytes, *, now: float, at_ms: int) -> None:
+        """One chunk of a stream."""
+        splitter = self._splitters[kind]
+        if self.size_bytes >= self._size_limit_bytes:
+            self._rate.hush(now + _FULL_SECONDS)
+        if self._rate.allows(now):
+            lines = splitter.feed(data)
+            self._rate.spend(lines=len(lines), size_bytes=len(data))
+            self._write(kind, self._hidden(kind, lines), now=now, at_ms=at_ms)
+        else:
+            self._redactor.skip(kind, data)
+            self._drop(splitter.skip(data))
+        if splitter.has_partial:
+            self._partial_since[kind] = now
+        else:
+            self._partial_since.pop(kind, None)
+
+    def finish(self, kind: int, *, now: float, at_ms: int) -> None:
+        """The stream has ended; its last line may lack an end."""
+        self._flush(kind, None, now=now, at_ms=at_ms)
+
+    def tick(self, *, now: float, at_ms: int) -> None:
+        """Flushes prompts that have waited long enough, and says what was dropped once the flood has ebbed."""
+        if now < self._rate.silent_until:
+            return
+        for kind, since in list(self._partial_since.items()):
+            if now >= since + self._idle_flush_seconds:
+                self._flush(kind, self._redactor.held_from, now=now, at_ms=at_ms)
+        if self._unreported:
+            self._write(0, [], now=now, at_ms=at_ms)
+
+    def deadline(self) -> float | None:
+        """When `tick` next has something to do."""
+        times = [since + self._idle_flush_seconds for since in self._partial_since.values()]
+        if self._unreported:
+            times.append(self._rate.silent_until)
+        return max(min(times), self._rate.silent_until) if times else None
+
+    def note(self, text: str, *, now: float, at_ms: int) -> None:
+        """A line of the shim's own."""
+        self._write(frames.SYSTEM, [(text.encode(), 0)], now=now, at_ms=at_ms)
+
+    def close(self, *, now: float, at_ms: int) -> None:
+        for kind in self._splitters:
+            self.finish(kind, now=now, at_ms=at_ms)
+        if self._unreported:
+            self._write(0, [], now=now, at_ms=at_ms)
+        os.close(self._file)
+
+    def _flush(self, kind: int, held_from: Callable[[bytes], int] | None, *, now: float, at_ms: int) -> None:
+        """What may be the beginning of a secret waits for the rest, however long that takes."""
+        line = self._splitters[kind].flush(held_from)
+        self._partial_since.pop(kind, None)
+        if line is not None:
+            self._write(kind, self._hidden(kind, [line]), now=now, at_ms=at_ms)
+
+    def _hidden(self, kind: int, lines: list[Line]) -> list[Line]:
+        hidden = self._redactor.lines(kind, lines)
+        if hidden is lines:
+            return lines
+        # What stands for a secret may be longer than the secret.
+        cap = frames.LINE_CAP_BYTES
+        return [(text[:cap], cut + max(0, len(text) - cap)) for text, cut in hidden]
+
+    @property
+    def lines(self) -> int:
+        return self._next_number - 1
+
+    def _write(self, kind: int, lines: list[Line], *, now: float, at_ms: int) -> None:
+        """Appends all of it or, when the disk refuses, nothing: a torn frame would hide everything behind it."""
+        number = self._next_number
+        packed = []
+        if self._unreported:
+            notice = f"{self._unreported} lines suppressed".encode()
+            packed.append(frames.pack(frames.SYSTEM, at_ms, number, 0, notice))
+            number += 1
+        for text, truncated_bytes in lines:
+            if text.startswith(_PROGRESS_START) and text.endswith(_PROGRESS_END):
+                packed.append(frames.pack(frames.PROGRESS, at_ms, 0, truncated_bytes, text))
+                continue
+            packed.append(frames.pack(kind, at_ms, number, truncated_bytes, text))
+            number += 1
+        if not packed:
+            return
+        if self._append(b"".join(packed)):
+            self._next_number = number
+            self._unreported = 0
+        else:
+            self._drop(len(lines))
+            self._rate.hush(now + _DISK_SECONDS)
+
+    def _append(self, data: bytes) -> bool:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError:
+            os.ftruncate(self._file, self.size_bytes)
+            return False
+        self.size_bytes += len(data)
+        return True
+
+    def _drop(self, count: int) -> None:
+        self._unreported += count
+        self.suppressed_lines += count

@@ -1,0 +1,197 @@
+"""Entry of the shim: `python -I -S start.py TASK_FOLDER SOCKET_FD`.
+
+Reads the launch request (one JSON line) from the socket it inherited; when the agent dies before the line is whole,
+nothing runs. Claims the task, starts it, and answers with what `Supervisor` reports from then on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+# Isolated mode has no import path to us: the folder that holds `nodes` is four above this one.
+sys.path.insert(0, os.path.normpath(os.path.join(os.path.abspath(__file__), *[os.pardir] * 5)))
+
+from nodes.agent.runner.shim import layout
+from nodes.agent.runner.shim.launch import CannotStart, Launched, launch
+from nodes.agent.runner.shim.output import Output
+from nodes.agent.runner.shim.rate import RateLimit
+from nodes.agent.runner.shim.supervisor import Supervisor, identity, now_ms, tell_end
+from nodes.agent.runner.shim.tree import CgroupTree, SignalTree
+from nodes.core.secrets import Redactor, secret_values
+from nodes.domain.part_words import record
+
+_PR_SET_CHILD_SUBREAPER = 36
+_REQUEST_SECONDS = 10.0
+_MAX_REQUEST_BYTES = 4 << 20
+_NOT_RUNNABLE = 126  # As a shell says it.
+_KILL_ROUNDS = 100
+_KILL_ROUND_SECONDS = 0.05
+
+
+def main(folder: str, descriptor: int) -> int:
+    os.set_inheritable(descriptor, False)
+    # Whatever else came along from the agent, or from who started that, is not the task's.
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
+    os.chdir("/")
+    os.umask(0o022)
+    agent = socket.socket(fileno=descriptor)
+    request, rest = _read_request(agent)
+    if request is None or not layout.write_claim(folder, identity(os.getpid())):
+        return 1
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        output = _output(folder, request)  # First: what a task says must have a place before it may run.
+        launched, tree = _launch(folder, request)
+    except CannotStart as error:
+        _end(folder, _never_ran(error), agent)
+        return 0
+    except OSError as error:
+        reason = record("cannot-start", stage="output", error=error.strerror or "")
+        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)), agent)
+        return 0
+    try:
+        method = {"method": tree.method, "cgroup": getattr(tree, "path", "")}
+        layout.write_record(folder, layout.STARTED, identity(launched.pid) | method)
+        supervisor = Supervisor(
+            folder=folder,
+            launched=launched,
+            tree=tree,
+            output=output,
+            timeout_seconds=_number(request, "timeout_seconds"),
+            term_grace_seconds=_number(request, "term_grace_seconds"),
+        )
+    except OSError as error:
+        _kill(tree)
+        reason = record("unsupervised", error=error.strerror or "")
+        _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)) | {"pid": launched.pid}, agent)
+        return 0
+    signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", record("supervisor-ended")))
+    supervisor.control.adopt(agent, rest)
+    supervisor.control.broadcast({"event": "started"} | supervisor.status())
+    ended = supervisor.run()
+    tell_end(folder, ended, lambda: supervisor.control.broadcast({"event": "ended", "record": ended}))
+    supervisor.control.close()
+    return 0
+
+
+def _kill(tree: SignalTree) -> None:
+    for _ in range(_KILL_ROUNDS):
+        tree.kill()
+        time.sleep(_KILL_ROUND_SECONDS)
+        if not tree.members():
+            break
+    tree.close()
+
+
+def _read_request(agent: socket.socket) -> tuple[dict[str, object] | None, bytes]:
+    agent.settimeout(_REQUEST_SECONDS)
+    received = b""
+    while b"\n" not in received and len(received) < _MAX_REQUEST_BYTES:
+        try:
+            data = agent.recv(65536)
+        except OSError:
+            return None, b""
+        if not data:
+            return None, b""
+        received += data
+    line, _, rest = received.partition(b"\n")
+    return json.loads(line), rest
+
+
+def _launch(folder: str, request: dict[str, object]) -> tuple[Launched, SignalTree]:
+    """With the freezer where the agent found one; without when the kernel refuses us after all."""
+    parent = str(request.get("cgroup_parent", ""))
+    if parent:
+        try:
+            tree: SignalTree = CgroupTree(os.getpid(), os.path.join(parent, "agentflow-" + os.path.basename(folder)))
+        except OSError:
+            pass  # Somebody else's limit; signals serve everywhere.
+        else:
+            try:
+                return _launch_in(tree, request), tree
+            except CannotStart as error:
+                tree.close()
+                if error.stage != "cgroup":
+                    raise
+    tree = SignalTree(os.getpid())
+    return _launch_in(tree, request), tree
+
+
+def _launch_in(tree: SignalTree, request: dict[str, object]) -> Launched:
+    argv, environment = request["argv"], request["environment"]
+    assert isinstance(argv, list)
+    assert isinstance(environment, dict)
+    return launch(
+        argv,
+        folder=str(request["working_directory"]),
+        environment=environment,
+        close_input=bool(request.get("close_input")),
+        tree=tree,
+    )
+
+
+def _output(folder: str, request: dict[str, object]) -> Output:
+    rate = RateLimit(
+        lines_per_second=_number(request, "lines_per_second"),
+        bytes_per_second=_number(request, "bytes_per_second"),
+        burst_seconds=_number(request, "burst_seconds"),
+        now=time.monotonic(),
+    )
+    environment = request["environment"]
+    assert isinstance(environment, dict)
+    return Output(
+        os.path.join(folder, layout.OUTPUT),
+        rate=rate,
+        redactor=Redactor(secret_values(environment)),
+        size_limit_bytes=int(_number(request, "output_limit_bytes")),
+        idle_flush_seconds=_number(request, "idle_flush_seconds"),
+    )
+
+
+def _number(request: dict[str, object], name: str) -> float:
+    value = request[name]
+    assert isinstance(value, (int, float))
+    return float(value)
+
+
+def _never_ran(error: CannotStart) -> dict[str, object]:
+    moment = now_ms()
+    return {
+        "state": "failed",
+        "exit_code": error.exit_code,
+        "reason": str(error),
+        "reason_parts": [error.reason],
+        "started_ms": moment,
+        "ended_ms": moment,
+        "cpu_seconds": 0.0,
+        "peak_memory_bytes": 0,
+        "paused_seconds": 0.0,
+        "suppressed_lines": 0,
+        "lines": 0,
+        "size_bytes": 0,
+        "pid": 0,
+    }
+
+
+def _end(folder: str, record: dict[str, object], agent: socket.socket) -> None:
+    def tell() -> None:
+        try:
+            agent.sendall(json.dumps({"event": "ended", "record": record}).encode() + b"\n")
+        except OSError:
+            pass  # The exit record tells it.
+
+    tell_end(folder, record, tell)
+    agent.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

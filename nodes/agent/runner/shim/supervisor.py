@@ -1,0 +1,381 @@
+"""Holds one task from its start to its exit record: output, controls, time-out, end of the whole tree.
+
+One loop over epoll; nothing in it waits on the task, on the agent or on a reader. When the root process has ended, what
+it left behind gets a moment to end by itself, then SIGTERM, then SIGKILL: a task leaves nothing running.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import time
+
+from nodes.agent.runner.shim import frames, layout, procfs
+from nodes.agent.runner.shim.clock import TaskClock
+from nodes.agent.runner.shim.control import ControlServer
+from nodes.agent.runner.shim.launch import Launched
+from nodes.agent.runner.shim.output import Output
+from nodes.agent.runner.shim.standard_input import StandardInput
+from nodes.agent.runner.shim.tree import SignalTree
+from nodes.domain.part_words import in_english, record
+
+TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHUNK_BYTES = 128 * 1024
+_CHUNKS_A_TURN = 8
+_LEFTOVER_SECONDS = 1.0
+_LEFTOVER_TERM_SECONDS = 3.0
+_KILL_ROUND_SECONDS = 0.25
+_GIVE_UP_SECONDS = 30.0  # After the first SIGKILL: what still lives then waits in the kernel and cannot be killed.
+_STUCK_ROUND_SECONDS = 5.0  # Between two rounds of SIGKILL from then on.
+_LOOK_SECONDS = 0.05
+_RECORD_SECONDS = 1.0
+_RECORD_TRIES = 24 * 3600
+
+Record = dict[str, object]
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class Supervisor:
+    """`run` returns the exit record once the task and all that descends from it are gone."""
+
+    def __init__(
+        self,
+        *,
+        folder: str,
+        launched: Launched,
+        tree: SignalTree,
+        output: Output,
+        timeout_seconds: float,
+        term_grace_seconds: float,
+    ) -> None:
+        self._folder = folder
+        self._pid = launched.pid
+        self._tree = tree
+        self._output = output
+        self._term_grace_seconds = term_grace_seconds
+        self._timeout_seconds = timeout_seconds
+        self._epoll = select.epoll()
+        self._stdin = StandardInput(launched.stdin, epoll=self._epoll)
+        self._streams = {launched.stdout: frames.STDOUT, launched.stderr: frames.STDERR}
+        for descriptor in self._streams:
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self._started_ms = now_ms()
+        self._started_mono = time.monotonic()
+        self._clock = TaskClock(started=self._started_mono, timeout_seconds=timeout_seconds)
+        self._is_partial = False
+        self._root_status: int | None = None
+        self._stopped_as = ""  # "cancelled" or "timed_out", once asked.
+        self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_words).
+        self._kill_at: float | None = None
+        self._killing_since: float | None = None
+        self._trouble: list[Record] = []  # Why the task does not end.
+        self._leftover_at: float | None = None
+        self._cpu_seconds = 0.0
+        self._peak_memory_bytes = 0
+        self._replies: dict[str, Record] = {}  # By command id: a repeat gets the same answer and does nothing.
+        self._was_open = self._stdin.is_open
+        self._wake = _watch_children(self._epoll)
+        self.control = ControlServer(folder, epoll=self._epoll, answer=self._answer)
+
+    def run(self) -> Record:
+        self._reap()  # It may have ended before anybody watched for it.
+        while not self._is_over():
+            for descriptor, events in self._epoll.poll(self._wait_seconds()):
+                self._dispatch(descriptor, events)
+            self._reap()
+            self._advance(time.monotonic())
+            self.control.grew(self._output.size_bytes, self.status())
+        return self._finish()
+
+    def status(self) -> Record:
+        return {
+            "state": "paused" if self._clock.is_paused else "running",
+            "partial": self._is_partial,
+            "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
+            "accepts_input": self._stdin.is_open,
+            "stdin_inode": self._stdin.inode,
+            "suppressed": self._output.suppressed_lines,
+            "trouble": in_english(self._trouble),
+            "trouble_parts": self._trouble,
+            "pid": self._pid,
+            "started_ms": self._started_ms,
+        }
+
+    def stop(self, stopped_as: str, reason: Record) -> None:
+        """TERM to the whole tree now, KILL after the grace. The first reason counts."""
+        if self._stopped_as or self._root_status is not None:
+            return
+        self._stopped_as = stopped_as
+        self._reasons.append(reason)
+        self._kill_at = time.monotonic() + self._term_grace_seconds
+        self._tree.terminate()
+        self._clock.resume(time.monotonic())
+        self._is_partial = False
+
+    # -- one turn of the loop -----------------------------------------------------------------
+
+    def _dispatch(self, descriptor: int, events: int) -> None:
+        if descriptor in self._streams:
+            self._read(descriptor)
+        elif self._stdin.owns(descriptor):
+            self._stdin.handle(events)
+        elif descriptor == self._wake:
+            os.read(self._wake, 512)
+        elif self.control.owns(descriptor):
+            self.control.handle(descriptor, events)
+
+    def _read(self, descriptor: int) -> None:
+        for _ in range(_CHUNKS_A_TURN):
+            try:
+                data = os.read(descriptor, _CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            now = time.monotonic()
+            if not data:
+                self._output.finish(self._streams.pop(descriptor), now=now, at_ms=now_ms())
+                self._epoll.unregister(descriptor)
+                os.close(descriptor)
+                return
+            self._output.take(self._streams[descriptor], data, now=now, at_ms=now_ms())
+
+    def _reap(self) -> None:
+        """Collects everything that ended below us: as subreaper we inherit the orphans."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._cpu_seconds += usage.ru_utime + usage.ru_stime
+            self._peak_memory_bytes = max(self._peak_memory_bytes, usage.ru_maxrss * 1024)
+            if pid == self._pid:
+                self._root_ended(status)
+
+    def _root_ended(self, status: int) -> None:
+        now = time.monotonic()
+        self._root_status = status
+        if self._clock.is_paused:
+            self._tree.resume()
+            self._clock.resume(now)
+        if self._kill_at is None:
+            self._leftover_at = now + _LEFTOVER_SECONDS
+
+    def _advance(self, now: float) -> None:
+        self._output.tick(now=now, at_ms=now_ms())
+        deadline = self._clock.deadline()
+        if deadline is not None and now >= deadline:
+            self.stop("timed_out", record("timed-out", seconds=f"{self._timeout_seconds:g}"))
+        if self._leftover_at is not None and now >= self._leftover_at:
+            self._leftover_at = None
+            count = len(self._tree.members())
+            if count:
+                self._note(f"{count} processes left behind by the task are ended")
+                self._tree.terminate()
+                self._kill_at = now + _LEFTOVER_TERM_SECONDS
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill(now)
+        if self._stdin.is_open != self._was_open:
+            self._was_open = self._stdin.is_open
+            self._tell_state()
+
+    def _kill(self, now: float) -> None:
+        if self._killing_since is None:
+            self._killing_since = now
+            if self._stopped_as:
+                self._reasons.append(record("killed-after", seconds=f"{self._term_grace_seconds:g}"))
+        self._tree.kill()
+        self._kill_at = now + (_STUCK_ROUND_SECONDS if self._trouble else _KILL_ROUND_SECONDS)
+        if not self._trouble and now >= self._killing_since + _GIVE_UP_SECONDS and (members := self._tree.members()):
+            self._trouble = [record("unkillable", count=str(len(members)))]
+            self._note(in_english(self._trouble))
+            self._tell_state()
+
+    def _is_over(self) -> bool:
+        if self._root_status is None:
+            return False
+        # What cannot be killed is left behind only by a root process that has ended: that one's end is the task's.
+        return bool(self._trouble) or not self._tree.members()
+
+    def _wait_seconds(self) -> float:
+        times = [self._output.deadline(), self._clock.deadline(), self._kill_at, self._leftover_at]
+        if self._root_status is not None:
+            times.append(time.monotonic() + _LOOK_SECONDS)
+        due = [moment for moment in times if moment is not None]
+        return max(0.0, min(due) - time.monotonic()) + 0.001 if due else -1.0
+
+    def _note(self, text: str) -> None:
+        self._output.note(text, now=time.monotonic(), at_ms=now_ms())
+
+    def _tell_state(self) -> None:
+        self.control.broadcast({"event": "state"} | self.status())
+
+    # -- controls -----------------------------------------------------------------------------
+
+    def _answer(self, request: Record) -> Record:
+        do, command_id = str(request.get("do")), str(request.get("command", ""))
+        if do == "status":
+            return _reply(True) | self.status()
+        if command_id in self._replies:
+            return self._replies[command_id] | self.status()
+        action = {"pause": self._pause, "resume": self._resume, "cancel": self._cancel, "input": self._input}.get(do)
+        if action is None:
+            return _reply(False, "unknown-action", f"the shim does not know {do!r}")
+        if self._root_status is not None:
+            return _reply(False, "finished", "the task has ended")
+        try:
+            self._record(command_id, do)
+        except OSError as error:
+            # A pause or a cancel done twice does no harm; input written twice does.
+            if do == "input":
+                return _reply(False, "disk", f"the command could not be recorded: {error.strerror}")
+        reply = action(request)
+        if command_id:
+            self._replies[command_id] = reply
+        return reply | self.status()
+
+    def _pause(self, request: Record) -> Record:
+        if self._stopped_as:
+            return _reply(False, "ending", "the task is being ended")
+        if not self._clock.is_paused:
+            self._is_partial = not self._tree.pause()
+            self._clock.pause(time.monotonic())
+            self._tell_state()
+        if self._is_partial:
+            return _reply(True, "partial", "paused, but some processes could not be stopped")
+        return _reply(True)
+
+    def _resume(self, request: Record) -> Record:
+        if self._clock.is_paused:
+            self._tree.resume()
+            self._clock.resume(time.monotonic())
+            self._is_partial = False
+            self._tell_state()
+        return _reply(True)
+
+    def _cancel(self, request: Record) -> Record:
+        reason = str(request.get("reason", ""))
+        self.stop("cancelled", record("cancelled-because", reason=reason) if reason else record("cancelled"))
+        return _reply(True)
+
+    def _input(self, request: Record) -> Record:
+        data = bytes.fromhex(str(request.get("input", "")))
+        if not self._stdin.is_open:
+            return _reply(False, "input-closed", "the task's standard input is closed")
+        if not self._stdin.has_room(len(data)):
+            return _reply(False, "input-full", "the task has not read its earlier input")
+        self._stdin.write(data)
+        if request.get("close"):
+            self._stdin.close()
+        return _reply(True)
+
+    def _record(self, command_id: str, do: str) -> None:
+        path = os.path.join(self._folder, layout.CONTROLS)
+        line = f"{command_id} {do}\n".encode()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(descriptor).st_size
+        try:
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)  # A torn line would hide the next one.
+            raise
+        finally:
+            os.close(descriptor)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _finish(self) -> Record:
+        for descriptor in list(self._streams):
+            while descriptor in self._streams:  # The writers are gone: what the pipe holds is all there will be.
+                before = self._output.size_bytes, self._output.suppressed_lines
+                self._read(descriptor)
+                if (self._output.size_bytes, self._output.suppressed_lines) == before:
+                    break
+        self._output.close(now=time.monotonic(), at_ms=now_ms())
+        self._tree.close()
+        assert self._root_status is not None
+        exit_code = os.waitstatus_to_exitcode(self._root_status)
+        left_behind = self._trouble if self._tree.members() else []
+        reasons = (self._reasons or _reasons_of(exit_code)) + left_behind
+        return {
+            "state": self._stopped_as or ("succeeded" if exit_code == 0 else "failed"),
+            "exit_code": exit_code,
+            "reason": in_english(reasons),
+            "reason_parts": reasons,
+            "started_ms": self._started_ms,
+            # By the monotonic clock, so that the task's duration is true although the wall clock was moved meanwhile.
+            "ended_ms": self._started_ms + round((time.monotonic() - self._started_mono) * 1000),
+            "cpu_seconds": round(self._cpu_seconds, 3),
+            "peak_memory_bytes": self._peak_memory_bytes,
+            "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
+            "suppressed_lines": self._output.suppressed_lines,
+            "lines": self._output.lines,
+            "size_bytes": self._output.size_bytes,
+            "pid": self._pid,
+        }
+
+
+def _reply(ok: bool, code: str = "", message: str = "") -> Record:
+    return {"ok": ok, "code": code, "message": message}
+
+
+def _reasons_of(exit_code: int) -> list[Record]:
+    if exit_code == 0:
+        return []
+    if exit_code > 0:
+        return [record("exit-code", code=str(exit_code))]
+    try:
+        return [record("ended-by", signal=signal.Signals(-exit_code).name)]
+    except ValueError:
+        return [record("ended-by-number", number=str(-exit_code))]
+
+
+def _watch_children(epoll: select.epoll) -> int:
+    """A descriptor that becomes readable with each signal; the handlers themselves do nothing."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    epoll.register(read_end, select.EPOLLIN)
+    return read_end
+
+
+def identity(pid: int) -> Record:
+    """What names a process beyond its number, which the kernel gives away again."""
+    return {"boot_id": procfs.boot_id(), "pid": pid, "start": procfs.start_time(pid)}
+
+
+def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
+    """The record first, so that whoever is told finds it; but a disk that refuses must not keep the end secret.
+
+    Then it tries for a day: a full disk that gets room again still learns how the task ended.
+    """
+    is_written = _write_exit(folder, record)
+    tell()
+    for _ in range(_RECORD_TRIES):
+        if is_written:
+            return
+        time.sleep(_RECORD_SECONDS)
+        is_written = _write_exit(folder, record)
+
+
+def _write_exit(folder: str, record: Record) -> bool:
+    """False when the disk refuses and it is worth trying again."""
+    try:
+        layout.write_record(folder, layout.EXIT, record)
+    except FileNotFoundError:
+        return True  # Somebody removed the folder: nobody will ask.
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,194 @@
+"""One attempt's folder on disk: what the agent must know to find its task again, whoever died meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodes.agent.runner.shim import layout, procfs, tree
+from nodes.domain.commands import StartTask
+from nodes.domain.parts import Part, part
+from nodes.stream.wire.command_codec import spec_from_json, spec_to_json
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ERRORS = "shim.err"
+_HALF_REMOVED = ".removed"
+_ERRORS_SHOWN_BYTES = 500
+
+Record = dict[str, Any]
+
+
+def attempt_key(task_id: str, attempt: int) -> str:
+    """Names the attempt's output in the journal's cursors."""
+    return f"{task_id}.{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFolder:
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, start: StartTask) -> TaskFolder:
+        """Durable before anything runs. Raises OSError."""
+        plain = _PLAIN.fullmatch(start.task_id) is not None
+        name = start.task_id if plain else "x" + hashlib.sha256(start.task_id.encode()).hexdigest()[:32]
+        folder = cls(root / f"{name}.{start.attempt}")
+        folder.path.mkdir(mode=0o700)
+        request = {"task_id": start.task_id, "attempt": start.attempt, "spec": spec_to_json(start.spec)}
+        try:
+            layout.write_record(str(folder.path), layout.REQUEST, request)
+            layout.sync_folder(str(root))
+        except OSError:
+            folder.discard()
+            raise
+        return folder
+
+    def request(self) -> StartTask | None:
+        """None when the agent died before it was whole: nothing can have run."""
+        record: Record | None = layout.read_record(str(self.path), layout.REQUEST)
+        if record is None:
+            return None
+        try:
+            spec = spec_from_json(record["spec"])
+            return StartTask(task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def output(self) -> Path:
+        return self.path / layout.OUTPUT
+
+    def output_size(self) -> int:
+        try:
+            return self.output.stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def errors(self) -> Path:
+        return self.path / _ERRORS
+
+    def exit_record(self) -> Record | None:
+        return layout.read_record(str(self.path), layout.EXIT)
+
+    def write_exit_record(self, record: Record) -> None:
+        """For a task whose own supervisor cannot any more."""
+        layout.write_record(str(self.path), layout.EXIT, record)
+
+    def started(self) -> Record | None:
+        return layout.read_record(str(self.path), layout.STARTED)
+
+    def abandon(self) -> bool:
+        """True when from now on nobody can start the task; False when somebody has claimed it."""
+        return layout.write_claim(str(self.path), {"abandoned": True})
+
+    @property
+    def is_claimed(self) -> bool:
+        return (self.path / layout.CLAIM).exists()
+
+    @property
+    def was_abandoned(self) -> bool:
+        claim = layout.read_record(str(self.path), layout.CLAIM)
+        return claim is not None and bool(claim.get("abandoned"))
+
+    def has_supervisor(self) -> bool:
+        """Whether the very process that claimed the task lives."""
+        return _lives(layout.read_record(str(self.path), layout.CLAIM))
+
+    def supervisor_pid(self) -> int:
+        """0 = nobody has claimed the task."""
+        claim = layout.read_record(str(self.path), layout.CLAIM) or {}
+        return int(str(claim.get("pid") or 0))
+
+    def why_not_started(self) -> Part:
+        said = self.last_errors()
+        return part("could-not-start", said=said) if said else part("never-started")
+
+    def why_lost(self) -> Part:
+        claim = layout.read_record(str(self.path), layout.CLAIM) or {}
+        if claim.get("boot_id") != procfs.boot_id():
+            return part("machine-restarted")
+        said = self.last_errors()
+        return part("supervisor-said", said=said) if said else part("supervisor-died")
+
+    def last_errors(self) -> str:
+        """The last line that the supervisor itself wrote before it died."""
+        try:
+            lines = self.errors.read_bytes()[-_ERRORS_SHOWN_BYTES:].decode("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
+
+    def end_leftovers(self) -> None:
+        """Kills what a dead supervisor left behind: nobody could pause, read or end it any more.
+
+        Only by identity: the task's own cgroup, and the root process if it is still the same one.
+        """
+        started = self.started()
+        if started is None or started.get("boot_id") != procfs.boot_id():
+            return
+        cgroup = str(started.get("cgroup") or "")
+        if cgroup:
+            try:
+                Path(cgroup, "cgroup.kill").write_text("1", encoding="ascii")
+                os.rmdir(cgroup)
+            except OSError:
+                pass  # Gone already, or not empty yet; an empty cgroup costs nothing.
+        pid = int(started.get("pid") or 0)
+        found = procfs.process(pid)
+        if found is not None and found[3] == started.get("start"):
+            for entry in [*procfs.descendants(pid), found]:
+                tree.send(entry, signal.SIGKILL)
+
+    def taken_commands(self) -> frozenset[str]:
+        """Ids of the commands that the supervisor took before it acted on them. Raises OSError."""
+        try:
+            lines = (self.path / layout.CONTROLS).read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return frozenset()  # It took none.
+        return frozenset(line.rpartition(" ")[0] for line in lines)
+
+    def mark_reported(self, journal_id: str) -> None:
+        """Raises OSError."""
+        (self.path / layout.REPORTED).write_text(journal_id, encoding="ascii")
+
+    def reported_in(self) -> str:
+        """Id of the journal in which the end stands; empty while it stands in none."""
+        try:
+            return (self.path / layout.REPORTED).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def reported_at(self) -> float | None:
+        """Unix seconds; None while the end does not stand in a journal."""
+        try:
+            return (self.path / layout.REPORTED).stat().st_mtime
+        except OSError:
+            return None
+
+    def remove(self) -> None:
+        """For whoever looks later it goes at once: a death cannot leave half of it under its name. Raises OSError."""
+        aside = TaskFolder(self.path.with_name(self.path.name + _HALF_REMOVED))
+        os.rename(self.path, aside.path)
+        aside.discard()
+
+    @property
+    def is_half_removed(self) -> bool:
+        return self.path.name.endswith(_HALF_REMOVED)
+
+    def discard(self) -> None:
+        """What cannot be removed now is found at the next start."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _lives(identity: Record | None) -> bool:
+    if identity is None or identity.get("boot_id") != procfs.boot_id():
+        return False
+    found = procfs.process(int(identity.get("pid") or 0))
+    return found is not None and found[1] not in "ZX" and found[3] == identity.get("start")

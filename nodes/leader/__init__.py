@@ -1,0 +1,1 @@
+"""What runs in the Leader alone: projection, scheduler, and the gateway for web processes."""

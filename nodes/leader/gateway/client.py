@@ -1,0 +1,126 @@
+"""A web process's way to the Leader: blocking calls, for the threads that views and consumers act on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+
+from nodes.domain.commands import TaskSpec
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+from nodes.leader.gateway.words import CODE_KEY, bearer
+from nodes.leader.scheduler.requests import ControlRequest
+from nodes.stream.wire.codec import spec_to_json
+from nodes.stream.wire.v1 import leader_pb2 as pb
+from nodes.stream.wire.v1 import leader_pb2_grpc as services
+
+_ANSWER_SECONDS = 10.0
+_PRUNE_SECONDS = 3600.0
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+    # A repeated submit would be a second task.
+    ("grpc.enable_retries", 0),
+)
+
+
+class DoorClient:
+    """Implements `nodes.services.Gateway`. Connects at the first call, again when the Leader is back."""
+
+    def __init__(self, target: str, *, token_path: Path, ca_path: Path | None = None) -> None:
+        self._target = target
+        self._token_path = token_path
+        self._ca_path = ca_path
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+
+    @classmethod
+    def on_data_dir(cls, data_dir: Path, target: str) -> DoorClient:
+        """To the Leader that runs on this data folder: it leaves its token and its certificate there."""
+        ca_path = data_dir / "leader.crt"
+        token_path = data_dir / "tokens" / "web.token"
+        return cls(target, token_path=token_path, ca_path=ca_path if ca_path.exists() else None)
+
+    def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
+        request = pb.SubmitRequest(spec=json.dumps(spec_to_json(spec)).encode(), actor=actor, task_id=task_id)
+        reply: pb.SubmitReply = self._call(self._stub().Submit, request)
+        return reply.task_id
+
+    def control(self, request: ControlRequest) -> str:
+        message = pb.ControlRequest(
+            task_id=request.task_id,
+            action=str(request.action),
+            input=request.input,
+            close_input=request.close_input,
+            reason=request.reason,
+            actor=request.actor,
+            ref=request.ref,
+            command_id=request.command_id,
+        )
+        reply: pb.ControlReply = self._call(self._stub().Control, message)
+        return reply.command_id
+
+    def acknowledge(self, alert_id: int, actor: str) -> None:
+        self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
+
+    def prune(self) -> dict[str, int]:
+        """What went, by kind, once it has gone. Raises `LeaderUnavailable`."""
+        reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
+        return dict(reply.removed)
+
+    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        request = pb.ChatRequest(call=call, arguments=json.dumps(arguments).encode())
+        reply: pb.ChatReply = self._call(self._stub().Chat, request)
+        result: dict[str, Any] = json.loads(reply.result)
+        return result
+
+    def close(self) -> None:
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+    def _stub(self) -> services.LeaderStub:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._connect()
+            return services.LeaderStub(self._channel)
+
+    def _connect(self) -> grpc.Channel:
+        if self._ca_path is None:
+            return grpc.insecure_channel(self._target, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(self._ca_path.read_bytes())
+        return grpc.secure_channel(self._target, credentials, options=_OPTIONS)
+
+    def _call(self, method: Callable[..., Any], request: object, *, timeout_seconds: float = _ANSWER_SECONDS) -> Any:
+        try:
+            # Read each time: a token may be renewed while this process runs.
+            token = self._token_path.read_text().strip()
+        except OSError as exc:
+            raise LeaderUnavailable(
+                f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it at its start"
+            ) from exc
+        try:
+            return method(request, timeout=timeout_seconds, metadata=(bearer(token),))
+        except grpc.RpcError as exc:
+            self._raise(exc)
+
+    def _raise(self, exc: grpc.RpcError) -> NoReturn:
+        """The one place that looks at a status of this door. Unknown means unavailable: nothing is tried again here."""
+        status, details = exc.code(), exc.details() or ""
+        code = next((str(item.value) for item in exc.trailing_metadata() or () if item.key == CODE_KEY), "")
+        if status is grpc.StatusCode.FAILED_PRECONDITION and code:
+            raise TaskRejected(code, details) from exc
+        if status is grpc.StatusCode.NOT_FOUND and code:
+            raise NotFound(details) from exc
+        if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise TaskRejected("invalid", "The request is too large.") from exc
+        raise LeaderUnavailable(f"The Leader at {self._target} did not take the request: {details or status}") from exc

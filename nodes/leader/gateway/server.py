@@ -1,0 +1,141 @@
+"""Answers web processes: each call carries a token of the role "web", and its error comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import grpc
+
+from nodes.domain.states import Action
+from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, ProtocolViolation, TaskRejected
+from nodes.leader.gateway.words import CODE_KEY, bearer_of
+from nodes.leader.scheduler.requests import ControlRequest
+from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
+from nodes.stream.wire.codec import spec_from_json
+from nodes.stream.wire.v1 import leader_pb2 as pb
+from nodes.stream.wire.v1 import leader_pb2_grpc as services
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class ChatDesk(Protocol):
+    """The conversation service: what `nodes.services` calls by the same name."""
+
+    async def ask(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+
+
+class LeaderDoor(services.LeaderServicer):
+    """Added to the hub's server by `add_to`."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        authenticate: Callable[[str], NodeIdentity],
+        *,
+        prune: Callable[[], Awaitable[Mapping[str, int]]],
+        desk: ChatDesk | None = None,
+    ) -> None:
+        self._scheduler = scheduler
+        self._desk = desk
+        self._authenticate = authenticate
+        self._prune = prune
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        services.add_LeaderServicer_to_server(self, server)
+
+    async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitReply:
+        await self._check(context)
+        task_id = await self._answer(context, lambda: self._submit(request))
+        return pb.SubmitReply(task_id=task_id)
+
+    async def Control(self, request: pb.ControlRequest, context: Context) -> pb.ControlReply:
+        await self._check(context)
+        command_id = await self._answer(context, lambda: self._control(request))
+        return pb.ControlReply(command_id=command_id, task_id=request.task_id)
+
+    async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeReply:
+        await self._check(context)
+        await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
+        return pb.AcknowledgeReply()
+
+    async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
+        await self._check(context)
+        return pb.PruneReply(removed=await self._answer(context, self._prune))
+
+    async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatReply:
+        await self._check(context)
+        result = await self._answer(context, lambda: self._chat(request))
+        return pb.ChatReply(result=json.dumps(result).encode())
+
+    async def _chat(self, request: pb.ChatRequest) -> dict[str, Any]:
+        if self._desk is None:
+            raise LeaderUnavailable("This Leader holds no conversations.")
+        try:
+            arguments = json.loads(request.arguments)
+        except ValueError as exc:
+            raise TaskRejected("invalid", "The arguments are not JSON.") from exc
+        if not isinstance(arguments, dict):
+            raise TaskRejected("invalid", "The arguments are no object.")
+        return await self._desk.ask(request.call, arguments)
+
+    async def _submit(self, request: pb.SubmitRequest) -> str:
+        try:
+            values = json.loads(request.spec)
+            if not isinstance(values, dict):
+                raise ProtocolViolation("task spec: an object is expected")
+            spec = spec_from_json(values)
+        except (ValueError, ProtocolViolation) as exc:
+            raise TaskRejected("invalid", str(exc)) from exc
+        return await self._scheduler.submit(spec, actor=request.actor, task_id=request.task_id)
+
+    async def _control(self, request: pb.ControlRequest) -> str:
+        try:
+            action = Action(request.action)
+        except ValueError as exc:
+            raise TaskRejected("invalid", f"There is no action {request.action!r}.") from exc
+        return await self._scheduler.control(
+            ControlRequest(
+                task_id=request.task_id,
+                action=action,
+                actor=request.actor,
+                ref=request.ref,
+                input=request.input,
+                close_input=request.close_input,
+                reason=request.reason,
+                command_id=request.command_id,
+            )
+        )
+
+    async def _check(self, context: Context) -> None:
+        try:
+            identity = self._authenticate(bearer_of(context.invocation_metadata() or ()))
+        except InvalidToken as exc:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, exc.reason)
+        if identity.role is not TokenRole.WEB:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this door is for web processes")
+
+    async def _answer(self, context: Context, ask: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await ask()
+        except TaskRejected as exc:
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, exc.code, exc.message)
+        except NotFound as exc:
+            await _abort(context, grpc.StatusCode.NOT_FOUND, "not-found", str(exc))
+        except AgentFlowError as exc:
+            await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", str(exc))
+        except Exception:
+            # gRPC would send the exception's words to the peer.
+            logger.exception("a request of a web process failed")
+            await _abort(context, grpc.StatusCode.INTERNAL, "internal", "the Leader's log says what went wrong")
+
+
+async def _abort(context: Context, status: grpc.StatusCode, code: str, message: str) -> NoReturn:
+    await context.abort(status, message, ((CODE_KEY, code),))
+    raise AssertionError("abort raises")

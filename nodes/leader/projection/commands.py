@@ -1,0 +1,134 @@
+"""What became of commands: a node's results, a base client's states, and time running out."""
+
+from __future__ import annotations
+
+from nodes.domain.events import CommandResult
+from nodes.domain.parts import as_json, english, part
+from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
+from nodes.leader.projection.image import OPEN_COMMANDS
+from nodes.leader.projection.refusal import FOREIGN_NODE, EntryRefused
+from nodes.leader.projection.tasks import end_attempt, mirror, stored_text
+from nodes.leader.projection.unit import Unit
+from nodes.models import Attempt, Command
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+START = "start"
+BUSY = "busy"
+# A node that said so is not asked again at once.
+_REST_SECONDS = 2.0
+
+# Which state of its task proves that a base client, which sends no results, did what it was told.
+_PROOFS: dict[str, frozenset[TaskState]] = {
+    START: frozenset(TaskState) - {TaskState.PENDING, TaskState.DISPATCHED},
+    Action.PAUSE: frozenset({TaskState.PAUSED}),
+    Action.RESUME: frozenset({TaskState.RUNNING}),
+    Action.CANCEL: frozenset({TaskState.CANCELLED}),
+}
+
+
+def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: str) -> None:
+    """A node's word about a command, in one of its journals. One that comes too late only stays in the history."""
+    command = unit.image.command(result.command_id)
+    if command is None:
+        return  # Of an earlier database: nothing here waits for it.
+    if command.node != node_id:
+        raise EntryRefused(FOREIGN_NODE, f"command {command.id} was for {command.node}")
+    if settle(unit, command, result.state, code=result.code, message=result.message):
+        unit.change_command(command, journal_id=journal_id)
+
+
+def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:
+    """Moves the command and what hangs on it; False when it may not move there any more."""
+    if state not in COMMAND_TRANSITIONS[CommandState(command.state)]:
+        return False
+    said = stored_text(message)
+    attempt = unit.image.attempt(command.task_id or "", command.attempt) if command.kind == START else None
+    # A start that was refused ends its attempt with the same words, and that came as data too.
+    parts = attempt.message_parts if attempt is not None and said and attempt.message == said else None
+    unit.change_command(command, state=state, code=stored_text(code, 40), message=said, message_parts=parts)
+    unit.publish_command(command)
+    if command.kind == START:
+        _settle_start(unit, command, state)
+    return True
+
+
+def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
+    attempt = unit.image.attempt(command.task_id or "", command.attempt)
+    if attempt is None or attempt.state != TaskState.DISPATCHED or attempt.node_id != command.node:
+        return  # It runs, or has ended: its own states tell.
+    if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
+        # Certain never to run there, so it may run elsewhere.
+        if command.code == BUSY:
+            unit.image.resting[command.node] = unit.mono + _REST_SECONDS
+        why = (part("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
+        cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
+        if cancels:  # Somebody wanted it gone: it must not start elsewhere.
+            end_attempt(unit, attempt, TaskState.CANCELLED, parts=[part("cancelled-before-start")])
+            for cancel in cancels:
+                settle(unit, cancel, CommandState.SUCCEEDED)
+            return
+        unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
+        task = unit.image.task(attempt.task_id)
+        if task is not None and task.attempt == attempt.number:
+            mirror(unit, task, attempt, pending_reason=english(why), pending_parts=as_json(why))
+        unit.wakes_scheduler = True
+    elif state is CommandState.FAILED:
+        end_attempt(unit, attempt, TaskState.FAILED, message=command.message)
+
+
+def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskState) -> None:
+    """A base client's task moved: that may be the answer to an open command."""
+    for command in unit.image.open_commands_of(task_id):
+        if command.node != node_id:
+            continue
+        if state in _PROOFS.get(command.kind, ()):
+            settle(unit, command, CommandState.SUCCEEDED)
+        elif state.is_final:
+            settle(unit, command, CommandState.FAILED, code="finished", message=f"The task has ended: {state}.")
+
+
+def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
+    """Its time to start is over. What the node has stored is left to the node."""
+    node = unit.image.nodes.get(command.node)
+    is_base = node is not None and node.is_base_client
+    if command.state not in OPEN_COMMANDS or (command.state == CommandState.ACKED and not is_base):
+        return
+    if was_sent:
+        settle(unit, command, CommandState.UNKNOWN, code="no-answer", message=f"{command.node} did not answer in time.")
+    else:
+        settle(
+            unit, command, CommandState.EXPIRED, code="expired", message=f"{command.node} could not be reached in time."
+        )
+
+
+def forget_lost(unit: Unit, attempt: Attempt) -> None:
+    """The node has come back without the task: whether it did what it had taken on, it cannot tell any more."""
+    for command in unit.image.open_commands_of(attempt.task_id):
+        if command.state == CommandState.ACKED and command.attempt == attempt.number:
+            message = f"{command.node} came back without the task; whether it was done is not known."
+            settle(unit, command, CommandState.UNKNOWN, code="lost", message=message)
+
+
+def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
+    """What is still to be done behind this stream, with the time that is left. A repeat has no second effect."""
+    open_commands = [
+        command
+        for command in unit.image.commands.values()
+        if command.state in (CommandState.PENDING, CommandState.SENT)
+        and unit.seconds_left(command) > 0
+        and unit.image.stream_of(command.node) == stream_id
+    ]
+    open_commands.sort(key=lambda command: (command.created_at, command.id))
+    for command in open_commands:
+        settle(unit, command, CommandState.SENT)
+        unit.image.undelivered.discard(command.id)
+    return [wire_command(unit, command, epoch=epoch) for command in open_commands]
+
+
+def wire_command(unit: Unit, command: Command, *, epoch: int) -> pb.LeaderCommand:
+    """The command as it goes out now."""
+    message = pb.LeaderCommand.FromString(bytes(command.body))
+    message.command_id = command.id
+    message.epoch = epoch
+    message.ttl_seconds = max(0.001, unit.seconds_left(command))
+    return message

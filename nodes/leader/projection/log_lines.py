@@ -1,0 +1,104 @@
+"""Output of tasks on its way in: the hot path, so straight from protobuf to rows, and encoded only for who listens.
+
+A line is stored once, whatever is replayed: its number must be above the attempt's highest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nodes.domain.states import LogLevel
+from nodes.leader.projection import topics
+from nodes.leader.projection.messages import LEVEL_NAMES, STREAM_NAMES, encode, log_message
+from nodes.leader.projection.published import Listener, Published
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+LOG_COLUMNS = ("id", "node_id", "task_id", "attempt", "number", "at_ms", "level", "stream", "text")
+# A line's id is its batch's feed number and its place in the batch.
+ID_SHIFT = 10
+LINES_PER_SEQ = 1 << ID_SHIFT
+
+# Stored level by wire value; unknown ones count as information.
+_LEVELS = {
+    pb.LOG_LEVEL_DEBUG: 10,
+    pb.LOG_LEVEL_INFO: 20,
+    pb.LOG_LEVEL_WARNING: 30,
+    pb.LOG_LEVEL_ERROR: 40,
+}
+_STREAMS = {pb.LOG_STREAM_STDOUT: 1, pb.LOG_STREAM_STDERR: 2, pb.LOG_STREAM_SYSTEM: 3}
+LEVEL_NUMBERS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARNING: 30, LogLevel.ERROR: 40}
+
+
+@dataclass(frozen=True, slots=True)
+class LogRows:
+    """Lines that share one feed number; each row as `LOG_COLUMNS` says."""
+
+    seq: int
+    node_id: str
+    task_id: str
+    attempt: int
+    rows: list[tuple[Any, ...]]
+
+
+def log_rows(
+    batch: pb.LogBatch, *, seq: int, node_id: str, attempt: int, first_line: int, start: int, stop: int
+) -> LogRows:
+    """Rows of the batch's lines `start` to `stop`, at most `LINES_PER_SEQ`."""
+    task_id = batch.task_id
+    key = seq << ID_SHIFT
+    rows: list[tuple[Any, ...]] = []
+    levels, streams = _LEVELS.get, _STREAMS.get
+    for index, line in enumerate(batch.lines[start:stop]):
+        text = line.text.decode("utf-8", "replace")
+        if "\x00" in text:  # PostgreSQL takes none, and nobody can see one.
+            text = text.replace("\x00", "")
+        if line.truncated_bytes:
+            text = f"{text} … [{line.truncated_bytes} bytes cut]"
+        rows.append(
+            (
+                key + index,
+                node_id,
+                task_id,
+                attempt,
+                first_line + start + index,
+                line.at,
+                levels(line.level, 20),
+                streams(line.stream, 1),
+                text,
+            )
+        )
+    return LogRows(seq, node_id, task_id, attempt, rows)
+
+
+def line_fields(row: tuple[Any, ...]) -> list[Any]:
+    """[id, number, atMs, level, stream, text] of a row as `LOG_COLUMNS` says."""
+    return [str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]]
+
+
+def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator[Published]:
+    """The LOG messages that somebody wants now; called after the commit (see `Listener.wants`)."""
+    whole = (topics.LOGS, topics.logs(logs.node_id), topics.task(logs.task_id))
+    wanted = tuple(topic for topic in whole if listener.wants(topic))
+    if wanted:
+        # All three, not only the wanted ones: somebody may have subscribed since.
+        yield _published(logs, logs.rows, whole, store)
+    for level in LogLevel:
+        topic = topics.logs(logs.node_id, level)
+        if listener.wants(topic):
+            rows = [row for row in logs.rows if row[6] >= LEVEL_NUMBERS[level]]
+            if rows:
+                yield _published(logs, rows, (topic,), store)
+
+
+def _published(logs: LogRows, rows: list[tuple[Any, ...]], where: tuple[str, ...], store: str) -> Published:
+    message = log_message(
+        store=store,
+        seq=logs.seq,
+        node=logs.node_id,
+        task=logs.task_id,
+        attempt=logs.attempt,
+        lines=[line_fields(row) for row in rows],
+    )
+    return Published(logs.seq, where, encode(message), "logs", f"task:{logs.task_id}")

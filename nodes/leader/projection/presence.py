@@ -1,0 +1,298 @@
+"""Nodes: their registration, their link, and what they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from nodes.domain.events import JournalMark, Metrics, NodeReport
+from nodes.domain.ids import NODE_ID_RULE, is_node_id
+from nodes.domain.parts import part
+from nodes.domain.states import Lane, NodeState, Role
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.image import Image
+from nodes.leader.projection.messages import capabilities_fields, metrics_fields
+from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
+from nodes.leader.projection.tasks import stored_text
+from nodes.leader.projection.unit import Unit
+from nodes.models import Journal, Node, NodeToken, new_store_id
+from nodes.stream.hub.ports import Peer
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+NODE_OFFLINE = "node-offline"
+NODE_DISK = "node-disk"
+NODE_MEMORY = "node-memory"
+NODE_CLOCK = "node-clock"
+_FULL_PERCENT = 95.0
+_FREE_PERCENT = 92.0  # So far it must fall, so that an alert does not come and go.
+# More than the longest that a word can be under way on a stream that still counts as alive (heartbeat + 10 s, 40 s).
+_CLOCK_SECONDS = 60.0
+_CLOCK_GOOD_SECONDS = 30.0
+DUPLICATE_NODE = "duplicate-node"
+
+
+def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
+    """A stream writes its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
+    if node_id == peer.node_id:
+        return True
+    if peer.role is not Role.MASTER or not node_id:
+        return False
+    node = image.nodes.get(node_id)
+    return node is None or (node.role == Role.EDGE and node_id != peer.node_id)
+
+
+def register(unit: Unit, peer: Peer, node_id: str) -> Node:
+    """The node's row, made when it is new: the peer itself, or an Edge that it speaks for."""
+    is_peer = node_id == peer.node_id
+    node = unit.image.nodes.get(node_id)
+    if node is not None and node.role == Role.LEADER:
+        raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
+    if node is None:
+        if not is_node_id(node_id):
+            raise EntryRefused(BAD_VALUE, f"{node_id[:64]!r} is no node id: {NODE_ID_RULE}")
+        node = Node(
+            id=node_id,
+            role=peer.role if is_peer else Role.EDGE,
+            parent="" if is_peer else peer.node_id,
+            # A base client says no Hello: it is there as soon as its first update is.
+            state=NodeState.ONLINE if is_peer and peer.is_base else NodeState.OFFLINE,
+            state_changed_at=unit.now,
+            last_seen_at=unit.now,
+            is_base_client=is_peer and peer.is_base,
+        )
+        unit.insert(node)
+        unit.image.nodes[node_id] = node
+        unit.publish_node(node)
+    elif is_peer and (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base):
+        unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
+        unit.publish_node(node)
+    return node
+
+
+def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
+    """The Leader's own row. One that was called otherwise before is gone."""
+    for other in [n for n in unit.image.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
+        set_state(unit, other, NodeState.OFFLINE, is_own=False)
+    node = unit.image.nodes.get(leader_id)
+    if node is None:
+        node = Node(id=leader_id, role=Role.LEADER)
+        unit.insert(node)
+        unit.image.nodes[leader_id] = node
+    unit.change(
+        node,
+        role=Role.LEADER,
+        parent="",
+        capabilities=capabilities_fields(report.capabilities),
+        address=stored_text(report.address, 255),
+        state_changed_at=unit.now,
+        last_seen_at=unit.now,
+        state=NodeState.ONLINE,
+    )
+    unit.publish_node(node)
+
+
+def remember_token(unit: Unit, peer: Peer) -> None:
+    """A token that came from elsewhere can be revoked by its name once it has been seen."""
+    if peer.token_id and peer.token_id not in unit.image.known_tokens:
+        unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
+        unit.image.known_tokens.add(peer.token_id)
+
+
+def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
+    """Our mark of every journal the peer holds; for what a journal holds no more, the peer sends a Gap entry."""
+    answers = []
+    for mark in marks:
+        owner = mark.node_id or peer.node_id
+        journal = unit.image.journals.get(mark.journal_id)
+        if not mark.journal_id or not may_speak_for(unit.image, peer, owner):
+            continue
+        if journal is None:
+            journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
+        if journal.node_id != owner:
+            continue
+        answers.append(
+            pb.JournalMark(journal_id=journal.id, seq=journal.seq, node_id=journal.node_id, lane=journal.lane)
+        )
+    return answers
+
+
+def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal:
+    if len(journal_id) > 64 or "\x00" in journal_id:
+        raise EntryRefused(BAD_VALUE, "a journal id has 1 to 64 characters")
+    journal = Journal(id=journal_id, node_id=node_id, lane=str(lane)[:8], seq=0)
+    unit.insert(journal)
+    unit.image.journals[journal_id] = journal
+    return journal
+
+
+def apply_report(
+    unit: Unit, peer: Peer, node_id: str, report: NodeReport, positions: Sequence[JournalMark] = ()
+) -> bool:
+    """What a node is; from a Master also how its Edge's link is. `positions` are those of the snapshot around it.
+
+    False when it is the outdated word of a Master that the Edge has left.
+    """
+    node = register(unit, peer, node_id)
+    is_own = node_id == peer.node_id
+    if not is_own and report.role is not Role.EDGE:
+        raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} speaks for {node_id}, which says it is a {report.role}")
+    if not is_own and _is_outdated(unit, peer, node, report.state, positions):
+        return False
+    fields = {
+        "capabilities": capabilities_fields(report.capabilities),
+        "slots": report.capabilities.slots,
+        "link_rtt_ms": report.link_rtt_ms or node.link_rtt_ms,
+        "address": stored_text(report.address, 255),
+        "parent": "" if is_own else peer.node_id,
+    }
+    changed = {name: value for name, value in fields.items() if getattr(node, name) != value}
+    if changed:
+        unit.change(node, **changed)
+        unit.publish_node(node)
+        unit.wakes_scheduler = True
+    if not is_own:
+        set_state(unit, node, report.state)
+    return True
+
+
+def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
+    """Whether a Master speaks of an Edge that is with another by now; its own silence there proves nothing here.
+
+    A Master whose link to the Edge is dead without its knowing still says "online". Two things give that away: a
+    position behind what has come by the other Master, and, when nothing has, that it takes its word back later.
+    """
+    holders = unit.image.holders[edge.id]
+    if state is NodeState.ONLINE:
+        if edge.parent != peer.node_id and _is_behind(unit.image, edge.id, positions):
+            return True
+        holders.add(peer.node_id)
+        return False
+    holders.discard(peer.node_id)
+    if edge.parent != peer.node_id:
+        return True
+    return _hand_over(unit, edge)
+
+
+def _hand_over(unit: Unit, edge: Node) -> bool:
+    """To another Master that says it has the Edge; False when there is none."""
+    holders = sorted(unit.image.holders[edge.id])
+    holder = next((name for name in holders if unit.image.nodes[name].state == NodeState.ONLINE), None)
+    if holder is None:
+        return False
+    unit.change(edge, parent=holder)
+    unit.publish_node(edge)
+    unit.wakes_scheduler = True
+    return True
+
+
+def _is_behind(image: Image, node_id: str, positions: Sequence[JournalMark]) -> bool:
+    """Whether entries have been committed here that the speaker has not heard of."""
+    return any(
+        journal.seq > mark.seq
+        for mark in positions
+        if mark.node_id in ("", node_id) and (journal := image.journals.get(mark.journal_id)) is not None
+    )
+
+
+def forget_holder(image: Image, node_id: str) -> None:
+    """A Master's stream ended or began anew: what it said of its Edges it says again, or it does not hold."""
+    for holders in image.holders.values():
+        holders.discard(node_id)
+
+
+def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
+    """For snapshots: what dashboards see live has no feed number."""
+    unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
+    for kind, used, total in (
+        (NODE_DISK, metrics.disk_used_bytes, metrics.disk_total_bytes),
+        (NODE_MEMORY, metrics.memory_used_bytes, metrics.memory_total_bytes),
+    ):
+        percent = 100 * used / total if total else 0.0
+        if percent >= _FULL_PERCENT:
+            # Without the figure, which the node's tile shows: an alert is told once.
+            said = part(kind, node=node.id, percent=f"{_FULL_PERCENT:g}")
+            unit.open_alert(kind, level="error", parts=[said], node_id=node.id)
+        elif percent < _FREE_PERCENT:
+            unit.resolve_alert(kind, node_id=node.id)
+
+
+def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
+    """Nothing is decided by another machine's clock; but the times that it tells are wrong, so a person should know."""
+    off = abs(ahead_seconds)
+    if off >= _CLOCK_SECONDS:
+        minutes = round(off / 60)
+        side = "ahead" if ahead_seconds > 0 else "behind"
+        if minutes < 120:
+            said = part(f"clock-{side}", node=node.id, minutes=str(minutes))
+        else:
+            said = part(f"clock-hours-{side}", node=node.id, hours=str(round(off / 3600)))
+        unit.open_alert(NODE_CLOCK, level="warning", parts=[said], node_id=node.id)
+    elif off < _CLOCK_GOOD_SECONDS:
+        unit.resolve_alert(NODE_CLOCK, node_id=node.id)
+
+
+def set_state(
+    unit: Unit,
+    node: Node,
+    state: NodeState,
+    *,
+    link_rtt_ms: float = 0.0,
+    is_own: bool = True,
+    since: datetime | None = None,
+) -> None:
+    """The link's state, with all that follows: tasks out of sight, an alert, Edges behind it.
+
+    `is_own` is false for an Edge that is out of sight with its Master: one alert is enough. `since` None = now.
+    """
+    if link_rtt_ms:
+        unit.change(node, link_rtt_ms=link_rtt_ms)
+    if state is NodeState.ONLINE:
+        unit.change(node, last_seen_at=unit.now)
+    if node.state == state:
+        return
+    # Suspect that turns offline has been out of sight all the time: what is known of it is no younger for that.
+    is_new = NodeState.ONLINE in (node.state, state) or node.state_changed_at is None
+    unit.change(node, state=state, state_changed_at=(since or unit.now) if is_new else node.state_changed_at)
+    unit.publish_node(node)
+    unit.wakes_scheduler = True
+    for task_id, _ in sorted(unit.image.occupying[node.id]):
+        task = unit.image.task(task_id)
+        if task is not None and task.node_id == node.id:
+            unit.publish_task(task)  # It is shown as "unknown since", or in sight again.
+    if state is NodeState.ONLINE:
+        unit.resolve_alert(NODE_OFFLINE, node_id=node.id)
+        if node.parent:
+            unit.image.returned.add(node.id)
+        return
+    if state is NodeState.OFFLINE and is_own:
+        unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
+    forget_holder(unit.image, node.id)
+    # Its Edges may be well, but nobody here can know; their Master tells when it is back.
+    for edge in unit.image.nodes.values():
+        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
+            set_state(unit, edge, state, is_own=False, since=since)
+
+
+def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
+    """A Leader starts: whatever was in sight of the last one is not yet in sight of this one.
+
+    It has been out of sight since the last word that any node, the Leader too, had stored: nobody watched after that.
+    A database that is not the one which the last Leader used (a backup, say) gets another identity: numbers of its feed
+    have been given out before, with another meaning. Dying in between costs dashboards a snapshot, no more.
+    """
+    store = unit.image.store
+    is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
+    unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
+    words = [node.last_seen_at for node in unit.image.nodes.values() if node.last_seen_at is not None]
+    last_word = min(max(words, default=unit.now), unit.now)  # Our clock may have been put back.
+    for node in unit.image.nodes.values():
+        if node.id != leader_id and node.state == NodeState.ONLINE:
+            set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_word)
+
+
+def end_grace(unit: Unit, *, began_at: datetime) -> None:
+    """Whoever has not come to this Leader by now is gone. The hub judges all that came."""
+    for node in list(unit.image.nodes.values()):
+        is_unseen = node.last_seen_at is None or node.last_seen_at < began_at
+        if node.state == NodeState.SUSPECT and is_unseen:
+            set_state(unit, node, NodeState.OFFLINE)

@@ -1,0 +1,280 @@
+"""The Leader's end of every stream: what nodes report goes through here into the store and out to dashboards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.db import DataError, IntegrityError
+
+from nodes.domain.events import Metrics, NodeReport
+from nodes.domain.parts import part
+from nodes.domain.states import Lane, NodeState
+from nodes.errors import ProtocolViolation, StoreError, WireError
+from nodes.leader.projection import presence, topics
+from nodes.leader.projection.commands import commands_for_stream
+from nodes.leader.projection.entries import Outcome, apply_entry, set_aside
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.image import Image
+from nodes.leader.projection.messages import encode, metrics_fields, metrics_message
+from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.snapshots import AwaitedReplays
+from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.writer import FunctionJob, Writer, is_outage
+from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.wire.codec import decode_update
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# After a change of Leader nodes get this long to come before they count as gone.
+GRACE_SECONDS = 300.0
+# Live metrics are pushed at once; the store, which only snapshots read, gets the newest at this pace.
+METRICS_STORE_SECONDS = 1.0
+
+
+class _Entries:
+    """One stream's batch. Alone, after a failure, each entry gets its own transaction and a bad one is set aside."""
+
+    is_patient = True
+
+    def __init__(
+        self, peer: Peer, updates: Sequence[pb.NodeUpdate], awaited: AwaitedReplays, *, log_bytes: int = 0
+    ) -> None:
+        self.log_bytes = log_bytes
+        self._peer = peer
+        self._updates = updates
+        self._awaited = awaited
+
+    def run(self, unit: Unit) -> Applied:
+        outcome = Outcome()
+        for update in self._updates:
+            apply_entry(unit, self._peer, update, outcome, self._awaited)
+        return outcome.applied()
+
+    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Applied:
+        outcome = Outcome()
+        for update in self._updates:
+            self._apply_apart(update, outcome, transact)
+        return outcome.applied()
+
+    def _apply_apart(
+        self, update: pb.NodeUpdate, outcome: Outcome, transact: Callable[[Callable[[Unit], Any]], Any]
+    ) -> None:
+        tried = Outcome()
+        try:
+            transact(lambda unit: apply_entry(unit, self._peer, update, tried, self._awaited))
+        except Exception as exc:
+            if is_outage(exc):
+                raise
+            # A value that the database refuses is the node's fault; anything else is ours, and the traceback is wanted.
+            is_value = isinstance(exc, (DataError, IntegrityError, OverflowError, ValueError))
+            logger.warning("entry %s of journal %s set aside", update.seq, update.journal_id, exc_info=not is_value)
+            tried = Outcome()
+            failure = exc
+            transact(lambda unit: set_aside(unit, self._peer, update, failure, tried))
+        outcome.marks.update(tried.marks)
+        outcome.nacks.extend(tried.nacks)
+
+
+class Projection:
+    """Implements `nodes.stream.hub.ports.Upstream`. All methods are called on the loop that `start` ran on."""
+
+    def __init__(
+        self, listener: Listener, *, epoch: Epoch, public_key: bytes, leader_id: str, revoked: Callable[[], set[str]]
+    ) -> None:
+        self._listener = listener
+        self._epoch = epoch
+        self._public_key = public_key
+        self._leader_id = leader_id
+        self._revoked = revoked
+        self._on_wake: Callable[[], None] = lambda: None
+        self._writer = Writer(listener, self._wake, epoch.feed_reached)
+        self._awaited: AwaitedReplays = {}
+        self._log_journals: set[str] = set()
+        self._metrics: dict[str, Metrics] = {}
+        self._clocks: dict[str, float] = {}  # Node id -> seconds that its clock is ahead of ours.
+        self._metrics_timer: asyncio.TimerHandle | None = None
+        self._grace_timer: asyncio.TimerHandle | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def image(self) -> Image:
+        """What is true now, read only; may be a moment behind the writer."""
+        return self._writer.image
+
+    def on_wake(self, callback: Callable[[], None]) -> None:
+        """`callback` is called on the loop whenever a waiting task may have got its chance."""
+        self._on_wake = callback
+
+    def _wake(self) -> None:
+        self._on_wake()
+
+    async def start(self) -> None:
+        await self._writer.start()
+        began_at = datetime.now(UTC)
+        await self.write(lambda unit: presence.begin_term(unit, leader_id=self._leader_id, epoch=self._epoch))
+        self._grace_timer = asyncio.get_running_loop().call_later(
+            GRACE_SECONDS, self._in_background, lambda unit: presence.end_grace(unit, began_at=began_at)
+        )
+
+    async def stop(self) -> None:
+        """Commits what has come in, then ends the writer."""
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+        if self._metrics_timer is not None:
+            self._metrics_timer.cancel()
+            self._store_metrics()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._writer.stop()
+        self._epoch.close()
+
+    async def write(self, function: Callable[[Unit], T]) -> T:
+        """Runs `function` in a transaction on the writer's thread; returns after the commit.
+
+        Raises what it raised; `StoreError` when the database does not answer.
+        """
+        result: T = await self._writer.submit(FunctionJob(function))
+        return result
+
+    async def register_leader(self, report: NodeReport) -> None:
+        """Shows the Leader itself among the nodes."""
+        await self.write(lambda unit: presence.register_leader(unit, self._leader_id, report))
+
+    async def take_own_metrics(self, metrics: Metrics) -> None:
+        """The Leader's own load."""
+        self._push_metrics(self._leader_id, metrics, link_rtt_ms=0.0)
+
+    def report_duplicate(self, node_id: str, address: str) -> None:
+        """Two living nodes of one name: a person must give one of them another."""
+        said = part(presence.DUPLICATE_NODE, node=node_id, address=address)
+        self._in_background(
+            lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", parts=[said], node_id=node_id)
+        )
+
+    # --- Upstream ---------------------------------------------------------------------------------
+
+    async def welcome(self, peer: Peer, hello: pb.Hello) -> pb.Welcome:
+        self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
+
+        def register(unit: Unit) -> pb.Welcome:
+            if unit.image.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
+                unit.change(unit.image.store, epoch=self._epoch.value)
+            presence.register(unit, peer, peer.node_id)
+            presence.remember_token(unit, peer)
+            presence.forget_holder(unit.image, peer.node_id)
+            unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
+            marks = presence.open_journals(unit, peer, hello.journals)
+            return pb.Welcome(
+                store_id=unit.image.store.store_id,
+                marks=marks,
+                cluster_public_key=self._public_key,
+                revoked_token_ids=sorted(self._revoked()),
+                parent_id=self._leader_id,
+            )
+
+        try:
+            return await self._tell(register)
+        except StoreError as exc:
+            raise WireError(f"{peer.node_id} cannot be registered: {exc}") from exc
+
+    async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
+        states: list[pb.NodeUpdate] = []
+        logs: list[pb.NodeUpdate] = []
+        log_bytes = 0
+        for update in updates:
+            payload = update.WhichOneof("payload")
+            if payload == "logs" or (payload == "gap" and update.journal_id in self._log_journals):
+                self._log_journals.add(update.journal_id)
+                logs.append(update)
+                log_bytes += update.ByteSize()
+            elif not (payload == "metrics" and self._take_metrics(peer, update)):
+                states.append(update)
+        jobs = []
+        if states:
+            jobs.append(_Entries(peer, states, self._awaited))
+        if logs:
+            jobs.append(_Entries(peer, logs, self._awaited, log_bytes=log_bytes))
+        if not jobs:
+            return Applied()
+        results: list[Applied] = await asyncio.gather(*(self._writer.submit(job) for job in jobs))
+        if len(results) == 1:
+            return results[0]
+        return Applied(
+            marks={journal: seq for applied in results for journal, seq in applied.marks.items()},
+            nacks=[nack for applied in results for nack in applied.nacks],
+        )
+
+    async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
+        def change(unit: Unit) -> None:
+            node = unit.image.nodes.get(node_id)
+            if node is not None:  # A base client is registered by its first update.
+                presence.set_state(unit, node, state, link_rtt_ms=link_rtt_ms)
+
+        await self._tell(change)
+
+    async def ready(self, peer: Peer) -> Sequence[pb.LeaderCommand]:
+        return await self._tell(lambda unit: commands_for_stream(unit, peer.node_id, epoch=self._epoch.value))
+
+    # --- metrics ----------------------------------------------------------------------------------
+
+    def _take_metrics(self, peer: Peer, update: pb.NodeUpdate) -> bool:
+        """Pushes them at once; False when they need the writer: a new node, a stranger, or nonsense."""
+        node_id = update.node_id or peer.node_id
+        node = self.image.nodes.get(node_id)
+        if node is None or not presence.may_speak_for(self.image, peer, node_id):
+            return False
+        try:
+            metrics = decode_update(update).payload
+        except ProtocolViolation:
+            return False
+        if not isinstance(metrics, Metrics):
+            raise AssertionError("the payload was checked before")
+        self._clocks[node_id] = update.timestamp / 1000 - time.time()
+        self._push_metrics(node_id, metrics, link_rtt_ms=node.link_rtt_ms)
+        return True
+
+    def _push_metrics(self, node_id: str, metrics: Metrics, *, link_rtt_ms: float) -> None:
+        message = metrics_message(node_id, metrics_fields(metrics), link_rtt_ms=link_rtt_ms)
+        self._listener.publish([Published(0, (topics.NODES,), encode(message), "metrics", f"node:{node_id}")])
+        self._metrics[node_id] = metrics
+        if self._metrics_timer is None:
+            loop = asyncio.get_running_loop()
+            self._metrics_timer = loop.call_later(METRICS_STORE_SECONDS, self._store_metrics)
+
+    def _store_metrics(self) -> None:
+        self._metrics_timer = None
+        newest, self._metrics = self._metrics, {}
+        clocks, self._clocks = self._clocks, {}
+
+        def store(unit: Unit) -> None:
+            for node_id, metrics in newest.items():
+                presence.apply_metrics(unit, unit.image.nodes[node_id], metrics)
+            for node_id, ahead_seconds in clocks.items():
+                presence.judge_clock(unit, unit.image.nodes[node_id], ahead_seconds)
+
+        self._in_background(store)
+
+    # --- writes of its own ------------------------------------------------------------------------
+
+    async def _tell(self, function: Callable[[Unit], T]) -> T:
+        """`write` for what comes from nodes: waits until the database answers."""
+        result: T = await self._writer.submit(FunctionJob(function, is_patient=True))
+        return result
+
+    def _in_background(self, function: Callable[[Unit], None]) -> None:
+        async def run() -> None:
+            try:
+                await self.write(function)
+            except StoreError as exc:
+                logger.warning("not stored: %s", exc)
+
+        task = asyncio.get_running_loop().create_task(run(), name="projection-write")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

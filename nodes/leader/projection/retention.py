@@ -1,0 +1,200 @@
+"""Keeps the store from growing for ever: feed, output and history by age and size, oldest first, in small batches.
+
+Each batch is a transaction of its own, between those of the live path: a state waits for no longer than one takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from nodes.errors import StoreError
+from nodes.leader.projection.image import OPEN_COMMANDS, OPEN_TASKS
+from nodes.leader.projection.log_lines import ID_SHIFT
+from nodes.leader.projection.unit import Unit
+from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, LogLine, Task
+from nodes.waits import wait_at_most
+
+logger = logging.getLogger(__name__)
+
+# Rows removed in one transaction.
+_BATCH = 1_000
+# Tasks take their attempts and commands along.
+_TASK_BATCH = 50
+_PAUSE_SECONDS = 0.02
+# As the index `attempt_with_log` has it.
+_HAS_LOG = Q(is_log_pruned=False, last_line__gt=0)
+
+# Runs a function in a transaction on the writer's thread: `Projection.write`.
+Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
+# In one transaction: how many rows it took, None when there is nothing more for it.
+Step = Callable[[Unit], int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """What is kept. Output goes with its task's history at the latest; whatever still moves stays."""
+
+    feed_entries: int = 50_000
+    feed_age: timedelta = timedelta(days=7)
+    log_lines: int = 5_000_000
+    log_age: timedelta = timedelta(days=14)
+    history_age: timedelta = timedelta(days=90)
+    dead_letters: int = 10_000
+    every_seconds: float = 3_600.0
+
+
+class Retention:
+    """A service. Lines leave by whole attempts, and only of attempts that have ended. `more`: what others keep here."""
+
+    name = "retention"
+
+    def __init__(
+        self, write: Write, config: RetentionConfig | None = None, more: Mapping[str, Step] | None = None
+    ) -> None:
+        self._write = write
+        self._config = config or RetentionConfig()
+        self._more = more or {}
+        self._stop = asyncio.Event()
+        self._pruning = asyncio.Lock()
+
+    async def run(self) -> None:
+        while True:
+            await wait_at_most(self._stop, self._config.every_seconds)
+            if self._stop.is_set():
+                return
+            try:
+                await self.prune()
+            except StoreError as exc:
+                logger.warning("nothing could be pruned: %s", exc)
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def prune(self) -> Mapping[str, int]:
+        """One round, until nothing is over its limit or a stop was asked; how many rows of each kind went."""
+        removed: Counter[str] = Counter()
+        async with self._pruning:
+            bounds = await self._write(lambda unit: _Bounds(self._config, unit.now))
+            steps: dict[str, Step] = {name: partial(step, bounds) for name, step in _STEPS.items()}
+            for name, step in (*steps.items(), *self._more.items()):
+                while not self._stop.is_set():
+                    count = await self._write(step)
+                    if count is None:
+                        break
+                    removed[name] += count
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        if removed:
+            logger.info("pruned: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
+        return removed
+
+
+class _Bounds:
+    """Where the limits lie in this round: found once, since that costs a walk over what is kept."""
+
+    def __init__(self, config: RetentionConfig, now: datetime) -> None:
+        self.feed_before = now - config.feed_age
+        self.logs_before = now - min(config.log_age, config.history_age)
+        self.history_before = now - config.history_age
+        self.last_feed_over = _last_over(FeedEntry.objects.all(), config.feed_entries)
+        self.last_letter_over = _last_over(DeadLetter.objects.all(), config.dead_letters)
+        kept_lines = Attempt.objects.filter(_HAS_LOG).aggregate(total=Sum("last_line"))["total"] or 0
+        self.lines_over = kept_lines - config.log_lines
+
+
+def _last_over(rows: QuerySet[Any], kept: int) -> int:
+    """Key of the newest row beyond the number that is kept; 0 when there is none."""
+    newest_first = rows.order_by("-id").values_list("id", flat=True)
+    return newest_first[kept : kept + 1].first() or 0
+
+
+# --- steps, on the writer's thread: how many rows they took, None when there is nothing more for them -------------
+
+
+def _prune_feed(bounds: _Bounds, unit: Unit) -> int | None:
+    oldest = FeedEntry.objects.order_by("id").values_list("id", "created_at")[:_BATCH]
+    over = [key for key, at in oldest if key <= bounds.last_feed_over or at < bounds.feed_before]
+    if not over:
+        return None
+    unit.change(unit.image.store, feed_floor=max(unit.image.store.feed_floor, over[-1]))
+    return _delete(unit, FeedEntry.objects.filter(id__lte=over[-1]))
+
+
+def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
+    # What still runs has not ended, so it is not among them.
+    oldest = Attempt.objects.filter(_HAS_LOG, ended_at__isnull=False).order_by("ended_at", "id").first()
+    if oldest is None or oldest.ended_at is None or (oldest.ended_at >= bounds.logs_before and bounds.lines_over <= 0):
+        return None
+    lines = LogLine.objects.filter(task_id=oldest.task_id, attempt=oldest.number).order_by("id")
+    ids = list(lines.values_list("id", flat=True)[:_BATCH])
+    if len(ids) < _BATCH:
+        bounds.lines_over -= oldest.last_line
+        unit.change(unit.image.attempts.get((oldest.task_id, oldest.number), oldest), is_log_pruned=True)
+    if ids:
+        store = unit.image.store
+        unit.change(store, logs_floor=max(store.logs_floor, ids[-1] >> ID_SHIFT))
+        _delete(unit, lines.filter(id__lte=ids[-1]))
+    return len(ids)
+
+
+def _prune_tasks(bounds: _Bounds, unit: Unit) -> int | None:
+    """Tasks that ended long ago, with their attempts and commands; their output has gone before."""
+    has_log = Attempt.objects.filter(_HAS_LOG, task=OuterRef("pk"))
+    old = Task.objects.filter(created_at__lt=bounds.history_before, ended_at__lt=bounds.history_before)
+    old = old.exclude(state__in=OPEN_TASKS).filter(~Exists(has_log)).order_by("created_at")
+    ids = list(old.values_list("id", flat=True)[:_TASK_BATCH])
+    for task_id in ids:
+        unit.image.forget_task(task_id)
+    _delete(unit, Task.objects.filter(id__in=ids))
+    return len(ids) or None
+
+
+def _prune_events(bounds: _Bounds, unit: Unit) -> int | None:
+    oldest = Event.objects.order_by("id").values_list("id", "received_at")[:_BATCH]
+    over = [key for key, at in oldest if at < bounds.history_before]
+    return _delete(unit, Event.objects.filter(id__lte=over[-1])) if over else None
+
+
+def _prune_commands(bounds: _Bounds, unit: Unit) -> int | None:
+    old = Command.objects.filter(created_at__lt=bounds.history_before).exclude(state__in=OPEN_COMMANDS)
+    return _delete_some(unit, Command.objects, old)
+
+
+def _prune_alerts(bounds: _Bounds, unit: Unit) -> int | None:
+    return _delete_some(unit, Alert.objects, Alert.objects.filter(resolved_at__lt=bounds.history_before))
+
+
+def _prune_letters(bounds: _Bounds, unit: Unit) -> int | None:
+    oldest = DeadLetter.objects.order_by("id").values_list("id", "received_at")[:_BATCH]
+    over = [key for key, at in oldest if key <= bounds.last_letter_over or at < bounds.history_before]
+    return _delete(unit, DeadLetter.objects.filter(id__lte=over[-1])) if over else None
+
+
+def _delete_some(unit: Unit, manager: Any, over: QuerySet[Any]) -> int | None:
+    ids = list(over.order_by().values_list("pk", flat=True)[:_BATCH])
+    return _delete(unit, manager.filter(pk__in=ids)) if ids else None
+
+
+def _delete(unit: Unit, rows: QuerySet[Any]) -> int:
+    removed, _ = rows.delete()
+    unit.changes += removed
+    return removed
+
+
+_STEPS: Mapping[str, Callable[[_Bounds, Unit], int | None]] = {
+    "feed messages": _prune_feed,
+    "log lines": _prune_logs,
+    "tasks": _prune_tasks,
+    "history entries": _prune_events,
+    "commands": _prune_commands,
+    "alerts": _prune_alerts,
+    "dead letters": _prune_letters,
+}

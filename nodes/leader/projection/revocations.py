@@ -1,0 +1,59 @@
+"""Revoked tokens, read from the database: it is another process that revokes (`manage.py token revoke`, the admin)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+
+from nodes.errors import StoreError
+from nodes.leader.projection.projection import Projection
+from nodes.models import NodeToken
+
+logger = logging.getLogger(__name__)
+
+# A revoked stream must be cut within 10 s. The look costs one read of an indexed table, less than any notice would.
+_LOOK_SECONDS = 5.0
+
+
+class Revocations:
+    """A service; `ids` is what every token is checked against."""
+
+    name = "revocations"
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self._stop = asyncio.Event()
+        self._projection: Projection | None = None
+        self._on_new: Callable[[Collection[str]], None] = lambda ids: None
+
+    async def start(self, projection: Projection, on_new: Callable[[Collection[str]], None]) -> None:
+        """Reads them once, before any stream may open; `on_new` hears of those that come later."""
+        self._projection = projection
+        await self._look()
+        self._on_new = on_new
+
+    async def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._stop.wait()
+            except TimeoutError:
+                try:
+                    await self._look()
+                except StoreError as exc:
+                    logger.warning("revoked tokens cannot be read: %s", exc)
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def _look(self) -> None:
+        if self._projection is None:
+            raise AssertionError("started before it runs")
+        revoked = await self._projection.write(
+            lambda unit: set(NodeToken.objects.filter(revoked_at__isnull=False).values_list("token_id", flat=True))
+        )
+        news = revoked - self.ids
+        self.ids |= revoked
+        if news:
+            self._on_new(news)

@@ -1,0 +1,274 @@
+"""States of tasks and attempts: what a node says about them, applied to the rows.
+
+An attempt remembers the journal position that set its state. An entry at or below it only adds history, so a replay
+never moves a state backwards (docs/protocol.md, "Opening").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from nodes.domain.events import StallAlert, TaskStatus
+from nodes.domain.ids import TASK_ID_RULE, is_task_id
+from nodes.domain.parts import Part, as_json, english, part
+from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
+from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
+from nodes.leader.projection.unit import Unit
+from nodes.models import Attempt, Task
+from nodes.stream.wire.codec import spec_to_json
+
+_NAME_CHARACTERS = 200
+_MESSAGE_CHARACTERS = 4_000
+_EVIDENCE_CHARACTERS = 64_000
+_MAX_PARTS = 6
+_MAX_VALUES = 6
+_CODE_CHARACTERS = 40
+_VALUE_CHARACTERS = 1_000
+
+
+def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
+    """Text as every database takes it: no NUL, bounded."""
+    return text.replace("\x00", "")[:limit]
+
+
+def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
+    """A node's message as data, bounded. A code that this Leader does not know is kept: its readers take the text."""
+    kept = [
+        Part(
+            stored_text(one.code, _CODE_CHARACTERS),
+            {
+                stored_text(name, _CODE_CHARACTERS): stored_text(value, _VALUE_CHARACTERS)
+                for name, value in list(one.values.items())[:_MAX_VALUES]
+            },
+        )
+        for one in parts[:_MAX_PARTS]
+    ]
+    return as_json(kept)
+
+
+def apply_status(
+    unit: Unit, node_id: str, status: TaskStatus, *, journal_id: str = "", seq: int = 0, is_latest_attempt: bool = False
+) -> None:
+    """One entry of a states journal, or (without a position) the word of a client that has no journal.
+
+    `is_latest_attempt`: the sender knows no attempts and means the latest. Raises `EntryRefused` before any change.
+    """
+    number = _attempt_number(unit, status, is_latest_attempt=is_latest_attempt)
+    attempt = _checked_attempt(unit, node_id, status, number)
+    if attempt is not None and seq and attempt.journal_id == journal_id and seq <= attempt.state_seq:
+        return
+    if attempt is not None and status.state != attempt.state and not _may_move(attempt, status.state):
+        raise EntryRefused(
+            ILLEGAL_TRANSITION, f"task {status.task_id} attempt {number} is {attempt.state}, not to be {status.state}"
+        )
+    set_status(unit, node_id, status, number, journal_id=journal_id, seq=seq)
+
+
+def _attempt_number(unit: Unit, status: TaskStatus, *, is_latest_attempt: bool) -> int:
+    if not is_task_id(status.task_id):
+        raise EntryRefused(BAD_VALUE, f"{status.task_id[:64]!r} is no task id: {TASK_ID_RULE}")
+    if is_latest_attempt:
+        task = unit.image.task(status.task_id)
+        return 1 if task is None else task.attempt
+    return status.attempt or 1
+
+
+def _checked_attempt(unit: Unit, node_id: str, status: TaskStatus, number: int) -> Attempt | None:
+    attempt = unit.image.attempt(status.task_id, number)
+    if attempt is not None and attempt.node_id not in (None, node_id):
+        raise EntryRefused(FOREIGN_NODE, f"task {status.task_id} attempt {number} runs on {attempt.node_id}")
+    return attempt
+
+
+def _may_move(attempt: Attempt, state: TaskState) -> bool:
+    # Known by its output alone so far: any state that its node tells is news.
+    is_placeholder = attempt.state == TaskState.LOST and not attempt.state_seq
+    return is_placeholder or state in TASK_TRANSITIONS[TaskState(attempt.state)]
+
+
+def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, journal_id: str, seq: int) -> None:
+    """Makes the status the attempt's state, unchecked: the caller knows that it is the truth."""
+    task, attempt = _find_or_create(unit, node_id, status, number)
+    started_at, ended_at = _moment(status.started_at_ms), _moment(status.ended_at_ms)
+    if started_at is None and status.state.is_live:
+        started_at = attempt.started_at or unit.now
+    if ended_at is None and status.state.is_final:
+        ended_at = attempt.ended_at or unit.now
+    unit.change_attempt(
+        attempt,
+        node_id=node_id,
+        state=status.state,
+        message=stored_text(status.message),
+        message_parts=stored_parts(status.message_parts),
+        exit_code=status.exit_code,
+        journal_id=journal_id or attempt.journal_id,
+        state_seq=seq or attempt.state_seq,
+        started_at=started_at or attempt.started_at,
+        ended_at=ended_at,
+        started_ms=status.started_at_ms or attempt.started_ms,
+        ended_ms=status.ended_at_ms,
+        cpu_seconds=status.cpu_seconds,
+        peak_memory_bytes=status.peak_memory_bytes,
+        paused_seconds=status.paused_seconds,
+        suppressed_lines=status.suppressed_lines,
+        pid=status.pid,
+    )
+    if attempt.number == task.attempt:
+        progress = task.progress if status.progress is None else status.progress
+        mirror(
+            unit,
+            task,
+            attempt,
+            progress=progress,
+            accepts_input=status.accepts_input and status.state.is_live,
+            partial_pause=status.partial_pause and status.state is TaskState.PAUSED,
+        )
+
+
+def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
+    """An unjournaled status between two journaled ones: it may bring progress, never a state."""
+    attempt = unit.image.attempts.get((status.task_id, status.attempt or 1))
+    task = unit.image.tasks.get(status.task_id)
+    if attempt is None or task is None or attempt.node_id != node_id or attempt.state != status.state:
+        return  # Ephemeral on purpose: the next journaled status tells.
+    if attempt.number == task.attempt and status.state.is_live:
+        progress = task.progress if status.progress is None else status.progress
+        unit.change_task(
+            task,
+            progress=progress,
+            message=stored_text(status.message),
+            message_parts=stored_parts(status.message_parts),
+            suppressed_lines=max(task.suppressed_lines, status.suppressed_lines),
+            accepts_input=status.accepts_input,
+        )
+        unit.publish_task(task)
+
+
+def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
+    """The task shows its latest attempt; tells dashboards."""
+    is_final = TaskState(attempt.state).is_final
+    unit.change_task(
+        task,
+        state=attempt.state,
+        node_id=attempt.node_id,
+        message=attempt.message,
+        message_parts=attempt.message_parts,
+        exit_code=attempt.exit_code,
+        started_at=attempt.started_at,
+        ended_at=attempt.ended_at,
+        suppressed_lines=attempt.suppressed_lines,
+        **({} if attempt.state == TaskState.PENDING else {"pending_reason": "", "pending_parts": None}),
+        **({"health": TaskHealth.HEALTHY} if is_final else {}),
+        **more,
+    )
+    unit.publish_task(task)
+    if is_final:
+        unit.resolve_task_alerts(task)
+
+
+def end_attempt(
+    unit: Unit, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
+) -> None:
+    """The Leader's own word that an attempt is over: it never started, or its node came back without it.
+
+    `message` for what is known as text alone.
+    """
+    said = message or english(parts)
+    unit.change_attempt(attempt, state=state, message=said, message_parts=as_json(parts), ended_at=unit.now)
+    task = unit.image.task(attempt.task_id)
+    if task is not None and task.attempt == attempt.number:
+        mirror(unit, task, attempt, accepts_input=False, partial_pause=False)
+
+
+def placeholder(unit: Unit, node_id: str, task_id: str, number: int) -> Attempt:
+    """An attempt of which only output is known so far; the states journal may still tell what became of it."""
+    said = (part("only-output"),)
+    status = TaskStatus(
+        task_id=task_id, state=TaskState.LOST, attempt=number, message=english(said), message_parts=said
+    )
+    attempt = _checked_attempt(unit, node_id, status, _attempt_number(unit, status, is_latest_attempt=False))
+    if attempt is None:
+        set_status(unit, node_id, status, number, journal_id="", seq=0)
+        attempt = unit.image.attempts[task_id, number]
+    return attempt
+
+
+def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -> tuple[Task, Attempt]:
+    task = unit.image.task(status.task_id)
+    spec = status.request.spec if status.request is not None else None
+    if task is None:
+        task = Task(
+            id=status.task_id,
+            name=stored_text(status.name or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS),
+            project=stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS),
+            node_id=node_id,
+            spec=spec_to_json(spec) if spec else {},
+            attempt=number,
+            state=status.state,
+            created_at=_moment(status.started_at_ms) or unit.now,
+        )
+        unit.insert(task)
+        unit.image.remember_task(task)
+    elif spec is not None and not task.spec:
+        unit.change_task(task, spec=spec_to_json(spec))
+    attempt = unit.image.attempt(status.task_id, number)
+    if attempt is None:
+        # Pending until the change that follows, which counts its slot.
+        attempt = Attempt(task=task, number=number, node_id=node_id, created_at=unit.now)
+        unit.insert(attempt)
+        unit.image.attempts[task.id, number] = attempt
+        if number > task.attempt:
+            unit.change_task(task, attempt=number)
+    return task, attempt
+
+
+def _moment(origin_ms: int) -> datetime | None:
+    """The origin's clock, for people; `None` when it did not say or says nonsense."""
+    if origin_ms <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(origin_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_HEALTH_ALERTS = {
+    TaskHealth.WAITING: ("waiting", "warning"),
+    TaskHealth.STALLED: ("stalled", "error"),
+}
+
+
+def apply_stall(unit: Unit, node_id: str, alert: StallAlert) -> None:
+    """A verdict about a task's health. Quiet is shown; waiting and stalled also ask for a person."""
+    task = unit.image.task(alert.task_id)
+    if task is None:
+        raise EntryRefused(BAD_VALUE, f"an alert about task {alert.task_id!r}, which nobody has heard of")
+    if task.node_id != node_id:
+        raise EntryRefused(FOREIGN_NODE, f"task {task.id} runs on {task.node_id}")
+    if not TaskState(task.state).is_live:
+        return  # A replayed verdict about what has ended meanwhile: history.
+    for health, (kind, level) in _HEALTH_ALERTS.items():
+        if health is alert.verdict:
+            unit.open_alert(
+                kind,
+                level=level,
+                message=stored_text(alert.reason),
+                parts=alert.reason_parts,
+                node_id=node_id,
+                task=task,
+                evidence=[
+                    {
+                        "id": stored_text(e.id, 64),
+                        "kind": stored_text(e.kind, 64),
+                        "text": stored_text(e.text, _EVIDENCE_CHARACTERS),
+                    }
+                    for e in alert.evidence
+                ],
+            )
+        else:
+            unit.resolve_alert(kind, node_id=node_id, task_id=task.id)
+    if task.health != alert.verdict:
+        unit.change_task(task, health=alert.verdict)
+        unit.publish_task(task)

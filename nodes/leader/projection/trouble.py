@@ -1,0 +1,60 @@
+"""While the database cannot store anything: why, in words for dashboards. Told outside the feed, which needs it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Literal
+
+from nodes.leader.projection import topics
+from nodes.leader.projection.messages import encode, now_ms
+from nodes.leader.projection.published import Published
+
+# Of the one message that there is about the store; newest wins.
+STORE_KEY = "store"
+
+Reason = Literal["full", "locked", "unreachable", "error"]
+
+_SQLITE_REASONS: dict[int, Reason] = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_CANTOPEN: "unreachable",
+}
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRES_REASONS: dict[str, Reason] = {"53100": "full", "55P03": "locked", "40P01": "locked"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    reason: Reason
+    message: str  # The database's own word, one line.
+    since_ms: int
+
+
+def reason_of(exc: BaseException) -> Reason:
+    """What an outage (`nodes.leader.projection.writer.is_outage`) comes from."""
+    cause = exc.__cause__
+    if isinstance(cause, sqlite3.Error):
+        # The low byte; what stands above it is detail.
+        return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "error")
+    state = getattr(cause, "sqlstate", None)
+    # PostgreSQL gives every error a state; without one nobody answered.
+    return _POSTGRES_REASONS.get(state, "error") if state else "unreachable"
+
+
+def first_line(exc: BaseException) -> str:
+    return str(exc).partition("\n")[0] or type(exc).__name__
+
+
+def store_published(trouble: Trouble | None) -> Published:
+    """STORE: nothing new is stored, or it is again."""
+    message = {
+        "type": "STORE",
+        "at": now_ms(),
+        "state": "failing" if trouble else "ok",
+        "reason": trouble.reason if trouble else "",
+        "message": trouble.message if trouble else "",
+        "since": trouble.since_ms if trouble else None,
+    }
+    return Published(0, (topics.ALERTS,), encode(message), "state", STORE_KEY)

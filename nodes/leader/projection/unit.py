@@ -1,0 +1,260 @@
+"""One transaction of the writer: what jobs change, record and publish, written in few statements before the commit.
+
+A job changes rows through a `Unit` only. It first decides and then changes: an error raised before the first change is
+the job's own answer; one raised after it rolls the whole transaction back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+from nodes.domain.events import Gap
+from nodes.domain.parts import Part, as_json, english
+from nodes.errors import NotFound
+from nodes.leader.projection import topics
+from nodes.leader.projection.image import OCCUPYING, OPEN_COMMANDS, AttemptKey, Image
+from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
+from nodes.leader.projection.messages import (
+    alert_fields,
+    command_info,
+    encode,
+    gap_fields,
+    node_info,
+    state_message,
+    task_info,
+)
+from nodes.leader.projection.published import Published
+from nodes.leader.projection.rows import insert_rows, update_rows
+from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
+
+_EVENT_COLUMNS = ("journal_id", "seq", "node_id", "kind", "task_id", "origin_ms", "received_at", "detail")
+_FEED_COLUMNS = ("id", "topics", "text", "created_at")
+
+
+class Unit:
+    """Lives for one transaction, on the writer's thread."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.now = datetime.now(UTC)
+        self.mono = time.monotonic()
+        # The same moment as the database takes it in plain statements.
+        self._stored_now = connection.ops.adapt_datetimefield_value(self.now)
+        # How many changes jobs have made so far: tells a refusal from a failure half-way.
+        self.changes = 0
+        self.published: list[Published] = []
+        self.logs: list[LogRows] = []
+        # Called on the loop after the commit, in order, after the listener was told.
+        self.after_commit: list[Callable[[], None]] = []
+        # Something changed that may let a waiting task start, or a command needs a timer.
+        self.wakes_scheduler = False
+        self._events: list[tuple[Any, ...]] = []
+        self._dirty: dict[tuple[type[Model], Any], Model] = {}
+        self._nodes_to_publish: dict[str, Node] = {}
+
+    # --- changes ----------------------------------------------------------------------------------
+
+    def insert(self, row: Model) -> None:
+        """A new row, at once: such rows are few, and some need the key that the database gives them."""
+        self.changes += 1
+        row.save(force_insert=True)
+
+    def change(self, row: Model, **values: Any) -> None:
+        """Sets fields; the row is written once, before the commit."""
+        self.changes += 1
+        for name, value in values.items():
+            setattr(row, name, value)
+        self._dirty[type(row), row.pk] = row
+
+    def change_task(self, task: Task, **values: Any) -> None:
+        self.change(task, **values)
+        self.image.note_task(task)
+
+    def change_attempt(self, attempt: Attempt, **values: Any) -> None:
+        """Also keeps the node's count of occupied slots, and tells dashboards of it."""
+        key: AttemptKey = (attempt.task_id, attempt.number)
+        before = attempt.node_id if attempt.state in OCCUPYING else None
+        if attempt.node_id:
+            self.image.occupying[attempt.node_id].discard(key)
+        self.change(attempt, **values)
+        self.image.note_attempt(attempt)
+        after = attempt.node_id if attempt.state in OCCUPYING else None
+        if before != after:
+            self.wakes_scheduler = True
+            for node_id in (before, after):
+                if node_id is not None and (node := self.image.nodes.get(node_id)) is not None:
+                    self.publish_node(node)
+
+    def change_command(self, command: Command, **values: Any) -> None:
+        self.change(command, changed_at=self.now, **values)
+        if command.state in OPEN_COMMANDS:
+            self.image.commands[command.id] = command
+        else:
+            self.image.commands.pop(command.id, None)
+            self.image.deadlines.pop(command.id, None)
+
+    def seconds_left(self, command: Command) -> float:
+        """Of an open command's time to live; 0 or less = over. A jump of the wall clock changes nothing."""
+        return self.image.deadlines[command.id] - self.mono
+
+    def record(
+        self, kind: str, *, node_id: str, journal_id: str, seq: int, origin_ms: int, task_id: str = "", **detail: Any
+    ) -> None:
+        """History: one row per journaled entry, whatever became of it."""
+        self.changes += 1
+        body = json.dumps(detail, ensure_ascii=False).replace("\\u0000", "")  # PostgreSQL takes no NUL.
+        self._events.append((journal_id, seq, node_id, kind, task_id, origin_ms, self._stored_now, body))
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def next_seq(self) -> int:
+        self.changes += 1
+        self.image.store.feed_seq += 1
+        return self.image.store.feed_seq
+
+    def publish_task(self, task: Task) -> None:
+        """TASK_UPDATE with the task as it is now."""
+        seq = self.next_seq()
+        self.change_task(task, version=seq)
+        node = self.image.nodes.get(task.node_id) if task.node_id else None
+        self._publish(seq, "TASK_UPDATE", task.id, f"task:{task.id}", task=task_info(task, node=node))
+
+    def publish_node(self, node: Node) -> None:
+        """NODE_STATUS, once per transaction: with the node as it is at its end."""
+        self._nodes_to_publish[node.id] = node
+
+    def publish_command(self, command: Command) -> None:
+        seq = self.next_seq()
+        self._publish(seq, "COMMAND", command.task_id or "", f"command:{command.id}", command=command_info(command))
+
+    def publish_alert(self, alert: Alert) -> None:
+        seq = self.next_seq()
+        message = state_message("ALERT", store=self.image.store.store_id, seq=seq, **alert_fields(alert))
+        self._add(seq, (topics.ALERTS,), message, f"alert:{alert.id}")
+
+    def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
+        """GAP: entries that the node dropped or holds no more, or lines of one attempt that nobody has."""
+        seq = self.next_seq()
+        fields = gap_fields(gap, node=node_id, lane=lane, attempt=attempt, first_line=first_line)
+        where = [topics.NODES, topics.logs(node_id)]
+        if gap.task_id:
+            where.append(topics.task(gap.task_id))
+        message = state_message("GAP", store=self.image.store.store_id, seq=seq, **fields)
+        self._add(seq, tuple(where), message, f"node:{node_id}")
+
+    def publish_chat(self, kind: str, conversation_id: str, **fields: Any) -> None:
+        """One message of a conversation; of two about the same thing the later has the higher `seq`."""
+        seq = self.next_seq()
+        message = state_message(kind, store=self.image.store.store_id, seq=seq, conversation=conversation_id, **fields)
+        # An answer's text is for who reads it there; what waits for a person, and what comes and goes, for everybody.
+        everywhere = () if kind == "CHAT_RESPONSE" else (topics.CHATS,)
+        self._add(seq, (*everywhere, topics.chat(conversation_id)), message, f"chat:{conversation_id}")
+
+    def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
+        message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)
+        where = (topics.TASKS, topics.task(task_id)) if task_id else (topics.TASKS,)
+        self._add(seq, where, message, key)
+
+    def _add(self, seq: int, where: tuple[str, ...], message: dict[str, Any], key: str) -> None:
+        self.published.append(Published(seq, where, encode(message), "state", key))
+
+    # --- alerts -----------------------------------------------------------------------------------
+
+    def open_alert(
+        self,
+        kind: str,
+        *,
+        level: str,
+        parts: Sequence[Part] = (),
+        message: str = "",
+        node_id: str = "",
+        task: Task | None = None,
+        evidence: list[dict[str, str]] | None = None,
+    ) -> None:
+        """Opens the alert, or renews the open one of this kind about this node and task.
+
+        `message` for what is known as text alone.
+        """
+        message = message or english(parts)
+        task_id = task.id if task is not None else ""
+        key = (kind, node_id, task_id)
+        alert = self.image.alerts.get(key)
+        if alert is None:
+            alert = Alert(
+                level=level,
+                kind=kind,
+                node_id=node_id,
+                task_id=task_id,
+                task_name=task.name if task is not None else "",
+                attempt=task.attempt if task is not None else 0,
+                message=message,
+                message_parts=as_json(parts),
+                evidence=evidence or [],
+                opened_at=self.now,
+            )
+            self.insert(alert)
+            self.image.alerts[key] = alert
+        elif (alert.level, alert.message, alert.message_parts) == (level, message, as_json(parts)):
+            return  # Said already.
+        else:
+            self.change(alert, level=level, message=message, message_parts=as_json(parts), evidence=evidence or [])
+        self.publish_alert(alert)
+
+    def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:
+        """The first who does it counts. Raises `NotFound` for one that is not open."""
+        alert = next((alert for alert in self.image.alerts.values() if alert.pk == alert_id), None)
+        if alert is None:
+            raise NotFound(f"There is no open alert {alert_id}.")
+        if alert.acknowledged_at is None:
+            self.change(alert, acknowledged_at=self.now, acknowledged_by=actor[:150])
+            self.publish_alert(alert)
+
+    def resolve_alert(self, kind: str, *, node_id: str = "", task_id: str = "") -> None:
+        alert = self.image.alerts.pop((kind, node_id, task_id), None)
+        if alert is not None:
+            self.change(alert, resolved_at=self.now)
+            self.publish_alert(alert)
+
+    def resolve_task_alerts(self, task: Task) -> None:
+        for kind, node_id, task_id in [key for key in self.image.alerts if key[2] == task.id]:
+            self.resolve_alert(kind, node_id=node_id, task_id=task_id)
+
+    # --- the end of the transaction ---------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Writes everything; the commit comes next."""
+        for node in self._nodes_to_publish.values():
+            self._flush_node(node)
+        self._write_dirty()
+        insert_rows(Event, _EVENT_COLUMNS, self._events, once=True)
+        for logs in self.logs:
+            insert_rows(LogLine, LOG_COLUMNS, logs.rows)
+        feed = [(p.seq, " ".join(p.topics), p.text, self._stored_now) for p in self.published if p.seq]
+        insert_rows(FeedEntry, _FEED_COLUMNS, feed)
+        if self.changes:
+            update_rows(Store, [self.image.store])
+
+    def _flush_node(self, node: Node) -> None:
+        seq = self.next_seq()
+        self.change(node, version=seq)
+        message = state_message(
+            "NODE_STATUS",
+            store=self.image.store.store_id,
+            seq=seq,
+            node=node_info(node, running=len(self.image.occupying[node.id])),
+        )
+        self._add(seq, (topics.NODES,), message, f"node:{node.id}")
+
+    def _write_dirty(self) -> None:
+        by_model: dict[type[Model], list[Model]] = {}
+        for (model, _), row in self._dirty.items():
+            by_model.setdefault(model, []).append(row)
+        for model, rows in by_model.items():
+            update_rows(model, rows)

@@ -1,0 +1,322 @@
+"""The one thread that writes the hot tables: it takes what is queued, commits once, and only then lets anybody know.
+
+Two queues: states and commands before output, so that a flood of lines delays a state by one batch at most. A
+transaction that fails half-way is done again job by job, so that one bad job spoils nothing but itself. When the
+database itself does not answer, what came from nodes waits and is tried again; what a person asked for fails at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from nodes.errors import AgentFlowError, StoreError
+from nodes.leader.projection.image import Image
+from nodes.leader.projection.log_lines import published_logs
+from nodes.leader.projection.messages import now_ms
+from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.trouble import Trouble, first_line, reason_of, store_published
+from nodes.leader.projection.unit import Unit
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_JOBS = 500
+# Of output, less: a state that comes meanwhile waits for no longer than this takes.
+MAX_LOG_BYTES = 512 * 1024
+# Jobs that may wait; beyond, whoever brings one waits himself. Streams are bounded by their windows already.
+MAX_QUEUED = 20_000
+_RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
+# While the database does not answer and nobody wants to write: somebody must notice that it does again.
+_PROBE_SECONDS = 2.0
+
+
+class Job(Protocol):
+    """Something to do within a transaction."""
+
+    # Size of the output it carries; 0 = it goes before all output.
+    log_bytes: int
+    # Comes from a node: waits for the database as long as it takes.
+    is_patient: bool
+
+    def run(self, unit: Unit) -> Any:
+        """Raises an `AgentFlowError` before its first change to refuse."""
+
+    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Any:
+        """Runs again, alone, after its transaction failed: in as many transactions as it likes."""
+
+
+class FunctionJob:
+    """One function, one transaction."""
+
+    log_bytes = 0
+
+    def __init__(self, function: Callable[[Unit], Any], *, is_patient: bool = False) -> None:
+        self._function = function
+        self.is_patient = is_patient
+
+    def run(self, unit: Unit) -> Any:
+        return self._function(unit)
+
+    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Any:
+        return transact(self._function)
+
+
+def _touch(unit: Unit) -> None:
+    """The smallest write: to begin a transaction alone would not show that the disk is full."""
+    unit.change(unit.image.store)
+
+
+def is_outage(exc: BaseException) -> bool:
+    """Whether the database is at fault, not what was asked of it."""
+    return isinstance(exc, (OperationalError, InterfaceError))
+
+
+class _Failed(Exception):
+    """A job raised after it had changed something: nothing of this transaction may stay."""
+
+
+class _Ticket:
+    """A queued job and whoever waits for it."""
+
+    __slots__ = ("error", "future", "job", "result")
+
+    def __init__(self, job: Job, future: asyncio.Future[Any] | None) -> None:
+        self.job = job
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Started and stopped by the projection; `submit` is called on the loop."""
+
+    def __init__(
+        self, listener: Listener, on_wake: Callable[[], None], on_commit: Callable[[int], None] = lambda feed_seq: None
+    ) -> None:
+        self._listener = listener
+        self._on_wake = on_wake
+        self._on_commit = on_commit  # On the writer's thread.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._room: asyncio.Semaphore | None = None
+        self._condition = threading.Condition()
+        self._urgent: deque[_Ticket] = deque()
+        self._bulk: deque[_Ticket] = deque()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="projection-writer", daemon=True)
+        self._image: Image | None = None
+        self._deadlines: dict[str, float] = {}
+        self._failures = 0  # of the database, one after the other
+        self._trouble: Trouble | None = None
+
+    @property
+    def image(self) -> Image:
+        """For the writer's jobs, and for single reads elsewhere that may be a moment old."""
+        if self._image is None:
+            raise StoreError("the projection has not started")
+        return self._image
+
+    async def start(self) -> None:
+        """Returns when the image is loaded. Raises what the database raised."""
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(MAX_QUEUED)
+        loaded = self._loop.create_future()
+        self._urgent.append(_Ticket(FunctionJob(lambda unit: None), loaded))
+        self._thread.start()
+        await loaded
+
+    async def stop(self) -> None:
+        """Commits what is queued, then ends the thread."""
+        self._stopping.set()
+        with self._condition:
+            self._condition.notify()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    async def submit(self, job: Job) -> Any:
+        """The job's result, after the commit and after dashboards were told."""
+        if self._room is None or self._loop is None or self._stopping.is_set():
+            raise StoreError("the Leader is stopping")
+        async with self._room:
+            done = self._loop.create_future()
+            ticket = _Ticket(job, done)
+            with self._condition:
+                (self._bulk if job.log_bytes else self._urgent).append(ticket)
+                self._condition.notify()
+            return await done
+
+    # --- on the writer's thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while tickets := self._take():
+                self._settle(tickets)
+        finally:
+            connection.close()
+
+    def _take(self) -> list[_Ticket]:
+        with self._condition:
+            while not (self._urgent or self._bulk):
+                if self._stopping.is_set():
+                    return []
+                if not self._condition.wait(_PROBE_SECONDS if self._trouble else None):
+                    return [_Ticket(FunctionJob(_touch), None)]
+            taken = [self._urgent.popleft() for _ in range(min(len(self._urgent), MAX_JOBS))]
+            size = 0
+            while self._bulk and size < MAX_LOG_BYTES and len(taken) < MAX_JOBS:
+                taken.append(self._bulk.popleft())
+                size += taken[-1].job.log_bytes
+            return taken
+
+    def _settle(self, tickets: list[_Ticket]) -> None:
+        """Brings every ticket to its end: committed, refused or failed."""
+        try:
+            unit = self._together(tickets)
+        except Exception as exc:
+            if is_outage(exc):
+                self._outlast(tickets, exc)
+                return
+            # Whatever it was, it must not cost the other jobs of the batch.
+            if not isinstance(exc, _Failed):
+                logger.debug("transaction failed, doing its jobs one by one", exc_info=True)
+            self._image = None
+            for ticket in tickets:
+                self._settle_apart(ticket)
+        else:
+            self._announce(unit, tickets)
+
+    def _together(self, tickets: Sequence[_Ticket]) -> Unit:
+        with transaction.atomic():
+            unit = Unit(self._loaded_image())
+            for ticket in tickets:
+                ticket.result, ticket.error = self._attempt(ticket.job, unit)
+            unit.flush()
+        self._recovered()
+        return unit
+
+    def _attempt(self, job: Job, unit: Unit) -> tuple[Any, AgentFlowError | None]:
+        before = unit.changes
+        try:
+            return job.run(unit), None
+        except AgentFlowError as exc:
+            if unit.changes != before:
+                raise _Failed from exc
+            return None, exc
+
+    def _settle_apart(self, ticket: _Ticket) -> None:
+        def transact(function: Callable[[Unit], T]) -> T:
+            try:
+                with transaction.atomic():
+                    unit = Unit(self._loaded_image())
+                    result = function(unit)
+                    unit.flush()
+            except BaseException:
+                self._image = None
+                raise
+            self._recovered()
+            self._announce(unit, ())
+            return result
+
+        ticket.error = None
+        try:
+            ticket.result = ticket.job.run_apart(transact)
+        except Exception as exc:
+            if is_outage(exc):
+                self._outlast([ticket], exc)
+                return
+            if not isinstance(exc, AgentFlowError):
+                logger.exception("a write failed; it alone is given up")
+            ticket.error = exc
+        self._announce(None, [ticket])
+
+    def _outlast(self, tickets: list[_Ticket], exc: Exception) -> None:
+        """The database does not answer: what nodes sent goes back into the queue until it does."""
+        self._image = None
+        connection.close()
+        reason = first_line(exc)
+        self._failed(Trouble(reason=reason_of(exc), message=reason, since_ms=now_ms()))
+        keeps_trying = not self._stopping.is_set()
+        patient = [ticket for ticket in tickets if ticket.job.is_patient and keeps_trying]
+        given_up = [ticket for ticket in tickets if not ticket.job.is_patient or not keeps_trying]
+        for ticket in given_up:
+            ticket.error = StoreError("the database does not answer")  # Why is in the log.
+        self._announce(None, given_up)
+        if not patient:
+            return
+        with self._condition:
+            for ticket in reversed(patient):
+                (self._bulk if ticket.job.log_bytes else self._urgent).appendleft(ticket)
+        delay = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
+        self._failures += 1
+        logger.debug("the database does not answer (%s); next try in %s s", reason, delay)
+        self._stopping.wait(delay)
+
+    def _failed(self, trouble: Trouble) -> None:
+        if self._trouble is not None:
+            trouble = replace(trouble, since_ms=self._trouble.since_ms)
+        if trouble != self._trouble:
+            logger.warning("the database does not answer (%s); nothing is acknowledged until it does", trouble.message)
+            self._trouble = trouble
+            self._on_loop(self._listener.publish, [store_published(trouble)])
+
+    def _recovered(self) -> None:
+        self._failures = 0
+        if self._trouble is not None:
+            logger.info("the database answers again")
+            self._trouble = None
+            self._on_loop(self._listener.publish, [store_published(None)])
+
+    def _loaded_image(self) -> Image:
+        if self._image is None:
+            self._image = Image(self._deadlines, mono=time.monotonic())
+        return self._image
+
+    def _announce(self, unit: Unit | None, tickets: Sequence[_Ticket]) -> None:
+        """After the commit: encodes what is wanted and hands all to the loop in one wake-up."""
+        published: list[Published] = []
+        if unit is not None:
+            self._on_commit(unit.image.store.feed_seq)
+            published = unit.published
+            store = unit.image.store.store_id
+            if unit.logs:
+                for logs in unit.logs:
+                    published.extend(published_logs(logs, store=store, listener=self._listener))
+                published.sort(key=lambda message: message.seq)
+            unit.image.forget_ended()
+        self._on_loop(self._tell, published, unit, tickets)
+
+    def _on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    # --- on the loop ------------------------------------------------------------------------------
+
+    def _tell(self, published: list[Published], unit: Unit | None, tickets: Sequence[_Ticket]) -> None:
+        if published:
+            try:
+                self._listener.publish(published)
+            except Exception:
+                logger.exception("the listener failed; dashboards catch up from the feed")
+        for ticket in tickets:
+            if ticket.future is None or ticket.future.done():
+                continue  # A probe; or its caller was cancelled, and the write stands.
+            if ticket.error is not None:
+                ticket.future.set_exception(ticket.error)
+            else:
+                ticket.future.set_result(ticket.result)
+        if unit is not None:
+            for callback in unit.after_commit:
+                try:
+                    callback()
+                except Exception:
+                    logger.exception("what follows a commit failed; the commit stands")
+            if unit.wakes_scheduler:
+                self._on_wake()

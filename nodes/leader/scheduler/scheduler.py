@@ -1,0 +1,191 @@
+"""The scheduler's loop: woken by events, it gives waiting tasks to nodes, sends commands and ends the expired ones.
+
+Nothing is polled: the projection wakes it when a slot, a node or a request appeared, and one timer waits for the next
+expiry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from nodes.domain.commands import TaskSpec
+from nodes.domain.parts import as_json, english
+from nodes.domain.states import CommandState
+from nodes.errors import StoreError
+from nodes.leader.projection.commands import expire, settle, wire_command
+from nodes.leader.projection.epoch import Epoch
+from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.unit import Unit
+from nodes.leader.scheduler.policy import Assignment, Decision, Waiting, Worker, decide
+from nodes.leader.scheduler.requests import ControlRequest, control_task, create_task, projects_of, start_attempt
+from nodes.models import Command, Node
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+_REASON_CHARACTERS = 200
+
+Send = Callable[[str, pb.LeaderCommand], bool]  # node id at the other end of the stream; False = there is no stream
+
+
+class Scheduler:
+    """A service; `submit` and `control` are what the front doors call."""
+
+    name = "scheduler"
+
+    def __init__(self, projection: Projection, *, epoch: Epoch, send: Send) -> None:
+        self._projection = projection
+        self._epoch = epoch
+        self._send = send
+        self._woken = asyncio.Event()
+        self._is_stopping = False
+        projection.on_wake(self._woken.set)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._woken.set()
+        timer: asyncio.TimerHandle | None = None
+        try:
+            while not self._is_stopping:
+                await self._woken.wait()
+                self._woken.clear()
+                if timer is not None:
+                    timer.cancel()
+                try:
+                    delay = await self._projection.write(self._plan)
+                except StoreError as exc:
+                    logger.warning("nothing can be scheduled: %s", exc)
+                    delay = _RETRY_SECONDS
+                timer = loop.call_later(delay, self._woken.set) if delay is not None else None
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def request_stop(self) -> None:
+        self._is_stopping = True
+        self._woken.set()
+
+    async def submit(self, spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
+        """The new task's id, once it is stored. Raises `TaskRejected`, `StoreError`. Twice with one id: one task."""
+        stored_id = await self._projection.write(lambda unit: create_task(unit, spec, actor=actor, task_id=task_id).id)
+        logger.info("task %s submitted by %s", stored_id, actor or "nobody")
+        return stored_id
+
+    async def control(self, request: ControlRequest) -> str:
+        """The command's id, once it is stored; its end is told by COMMAND. Raises `TaskRejected`, `NotFound`."""
+
+        def ask(unit: Unit) -> str:
+            command = control_task(unit, request)
+            if command.created_at == unit.now:  # Asked a second time, it is on its way already.
+                self._hand_over(unit, command)
+            unit.wakes_scheduler = True  # A timer may be needed.
+            return command.id
+
+        command_id = await self._projection.write(ask)
+        logger.info("task %s: %s asked by %s", request.task_id, request.action, request.actor or "nobody")
+        return command_id
+
+    async def acknowledge(self, alert_id: int, *, actor: str) -> None:
+        """Returns once it is stored; ALERT tells. Raises `NotFound`, `StoreError`."""
+        await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor))
+        logger.info("alert %s acknowledged by %s", alert_id, actor or "nobody")
+
+    # --- one round, on the writer's thread --------------------------------------------------------
+
+    def _plan(self, unit: Unit) -> float | None:
+        """Returns the seconds until there is something to do again, None when only an event can bring that."""
+        self._end_expired(unit)
+        self._send_waiting(unit)
+        tasks = list(unit.image.pending.values())
+        if tasks:
+            waiting = [
+                Waiting(
+                    task_id=task.id,
+                    target=task.target_node,
+                    project=task.project,
+                    named_task=task.spec.get("named_task", ""),
+                )
+                for task in tasks
+            ]
+            workers = [_worker(unit, node) for node in unit.image.nodes.values()]
+            for decision in decide(waiting, workers):
+                self._carry_out(unit, decision)
+        unit.wakes_scheduler = False  # What this round changed, it has seen.
+        return self._next_delay(unit)
+
+    def _carry_out(self, unit: Unit, decision: Decision) -> None:
+        task = unit.image.pending[decision.task_id]
+        if isinstance(decision, Assignment):
+            attempt = unit.image.attempt(task.id, task.attempt)
+            if attempt is None:
+                raise AssertionError("a pending task has an attempt")
+            self._hand_over(unit, start_attempt(unit, task, attempt, decision.node_id))
+        elif task.pending_parts != (parts := as_json([decision.reason])):
+            reason = english([decision.reason])[:_REASON_CHARACTERS]
+            unit.change_task(task, pending_reason=reason, pending_parts=parts)
+            unit.publish_task(task)
+
+    def _hand_over(self, unit: Unit, command: Command) -> None:
+        """Sends it right after the commit, never before."""
+        if command.state != CommandState.SENT:
+            return
+        stream = unit.image.stream_of(command.node)
+        message = wire_command(unit, command, epoch=self._epoch.value)
+        undelivered = unit.image.undelivered
+
+        def send() -> None:
+            if not self._send(stream, message):
+                # The stream broke a moment ago. It goes out with the next one, or certainly never.
+                undelivered.add(message.command_id)
+
+        unit.after_commit.append(send)
+
+    def _end_expired(self, unit: Unit) -> None:
+        for command in list(unit.image.commands.values()):
+            if unit.seconds_left(command) <= 0:
+                was_sent = command.state != CommandState.PENDING and command.id not in unit.image.undelivered
+                expire(unit, command, was_sent=was_sent)
+                unit.image.undelivered.discard(command.id)
+
+    def _send_waiting(self, unit: Unit) -> None:
+        """Commands for nodes that are in reach again, where no new stream has taken them along."""
+        for command in list(unit.image.commands.values()):
+            # A node may be welcomed before it counts as online: what was asked in between still waits.
+            waits = command.state == CommandState.PENDING and unit.image.is_reachable(command.node)
+            again = command.state == CommandState.SENT and command.node in unit.image.returned
+            if waits:
+                settle(unit, command, CommandState.SENT)
+            if waits or again:
+                unit.image.undelivered.discard(command.id)
+                self._hand_over(unit, command)
+        unit.image.returned.clear()
+
+    def _next_delay(self, unit: Unit) -> float | None:
+        delays = [
+            unit.seconds_left(command)
+            for command in unit.image.commands.values()
+            if command.state != CommandState.ACKED or _is_base(unit, command.node)
+        ]
+        delays += [until - unit.mono for until in unit.image.resting.values() if until > unit.mono]
+        return max(0.0, min(delays)) + 0.01 if delays else None
+
+
+def _worker(unit: Unit, node: Node) -> Worker:
+    return Worker(
+        node_id=node.id,
+        is_online=unit.image.is_reachable(node.id),
+        slots=node.slots,
+        occupied=len(unit.image.occupying[node.id]),
+        is_resting=unit.image.resting.get(node.id, 0.0) > unit.mono,
+        allows_commands=bool(node.capabilities.get("allowsCommands")),
+        is_base=node.is_base_client,
+        projects=projects_of(node),
+    )
+
+
+def _is_base(unit: Unit, node_id: str) -> bool:
+    node = unit.image.nodes.get(node_id)
+    return node is not None and node.is_base_client

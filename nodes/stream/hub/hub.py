@@ -1,0 +1,295 @@
+"""The server side of the stream: who may open one, one per node, and whether each node is there.
+
+Authentication comes before anything is read. What a stream says goes to the `Upstream`; commands go down with `send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import grpc
+
+from nodes.core.backoff import Backoff
+from nodes.core.clock import Clock, SystemClock
+from nodes.domain.states import Role
+from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
+from nodes.stream.hub.config import HubConfig
+from nodes.stream.hub.ports import Identity, Peer, Upstream
+from nodes.stream.hub.presence import LinkChange, Presence
+from nodes.stream.hub.stream import Context, Stream, StreamHooks, StreamRefused
+from nodes.stream.wire.transport import server_options
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
+from nodes.waits import wait_at_most
+
+logger = logging.getLogger(__name__)
+
+_BEARER = "Bearer "
+
+
+class Hub:
+    """A service.
+
+    `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` lets a node ask again soon.
+    `epoch` is asked for every message that goes down. `on_duplicate` (node id, address) is told about a second living
+    node of one name.
+    """
+
+    name = "hub"
+
+    def __init__(
+        self,
+        config: HubConfig,
+        *,
+        upstream: Upstream,
+        authenticate: Callable[[str], Identity],
+        epoch: Callable[[], int] = lambda: 0,
+        extra_services: Sequence[Callable[[grpc.aio.Server], None]] = (),
+        on_duplicate: Callable[[str, str], None] = lambda node_id, address: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._upstream = upstream
+        self._authenticate = authenticate
+        self._epoch = epoch
+        self._extra_services = extra_services
+        self._on_duplicate = on_duplicate
+        self._clock = clock or SystemClock()
+        self._streams: dict[str, Stream] = {}
+        self._all_gone = asyncio.Event()
+        self._presence = Presence(
+            heartbeat_seconds=config.heartbeat_seconds, offline_after_seconds=config.offline_after_seconds
+        )
+        self._presence_changed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._started = asyncio.Event()
+        self._bound_port = 0
+        self._server: grpc.aio.Server | None = None  # Kept: it stops when it is collected.
+
+    # -- facts
+
+    @property
+    def bound_port(self) -> int:
+        """Known once `started` returned."""
+        return self._bound_port
+
+    @property
+    def connected(self) -> Collection[str]:
+        """Ids of the nodes that have a stream."""
+        return self._streams.keys()
+
+    def link_rtt_ms(self, node_id: str) -> float:
+        """0 = unknown."""
+        stream = self._streams.get(node_id)
+        return stream.session.rtt_seconds * 1000 if stream is not None else 0.0
+
+    async def started(self) -> None:
+        """Returns once the port is open."""
+        await self._started.wait()
+
+    # -- deeds
+
+    def send(self, node_id: str, command: pb.LeaderCommand) -> bool:
+        """Hands a command to the node's stream; False when it has none, or no room. Delivery is known by its result."""
+        stream = self._streams.get(node_id)
+        return stream is not None and stream.send(command)
+
+    def disconnect(self, node_id: str, reason: str) -> None:
+        """Sends a node away; a reason of "revoked" ends it as unauthenticated."""
+        stream = self._streams.get(node_id)
+        if stream is not None:
+            code = grpc.StatusCode.UNAUTHENTICATED if reason == "revoked" else grpc.StatusCode.ABORTED
+            stream.send_away(code, reason, parting_seconds=self._config.parting_seconds)
+
+    def revoke(self, token_ids: Collection[str]) -> None:
+        """Cuts the streams opened with these tokens, and tells everybody else, for the nodes behind them."""
+        for stream in list(self._streams.values()):
+            if stream.peer.token_id in token_ids:
+                self.disconnect(stream.peer.node_id, "revoked")
+            else:
+                stream.revoked(sorted(token_ids))
+
+    # -- service
+
+    def request_stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        server = self._server = grpc.aio.server(options=server_options(self._config.heartbeat_seconds))
+        add_NodeSyncServicer_to_server(_Servicer(self.serve), server)
+        for add_service in self._extra_services:
+            add_service(server)
+        self._bound_port = _bind(server, self._config)
+        await server.start()
+        self._started.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                reporter = group.create_task(self._report_presence(), name="hub-presence")
+                await self._stop.wait()
+                await self._send_all_away()
+                reporter.cancel()
+        finally:
+            await server.stop(grace=0.2)
+
+    async def _send_all_away(self) -> None:
+        """A stop waits for open streams, so they are asked to leave first."""
+        for stream in list(self._streams.values()):
+            stream.send_away(
+                grpc.StatusCode.UNAVAILABLE,
+                "shutdown",
+                parting_seconds=self._config.parting_seconds,
+                retry_after_seconds=1.0,
+            )
+        try:
+            async with asyncio.timeout(self._config.parting_seconds + 1.0):
+                while self._streams:
+                    self._all_gone.clear()
+                    await self._all_gone.wait()
+        except TimeoutError:
+            logger.warning("cut off at the stop: %s", ", ".join(sorted(self._streams)))
+
+    # -- streams
+
+    async def serve(self, context: Context) -> None:
+        """One call of `NodeSync.Connect`."""
+        if self._stop.is_set():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
+        try:
+            peer = self._who_is(context)
+        except StreamRefused as exc:
+            logger.warning("refused a stream from %s: %s", context.peer(), exc)
+            await context.abort(exc.code, exc.reason)
+        stream = Stream(
+            context,
+            peer,
+            upstream=self._upstream,
+            hooks=StreamHooks(admit=self._admit, joined=self._joined, measured=self._joined, role_here=self._role_here),
+            heartbeat_seconds=self._config.heartbeat_seconds,
+            epoch=self._epoch,
+            clock=self._clock,
+        )
+        try:
+            await stream.run()
+            raise AssertionError("a stream ends with StreamRefused")
+        except StreamRefused as exc:
+            ending = exc
+            logger.info("stream of %s ended: %s", peer.node_id, exc)
+        except Exception:
+            ending = StreamRefused(grpc.StatusCode.INTERNAL, "internal error")
+            logger.exception("stream of %s failed; the node will come again", peer.node_id)
+        finally:
+            self._left(stream)
+        if ending.code is not grpc.StatusCode.OK:
+            await context.abort(ending.code, ending.reason)
+
+    def _who_is(self, context: Context) -> Peer:
+        token = ""
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization" and isinstance(value, str) and value.startswith(_BEARER):
+                token = value.removeprefix(_BEARER)
+        try:
+            identity = self._authenticate(token)
+        except NotReady as exc:
+            raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
+        except AgentFlowError as exc:
+            raise StreamRefused(grpc.StatusCode.UNAUTHENTICATED, str(exc)) from exc
+        if identity.role not in self._config.accepts:
+            reason = f"a token of role {identity.role} opens no stream here"
+            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
+        return Peer(node_id=identity.node_id, role=Role(identity.role), token_id=identity.token_id)
+
+    async def _admit(self, stream: Stream) -> None:
+        """One stream per node: an older one that answers keeps its place.
+
+        Looked at again after each wait: meanwhile the older may have left, or a third one come.
+        """
+        if stream.peer.is_base and not self._config.takes_base_clients:
+            reason = "a client that opens without Hello connects to the Leader itself"
+            raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        node_id = stream.peer.node_id
+        while (older := self._streams.get(node_id)) is not None:
+            is_same_process = bool(stream.instance_id) and older.instance_id == stream.instance_id
+            # A process that comes again has given its old stream up. A base client cannot be probed: the newest wins.
+            if not is_same_process and not older.peer.is_base and await older.answers(self._config.probe_seconds):
+                self._on_duplicate(node_id, stream.address)
+                reason = f"a node named {node_id!r} is connected and answers; names are unique"
+                raise StreamRefused(grpc.StatusCode.ALREADY_EXISTS, reason)
+            if self._streams.get(node_id) is older:
+                older.send_away(grpc.StatusCode.ABORTED, "replaced", parting_seconds=0.0)
+                break
+        self._streams[node_id] = stream
+
+    def _role_here(self, node_id: str) -> Role | None:
+        stream = self._streams.get(node_id)
+        return stream.peer.role if stream is not None else None
+
+    def _joined(self, stream: Stream) -> None:
+        if self._streams.get(stream.peer.node_id) is stream:
+            self._presence.joined(stream.peer.node_id, link_rtt_ms=stream.session.rtt_seconds * 1000)
+            self._presence_changed.set()
+
+    def _left(self, stream: Stream) -> None:
+        node_id = stream.peer.node_id
+        if self._streams.get(node_id) is not stream:
+            return  # Refused, or replaced by a newer one: the node is there.
+        del self._streams[node_id]
+        self._all_gone.set()
+        self._presence.left(
+            node_id,
+            now_mono=self._clock.mono(),
+            last_heard_mono=stream.session.last_received_mono,
+            said_goodbye=stream.said_goodbye,
+        )
+        self._presence_changed.set()
+
+    # -- presence
+
+    async def _report_presence(self) -> None:
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            self._presence_changed.clear()
+            for change in self._presence.take_changes(self._clock.mono()):
+                await self._report(change, backoff)
+            deadline = self._presence.next_deadline() - self._clock.mono()
+            seconds = None if deadline == float("inf") else max(deadline, 0.0)
+            await wait_at_most(self._presence_changed, seconds)
+
+    async def _report(self, change: LinkChange, backoff: Backoff) -> None:
+        while True:
+            try:
+                await self._upstream.node_state(change.node_id, change.state, link_rtt_ms=change.link_rtt_ms)
+            except StoreError as exc:
+                delay = backoff.next_delay()
+                logger.warning("state of %s waits, next try in %.1f s: %s", change.node_id, delay, exc)
+                await asyncio.sleep(delay)
+            else:
+                backoff.reset()
+                return
+
+
+class _Servicer(NodeSyncServicer):
+    def __init__(self, serve: Callable[[Context], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    # The stub knows generators only; a coroutine that reads and writes the context is grpc.aio's other style.
+    async def Connect(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]
+        await self._serve(context)
+
+
+def _bind(server: grpc.aio.Server, config: HubConfig) -> int:
+    try:
+        if config.tls_cert_file is None or config.tls_key_file is None:
+            port = server.add_insecure_port(config.address)
+        else:
+            pair = (config.tls_key_file.read_bytes(), config.tls_cert_file.read_bytes())
+            port = server.add_secure_port(config.address, grpc.ssl_server_credentials([pair]))
+    except OSError as exc:
+        raise ConfigError(f"a TLS file of the hub cannot be read: {exc}") from exc
+    except RuntimeError as exc:
+        blame = " (or a TLS file is damaged)" if config.tls_cert_file else ""
+        raise ConfigError(
+            f"cannot listen on {config.address}: the port is in use, or the address is not this machine's{blame}"
+        ) from exc
+    return port

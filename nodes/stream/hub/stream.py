@@ -1,0 +1,296 @@
+"""One node's stream at the hub: a reader, a writer, a watch and an applier per lane around a `ParentSession`.
+
+States and logs are applied by tasks of their own, so that a state never waits for the commit of logs. The writer alone
+writes; acks leave only after the store's commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from nodes.core.backoff import Backoff
+from nodes.core.clock import Clock
+from nodes.domain.states import Lane, Role
+from nodes.errors import ProtocolViolation, StoreError, WireError
+from nodes.stream.hub.inbox import Inbox
+from nodes.stream.hub.ports import Applied, Peer, Upstream
+from nodes.stream.wire.limits import HANDSHAKE_SECONDS
+from nodes.stream.wire.parent_session import ParentSession
+from nodes.stream.wire.session import (
+    BaseClientSeen,
+    Event,
+    GoodbyeReceived,
+    HelloReceived,
+    PeerSilent,
+    RoundTripMeasured,
+    UpdatesReceived,
+)
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[pb.NodeUpdate, pb.LeaderCommand]
+
+
+class StreamRefused(WireError):
+    """How the stream ends, as gRPC says it. `OK` is an end without blame."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHooks:
+    """What the hub has to say about a stream."""
+
+    # Makes it the one stream of its node, or raises `StreamRefused`.
+    admit: Callable[[Stream], Awaitable[None]]
+    joined: Callable[[Stream], None]
+    measured: Callable[[Stream], None]
+    # The role of a node that has a stream here itself; None if it has none.
+    role_here: Callable[[str], Role | None]
+
+
+class Stream:
+    """`run` returns or raises `StreamRefused` when the stream is over."""
+
+    def __init__(
+        self,
+        context: Context,
+        peer: Peer,
+        *,
+        upstream: Upstream,
+        hooks: StreamHooks,
+        heartbeat_seconds: float,
+        epoch: Callable[[], int],
+        clock: Clock,
+    ) -> None:
+        self.peer = peer
+        self.instance_id = ""
+        self.said_goodbye = False
+        self.address = context.peer()
+        self.session = ParentSession(now_mono=clock.mono(), heartbeat_seconds=heartbeat_seconds, epoch=epoch)
+        self._context = context
+        self._upstream = upstream
+        self._hooks = hooks
+        self._clock = clock
+        self._inboxes = {Lane.STATES: Inbox(), Lane.LOGS: Inbox()}
+        self._log_journals: set[str] = set()
+        self._wake = asyncio.Event()  # Something may be there to send.
+        self._retimed = asyncio.Event()  # The next deadline may have come nearer.
+        self._heard = asyncio.Event()
+        self._is_reading = False
+        self._end_at = math.inf
+        self._end: StreamRefused | None = None
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                name = self.peer.node_id
+                group.create_task(self._read(), name=f"hub-reader {name}")
+                group.create_task(self._write(), name=f"hub-writer {name}")
+                group.create_task(self._watch(), name=f"hub-watch {name}")
+                for lane, inbox in self._inboxes.items():
+                    group.create_task(self._apply(inbox), name=f"hub-{lane} {name}")
+        except BaseExceptionGroup as group_error:
+            # The first cause ended the stream; what the others said while they were cut off adds nothing.
+            raise group_error.exceptions[0] from None
+
+    # -- what the hub asks
+
+    def send(self, command: pb.LeaderCommand) -> bool:
+        """False when the node has no room for more."""
+        is_taken = self.session.send_command(command)
+        self._wake.set()
+        return is_taken
+
+    def revoked(self, token_ids: Sequence[str]) -> None:
+        self.session.revoked(token_ids)
+        self._wake.set()
+
+    def send_away(
+        self, code: grpc.StatusCode, reason: str, *, parting_seconds: float, retry_after_seconds: float = 0.0
+    ) -> None:
+        """Says GoAway and lets the node leave by itself; then the stream is ended."""
+        self.session.send_away(reason=reason, retry_after_seconds=retry_after_seconds)
+        # A base client does not understand GoAway: nothing to wait for.
+        self._end_at = self._clock.mono() + (0.0 if self.session.is_base else parting_seconds)
+        self._end = StreamRefused(code, reason)
+        self._wake.set()
+        self._retimed.set()
+
+    async def answers(self, timeout: float) -> bool:
+        """Whether the node gives a sign of life within `timeout` seconds."""
+        self._heard.clear()
+        self.session.ping()
+        self._wake.set()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # -- the tasks
+
+    async def _read(self) -> None:
+        while True:
+            self._is_reading = True
+            try:
+                message = await self._context.read()
+            except DecodeError as exc:
+                raise StreamRefused(grpc.StatusCode.ABORTED, "the node sent bytes that are no message") from exc
+            self._is_reading = False
+            if not isinstance(message, pb.NodeUpdate):  # grpc.aio.EOF
+                raise StreamRefused(grpc.StatusCode.OK, "the node closed its stream")
+            try:
+                events = self.session.receive(message, self._clock.mono())
+            except ProtocolViolation as exc:
+                raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
+            except WireError as exc:
+                raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, str(exc)) from exc
+            self._heard.set()
+            for event in events:
+                await self._handle(event)
+            self._wake.set()
+
+    async def _write(self) -> None:
+        while True:
+            # Cleared before looking, so that what comes while we look wakes us again.
+            self._wake.clear()
+            message = self.session.message_to_send(self._clock.mono())
+            if message is None:
+                await self._wake.wait()
+            else:
+                await self._context.write(message)
+
+    async def _watch(self) -> None:
+        while True:
+            self._retimed.clear()
+            deadline = min(self.session.next_deadline(), self._end_at)
+            try:
+                async with asyncio.timeout(max(deadline - self._clock.mono(), 0.0) if deadline < math.inf else None):
+                    await self._retimed.wait()
+            except TimeoutError:
+                await self._on_deadline()
+
+    async def _on_deadline(self) -> None:
+        if self._end is not None and self._clock.mono() >= self._end_at:
+            raise self._end
+        if not self._is_reading:
+            # We are not listening (the store is slow), so silence proves nothing. Look again in a moment.
+            await asyncio.sleep(1.0)
+            return
+        for event in self.session.tick(self._clock.mono()):
+            if isinstance(event, PeerSilent):
+                reason = f"silent for {event.silent_seconds:.0f} s"
+                raise StreamRefused(grpc.StatusCode.DEADLINE_EXCEEDED, reason)
+        self._wake.set()
+
+    async def _apply(self, inbox: Inbox) -> None:
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            updates = await inbox.take()
+            while (applied := await self._try_apply(updates, backoff)) is None:
+                pass
+            self.session.acked(applied.marks)
+            self.session.nacked(applied.nacks)
+            self._wake.set()
+
+    async def _try_apply(self, updates: Sequence[pb.NodeUpdate], backoff: Backoff) -> Applied | None:
+        """None when the store refused: nothing is acked, the updates stay here, and the node's window holds it back."""
+        try:
+            applied = await self._upstream.apply(self.peer, updates)
+        except StoreError as exc:
+            delay = backoff.next_delay()
+            logger.warning("updates of %s wait, next try in %.1f s: %s", self.peer.node_id, delay, exc)
+            await asyncio.sleep(delay)
+            return None
+        backoff.reset()
+        return applied
+
+    # -- events
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case HelloReceived():
+                await self._welcome(event.hello)
+            case BaseClientSeen():
+                self.peer = replace(self.peer, is_base=True)
+                await self._hooks.admit(self)
+                await self._join()
+            case UpdatesReceived():
+                for update in event.updates:
+                    await self._take_in(update)
+            case RoundTripMeasured():
+                self._hooks.measured(self)
+            case GoodbyeReceived():
+                self.said_goodbye = True
+            case _:
+                raise AssertionError(f"a parent session does not say {event}")
+
+    async def _welcome(self, hello: pb.Hello) -> None:
+        peer = self.peer
+        if hello.name != peer.node_id or hello.role != peer.role:
+            claim = f"the token is for {peer.role} {peer.node_id!r}, the node says it is {hello.role} {hello.name!r}"
+            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, claim)
+        self.instance_id = hello.instance_id
+        self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
+        await self._hooks.admit(self)
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                welcome = await self._upstream.welcome(peer, hello)
+        except (TimeoutError, StoreError) as exc:
+            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
+        except WireError as exc:
+            raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, str(exc)) from exc
+        self.session.welcome(welcome)
+        self._wake.set()
+        self._retimed.set()
+        await self._join()
+
+    async def _join(self) -> None:
+        self._hooks.joined(self)
+        try:
+            commands = await self._upstream.ready(self.peer)
+        except StoreError as exc:
+            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
+        for command in commands:
+            self.send(command)
+
+    async def _take_in(self, update: pb.NodeUpdate) -> None:
+        update.node_id = update.node_id or self.peer.node_id
+        if not self._may_write(update):
+            return
+        if update.WhichOneof("payload") == "logs" and update.journal_id:
+            self._log_journals.add(update.journal_id)
+        # By journal, so that the order within a journal is kept: a Gap in the logs stays among the logs.
+        lane = Lane.LOGS if update.journal_id in self._log_journals else Lane.STATES
+        await self._inboxes[lane].put(update)
+
+    def _may_write(self, update: pb.NodeUpdate) -> bool:
+        """Its own rows, and a Master also those of its Edges; the store knows who is an Edge and refuses the rest.
+
+        An Edge that came to this hub by itself may still have entries with the Master it left: they count, under their
+        own numbers. What that Master thinks of its state does not.
+        """
+        node_id = update.node_id
+        if node_id == self.peer.node_id:
+            return True
+        role_here = self._hooks.role_here(node_id)
+        if self.peer.role is not Role.MASTER or role_here is Role.MASTER:
+            reason = f"{self.peer.node_id} may not write for {node_id!r}"
+            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
+        return role_here is None or update.seq > 0

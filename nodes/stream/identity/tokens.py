@@ -1,0 +1,98 @@
+"""Node tokens: statements signed with the cluster key (EdDSA JWT), good without any database.
+
+docs/protocol.md, "Authentication". A token says who its bearer is; only a revocation or its expiry ends it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from nodes.domain.ids import NODE_ID_RULE, is_node_id
+from nodes.errors import AgentFlowError, ConfigError
+from nodes.stream.identity.keys import ClusterKey
+
+ISSUER = "agentflow"
+_CLOCK_TOLERANCE_SECONDS = 60
+
+
+class TokenRole(StrEnum):
+    LEADER = "leader"
+    MASTER = "master"
+    EDGE = "edge"
+    WEB = "web"  # A web process of its own: may use the Leader's inner door, never a stream.
+
+
+class InvalidToken(AgentFlowError):
+    """The token opens nothing; `reason` is for the log of either side and says nothing secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeIdentity:
+    """What a valid token says about its bearer."""
+
+    node_id: str
+    role: TokenRole
+    token_id: str
+
+
+def check_node_name(name: str) -> str:
+    """Returns the name; raises `ConfigError` when it cannot be a node's."""
+    if not is_node_id(name):
+        raise ConfigError(f"{name!r} is no node name: {NODE_ID_RULE}")
+    return name
+
+
+def issue_token(key: ClusterKey, *, node_id: str, role: str, expires_at: datetime | None = None) -> str:
+    """Signs a new token; `verify_token` tells its id."""
+    import jwt
+
+    claims: dict[str, Any] = {
+        "iss": ISSUER,
+        "jti": uuid.uuid4().hex,
+        "sub": check_node_name(node_id),
+        "role": str(TokenRole(role)),
+        "iat": int(datetime.now(UTC).timestamp()),
+    }
+    if expires_at is not None:
+        claims["exp"] = int(expires_at.timestamp())
+    return jwt.encode(claims, key.private_pem, algorithm="EdDSA")
+
+
+def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> NodeIdentity:
+    """Who bears this token. Raises `InvalidToken`; `revoked` are token ids."""
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    if not token:
+        raise InvalidToken("no token was given")
+    try:
+        claims = jwt.decode(
+            token,
+            Ed25519PublicKey.from_public_bytes(public_key),
+            algorithms=["EdDSA"],
+            issuer=ISSUER,
+            leeway=_CLOCK_TOLERANCE_SECONDS,
+            # The issue time is for people: a node's clock may be behind the Leader's.
+            options={"require": ["iss", "jti", "sub", "role", "iat"], "verify_iat": False, "verify_aud": False},
+        )
+        identity = NodeIdentity(
+            node_id=check_node_name(claims["sub"]), role=TokenRole(claims["role"]), token_id=str(claims["jti"])
+        )
+    except jwt.ExpiredSignatureError as exc:
+        raise InvalidToken("the token has expired") from exc
+    except jwt.InvalidSignatureError as exc:
+        raise InvalidToken("the token was signed by another cluster's key") from exc
+    except (jwt.PyJWTError, ConfigError, ValueError, TypeError) as exc:
+        raise InvalidToken("the token is malformed") from exc
+    if identity.token_id in revoked:
+        raise InvalidToken("the token was revoked")
+    return identity

@@ -1,0 +1,134 @@
+"""The SQLite database of a journal: opening, checking, its tables, its transactions. Synchronous.
+
+`synchronous=FULL`: what was committed survives a power cut.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+from nodes.domain.states import Lane
+from nodes.errors import AgentFlowError, ConfigError
+from nodes.stream.journal.errors import JournalCorrupt
+
+logger = logging.getLogger(__name__)
+
+_SCHEMA_VERSION = 2
+_SCHEMA = """
+CREATE TABLE shelves (
+    id INTEGER PRIMARY KEY, journal_id TEXT NOT NULL UNIQUE, node_id TEXT NOT NULL, is_own INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, acked_seq INTEGER NOT NULL, size_bytes INTEGER NOT NULL);
+CREATE TABLE entries (key INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER);
+CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (lane TEXT NOT NULL);
+"""
+_ADD_SHELF = "INSERT INTO shelves VALUES (NULL, ?, ?, ?, 0, 0, 0)"
+# Found corrupt while it was open: the next opening sets the file aside, even if SQLite's own check finds nothing.
+_CONDEMNED = ".condemned"
+SIDE_FILES = ("-wal", "-shm", _CONDEMNED)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Raises `ConfigError` when the file cannot be used, `JournalCorrupt` when it is no database."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made by us first, so that it and SQLite's side files are for their owner only: output may hold secrets.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Opened by the thread that makes the journal, used by the writer thread alone from then on.
+        db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
+    except (OSError, sqlite3.OperationalError) as exc:
+        raise ConfigError(f"the journal {path} cannot be opened: {exc}") from exc
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_size_limit = 16777216")
+    except sqlite3.DatabaseError as exc:
+        db.close()
+        raise opening_error(path, exc) from exc
+    return db
+
+
+def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> None:
+    """Checks the file and brings it to today's tables; a new one gets the node's own journal.
+
+    Raises `JournalCorrupt`; `ConfigError` for one of a later version or of another lane.
+    """
+    if _condemned(path).exists():
+        raise JournalCorrupt(f"{path}: it was found corrupt in use")
+    # It sees a damaged structure; a damaged body shows at its reading, by its checksum.
+    check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if check != "ok":
+        raise JournalCorrupt(f"{path}: {check}")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        raise ConfigError(f"{path} was written by a later version of AgentFlow")
+    if version == 0:
+        with Transaction(db):
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES (?)", (str(lane),))
+            add_shelf(db, uuid.uuid4().hex, node_id, is_own=True)
+            db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    elif version == 1:
+        with Transaction(db):
+            db.execute("ALTER TABLE entries ADD COLUMN crc INTEGER")
+            db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    held = db.execute("SELECT lane FROM meta").fetchone()[0]
+    if held != lane:
+        raise ConfigError(f"{path} is a journal of {held}, not of {lane}")
+
+
+def add_shelf(db: sqlite3.Connection, journal_id: str, node_id: str, *, is_own: bool) -> int:
+    """The id of the new, empty journal's row."""
+    row_id = db.execute(_ADD_SHELF, (journal_id, node_id, is_own)).lastrowid
+    if row_id is None:
+        raise AssertionError("an insert has a row id")
+    return row_id
+
+
+def condemn(path: Path) -> None:
+    """The file is corrupt. It is not used any more, and set aside at the next opening."""
+    try:
+        _condemned(path).touch(mode=0o600)
+    except OSError as exc:
+        logger.error("the corrupt journal %s cannot be marked: %s", path, exc)  # noqa: TRY400 - no bug of ours
+
+
+def opening_error(path: Path, exc: sqlite3.DatabaseError) -> AgentFlowError:
+    """A full disk or a lock says nothing against the file: only what SQLite calls malformed is set aside."""
+    if isinstance(exc, sqlite3.OperationalError):
+        return ConfigError(f"the journal {path} cannot be used: {exc}")
+    return JournalCorrupt(f"{path}: {exc}")
+
+
+class Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                # A full disk may show only here, and may already have rolled back by itself.
+                self._roll_back()
+                raise
+        else:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def _condemned(path: Path) -> Path:
+    return path.with_name(path.name + _CONDEMNED)

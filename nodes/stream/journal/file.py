@@ -1,0 +1,333 @@
+"""The journal's SQLite file: numbering, cursors, trimming. Synchronous; used by one thread at a time.
+
+What `commit` returned from survives a power cut. Numbers are given out inside the transaction, so a refused commit
+leaves no hole.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+import uuid
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from nodes.core.set_aside import set_aside
+from nodes.domain.states import Lane
+from nodes.errors import ConfigError
+from nodes.stream.journal.database import SIDE_FILES, Transaction, add_shelf, condemn, connect, opening_error, prepare
+from nodes.stream.journal.errors import JournalCorrupt
+from nodes.stream.journal.ring import take_prefix
+from nodes.stream.wire.entry import Entry, first_covered, trimmed_gap
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+logger = logging.getLogger(__name__)
+
+# An entry's key is shelf << 44 | seq: appends go to the end of one b-tree, a range of keys is a range of one journal.
+_SEQ_BITS = 44
+# Two queries: SQLite takes an end from the b-tree only when it is asked for alone.
+_OLDEST = "SELECT min(key) FROM entries WHERE key > ? AND key < ?"
+_NEWEST = "SELECT max(key) FROM entries WHERE key > ? AND key < ?"
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?)"
+_TRIM_ROWS = 500
+# Reason of the Gap that a new journal begins with when it replaces a damaged one.
+DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """One journal within the file: the node's own, or an Edge's that a Master keeps for it."""
+
+    id: int
+    journal_id: str
+    node_id: str
+    is_own: bool
+    first_seq: int  # Oldest number still accounted for; 0 = none.
+    last_seq: int
+    acked_seq: int
+    size_bytes: int
+
+    def key(self, seq: int) -> int:
+        return self.id << _SEQ_BITS | seq
+
+
+class JournalFile:
+    """Opening checks the integrity: malformed is `JournalCorrupt`, not to be used at all `ConfigError`."""
+
+    def __init__(self, path: Path, *, node_id: str, lane: Lane) -> None:
+        self.path = path
+        self._db = connect(path)
+        try:
+            prepare(self._db, path, node_id=node_id, lane=lane)
+            self.shelves = self._load_shelves()
+        except sqlite3.DatabaseError as exc:
+            self._db.close()
+            raise opening_error(path, exc) from exc
+        except BaseException:
+            self._db.close()
+            raise
+        self.own = next(shelf for shelf in self.shelves.values() if shelf.is_own)
+        if self.own.node_id != node_id:
+            self._db.close()
+            raise ConfigError(f"{path} is the journal of node {self.own.node_id!r}, not of {node_id!r}")
+        # What stood here at the opening is what a copy of this file would hold, too.
+        self.opened_at_seq = self.own.last_seq
+
+    def close(self) -> None:
+        self._db.close()
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(shelf.size_bytes for shelf in self.shelves.values())
+
+    def cursors(self) -> dict[str, int]:
+        return dict(self._db.execute("SELECT name, position FROM cursors"))
+
+    def commit(
+        self,
+        appends: Iterable[Sequence[pb.NodeUpdate]],
+        stores: Iterable[tuple[str, str, Sequence[pb.NodeUpdate]]],
+        cursors: dict[str, int],
+        now_ms: int,
+    ) -> list[tuple[Shelf, list[Entry]]]:
+        """All of it in one transaction; returns each call's shelf as it then stood, and the entries that were new."""
+        results: list[tuple[Shelf, list[Entry]]] = []
+        changed: dict[str, Shelf] = {}
+        with Transaction(self._db):
+            for updates in appends:
+                shelf = changed.get(self.own.journal_id, self.own)
+                entries = [_numbered(update, shelf, shelf.last_seq + n) for n, update in enumerate(updates, 1)]
+                results.append(self._insert(shelf, entries, changed, now_ms))
+            for journal_id, node_id, updates in stores:
+                shelf = changed.get(journal_id) or self.shelves.get(journal_id) or self._add_shelf(journal_id, node_id)
+                results.append(self._insert(shelf, _following(shelf.last_seq, updates), changed, now_ms))
+            for shelf in changed.values():
+                self._save(shelf)
+            self._db.executemany(
+                "INSERT INTO cursors VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
+                [item for item in cursors.items() if item[1]],
+            )
+            self._db.executemany(
+                "DELETE FROM cursors WHERE name = ?", [(name,) for name, at in cursors.items() if not at]
+            )
+        self._keep(changed.values())
+        return results
+
+    def acked(self, marks: dict[str, int]) -> None:
+        """Only trimming needs it, so it waits for the next write: an ack lost in a crash costs space for a while."""
+        self._keep(
+            replace(self.shelves[journal_id], acked_seq=seq)
+            for journal_id, seq in marks.items()
+            if journal_id in self.shelves
+        )
+
+    def read(self, journal_id: str, after_seq: int, *, max_count: int, max_bytes: int) -> list[Entry]:
+        """Entries behind `after_seq`, one at least if there are any; a Gap first when older ones were trimmed."""
+        shelf = self.shelves[journal_id]
+        found: list[Entry] = []
+        rows = self._db.execute(
+            "SELECT key, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
+            (shelf.key(after_seq), shelf.key(shelf.last_seq), max_count),
+        )
+        size = 0
+        for key, body, crc in rows:
+            found.append(Entry(key - shelf.key(0), len(body), self._decoded(body, crc)))
+            size += len(body)
+            if size > max_bytes:
+                break
+        next_seq = first_covered(found[0].update) if found else shelf.last_seq + 1
+        if next_seq > after_seq + 1:
+            gap = trimmed_gap(node_id=shelf.node_id, journal_id=journal_id, from_seq=after_seq + 1, to_seq=next_seq - 1)
+            found.insert(0, gap)
+        return take_prefix(found, max_count=max_count, max_bytes=max_bytes)
+
+    def trim_step(self, *, now_ms: int, keep_ms: int, max_bytes: int) -> bool:
+        """Drops a few entries in one small transaction, so that an append never waits long; False when done.
+
+        Goes what was acked and is older than `keep_ms`; over `max_bytes` also what is younger, and last what was not
+        acked: that is a loss, which the parent gets to know as a Gap.
+        """
+        for shelf in self.shelves.values():
+            if self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=now_ms - keep_ms):
+                return True
+        if self.size_bytes <= max_bytes:
+            return False
+        acked = [shelf for shelf in self.shelves.values() if 0 < shelf.first_seq <= shelf.acked_seq]
+        if acked:
+            shelf = max(acked, key=lambda shelf: shelf.size_bytes)
+            return self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=None) > 0
+        shelf = max(self.shelves.values(), key=lambda shelf: shelf.size_bytes)
+        lost = self._drop_oldest(shelf, up_to=shelf.last_seq, before_ms=None)
+        logger.warning("journal %s is over its size: lost %d entries of %s", self.path, lost, shelf.journal_id)
+        return lost > 0
+
+    def renew(self) -> None:
+        """Goes on under a new journal id; entries since the opening move there with new numbers, older ones go.
+
+        For a file that was restored from a copy: the parent has the older entries, and would take the numbers of the
+        newer ones for duplicates.
+        """
+        old = self.own
+        with Transaction(self._db):
+            rows = self._db.execute(
+                "SELECT appended_ms, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key",
+                (old.key(self.opened_at_seq), old.key(old.last_seq)),
+            ).fetchall()
+            self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (old.key(0), old.key(old.last_seq)))
+            self._db.execute("DELETE FROM shelves WHERE id = ?", (old.id,))
+            new = self._add_shelf(uuid.uuid4().hex, old.node_id, is_own=True)
+            size = 0
+            for seq, (appended_ms, body, crc) in enumerate(rows, 1):
+                update = self._decoded(body, crc)
+                update.journal_id, update.seq = new.journal_id, seq
+                renumbered = update.SerializeToString()
+                size += len(renumbered)
+                self._db.execute(_INSERT, (new.key(seq), appended_ms, renumbered, zlib.crc32(renumbered)))
+            new = replace(new, first_seq=1 if rows else 0, last_seq=len(rows), size_bytes=size)
+            self._save(new)
+        del self.shelves[old.journal_id]
+        self.opened_at_seq = 0
+        self._keep([new])
+
+    def condemn(self) -> None:
+        """It is not used any more, and set aside at the next opening."""
+        condemn(self.path)
+
+    # -- inside
+
+    def _decoded(self, body: bytes, crc: int | None) -> pb.NodeUpdate:
+        """`crc` None: written before there was one."""
+        if crc is not None and zlib.crc32(body) != crc:
+            raise JournalCorrupt(f"{self.path}: an entry is not what was written")
+        try:
+            return pb.NodeUpdate.FromString(body)
+        except DecodeError as exc:
+            raise JournalCorrupt(f"{self.path}: an entry cannot be read") from exc
+
+    def _load_shelves(self) -> dict[str, Shelf]:
+        shelves = {}
+        for row in self._db.execute(
+            "SELECT id, journal_id, node_id, is_own, last_seq, acked_seq, size_bytes FROM shelves"
+        ):
+            low, high = row[0] << _SEQ_BITS, (row[0] + 1) << _SEQ_BITS
+            oldest, newest = (self._db.execute(query, (low, high)).fetchone()[0] for query in (_OLDEST, _NEWEST))
+            if newest and newest - low > row[4]:
+                raise JournalCorrupt(f"{self.path}: entry {newest - low} is behind the last one, {row[4]}")
+            shelf = Shelf(
+                id=row[0],
+                journal_id=row[1],
+                node_id=row[2],
+                is_own=bool(row[3]),
+                first_seq=oldest - low if oldest else 0,
+                last_seq=row[4],
+                acked_seq=row[5],
+                size_bytes=row[6],
+            )
+            shelves[shelf.journal_id] = shelf
+        return shelves
+
+    def _add_shelf(self, journal_id: str, node_id: str, *, is_own: bool = False) -> Shelf:
+        return Shelf(
+            id=add_shelf(self._db, journal_id, node_id, is_own=is_own),
+            journal_id=journal_id,
+            node_id=node_id,
+            is_own=is_own,
+            first_seq=0,
+            last_seq=0,
+            acked_seq=0,
+            size_bytes=0,
+        )
+
+    def _insert(
+        self, shelf: Shelf, entries: list[tuple[Entry, bytes]], changed: dict[str, Shelf], now_ms: int
+    ) -> tuple[Shelf, list[Entry]]:
+        self._db.executemany(
+            _INSERT, [(shelf.key(entry.seq), now_ms, body, zlib.crc32(body)) for entry, body in entries]
+        )
+        if entries:
+            shelf = replace(
+                shelf,
+                first_seq=shelf.first_seq or entries[0][0].seq,
+                last_seq=entries[-1][0].seq,
+                size_bytes=shelf.size_bytes + sum(entry.size_bytes for entry, _ in entries),
+            )
+        changed[shelf.journal_id] = shelf
+        return shelf, [entry for entry, _ in entries]
+
+    def _drop_oldest(self, shelf: Shelf, *, up_to: int, before_ms: int | None) -> int:
+        """Returns how many entries went."""
+        rows = self._db.execute(
+            "SELECT key, length(body), appended_ms FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
+            (shelf.key(0), shelf.key(up_to), _TRIM_ROWS),
+        ).fetchall()
+        # Up to the first young one: after a jump of the clock the times need not grow with the numbers.
+        rows = list(takewhile(lambda row: before_ms is None or row[2] < before_ms, rows))
+        if not rows:
+            return 0
+        with Transaction(self._db):
+            self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (shelf.key(0), rows[-1][0]))
+            oldest = self._db.execute(
+                "SELECT min(key) FROM entries WHERE key > ? AND key <= ?", (rows[-1][0], shelf.key(shelf.last_seq))
+            ).fetchone()[0]
+            shelf = replace(
+                shelf,
+                first_seq=oldest - shelf.key(0) if oldest else 0,
+                size_bytes=shelf.size_bytes - sum(row[1] for row in rows),
+            )
+            self._save(shelf)
+        self._keep([shelf])
+        return len(rows)
+
+    def _save(self, shelf: Shelf) -> None:
+        self._db.execute(
+            "UPDATE shelves SET last_seq = ?, acked_seq = ?, size_bytes = ? WHERE id = ?",
+            (shelf.last_seq, shelf.acked_seq, shelf.size_bytes, shelf.id),
+        )
+
+    def _keep(self, shelves: Iterable[Shelf]) -> None:
+        for shelf in shelves:
+            self.shelves[shelf.journal_id] = shelf
+            if shelf.is_own:
+                self.own = shelf
+
+
+def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
+    """Opens the file; a corrupt one is set aside with its time in the name, and a new journal begins."""
+    try:
+        return JournalFile(path, node_id=node_id, lane=lane)
+    except JournalCorrupt as exc:
+        aside = set_aside(path, side_files=SIDE_FILES)
+        logger.error("journal is corrupt, set aside as %s; a new one begins: %s", aside, exc)  # noqa: TRY400 - no bug of ours
+        fresh = JournalFile(path, node_id=node_id, lane=lane)
+        # Its first word: what the damaged one still held is not accounted for.
+        now_ms = time.time_ns() // 1_000_000
+        gap = pb.NodeUpdate(node_id=node_id, timestamp=now_ms, gap=pb.Gap(from_seq=1, to_seq=1, reason=DAMAGED))
+        fresh.commit([[gap]], [], {}, now_ms)
+        return fresh
+
+
+def _numbered(update: pb.NodeUpdate, shelf: Shelf, seq: int) -> tuple[Entry, bytes]:
+    update.journal_id = shelf.journal_id
+    update.seq = seq
+    body = update.SerializeToString()
+    return Entry(seq, len(body), update), body
+
+
+def _following(last_seq: int, updates: Sequence[pb.NodeUpdate]) -> list[tuple[Entry, bytes]]:
+    """The updates that continue the journal: repeated ones are left out, and so is all behind a hole."""
+    fresh = []
+    for update in updates:
+        if update.seq <= last_seq:
+            continue
+        if first_covered(update) > last_seq + 1:
+            break
+        body = update.SerializeToString()
+        fresh.append((Entry(update.seq, len(body), update), body))
+        last_seq = update.seq
+    return fresh

@@ -1,0 +1,34 @@
+"""Ends the process when a journal is found corrupt in use: it will not heal, and the next start sets it aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from nodes.stream.journal.errors import JournalCorrupt
+from nodes.stream.journal.journal import Journal
+
+
+class JournalGuard:
+    """A service. Tasks go on without the agent; what only the corrupt file held is told again by the next one."""
+
+    name = "journals"
+
+    def __init__(self, journals: Collection[Journal]) -> None:
+        self._wake = asyncio.Event()
+        self._found: JournalCorrupt | None = None
+        for journal in journals:
+            journal.on_corruption(self._take)
+
+    def request_stop(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Raises `JournalCorrupt`."""
+        await self._wake.wait()
+        if self._found is not None:
+            raise self._found
+
+    def _take(self, error: JournalCorrupt) -> None:
+        self._found = self._found or error
+        self._wake.set()

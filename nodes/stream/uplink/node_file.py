@@ -1,0 +1,94 @@
+"""What a node must remember of its cluster over a restart: the highest epoch, the public key, the revoked tokens."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nodes.core.set_aside import set_aside
+from nodes.errors import ConfigError
+from nodes.stream.identity.secret_files import replace_secret
+
+logger = logging.getLogger(__name__)
+
+
+class NodeFile:
+    """`node.json` in the node's data folder. A change is on the disk when its method returns.
+
+    A damaged file is set aside: the next Welcome brings its content again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            held = _parsed(_read(path))
+        except (AttributeError, TypeError, ValueError) as exc:
+            logger.error("set aside as %s, its content is learned anew: %s", set_aside(path), exc)  # noqa: TRY400
+            held = _parsed({})
+        self._max_epoch, self._cluster_public_key, self._revoked_token_ids = held
+
+    @property
+    def max_epoch(self) -> int:
+        return self._max_epoch
+
+    @property
+    def cluster_public_key(self) -> bytes:
+        """32 raw bytes; empty until the first Welcome."""
+        return self._cluster_public_key
+
+    @property
+    def revoked_token_ids(self) -> frozenset[str]:
+        return self._revoked_token_ids
+
+    def raise_epoch(self, epoch: int) -> None:
+        if epoch > self._max_epoch:
+            self._max_epoch = epoch
+            self._save()
+
+    def learn_cluster(self, *, public_key: bytes, revoked_token_ids: Iterable[str]) -> None:
+        """From a Welcome: the whole list, so a token that was forgotten there is forgotten here."""
+        revoked = frozenset(revoked_token_ids)
+        if (public_key or self._cluster_public_key, revoked) == (self._cluster_public_key, self._revoked_token_ids):
+            return
+        self._cluster_public_key = public_key or self._cluster_public_key
+        self._revoked_token_ids = revoked
+        self._save()
+
+    def add_revoked(self, token_ids: Iterable[str]) -> None:
+        revoked = self._revoked_token_ids.union(token_ids)
+        if revoked != self._revoked_token_ids:
+            self._revoked_token_ids = revoked
+            self._save()
+
+    def _save(self) -> None:
+        content = {
+            "max_epoch": self._max_epoch,
+            "cluster_public_key": self._cluster_public_key.hex(),
+            "revoked_token_ids": sorted(self._revoked_token_ids),
+        }
+        replace_secret(self._path, json.dumps(content, indent=1).encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises ConfigError when it cannot be read, ValueError when it makes no sense."""
+    try:
+        held = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+    if not isinstance(held, dict):
+        raise ValueError(f"{path}: an object is expected")
+    return held
+
+
+def _parsed(held: dict[str, Any]) -> tuple[int, bytes, frozenset[str]]:
+    """Raises AttributeError, TypeError or ValueError."""
+    return (
+        int(held.get("max_epoch", 0)),
+        bytes.fromhex(held.get("cluster_public_key", "")),
+        frozenset(str(token_id) for token_id in held.get("revoked_token_ids", ())),
+    )

@@ -1,0 +1,75 @@
+"""When to say "still here" and when to call the other side gone. Pure: time is passed in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from nodes.stream.wire.limits import SILENCE_SECONDS
+
+
+class Beat(StrEnum):
+    PING = "ping"
+    PONG = "pong"
+
+
+class Heartbeat:
+    """Any message counts as life; a Ping goes out only after `seconds` without traffic in our direction.
+
+    Both ends run one. `grace_seconds` makes the child wait a little longer than its parent, so that on an idle link one
+    side asks, the other answers, and nothing else is on the wire. At most one Ping and one Pong wait to be sent,
+    however long the writer is stuck.
+    """
+
+    def __init__(self, *, seconds: float, now_mono: float, grace_seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.last_received_mono = now_mono
+        # Round trip of the last answered Ping; 0 = not measured yet.
+        self.rtt_seconds = 0.0
+        self._grace_seconds = grace_seconds
+        self._quiet_since_mono = now_mono  # When we last sent something, or last asked for a Ping.
+        self._pinged_mono: float | None = None
+        self._due: dict[Beat, None] = {}  # An ordered set.
+
+    @property
+    def silent_at(self) -> float:
+        return self.last_received_mono + self.seconds + SILENCE_SECONDS
+
+    @property
+    def _ping_at(self) -> float:
+        return self._quiet_since_mono + self.seconds + self._grace_seconds
+
+    def next_deadline(self) -> float:
+        return min(self._ping_at, self.silent_at)
+
+    def is_silent(self, now_mono: float) -> bool:
+        return now_mono >= self.silent_at
+
+    def tick(self, now_mono: float) -> None:
+        if now_mono >= self._ping_at:
+            # Even if the writer is stuck and the Ping waits, the next is due a whole heartbeat from now.
+            self._quiet_since_mono = now_mono
+            self.ping()
+
+    def ping(self) -> None:
+        """Asks for a sign of life at the next chance."""
+        self._due[Beat.PING] = None
+
+    def received(self, kind: str | None, now_mono: float) -> None:
+        self.last_received_mono = now_mono
+        if kind == Beat.PING:
+            self._due[Beat.PONG] = None
+        elif kind == Beat.PONG and self._pinged_mono is not None:
+            self.rtt_seconds = now_mono - self._pinged_mono
+            self._pinged_mono = None
+
+    def take_due(self) -> Beat | None:
+        """The beat to send now."""
+        for beat in self._due:
+            del self._due[beat]
+            return beat
+        return None
+
+    def sent(self, kind: str | None, now_mono: float) -> None:
+        self._quiet_since_mono = now_mono
+        if kind == Beat.PING and self._pinged_mono is None:
+            self._pinged_mono = now_mono

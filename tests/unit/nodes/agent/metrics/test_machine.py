@@ -1,0 +1,31 @@
+"""The sampler and the capabilities on the machine that runs the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nodes.agent.metrics.machine import capabilities
+from nodes.agent.metrics.sampler import Sampler
+
+
+def test_a_sample_is_plausible() -> None:
+    sampler = Sampler(Path("/"))
+    assert sampler.sample().cpu_percent == 0.0
+
+    metrics = sampler.sample()
+
+    assert 0 <= metrics.cpu_percent <= 100
+    assert 0 < metrics.memory_used_bytes < metrics.memory_total_bytes
+    assert 0 < metrics.disk_used_bytes < metrics.disk_total_bytes
+    assert metrics.load_1m >= 0
+
+
+def test_capabilities_name_the_machine() -> None:
+    found = capabilities(agent_version="1", projects=(), slots=3, allows_commands=True, pause_method="signals", gpus=())
+
+    assert found.os
+    assert found.architecture
+    assert found.cpu_count >= 1
+    assert found.memory_bytes > 1 << 20
+    assert found.python_version.startswith("3.")
+    assert (found.slots, found.allows_commands, found.pause_method) == (3, True, "signals")

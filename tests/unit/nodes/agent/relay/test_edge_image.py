@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from nodes.agent.relay.edge_image import EdgeImage
+from nodes.domain.states import NodeState
+from nodes.stream.wire.v1 import node_sync_pb2 as pb
+
+RUNNING, PAUSED, SUCCEEDED = pb.TASK_STATE_RUNNING, pb.TASK_STATE_PAUSED, pb.TASK_STATE_SUCCEEDED
+
+
+def _status(task_id: str, state: pb.TaskState.ValueType, **fields: object) -> pb.TaskStatusUpdate:
+    return pb.TaskStatusUpdate(task_id=task_id, attempt=1, state=state, **fields)  # type: ignore[arg-type]
+
+
+def _entry(seq: int, status: pb.TaskStatusUpdate) -> pb.NodeUpdate:
+    return pb.NodeUpdate(node_id="edge-1", journal_id="s", seq=seq, task_update=status)
+
+
+def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeImage:
+    image = EdgeImage("edge-1", parent="master-1")
+    image.take_snapshot(
+        pb.Snapshot(
+            tasks=tasks,
+            positions=[pb.JournalMark(journal_id="s", seq=position, node_id="edge-1", lane="states")],
+            report=pb.NodeReport(role="edge", capabilities=pb.Capabilities(os="Linux")),
+            metrics=pb.SystemMetrics(cpu_percent=1),
+        )
+    )
+    return image
+
+
+def _snapshot(image: EdgeImage) -> pb.Snapshot:
+    (message,) = image.messages(9)
+    assert (message.node_id, message.timestamp, message.seq) == ("edge-1", 9, 0)
+    return message.snapshot
+
+
+def test_snapshot_moves_on_with_the_entries_behind_it() -> None:
+    image = _image(_status("a", RUNNING, request=pb.TaskRequest(task_id="a")), _status("b", RUNNING))
+
+    image.take_entry(_entry(5, _status("a", SUCCEEDED)))  # History: the snapshot is newer.
+    image.take_entry(_entry(6, _status("a", PAUSED)))
+    image.take_entry(_entry(7, _status("b", SUCCEEDED)))
+    image.take_entry(_entry(8, _status("c", RUNNING)))
+    image.take_metrics(pb.SystemMetrics(cpu_percent=2))
+
+    snapshot = _snapshot(image)
+    assert {status.task_id: status.state for status in snapshot.tasks} == {"a": PAUSED, "c": RUNNING}
+    assert snapshot.tasks[0].request.task_id == "a"
+    assert snapshot.positions[0].seq == 8
+    assert snapshot.metrics.cpu_percent == 2
+
+
+def test_where_an_edge_hangs_and_whether_it_is_there_is_its_masters_word() -> None:
+    image = _image()
+    assert image.take_link(NodeState.SUSPECT, 0.0)
+
+    image.take_report(pb.NodeReport(role="edge", parent="somewhere", state="online", link_rtt_ms=99))
+
+    report = _snapshot(image).report
+    assert (report.parent, report.state, report.link_rtt_ms) == ("master-1", "suspect", 0)
+
+
+def test_only_another_state_or_order_of_round_trip_is_news() -> None:
+    image = _image()
+
+    news = [
+        image.take_link(state, rtt)
+        for state, rtt in [
+            (NodeState.ONLINE, 0.0),
+            (NodeState.ONLINE, 4.0),
+            (NodeState.ONLINE, 5.0),
+            (NodeState.ONLINE, 0.0),
+            (NodeState.ONLINE, 40.0),
+            (NodeState.OFFLINE, 0.0),
+        ]
+    ]
+
+    assert news == [True, True, False, False, True, True]
+
+
+def test_before_its_snapshot_only_the_report_is_known() -> None:
+    image = EdgeImage("edge-1", parent="master-1")
+    image.take_entry(_entry(1, _status("a", RUNNING)))
+
+    (message,) = image.messages(0)
+
+    assert message.WhichOneof("payload") == "report"
+    assert message.report.parent == "master-1"

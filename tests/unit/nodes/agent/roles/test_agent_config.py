@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodes.agent.config import AgentConfig, load_agent_config
+from nodes.domain.events import NamedTask
+from nodes.errors import ConfigError
+
+WHOLE = """
+[node]
+slots = 4
+allow_commands = false
+
+[projects.web]
+path = "web"
+
+[projects.web.tasks.build]
+argv = ["make", "build"]
+timeout_seconds = 60
+stall_after_seconds = 1.5
+description = "Compile"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "agentflow.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    for marker in ("package.json", "Makefile", "pyproject.toml", "requirements.txt"):
+        (tmp_path / "web" / marker).touch()
+
+    config = load_agent_config(write(tmp_path, WHOLE))
+
+    assert (config.slots, config.allow_commands) == (4, False)
+    (web,) = config.projects
+    assert (web.name, web.path, web.types) == ("web", str(tmp_path / "web"), ("python", "node", "make"))
+    assert web.tasks == (
+        NamedTask(
+            name="build",
+            argv=("make", "build"),
+            timeout_seconds=60.0,
+            stall_after_seconds=1.5,
+            description="Compile",
+        ),
+    )
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    assert load_agent_config(write(tmp_path, "")) == AgentConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("[node\n", 1, "expected ']'"),
+        ('[node]\nslots = 1\n[projects.a]\npath = "unclosed\n', 4, "illegal character"),
+        ("[node]\n\nslots = 0\n", 3, "slots is 0: a whole number from 1 to 1000"),
+        ("[node]\nslots = true\n", 2, "slots is True"),
+        ('[node]\nallow_commands = "yes"\n', 2, "true or false"),
+        ("[node]\nslot = 4\n", 2, "unknown key 'slot'; known here: allow_commands, slots"),
+        ("[nodes]\nslots = 4\n", 1, "unknown key 'nodes'"),
+        ("projects = 3\n", 1, "projects is 3: a table is expected"),
+        ("[projects.web]\n", 1, "project 'web' needs a path"),
+        ('[node]\n[projects.web]\n\npath = "/nowhere/at/all"\n', 4, "there is no folder /nowhere/at/all"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = "make"\n', 4, "needs argv, a list of words"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks.b]\ncommand = ["x"]\n', 4, "unknown key 'command'"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = []\n', 4, "needs argv"),
+        (
+            '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = "1h"\n',
+            5,
+            "timeout_seconds is '1h': a number of seconds",
+        ),
+        (
+            '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = nan\n',
+            5,
+            "timeout_seconds is nan",
+        ),
+        ('[projects."a:b"]\npath = "."\n', 1, "'a:b' is no name"),
+    ],
+)
+def test_a_bad_file_is_one_line_with_place_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
+    path = write(tmp_path, text)
+
+    with pytest.raises(ConfigError) as caught:
+        load_agent_config(path)
+
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
+        load_agent_config(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "agentflow.toml"
+    path.write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError, match="it is not UTF-8"):
+        load_agent_config(path)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.resolve import resolve
+from nodes.domain.commands import StartTask, TaskSpec
+from nodes.domain.events import NamedTask, Project
+from nodes.errors import TaskRejected
+
+BUILD = NamedTask(name="build", argv=("make", "all"), timeout_seconds=60.0)
+CONFIG = RunnerConfig(
+    tasks_folder=Path("/data/tasks"),
+    ledger_path=Path("/data/commands.db"),
+    default_folder=Path("/home/me"),
+    environment={"PATH": "/bin"},
+    projects=(Project(name="web", path="/srv/web", tasks=(BUILD,)),),
+)
+CLOSED = replace(CONFIG, allow_commands=False)
+
+
+def start(**spec: Any) -> StartTask:
+    return StartTask(task_id="t1", attempt=2, spec=TaskSpec(**spec))
+
+
+def rejected(config: RunnerConfig = CONFIG, **spec: Any) -> str:
+    with pytest.raises(TaskRejected) as caught:
+        resolve(start(**spec), config)
+    return caught.value.code
+
+
+def test_a_named_task_is_what_the_nodes_own_file_says() -> None:
+    launch = resolve(start(project="web", named_task="build", argv=("evil",)), CLOSED)
+
+    assert launch.argv == ("make", "all")
+    assert launch.working_directory == "/srv/web"
+    assert launch.timeout_seconds == 60.0
+
+
+def test_a_request_may_shorten_the_time_out() -> None:
+    assert resolve(start(project="web", named_task="build", timeout_seconds=5), CONFIG).timeout_seconds == 5
+
+
+def test_a_free_command_runs_in_its_projects_folder_or_at_home() -> None:
+    assert resolve(start(argv=("ls",), project="web"), CONFIG).working_directory == "/srv/web"
+    assert (
+        resolve(start(argv=("ls",), project="web", working_directory="a/b"), CONFIG).working_directory == "/srv/web/a/b"
+    )
+    assert resolve(start(argv=("ls",), working_directory="/tmp"), CONFIG).working_directory == "/tmp"
+    assert resolve(start(argv=("ls",)), CONFIG).working_directory == "/home/me"
+
+
+def test_a_shell_line_runs_in_a_shell_only_when_asked_for() -> None:
+    assert resolve(start(shell_line="a && b"), CONFIG).argv == ("/bin/sh", "-c", "a && b")
+    assert resolve(start(argv=("a", "&&", "b")), CONFIG).argv == ("a", "&&", "b")
+
+
+def test_the_task_learns_who_it_is() -> None:
+    environment = resolve(start(argv=("ls",), environment={"X": "1"}), CONFIG).environment
+
+    assert environment == {
+        "PATH": "/bin",
+        "AGENTFLOW_TASK_ID": "t1",
+        "AGENTFLOW_ATTEMPT": "2",
+        "AGENTFLOW_PROJECT": "",
+        "X": "1",
+    }
+
+
+def test_refusals_have_a_code() -> None:
+    assert rejected(project="shop", argv=("ls",)) == "no-such-project"
+    assert rejected(project="web", named_task="deploy") == "no-such-named-task"
+    assert rejected(named_task="build") == "bad-request"
+    assert rejected() == "bad-request"
+    assert rejected(argv=("ls",), environment={"A=B": "1"}) == "bad-request"
+    assert rejected(argv=("ls",), environment={"A": "\0"}) == "bad-request"
+
+
+def test_a_closed_node_runs_its_named_tasks_as_they_are() -> None:
+    assert rejected(CLOSED, argv=("ls",)) == "forbidden"
+    assert rejected(CLOSED, shell_line="ls") == "forbidden"
+    assert rejected(CLOSED, project="web", named_task="build", environment={"PATH": "/evil"}) == "forbidden"
+    assert rejected(CLOSED, project="web", named_task="build", working_directory="/evil") == "forbidden"

@@ -1,0 +1,62 @@
+"""Requests that make no sense are refused before anything is stored, with words that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nodes.domain.commands import TaskSpec
+from nodes.domain.parts import english
+from nodes.errors import TaskRejected
+from nodes.leader.scheduler.checks import check_input, check_spec
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"argv": ("make", "all")},
+        {"shell_line": "make && make test"},
+        {"project": "shop", "named_task": "build"},
+        {"argv": ("x",), "environment": {"A_1": "ä"}, "timeout_seconds": 60.0},
+    ],
+)
+def test_what_can_be_run_passes(fields: dict[str, Any]) -> None:
+    check_spec(TaskSpec(**fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "exactly one"),
+        ({"argv": ("a",), "shell_line": "b"}, "exactly one"),
+        ({"named_task": "build"}, "name the project"),
+        ({"argv": ("",)}, "first word is empty"),
+        ({"argv": ("a",) * 1001}, "at most 1000"),
+        ({"argv": ("a\x00b",)}, "NUL"),
+        ({"argv": ("\udc80",)}, "not valid Unicode"),
+        ({"argv": ("x" * 70_000,)}, "script"),
+        ({"argv": ("a",), "environment": {"A=B": "1"}}, "no name"),
+        ({"argv": ("a",), "environment": {"A": "\x00"}}, "NUL"),
+        ({"argv": ("a",), "environment": {f"A{i}": "" for i in range(201)}}, "at most 200"),
+        ({"argv": ("a",), "environment": {"A": "x" * 70_000}}, "larger than"),
+        ({"argv": ("a",), "name": "n" * 201}, "longer than 200"),
+        ({"argv": ("a",), "node": "n" * 65}, "longer than 64"),
+        ({"argv": ("a",), "timeout_seconds": -1.0}, "time-out"),
+        ({"argv": ("a",), "timeout_seconds": float("nan")}, "time-out"),
+        ({"argv": ("a",), "stall_after_seconds": float("inf")}, "stall limit"),
+    ],
+)
+def test_what_cannot_is_refused_with_words_that_help(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(TaskRejected, match=words) as refused:
+        check_spec(TaskSpec(**fields))
+
+    assert refused.value.code == "invalid"
+    assert english(refused.value.parts) == str(refused.value)
+
+
+def test_too_much_input_is_refused() -> None:
+    check_input(b"y\n")
+
+    with pytest.raises(TaskRejected):
+        check_input(b"x" * 70_000)
