@@ -76,6 +76,7 @@ check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migr
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py contract --check
 	@$(MAKE) --no-print-directory proto PROTO_OUT=.venv/proto-check
 	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/stream/wire/v1 .venv/proto-check/nodes/stream/wire/v1
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.policy import Risk
@@ -22,8 +23,12 @@ def brief_task(task: dict[str, Any]) -> dict[str, Any]:
     return {name: task[name] for name in _TASK_FIELDS}
 
 
+def _chosen(node: Mapping[str, object], names: Sequence[str]) -> dict[str, object]:
+    return {name: node[name] for name in names}
+
+
 def _list_nodes(arguments: Arguments, reading: Reading) -> Any:
-    return {"nodes": [{name: node[name] for name in _NODE_FIELDS} for node in selectors.node_list()]}
+    return {"nodes": [_chosen(node, _NODE_FIELDS) for node in selectors.node_list()]}
 
 
 def _inspect_node(arguments: Arguments, reading: Reading) -> Any:
@@ -38,7 +43,7 @@ def _inspect_node(arguments: Arguments, reading: Reading) -> Any:
     machine = {name: capabilities.get(name) for name in ("os", "architecture", "cpuCount", "memoryBytes")}
     tasks = selectors.task_list(node=node["id"], limit=50)["results"]
     return {
-        **{name: node[name] for name in (*_NODE_FIELDS, "memory", "disk", "gpus", "link", "lastSeenAt")},
+        **_chosen(node, (*_NODE_FIELDS, "memory", "disk", "gpus", "link", "lastSeenAt")),
         **machine,
         "allowsCommands": capabilities.get("allowsCommands"),
         "projects": projects,
@@ -81,7 +86,7 @@ def _metrics(arguments: Arguments, reading: Reading) -> Any:
     nodes = [node for node in selectors.node_list() if wanted in (None, node["id"])]
     if wanted and not nodes:
         raise NotFound(f"There is no node {wanted}.")
-    return {"nodes": [{name: node[name] for name in names} for node in nodes]}
+    return {"nodes": [_chosen(node, names) for node in nodes]}
 
 
 _NODE = Parameter(description="The node's id, exactly.", max_characters=64)

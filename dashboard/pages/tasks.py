@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ def task_list(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _commands_of(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _commands_of(tasks: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     ids = [task["id"] for task in tasks]
     return selectors.recent_commands(ids) if ids else []
 

@@ -5,21 +5,21 @@ import type { Page } from "../src/app/page";
 import type { ToastContent, Toasts } from "../src/app/toasts";
 import { Texts } from "../src/app/words";
 import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
-import type { Analysis, Fix } from "../src/live/chat-messages";
+import type { Analysis, Fix } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
 import { alert, words } from "./samples";
 
 const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map() }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
 
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
-  return { number, label: `fix ${number}`, why: "because", tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
+  return { number, label: `fix ${number}`, why: "because", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
 }
 
 function analysis(extra: Partial<Analysis> = {}): Analysis {
   return {
     id: "a1", turn: "t1", alert: "7", task: "k1", node: "n", others: [], kind: "waiting", engine: "offline", cause: "It waits.", confidence: "high",
     evidence: [{ id: "e1", kind: "lines", quote: "Deploy now? [y/N] " }], fixes: [fix(1), fix(2, { risk: "destructive" })],
-    verdict: "none", verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1, ...extra,
+    verdict: "none", verdictFix: 0, verdictText: "", verdictAt: null, phrases: {}, language: "en", createdAt: 1, ...extra,
   };
 }
 
@@ -119,7 +119,8 @@ describe("the card of an analysis", () => {
   it("is read only when it is whole", () => {
     const message = { type: "CHAT_ANALYSIS", store: "s", seq: "1", at: 1, conversation: "c", turn: "t1", analysis: analysis() };
     expect(parseFrame(JSON.stringify(message)).length).toBe(1);
-    expect(parseFrame(JSON.stringify({ ...message, analysis: { id: "a" } }))).toEqual([]);
+    expect(parseFrame(JSON.stringify({ ...message, analysis: null }))).toEqual([]);
+    expect(parseFrame(JSON.stringify({ ...message, turn: undefined }))).toEqual([]);
   });
 });
 

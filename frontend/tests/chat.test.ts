@@ -5,7 +5,7 @@ import { contextOf, findContexts, fitsFrame, isTooLong, parseContext } from "../
 import { Conversation, partsOf, stream } from "../src/chat/conversation";
 import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
-import type { ChatState, FullTurn, Step } from "../src/live/chat-messages";
+import type { ChatState, FullTurn, Step } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
 import { texts } from "./samples";
 
@@ -21,6 +21,8 @@ function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
     model: "m",
     problem: "",
     message: "",
+    phrases: {},
+    language: "en",
     usage: {},
     costUsd: 0,
     isCostPartial: false,
@@ -28,6 +30,7 @@ function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
     endedAt: null,
     messages: [],
     steps: [],
+    analysis: null,
     ...extra,
   };
 }
@@ -45,6 +48,7 @@ function step(id: string, extra: Partial<Step> = {}): Step {
     state: "running",
     acting: "ann",
     result: "",
+    phrases: {},
     isError: false,
     createdAt: 1,
     endedAt: null,
@@ -98,7 +102,7 @@ describe("streaming", () => {
     chat.apply({ type: "CHAT_DELTA", conversation: "c1", turn: "t1", request: 0, offset: 0, text: "he" });
     expect(chat.turns.get("t1")?.streaming?.characters.join("")).toBe("he");
 
-    chat.apply({ ...place, type: "CHAT_RESPONSE", turn: "t1", text: "hello", message: { id: "7", turn: "t1", text: "hello", createdAt: 1 } });
+    chat.apply({ ...place, type: "CHAT_RESPONSE", turn: "t1", text: "hello", message: { id: "7", turn: "t1", text: "hello", phrases: {}, createdAt: 1 } });
 
     expect(chat.turns.get("t1")?.streaming).toBeNull();
     expect(chat.turns.get("t1")?.messages.map((message) => message.text)).toEqual(["hello"]);
@@ -108,7 +112,7 @@ describe("streaming", () => {
 describe("conversation", () => {
   it("keeps the parts of a turn in the order in which they were given", () => {
     const steps = [step("b", { message: "10", position: 1 }), step("a", { message: "10" }), step("z", { message: "9" })];
-    const messages = [{ id: "10", turn: "t1", text: "then", createdAt: 1 }];
+    const messages = [{ id: "10", turn: "t1", text: "then", phrases: {}, createdAt: 1 }];
 
     expect(partsOf(turn("t1", { steps, messages })).map((part) => part.key)).toEqual(["sz", "m10", "sa", "sb"]);
   });
@@ -124,9 +128,9 @@ describe("conversation", () => {
   });
 
   it("knows which click began a turn", () => {
-    const fix = { number: 1, label: "Answer “y”", why: "", tool: "send_input", arguments: {}, risk: "mutating", state: "asked" as const, turn: "t2" };
+    const fix = { number: 1, label: "Answer “y”", why: "", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating" as const, state: "asked" as const, turn: "t2" };
     const chat = conversation(turn("t1"), turn("t2", { number: 2 }));
-    const analysis = { id: "a", turn: "t1", alert: "1", task: "k", node: "n", others: [], kind: "waiting" as const, engine: "offline", cause: "c", confidence: "high" as const, evidence: [], fixes: [fix], verdict: "none" as const, verdictFix: 0, verdictText: "", verdictAt: null, createdAt: 1 };
+    const analysis = { id: "a", turn: "t1", alert: "1", task: "k", node: "n", others: [], kind: "waiting" as const, engine: "offline" as const, cause: "c", confidence: "high" as const, evidence: [], fixes: [fix], verdict: "none" as const, verdictFix: 0, verdictText: "", verdictAt: null, phrases: {}, language: "en", createdAt: 1 };
     chat.apply({ ...place, type: "CHAT_ANALYSIS", turn: "t1", analysis });
 
     expect(chat.fixOf("t2")).toBe(fix);

@@ -6,6 +6,7 @@ import { commandView, reasonOf, toldCommand } from "../src/tables/command-view";
 import { task, words } from "./samples";
 
 const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
+    messageParts: [],
   id,
   kind: "pause",
   task: "t",

@@ -5,14 +5,14 @@ import { alert, node, task } from "./samples";
 describe("nodes", () => {
   it("takes new figures without losing the rest", () => {
     const fleet = new Fleet({ nodes: [node("a", { slots: 7 })] });
-    fleet.applyMetrics({ type: "METRICS", at: 5000, node: "a", cpu: 99, memory: null, disk: null, load: 3, linkRttMs: null });
+    fleet.applyMetrics({ type: "METRICS", gpus: [], at: 5000, node: "a", cpu: 99, memory: null, disk: null, load: 3, linkRttMs: null });
 
     expect(fleet.nodes.get("a")).toMatchObject({ cpu: 99, load: 3, slots: 7, lastSeenAt: 5000, link: { state: "ok", rttMs: 1 } });
   });
 
   it("ignores figures of a node that it has not heard of", () => {
     const fleet = new Fleet();
-    fleet.applyMetrics({ type: "METRICS", at: 1, node: "a", cpu: 1, memory: null, disk: null, load: 1, linkRttMs: null });
+    fleet.applyMetrics({ type: "METRICS", gpus: [], at: 1, node: "a", cpu: 1, memory: null, disk: null, load: 1, linkRttMs: null });
 
     expect(fleet.nodes.size).toBe(0);
   });

@@ -212,7 +212,7 @@ describe("heartbeat", () => {
     const { live, socket } = await connected();
     await vi.advanceTimersByTimeAsync(47_000);
 
-    socket.hear({ type: "PONG", pushMs: 5 });
+    socket.hear({ type: "PONG", store: "s", seq: "1", pushMs: 5 });
 
     expect(live.status).toEqual({ kind: "live", pushMs: 5 });
   });
@@ -410,10 +410,10 @@ describe("how old the page is", () => {
 describe("measured latency", () => {
   it("is asked for soon after something was acknowledged, and not again while nothing is", async () => {
     const { socket } = await connected();
-    socket.hear({ type: "PONG", pushMs: null });
+    socket.hear({ type: "PONG", store: "s", seq: "1", pushMs: null });
     socket.hear(taskUpdate("11"));
     await vi.advanceTimersByTimeAsync(6000);
-    socket.hear({ type: "PONG", pushMs: 4 });
+    socket.hear({ type: "PONG", store: "s", seq: "1", pushMs: 4 });
     await vi.advanceTimersByTimeAsync(20_000);
 
     expect(socket.types().filter((type) => type === "PING")).toHaveLength(2);

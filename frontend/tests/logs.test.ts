@@ -88,7 +88,7 @@ describe("lines that the server found", () => {
 
 describe("the log of all nodes after a break", () => {
   const batch = (from: number, count: number): LogBatch => ({
-    type: "LOG", node: "n", task: "t", attempt: 1,
+    type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1,
     lines: Array.from({ length: count }, (_, index): WireLine => [String(from + index), from + index, 1, "info", "stdout", "x"]),
   });
   const log = (): [FleetLog, LogBuffer] => {
@@ -120,7 +120,7 @@ describe("the log of all nodes after a break", () => {
 describe("a search in lines that the page does not hold", () => {
   const piece = (before: string | null, found: number, oldest: number): SearchAnswer => {
     const rows = Array.from({ length: found }, (_, index): WireLine => [String(oldest + index), oldest + index, 1, "info", "stdout", "x"]);
-    return { logs: [{ type: "LOG", node: "n", task: "t", attempt: 1, lines: rows }], before, line: oldest, at: oldest * 1000 };
+    return { logs: [{ type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1, lines: rows }], before, line: oldest, at: oldest * 1000 };
   };
   let asked: string[];
   let found: number;
@@ -249,9 +249,9 @@ describe("colours", () => {
 });
 
 it("takes lines out of a message", () => {
-  const batch = { type: "LOG", node: "n", task: "t", attempt: 2, lines: [["5", "7", 9, "error", "stderr", "x"]] } as const;
+  const batch = { type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 2, lines: [["5", 7, 9, "error", "stderr", "x"]] } as const;
 
-  expect(linesOf({ ...batch, lines: batch.lines.map((entry) => [...entry]) } as Parameters<typeof linesOf>[0])).toEqual([
+  expect(linesOf({ ...batch, lines: batch.lines.map((entry) => [...entry]) } as unknown as Parameters<typeof linesOf>[0])).toEqual([
     { id: "5", number: 7, atMs: 9, level: "error", stream: "stderr", text: "x", node: "n", task: "t", attempt: 2 },
   ]);
 });

@@ -177,7 +177,7 @@ describe("gaps", () => {
   });
 
   it("stand among the output of many tasks before what came later", () => {
-    const batch = (id: string, at: number): LogBatch => ({ type: "LOG", node: "n", task: "t", attempt: 1, lines: [[id, 1, at, "info", "stdout", "x"]] });
+    const batch = (id: string, at: number): LogBatch => ({ type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1, lines: [[id, 1, at, "info", "stdout", "x"]] });
     const gap = (at: number): Gap => ({ type: "GAP", at });
     const rows = withGaps([batch("a", 9), batch("b", 11)], [gap(20), gap(10)], (one) => gapLine(`g${one.at}`, "gone"));
 
@@ -185,19 +185,19 @@ describe("gaps", () => {
   });
 
   it("name their lines, or are counted only", () => {
-    expect(lostLines({ type: "GAP", attempt: 2, firstLine: "5", lines: 3, reason: "trimmed" })).toEqual({ attempt: 2, first: 5, last: 7, reason: "trimmed" });
+    expect(lostLines({ type: "GAP", attempt: 2, firstLine: 5, lines: 3, reason: "trimmed" })).toEqual({ attempt: 2, first: 5, last: 7, reason: "trimmed" });
     expect(lostLines({ type: "GAP", lines: 3 })).toBeNull();
   });
 });
 
 describe("the banner", () => {
   const page = { texts, settings: { language: "en", strings: {}, words, urls: {} as Urls }, now: () => new Date(2026, 0, 5, 12, 9).getTime() };
-  const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({ state: "failing", reason: "full", message: "disk I/O error", since: null, ...extra });
+  const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({ type: "STORE", at: 1, state: "failing", reason: "full", message: "disk I/O error", since: null, ...extra });
 
   it("says why and since when, in words of the reader", () => {
     const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
     expect(troubleText(trouble({ since: noon }), page)).toBe("Nothing stored since 12:03:04: disk full");
-    expect(troubleText(trouble({ reason: "new" }), page)).toBe("Nothing stored: disk I/O error");
+    expect(troubleText(trouble({ reason: "new" as StoreTrouble["reason"] }), page)).toBe("Nothing stored: disk I/O error");
   });
 });

@@ -22,6 +22,8 @@ export function node(id: string, extra: Partial<NodeStatus> = {}): NodeStatus {
     slots: 4,
     running: 0,
     base: false,
+    gpus: [],
+    version: "1",
     ...extra,
   };
 }
@@ -50,12 +52,15 @@ export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
     endedAt: null,
     nodeState: "online",
     unknownSince: null,
+    messageParts: [],
+    pendingParts: [],
+    version: "1",
     ...extra,
   };
 }
 
 export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
-  return { id, level: "warning", kind: "stalled", message: "m", node: "", task: "", evidence: [], openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
+  return { id, level: "warning", kind: "stalled", message: "m", messageParts: [], node: "", task: "", taskName: "", attempt: 0, evidence: [], openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
 }
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });

@@ -61,6 +61,7 @@ describe("requests on their way", () => {
   const outcomes: Outcome[] = [];
   const show = (outcome: Outcome): void => void outcomes.push(outcome);
   const command = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
+    messageParts: [],
     id: "c",
     kind: "pause",
     task: "1",

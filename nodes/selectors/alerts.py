@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nodes.errors import NotFound
+from nodes.leader.projection.contract import AlertInfo
 from nodes.leader.projection.messages import Message, alert_fields
 from nodes.models import Alert
 from nodes.selectors.paging import MAX_ROWS, page_of
@@ -10,7 +11,7 @@ from nodes.selectors.paging import MAX_ROWS, page_of
 SNAPSHOT_ALERTS = 200
 
 
-def alert_list() -> list[Message]:
+def alert_list() -> list[AlertInfo]:
     """Open alerts, newest first."""
     return [alert_fields(alert) for alert in Alert.objects.filter(resolved_at=None)[:SNAPSHOT_ALERTS]]
 

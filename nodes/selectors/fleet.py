@@ -7,13 +7,14 @@ from collections import Counter
 from django.db.models import Count
 
 from nodes.domain.events import Gap
+from nodes.leader.projection.contract import NodeStatus
 from nodes.leader.projection.image import OCCUPYING
 from nodes.leader.projection.messages import Message, gap_fields, milliseconds, node_info
 from nodes.models import Alert, Attempt, DeadLetter, Event, Journal, Node, Task
 from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS
 
 
-def node_list() -> list[Message]:
+def node_list() -> list[NodeStatus]:
     """Every node, by name."""
     running = Counter(
         dict(

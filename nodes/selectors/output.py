@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from nodes.domain.states import LogLevel
 from nodes.errors import NotFound
+from nodes.leader.projection.contract import LogBatch
 from nodes.leader.projection.log_lines import LEVEL_NUMBERS, LOG_COLUMNS, line_fields
 from nodes.leader.projection.messages import Message, log_message
 from nodes.models import Attempt, LogLine, Task
@@ -63,7 +64,7 @@ def _missing(numbers: Sequence[int]) -> list[list[int]]:
     return [[before + 1, number - 1] for before, number in pairwise(numbers) if number > before + 1]
 
 
-def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int = SNAPSHOT_LINES) -> list[Message]:
+def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int = SNAPSHOT_LINES) -> list[LogBatch]:
     """The newest lines as LOG messages, oldest first: of everything, of one node's latest attempts, or of one task."""
     lowest = LEVEL_NUMBERS[LogLevel(level.lower())] if level else 0
     if task:
@@ -129,7 +130,7 @@ def _has_words(text: str, wanted: Collection[str], unwanted: Collection[str]) ->
     return all(word in text for word in wanted) and not any(word in text for word in unwanted)
 
 
-def _messages(rows: Sequence[tuple[Any, ...]]) -> list[Message]:
+def _messages(rows: Sequence[tuple[Any, ...]]) -> list[LogBatch]:
     """LOG messages of rows in the order of their ids."""
     store, _ = position()
     return [

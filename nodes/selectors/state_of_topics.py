@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.leader.projection import topics as topic_names
-from nodes.leader.projection.messages import Message
+from nodes.leader.projection.contract import FleetState, LogBatch
 from nodes.models import Task
 from nodes.selectors.alerts import alert_list
 from nodes.selectors.fleet import node_list
@@ -13,9 +13,9 @@ from nodes.selectors.output import recent_logs
 from nodes.selectors.tasks import current_tasks, recent_commands, task_infos
 
 
-def snapshot(topics: Sequence[str]) -> Message:
+def snapshot(topics: Sequence[str]) -> FleetState:
     """The state of these topics now. Read `position` first: what is committed in between comes again."""
-    found: Message = {}
+    found: FleetState = {}
     task_ids = [topic.removeprefix("task:") for topic in topics if topic.startswith("task:")]
     if topic_names.NODES in topics:
         found["nodes"] = node_list()
@@ -36,7 +36,7 @@ def snapshot(topics: Sequence[str]) -> Message:
     return found
 
 
-def _recent_of_topic(topic: str) -> list[Message]:
+def _recent_of_topic(topic: str) -> list[LogBatch]:
     _, _, rest = topic.partition(":")
     node, _, level = rest.partition(":")
     return recent_logs(node=node, level=level)

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from nodes.domain.states import CommandState
 from nodes.errors import NotFound
+from nodes.leader.projection.contract import CommandInfo, TaskInfo
 from nodes.leader.projection.image import OPEN_TASKS
 from nodes.leader.projection.messages import Message, attempt_info, command_info, task_info, without_secrets
 from nodes.models import Attempt, Command, Task
@@ -60,7 +61,7 @@ def task_detail(task_id: str) -> Message:
     }
 
 
-def recent_commands(task_ids: Collection[str] = ()) -> list[Message]:
+def recent_commands(task_ids: Collection[str] = ()) -> list[CommandInfo]:
     """What is on its way, and what was settled lately, newest first; of these tasks, or of all."""
     commands = Command.objects.filter(task__in=task_ids) if task_ids else Command.objects.all()
     lately = datetime.now(UTC) - COMMAND_NEWS
@@ -75,7 +76,7 @@ def recent_commands(task_ids: Collection[str] = ()) -> list[Message]:
     return [command_info(command) for command in found]
 
 
-def known_tasks(task_ids: Collection[str]) -> list[Message]:
+def known_tasks(task_ids: Collection[str]) -> list[TaskInfo]:
     """Those of these tasks that are still here."""
     return task_infos(Task.objects.filter(id__in=sorted(task_ids)[:MAX_ROWS])) if task_ids else []
 
@@ -125,12 +126,12 @@ def work_log(
     return {"results": [attempt_info(attempt, attempt.task) for attempt in rows], "page": page, "hasMore": has_more}
 
 
-def current_tasks() -> list[Message]:
+def current_tasks() -> list[TaskInfo]:
     """What is open, and the newest of what has ended."""
     tasks = Task.objects.filter(state__in=OPEN_TASKS)[:SNAPSHOT_OPEN_TASKS]
     ended = Task.objects.exclude(state__in=OPEN_TASKS)[:SNAPSHOT_ENDED_TASKS]
     return [*task_infos(tasks), *task_infos(ended)]
 
 
-def task_infos(tasks: QuerySet[Task]) -> list[Message]:
+def task_infos(tasks: QuerySet[Task]) -> list[TaskInfo]:
     return [task_info(task, node=task.node) for task in tasks.select_related("node")]

@@ -35,7 +35,7 @@ export class Commands {
 
   /** The reader pressed a button. */
   ask(ref: string, task: string, kind: Action, nowMs: number): void {
-    const asked: ShownCommand = { id: `~${ref}`, kind, task, attempt: 0, node: "", state: "asked", code: "", message: "", ref, actor: "", createdAt: nowMs, changedAt: nowMs };
+    const asked: ShownCommand = { id: `~${ref}`, kind, task, attempt: 0, node: "", state: "asked", code: "", message: "", messageParts: [], ref, actor: "", createdAt: nowMs, changedAt: nowMs };
     this.#put(task, asked, () => false);
   }
 

@@ -12,7 +12,8 @@ export function wireNodeGaps(page: Page): void {
   const node = element("node-head")?.dataset.node;
   if (!list || !source) return;
   page.live.on("GAP", (gap) => {
-    const text = gap.node === node ? entriesText(gap, page) : "";
+    if (gap.reason === "slow" || !("node" in gap) || gap.node !== node) return;
+    const text = entriesText(gap, page);
     if (text === "") return;
     const item = document.importNode(source, true) as HTMLElement;
     setText(field(item, "gapText"), text);

@@ -2,7 +2,7 @@
 
 import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
 
-import type { ApprovalState, Confidence, FixState, StepState, TurnState, Verdict } from "../live/chat-messages";
+import type { ApprovalState, Confidence, FixState, StepState, TurnState, Verdict } from "../live/messages";
 import type { ShownState } from "./commands";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";

@@ -2,7 +2,7 @@
 
 import { iconElement, type Page } from "../app/page";
 import { nothingSeen } from "../evidence/text";
-import type { Analysis, Fix } from "../live/chat-messages";
+import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
 import { inLanguage, said } from "./said";

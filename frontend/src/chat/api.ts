@@ -1,7 +1,7 @@
 /** What the panel asks over REST: lists and older turns, and a text too long for a frame. What happens comes by `/ws/`. */
 
 import { getJson, postJson } from "../app/rest";
-import type { ChatState, ConversationInfo, EngineStatus } from "../live/chat-messages";
+import type { ChatState, ConversationInfo, EngineStatus } from "../live/messages";
 
 export interface ConversationList {
   results: ConversationInfo[];

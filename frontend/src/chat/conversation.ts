@@ -1,6 +1,6 @@
 /** One conversation as this page knows it: the state it was given, and every message since. Pure; no DOM. */
 
-import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Phrases, Step } from "../live/chat-messages";
+import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Phrases, Step } from "../live/messages";
 
 /** What is being said just now, and has not been stored yet. */
 export interface Streaming {
@@ -64,7 +64,7 @@ export class Conversation {
     }
     if (message.type === "CHAT_TURN") {
       const known = this.turns.get(message.turn.id);
-      const rest = known ?? { messages: [], steps: [], streaming: null, retrying: null };
+      const rest = known ?? { messages: [], steps: [], analysis: null, streaming: null, retrying: null };
       const turn: ShownTurn = { ...rest, ...message.turn };
       if (!isOpen(turn)) turn.streaming = turn.retrying = null;
       this.turns.set(turn.id, turn);

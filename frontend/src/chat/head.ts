@@ -1,7 +1,7 @@
 /** What stands above a conversation: which engine answers and why, and the context's older conversations. */
 
 import { element, type Page } from "../app/page";
-import type { ConversationInfo, EngineStatus } from "../live/chat-messages";
+import type { ConversationInfo, EngineStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { make } from "./dom";
 

@@ -1,7 +1,7 @@
 /** The chat panel of every page: which context, which conversation of it, and what a person does there. */
 
 import { element, type Page } from "../app/page";
-import type { ChatServerMessage, ChatState, EngineStatus } from "../live/chat-messages";
+import type { ChatServerMessage, ChatState, EngineStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { RestError } from "../app/rest";
 import { ChatApi } from "./api";

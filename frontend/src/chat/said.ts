@@ -1,7 +1,7 @@
 /** What AgentFlow says by itself comes as a key with values (docs/websocket.md); here it becomes words in the reader's language. */
 
 import type { Page } from "../app/page";
-import type { Phrase, Phrases, PhraseValue } from "../live/chat-messages";
+import type { Phrase, Phrases, PhraseValue } from "../live/messages";
 import { plain } from "./markdown";
 
 /** These have no words of their own: their `parts` follow one another. */

@@ -2,7 +2,7 @@
 
 import { iconElement, type Page } from "../app/page";
 import { clockDuration } from "../app/words";
-import type { Approval, Step } from "../live/chat-messages";
+import type { Approval, Step } from "../live/messages";
 import { stateOf } from "../tables/task-view";
 import { button, make } from "./dom";
 import { plain } from "./markdown";

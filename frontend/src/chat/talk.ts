@@ -2,7 +2,7 @@
 
 import type { Page } from "../app/page";
 import { RestError } from "../app/rest";
-import type { ChatClientMessage, ChatServerMessage } from "../live/chat-messages";
+import type { ChatClientMessage, ChatServerMessage } from "../live/messages";
 import type { ChatApi } from "./api";
 import { fitsFrame } from "./contexts";
 

@@ -1,7 +1,7 @@
 /** One turn: what was said, the answer with its steps, how far it is, and what it took. */
 
 import { iconElement, type Page } from "../app/page";
-import type { Fix } from "../live/chat-messages";
+import type { Fix } from "../live/messages";
 import type { TaskHealth } from "../live/messages";
 import { analysisElement } from "./analysis-view";
 import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";

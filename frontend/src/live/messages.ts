@@ -4,10 +4,12 @@
  * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are left alone.
  */
 
-import { CHAT_PAYLOAD, type ChatClientMessage, type ChatServerMessage, type ChatState } from "./chat-messages";
-import type { Action, AlertInfo, CommandInfo, MessagePart, NodeMetrics, NodeStatus, TaskInfo, WireLine } from "./things";
+import { type JournalGap, type LogBatch, type Phrase, REQUIRED, type ServerMessage, type Turn } from "./contract";
 
-export type * from "./things";
+export type * from "./contract";
+
+/** What a person may ask of a task that exists. */
+export type Action = "pause" | "resume" | "cancel" | "retry" | "input";
 
 /** Where in which store's feed the page stands. */
 export interface Cursor {
@@ -15,75 +17,17 @@ export interface Cursor {
   seq: string;
 }
 
-interface Positioned {
-  store: string;
-  seq: string;
-}
-
-export interface LogBatch extends Partial<Positioned> {
-  type: "LOG";
-  node: string;
-  task: string;
-  attempt: number;
-  lines: WireLine[];
-}
-
-export interface Snapshot extends Positioned {
-  type: "SNAPSHOT";
-  topics: string[];
-  nodes?: NodeStatus[];
-  tasks?: TaskInfo[];
-  alerts?: AlertInfo[];
-  /** Those on their way, and those settled lately. */
-  commands?: CommandInfo[];
-  logs?: LogBatch[];
-  trouble?: StoreTrouble | null;
-  chats?: ChatState[];
-}
-
 /**
  * Something is missing. Without a `seq`: lines that were not sent because this page read too slowly. With one: entries that
  * the node dropped or nobody can send again.
  */
-export interface Gap extends Partial<Positioned> {
-  type: "GAP";
-  reason?: string;
-  skipped?: number | string;
-  at?: number;
-  lane?: "logs" | "states";
-  node?: string;
-  task?: string;
-  attempt?: number;
-  firstLine?: number | string;
-  lines?: number | string;
-  /** Numbers in the node's journal. */
-  from?: number | string;
-  to?: number | string;
-}
+export type Gap = { type: "GAP"; skipped?: number } & Partial<Omit<JournalGap, "type">>;
 
-/** Whether the Leader can store what comes in. */
-export interface StoreTrouble {
-  state: "ok" | "failing";
-  reason: string;
-  message: string;
-  since: number | null;
-}
-
-export type ServerMessage =
-  | ChatServerMessage
-  | (Positioned & { type: "AUTH_OK"; user: string; role: string; heartbeatSeconds: number })
-  | Snapshot
-  | (Positioned & { type: "NODE_STATUS"; at: number; node: NodeStatus })
-  | ({ type: "METRICS"; at: number; node: string } & NodeMetrics)
-  | (Positioned & { type: "TASK_UPDATE"; at: number; task: TaskInfo })
-  | LogBatch
-  | (Positioned & { type: "ALERT"; at: number } & AlertInfo)
-  | (Positioned & { type: "COMMAND"; at: number; command: CommandInfo })
-  | { type: "ACCEPTED"; ref: string; task: string; command: string }
-  | Gap
-  | ({ type: "STORE"; at: number } & StoreTrouble)
-  | (Partial<Positioned> & { type: "PONG"; pushMs: number | null })
-  | { type: "ERROR"; code: string; message: string; messageParts?: MessagePart[]; ref?: string };
+/** One line of output: hostile text, never HTML. */
+export type WireLine = LogBatch["lines"][number];
+export type ChatServerMessage = Extract<ServerMessage, { type: `CHAT_${string}` }>;
+export type Phrases = Turn["phrases"];
+export type PhraseValue = Phrase["values"][string];
 
 export type MessageType = ServerMessage["type"];
 export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;
@@ -110,6 +54,13 @@ export interface ControlRequest {
   reason?: string;
 }
 
+export type ChatClientMessage =
+  | { type: "CHAT"; ref: string; text: string; targetContext: string }
+  | { type: "CHAT_ANSWER"; ref: string; approval: string; decision: "approve" | "deny" }
+  | { type: "CHAT_STOP"; ref: string; turn: string }
+  | { type: "CHAT_RETRY"; ref: string; turn: string }
+  | { type: "CHAT_FIX"; ref: string; turn: string; fix: number };
+
 export type ClientMessage =
   | { type: "AUTH"; token: string; batch: true }
   | { type: "SUBSCRIBE"; topics: string[]; since?: Cursor }
@@ -119,23 +70,6 @@ export type ClientMessage =
   | { type: "ACK"; cursor: Cursor; heldMs: number }
   | ChatClientMessage
   | { type: "PING" };
-
-const PAYLOAD: Record<MessageType, (message: Record<string, unknown>) => boolean> = {
-  AUTH_OK: (m) => typeof m.heartbeatSeconds === "number",
-  SNAPSHOT: (m) => isPositioned(m) && Array.isArray(m.topics),
-  NODE_STATUS: (m) => isPositioned(m) && isRecord(m.node) && typeof m.node.id === "string",
-  METRICS: (m) => typeof m.node === "string",
-  TASK_UPDATE: (m) => isPositioned(m) && isRecord(m.task) && typeof m.task.id === "string",
-  LOG: (m) => Array.isArray(m.lines) && typeof m.task === "string",
-  ALERT: (m) => isPositioned(m) && typeof m.message === "string",
-  COMMAND: (m) => isPositioned(m) && isRecord(m.command),
-  ACCEPTED: (m) => typeof m.ref === "string" && typeof m.task === "string",
-  GAP: () => true,
-  STORE: (m) => m.state === "ok" || m.state === "failing",
-  PONG: () => true,
-  ERROR: (m) => typeof m.code === "string",
-  ...CHAT_PAYLOAD,
-};
 
 /** The messages of one frame: an object, or an array of them. What is not understood is left out, never guessed. */
 export function parseFrame(text: string): ServerMessage[] {
@@ -149,12 +83,10 @@ export function parseFrame(text: string): ServerMessage[] {
 }
 
 function isMessage(value: unknown): value is ServerMessage {
-  if (!isRecord(value) || typeof value.type !== "string") return false;
-  return Object.hasOwn(PAYLOAD, value.type) && PAYLOAD[value.type as MessageType](value);
-}
-
-function isPositioned(message: Record<string, unknown>): boolean {
-  return typeof message.store === "string" && typeof message.seq === "string";
+  if (!isRecord(value) || typeof value.type !== "string" || !Object.hasOwn(REQUIRED, value.type)) return false;
+  return REQUIRED[value.type as MessageType].some((fields) =>
+    Object.entries(fields).every(([field, isObject]) => (isObject ? isRecord(value[field]) : value[field] !== undefined)),
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

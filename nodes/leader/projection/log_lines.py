@@ -11,6 +11,7 @@ from typing import Any
 
 from nodes.domain.states import LogLevel
 from nodes.leader.projection import topics
+from nodes.leader.projection.contract import WireLine
 from nodes.leader.projection.messages import LEVEL_NAMES, STREAM_NAMES, encode, log_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -72,9 +73,9 @@ def log_rows(
     return LogRows(seq, node_id, task_id, attempt, rows)
 
 
-def line_fields(row: tuple[Any, ...]) -> list[Any]:
-    """[id, number, atMs, level, stream, text] of a row as `LOG_COLUMNS` says."""
-    return [str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]]
+def line_fields(row: tuple[Any, ...]) -> WireLine:
+    """Of a row as `LOG_COLUMNS` says."""
+    return str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]
 
 
 def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator[Published]:

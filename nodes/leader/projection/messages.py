@@ -7,20 +7,40 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 import orjson
 
 from nodes.core.secrets import REDACTED, hide, hide_in_argv, hide_in_command, is_secret_name
 from nodes.domain.events import Capabilities, Gap, GpuMetrics, Metrics
 from nodes.domain.states import NodeState, TaskState
+from nodes.leader.projection.contract import (
+    AlertInfo,
+    CommandInfo,
+    Gpu,
+    JournalGapFields,
+    LogBatch,
+    MetricsFields,
+    MetricsMessage,
+    NodeStatus,
+    TaskInfo,
+    Usage,
+    WireLine,
+)
+from nodes.leader.projection.contract import (
+    Capabilities as CapabilitiesFields,
+)
 from nodes.models import Alert, Attempt, Command, Node, Task
 
 Message = dict[str, Any]
 
-_LINK_STATES = {NodeState.ONLINE: "ok", NodeState.SUSPECT: "suspect", NodeState.OFFLINE: "down"}
+_LINK_STATES = {
+    NodeState.ONLINE: "ok",
+    NodeState.SUSPECT: "suspect",
+    NodeState.OFFLINE: "down",
+}
 _OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 _COMMAND_SHOWN_CHARACTERS = 500
 
@@ -38,6 +58,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@overload
+def milliseconds(moment: datetime) -> int: ...
+@overload
+def milliseconds(moment: None) -> None: ...
+@overload
+def milliseconds(moment: datetime | None) -> int | None: ...
 def milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
@@ -47,8 +73,8 @@ def state_message(kind: str, /, *, store: str, seq: int, **fields: Any) -> Messa
     return {"type": kind, "store": store, "seq": str(seq), "at": now_ms(), **fields}
 
 
-def node_info(node: Node, *, running: int) -> Message:
-    """NodeStatus. `running` counts the attempts that occupy a slot."""
+def node_info(node: Node, *, running: int) -> NodeStatus:
+    """`running` counts the attempts that occupy a slot."""
     metrics = node.metrics
     return {
         "id": node.id,
@@ -72,12 +98,12 @@ def node_info(node: Node, *, running: int) -> Message:
     }
 
 
-def metrics_message(node_id: str, fields: Mapping[str, Any], *, link_rtt_ms: float) -> Message:
+def metrics_message(node_id: str, fields: MetricsFields, *, link_rtt_ms: float) -> MetricsMessage:
     """METRICS: ephemeral, so without a feed number. `fields` as `metrics_fields` makes them."""
     return {"type": "METRICS", "at": now_ms(), "node": node_id, **fields, "linkRttMs": link_rtt_ms or None}
 
 
-def metrics_fields(metrics: Metrics) -> Message:
+def metrics_fields(metrics: Metrics) -> MetricsFields:
     """Metrics as `Node.metrics` stores and as messages carry them."""
     return {
         "cpu": metrics.cpu_percent,
@@ -88,13 +114,13 @@ def metrics_fields(metrics: Metrics) -> Message:
     }
 
 
-def _usage(used: int, total: int) -> Message | None:
+def _usage(used: int, total: int) -> Usage | None:
     if not total:
         return None
     return {"used": used, "total": total, "percent": round(100 * used / total, 1)}
 
 
-def _gpu_fields(gpu: GpuMetrics) -> Message:
+def _gpu_fields(gpu: GpuMetrics) -> Gpu:
     return {
         "name": gpu.name,
         "utilization": gpu.utilization_percent,
@@ -103,7 +129,7 @@ def _gpu_fields(gpu: GpuMetrics) -> Message:
     }
 
 
-def capabilities_fields(capabilities: Capabilities) -> Message:
+def capabilities_fields(capabilities: Capabilities) -> CapabilitiesFields:
     """Capabilities as `Node.capabilities` stores and as messages carry them."""
     return {
         "os": capabilities.os,
@@ -137,8 +163,8 @@ def capabilities_fields(capabilities: Capabilities) -> Message:
     }
 
 
-def task_info(task: Task, *, node: Node | None) -> Message:
-    """TaskInfo. `node` is the row of `task.node_id`, if there is one."""
+def task_info(task: Task, *, node: Node | None) -> TaskInfo:
+    """`node` is the row of `task.node_id`, if there is one."""
     is_out_of_sight = node is not None and node.state != NodeState.ONLINE and task.state in _OCCUPYING
     return {
         "id": task.id,
@@ -218,7 +244,7 @@ def command_line(spec: Mapping[str, Any]) -> str:
     return shown if len(shown) <= _COMMAND_SHOWN_CHARACTERS else shown[: _COMMAND_SHOWN_CHARACTERS - 1] + "…"
 
 
-def alert_fields(alert: Alert) -> Message:
+def alert_fields(alert: Alert) -> AlertInfo:
     return {
         "id": str(alert.id),
         "level": alert.level,
@@ -237,7 +263,7 @@ def alert_fields(alert: Alert) -> Message:
     }
 
 
-def command_info(command: Command) -> Message:
+def command_info(command: Command) -> CommandInfo:
     return {
         "id": command.id,
         "kind": command.kind,
@@ -255,7 +281,7 @@ def command_info(command: Command) -> Message:
     }
 
 
-def gap_fields(gap: Gap, *, node: str, lane: str, attempt: int = 0, first_line: int = 0) -> Message:
+def gap_fields(gap: Gap, *, node: str, lane: str, attempt: int = 0, first_line: int = 0) -> JournalGapFields:
     """What is missing: entries `from` to `to` of the node's journal, "0" when it is known by its lines alone;
     `lines` lines of `attempt` from `firstLine` on, 0 when it is not known which.
     """
@@ -272,7 +298,7 @@ def gap_fields(gap: Gap, *, node: str, lane: str, attempt: int = 0, first_line: 
     }
 
 
-def log_message(*, store: str, seq: int, node: str, task: str, attempt: int, lines: Sequence[Sequence[Any]]) -> Message:
+def log_message(*, store: str, seq: int, node: str, task: str, attempt: int, lines: list[WireLine]) -> LogBatch:
     """LOG. `lines` are [id, number, atMs, level, stream, text]."""
     return {
         "type": "LOG",

@@ -1,0 +1,32 @@
+"""`manage.py contract`: what is generated from the declared messages."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard.live import schemas
+
+
+class Command(BaseCommand):
+    help = "Writes docs/schemas and the page's TypeScript types from the declared messages of /ws/."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+
+    def handle(self, *args: Any, check: bool, **options: Any) -> None:
+        differing = []
+        for name, text in schemas.files().items():
+            path = settings.BASE_DIR / name
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                continue
+            differing.append(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+                self.stdout.write(f"{name} written")
+        if check and differing:
+            raise CommandError(f"{', '.join(differing)}: not what the declarations say; run manage.py contract")
