@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from dashboard.pages import strings
 from dashboard.pages.blanks import BLANKS
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
@@ -45,17 +47,40 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
     """The tiles' figures for readers without the script, which counts them itself from then on."""
-    online = [node for node in data["nodes"] if node["state"] == "online"]
-    loads = [node["cpu"] for node in online if node["cpu"] is not None]
-    seen = [task["state"] for task in data["tasks"] if task["unknownSince"] is None]
+    nodes = Counter(node["state"] for node in data["nodes"])
+    loads = [node["cpu"] for node in data["nodes"] if node["state"] == "online" and node["cpu"] is not None]
+    seen = [task for task in data["tasks"] if task["unknownSince"] is None]
+    states = Counter(task["state"] for task in seen)
+    tasks = Counter(task["health"] for task in seen if task["state"] == "running")
+    tasks["unknown"] = len(data["tasks"]) - len(seen)
+    words = strings.overview_strings()
+    wrong = {
+        "nodes": [words[f"nodes.{kind}"].format(count=nodes[kind]) for kind in ("suspect", "offline") if nodes[kind]],
+        "tasks": [
+            words[f"tasks.{kind}"].format(count=tasks[kind])
+            for kind in ("waiting", "stalled", "unknown")
+            if tasks[kind]
+        ],
+    }
+    critical = sum(alert["level"] == "error" for alert in data["alerts"])
     return {
-        "nodes": len(data["nodes"]),
-        "nodes_online": len(online),
-        "running": sum(state in ("dispatched", "running", "paused") for state in seen),
+        "nodes": nodes.total(),
+        "nodes_online": nodes["online"],
+        "nodes_wrong": wrong["nodes"],
+        "running": states["dispatched"] + states["running"] + states["paused"],
         "tasks": len(data["tasks"]),
-        "unknown": len(data["tasks"]) - len(seen),
-        "pending": seen.count("pending"),
+        "tasks_wrong": wrong["tasks"],
+        "pending": states["pending"],
         "alerts": len(data["alerts"]),
+        # "All clear" is left to the script: this page cannot know whether the Leader still stores anything.
+        "concerns": [
+            *([words["alerts.errors"].format(count=critical)] if critical else []),
+            *(
+                words[f"tile.{kind}"].format(troubles=words["tile.comma"].join(found))
+                for kind, found in wrong.items()
+                if found
+            ),
+        ],
         "cpu": sum(loads) / len(loads) if loads else None,
     }
 

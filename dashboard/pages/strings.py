@@ -13,6 +13,7 @@ def script_strings() -> dict[str, str]:
     """In the language that is active now."""
     return {
         **_link(),
+        **overview_strings(),
         **_tasks(),
         **_new_task(),
         **_toasts(),
@@ -59,6 +60,25 @@ def _link() -> dict[str, str]:
     }
 
 
+def overview_strings() -> dict[str, str]:
+    """The words of the tiles, for the script and for the page that the server renders."""
+    return {
+        "cpu.peak": _("peak {percent} on {node}"),
+        "nodes.suspect": _("{count} suspect"),
+        "nodes.offline": _("{count} offline"),
+        "tasks.queued": _("{count} queued"),
+        "tasks.unknown": _("{count} unknown"),
+        "tasks.waiting": _("{count} waiting for you"),
+        "tasks.stalled": _("{count} stalled"),
+        "alerts.errors": _("{count} critical"),
+        "alerts.none": _("all clear"),
+        "tile.nodes": _("Nodes: {troubles}"),
+        "tile.tasks": _("Tasks: {troubles}"),
+        "tile.comma": pgettext("between the items of a list", ", "),
+        "tile.store": _("nothing new is stored"),
+    }
+
+
 def _tasks() -> dict[str, str]:
     return {
         "task.unknownSince": _("unknown since {time}"),
@@ -78,15 +98,9 @@ def _tasks() -> dict[str, str]:
         "answer.closed": _("It takes no input now: {state}."),
         "answer.unread": _("Its output could not be read."),
         "age.never": _("never"),
-        "cpu.peak": _("peak {percent} on {node}"),
         "rows.filtered": _("{shown} of {all}"),
-        "tasks.queued": _("{count} queued"),
-        "tasks.unknown": _("{count} unknown"),
         "node.unknownTasks.one": _("1 unknown"),
         "node.unknownTasks.other": _("{count} unknown"),
-        "tasks.waiting": _("{count} waiting for you"),
-        "alerts.errors": _("{count} critical"),
-        "alerts.none": _("all clear"),
     }
 
 

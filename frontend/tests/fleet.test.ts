@@ -83,10 +83,13 @@ it("counts the key figures", () => {
   expect(fleet.figures()).toEqual({
     nodes: 4,
     online: 3,
+    suspect: 0,
+    offline: 1,
     running: 3,
     unknown: 1,
     queued: 1,
     waiting: 1,
+    stalled: 0,
     alerts: 2,
     errors: 1,
     cpu: 40,

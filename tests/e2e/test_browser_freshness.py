@@ -29,6 +29,10 @@ def fresh_of(scope: Locator) -> Locator:
     return scope.locator('[data-field="fresh"]')
 
 
+def alerts_of(page: Page) -> Locator:
+    return page.locator('[data-tile="alerts"]')
+
+
 def card_of(page: Page, node: str) -> Locator:
     return page.locator(f'.react-flow__node[data-id="{node}"]')
 
@@ -74,6 +78,8 @@ def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visit
     expect(overview.locator('[data-tile="tasks"] [data-value]')).to_have_text("0")
     expect(overview.locator('[data-tile="tasks"]')).to_contain_text("1 unknown")
     expect(overview.locator("#node-edge-1 [data-field=slots]")).to_have_text("1 unknown")
+    expect(alerts_of(overview)).to_contain_text("Tasks: 1 unknown")
+    expect(alerts_of(visitors.open(java_script_enabled=False))).to_contain_text("Tasks: 1 unknown")
 
     # The server says the same of it as the script: in a fresh page, in the task's own page, in the work log.
     for path, scope in (("/tasks/", f"#task-{task}"), (f"/tasks/{task}/", "#task-head")):
@@ -102,6 +108,8 @@ def test_page_that_is_cut_off_shows_nothing_as_live(fleet: Cluster, visitors: Vi
         expect(fresh_of(page.locator(f"#node-{node}"))).to_have_text(re.compile(f"as of {CLOCK}"))
         expect(card_of(page, node).locator(".fresh")).to_have_text(re.compile(f"as of {CLOCK}"))
     expect(wire_word(page, "leader", "master-2")).to_have_text("?")
+    expect(alerts_of(page)).to_contain_text(re.compile(f"as of {CLOCK}"))
+    expect(alerts_of(page)).not_to_contain_text("all clear")
     # Trying again is no news: it stays as old as it is.
     page.evaluate(WATCH_STALE)
     with page.expect_request(re.compile("/live-ticket")):
@@ -111,6 +119,7 @@ def test_page_that_is_cut_off_shows_nothing_as_live(fleet: Cluster, visitors: Vi
 
     fleet.start_leader()
     expect(pill_of(page)).to_have_attribute("data-state", "live")
+    expect(alerts_of(page)).to_contain_text("all clear")
     expect(page.locator("body")).not_to_have_attribute("data-stale", "")
     for node in ("leader", "master-1", "master-2", "edge-1"):
         expect(fresh_of(page.locator(f"#node-{node}"))).to_have_text("live")

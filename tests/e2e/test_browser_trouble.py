@@ -89,8 +89,12 @@ def test_banner_stands_while_nothing_can_be_stored(tap: Any, fleet: Cluster, loc
     expect(banner).to_have_text(re.compile(words))
     expect(page.get_by_role("status").filter(has=banner)).to_be_visible()
 
+    tile = page.locator('[data-tile="alerts"]')
+    expect(tile).to_contain_text("nothing new is stored" if locale == "en" else "无法保存新数据")
+
     tapped.say(type="STORE", at=now_ms(), state="ok", reason="", message="", since=None)
     expect(banner).to_be_hidden()
+    expect(tile).to_contain_text("all clear" if locale == "en" else "一切正常")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

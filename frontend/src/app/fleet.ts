@@ -19,11 +19,14 @@ const MAX_FINISHED = 500;
 export interface Figures {
   nodes: number;
   online: number;
+  suspect: number;
+  offline: number;
   running: number;
   /** Would be running, but their node is out of sight. */
   unknown: number;
   queued: number;
   waiting: number;
+  stalled: number;
   alerts: number;
   errors: number;
   cpu: number | null;
@@ -128,10 +131,13 @@ export class Fleet {
     const figures: Figures = {
       nodes: this.nodes.size,
       online: 0,
+      suspect: 0,
+      offline: 0,
       running: 0,
       unknown: 0,
       queued: 0,
       waiting: 0,
+      stalled: 0,
       alerts: this.alerts.size,
       errors: 0,
       cpu: null,
@@ -140,9 +146,8 @@ export class Fleet {
     let sum = 0;
     let measured = 0;
     for (const node of this.nodes.values()) {
-      if (node.state !== "online") continue;
-      figures.online += 1;
-      if (node.cpu === null) continue;
+      figures[node.state] += 1;
+      if (node.state !== "online" || node.cpu === null) continue;
       sum += node.cpu;
       measured += 1;
       if (!figures.busiest || node.cpu > figures.busiest.cpu) figures.busiest = { node: node.name, cpu: node.cpu };
@@ -152,7 +157,8 @@ export class Fleet {
       if (task.state === "pending") figures.queued += 1;
       else if (task.unknownSince !== null) figures.unknown += 1;
       else if (OCCUPYING.has(task.state)) figures.running += 1;
-      if (task.state === "running" && task.unknownSince === null && task.health === "waiting") figures.waiting += 1;
+      if (task.state !== "running" || task.unknownSince !== null) continue;
+      if (task.health === "waiting" || task.health === "stalled") figures[task.health] += 1;
     }
     for (const alert of this.alerts.values()) if (alert.level === "error") figures.errors += 1;
     return figures;

@@ -102,9 +102,8 @@ function main(): void {
   wireCommands(page);
   wireNodeGaps(page);
   wireOutdated(page);
-  wireTiles(page);
   wirePill(page);
-  wireTrouble(page);
+  wireTiles(page, wireTrouble(page));
   page.sight.onChange(redrawTables);
   wireTheme();
   wireFragments(page, toasts, redrawTables);

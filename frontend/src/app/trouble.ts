@@ -4,18 +4,35 @@ import type { StoreTrouble } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { element, type Page } from "./page";
 
-export function wireTrouble(page: Page): void {
+/** Whether the Leader can store anything, for summaries that must not call a cluster healthy while it cannot. */
+export interface StoreHealth {
+  readonly isFailing: boolean;
+  onChange(listener: () => void): void;
+}
+
+export function wireTrouble(page: Page): StoreHealth {
+  const listeners = new Set<() => void>();
+  let isStoreFailing = false;
   const show = (trouble: StoreTrouble | null | undefined): void => {
     const banner = element("store-banner");
     const isFailing = trouble?.state === "failing";
     setHidden(banner, !isFailing);
     // Emptied when it is over, so that a screen reader hears the next one.
     setText(element("store-text"), isFailing ? troubleText(trouble, page) : "");
+    if (isFailing === isStoreFailing) return;
+    isStoreFailing = isFailing;
+    for (const listener of listeners) listener();
   };
   page.live.on("STORE", show);
   page.live.on("SNAPSHOT", (snapshot) => "trouble" in snapshot && show(snapshot.trouble));
   // Another Leader may know of no trouble and say nothing; one that has it says so right after this.
   page.live.on("AUTH_OK", () => show(null));
+  return {
+    get isFailing() {
+      return isStoreFailing;
+    },
+    onChange: (listener) => void listeners.add(listener),
+  };
 }
 
 export function troubleText(trouble: StoreTrouble, page: Pick<Page, "texts" | "settings" | "now">): string {
