@@ -52,6 +52,7 @@ def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish
     desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(desk.stall, threads, recovered=runner.recovered)
     follow_up = FollowUp(writes, threads)
+    watch.pass_on(runner)
     watch.pass_on(stalls)
     watch.pass_on(follow_up)
     return Chat(desk=desk, runner=runner, stalls=stalls, follow_up=follow_up)

@@ -264,6 +264,16 @@ def _mark(alert_id: int, *, is_open: bool) -> str:
     return f" alert {alert_id} {'open' if is_open else 'resolved'}"
 
 
+def targets_of(call: ToolCall) -> set[str]:
+    """What `current_version` depends on, as `Published.key` names it."""
+    plan = TOOLS[call.name].plan
+    if plan is None:
+        raise AssertionError("only actions are approved")
+    tasks = {f"task:{task_id}" for task_id in plan(TOOLS[call.name].check(call.arguments)).task_ids}
+    alert_id = store.alert_of(call.turn)
+    return tasks if alert_id is None else {*tasks, f"alert:{alert_id}"}
+
+
 def current_version(unit: Unit, call: ToolCall) -> str:
     """Of the call's targets as they are now, on the writer's thread; unlike any other when one is gone."""
     tool = TOOLS[call.name]

@@ -1,12 +1,14 @@
 """Runs turns: one at a time in a conversation, few at a time in all; stops them; settles what a crash left behind.
 
-A service on the Leader's loop, and there is exactly one. It is woken by what is asked and by the next expiry.
+A service on the Leader's loop, and there is exactly one. It is woken by what is asked, by the next expiry, and as a
+listener by a change of what a waiting approval is about: such an approval is closed at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db import Error as DatabaseError
@@ -14,7 +16,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from chat import recovery, store
-from chat.broker import Broker
+from chat.broker import Broker, current_version, targets_of
 from chat.engines.choice import Engines
 from chat.models import Approval, Turn
 from chat.phrases import phrase
@@ -24,6 +26,7 @@ from chat.states import ApprovalState, Trigger, TurnState
 from chat.threads import Threads
 from chat.turns import TurnRun
 from nodes.errors import StoreError
+from nodes.leader.projection.published import Published
 from nodes.leader.projection.unit import Unit
 from nodes.waits import wait_at_most
 
@@ -49,6 +52,9 @@ class Runner:
         # By conversation.
         self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
         self._stopping: set[str] = set()  # Turns whose stop is being written: none of them begins.
+        # What waiting approvals are about, as `Published.key`; None while that is being read.
+        self._targets: frozenset[str] | None = frozenset()
+        self._heard: set[str] = set()  # Keys that came meanwhile.
 
     async def run(self) -> None:
         try:
@@ -72,6 +78,15 @@ class Runner:
     def wake(self) -> None:
         """Something was said or answered."""
         self._woken.set()
+
+    def wants(self, topic: str) -> bool:
+        return False
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        if self._targets is None:
+            self._heard.update(published.key for published in batch if published.kind == "state")
+        elif self._targets and any(p.key in self._targets for p in batch if p.kind == "state"):
+            self._woken.set()
 
     async def stop_turn(self, turn_id: str) -> None:
         """Returns when the turn has been stopped; one that has ended already stays as it is."""
@@ -99,12 +114,18 @@ class Runner:
     # --- one round --------------------------------------------------------------------------------
 
     async def _round(self, tasks: asyncio.TaskGroup) -> None:
+        self._targets = None
+        targets: frozenset[str] = frozenset()
         try:
-            await self._writes.write(store.expire_approvals)
-            ready, delay = await self._threads.read(self._ready)
+            await self._writes.write(lambda unit: store.close_approvals(unit, current_version))
+            ready, delay, targets = await self._threads.read(self._ready)
         except (StoreError, DatabaseError) as exc:
             logger.warning("no turn can be begun: %s; tried again in %s s", exc, _RETRY_SECONDS)
             ready, delay = [], _RETRY_SECONDS
+        self._targets = targets
+        if not targets.isdisjoint(self._heard):
+            self._woken.set()
+        self._heard.clear()
         for turn_id, conversation_id, trigger in ready:
             is_free = conversation_id not in self._running and turn_id not in self._stopping
             if is_free and len(self._running) < MAX_RUNNING:
@@ -112,10 +133,11 @@ class Runner:
         await wait_at_most(self._woken, delay)
         self._woken.clear()
 
-    def _ready(self) -> tuple[list[tuple[str, str, str]], float | None]:
-        """Turns that can go on, oldest first, and the seconds until the next approval expires."""
+    def _ready(self) -> tuple[list[tuple[str, str, str]], float | None, frozenset[str]]:
+        """Turns that can go on, oldest first; seconds until the next approval expires; what approvals are about."""
         open_approvals = Approval.objects.filter(state=ApprovalState.WAITING)
-        waiting_turns = set(open_approvals.values_list("call__turn", flat=True))
+        calls = [approval.call for approval in open_approvals.select_related("call__turn")]
+        waiting_turns = {call.turn_id for call in calls}
         turns = Turn.objects.filter(state__in=(TurnState.QUEUED, TurnState.WAITING)).order_by("created_at", "number")
         rows = list(turns.values_list("id", "conversation", "state", "trigger"))
         held = {conversation for turn, conversation, _state, _trigger in rows if turn in waiting_turns}
@@ -128,7 +150,7 @@ class Runner:
         ]
         first = open_approvals.order_by("expires_at").values_list("expires_at", flat=True).first()
         delay = None if first is None else max(0.0, (first - datetime.now(UTC)).total_seconds()) + 0.01
-        return ready, delay
+        return ready, delay, frozenset().union(*map(targets_of, calls))
 
     def _start(self, tasks: asyncio.TaskGroup, turn_id: str, conversation_id: str, trigger: str) -> None:
         run = self._made(turn_id, trigger)

@@ -46,7 +46,7 @@ def answer_approval(approval_id: str, *, is_yes: bool, actor: str) -> Accepted:
 def apply_fix(turn_id: str, number: int, *, actor: str) -> Accepted:
     """Asks for a proposal of the analysis in this turn; the answer's turn is a new one that waits for an approval.
 
-    Codes: "asked", "done" (somebody was faster), "stale" (the task is not stuck there any more), "forbidden".
+    Codes: "asked", "done" (somebody was faster), "stale" (it cannot be done to the task any more), "forbidden".
     """
     return _accepted(ask_chat("fix", {"turn": turn_id, "fix": number, "actor": actor}))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from chat.phrases import Said
 from chat.untrusted import clean
-from nodes.domain.states import Action, TaskState
+from nodes.domain.states import Action, TaskState, is_possible
 
 KINDS = ("waiting", "stalled")
 CONFIDENCES = ("high", "medium", "low")
@@ -94,15 +94,7 @@ class Case:
 
     def allows(self, action: Action) -> bool:
         """Whether it can be done to the task in its present state."""
-        if action is Action.INPUT:
-            return self.state is TaskState.RUNNING and self.accepts_input
-        allowed = {
-            Action.PAUSE: self.state is TaskState.RUNNING,
-            Action.RESUME: self.state is TaskState.PAUSED,
-            Action.RETRY: self.state.is_final,
-            Action.CANCEL: not self.state.is_final,
-        }
-        return allowed[action]
+        return is_possible(action, self.state, accepts_input=self.accepts_input)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Every change of a conversation, as functions on the projection's transaction. Each decides first and then changes."""
 
 from chat.store.analyses import ask_fix, begin_stall, close_watch, end_resolved, given_call, keep_analysis
-from chat.store.calls import answer, ask, claim, command_id, expire_approvals, finish_call
+from chat.store.calls import answer, ask, claim, close_approvals, command_id, finish_call
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
 from chat.store.fixes import alert_of, analysis_of, fix_of, is_alert_open
@@ -37,12 +37,12 @@ __all__ = [
     "change",
     "change_turn",
     "claim",
+    "close_approvals",
     "close_watch",
     "command_id",
     "end_epoch",
     "end_resolved",
     "end_turn",
-    "expire_approvals",
     "finish_call",
     "fix_of",
     "given_call",

@@ -13,7 +13,7 @@ from chat.phrases import Phrase, phrase, with_phrase
 from chat.phrases import say as words
 from chat.states import OPEN_TURNS, FixVerdict, Trigger, TurnState
 from chat.store.conversations import open_conversation
-from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, is_alert_open, publish_analysis
+from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, publish_analysis
 from chat.store.messages import add_said
 from chat.store.rows import change, turn_of
 from chat.store.turns import end_turn, say_phrase
@@ -71,7 +71,7 @@ def end_resolved(unit: Unit, turn_id: str) -> None:
 def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
     """A turn in this person's name that carries exactly this proposal. Of two clicks the second is refused."""
     analysis = analysis_of(turn_id)
-    check_askable(analysis, number, is_alert_open=is_alert_open(unit, analysis.alert_id))
+    check_askable(unit, analysis, number)
     language = analysis.turn.language
     said = phrase("turn.fix", task=analysis.task_id, number=number)
     conversation_id = analysis.turn.conversation_id

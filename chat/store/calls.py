@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from chat.store.rows import approval_of, call_of, change, publish_step
 from nodes.leader.projection.unit import Unit
 
 APPROVAL_TTL = timedelta(minutes=10)
+_LOOK_AGAIN = "Look again before proposing anything."
 _CALLS = uuid.UUID("9d7e0a53-5c0b-4b0e-9a39-3f3c1a3c7b52")
 
 
@@ -117,6 +119,8 @@ def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) ->
 def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
     """Who comes second is told so. Returns what became of the question."""
     call = call_of(approval.call_id)
+    if approval.state in (ApprovalState.EXPIRED, ApprovalState.STALE):
+        return ApprovalState(approval.state)
     if approval.state != ApprovalState.WAITING:
         who = f" by {approval.answered_by}" if approval.answered_by else ""
         raise ChatRejected("answered", f"This is settled already: {approval.state}{who}.")
@@ -128,8 +132,7 @@ def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_v
         deny(unit, approval, call, ApprovalState.DENIED, reason, "Do not propose it again.", actor=actor)
         return ApprovalState.DENIED
     if target_version != approval.target_version:
-        hint = "Look again before proposing anything."
-        deny(unit, approval, call, ApprovalState.STALE, phrase("refused.stale"), hint, actor=actor)
+        deny(unit, approval, call, ApprovalState.STALE, phrase("refused.stale"), _LOOK_AGAIN, actor=actor)
         return ApprovalState.STALE
     change(unit, approval, state=ApprovalState.APPROVED, answered_by=actor[:150], answered_at=unit.now)
     move_call(unit, call, CallState.APPROVED)
@@ -153,10 +156,14 @@ def deny(
     audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))
 
 
-def expire_approvals(unit: Unit) -> None:
-    waiting = Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=unit.now)
-    for approval in waiting:
-        deny(unit, approval, call_of(approval.call_id), ApprovalState.EXPIRED, phrase("refused.expired"))
+def close_approvals(unit: Unit, version_now: Callable[[Unit, ToolCall], str]) -> None:
+    """Questions to which nobody can say yes any more: their time is over, or what they are about has changed."""
+    for approval in Approval.objects.filter(state=ApprovalState.WAITING):
+        call = call_of(approval.call_id)
+        if approval.expires_at <= unit.now:
+            deny(unit, approval, call, ApprovalState.EXPIRED, phrase("refused.expired"))
+        elif version_now(unit, call) != approval.target_version:
+            deny(unit, approval, call, ApprovalState.STALE, phrase("refused.stale"), _LOOK_AGAIN)
 
 
 def _summary_of(call: ToolCall) -> dict[str, Any]:

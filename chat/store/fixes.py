@@ -9,8 +9,10 @@ from chat.errors import ChatRejected
 from chat.messages import analysis_info
 from chat.models import Analysis, ToolCall, Turn
 from chat.phrases import with_phrase
+from chat.stalls.case import action_of
 from chat.states import CallState, FixState, FixVerdict, TurnState
 from chat.store.rows import change
+from nodes.domain.states import TaskState, is_possible
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 
@@ -42,15 +44,21 @@ def fix_of(analysis: Analysis, number: int) -> dict[str, Any]:
     return found
 
 
-def check_askable(analysis: Analysis, number: int, *, is_alert_open: bool) -> None:
-    """Raises `ChatRejected`."""
-    state = FixState(fix_of(analysis, number)["state"])
+def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
+    """Raises `ChatRejected`: what can no longer be done must not be put before anybody."""
+    fix = fix_of(analysis, number)
+    state = FixState(fix["state"])
     if state is FixState.ASKED:
         raise ChatRejected("asked", "Somebody has asked for this already.")
     if not state.may_be_asked:
         raise ChatRejected("done", "This has been done already.")
-    if not is_alert_open:
+    task = unit.image.task(analysis.task_id)
+    if task is None or TaskState(task.state).is_final:
+        raise ChatRejected("stale", "The task has ended.")
+    if not is_alert_open(unit, analysis.alert_id):
         raise ChatRejected("stale", "The task is not stuck there any more.")
+    if not is_possible(action_of(fix["tool"]), TaskState(task.state), accepts_input=task.accepts_input):
+        raise ChatRejected("stale", "The task's present state does not allow this.")
 
 
 def clicked(unit: Unit, analysis: Analysis, number: int, turn_id: str) -> None:

@@ -15,7 +15,7 @@ from django.utils.translation import pgettext_lazy
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from nodes import message_words, state_words
-from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
+from nodes.domain.states import POSSIBLE_IN, Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
 
@@ -161,15 +161,7 @@ ACTIONS: Mapping[str, Look] = {
 }
 
 # In which states a person is offered an action. The server decides; this only keeps dead buttons off the page.
-OFFERED: Mapping[str, frozenset[TaskState]] = {
-    Action.PAUSE: frozenset({TaskState.RUNNING}),
-    Action.RESUME: frozenset({TaskState.PAUSED}),
-    Action.INPUT: frozenset({TaskState.RUNNING}),
-    Action.RETRY: frozenset(
-        {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.TIMED_OUT, TaskState.LOST}
-    ),
-    Action.CANCEL: frozenset({TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED}),
-}
+OFFERED: Mapping[str, frozenset[TaskState]] = {str(action): states for action, states in POSSIBLE_IN.items()}
 
 # A conversation's turns, what they do, and what people are asked.
 CHAT_TURNS: Mapping[str, Look] = {

@@ -106,6 +106,20 @@ class Action(StrEnum):
     RETRY = "retry"  # Settled on the Leader: a new attempt, no command to the old node.
 
 
+# In which states of a task an action can have an effect; an input also needs a task that accepts one.
+POSSIBLE_IN: Mapping[Action, frozenset[TaskState]] = {
+    Action.PAUSE: frozenset({TaskState.RUNNING}),
+    Action.RESUME: frozenset({TaskState.PAUSED}),
+    Action.INPUT: frozenset({TaskState.RUNNING}),
+    Action.RETRY: _ENDS,
+    Action.CANCEL: frozenset(TaskState) - _ENDS,
+}
+
+
+def is_possible(action: Action, state: TaskState, *, accepts_input: bool) -> bool:
+    return state in POSSIBLE_IN[action] and (action is not Action.INPUT or accepts_input)
+
+
 class Lane(StrEnum):
     """A node's two journals."""
 

@@ -15,6 +15,8 @@ from chat.engines import claude
 from chat.models import Turn
 from chat.stalls import queue
 from chat.store import turns
+from nodes.domain.events import TaskStatus
+from nodes.domain.states import TaskState
 from nodes.errors import NotFound, TaskRejected
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
@@ -225,6 +227,9 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
         turn_id = (await analysed(world))["id"]
         clicked = await click(world, turn_id)
         await recover(world)
+        # It is closed at once, before anybody answers it.
+        ended = await world.settled(clicked["id"], "done")
+        assert ended["steps"][0]["approval"]["state"] == "stale"
         await stick(world, line="Erase everything? [y/N]")
 
         with pytest.raises(TaskRejected) as refused:
@@ -234,6 +239,40 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
             await click(world, turn_id)
         assert refused.value.code == "stale"
         assert world.master.received == []
+
+
+async def test_an_approval_is_closed_as_soon_as_its_task_ends_and_nothing_is_offered_any_more(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn_id = (await analysed(world))["id"]
+        asked = await world.ask("cancel t1")
+        assert asked["state"] == "waiting"
+
+        await world.task("t1", "firmware build", state=TaskState.FAILED)
+
+        ended = await world.settled(asked["id"], "done")
+        assert ended["steps"][0]["approval"]["state"] == "stale"
+        with pytest.raises(TaskRejected) as refused:
+            await world.answer(asked["steps"][0]["approval"]["id"])
+        assert refused.value.code == "stale"
+        with pytest.raises(TaskRejected, match="The task has ended") as refused:
+            await click(world, turn_id)
+        assert refused.value.code == "stale"
+        assert world.master.received == []
+
+
+async def test_a_fix_that_the_tasks_state_does_not_allow_is_refused(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn_id = (await analysed(world))["id"]
+        await world.voice.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING, accepts_input=False))
+
+        with pytest.raises(TaskRejected, match="does not allow this") as refused:
+            await click(world, turn_id)
+
+        assert refused.value.code == "stale"
 
 
 async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_path: Path) -> None:
