@@ -49,6 +49,8 @@ class Turn(TypedDict):
     phrases: Phrases
     # Of the answers in it.
     language: str
+    # Whether it can be tried again, and to any purpose.
+    isRetriable: bool
     # Tokens: "input", "cacheRead", "cacheWrite", "output".
     usage: dict[str, int]
     costUsd: float

@@ -41,6 +41,7 @@ def turn_info(turn: Turn, language: str | None = None) -> Fields:
         "number": turn.number,
         "trigger": turn.trigger,
         "state": turn.state,
+        "isRetriable": turn.is_retriable,
         "actor": turn.actor,
         "text": turn.text,
         "engine": turn.engine,

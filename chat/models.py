@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from chat.states import ApprovalState, CallState, FixVerdict, Trigger, TurnState
+from chat.states import RETRIABLE_TURNS, ApprovalState, CallState, FixVerdict, Trigger, TurnState
 
 
 class Conversation(models.Model):
@@ -81,6 +81,11 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+    @property
+    def is_retriable(self) -> bool:
+        """Not a click on a proposal: that must be chosen again, for it must still fit the task. Nor what is over."""
+        return self.state in RETRIABLE_TURNS and self.fix_number == 0 and self.problem != "resolved"
 
 
 class Analysis(models.Model):

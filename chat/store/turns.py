@@ -64,8 +64,10 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
         raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
-    if turn.fix_of_id is not None:
+    if turn.fix_number:
         raise ChatRejected("not-failed", "Choose the proposal once more instead: it must still fit the task.")
+    if not turn.is_retriable:
+        raise ChatRejected("not-failed", "The task is not stuck there any more.")
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
         same = {name: getattr(turn, name) for name in ("trigger", "alert_id", "other_tasks", "language")}

@@ -197,7 +197,7 @@ def _palette() -> dict[str, str]:
 
 def _chat() -> dict[str, str]:
     return {
-        "chat.approval": _("Approval"),
+        "chat.approval": _("Approval: {action}"),
         "chat.approvalTitle": _("Waits for your approval"),
         "chat.approve": _("Approve"),
         "chat.refuse": _("Refuse"),
@@ -210,6 +210,7 @@ def _chat() -> dict[str, str]:
         "chat.looksInto": _("{state}: why is that, and what helps?"),
         "chat.answered": _("The answer is there."),
         "chat.retrying": _("The model could not be reached ({reason}); the next try is in {seconds} s."),
+        "chat.notLoaded": _("The conversation could not be loaded."),
         "chat.retry": _("Try again"),
         "chat.tokens": _("{input} tokens in, {output} out"),
         "chat.atLeast": _("at least {cost}"),
@@ -235,6 +236,9 @@ def _analysis() -> dict[str, str]:
         "analysis.others.one": _("The same holds for 1 other task:"),
         "analysis.others.other": _("The same holds for {count} other tasks:"),
         "analysis.fixes": _("What may help"),
+        "analysis.ended": _("No longer possible: the task has ended ({state})."),
+        "analysis.over": _("No longer possible: the task is not stuck there any more."),
+        "analysis.notNow": _("Not possible in the task's present state ({state})."),
         "analysis.goTo": _("To the approval"),
         "evidence.title": _("Evidence"),
         "evidence.all": _("All evidence"),

@@ -7,9 +7,10 @@ import { Texts } from "../src/app/words";
 import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
 import type { Analysis, Fix } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
-import { alert, words } from "./samples";
+import { fixBlock } from "../src/chat/fix-block";
+import { alert, task, texts, words } from "./samples";
 
-const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map() }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
+const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map(), alerts: new Map([["7", alert("7")]]) }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
 
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
   return { number, label: `fix ${number}`, why: "because", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
@@ -56,6 +57,25 @@ describe("the card of an analysis", () => {
 
     expect(loud(fix(1), fix(2, { tool: "pause_task" }))).toEqual([]);
     expect(loud(fix(1, { tool: "pause_task" }), fix(2))).toEqual(["fix 1"]);
+  });
+
+  it.each([
+    ["its task has ended", task("k1", { state: "failed", acceptsInput: true }), "7", "analysis.ended"],
+    ["its alert is over", task("k1", { acceptsInput: true }), "8", "analysis.over"],
+    ["its task does not read any more", task("k1"), "7", "analysis.notNow"],
+    ["its task is not known here, and its alert is over", undefined, "8", "analysis.over"],
+    ["it can be done", task("k1", { acceptsInput: true }), "7", ""],
+    ["its task is not known here", undefined, "7", ""],
+  ])("offers a fix only while it can be done: %s", (_why, stuck, open, expected) => {
+    const fleet = { tasks: new Map(stuck ? [["k1", stuck]] : []), alerts: new Map([[open, alert(open)]]) };
+    expect(fixBlock(fix(1), analysis(), fleet, words, texts)).toBe(expected);
+
+    document.body.className = "may-operate";
+    const card = analysisElement(analysis({ fixes: [fix(1)] }), { ...page, fleet } as unknown as Page, true);
+    const button = card.querySelector<HTMLButtonElement>("[data-fix]");
+    expect(button?.disabled).toBe(expected !== "");
+    const described = button?.getAttribute("aria-describedby")?.split(" ") ?? [];
+    expect(described.map((id) => card.querySelector(`#${id}`)?.textContent)).toEqual(expected ? [expected, "because"] : ["because"]);
   });
 
   it("names other tasks with the same trouble, and links to a few of them", () => {

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { Page } from "../src/app/page";
 import { Composer } from "../src/chat/composer";
-import { contextOf, findContexts, fitsFrame, isTooLong, parseContext } from "../src/chat/contexts";
+import { contextExists, contextOf, findContexts, fitsFrame, isTooLong, nearestContext, parseContext } from "../src/chat/contexts";
 import { Conversation, partsOf, stream } from "../src/chat/conversation";
 import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
 import type { ChatState, FullTurn, Step } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
-import { texts } from "./samples";
+import { node, texts } from "./samples";
 
 function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
   return {
@@ -25,6 +25,7 @@ function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
     language: "en",
     usage: {},
     costUsd: 0,
+    isRetriable: false,
     isCostPartial: false,
     createdAt: 1,
     endedAt: null,
@@ -193,6 +194,19 @@ describe("contexts", () => {
     expect(findContexts(all, "demo mas", 9)).toEqual(["demo:master-1"]);
     expect(findContexts(all, "demo:*", 9)[0]).toBe("demo:*");
     expect(findContexts(all, "", 2)).toEqual(["*:*", "*:edge-1"]);
+  });
+
+  it("knows which are there, and the nearest to one that is not", () => {
+    const project = { name: "a:b", path: "", types: [], tasks: [] };
+    const nodes = new Map([node("master-1", { capabilities: { projects: [project] } }), node("edge-1")].map((one) => [one.id, one]));
+    const known = ["*:*", "*:edge-1", "a:b:*", "a:b:master-1"];
+    const gone = ["*:away", "a:b:edge-1", "shop:*", "shop:master-1"];
+
+    expect(known.filter((context) => contextExists(context, nodes))).toEqual(known);
+    expect(gone.filter((context) => contextExists(context, nodes))).toEqual([]);
+    expect(gone.filter((context) => contextExists(context, new Map()))).toEqual(gone);
+    expect(nearestContext("shop", "master-1", nodes)).toBe("*:master-1");
+    expect(nearestContext("shop", "away", nodes)).toBe("*:*");
   });
 
   it("knows what is too long, and what no frame can carry", () => {

@@ -207,6 +207,7 @@ async def test_a_fix_can_be_asked_for_again_after_it_was_refused_and_never_after
         await world.answer(first["steps"][0]["approval"]["id"], is_yes=False)
         await world.settled(first["id"], "done")
         assert (await world.turn(turn_id))["analysis"]["fixes"][0]["state"] == "refused"
+        assert not (await world.turn(first["id"]))["isRetriable"]
         assert world.master.received == []
 
         second = await click(world, turn_id)
@@ -287,6 +288,10 @@ async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_
 
         turn = await world.settled(turn_id, "stopped")
         assert (turn["problem"], turn["analysis"], turn["messages"]) == ("resolved", None, [])
+        assert not turn["isRetriable"]
+        with pytest.raises(TaskRejected) as refused:
+            await asyncio.to_thread(chat_services.retry_turn, turn_id, actor="ann")
+        assert refused.value.code == "not-failed"
 
 
 async def test_what_agentflow_says_by_itself_reaches_each_reader_in_their_language(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import { iconElement, type Page } from "../app/page";
 import { nothingSeen } from "../evidence/text";
 import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
+import { fixBlock } from "./fix-block";
 import { plain } from "./markdown";
 import { inLanguage, said } from "./said";
 
@@ -77,17 +78,25 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   item.dataset.state = fix.state;
   // Once more after a refusal, never while it is asked for or after it was done.
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
+  const block = isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.words, page.texts) : "";
+  const blocked = block ? make("p", "sub", block) : null;
   if (isOffered && canAct && mayAsk(fix)) {
     // What an answer does, only the program knows: none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
     const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, { fix: String(fix.number), part });
     ask.setAttribute("aria-describedby", why.id);
+    if (blocked) {
+      ask.disabled = true;
+      blocked.id = `${why.id}-block`;
+      ask.setAttribute("aria-describedby", `${blocked.id} ${why.id}`);
+    }
     item.append(ask);
   } else {
     item.append(make("strong", "analysis-label", label));
   }
   if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
+  if (blocked) item.append(blocked);
   item.append(why);
   if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.say("chat.needsRight")));
   return item;
@@ -119,6 +128,11 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   strip.dataset.tone = look.tone;
   strip.dataset.verdict = analysis.verdict;
   return strip;
+}
+
+/** Why its fixes cannot be asked for now: the part of the card that changes without a message about it. */
+export function blocksOf(analysis: Analysis, page: Page): string {
+  return analysis.fixes.map((fix) => fixBlock(fix, analysis, page.fleet, page.settings.words, page.texts)).join("\n");
 }
 
 /** What is new in it, in one line: the verdict once there is one, else the cause. */

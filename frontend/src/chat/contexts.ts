@@ -1,6 +1,7 @@
 /** "project:node", either side "*": reading, naming and finding them. Pure. */
 
 import type { Texts } from "../app/words";
+import type { NodeStatus } from "../live/messages";
 
 export const EVERYTHING = "*:*";
 
@@ -17,6 +18,20 @@ export function parseContext(text: string): Context {
 
 export function contextOf(project: string, node: string): string {
   return `${project || "*"}:${node || "*"}`;
+}
+
+/** Whether a conversation about it can be begun; `_check_context` of chat/store/conversations.py decides. */
+export function contextExists(context: string, nodes: ReadonlyMap<string, NodeStatus>): boolean {
+  const { project, node } = parseContext(context);
+  // Where no node is known nothing can be said.
+  if (nodes.size === 0) return true;
+  const chosen = node === "*" ? [...nodes.values()] : [nodes.get(node)].filter((found) => found !== undefined);
+  return chosen.length > 0 && (project === "*" || chosen.some((one) => one.capabilities.projects?.some(({ name }) => name === project)));
+}
+
+/** The nearest that exists: without the project, else everything. */
+export function nearestContext(project: string, node: string, nodes: ReadonlyMap<string, NodeStatus>): string {
+  return [contextOf(project, node), contextOf("", node)].find((context) => contextExists(context, nodes)) ?? EVERYTHING;
 }
 
 /** What a "*" stands for; empty where there is none. */

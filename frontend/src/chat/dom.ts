@@ -66,9 +66,9 @@ function replace(old: HTMLElement, made: HTMLElement): void {
   const active = old.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
   old.replaceWith(made);
   if (!active) return;
-  // The same part by its name, else the whole: the focus is never thrown to the top of the page.
+  // The same part by its name, if it still takes the focus, else the whole: the focus is never thrown to the top of the page.
   const name = active.dataset.part;
-  const part = name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]`);
+  const part = name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]:not(:disabled)`);
   if (!part && !made.hasAttribute("tabindex")) made.tabIndex = -1;
   (part ?? made).focus({ preventScroll: true });
 }

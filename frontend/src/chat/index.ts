@@ -5,7 +5,7 @@ import { element, type Page } from "../app/page";
 import type { Tone } from "../app/settings";
 import type { ToastContent, Toasts } from "../app/toasts";
 import { setAttribute } from "../tables/cells";
-import { contextOf, EVERYTHING } from "./contexts";
+import { EVERYTHING, nearestContext } from "./contexts";
 import { plain } from "./markdown";
 import { ChatPanel } from "./panel";
 import { said } from "./said";
@@ -42,7 +42,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
     const about = pressed?.closest<HTMLElement>("[data-ask]");
     if (notice) {
       event.preventDefault();
-      void panel.open(decodeURIComponent(notice.hash.slice("#chat=".length)));
+      panel.open(decodeURIComponent(notice.hash.slice("#chat=".length)));
       setOpen(true);
     } else if (about) {
       const { context, words } = subject(about, page);
@@ -62,11 +62,11 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
   const known = page.fleet.alerts.get(alert);
   const subjectTask = page.fleet.tasks.get(known?.task || task);
   if (subjectTask) {
-    const where = contextOf(subjectTask.project, subjectTask.node || subjectTask.targetNode);
+    const where = nearestContext(subjectTask.project, subjectTask.node || subjectTask.targetNode, page.fleet.nodes);
     return { context: where, words: page.texts.say("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }) };
   }
   const name = known?.node || node;
-  return { context: name && page.fleet.nodes.get(name)?.role !== "leader" ? contextOf("", name) : EVERYTHING, words: "" };
+  return { context: page.fleet.nodes.get(name)?.role === "leader" ? EVERYTHING : nearestContext("", name, page.fleet.nodes), words: "" };
 }
 
 /** An approval that waits, and what AgentFlow found by itself, wherever the reader is. Each is told once. */

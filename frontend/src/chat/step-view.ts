@@ -54,10 +54,13 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.dataset.tone = look.tone;
   card.tabIndex = -1;
   card.dataset.part = "approval";
-  card.setAttribute("aria-label", texts.say("chat.approval"));
+  // By its action and target: several may wait at once.
+  card.setAttribute("aria-label", texts.say("chat.approval", { action: plain(step.summary || settings.words.chatTools[step.tool] || step.tool) }));
   if (!isWaiting) return card;
   const effect = settings.words.chatEffects[step.tool] ?? "";
-  card.append(make("p", "approval-what", said(step, "summary", page)));
+  const what = make("p", "approval-what", said(step, "summary", page));
+  what.id = `approval-${approval.id}`;
+  card.append(what);
   for (const target of targets(step, page)) card.append(target);
   const given = argumentList(step);
   if (given) card.append(given);
@@ -73,6 +76,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
       button(`btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`, "circle-check", texts.say("chat.approve"), { answer: "approve" }),
       button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
     );
+    for (const answer of answers.children) answer.setAttribute("aria-describedby", what.id);
     card.append(answers);
   } else {
     card.append(make("p", "sub", texts.say("chat.needsRight")));

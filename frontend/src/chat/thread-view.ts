@@ -23,10 +23,20 @@ export class ThreadView {
     this.#page = page;
     this.#box = box;
     this.#older = older;
+    // What can be done about a stuck task follows from the task and its alert, not from messages of the conversation.
+    for (const kind of ["tasks", "alerts"] as const) {
+      page.fleet.onChange(kind, (id) => this.#isAbout(id) && this.changed());
+      page.fleet.onReplace(kind, () => this.changed());
+    }
     setInterval(() => {
       if (document.hidden) return;
       for (const expiry of box.querySelectorAll<HTMLElement>("[data-expires]")) drawExpiry(expiry, page);
     }, 1000);
+  }
+
+  #isAbout(id: string): boolean {
+    for (const { analysis } of this.#conversation?.turns.values() ?? []) if (analysis && (analysis.task === id || analysis.alert === id)) return true;
+    return false;
   }
 
   show(conversation: Conversation | null, canAct: boolean): void {

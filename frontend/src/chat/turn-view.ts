@@ -3,7 +3,7 @@
 import { iconElement, type Page } from "../app/page";
 import type { Fix } from "../live/messages";
 import type { TaskHealth } from "../live/messages";
-import { analysisElement } from "./analysis-view";
+import { analysisElement, blocksOf } from "./analysis-view";
 import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
@@ -40,7 +40,7 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
     items.push({ key: "streaming", version: text, build: () => inLanguage(make("div", "chat-answer md is-streaming", markdown(text)), {}, "text", turn.language) });
   }
   const { analysis } = turn;
-  if (analysis) items.push({ key: "analysis", version: `${canAct}${JSON.stringify(analysis)}`, build: () => analysisElement(analysis, page, canAct) });
+  if (analysis) items.push({ key: "analysis", version: `${canAct}${blocksOf(analysis, page)}${JSON.stringify(analysis)}`, build: () => analysisElement(analysis, page, canAct) });
   const status = statusOf(turn, page);
   if (status.text) items.push({ key: "status", version: `${turn.state}${canAct}${status.text}`, build: () => statusLine(turn, status, page, canAct) });
   const cost = spent(turn, page);
@@ -102,7 +102,7 @@ function statusOf(turn: ShownTurn, page: Page): Status {
 function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean): HTMLElement {
   const line = make("p", "chat-status", iconElement(status.icon), make("span", "", status.text));
   line.dataset.tone = status.tone;
-  if (canAct && !isOpen(turn) && turn.state !== "done") line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
+  if (canAct && turn.isRetriable) line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
   return line;
 }
 

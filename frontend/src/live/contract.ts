@@ -316,6 +316,7 @@ export interface FullTurn {
   engine: string;
   id: string;
   isCostPartial: boolean;
+  isRetriable: boolean;
   language: string;
   message: string;
   messages: Array<ChatText>;
@@ -552,6 +553,7 @@ export interface Turn {
   engine: string;
   id: string;
   isCostPartial: boolean;
+  isRetriable: boolean;
   language: string;
   message: string;
   model: string;
