@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
@@ -253,6 +254,77 @@ def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: C
     expect(reader.get_by_role("dialog")).to_contain_text("Resolved")
     expect(page.locator("#task-head").get_by_role("button", name="Evidence")).to_be_hidden()
     begin_anew(fleet)
+
+
+def test_what_cannot_be_done_any_more_is_inert_at_once(fleet: Cluster, visitors: Visitors) -> None:
+    page = visitors.open_live(viewport=WIDE)
+    task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
+    eventually_sync(lambda: stall_turn(fleet, task), 60.0, message="it is analysed")
+    panel = open_chat(page)
+    fix = panel.locator('[data-fix="1"]')
+    expect(fix).to_be_enabled()
+    card = ask_to_cancel(panel, task)
+    elsewhere = open_chat(visitors.open_live("/memory/", viewport=WIDE))
+    expect(elsewhere.locator('[data-fix="1"]')).to_be_enabled()
+
+    fleet.control(task, "cancel")
+
+    expect(card).to_have_attribute("data-state", "stale")
+    expect(card).to_contain_text("its target has changed")
+    expect(card.get_by_role("button")).to_have_count(0)
+    ended = "No longer possible: the task has ended (Cancelled)."
+    expect(fix).to_be_disabled()
+    expect(fix).to_have_accessible_description(re.compile(re.escape(ended)))
+    expect(panel.locator(".analysis-fix").first).to_contain_text(ended)
+    expect(elsewhere.locator('[data-fix="1"]')).to_be_disabled()
+    expect(elsewhere.locator(".analysis-fix").first).to_contain_text("the task is not stuck there any more")
+    page.reload()
+    expect(fix).to_be_disabled()
+    expect(panel.locator(".analysis-fix").first).to_contain_text(ended)
+    assert violations(page) == []
+    begin_anew(fleet)
+
+
+def test_conversation_is_called_empty_only_when_it_is(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(viewport=WIDE, expected=("503 (Service Unavailable)",))
+    empty, failed = page.locator("#chat-empty"), page.locator("#chat-failed")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/chat/conversations/?*", hold)
+
+    panel = open_chat(page, "*:edge-1")
+    expect(panel.locator("#chat-loading")).to_be_visible()
+    expect(empty).to_be_hidden()
+    eventually_sync(lambda: held)
+    held[-1].fulfill(status=503, json={})
+    expect(failed).to_contain_text("The conversation could not be loaded.")
+    expect(panel.locator("#chat-loading")).to_be_hidden()
+    expect(empty).to_be_hidden()
+    page.unroute("**/chat/conversations/?*")
+    press(failed, "Try again")
+
+    expect(empty).to_contain_text("Nothing has been said here yet")
+    expect(failed).to_be_hidden()
+    expect(panel.locator("#chat-log")).to_be_focused()
+
+
+def test_context_that_is_gone_takes_no_message(visitors: Visitors, build: str) -> None:
+    page = visitors.open_live(viewport=WIDE)
+    page.evaluate("localStorage.setItem('agentflow.chat.context', 'shop:away')")
+    page.reload()
+
+    page.locator("#chat-toggle").click()
+
+    panel = page.locator("#chat")
+    expect(panel.locator("#chat-gone")).to_have_text("There is no such project or node any more.")
+    expect(panel.get_by_label("Message")).to_be_hidden()
+    expect(panel.get_by_role("button", name="New conversation")).to_be_disabled()
+    open_chat(page)
+    expect(panel.get_by_label("Message")).to_be_visible()
+    expect(panel.locator("#chat-gone")).to_be_hidden()
 
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])

@@ -1,8 +1,9 @@
 /** The drop-down of contexts: a combobox in which one types to search, by the keyboard or the pointer. */
 
 import { setAttribute, setHidden } from "../tables/cells";
-import { findContexts } from "./contexts";
-import { make } from "./dom";
+import type { Page } from "../app/page";
+import { findContexts, inWords } from "./contexts";
+import { make, need } from "./dom";
 
 const MAX_SHOWN = 50;
 
@@ -23,6 +24,13 @@ export class ContextBox {
   #shown: string[] = [];
   #current = -1;
   #isOpen = false;
+
+  /** The panel's. */
+  static wire(page: Page, root: HTMLElement, options: () => Promise<string[]>, onChoose: (context: string) => void): ContextBox {
+    const { texts } = page;
+    const [input, list] = [need<HTMLInputElement>(root, "#chat-context"), need(root, "#chat-contexts")];
+    return new ContextBox({ input, list, options, describe: (context) => inWords(context, texts), none: texts.say("chat.noContext"), onChoose });
+  }
 
   constructor(parts: ComboboxParts) {
     this.#parts = parts;

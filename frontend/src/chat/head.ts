@@ -1,4 +1,4 @@
-/** What stands above a conversation: which engine answers and why, and the context's older conversations. */
+/** What stands around a conversation: which engine answers and why, the context's older conversations, what went wrong. */
 
 import { element, type Page } from "../app/page";
 import type { ConversationInfo, EngineStatus } from "../live/messages";
@@ -10,6 +10,20 @@ export function drawEngine(engine: EngineStatus | null, page: Page): void {
   setText(element("chat-model"), engine?.name === "claude" ? engine.model : "");
   setHidden(element("chat-engine"), engine === null || engine.name === "claude");
   setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.say("chat.byRules"));
+}
+
+/** What went wrong with what a person has asked for; empty = nothing. */
+export function complain(text: string): void {
+  setText(element("chat-problem"), text);
+  setHidden(element("chat-problem"), text === "");
+}
+
+/** The button for a new conversation; `code`: why none can be begun now. */
+export function drawBegin(code: string, page: Page): void {
+  const begin = element<HTMLButtonElement>("chat-new");
+  if (!begin) return;
+  begin.disabled = code !== "";
+  begin.title = begin.textContent.trim() + (code ? `: ${page.settings.words.chatReasons[code] ?? code}` : "");
 }
 
 export function listPast(results: readonly ConversationInfo[], page: Page): void {

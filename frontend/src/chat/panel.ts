@@ -1,18 +1,19 @@
 /** The chat panel of every page: which context, which conversation of it, and what a person does there. */
-
 import { element, type Page } from "../app/page";
 import type { ChatServerMessage, ChatState, EngineStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { RestError } from "../app/rest";
 import { ChatApi } from "./api";
 import { analysisNews } from "./analysis-view";
+import { wireButtons } from "./buttons";
 import { ContextBox } from "./combobox";
 import { Composer } from "./composer";
-import { EVERYTHING, inWords } from "./contexts";
+import { contextExists, EVERYTHING } from "./contexts";
 import { Conversation, isOpen } from "./conversation";
 import { need } from "./dom";
-import { drawEngine, listPast } from "./head";
-import { type Answer, Talk } from "./talk";
+import { complain, drawBegin, drawEngine, listPast } from "./head";
+import { Loading } from "./loading";
+import { Talk } from "./talk";
 import { ThreadView } from "./thread-view";
 
 const CONTEXT_KEY = "agentflow.chat.context";
@@ -26,10 +27,15 @@ export class ChatPanel {
   readonly #composer: Composer | null;
   readonly #contexts: ContextBox;
   readonly #thread: ThreadView;
+  readonly #loading: Loading;
   readonly #mayOperate = document.body.classList.contains("may-operate");
   #conversation: Conversation | null = null;
   /** The open conversation of the context; empty = nobody has said anything there. */
   #present = "";
+  /** An older one that is read instead; empty = none. */
+  #reading = "";
+  /** Its project or node is there no more. */
+  #isGone = false;
   #engine: EngineStatus | null = null;
   /** Counts choices: what a slower question answers is dropped. */
   #choice = 0;
@@ -39,20 +45,26 @@ export class ChatPanel {
     this.#root = root;
     this.#api = new ChatApi(page.settings.urls.chat);
     this.#talk = new Talk(page, this.#api);
-    const form = root.querySelector<HTMLFormElement>("#chat-form");
+    const form = element<HTMLFormElement>("chat-form");
     this.#composer = form ? new Composer(page, form, (text) => void this.#say(text)) : null;
-    this.#thread = new ThreadView(page, need(root, "#chat-turns"), root.querySelector("#chat-earlier"));
-    this.#contexts = new ContextBox({
-      input: need<HTMLInputElement>(root, "#chat-context"),
-      list: need(root, "#chat-contexts"),
-      options: () => this.#options(),
-      describe: (context) => inWords(context, page.texts),
-      none: page.texts.say("chat.noContext"),
-      onChoose: (context) => this.choose(context),
-    });
+    this.#loading = new Loading(page, this.#talk);
+    this.#thread = new ThreadView(page, need(root, "#chat-turns"), element("chat-earlier"));
+    this.#contexts = ContextBox.wire(page, root, () => this.#options(), (context) => this.choose(context));
     for (const type of MESSAGES) page.live.on(type, (message: ChatServerMessage) => this.#apply(message));
     page.live.on("SNAPSHOT", (snapshot) => snapshot.chats?.forEach((state) => state.id === this.#present && this.#show(state)));
-    root.addEventListener("click", (event) => this.#clicked(event));
+    page.fleet.onReplace("nodes", () => this.#draw());
+    page.fleet.onChange("nodes", () => this.#isGone && this.#draw());
+    wireButtons({
+      root,
+      talk: this.#talk,
+      complain,
+      goTo: (turn) => this.#thread.goTo(turn),
+      read: (conversation) => void this.#read(conversation),
+      open: () => this.#conversation?.open?.id,
+      begin: () => void this.#begin(),
+      back: () => this.choose(this.context),
+      earlier: () => void this.#earlier(),
+    });
     this.choose(localStorage.getItem(CONTEXT_KEY) ?? EVERYTHING);
   }
 
@@ -80,12 +92,9 @@ export class ChatPanel {
   }
 
   /** Goes to the context of this conversation. */
-  async open(conversation: string): Promise<void> {
-    try {
-      this.choose((await this.#api.conversation(conversation)).context);
-    } catch (error) {
-      this.#failed(error);
-    }
+  open(conversation: string): void {
+    this.#leave();
+    void this.#load(this.#api.conversation(conversation), () => this.open(conversation), ({ context }) => this.choose(context));
   }
 
   choose(context: string): void {
@@ -93,41 +102,53 @@ export class ChatPanel {
     this.#contexts.show(context);
     this.#composer?.setContext(context);
     this.#leave();
+    void this.#load(this.#api.conversations(context), () => this.choose(context), ({ results, engine }) => {
+      this.#engine = engine;
+      listPast(results, this.#page);
+      const present = results.find((info) => info.isOpen);
+      if (present) this.#follow(present.id);
+      else this.#loading.done();
+    });
+  }
+
+  /** `again`: what a person may do when it has failed. What comes after another choice is dropped. */
+  async #load<T>(asked: Promise<T>, again: () => void, take: (answer: T) => void): Promise<void> {
     const choice = this.#choice;
-    this.#api.conversations(context).then(
-      ({ results, engine }) => {
-        if (choice !== this.#choice) return;
-        this.#engine = engine;
-        listPast(results, this.#page);
-        const present = results.find((info) => info.isOpen);
-        if (present) this.#follow(present.id);
-        this.#draw();
-      },
-      (error: unknown) => choice === this.#choice && this.#failed(error),
-    );
+    this.#loading.begin(again);
+    this.#draw();
+    try {
+      const answer = await asked;
+      if (choice === this.#choice) take(answer);
+    } catch (error) {
+      if (choice === this.#choice) this.#loading.failed(error);
+    }
+    this.#draw();
   }
 
   #leave(): void {
     this.#choice += 1;
     if (this.#present) this.#page.live.unfollow(`chat:${this.#present}`);
-    this.#present = "";
+    this.#present = this.#reading = "";
     this.#conversation = null;
-    this.#complain("");
-    this.#draw();
+    listPast([], this.#page);
+    complain("");
   }
 
   #follow(id: string): void {
     if (this.#present === id) return;
     if (this.#present) this.#page.live.unfollow(`chat:${this.#present}`);
     this.#present = id;
+    this.#loading.begin(() => this.choose(this.context));
     this.#page.live.follow(`chat:${id}`);
+    this.#draw();
   }
 
   #show(state: ChatState): void {
     this.#engine = state.engine;
     // Somebody who reads an older one goes on reading it.
-    if (this.#conversation && this.#conversation.info.id !== state.id) return;
+    if (this.#reading !== "" && this.#reading !== state.id) return;
     this.#conversation = new Conversation(state);
+    this.#loading.done();
     this.#draw();
   }
 
@@ -161,38 +182,6 @@ export class ChatPanel {
     this.#thread.toEnd();
   }
 
-  #clicked(event: Event): void {
-    const pressed = event.target instanceof Element ? event.target.closest<HTMLButtonElement>("button") : null;
-    if (!pressed) return;
-    const { answer, retry, conversation, fix, goto } = pressed.dataset;
-    const approval = pressed.closest<HTMLElement>("[data-approval]")?.dataset.approval;
-    if (answer !== undefined && approval !== undefined) void this.#act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" });
-    else if (fix !== undefined) void this.#fix(pressed, Number(fix));
-    else if (goto !== undefined) this.#thread.goTo(goto);
-    else if (retry !== undefined) void this.#act(pressed, { type: "CHAT_RETRY", turn: retry });
-    else if (conversation !== undefined) void this.#read(conversation);
-    else if (pressed.id === "chat-stop" && this.#conversation?.open) void this.#act(pressed, { type: "CHAT_STOP", turn: this.#conversation.open.id });
-    else if (pressed.id === "chat-new") void this.#begin();
-    else if (pressed.id === "chat-back") this.choose(this.context);
-    else if (pressed.id === "chat-earlier") void this.#earlier();
-  }
-
-  /** The click only asks: what waits for an approval then is brought before the person. */
-  async #fix(pressed: HTMLButtonElement, fix: number): Promise<void> {
-    const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
-    const answer = await this.#act(pressed, { type: "CHAT_FIX", turn, fix });
-    if (answer.ok) this.#thread.goTo(answer.turn);
-  }
-
-  async #act(pressed: HTMLButtonElement, request: Parameters<Talk["ask"]>[0]): Promise<Answer> {
-    const group = pressed.closest(".approval-buttons")?.querySelectorAll("button") ?? [pressed];
-    for (const one of group) one.disabled = true;
-    const answer = await this.#talk.ask(request);
-    for (const one of group) one.disabled = false;
-    this.#complain(answer.ok ? "" : answer.reason);
-    return answer;
-  }
-
   async #begin(): Promise<void> {
     try {
       const state = await this.#api.open(this.context, true);
@@ -203,22 +192,22 @@ export class ChatPanel {
   }
 
   async #read(id: string): Promise<void> {
-    const choice = this.#choice;
-    try {
-      const state = await this.#api.conversation(id);
-      if (choice !== this.#choice) return;
+    element("chat-past")?.removeAttribute("open");
+    this.#choice += 1;
+    this.#conversation = null;
+    this.#reading = id;
+    await this.#load(this.#api.conversation(id), () => void this.#read(id), (state) => {
       this.#conversation = new Conversation(state);
-      this.#draw();
-      (this.#root.querySelector("#chat-past") as HTMLDetailsElement | null)?.removeAttribute("open");
-    } catch (error) {
-      this.#failed(error);
-    }
+      this.#loading.done();
+    });
   }
 
   async #earlier(): Promise<void> {
     const shown = this.#conversation;
     const first = shown?.inOrder[0];
-    if (!shown || !first) return;
+    const button = element<HTMLButtonElement>("chat-earlier");
+    if (!shown || !first || !button) return;
+    button.disabled = true;
     try {
       const state = await this.#api.conversation(shown.info.id, first.number);
       shown.addOlder(state.turns, state.hasMore);
@@ -226,6 +215,7 @@ export class ChatPanel {
     } catch (error) {
       this.#failed(error);
     }
+    button.disabled = false;
   }
 
   async #options(): Promise<string[]> {
@@ -242,22 +232,21 @@ export class ChatPanel {
 
   #failed(error: unknown): void {
     const code = error instanceof RestError ? error.code : "unavailable";
-    this.#complain(this.#talk.reasonOf(code, ""));
-  }
-
-  #complain(text: string): void {
-    setText(element("chat-problem"), text);
-    setHidden(element("chat-problem"), text === "");
+    complain(this.#talk.reasonOf(code, ""));
   }
 
   #draw(): void {
     const shown = this.#conversation;
-    const isPresent = shown === null || shown.info.id === this.#present;
+    const isPresent = this.#reading === "" || this.#reading === this.#present;
+    const isGone = (this.#isGone = !contextExists(this.context, this.#page.fleet.nodes));
     this.#thread.show(shown, this.#mayOperate && isPresent);
-    setHidden(element("chat-empty"), shown !== null && shown.turns.size > 0);
+    setHidden(element("chat-empty"), !this.#loading.isHere || (shown !== null && shown.turns.size > 0));
     setHidden(element("chat-old"), isPresent);
+    setHidden(element("chat-gone"), !isGone);
     setHidden(element("chat-stop"), !isPresent || shown?.open == null);
-    this.#composer?.setReadOnly(!isPresent);
+    // Where nobody has spoken a conversation must be begun, and of what is gone none can be.
+    this.#composer?.setReadOnly(!isPresent || (isGone && this.#present === ""));
+    drawBegin(isGone ? "no-such-context" : isPresent && shown?.open ? "busy" : "", this.#page);
     drawEngine(this.#engine, this.#page);
   }
 }

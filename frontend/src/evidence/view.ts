@@ -1,6 +1,6 @@
 /** What was seen when a task got stuck, whole, beside whatever page the reader is at; and the word that somebody looks after it. */
 
-import { make } from "../chat/dom";
+import { button, make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
@@ -26,9 +26,11 @@ export function wireEvidence(page: Page): void {
     const pressed = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-evidence]") : null;
     if (!pressed) return;
     const alert = pressed.dataset.evidence || (pressed.closest<HTMLElement>("[data-alert]")?.dataset.alert ?? "");
-    if (alert) void view.open(alert);
+    if (alert) view.open(alert);
   });
   page.live.on("ALERT", (message) => view.heard(message));
+  // What became of it while the page was cut off is in no message.
+  page.fleet.onReplace("alerts", () => view.refresh());
 }
 
 class EvidenceView {
@@ -36,6 +38,9 @@ class EvidenceView {
   readonly #dialog: HTMLDialogElement;
   readonly #acknowledge: HTMLButtonElement | null;
   #shown = "";
+  #isLoaded = false;
+  /** What was pushed while it was being loaded. */
+  #newer: Known | null = null;
 
   constructor(page: Page, dialog: HTMLDialogElement) {
     this.#page = page;
@@ -44,30 +49,58 @@ class EvidenceView {
     this.#acknowledge?.addEventListener("click", () => void this.#takeCare());
   }
 
-  async open(alert: string): Promise<void> {
+  open(alert: string): void {
     const { texts } = this.#page;
     this.#shown = alert;
+    this.#isLoaded = false;
     this.#acknowledge?.setAttribute("hidden", "");
     setText(element("evidence-title"), texts.say("evidence.title"));
     element("evidence-about")?.replaceChildren();
     element("evidence-body")?.replaceChildren(make("p", "sub", texts.say("evidence.loading")));
     setHidden(element("evidence-problem"), true);
     if (!this.#dialog.open) this.#dialog.showModal();
+    void this.#load(alert);
+  }
+
+  refresh(): void {
+    if (this.#dialog.open) void this.#load(this.#shown);
+  }
+
+  async #load(alert: string): Promise<void> {
+    const { texts } = this.#page;
+    this.#newer = null;
     try {
       const found = await getJson<Known & { evidence: Piece[] }>(`${this.#page.settings.urls.alerts}${encodeURIComponent(alert)}/`);
       if (this.#shown !== alert) return;
-      this.#head(found);
+      setHidden(element("evidence-problem"), true);
+      this.#head(this.#newer ?? found);
+      // Evidence does not change: who reads it keeps the place.
+      if (this.#isLoaded) return;
       element("evidence-body")?.replaceChildren(...(found.evidence.length > 0 ? found.evidence.map((piece) => section(piece, this.#page)) : [make("p", "sub", texts.say("evidence.none"))]));
       // What was printed last is what it is about.
       for (const end of this.#dialog.querySelectorAll("[data-end]")) end.scrollTop = end.scrollHeight;
+      this.#isLoaded = true;
     } catch (error) {
+      if (this.#shown !== alert) return;
       this.#failed(error);
+      // What was read before stays; where nothing was, it can be tried again.
+      if (this.#isLoaded) return;
+      element("evidence-body")?.replaceChildren();
+      if (error instanceof RestError && error.code === "not-found") return;
+      const again = button("btn btn-sm", "rotate-cw", texts.say("chat.retry"), {});
+      again.addEventListener("click", () => {
+        this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
+        this.open(alert);
+      });
+      element("evidence-body")?.append(again);
     }
   }
 
   /** The alert has changed, by whomever. */
   heard(alert: Known): void {
-    if (this.#dialog.open && alert.id === this.#shown) this.#head(alert);
+    if (!this.#dialog.open || alert.id !== this.#shown) return;
+    this.#newer = alert;
+    this.#head(alert);
   }
 
   #head(alert: Known): void {
@@ -99,6 +132,8 @@ class EvidenceView {
     } catch (error) {
       this.#acknowledge.disabled = false;
       this.#failed(error);
+      // It may be over: what it is now says why.
+      if (error instanceof RestError && error.code === "not-found") void this.#load(this.#shown);
     }
   }
 

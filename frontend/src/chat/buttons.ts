@@ -1,0 +1,54 @@
+/** The buttons within the panel: what each asks of the Leader, or does on the page. */
+
+import type { Answer, Talk } from "./talk";
+
+export interface ButtonParts {
+  root: HTMLElement;
+  talk: Talk;
+  complain: (text: string) => void;
+  goTo: (turn: string) => void;
+  read: (conversation: string) => void;
+  /** The turn that can be stopped. */
+  open: () => string | undefined;
+  begin: () => void;
+  back: () => void;
+  earlier: () => void;
+}
+
+export function wireButtons(parts: ButtonParts): void {
+  parts.root.addEventListener("click", (event) => {
+    const pressed = event.target instanceof Element ? event.target.closest<HTMLButtonElement>("button") : null;
+    if (pressed) press(pressed, parts);
+  });
+}
+
+function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
+  const { answer, retry, conversation, fix, goto } = pressed.dataset;
+  const approval = pressed.closest<HTMLElement>("[data-approval]")?.dataset.approval;
+  const open = parts.open();
+  if (answer !== undefined && approval !== undefined) void act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" }, parts);
+  else if (fix !== undefined) void ask(pressed, Number(fix), parts);
+  else if (goto !== undefined) parts.goTo(goto);
+  else if (retry !== undefined) void act(pressed, { type: "CHAT_RETRY", turn: retry }, parts);
+  else if (conversation !== undefined) parts.read(conversation);
+  else if (pressed.id === "chat-stop" && open !== undefined) void act(pressed, { type: "CHAT_STOP", turn: open }, parts);
+  else if (pressed.id === "chat-new") parts.begin();
+  else if (pressed.id === "chat-back") parts.back();
+  else if (pressed.id === "chat-earlier") parts.earlier();
+}
+
+/** The click only asks: what waits for an approval then is brought before the person. */
+async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts): Promise<void> {
+  const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
+  const answer = await act(pressed, { type: "CHAT_FIX", turn, fix }, parts);
+  if (answer.ok) parts.goTo(answer.turn);
+}
+
+async function act(pressed: HTMLButtonElement, request: Parameters<Talk["ask"]>[0], { talk, complain }: ButtonParts): Promise<Answer> {
+  const group = pressed.closest(".approval-buttons")?.querySelectorAll("button") ?? [pressed];
+  for (const one of group) one.disabled = true;
+  const answer = await talk.ask(request);
+  for (const one of group) one.disabled = false;
+  complain(answer.ok ? "" : answer.reason);
+  return answer;
+}
