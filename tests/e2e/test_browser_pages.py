@@ -88,6 +88,37 @@ def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) ->
     assert page.evaluate("window.wasFooled") is None
 
 
+# Boxes of the page that show nothing, and controls that are not part of a form or a link.
+DEAD = """() => {
+  const isBlank = (part) => part.innerText.trim() === "" && !part.querySelector("input");
+  const isDead = (one) => {
+    if (one.matches("button")) return !one.form;
+    const rest = [...one.children].filter((child) => child.checkVisibility() && !child.matches("header"));
+    return one.matches("aside, .skeleton") || rest.every(isBlank);
+  };
+  const all = [...document.querySelectorAll("main section, main button, header button, aside, .skeleton")];
+  return all.filter((one) => one.checkVisibility() && isDead(one)).map((one) => one.outerHTML.slice(0, 120));
+}"""
+
+
+def test_page_without_scripts_has_no_dead_control_and_no_blank_box(
+    fleet: Cluster, visitors: Visitors, hostile_task: str
+) -> None:
+    wide = {"width": 1500, "height": 900}
+    page = visitors.open(java_script_enabled=False, viewport=wide)
+    page.context.add_cookies([{"name": "agentflow_chat", "value": "open", "url": fleet.url}])
+    for name, path in PAGES.items():
+        if name.startswith(("admin", "password")):
+            continue
+        page.goto(fleet.url + path.format(task=hostile_task))
+
+        assert page.evaluate(DEAD) == [], name
+        box = page.locator("main").bounding_box()
+        assert box is not None
+        # An open chat needs the script: its place is the page's.
+        assert box["x"] + box["width"] == wide["width"], name
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_overview_is_accessible(visitors: Visitors, hostile_task: str, locale: str, theme: str) -> None:
