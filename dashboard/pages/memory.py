@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import memory_selectors, selectors, services
@@ -23,7 +24,7 @@ TOPICS = ("nodes", "alerts")
 SECTIONS = {
     "system": gettext_lazy("System prompt"),
     "tools": gettext_lazy("Tools"),
-    "memory": gettext_lazy("Memory"),
+    "memory": pgettext_lazy("agent", "Memory"),
     "summary": gettext_lazy("Summary of earlier turns"),
     "messages": gettext_lazy("Messages"),
     "results": gettext_lazy("Tool results"),
@@ -47,7 +48,7 @@ def memory_list(request: HttpRequest) -> HttpResponse:
     )
     conversations = selectors.conversation_list(limit=20)
     context = {
-        "heading": _("Memory"),
+        "heading": pgettext("agent", "Memory"),
         "files": found,
         "filters": filters,
         "is_filtered": any(filters.values()),
@@ -132,7 +133,13 @@ def _file_page(
         raise Http404 from exc
     for revision in file["revisions"]:
         revision["label"] = ACTIONS.get(revision["action"], revision["action"])
-    context = {"heading": _("Memory"), "file": file, "problem": problem, "typed": typed or file["content"], "why": why}
+    context = {
+        "heading": pgettext("agent", "Memory"),
+        "file": file,
+        "problem": problem,
+        "typed": typed or file["content"],
+        "why": why,
+    }
     response = _page(request, "pages/memory_file.html", context)
     response.status_code = status
     return response

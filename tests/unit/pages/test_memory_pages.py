@@ -66,6 +66,19 @@ def test_a_file_is_read_with_its_revisions_and_cannot_inject(file: MemoryFile, a
     assert "<textarea" not in text
 
 
+def test_chinese_tells_what_is_remembered_from_a_machines_ram(file: MemoryFile, as_role: AsRole) -> None:
+    client = as_role("operator")
+    chinese = {"headers": {"accept-language": "zh-hans"}}
+
+    for path in ("/memory/", f"/memory/{file.id}/"):
+        page = client.get(path, **chinese).content.decode()
+        assert "<h1>记忆</h1>" in page
+        assert "内存" not in page.partition('id="script-settings"')[0]
+    nodes = client.get("/nodes/", **chinese).content.decode()
+    assert '<th scope="col">内存</th>' in nodes
+    assert 'data-command="记忆"' in nodes
+
+
 def test_a_viewer_changes_nothing(file: MemoryFile, as_role: AsRole) -> None:
     assert as_role("viewer").post(f"/memory/{file.pk}/change", {"action": "delete"}).status_code == 403
 
