@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.test_browser_chat import WIDE, last_turn, open_chat, say
 from tests.e2e.test_chat import SENTENCE, model, start
 from tests.support.browser import Visitors, chromium
 from tests.support.cluster import cluster
-from tests.support.messages_api import HttpError, MessagesApi, Reply, Step, text
-from tests.support.pages import press
+from tests.support.messages_api import HttpError, MessagesApi, Reply, Step, text, tool_use
+from tests.support.pages import press, violations_in_every_look
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-def converse(folder: Path, url: str) -> None:
+def cancels_both(tasks: dict[str, str]) -> Callable[[dict[str, Any]], Step]:
+    """The model; of "both" it proposes to cancel two tasks in one answer."""
+
+    def step(body: dict[str, Any]) -> Step:
+        if "both" not in str(body["messages"][-1]["content"]):
+            return model(body)
+        return Reply([tool_use("cancel_task", {"task": tasks[name]}) for name in ("master-2", "other")])
+
+    return step
+
+
+def converse(folder: Path, url: str, tasks: dict[str, str]) -> None:
     with cluster(folder) as made:
-        tasks = start(made, url)
+        tasks.update(start(made, url))
         with chromium() as browser:
             visitors = Visitors(browser, made)
-            panel = open_chat(visitors.open_live(viewport=WIDE))
+            page = visitors.open_live(viewport=WIDE)
+            panel = open_chat(page)
             expect(panel.locator("#chat-engine")).to_be_hidden()
             say(panel, SENTENCE)
             turn = panel.locator(".chat-turn").last
@@ -35,14 +48,26 @@ def converse(folder: Path, url: str) -> None:
             expect(turn.locator(".chat-answer")).to_contain_text("firmware build: paused")
             expect(turn.locator(".chat-cost")).to_contain_text("300 tokens in, 60 out")
             expect(turn.locator(".chat-cost")).to_contain_text("$")
+            tell_two_approvals_apart(page, panel)
             visitors.leave()
         assert made.task(tasks["master-1"])["state"] == "paused"
         assert made.task(tasks["other"])["state"] == "running"
 
 
+def tell_two_approvals_apart(page: Page, panel: Locator) -> None:
+    say(panel, "cancel both")
+    for name in ("firmware build", "nightly test"):
+        card = panel.get_by_role("region", name=re.compile(f"Approval: Cancel “{name}”"))
+        expect(card).to_have_count(1)
+        approve = card.get_by_role("button", name="Approve", exact=True)
+        expect(approve).to_have_accessible_description(re.compile(f"Cancel “{name}”"))
+    assert violations_in_every_look(page) == []
+
+
 async def test_steps_answer_and_cost_of_a_model_are_shown(tmp_path: Path) -> None:
-    async with MessagesApi(model) as api:
-        await asyncio.to_thread(converse, tmp_path, api.url)
+    tasks: dict[str, str] = {}
+    async with MessagesApi(cancels_both(tasks)) as api:
+        await asyncio.to_thread(converse, tmp_path, api.url, tasks)
         assert api.refusals == []
 
 

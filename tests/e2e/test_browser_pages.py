@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
-from tests.support.pages import log_texts, note_of, pill_of, press, row_of, violations
+from tests.support.pages import log_texts, note_of, pill_of, press, row_of, violations, violations_in_every_look
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -23,6 +23,7 @@ PAGES = {
     "node": "/nodes/master-1/",
     "logs": "/logs/",
     "work log": "/history/",
+    "memory": "/memory/",
     "password": "/account/password/",
     "admin": "/admin/",
     "admin of tasks": "/admin/nodes/task/",
@@ -35,6 +36,8 @@ HOSTILE = (
     "\x1b[31mred\x1b[0m \x1b]8;;javascript:window.wasFooled=1\x07click\x1b]8;;\x07 \x1b]0;title\x07\x1b[2J\x1b[Hend",
     "turned \u202egnp.exe\u202c back",
     "bell\x07 null\x00 tab\tend",
+    "WARNING: \x1b[2mit is slow\x1b[0m",
+    "ERROR: \x1b[2mit broke\x1b[0m",
 )
 SHOW_HOSTILE = f"""
 import sys, time
@@ -73,13 +76,15 @@ def test_login_page_loads_without_a_complaint(fleet: Cluster, visitors: Visitors
 
 def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) -> None:
     page = visitors.open_live(f"/tasks/{hostile_task}/")
-    expect(page.locator("#log-count")).to_have_text("5 lines")
+    expect(page.locator("#log-count")).to_have_text("7 lines")
 
     assert log_texts(page) == [
         MARKUP,
         "red click end",
         "turned ⟨U+202E⟩gnp.exe⟨U+202C⟩ back",
         "bell null tab\tend",
+        "WARNING: it is slow",
+        "ERROR: it broke",
         "bytes \ufffd\ufffd end",
     ]
     assert page.locator("#log :is(img, script, a)").count() == 0
@@ -119,20 +124,21 @@ def test_page_without_scripts_has_no_dead_control_and_no_blank_box(
         assert box["x"] + box["width"] == wide["width"], name
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("locale", ["en", "zh-CN"])
-def test_overview_is_accessible(visitors: Visitors, hostile_task: str, locale: str, theme: str) -> None:
-    page = visitors.open_live(locale=locale, color_scheme=theme, reduced_motion="reduce")
+@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log", "memory"])
+def test_page_is_accessible(visitors: Visitors, hostile_task: str, name: str) -> None:
+    page = visitors.open_live(PAGES[name].format(task=hostile_task))
+    if page.locator("#log").count():
+        expect(page.locator("#log")).to_contain_text("it broke")
+        page.locator(".levels label", has_text="DEBUG").click()
+
+    assert violations_in_every_look(page) == []
+
+
+def test_chinese_overview_is_accessible(visitors: Visitors, hostile_task: str) -> None:
+    page = visitors.open_live(locale="zh-CN")
     expect(row_of(page, MARKUP)).to_be_visible()
 
-    assert violations(page) == []
-
-
-@pytest.mark.parametrize("name", ["tasks", "task", "nodes", "node", "logs", "work log"])
-def test_page_is_accessible(visitors: Visitors, hostile_task: str, name: str) -> None:
-    page = visitors.open_live(PAGES[name].format(task=hostile_task), reduced_motion="reduce")
-
-    assert violations(page) == []
+    assert violations_in_every_look(page) == []
 
 
 def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:

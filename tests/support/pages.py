@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
@@ -51,6 +52,28 @@ def violations(page: Page) -> list[str]:
         for rule in found
         if rule["impact"] in ("serious", "critical")
     ]
+
+
+def violations_in_every_look(page: Page) -> list[str]:
+    """In both themes, on a desk and on a phone. The page must be one that follows the system's theme."""
+    found = []
+    looks: list[tuple[int, Literal["dark", "light"]]] = [(1500, "dark"), (1500, "light"), (390, "light")]
+    for width, theme in looks:
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.evaluate(_SETTLED)
+        found += [f"{width} {theme}: {violation}" for violation in violations(page)]
+    return found
+
+
+# Colours move to the other theme, however quickly, and each element after the one it inherits them from.
+_SETTLED = """async () => {
+  const moves = (one) => one instanceof CSSTransition && one.transitionProperty.endsWith("color");
+  for (let frames = 0, still = 0; still < 5 && frames < 200; frames += 1) {
+    await new Promise(requestAnimationFrame);
+    still = document.getAnimations().some(moves) ? 0 : still + 1;
+  }
+}"""
 
 
 def line_count(page: Page) -> int:
