@@ -159,6 +159,8 @@ def _logs() -> dict[str, str]:
         "log.loading": _("Loading older lines …"),
         "log.loadFailed": _("Older lines could not be loaded. Scroll to try again."),
         "log.empty": _("No output yet."),
+        "log.nothing": _("It has printed nothing."),
+        "log.pruned": _("Lines of this attempt were removed to make room."),
         "log.noMatch": _("No line passes the filter."),
         "log.noMatchYet": _("No match in the lines searched so far."),
         "log.searching": _("Searching …"),
@@ -187,7 +189,7 @@ def _topology() -> dict[str, str]:
 
 def _palette() -> dict[str, str]:
     return {
-        "palette.none": _("Nothing matches."),
+        "palette.none": _("Nothing that this page knows of matches."),
         "palette.node": _("Node"),
         "palette.task": _("Task"),
         "palette.page": _("Page"),

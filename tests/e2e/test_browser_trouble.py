@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.e2e.programs import count_to, numbers
 from tests.support.browser import Visitors, WatchedPages
@@ -243,11 +243,31 @@ def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:
     expect(gap).to_have_text("t1 · Line 3 is not here any more: unheard-of")
 
 
+def test_log_without_lines_says_why(fleet: Cluster, visitors: Visitors) -> None:
+    task = fleet.run("master-1", "sleep", "600")
+    fleet.wait_task(task, "running")
+    page = visitors.open_live(f"/tasks/{task}/")
+    expect(page.locator("#log-empty")).to_have_text("No output yet.")
+
+    fleet.control(task, "cancel")
+
+    expect(page.locator("#log-empty")).to_have_text("It has printed nothing.")
+
+
 def test_list_that_cannot_be_loaded_stays_and_says_so(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live("/tasks/", expected=("503 (Service Unavailable)",))
-    page.route("**/tasks/?*", lambda route: route.fulfill(status=503, body="<h1>no</h1>", content_type="text/html"))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/tasks/?*", hold)
 
     page.get_by_role("combobox", name="State").select_option("failed")
+    expect(page.locator("#task-results")).to_have_attribute("aria-busy", "true")
+    eventually_sync(lambda: held)
+    held[-1].fulfill(status=503, body="<h1>no</h1>", content_type="text/html")
 
+    expect(page.locator("#task-results")).not_to_have_attribute("aria-busy", "true")
     expect(page.locator(".toast-card")).to_contain_text("The server cannot answer now")
     expect(page.locator("#task-rows")).to_be_attached()

@@ -2,6 +2,7 @@
 
 import htmx from "htmx.org";
 import type { NodeStatus, TaskInfo } from "../live/messages";
+import { setAttribute } from "../tables/cells";
 import type { Page } from "./page";
 import type { Toasts } from "./toasts";
 import { drawTimes } from "./ticker";
@@ -11,7 +12,7 @@ interface TrustedTypesWindow {
 }
 
 interface RequestEnd {
-  ctx?: { response?: { status?: number } };
+  ctx?: { target?: Element; response?: { status?: number } };
 }
 
 export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void): void {
@@ -31,6 +32,12 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", failed);
+  // Until the answer is here, what stands there is the answer to an earlier question.
+  for (const [event, isBusy] of [["htmx:before:request", "true"], ["htmx:finally:request", null]] as const) {
+    document.addEventListener(event, (told) => {
+      setAttribute((told as CustomEvent<RequestEnd>).detail.ctx?.target ?? null, "aria-busy", isBusy);
+    });
+  }
   document.addEventListener("htmx:before:swap", (event) => {
     // A page about an error is no part of this one: what is shown stays.
     const status = (event as CustomEvent<RequestEnd>).detail.ctx?.response?.status ?? 200;

@@ -1,5 +1,6 @@
 /** The log panel of a page: its filter, its counts, what it shows at first, and what is asked for beyond that. */
 
+import { isFinal } from "../app/fleet";
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
 import { plain } from "../chat/markdown";
@@ -54,6 +55,7 @@ export class LogPanel {
     this.#offerNodes();
     page.fleet.onChange("nodes", () => this.#offerNodes());
     page.fleet.onReplace("nodes", () => this.#offerNodes());
+    page.fleet.onChange("tasks", (id) => id === this.#task && this.#buffer.lineCount === 0 && this.#changed());
     page.live.on("LOG", (batch) => this.#came(batch));
     page.live.on("GAP", (gap) => gap.lane !== "states" && this.#log.missing(gap));
     page.live.on("SNAPSHOT", (snapshot) => snapshot.logs && this.#log.add(snapshot.logs, true));
@@ -141,7 +143,16 @@ export class LogPanel {
     if (isNarrow && isPossible(this.#choice) && this.#search.state === "off" && !this.#log.isWhole) {
       this.#search.start(this.#log.firstWhole?.id ?? "");
     }
-    drawStatus({ page: this.#page, buffer: this.#buffer, view: this.#view, search: this.#search, log: this.#log, isNarrow });
+    drawStatus({ page: this.#page, buffer: this.#buffer, view: this.#view, search: this.#search, log: this.#log, isNarrow, emptiness: this.#emptiness });
+  }
+
+  /** Why there is no line: only of a task that still runs one may come. */
+  get #emptiness(): string {
+    if (!(this.#log instanceof AttemptLog)) return "log.empty";
+    const { attempt } = this.#log;
+    if (this.#box.dataset.pruned === "true" && String(attempt) === this.#box.dataset.attempt) return "log.pruned";
+    const task = this.#page.fleet.tasks.get(this.#task);
+    return task && (isFinal(task) || task.attempt !== attempt) ? "log.nothing" : "log.empty";
   }
 
   #reachedTop(): void {

@@ -16,6 +16,8 @@ export interface Status {
   log: AttemptLog | FleetLog;
   /** The filter leaves something out. */
   isNarrow: boolean;
+  /** The key of the sentence that says why a log has no line. */
+  emptiness: string;
 }
 
 export function drawStatus(status: Status): void {
@@ -69,8 +71,8 @@ function drawSearch({ page, search, log }: Status): void {
   setText(more, texts.say(search.state === "failed" ? "log.searchAgain" : "log.searchMore"));
 }
 
-function emptyKey({ buffer, search, isNarrow }: Status): string {
-  if (!isNarrow || (buffer.lineCount === 0 && search.state === "off")) return "log.empty";
+function emptyKey({ buffer, search, isNarrow, emptiness }: Status): string {
+  if (!isNarrow || (buffer.lineCount === 0 && search.state === "off")) return emptiness;
   if (search.state === "busy") return "log.searching";
   return search.state === "paused" || search.state === "failed" ? "log.noMatchYet" : "log.noMatch";
 }
