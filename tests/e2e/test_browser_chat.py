@@ -221,14 +221,18 @@ def test_text_that_no_frame_can_carry_is_said_all_the_same(fleet: Cluster, visit
 
 
 def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: Cluster, visitors: Visitors) -> None:
-    page = visitors.open_live("/", viewport=WIDE)
+    page = visitors.open_live("/", viewport=WIDE, expected=("503 (Service Unavailable)",))
     reader = visitors.open_live("/", role="viewer", viewport=WIDE)
     task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy <b>")
     item = page.locator(".alert-item").filter(has_text="waiting for input")
 
+    page.route("**/alerts/*/", lambda route: route.fulfill(status=503, json={}))
     press(item, "Evidence")
 
     sheet = page.get_by_role("dialog")
+    expect(sheet).not_to_contain_text("Loading")
+    page.unroute("**/alerts/*/")
+    press(sheet, "Try again")
     expect(sheet.get_by_role("heading", name="Evidence: deploy <b>")).to_be_visible()
     expect(sheet.locator('[data-kind="lines"]')).to_contain_text("Deploy now? [y/N]")
     processes = sheet.locator('[data-kind="processes"] tbody tr').filter(has_text="Deploy now?")
