@@ -11,10 +11,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import TaskSpec, check_input, check_spec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, StoreError
-from nodes.leader.scheduler.checks import check_input, check_spec
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 

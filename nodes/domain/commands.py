@@ -1,31 +1,63 @@
-"""What is asked of a node. Frozen values; the codec turns them into protobuf and back."""
+"""What is asked of a node, and whether a request makes sense at all. Frozen values; the codec turns them into protobuf.
+
+`TaskSpec` is the one declaration of a task request: WebSocket, REST, the gateway and the store read and write it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta, Struct
+
+from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Name, OptionalId, Text, read
+from nodes.domain.parts import Part, english, part
 from nodes.domain.states import Action
+from nodes.errors import ProtocolViolation, TaskRejected
+
+INVALID = "invalid"
+
+MAX_ARGUMENTS = 1_000
+MAX_COMMAND_BYTES = 64 << 10
+MAX_ENVIRONMENT_VARIABLES = 200
+MAX_ENVIRONMENT_BYTES = 64 << 10
+MAX_INPUT_BYTES = 64 << 10
+MAX_PATH = 4_096
+MAX_SECONDS = 366 * 86_400.0
+
+Argv = Annotated[tuple[Text, ...], Meta(max_length=MAX_ARGUMENTS)]
+Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+_Variable = Annotated[
+    str,
+    Meta(min_length=1, max_length=MAX_TEXT, pattern=r"^[^=\u0000]*$", extra={"expected": "variable-name-expected"}),
+]
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# The fields of which exactly one is set.
+WAYS_TO_RUN = ("namedTask", "argv", "shellLine")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
-    """A request for a task, as a person makes it; `nodes.services` validates it.
+class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A request for a task, as a person makes it. The constructor checks nothing: `read` and `check_spec` do.
 
     Exactly one of `argv`, `shell_line`, `named_task` is set. `node` empty = any node that has the project and a free
     slot.
     """
 
-    project: str = ""
-    name: str = ""
-    node: str = ""
-    argv: tuple[str, ...] = ()
-    shell_line: str = ""
-    named_task: str = ""
-    working_directory: str = ""  # Empty = the project's folder.
-    environment: Mapping[str, str] = field(default_factory=dict)
-    timeout_seconds: float = 0.0  # 0 = none
-    stall_after_seconds: float = 0.0  # 0 = the node's default
+    project: Name = ""
+    name: Name = ""
+    node: OptionalId = ""
+    argv: Argv = ()
+    shell_line: Text = ""
+    named_task: Name = ""
+    # Empty = the project's folder.
+    working_directory: Annotated[str, Meta(max_length=MAX_PATH, pattern=NO_NUL)] = ""
+    environment: Annotated[Mapping[_Variable, Text], Meta(max_length=MAX_ENVIRONMENT_VARIABLES)] = {}
+    timeout_seconds: Seconds = 0.0  # 0 = none
+    stall_after_seconds: Seconds = 0.0  # 0 = the node's default
     close_input: bool = False  # Standard input is /dev/null.
 
 
@@ -56,3 +88,91 @@ class Command:
     target_node_id: str = ""  # Empty = the node at the other end of the stream.
     ttl_seconds: float = 0.0  # Counted from receipt on the node's monotonic clock; 0 = none.
     epoch: int = 0
+
+
+# --- a spec as JSON -------------------------------------------------------------------------------
+
+_WIRE_NAMES = {field.name: field.encode_name for field in msgspec.structs.fields(TaskSpec)}
+
+
+def spec_to_json(spec: TaskSpec) -> dict[str, Any]:
+    """For the store and the gateway: the names of the attributes, defaults left out."""
+    values: dict[str, Any] = {name: getattr(spec, name) for name in _WIRE_NAMES}
+    return {name: msgspec.to_builtins(value) for name, value in values.items() if value}
+
+
+def spec_from_json(values: Mapping[str, Any]) -> TaskSpec:
+    """As another process sent it. Raises `ProtocolViolation`."""
+    try:
+        return read(TaskSpec, {_WIRE_NAMES.get(name, name): value for name, value in values.items()})
+    except BadInput as bad:
+        raise ProtocolViolation(f"task spec: {bad}") from bad
+
+
+def stored_spec(values: Mapping[str, Any]) -> TaskSpec:
+    """As this store got it from `spec_to_json`: a limit that was lowered since does not make it unreadable."""
+    return TaskSpec(**{**values, "argv": tuple(values.get("argv", ()))})
+
+
+# --- whether it makes sense -----------------------------------------------------------------------
+
+# For people, in place of the declaration's own words.
+_TOO_MUCH = {
+    "name": part("long-name", limit=str(MAX_NAME)),
+    "project": part("long-project", limit=str(MAX_NAME)),
+    "namedTask": part("long-named-task", limit=str(MAX_NAME)),
+    "node": part("long-node", limit=str(MAX_ID)),
+    "workingDirectory": part("long-directory", limit=str(MAX_PATH)),
+    "argv": part("many-arguments", limit=str(MAX_ARGUMENTS)),
+    "environment": part("many-variables", limit=str(MAX_ENVIRONMENT_VARIABLES)),
+    "timeoutSeconds": part("bad-timeout", limit=f"{MAX_SECONDS:.0f}"),
+    "stallAfterSeconds": part("bad-stall-limit", limit=f"{MAX_SECONDS:.0f}"),
+}
+
+
+def has_one_way_to_run(spec: TaskSpec) -> bool:
+    return sum(1 for way in (spec.argv, spec.shell_line, spec.named_task) if way) == 1
+
+
+def check_spec(spec: TaskSpec) -> None:
+    """Raises `TaskRejected` with the code "invalid" and words that say what to do."""
+    if not has_one_way_to_run(spec):
+        raise _invalid(part("one-way-to-run"))
+    if spec.named_task and not spec.project:
+        raise _invalid(part("name-the-project"))
+    if spec.argv and not spec.argv[0]:
+        raise _invalid(part("no-program"))
+    command = (*spec.argv, spec.shell_line)
+    _check_text((*command, spec.name, spec.project, spec.named_task, spec.node, spec.working_directory))
+    _check_text((*spec.environment, *spec.environment.values()))
+    for name in spec.environment:
+        if not _VARIABLE.fullmatch(name):
+            raise _invalid(part("bad-variable-name", name=name[:40]))
+    if sum(len(word.encode()) for word in command) > MAX_COMMAND_BYTES:
+        raise _invalid(part("long-command", limit=str(MAX_COMMAND_BYTES)))
+    if sum(len(name) + len(value.encode()) for name, value in spec.environment.items()) > MAX_ENVIRONMENT_BYTES:
+        raise _invalid(part("long-environment", limit=str(MAX_ENVIRONMENT_BYTES)))
+    try:
+        read(TaskSpec, msgspec.to_builtins(spec))
+    except BadInput as bad:
+        raise _invalid(_TOO_MUCH.get(bad.path[0], bad.part)) from bad
+
+
+def check_input(content: bytes) -> None:
+    """Raises `TaskRejected` with the code "invalid"."""
+    if len(content) > MAX_INPUT_BYTES:
+        raise _invalid(part("long-input", limit=str(MAX_INPUT_BYTES)))
+
+
+def _check_text(texts: Iterable[str]) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _invalid(part("not-text")) from None
+        if "\x00" in text:
+            raise _invalid(part("not-text"))
+
+
+def _invalid(why: Part) -> TaskRejected:
+    return TaskRejected(INVALID, english([why]), [why])

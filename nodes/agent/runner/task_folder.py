@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nodes.agent.runner.shim import layout, procfs, tree
-from nodes.domain.commands import StartTask
+from nodes.domain.commands import StartTask, spec_to_json, stored_spec
 from nodes.domain.parts import Part, part
-from nodes.stream.wire.command_codec import spec_from_json, spec_to_json
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ERRORS = "shim.err"
@@ -55,7 +54,7 @@ class TaskFolder:
         if record is None:
             return None
         try:
-            spec = spec_from_json(record["spec"])
+            spec = stored_spec(record["spec"])
             return StartTask(task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec)
         except (KeyError, TypeError, ValueError):
             return None

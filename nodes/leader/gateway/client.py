@@ -10,11 +10,10 @@ from typing import Any, NoReturn
 
 import grpc
 
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 from nodes.leader.gateway.words import CODE_KEY, bearer
 from nodes.leader.scheduler.requests import ControlRequest
-from nodes.stream.wire.codec import spec_to_json
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
 

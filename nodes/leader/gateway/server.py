@@ -9,13 +9,13 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 
+from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, ProtocolViolation, TaskRejected
 from nodes.leader.gateway.words import CODE_KEY, bearer_of
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
-from nodes.stream.wire.codec import spec_from_json
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
 

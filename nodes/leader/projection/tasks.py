@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from nodes.domain.commands import spec_to_json
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
 from nodes.domain.parts import Part, as_json, english, part
@@ -17,7 +18,6 @@ from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
 from nodes.leader.projection.unit import Unit
 from nodes.models import Attempt, Task
-from nodes.stream.wire.codec import spec_to_json
 
 _NAME_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 4_000

@@ -9,16 +9,23 @@ from datetime import timedelta
 
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import Command as WireCommand
-from nodes.domain.commands import ControlTask, StartTask, TaskSpec
+from nodes.domain.commands import (
+    ControlTask,
+    StartTask,
+    TaskSpec,
+    check_input,
+    check_spec,
+    spec_to_json,
+    stored_spec,
+)
 from nodes.domain.parts import part
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.commands import START
 from nodes.leader.projection.tasks import end_attempt, mirror
 from nodes.leader.projection.unit import Unit
-from nodes.leader.scheduler.checks import check_input, check_spec
 from nodes.models import Attempt, Command, Node, Task
-from nodes.stream.wire.codec import encode_command, spec_from_json, spec_to_json
+from nodes.stream.wire.codec import encode_command
 
 # Time to begin, counted on the node's clock from receipt; what has not begun by then never does.
 START_TTL = timedelta(seconds=60)
@@ -221,7 +228,7 @@ def start_attempt(unit: Unit, task: Task, attempt: Attempt, node_id: str) -> Com
     command.actor = task.created_by
     unit.change_attempt(attempt, node_id=node_id, state=TaskState.DISPATCHED)
     mirror(unit, task, attempt)
-    body = StartTask(task_id=task.id, attempt=attempt.number, spec=spec_from_json(task.spec))
+    body = StartTask(task_id=task.id, attempt=attempt.number, spec=stored_spec(task.spec))
     return _store(unit, command, body)
 
 

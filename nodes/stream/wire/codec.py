@@ -33,8 +33,6 @@ from nodes.stream.wire.command_codec import (
     decode_request,
     encode_command,
     encode_request,
-    spec_from_json,
-    spec_to_json,
     target_of,
 )
 from nodes.stream.wire.fields import (
@@ -83,8 +81,6 @@ __all__ = [
     "encode_request",
     "encode_task_status",
     "encode_update",
-    "spec_from_json",
-    "spec_to_json",
     "target_of",
 ]
 

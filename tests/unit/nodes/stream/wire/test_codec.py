@@ -252,30 +252,6 @@ def test_text_that_is_no_unicode_is_replaced() -> None:
     assert codec.encode_task_status(status).name == "caf?"
 
 
-def test_spec_survives_json() -> None:
-    assert codec.spec_from_json(json.loads(json.dumps(codec.spec_to_json(SPEC)))) == SPEC
-    assert codec.spec_to_json(TaskSpec()) == {}
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"colour": "red"},
-        {"argv": "make all"},
-        {"argv": [1]},
-        {"environment": {"A": 1}},
-        {"timeout_seconds": "10"},
-        {"timeout_seconds": True},
-        {"timeout_seconds": math.nan},
-        {"stall_after_seconds": -1},
-        {"close_input": 1},
-    ],
-)
-def test_bad_spec_is_refused(values: dict[str, object]) -> None:
-    with pytest.raises(ProtocolViolation):
-        codec.spec_from_json(values)
-
-
 def test_capabilities_become_json() -> None:
     values = json.loads(json.dumps(codec.capabilities_to_json(CAPABILITIES)))
 

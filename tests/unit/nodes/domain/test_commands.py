@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
 import pytest
 
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import TaskSpec, check_input, check_spec, spec_from_json, spec_to_json, stored_spec
 from nodes.domain.parts import english
-from nodes.errors import TaskRejected
-from nodes.leader.scheduler.checks import check_input, check_spec
+from nodes.errors import ProtocolViolation, TaskRejected
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,50 @@ def test_too_much_input_is_refused() -> None:
 
     with pytest.raises(TaskRejected):
         check_input(b"x" * 70_000)
+
+
+SPEC = TaskSpec(
+    project="shop",
+    name="n",
+    node="m",
+    argv=("make", ""),
+    working_directory="/srv",
+    environment={"A": "ä"},
+    timeout_seconds=2.0,
+    stall_after_seconds=0.5,
+    close_input=True,
+)
+
+
+def test_spec_survives_json() -> None:
+    values = json.loads(json.dumps(spec_to_json(SPEC)))
+
+    assert spec_from_json(values) == SPEC
+    assert stored_spec(values) == SPEC
+    assert values["working_directory"] == "/srv"
+    assert spec_to_json(TaskSpec()) == {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"colour": "red"},
+        {"argv": "make all"},
+        {"argv": [1]},
+        {"environment": {"A": 1}},
+        {"timeout_seconds": "10"},
+        {"timeout_seconds": True},
+        {"timeout_seconds": math.nan},
+        {"stall_after_seconds": -1},
+        {"close_input": 1},
+    ],
+)
+def test_bad_spec_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ProtocolViolation):
+        spec_from_json(values)
+
+
+def test_what_is_stored_stays_readable_when_a_limit_is_lowered() -> None:
+    long = TaskSpec(argv=("a",), name="n" * 1000)
+
+    assert stored_spec(spec_to_json(long)) == long

@@ -1,0 +1,148 @@
+"""Reads what comes in from outside against its declaration: a `msgspec` struct whose fields carry their limits.
+
+`msgspec` parses; this says which field is to blame, as data, so that each reader gets a sentence in their language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, inspect, structs
+
+from nodes.domain.parts import Part, english, part
+from nodes.errors import AgentFlowError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+BAD_FIELD = "bad-field"
+UNKNOWN_FIELD = "unknown-field"
+
+MAX_ID = 64
+MAX_NAME = 200
+MAX_TEXT = 64 << 10
+# No operating system takes a NUL in an argument, and PostgreSQL none in a text.
+NO_NUL = r"^[^\u0000]*$"
+
+OptionalId = Annotated[str, Meta(max_length=MAX_ID, pattern=NO_NUL)]
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern=NO_NUL)]
+Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=NO_NUL)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=NO_NUL)]
+
+_MAX_NAME_SHOWN = 64
+
+
+class BadInput(AgentFlowError):
+    """One field is not as declared. `code` is for programs; `path` leads to the field: ("argv", "1")."""
+
+    def __init__(self, code: str, path: tuple[str, ...], why: Part) -> None:
+        super().__init__(code, path)
+        self.code = code
+        self.path = path
+        self.part = why
+
+    def __str__(self) -> str:
+        return english([self.part])
+
+
+def read(kind: type[T], values: Any, *, from_text: bool = False) -> T:
+    """Raises `BadInput`. `from_text`: every value is text, as in a query string."""
+    try:
+        return msgspec.convert(values, kind, strict=not from_text)
+    except (msgspec.ValidationError, UnicodeEncodeError):  # The second: a field's name that is not Unicode.
+        raise _blame(kind, values, (), strict=not from_text) from None
+
+
+def _blame(kind: Any, value: Any, path: tuple[str, ...], *, strict: bool) -> BadInput:
+    """The first wrong field within a value that `msgspec` has refused. Its own message names no key of a mapping."""
+    if NoneType in get_args(kind):
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    declared, limits = _bare(kind)
+    if isinstance(declared, type) and issubclass(declared, msgspec.Struct) and isinstance(value, Mapping):
+        return _blame_field(declared, value, path, strict=strict)
+    if limits is None or limits.max_length is None or not hasattr(value, "__len__") or len(value) <= limits.max_length:
+        for name, inner_kind, inner in _inside(declared, value):
+            if not _fits(inner_kind, inner, strict=strict):
+                return _blame(inner_kind, inner, (*path, name) if name else path, strict=strict)
+    return BadInput(BAD_FIELD, path, _expected(kind, _shown(path)))
+
+
+def _blame_field(
+    kind: type[msgspec.Struct], values: Mapping[str, Any], path: tuple[str, ...], *, strict: bool
+) -> BadInput:
+    fields = structs.fields(kind)
+    config = kind.__struct_config__
+    known = {config.tag_field, *(field.encode_name for field in fields)}
+    if config.forbid_unknown_fields and (unknown := next((name for name in values if name not in known), None)):
+        name = unknown.encode(errors="replace").decode()[:_MAX_NAME_SHOWN]
+        return BadInput(UNKNOWN_FIELD, (*path, name), part("field-unknown", field=name))
+    for field in fields:
+        here = (*path, field.encode_name)
+        if field.encode_name not in values:
+            if field.required:
+                return BadInput(BAD_FIELD, here, part("field-missing", field=_shown(here)))
+        elif not _fits(field.type, values[field.encode_name], strict=strict):
+            return _blame(field.type, values[field.encode_name], here, strict=strict)
+    raise AssertionError("a struct whose fields all fit was refused")
+
+
+def _inside(declared: Any, value: Any) -> list[tuple[str, Any, Any]]:
+    """Name, declaration and value of what a list or a mapping holds; a mapping's keys have no name of their own."""
+    kinds = get_args(declared)
+    if isinstance(value, Mapping) and get_origin(declared) in (dict, Mapping):
+        pairs = list(value.items())
+        return [("", kinds[0], key) for key, _ in pairs] + [(key, kinds[1], inner) for key, inner in pairs]
+    if isinstance(value, list | tuple) and get_origin(declared) in (list, tuple):
+        return [(str(index), kinds[0], inner) for index, inner in enumerate(value)]
+    return []
+
+
+def _fits(kind: Any, value: Any, *, strict: bool) -> bool:
+    try:
+        msgspec.convert(value, kind, strict=strict)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _bare(kind: Any) -> tuple[Any, Meta | None]:
+    if get_origin(kind) is not Annotated:
+        return kind, None
+    declared, *marks = get_args(kind)
+    return declared, next((mark for mark in marks if isinstance(mark, Meta)), None)
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    return ".".join(path)
+
+
+def _expected(kind: Any, field: str) -> Part:
+    """What is declared for a field, in words."""
+    declared = inspect.type_info(kind)
+    if isinstance(declared, inspect.Metadata):
+        if declared.extra and "expected" in declared.extra:
+            return part(declared.extra["expected"], field=field)
+        declared = declared.type
+    match declared:
+        case inspect.StrType(max_length=int(limit), min_length=least):
+            return part("some-text-expected" if least else "text-expected", field=field, limit=str(limit))
+        case inspect.StrType():
+            return part("any-text-expected", field=field)
+        case inspect.IntType(ge=int(least), le=int(limit)):
+            return part("whole-number-expected", field=field, least=str(least), limit=str(limit))
+        case inspect.FloatType(ge=least, le=limit) if least is not None and limit is not None:
+            return part("number-expected", field=field, least=f"{least:g}", limit=f"{limit:.12g}")
+        case inspect.BoolType():
+            return part("flag-expected", field=field)
+        case inspect.EnumType(cls=choices):
+            return part("choice-expected", field=field, choices=", ".join(str(one.value) for one in choices))
+        case inspect.LiteralType(values=choices):
+            return part("choice-expected", field=field, choices=", ".join(map(str, choices)))
+        case inspect.VarTupleType(max_length=int(limit), min_length=least):
+            return part("some-list-expected" if least else "list-expected", field=field, limit=str(limit))
+        case inspect.DictType(max_length=int(limit)):
+            return part("mapping-expected", field=field, limit=str(limit))
+        case _:
+            return part("object-expected", field=field) if field else part("message-object-expected")
