@@ -48,7 +48,7 @@ async def act(request: Control | Run, *, role: Role, actor: str, services: Servi
             request.action,
             actor=actor,
             ref=request.ref,
-            input=request.input,
+            input=request.input.encode(),
             close_input=request.close_input,
             reason=request.reason,
         )
@@ -74,7 +74,9 @@ async def talk(
         if isinstance(request, Chat):
             return await threads.act(chats.say, conversation_id, request.text, actor=actor)
         if isinstance(request, ChatAnswer):
-            return await threads.act(chats.answer_approval, request.approval, is_yes=request.is_yes, actor=actor)
+            return await threads.act(
+                chats.answer_approval, request.approval, is_yes=request.decision == "approve", actor=actor
+            )
         if isinstance(request, ChatFix):
             return await threads.act(chats.apply_fix, request.turn, request.number, actor=actor)
         if isinstance(request, ChatStop):

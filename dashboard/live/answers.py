@@ -81,8 +81,8 @@ class Answers:
     def _build(self, topics: tuple[str, ...], since: Cursor | None, is_base: bool) -> Answer:
         # The position first, then the state: what changes in between comes again, and is never missing.
         store, seq = self._feed.position()
-        if since is not None and since.store in ("", store) and since.seq <= seq:
-            missed = self._missed(topics, since.seq, store, seq)
+        if since is not None and since.store in ("", store) and since.number <= seq:
+            missed = self._missed(topics, since.number, store, seq)
             if missed is not None:
                 return missed
         place = {"type": "SNAPSHOT", "store": store, "seq": str(seq), "topics": list(topics)}

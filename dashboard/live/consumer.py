@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from channels.consumer import AsyncConsumer  # type: ignore[import-untyped]  # It has no types.
@@ -22,8 +22,10 @@ from dashboard.live.conduct import Conduct, Offence
 from dashboard.live.flow import Flow
 from dashboard.live.frames import Frame
 from dashboard.live.messages import (
+    MAX_MESSAGE_BYTES,
     Ack,
     Auth,
+    BadMessage,
     Chat,
     ChatMessage,
     ClientMessage,
@@ -32,15 +34,16 @@ from dashboard.live.messages import (
     Run,
     Subscribe,
     Unsubscribe,
+    parse,
 )
 from dashboard.live.outbox import Outbox
-from dashboard.live.parse import MAX_MESSAGE_BYTES, BadMessage, parse
 from dashboard.live.subscriptions import Subscriptions
 from dashboard.live.topics import chat as chat_topic
 from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
 from dashboard.tickets import Viewer
+from nodes.domain.parts import Part
 
 logger = logging.getLogger(__name__)
 
@@ -242,15 +245,17 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             try:
                 message = parse(text)
             except BadMessage as bad:
-                self._offended(Offence.BAD_MESSAGE, bad.code, bad.text, now, bad.ref)
+                self._offended(Offence.BAD_MESSAGE, bad.code, bad.text, now, bad.ref, bad.parts)
                 return
             self._handle(message, now)
 
-    def _offended(self, offence: Offence, code: str, text: str, now: float, ref: str = "") -> None:
+    def _offended(
+        self, offence: Offence, code: str, text: str, now: float, ref: str = "", parts: Sequence[Part] = ()
+    ) -> None:
         if self._conduct.offended(now):
             self._close(offence.value)
         else:
-            self._say(replies.error(code, text, ref))
+            self._say(replies.error(code, text, ref, parts))
 
     def _handle(self, message: ClientMessage, now: float) -> None:
         if isinstance(message, Auth):
@@ -260,7 +265,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         elif isinstance(message, Ping):
             self._say_position()
         elif isinstance(message, Ack):
-            if self._flow.acked(message.seq, now=now, held_seconds=message.held_seconds):
+            if self._flow.acked(message.seq, now=now, held_seconds=message.held_ms / 1000):
                 self._writer.acked()
         elif isinstance(message, Subscribe):
             self._subscriptions.awaits()

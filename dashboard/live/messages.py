@@ -1,106 +1,210 @@
-"""What a client may say, as frozen values. `dashboard.live.parse` makes them; docs/websocket.md describes them."""
+"""What a client may say: one declaration per message, with its limits. docs/schemas/client.json is made from them.
+
+A frame is read strictly: anything wrong is one `BadMessage` with a code, never another exception. Fields that are not
+known are ignored, so that a newer page can talk to an older server; except in messages that act: there a misspelt
+option must not silently be left out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from nodes.domain.commands import TaskSpec
+import orjson
+from msgspec import Meta, Struct, field, structs
+
+from dashboard.live.topics import TOPIC_PATTERN, is_topic
+from nodes.domain.commands import TaskSpec, has_one_way_to_run
+from nodes.domain.incoming import BAD_FIELD, MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, Text, read
+from nodes.domain.parts import Part, part
 from nodes.domain.states import Action
 
+MAX_MESSAGE_BYTES = MAX_TEXT
+MAX_TOPICS = 50
+MAX_REASON = 500
+_MAX_TOKEN = 4096
+_MAX_FIXES = 3
+_MAX_HELD_MS = 60_000
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+Token = Annotated[str, Meta(min_length=1, max_length=_MAX_TOKEN, pattern=NO_NUL)]
+SomeText = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
+Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)]
+Topics = Annotated[
+    tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN})], ...],
+    Meta(min_length=1, max_length=MAX_TOPICS),
+]
+# 18 digits: each fits into 64 bits, in every language that a client is written in as text.
+FeedNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | Annotated[int, Meta(ge=0, le=10**18 - 1)]
+
+
+class Cursor(Struct, frozen=True, kw_only=True):
     """A position in the feed of one store. Two stores' numbers are never compared."""
 
-    store: str
-    seq: int
+    store: OptionalId
+    seq: FeedNumber
+
+    @property
+    def number(self) -> int:
+        return int(self.seq)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auth:
-    token: str
-    is_batching: bool = False  # The client takes an array of messages in one frame.
+# A bare feed number counts as one of the current store.
+Position = Annotated[Cursor | FeedNumber, Meta(extra={"expected": "position-expected"})]
+
+
+class Message(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type"):
+    """Unknown fields are ignored."""
+
+
+class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """It acts: an unknown field is refused. The answer repeats `ref`."""
+
+    ref: OptionalId = ""
+
+
+class Auth(Message, frozen=True, kw_only=True, tag="AUTH"):
+    token: Token
+    is_batching: bool = field(default=False, name="batch")  # The client takes an array of messages in one frame.
 
     def __repr__(self) -> str:
         return "Auth(token=…)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscribe:
-    topics: tuple[str, ...]
-    since: Cursor | None = None
-    ref: str = ""
+class Subscribe(Message, frozen=True, kw_only=True, tag="SUBSCRIBE"):
+    topics: Topics
+    since: Position | None = None
+    ref: OptionalId = ""
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
+
+    @property
+    def start(self) -> Cursor | None:
+        return None if self.since is None else _cursor(self.since)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsubscribe:
-    topics: tuple[str, ...]
+class Unsubscribe(Message, frozen=True, kw_only=True, tag="UNSUBSCRIBE"):
+    topics: Topics
+
+    def __post_init__(self) -> None:
+        _check_topics(self.topics)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    ref: str
-    task: str
-    action: Action
-    input: bytes = b""
-    close_input: bool = False
-    reason: str = ""
+class Ack(Message, frozen=True, kw_only=True, tag="ACK"):
+    cursor: Position
+    held_ms: Annotated[float, Meta(ge=0, le=_MAX_HELD_MS)] = 0.0  # How long the client waited before it said so.
+
+    @property
+    def seq(self) -> int:
+        return _cursor(self.cursor).number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    ref: str
-    spec: TaskSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ack:
-    seq: int
-    held_seconds: float = 0.0  # How long the client waited before it said so.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
+class Ping(Message, frozen=True, kw_only=True, tag="PING"):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
-    ref: str
-    text: str
-    context: str  # "project:node"; empty = everything.
+class Control(Request, frozen=True, kw_only=True, tag="CONTROL"):
+    task: Id
+    action: Action
+    input: Text = ""
+    close_input: bool = False
+    reason: Reason = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatAnswer:
+class Run(TaskSpec, frozen=True, kw_only=True, tag_field="type", tag="RUN"):
+    """The fields of a `TaskSpec`, among the message's own. Its base refuses unknown ones."""
+
+    ref: OptionalId = ""
+
+    def __post_init__(self) -> None:
+        if not has_one_way_to_run(self):
+            raise BadInput(BAD_FIELD, (), part("one-way-to-run-expected"))
+
+    @property
+    def spec(self) -> TaskSpec:
+        return TaskSpec(**{one.name: getattr(self, one.name) for one in structs.fields(TaskSpec)})
+
+
+class Chat(Request, frozen=True, kw_only=True, tag="CHAT"):
+    text: SomeText
+    # "project:node"; empty = everything.
+    context: Annotated[str, Meta(max_length=2 * MAX_NAME, pattern=NO_NUL)] = field(default="", name="targetContext")
+
+
+class ChatAnswer(Request, frozen=True, kw_only=True, tag="CHAT_ANSWER"):
     """To an approval."""
 
-    ref: str
-    approval: str
-    is_yes: bool
+    approval: Id
+    decision: Literal["approve", "deny"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatStop:
-    ref: str
-    turn: str
+class ChatStop(Request, frozen=True, kw_only=True, tag="CHAT_STOP"):
+    turn: Id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRetry:
-    ref: str
-    turn: str
+class ChatRetry(Request, frozen=True, kw_only=True, tag="CHAT_RETRY"):
+    turn: Id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatFix:
+class ChatFix(Request, frozen=True, kw_only=True, tag="CHAT_FIX"):
     """A click on a proposal of the analysis in this turn."""
 
-    ref: str
-    turn: str
-    number: int
+    turn: Id
+    number: Annotated[int, Meta(ge=1, le=_MAX_FIXES)] = field(name="fix")
 
 
 ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry | ChatFix
 ClientMessage: TypeAlias = Auth | Subscribe | Unsubscribe | Control | Run | Ack | Ping | ChatMessage
+
+MESSAGES: Mapping[str, type[ClientMessage]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(ClientMessage)
+}
+
+
+class BadMessage(Exception):
+    """`code` is for programs: not-json, not-object, unknown-type, bad-field, bad-topic, unknown-field."""
+
+    def __init__(self, code: str, text: str, ref: str = "", parts: Sequence[Part] = ()) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+        self.ref = ref
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse(text: str) -> ClientMessage:
+    """Raises `BadMessage`. The size is the caller's to check: it must be judged before anything is read."""
+    try:
+        # Not straight into the message: whatever is wrong with it, the answer repeats its `ref`.
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadMessage("not-json", "The frame is not JSON.") from None
+    if not isinstance(value, dict):
+        raise BadMessage("not-object", "A message is one JSON object.")
+    name, ref = value.get("type"), value.get("ref")
+    kind = MESSAGES.get(name) if isinstance(name, str) else None
+    ref = ref if isinstance(ref, str) and len(ref) <= MAX_ID else ""
+    if kind is None:
+        raise BadMessage("unknown-type", "There is no message of this type.", ref)
+    try:
+        # A field that is null is one that is left out.
+        return read(kind, {name: inner for name, inner in value.items() if inner is not None})
+    except BadInput as bad:
+        raise BadMessage(bad.code, str(bad), ref, (bad.part,)) from None
+
+
+def _cursor(position: Cursor | str | int) -> Cursor:
+    """Its number as a number: equal positions compare equal however they were sent."""
+    if isinstance(position, Cursor):
+        return Cursor(store=position.store, seq=position.number)
+    return Cursor(store="", seq=int(position))
+
+
+def _check_topics(topics: Sequence[str]) -> None:
+    for index, topic in enumerate(topics):
+        if not is_topic(topic):
+            here = f"topics.{index}"
+            raise BadInput("bad-topic", ("topics", str(index)), part("topic-expected", field=here))

@@ -96,7 +96,7 @@ class Subscriptions:
             self._say(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
             return
         self._pending_topics = []
-        await self._join(topics, message.since)
+        await self._join(topics, message.start)
 
     async def _join(self, topics: list[str], since: Cursor | None, *, is_base: bool = False) -> None:
         broadcaster = self._live.broadcaster

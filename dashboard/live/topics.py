@@ -19,6 +19,12 @@ _LEVELS = frozenset(level.upper() for level in LogLevel)
 _MAX_CHARACTERS = 200
 
 
+# As `is_topic`, for readers of docs/schemas. Printable characters only.
+TOPIC_PATTERN = (
+    f"^({'|'.join(sorted(_WHOLE))}|logs:[^ :]+(:({'|'.join(level.upper() for level in LogLevel)}))?|(task|chat):[^ ]+)$"
+)
+
+
 def is_topic(name: str) -> bool:
     """Whether this is a topic at all; that its node, task or conversation exists is not asked."""
     if name in _WHOLE:

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from jsonschema import Draft202012Validator
 
 from dashboard import tickets
-from dashboard.live import parse, replies
+from dashboard.live import messages, replies
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.outbox import Skipped
 from dashboard.live.process import Live
@@ -156,7 +156,7 @@ def _kinds(schema: Any) -> set[str]:
 def test_the_schemas_and_the_document_know_every_client_message() -> None:
     kinds = _kinds(CLIENT)
 
-    assert kinds == set(parse._READERS)
+    assert kinds == set(messages.MESSAGES)
     assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
     Draft202012Validator.check_schema(CLIENT.schema)
     Draft202012Validator.check_schema(SERVER.schema)
@@ -174,8 +174,8 @@ def test_the_schemas_and_the_document_know_every_client_message() -> None:
 )
 def test_schema_and_parser_refuse_alike(message: dict[str, Any]) -> None:
     assert not CLIENT.is_valid(message)
-    with pytest.raises(parse.BadMessage):
-        parse.parse(json.dumps(message))
+    with pytest.raises(messages.BadMessage):
+        messages.parse(json.dumps(message))
 
 
 def test_close_codes_are_documented() -> None:

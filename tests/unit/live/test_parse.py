@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dashboard.live.messages import (
     Ack,
     Auth,
+    BadMessage,
     Chat,
     ChatAnswer,
     ChatFix,
@@ -24,8 +25,8 @@ from dashboard.live.messages import (
     Run,
     Subscribe,
     Unsubscribe,
+    parse,
 )
-from dashboard.live.parse import BadMessage, parse
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 
@@ -35,15 +36,15 @@ from nodes.domain.states import Action
     [
         ({"type": "AUTH", "token": "t"}, Auth(token="t")),
         ({"type": "AUTH", "token": "t", "batch": True, "later": 1}, Auth(token="t", is_batching=True)),
-        ({"type": "SUBSCRIBE", "topics": ["tasks", "tasks"]}, Subscribe(topics=("tasks",))),
+        ({"type": "SUBSCRIBE", "topics": ["tasks", "tasks"]}, Subscribe(topics=("tasks", "tasks"))),
         (
             {"type": "SUBSCRIBE", "topics": ["logs:m-1:ERROR"], "since": {"store": "s", "seq": "9007199254740993"}},
-            Subscribe(topics=("logs:m-1:ERROR",), since=Cursor(store="s", seq=9007199254740993)),
+            Subscribe(topics=("logs:m-1:ERROR",), since=Cursor(store="s", seq="9007199254740993")),
         ),
         ({"type": "UNSUBSCRIBE", "topics": ["task:t1"]}, Unsubscribe(topics=("task:t1",))),
         (
             {"type": "CONTROL", "ref": "r", "task": "t1", "action": "input", "input": "é", "closeInput": True},
-            Control(ref="r", task="t1", action=Action.INPUT, input="é".encode(), close_input=True),
+            Control(ref="r", task="t1", action=Action.INPUT, input="é", close_input=True),
         ),
         (
             {
@@ -55,15 +56,18 @@ from nodes.domain.states import Action
                 "argv": ["a", ""],
                 "timeoutSeconds": 2,
             },
-            Run(ref="r", spec=TaskSpec(project="p", name="n", argv=("a", ""), timeout_seconds=2.0)),
+            Run(ref="r", project="p", name="n", argv=("a", ""), timeout_seconds=2.0),
         ),
-        ({"type": "ACK", "cursor": "12"}, Ack(seq=12)),
-        ({"type": "ACK", "cursor": {"store": "s", "seq": "12"}, "heldMs": 250}, Ack(seq=12, held_seconds=0.25)),
+        ({"type": "ACK", "cursor": "12"}, Ack(cursor="12")),
+        (
+            {"type": "ACK", "cursor": {"store": "s", "seq": "12"}, "heldMs": 250},
+            Ack(cursor=Cursor(store="s", seq="12"), held_ms=250),
+        ),
         ({"type": "PING"}, Ping()),
         ({"type": "CHAT", "text": "hi", "targetContext": "*:*"}, Chat(ref="", text="hi", context="*:*")),
         (
             {"type": "CHAT_ANSWER", "ref": "r", "approval": "a1", "decision": "deny"},
-            ChatAnswer(ref="r", approval="a1", is_yes=False),
+            ChatAnswer(ref="r", approval="a1", decision="deny"),
         ),
         ({"type": "CHAT_STOP", "turn": "t1"}, ChatStop(ref="", turn="t1")),
         ({"type": "CHAT_RETRY", "turn": "t1"}, ChatRetry(ref="", turn="t1")),
@@ -72,6 +76,55 @@ from nodes.domain.states import Action
 )
 def test_good_messages(message: dict[str, Any], expected: object) -> None:
     assert parse(json.dumps(message)) == expected
+
+
+def test_what_is_null_is_left_out() -> None:
+    assert parse('{"type":"SUBSCRIBE","topics":["tasks"],"since":null}') == Subscribe(topics=("tasks",))
+
+
+def test_equal_positions_are_equal_however_they_are_sent() -> None:
+    sent = [Subscribe(topics=("tasks",), since=since).start for since in ("12", 12, Cursor(store="", seq="012"))]
+
+    assert sent == [Cursor(store="", seq=12)] * 3
+    assert Ack(cursor="12").seq == 12
+    assert Subscribe(topics=("tasks",)).start is None
+
+
+def test_a_run_holds_the_fields_of_its_spec() -> None:
+    message = parse('{"type":"RUN","ref":"r","argv":["a"],"timeoutSeconds":2}')
+
+    assert isinstance(message, Run)
+    assert message.spec == TaskSpec(argv=("a",), timeout_seconds=2.0)
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(Auth(token="secret"))
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"type": "RUN", "argv": ["a", 5]}, "argv.1: a text of at most 65536 characters"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A": 1}}, "environment.A: a text"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A=B": "1"}}, "environment: names of variables"),
+        ({"type": "RUN", "argv": ["a"] * 1001}, "argv: a list of at most 1000 entries"),
+        ({"type": "RUN", "argv": ["a"], "timeoutSeconds": 10**9}, "timeoutSeconds: a number from 0 to 31622400"),
+        ({"type": "RUN", "argv": ["a"], "timoutSeconds": 5}, "timoutSeconds: there is no such field"),
+        ({"type": "CONTROL", "task": "t", "action": "explode"}, "action: one of pause, resume, cancel, input, retry"),
+        ({"type": "CHAT_FIX", "turn": "t", "fix": 4}, "fix: a whole number from 1 to 3"),
+        ({"type": "CHAT_STOP"}, "turn: this field is required"),
+        ({"type": "CHAT_STOP", "turn": ""}, "turn: a text of 1 to 64 characters"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks", "nope"]}, "topics.1: there is no such topic"),
+        ({"type": "SUBSCRIBE", "topics": []}, "topics: a list of 1 to 50 entries"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"store": "s"}}, "since: a position is expected"),
+        ({"type": "AUTH", "token": "t", "batch": 1}, "batch: true or false"),
+    ],
+)
+def test_the_words_name_the_field_and_what_it_takes(message: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadMessage) as bad:
+        parse(json.dumps(message))
+
+    assert words in str(bad.value)
 
 
 @pytest.mark.parametrize(
