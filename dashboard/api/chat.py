@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from django.utils.translation import get_language
-from rest_framework import serializers
+from msgspec import UNSET, Meta, UnsetType, field
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import memory_selectors, selectors, services
-from dashboard.api.requests import MAX_ID, MAX_NAME, MAX_TEXT, FlagField, StrictSerializer, TextField
-from dashboard.api.views import Route, checked
+from dashboard.api.requests import ContextName, Fields, Nothing, Number, PageNumber
+from dashboard.api.views import Route
 from dashboard.rights import Right
+from nodes.domain.incoming import Name, OptionalId, Text, read
+
+_PageSize = Annotated[int, Meta(ge=1, le=200)]
 
 
-class ConversationQuery(StrictSerializer):
-    # DRF keeps another thing under this name on the class, but fields are taken off it.
-    context = TextField(max_length=MAX_NAME + MAX_ID + 1, required=False)  # type: ignore[assignment]
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
-    page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
+class ConversationQuery(Fields, frozen=True, kw_only=True):
+    context: ContextName | UnsetType = UNSET
+    limit: _PageSize = 50
+    page: PageNumber = 1
 
 
-class NewConversation(StrictSerializer):
-    context = TextField(max_length=MAX_NAME + MAX_ID + 1)  # type: ignore[assignment]  # As above.
-    fresh = FlagField(required=False, source="is_fresh")
+class NewConversation(Fields, frozen=True, kw_only=True):
+    context: ContextName
+    is_fresh: bool | UnsetType = field(default=UNSET, name="fresh")
 
 
-class TurnQuery(StrictSerializer):
-    before = serializers.IntegerField(min_value=1, max_value=1 << 31, required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=selectors.SNAPSHOT_TURNS)
+class TurnQuery(Fields, frozen=True, kw_only=True):
+    before: Number | UnsetType = UNSET
+    limit: _PageSize = selectors.SNAPSHOT_TURNS
 
 
-class AuditQuery(StrictSerializer):
-    conversation = TextField(max_length=MAX_ID, required=False, source="conversation_id")
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=100)
+class AuditQuery(Fields, frozen=True, kw_only=True):
+    conversation_id: OptionalId | UnsetType = field(default=UNSET, name="conversation")
+    limit: _PageSize = 100
 
 
-class NewMessage(StrictSerializer):
-    text = TextField(max_length=MAX_TEXT)
+class NewMessage(Fields, frozen=True, kw_only=True):
+    text: Text
 
 
-class MemoryQuery(StrictSerializer):
-    scope = TextField(max_length=MAX_NAME, required=False)
-    text = TextField(max_length=MAX_NAME, required=False)
-    deleted = FlagField(required=False)
+class MemoryQuery(Fields, frozen=True, kw_only=True):
+    scope: Name | UnsetType = UNSET
+    text: Name | UnsetType = UNSET
+    deleted: bool | UnsetType = UNSET
 
 
-class NoFields(StrictSerializer):
-    """A request without a body."""
-
-
-class Decision(StrictSerializer):
-    decision = serializers.ChoiceField(choices=["approve", "deny"])
+class Decision(Fields, frozen=True, kw_only=True):
+    decision: Literal["approve", "deny"]
 
 
 class Contexts(Route):
@@ -69,7 +67,7 @@ class Conversations(Route):
         return Response(selectors.conversation_list(**self.asked(request)))
 
     def post(self, request: Request) -> Response:
-        fields = dict(checked(NewConversation, request.data).validated_data)
+        fields = read(NewConversation, request.data).given()
         conversation_id = services.open_conversation(actor=request.user.get_username(), **fields)
         return Response(selectors.conversation(conversation_id, language=get_language()), status=201)
 
@@ -85,7 +83,7 @@ class Messages(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, conversation_id: str) -> Response:
-        text = checked(NewMessage, request.data).validated_data["text"]
+        text = read(NewMessage, request.data).text
         return _accepted(services.say(conversation_id, text, actor=request.user.get_username()))
 
 
@@ -93,7 +91,7 @@ class TurnStop(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, turn_id: str) -> Response:
-        checked(NoFields, request.data)
+        read(Nothing, request.data)
         return _accepted(services.stop_turn(turn_id, actor=request.user.get_username()))
 
 
@@ -101,7 +99,7 @@ class TurnRetry(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, turn_id: str) -> Response:
-        checked(NoFields, request.data)
+        read(Nothing, request.data)
         return _accepted(services.retry_turn(turn_id, actor=request.user.get_username()))
 
 
@@ -111,7 +109,7 @@ class TurnFix(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, turn_id: str, number: str) -> Response:
-        checked(NoFields, request.data)
+        read(Nothing, request.data)
         return _accepted(services.apply_fix(turn_id, int(number), actor=request.user.get_username()))
 
 
@@ -121,7 +119,7 @@ class ApprovalAnswer(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, approval_id: str) -> Response:
-        decision = checked(Decision, request.data).validated_data["decision"]
+        decision = read(Decision, request.data).decision
         actor = request.user.get_username()
         return _accepted(services.answer_approval(approval_id, is_yes=decision == "approve", actor=actor))
 

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from dashboard import outage
+from nodes.domain.incoming import BadInput
 from nodes.domain.parts import Part, as_json
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
@@ -38,9 +39,8 @@ _CODES: Mapping[type[exceptions.APIException], str] = {
 
 def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler. Whatever nobody foresaw is logged with its traceback and answered without it."""
-    if isinstance(exc, exceptions.ValidationError):
-        field, detail = _first_blame(exc.detail)
-        return _answer(400, _code_of(detail, "bad-field"), str(detail), field)
+    if isinstance(exc, BadInput):
+        return _answer(400, exc.code, str(exc), ".".join(exc.path), parts=(exc.part,))
     if isinstance(exc, exceptions.APIException):
         return _answer_api_exception(exc)
     if isinstance(exc, Http404 | NotFound):
@@ -83,18 +83,6 @@ def _answer(
     if parts:
         error["messageParts"] = as_json(parts)
     return Response({"error": error}, status=status, headers=headers)
-
-
-def _first_blame(detail: Any, path: str = "") -> tuple[str, Any]:
-    """The first wrong field of a nest of errors, and what is wrong with it."""
-    if isinstance(detail, Mapping):
-        name, inner = next(iter(detail.items()))
-        if name == "non_field_errors":
-            return _first_blame(inner, path)
-        return _first_blame(inner, f"{path}.{name}" if path else str(name))
-    if isinstance(detail, list):
-        return _first_blame(next(item for item in detail if item), path)
-    return path, detail
 
 
 def _code_of(detail: Any, default: str) -> str:

@@ -5,7 +5,8 @@ docs/api.md lists every route; a test compares.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from rest_framework.exceptions import NotFound, PermissionDenied
@@ -14,33 +15,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dashboard.api.requests import (
-    AlertQuery,
-    ControlRequest,
-    HistoryQuery,
-    LogQuery,
-    NewTask,
-    NoQuery,
-    StrictSerializer,
-    TaskQuery,
-)
+from dashboard.api.requests import AlertQuery, Fields, HistoryQuery, LogQuery, Nothing, TaskQuery, read_query
 from dashboard.rights import RIGHTS, Right, may, right_to_submit, role_of
 from nodes import selectors, services
-from nodes.domain.states import Action
-
-Checked = TypeVar("Checked", bound=StrictSerializer)
+from nodes.domain.commands import ControlSpec, NewTask
+from nodes.domain.incoming import read
 
 
 class Route(APIView):
     """`rights` says what each method takes; a method that is not in it does not exist."""
 
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
-    query: ClassVar[type[StrictSerializer]] = NoQuery
+    query: ClassVar[type[Fields]] = Nothing
     metadata_class = None  # No OPTIONS: docs/api.md describes the routes.
 
     def asked(self, request: Request) -> dict[str, Any]:
         """The checked query."""
-        return dict(checked(self.query, request.query_params).validated_data)
+        return read_query(self.query, request.query_params).given()
 
 
 class Me(Route):
@@ -88,7 +79,7 @@ class AlertAcknowledge(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, alert_id: str) -> Response:
-        checked(NoQuery, request.data)
+        read(Nothing, request.data)
         services.acknowledge_alert(int(alert_id), actor=request.user.get_username())
         return Response(status=204)
 
@@ -101,7 +92,7 @@ class TaskList(Route):
         return Response(selectors.task_list(**self.asked(request)))
 
     def post(self, request: Request) -> Response:
-        spec = checked(NewTask, request.data).spec()
+        spec = read(NewTask, request.data).spec
         if not may(role_of(request.user), right_to_submit(spec)):
             raise PermissionDenied("Only administrators run new commands; operators run a project's named tasks.")
         task_id = services.submit_task(spec, actor=request.user.get_username())
@@ -122,13 +113,15 @@ class TaskControl(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, task_id: str) -> Response:
-        fields = dict(checked(ControlRequest, request.data).validated_data)
+        asked = read(ControlSpec, request.data)
         command_id = services.control_task(
             task_id,
-            Action(fields.pop("action")),
+            asked.action,
             actor=request.user.get_username(),
-            input=fields.pop("input", "").encode(),
-            **fields,
+            ref=asked.ref,
+            input=asked.input.encode(),
+            close_input=asked.close_input,
+            reason=asked.reason,
         )
         return Response({"command": command_id}, status=202)
 
@@ -150,7 +143,11 @@ class History(Route):
     query = HistoryQuery
 
     def get(self, request: Request) -> Response:
-        return Response(selectors.work_log(**self.asked(request)))
+        asked = self.asked(request)
+        moments: dict[str, Any] = {
+            name: datetime.fromtimestamp(asked[name] / 1000, tz=UTC) for name in ("since", "until") if name in asked
+        }
+        return Response(selectors.work_log(**{**asked, **moments}))
 
 
 class NoRoute(APIView):
@@ -166,9 +163,3 @@ class NoRoute(APIView):
 def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
     """Who may not set variables may only see which there are."""
     return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}
-
-
-def checked(form: type[Checked], sent: Any) -> Checked:
-    checked = form(data=sent)
-    checked.is_valid(raise_exception=True)
-    return checked

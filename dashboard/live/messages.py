@@ -11,24 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import orjson
-from msgspec import Meta, Struct, field, structs
+from msgspec import Meta, Struct, field
 
 from dashboard.live.topics import TOPIC_PATTERN, is_topic
-from nodes.domain.commands import TaskSpec, has_one_way_to_run
-from nodes.domain.incoming import BAD_FIELD, MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, Text, read
+from nodes.domain.commands import ControlSpec, NewTask
+from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, read
 from nodes.domain.parts import Part, part
-from nodes.domain.states import Action
 
 MAX_MESSAGE_BYTES = MAX_TEXT
 MAX_TOPICS = 50
-MAX_REASON = 500
 _MAX_TOKEN = 4096
 _MAX_FIXES = 3
 _MAX_HELD_MS = 60_000
 
 Token = Annotated[str, Meta(min_length=1, max_length=_MAX_TOKEN, pattern=NO_NUL)]
 SomeText = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
-Reason = Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)]
 Topics = Annotated[
     tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN})], ...],
     Meta(min_length=1, max_length=MAX_TOPICS),
@@ -103,26 +100,14 @@ class Ping(Message, frozen=True, kw_only=True, tag="PING"):
     pass
 
 
-class Control(Request, frozen=True, kw_only=True, tag="CONTROL"):
+class Control(ControlSpec, frozen=True, kw_only=True, tag_field="type", tag="CONTROL"):
+    """Its base refuses unknown fields, as does that of `Run`."""
+
     task: Id
-    action: Action
-    input: Text = ""
-    close_input: bool = False
-    reason: Reason = ""
 
 
-class Run(TaskSpec, frozen=True, kw_only=True, tag_field="type", tag="RUN"):
-    """The fields of a `TaskSpec`, among the message's own. Its base refuses unknown ones."""
-
+class Run(NewTask, frozen=True, kw_only=True, tag_field="type", tag="RUN"):
     ref: OptionalId = ""
-
-    def __post_init__(self) -> None:
-        if not has_one_way_to_run(self):
-            raise BadInput(BAD_FIELD, (), part("one-way-to-run-expected"))
-
-    @property
-    def spec(self) -> TaskSpec:
-        return TaskSpec(**{one.name: getattr(self, one.name) for one in structs.fields(TaskSpec)})
 
 
 class Chat(Request, frozen=True, kw_only=True, tag="CHAT"):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Name, OptionalId, Text, read
+from nodes.domain.incoming import BAD_FIELD, MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Name, OptionalId, Text, read
 from nodes.domain.parts import Part, english, part
 from nodes.domain.states import Action
 from nodes.errors import ProtocolViolation, TaskRejected
@@ -26,6 +26,7 @@ MAX_ENVIRONMENT_VARIABLES = 200
 MAX_ENVIRONMENT_BYTES = 64 << 10
 MAX_INPUT_BYTES = 64 << 10
 MAX_PATH = 4_096
+MAX_REASON = 500
 MAX_SECONDS = 366 * 86_400.0
 
 Argv = Annotated[tuple[Text, ...], Meta(max_length=MAX_ARGUMENTS)]
@@ -37,7 +38,7 @@ _Variable = Annotated[
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # The fields of which exactly one is set.
-WAYS_TO_RUN = ("namedTask", "argv", "shellLine")
+WAYS_TO_RUN = ("named_task", "argv", "shell_line")
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -59,6 +60,28 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
     timeout_seconds: Seconds = 0.0  # 0 = none
     stall_after_seconds: Seconds = 0.0  # 0 = the node's default
     close_input: bool = False  # Standard input is /dev/null.
+
+
+class NewTask(TaskSpec, frozen=True, kw_only=True):
+    """A `TaskSpec` as a client sends it, alone or among the fields of a message."""
+
+    def __post_init__(self) -> None:
+        if not has_one_way_to_run(self):
+            raise BadInput(BAD_FIELD, (), part("one-way-to-run-expected"))
+
+    @property
+    def spec(self) -> TaskSpec:
+        return TaskSpec(**{name: getattr(self, name) for name in TaskSpec.__struct_fields__})
+
+
+class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What a client asks of a task that exists."""
+
+    action: Action
+    input: Text = ""
+    close_input: bool = False
+    reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""
+    ref: OptionalId = ""  # The asker's own; COMMAND messages repeat it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +154,7 @@ _TOO_MUCH = {
 
 
 def has_one_way_to_run(spec: TaskSpec) -> bool:
-    return sum(1 for way in (spec.argv, spec.shell_line, spec.named_task) if way) == 1
+    return sum(1 for way in WAYS_TO_RUN if getattr(spec, way)) == 1
 
 
 def check_spec(spec: TaskSpec) -> None:

@@ -32,6 +32,7 @@ Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=NO_NUL)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=NO_NUL)]
 
 _MAX_NAME_SHOWN = 64
+_NOT_GIVEN = frozenset({NoneType, msgspec.UnsetType})
 
 
 class BadInput(AgentFlowError):
@@ -57,8 +58,8 @@ def read(kind: type[T], values: Any, *, from_text: bool = False) -> T:
 
 def _blame(kind: Any, value: Any, path: tuple[str, ...], *, strict: bool) -> BadInput:
     """The first wrong field within a value that `msgspec` has refused. Its own message names no key of a mapping."""
-    if NoneType in get_args(kind):
-        kind = next(one for one in get_args(kind) if one is not NoneType)
+    if not _NOT_GIVEN.isdisjoint(get_args(kind)):
+        kind = next(one for one in get_args(kind) if one not in _NOT_GIVEN)
     declared, limits = _bare(kind)
     if isinstance(declared, type) and issubclass(declared, msgspec.Struct) and isinstance(value, Mapping):
         return _blame_field(declared, value, path, strict=strict)

@@ -13,14 +13,16 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
+from msgspec import structs
 
 from chat.models import Turn
 from chat.phrases import phrase
 from dashboard.api import urls
 from dashboard.api.bodies import MAX_BODY_BYTES
+from dashboard.api.requests import HistoryQuery, LogQuery, TaskQuery
 from dashboard.api.throttles import Buckets, ChangeThrottle, RequestThrottle
 from nodes import services
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import ControlSpec, NewTask, TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from nodes.leader.scheduler.requests import ControlRequest
@@ -367,12 +369,9 @@ def test_the_document_lists_every_route() -> None:
 
 def test_the_document_lists_every_parameter_and_field() -> None:
     text = (site_settings.BASE_DIR / "docs/api.md").read_text()
-    from dashboard.api.requests import ControlRequest as Control
-    from dashboard.api.requests import HistoryQuery, LogQuery, NewTask, TaskQuery
-
-    for form in (NewTask, Control, TaskQuery, LogQuery, HistoryQuery):
-        for name in form().fields:
-            assert f"`{name}`" in text, f"{form.__name__}.{name}"
+    for kind in (NewTask, ControlSpec, TaskQuery, LogQuery, HistoryQuery):
+        for field in structs.fields(kind):
+            assert f"`{field.encode_name}`" in text, f"{kind.__name__}.{field.name}"
 
 
 def test_the_api_stands_where_the_document_says() -> None:

@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.http import QueryDict
+from msgspec import Struct
 from rest_framework import exceptions
-from rest_framework.exceptions import ValidationError
 
 from dashboard.api.bodies import JsonRenderer
+from dashboard.api.chat import MemoryQuery
 from dashboard.api.errors import answer_error
-from dashboard.api.requests import ControlRequest, LogQuery, NewTask, TaskQuery
-from nodes.domain.commands import TaskSpec
+from dashboard.api.requests import AlertQuery, LogQuery, TaskQuery, read_query
+from nodes.domain.commands import ControlSpec, NewTask, TaskSpec
+from nodes.domain.incoming import BadInput, read
+from nodes.domain.states import TaskState
 from nodes.errors import NotFound, SessionClosed, TaskRejected
 
 
-def blame(form: type, sent: Any) -> tuple[str, str | None]:
-    """The code and field with which the form refuses this."""
-    with pytest.raises(ValidationError) as caught:
-        form(data=sent).is_valid(raise_exception=True)
-    error = answer_error(caught.value, {}).data["error"]
+def blame(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
+    """The code and field with which this is refused."""
+    with pytest.raises(BadInput) as caught:
+        read_query(kind, QueryDict(urlencode(sent))) if issubclass(kind, LogQuery | TaskQuery) else read(kind, sent)
+    answer = answer_error(caught.value, {})
+    assert answer.status_code == 400
+    error = answer.data["error"]
+    assert error["message"]
     return error["code"], error["field"]
 
 
 def test_a_whole_task_becomes_its_spec() -> None:
-    form = NewTask(
-        data={
-            "project": "demo",
-            "node": "master-1",
-            "name": " spaces stay ",
-            "argv": ["echo", ""],
-            "workingDirectory": "/srv",
-            "environment": {"A": "1"},
-            "timeoutSeconds": 60,
-            "stallAfterSeconds": 1.5,
-            "closeInput": True,
-        }
-    )
+    sent = {
+        "project": "demo",
+        "node": "master-1",
+        "name": " spaces stay ",
+        "argv": ["echo", ""],
+        "workingDirectory": "/srv",
+        "environment": {"A": "1"},
+        "timeoutSeconds": 60,
+        "stallAfterSeconds": 1.5,
+        "closeInput": True,
+    }
 
-    assert form.is_valid(), form.errors
-    assert form.spec() == TaskSpec(
+    assert read(NewTask, sent).spec == TaskSpec(
         project="demo",
         node="master-1",
         name=" spaces stay ",
@@ -50,6 +55,15 @@ def test_a_whole_task_becomes_its_spec() -> None:
         stall_after_seconds=1.5,
         close_input=True,
     )
+
+
+def test_a_query_is_text_and_becomes_what_is_declared() -> None:
+    asked = read_query(TaskQuery, QueryDict("state=running&state=paused&node=null&limit=5&text=3&text=4"))
+
+    states = (TaskState.RUNNING, TaskState.PAUSED)
+    assert asked.given() == {"state": states, "node": "null", "limit": 5, "page": 1, "text": "4"}
+    assert read_query(AlertQuery, QueryDict("open=true")).open is True
+    assert read_query(MemoryQuery, QueryDict("deleted=1")).given() == {"deleted": True}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +102,7 @@ def test_a_wrong_task_is_refused_with_the_field_to_blame(sent: Any, code: str, f
     [({}, "action"), ({"action": "explode"}, "action"), ({"action": ["pause"]}, "action"), ({"action": {}}, "action")],
 )
 def test_a_wrong_action_is_refused(sent: Any, field: str) -> None:
-    assert blame(ControlRequest, sent) == ("bad-field", field)
+    assert blame(ControlSpec, sent) == ("bad-field", field)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +114,10 @@ def test_a_wrong_action_is_refused(sent: Any, field: str) -> None:
         (LogQuery, {"after": str(1 << 64)}, "after"),
         (LogQuery, {"after": "1" * 2000}, "after"),
         (LogQuery, {"limit": "x"}, "limit"),
+        (LogQuery, {"limit": "null"}, "limit"),
+        (LogQuery, {"level": "loud"}, "level"),
+        (TaskQuery, {"state": "sleeping"}, "state"),
+        (TaskQuery, {"node": "a\0"}, "node"),
     ],
 )
 def test_a_wrong_query_is_refused(form: type, sent: Any, field: str) -> None:
