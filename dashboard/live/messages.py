@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 import orjson
 from msgspec import Meta, Struct, field
 
-from dashboard.live.topics import TOPIC_PATTERN, is_topic
+from dashboard.live.topics import MAX_CHARACTERS, TOPIC_PATTERN, is_topic
 from nodes.domain.commands import ControlSpec, NewTask
 from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, read
 from nodes.domain.parts import Part, part
@@ -27,7 +27,7 @@ _MAX_HELD_MS = 60_000
 Token = Annotated[str, Meta(min_length=1, max_length=_MAX_TOKEN, pattern=NO_NUL)]
 SomeText = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]
 Topics = Annotated[
-    tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN})], ...],
+    tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN, "maxLength": MAX_CHARACTERS})], ...],
     Meta(min_length=1, max_length=MAX_TOPICS),
 ]
 # 18 digits: each fits into 64 bits, in every language that a client is written in as text.
@@ -100,9 +100,8 @@ class Ping(Message, frozen=True, kw_only=True, tag="PING"):
     pass
 
 
+# The bases of these two refuse unknown fields.
 class Control(ControlSpec, frozen=True, kw_only=True, tag_field="type", tag="CONTROL"):
-    """Its base refuses unknown fields, as does that of `Run`."""
-
     task: Id
 
 

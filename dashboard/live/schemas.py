@@ -1,4 +1,4 @@
-"""The declared messages as a JSON Schema for other programs, and as TypeScript types for the page's script. Pure."""
+"""The declared messages as JSON Schemas for other programs, and as TypeScript types for the page's script. Pure."""
 
 from __future__ import annotations
 
@@ -6,77 +6,113 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from msgspec.json import schema_components
+import msgspec
 
 from dashboard.live.contract import ServerMessage
+from dashboard.live.messages import ClientMessage, Run
+from nodes.domain.commands import WAYS_TO_RUN, TaskSpec
 
 Schema = Mapping[str, Any]
 
-_HEAD = "// Written by `manage.py contract` from the declarations in dashboard/live/contract.py: do not edit.\n"
+_WRITTEN_BY = "Written by `manage.py contract` from dashboard/live/contract.py and messages.py; do not edit."
 _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
 
 def files() -> dict[str, str]:
     """Every generated file by its path in the repository."""
+    client, server = client_schema(), server_schema()
     return {
-        "docs/schemas/server.json": as_text(server_schema()),
-        "frontend/src/live/contract.ts": server_types(),
+        "docs/schemas/client.json": _as_text(client),
+        "docs/schemas/server.json": _as_text(server),
+        "frontend/src/live/contract.ts": _typescript(client, server),
     }
 
 
+def client_schema() -> dict[str, Any]:
+    messages, parts = _components(ClientMessage)
+    # A rule between fields, which no field can declare.
+    parts[Run.__name__]["oneOf"] = [_is_set(way) for way in WAYS_TO_RUN]
+    description = "One message of a client on /ws/; docs/websocket.md."
+    return {**_head("client", "Client to server", description), "oneOf": messages, "$defs": parts}
+
+
 def server_schema() -> dict[str, Any]:
-    """docs/schemas/server.json."""
-    messages, parts = _components()
+    messages, parts = _components(ServerMessage)
+    description = (
+        "One message of the server on /ws/, or, for a client that asked for batches, an array of them; "
+        "docs/websocket.md."
+    )
+    reference = {"$ref": "#/$defs/ServerMessage"}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "agentflow/websocket/server.json",
-        "title": "Server to client",
-        "description": (
-            "One message of the server on /ws/, or, for a client that asked for batches, an array of them; "
-            "docs/websocket.md."
-        ),
-        "anyOf": [
-            {"$ref": "#/$defs/ServerMessage"},
-            {"type": "array", "items": {"$ref": "#/$defs/ServerMessage"}, "minItems": 1},
-        ],
+        **_head("server", "Server to client", description),
+        "anyOf": [reference, {"type": "array", "items": reference, "minItems": 1}],
         "$defs": {"ServerMessage": {"anyOf": messages}, **parts},
     }
 
 
-def server_types() -> str:
-    """The part of frontend/src/live/contract.ts that is about the server's messages."""
-    messages, parts = _components()
+def _head(name: str, title: str, description: str) -> dict[str, str]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"agentflow/websocket/{name}.json",
+        "title": title,
+        "description": description,
+        "$comment": _WRITTEN_BY,
+    }
+
+
+def _components(union: Any) -> tuple[list[Schema], dict[str, dict[str, Any]]]:
+    """References to the messages of a union, and the definitions by name."""
+    messages, parts = msgspec.json.schema_components(get_args(union), ref_template="#/$defs/{name}")
+    for part in parts.values():
+        part.pop("title", None)
+        kind = part.get("properties", {}).get("type")
+        if kind is not None and len(kind.get("enum", ())) == 1:
+            part["properties"]["type"] = {"const": kind["enum"][0]}
+    return list(messages), dict(sorted(parts.items()))
+
+
+def _is_set(attribute: str) -> dict[str, Any]:
+    field = next(field for field in msgspec.structs.fields(TaskSpec) if field.name == attribute)
+    at_least_one = {"minItems": 1} if field.default == () else {"minLength": 1}
+    return {"required": [field.encode_name], "properties": {field.encode_name: at_least_one}}
+
+
+def _as_text(schema: Schema) -> str:
+    """A definition a line, so that a change shows where it is."""
+    head = json.dumps({name: of for name, of in schema.items() if name != "$defs"}, ensure_ascii=False, indent=1)
+    lines = [f"  {json.dumps(name)}: {json.dumps(of, ensure_ascii=False)}" for name, of in schema["$defs"].items()]
+    return head.removesuffix("\n}") + ',\n "$defs": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
+# --- TypeScript -----------------------------------------------------------------------------------
+
+
+def _typescript(client: Schema, server: Schema) -> str:
+    """A type for each definition, the unions of the messages, and what the page checks at its door."""
+    parts = {**client["$defs"], **server["$defs"]}
+    messages = parts.pop("ServerMessage")["anyOf"]
     words: dict[str, str] = {}
-    blocks = [_interface(name, part, words) for name, part in sorted(parts.items())]
+    blocks = [_declaration(name, part, words) for name, part in sorted(parts.items())]
     named = [f"export type {name} = {union};\n" for name, union in sorted(words.items())]
-    union = "".join(f"\n  | {_type(message, words)}" for message in messages)
-    return "\n".join([_HEAD, *named, *blocks, f"export type ServerMessage ={union};\n", _required(messages, parts)])
+    unions = [_union("ClientMessage", client["oneOf"]), _union("ServerMessage", messages)]
+    return "\n".join([f"// {_WRITTEN_BY}\n", *named, *blocks, *unions, _required(messages, parts)])
 
 
-def as_text(schema: Schema) -> str:
-    """A schema as its file holds it: a definition a line, so that a change shows where it is."""
-    head = {name: value for name, value in schema.items() if name != "$defs"}
-    lines = [
-        f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in schema["$defs"].items()
-    ]
-    opened = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
-    return f'{opened},\n "$defs": {{\n' + ",\n".join(lines) + "\n }\n}\n"
-
-
-def _components() -> tuple[Sequence[Schema], dict[str, Schema]]:
-    messages, parts = schema_components(get_args(ServerMessage), ref_template="#/$defs/{name}")
-    return messages, dict(sorted(parts.items()))
-
-
-def _interface(name: str, schema: Schema, words: dict[str, str]) -> str:
-    required = set(schema.get("required", ()))
+def _declaration(name: str, part: Schema, words: dict[str, str]) -> str:
+    text = " ".join(part.get("description", "").split())
+    comment = f"/** {text} */\n" if text else ""
+    if "properties" not in part:
+        return f"{comment}export type {name} = {_type(part, words)};\n"
+    required = set(part.get("required", ()))
     fields = [
         f"  {field}{'' if field in required else '?'}: {_type(of, words)};\n"
-        for field, of in schema["properties"].items()
+        for field, of in part["properties"].items()
     ]
-    text = " ".join(schema.get("description", "").split())
-    comment = f"/** {text} */\n" if text else ""
     return f"{comment}export interface {name} {{\n{''.join(fields)}}}\n"
+
+
+def _union(name: str, messages: Sequence[Schema]) -> str:
+    return f"export type {name} =" + "".join(f"\n  | {_type(message, {})}" for message in messages) + ";\n"
 
 
 def _required(messages: Sequence[Schema], parts: Mapping[str, Schema]) -> str:
@@ -84,7 +120,7 @@ def _required(messages: Sequence[Schema], parts: Mapping[str, Schema]) -> str:
     for message in messages:
         part = parts[_type(message, {})]
         fields = {field: "$ref" in part["properties"][field] for field in part["required"]}
-        forms.setdefault(part["properties"]["type"]["enum"][0], []).append(fields)
+        forms.setdefault(part["properties"]["type"]["const"], []).append(fields)
     rows = "".join(f"  {kind}: {json.dumps(found)},\n" for kind, found in sorted(forms.items()))
     return (
         "/** What a message of a type must have, and which of it are objects; a type may have several forms. */\n"
@@ -94,25 +130,25 @@ def _required(messages: Sequence[Schema], parts: Mapping[str, Schema]) -> str:
 
 
 def _type(schema: Schema, words: dict[str, str]) -> str:
-    """Names words that have a title, and notes them in `words`."""
-    if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
-    if "enum" in schema:
-        union = " | ".join(json.dumps(word) for word in schema["enum"])
-        if "title" not in schema:
-            return union
-        words[schema["title"]] = union
-        return str(schema["title"])
-    if "anyOf" in schema:
-        return " | ".join(_type(one, words) for one in schema["anyOf"])
-    match schema.get("type"):
-        case "array" if "prefixItems" in schema:
-            return f"[{', '.join(_type(one, words) for one in schema['prefixItems'])}]"
-        case "array":
-            return f"Array<{_type(schema['items'], words)}>"
-        case "object":
+    """Words that have a title become a type of that name, which is noted in `words`."""
+    match schema:
+        case {"$ref": reference}:
+            return str(reference).rpartition("/")[2]
+        case {"const": value}:
+            return json.dumps(value)
+        case {"enum": values, "title": name}:
+            words[name] = " | ".join(json.dumps(value) for value in values)
+            return str(name)
+        case {"enum": values}:
+            return " | ".join(json.dumps(value) for value in values)
+        case {"anyOf": kinds}:
+            return " | ".join(dict.fromkeys(_type(kind, words) for kind in kinds))
+        case {"prefixItems": kinds}:
+            return f"[{', '.join(_type(kind, words) for kind in kinds)}]"
+        case {"type": "array", "items": items}:
+            return f"Array<{_type(items, words)}>"
+        case {"type": "object"}:
             return f"Record<string, {_type(schema.get('additionalProperties', {}), words)}>"
-        case None:
-            return "unknown"
-        case plain:
-            return _PLAIN[plain]
+        case {"type": name}:
+            return _PLAIN[name]
+    return "unknown"

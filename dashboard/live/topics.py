@@ -16,7 +16,7 @@ DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 
 _WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS, CHATS})
 _LEVELS = frozenset(level.upper() for level in LogLevel)
-_MAX_CHARACTERS = 200
+MAX_CHARACTERS = 200
 
 
 # As `is_topic`, for readers of docs/schemas. Printable characters only.
@@ -29,7 +29,7 @@ def is_topic(name: str) -> bool:
     """Whether this is a topic at all; that its node, task or conversation exists is not asked."""
     if name in _WHOLE:
         return True
-    if len(name) > _MAX_CHARACTERS or not name.isprintable() or " " in name:
+    if len(name) > MAX_CHARACTERS or not name.isprintable() or " " in name:
         return False
     kind, _, rest = name.partition(":")
     if not rest:

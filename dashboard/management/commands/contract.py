@@ -13,7 +13,6 @@ from dashboard.live import schemas
 
 class Command(BaseCommand):
     help = "Writes docs/schemas and the page's TypeScript types from the declared messages of /ws/."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
@@ -27,6 +26,6 @@ class Command(BaseCommand):
             differing.append(name)
             if not check:
                 path.write_text(text, encoding="utf-8")
-                self.stdout.write(f"{name} written")
+                self.stdout.write(f"wrote {name}")
         if check and differing:
-            raise CommandError(f"{', '.join(differing)}: not what the declarations say; run manage.py contract")
+            raise CommandError(f"{', '.join(differing)}: not as declared; run manage.py contract")

@@ -9,7 +9,7 @@ import { fitsFrame } from "./contexts";
 const ANSWER_WITHIN_MS = 20_000;
 
 export type Answer = { ok: true; conversation: string; turn: string } | { ok: false; code: string; reason: string };
-type Asked = ChatClientMessage extends infer M ? (M extends { ref: string } ? Omit<M, "ref"> : never) : never;
+type Asked = ChatClientMessage extends infer M ? (M extends unknown ? Omit<M, "ref"> : never) : never;
 
 interface Pending {
   settle: (answer: Answer) => void;

@@ -1,4 +1,4 @@
-// Written by `manage.py contract` from the declarations in dashboard/live/contract.py: do not edit.
+// Written by `manage.py contract` from dashboard/live/contract.py and messages.py; do not edit.
 
 export type AlertLevel = "error" | "warning";
 
@@ -55,6 +55,15 @@ export interface Accepted {
   task: string;
   type: "ACCEPTED";
 }
+
+export interface Ack {
+  type: "ACK";
+  cursor: string | number | Cursor;
+  heldMs?: number;
+}
+
+/** What a person may ask of a task that exists. */
+export type Action = "cancel" | "input" | "pause" | "resume" | "retry";
 
 export interface AlertInfo {
   acknowledgedAt: number | null;
@@ -126,6 +135,12 @@ export interface Approval {
   state: ApprovalState;
 }
 
+export interface Auth {
+  type: "AUTH";
+  token: string;
+  batch?: boolean;
+}
+
 export interface AuthOk {
   heartbeatSeconds: number;
   role: Role;
@@ -150,6 +165,13 @@ export interface Capabilities {
   slots?: number;
 }
 
+export interface Chat {
+  type: "CHAT";
+  ref?: string;
+  text: string;
+  targetContext?: string;
+}
+
 /** The Leader has stored what was said or answered; to the asker alone. */
 export interface ChatAccepted {
   conversation: string;
@@ -166,6 +188,14 @@ export interface ChatAnalysisMessage {
   store: string;
   turn: string;
   type: "CHAT_ANALYSIS";
+}
+
+/** To an approval. */
+export interface ChatAnswer {
+  type: "CHAT_ANSWER";
+  ref?: string;
+  approval: string;
+  decision: "approve" | "deny";
 }
 
 export interface ChatConversation {
@@ -187,6 +217,14 @@ export interface ChatDelta {
   type: "CHAT_DELTA";
 }
 
+/** A click on a proposal of the analysis in this turn. */
+export interface ChatFix {
+  type: "CHAT_FIX";
+  ref?: string;
+  turn: string;
+  fix: number;
+}
+
 export interface ChatResponse {
   at: number;
   conversation: string;
@@ -196,6 +234,12 @@ export interface ChatResponse {
   text: string;
   turn: string;
   type: "CHAT_RESPONSE";
+}
+
+export interface ChatRetry {
+  type: "CHAT_RETRY";
+  ref?: string;
+  turn: string;
 }
 
 /** Ephemeral. */
@@ -227,6 +271,12 @@ export interface ChatStepMessage {
   step: Step;
   store: string;
   type: "CHAT_STEP";
+}
+
+export interface ChatStop {
+  type: "CHAT_STOP";
+  ref?: string;
+  turn: string;
 }
 
 export interface ChatText {
@@ -270,6 +320,16 @@ export interface CommandMessage {
   type: "COMMAND";
 }
 
+export interface Control {
+  type: "CONTROL";
+  action: Action;
+  input?: string;
+  closeInput?: boolean;
+  reason?: string;
+  ref?: string;
+  task: string;
+}
+
 export interface ConversationInfo {
   context: string;
   createdAt: number;
@@ -278,6 +338,12 @@ export interface ConversationInfo {
   lastAt: number;
   node: string;
   project: string;
+}
+
+/** A position in the feed of one store. Two stores' numbers are never compared. */
+export interface Cursor {
+  store: string;
+  seq: string | number;
 }
 
 export interface EngineStatus {
@@ -432,6 +498,10 @@ export interface Phrase {
   values: Record<string, string | number | Phrase | Array<string | Phrase>>;
 }
 
+export interface Ping {
+  type: "PING";
+}
+
 /** This socket has been sent everything up to `seq` that it listens to. */
 export interface Pong {
   pushMs: number | null;
@@ -451,6 +521,22 @@ export interface Quote {
   id: string;
   kind: string;
   quote: string;
+}
+
+export interface Run {
+  type: "RUN";
+  project?: string;
+  name?: string;
+  node?: string;
+  argv?: Array<string>;
+  shellLine?: string;
+  namedTask?: string;
+  workingDirectory?: string;
+  environment?: Record<string, string>;
+  timeoutSeconds?: number;
+  stallAfterSeconds?: number;
+  closeInput?: boolean;
+  ref?: string;
 }
 
 /** Log lines that made room for newer ones because this socket reads too slowly. */
@@ -507,6 +593,13 @@ export interface StoreTrouble {
   since: number | null;
   state: StoreState;
   type: "STORE";
+}
+
+export interface Subscribe {
+  type: "SUBSCRIBE";
+  topics: Array<string>;
+  since?: string | number | Cursor | null;
+  ref?: string;
 }
 
 export interface TaskInfo {
@@ -566,11 +659,30 @@ export interface Turn {
   usage: Record<string, number>;
 }
 
+export interface Unsubscribe {
+  type: "UNSUBSCRIBE";
+  topics: Array<string>;
+}
+
 export interface Usage {
   percent: number | null;
   total: number;
   used: number;
 }
+
+export type ClientMessage =
+  | Auth
+  | Subscribe
+  | Unsubscribe
+  | Control
+  | Run
+  | Ack
+  | Ping
+  | Chat
+  | ChatAnswer
+  | ChatStop
+  | ChatRetry
+  | ChatFix;
 
 export type ServerMessage =
   | NodeStatusMessage

@@ -4,12 +4,9 @@
  * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are left alone.
  */
 
-import { type JournalGap, type LogBatch, type Phrase, REQUIRED, type ServerMessage, type Turn } from "./contract";
+import { type ClientMessage, type Control, type JournalGap, type LogBatch, type Phrase, REQUIRED, type Run, type ServerMessage, type Turn } from "./contract";
 
 export type * from "./contract";
-
-/** What a person may ask of a task that exists. */
-export type Action = "pause" | "resume" | "cancel" | "retry" | "input";
 
 /** Where in which store's feed the page stands. */
 export interface Cursor {
@@ -32,44 +29,11 @@ export type PhraseValue = Phrase["values"][string];
 export type MessageType = ServerMessage["type"];
 export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;
 
-export interface RunRequest {
-  project: string;
-  node: string;
-  name: string;
-  namedTask?: string;
-  argv?: string[];
-  shellLine?: string;
-  workingDirectory?: string;
-  environment?: Record<string, string>;
-  timeoutSeconds?: number;
-  stallAfterSeconds?: number;
-  closeInput?: boolean;
-}
+/** What is asked, without what the sender adds. */
+export type RunRequest = Omit<Run, "type" | "ref">;
+export type ControlRequest = Omit<Control, "type" | "ref">;
 
-export interface ControlRequest {
-  task: string;
-  action: Action;
-  input?: string;
-  closeInput?: boolean;
-  reason?: string;
-}
-
-export type ChatClientMessage =
-  | { type: "CHAT"; ref: string; text: string; targetContext: string }
-  | { type: "CHAT_ANSWER"; ref: string; approval: string; decision: "approve" | "deny" }
-  | { type: "CHAT_STOP"; ref: string; turn: string }
-  | { type: "CHAT_RETRY"; ref: string; turn: string }
-  | { type: "CHAT_FIX"; ref: string; turn: string; fix: number };
-
-export type ClientMessage =
-  | { type: "AUTH"; token: string; batch: true }
-  | { type: "SUBSCRIBE"; topics: string[]; since?: Cursor }
-  | { type: "UNSUBSCRIBE"; topics: string[] }
-  | ({ type: "CONTROL"; ref: string } & ControlRequest)
-  | ({ type: "RUN"; ref: string } & RunRequest)
-  | { type: "ACK"; cursor: Cursor; heldMs: number }
-  | ChatClientMessage
-  | { type: "PING" };
+export type ChatClientMessage = Extract<ClientMessage, { type: `CHAT${string}` }>;
 
 /** The messages of one frame: an object, or an array of them. What is not understood is left out, never guessed. */
 export function parseFrame(text: string): ServerMessage[] {
