@@ -128,11 +128,13 @@ def _expected(kind: Any, field: str) -> Part:
         declared = declared.type
     match declared:
         case inspect.StrType(max_length=int(limit), min_length=least):
-            return part("some-text-expected" if least else "text-expected", field=field, limit=str(limit))
+            if least:
+                return part("some-text-expected", field=field, limit=str(limit))
+            return part("text-expected", field=field, limit=str(limit))
         case inspect.StrType():
             return part("any-text-expected", field=field)
         case inspect.IntType(ge=int(least), le=int(limit)):
-            return part("whole-number-expected", field=field, least=str(least), limit=str(limit))
+            return part("whole-number-expected", field=field, least=f"{least}", limit=f"{limit}")
         case inspect.FloatType(ge=least, le=limit) if least is not None and limit is not None:
             return part("number-expected", field=field, least=f"{least:g}", limit=f"{limit:.12g}")
         case inspect.BoolType():
@@ -142,7 +144,9 @@ def _expected(kind: Any, field: str) -> Part:
         case inspect.LiteralType(values=choices):
             return part("choice-expected", field=field, choices=", ".join(map(str, choices)))
         case inspect.VarTupleType(max_length=int(limit), min_length=least):
-            return part("some-list-expected" if least else "list-expected", field=field, limit=str(limit))
+            if least:
+                return part("some-list-expected", field=field, limit=str(limit))
+            return part("list-expected", field=field, limit=str(limit))
         case inspect.DictType(max_length=int(limit)):
             return part("mapping-expected", field=field, limit=str(limit))
         case _:

@@ -58,13 +58,13 @@ def test_every_reason_of_a_command_has_words() -> None:
 def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
     """Of the Leader, of nodes and of shims: what is put into a row or onto the wire can be said by a page."""
     paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
+    paths += (settings.BASE_DIR / "dashboard/live").glob("*.py")
     source = "\n".join(path.read_text() for path in paths)
     given = re.findall(r"""\b(?:part|record)\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
     used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
     # Chosen where they are made.
     chosen = {"node-disk", "node-memory", "node-offline", "duplicate-node", "wal-large", "no-folder", "not-a-folder"}
-    chosen |= {"long-name", "long-project", "long-named-task", "long-node", "long-directory"}
-    chosen |= {"bad-timeout", "bad-stall-limit"}
+    chosen |= {"position-expected", "variable-name-expected"}
     chosen |= {"clock-ahead", "clock-behind", "clock-hours-ahead", "clock-hours-behind", "had-no-slot", "out-of-reach"}
 
     assert len(used) > 30
