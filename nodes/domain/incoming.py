@@ -76,9 +76,10 @@ def _blame_field(
     fields = structs.fields(kind)
     config = kind.__struct_config__
     known = {config.tag_field, *(field.encode_name for field in fields)}
-    if config.forbid_unknown_fields and (unknown := next((name for name in values if name not in known), None)):
-        name = unknown.encode(errors="replace").decode()[:_MAX_NAME_SHOWN]
-        return BadInput(UNKNOWN_FIELD, (*path, name), part("field-unknown", field=name))
+    unknown = [name for name in values if name not in known]
+    if unknown and config.forbid_unknown_fields:
+        here = (*path, _short(unknown[0]))
+        return BadInput(UNKNOWN_FIELD, here, part("field-unknown", field=_shown(here)))
     for field in fields:
         here = (*path, field.encode_name)
         if field.encode_name not in values:
@@ -94,7 +95,7 @@ def _inside(declared: Any, value: Any) -> list[tuple[str, Any, Any]]:
     kinds = get_args(declared)
     if isinstance(value, Mapping) and get_origin(declared) in (dict, Mapping):
         pairs = list(value.items())
-        return [("", kinds[0], key) for key, _ in pairs] + [(key, kinds[1], inner) for key, inner in pairs]
+        return [("", kinds[0], key) for key, _ in pairs] + [(_short(key), kinds[1], inner) for key, inner in pairs]
     if isinstance(value, list | tuple) and get_origin(declared) in (list, tuple):
         return [(str(index), kinds[0], inner) for index, inner in enumerate(value)]
     return []
@@ -113,6 +114,11 @@ def _bare(kind: Any) -> tuple[Any, Meta | None]:
         return kind, None
     declared, *marks = get_args(kind)
     return declared, next((mark for mark in marks if isinstance(mark, Meta)), None)
+
+
+def _short(name: str) -> str:
+    """A name that somebody chose, for an answer."""
+    return name[:_MAX_NAME_SHOWN].encode(errors="replace").decode()
 
 
 def _shown(path: tuple[str, ...]) -> str:

@@ -110,6 +110,8 @@ def test_a_token_is_not_shown() -> None:
         ({"type": "RUN", "argv": ["a"] * 1001}, "argv: a list of at most 1000 entries"),
         ({"type": "RUN", "argv": ["a"], "timeoutSeconds": 10**9}, "timeoutSeconds: a number from 0 to 31622400"),
         ({"type": "RUN", "argv": ["a"], "timoutSeconds": 5}, "timoutSeconds: there is no such field"),
+        ({"type": "RUN", "argv": ["a"], "": 5}, ": there is no such field"),
+        ({"type": "CHAT_STOP", "x" * 100: 5}, "x" * 64 + ": there is no such field"),
         ({"type": "CONTROL", "task": "t", "action": "explode"}, "action: one of pause, resume, cancel, input, retry"),
         ({"type": "CHAT_FIX", "turn": "t", "fix": 4}, "fix: a whole number from 1 to 3"),
         ({"type": "CHAT_STOP"}, "turn: this field is required"),
@@ -195,6 +197,8 @@ VALUES = st.sampled_from(
     ]
 )
 NAMES = [
+    "",
+    "x" * 100,
     "topics",
     "since",
     "ref",
