@@ -16,7 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from dashboard import outage
-from nodes.domain.incoming import BadInput
+from nodes.domain.incoming import BadInput, shown
 from nodes.domain.parts import Part, as_json
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
@@ -40,7 +40,7 @@ _CODES: Mapping[type[exceptions.APIException], str] = {
 def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler. Whatever nobody foresaw is logged with its traceback and answered without it."""
     if isinstance(exc, BadInput):
-        return _answer(400, exc.code, str(exc), ".".join(exc.path), parts=(exc.part,))
+        return _answer(400, exc.code, str(exc), shown(exc.path), parts=(exc.part,))
     if isinstance(exc, exceptions.APIException):
         return _answer_api_exception(exc)
     if isinstance(exc, Http404 | NotFound):

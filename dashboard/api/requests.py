@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from django.http import QueryDict
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from nodes.domain.incoming import MAX_ID, MAX_NAME, NO_NUL, BadInput, Name, OptionalId, read
+from nodes.domain.incoming import MAX_ID, MAX_NAME, NO_NUL, BadInput, Name, OptionalId, read, shown
 from nodes.domain.parts import part
 from nodes.domain.states import LogLevel, TaskState
 
@@ -81,8 +81,8 @@ def read_query(kind: type[Q], query: QueryDict) -> Q:
     try:
         return read(kind, values, from_text=True)
     except BadInput as bad:
-        name = bad.path[0]  # A query has no places within a field.
-        raise BadInput(bad.code, (name,), part(bad.part.code, **{**bad.part.values, "field": name})) from None
+        here = bad.path[:1]  # A query has no places within a field.
+        raise BadInput(bad.code, here, part(bad.part.code, **{**bad.part.values, "field": shown(here)})) from None
 
 
 def _is_list(kind: Any) -> bool:

@@ -16,15 +16,19 @@ description = "Compile and bundle"
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct, structs
+
+from nodes.domain.commands import MAX_ARGUMENTS, MAX_PATH, Seconds
 from nodes.domain.events import NamedTask, Project
+from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, Text, read
+from nodes.domain.parts import Part, english, part
 from nodes.errors import ConfigError
 
 DEFAULT_SLOTS = 2
@@ -51,9 +55,32 @@ MARKERS: Mapping[str, str] = {
 
 # Names stand in "project:node" and in URLs.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_NODE_KEYS = frozenset({"slots", "allow_commands"})
-_PROJECT_KEYS = frozenset({"path", "tasks"})
-_TASK_KEYS = frozenset({"argv", "timeout_seconds", "stall_after_seconds", "description"})
+
+
+class _Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MAX_ARGUMENTS)]
+    timeout_seconds: Seconds = 0.0
+    stall_after_seconds: Seconds = 0.0
+    description: Text = ""
+
+
+class _Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    path: Annotated[str, Meta(min_length=1, max_length=MAX_PATH, pattern=NO_NUL)]
+    tasks: Mapping[str, _Task] = {}
+
+
+class _Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    slots: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = DEFAULT_SLOTS
+    allow_commands: bool = True
+
+
+class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    node: _Node = _Node()
+    projects: Mapping[str, _Project] = {}
+
+
+# A field's path has at most so many names: projects, its name, tasks, its name, field. Places in a list follow.
+_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,91 +108,63 @@ def load_agent_config(path: Path) -> AgentConfig:
 
 
 class _Reader:
-    """Walks the document; knows the file only to say where something is wrong."""
+    """Knows the file only to say where something is wrong."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._lines = text.splitlines()
 
     def config(self, document: dict[str, Any]) -> AgentConfig:
-        self._only(document, {"node", "projects"}, "")
-        node = self._table(document.get("node", {}), "node")
-        self._only(node, _NODE_KEYS, "node")
-        slots = node.get("slots", DEFAULT_SLOTS)
-        if type(slots) is not int or not 1 <= slots <= MAX_SLOTS:
-            raise self._wrong(f"slots is {slots!r}: a whole number from 1 to {MAX_SLOTS} is expected", "node", "slots")
-        allow_commands = node.get("allow_commands", True)
-        if type(allow_commands) is not bool:
-            raise self._wrong(
-                f"allow_commands is {allow_commands!r}: true or false is expected", "node", "allow_commands"
-            )
-        projects = self._table(document.get("projects", {}), "projects")
+        try:
+            file = read(_File, document)
+        except BadInput as bad:
+            raise self._refusal(bad, document) from bad
         return AgentConfig(
-            slots=slots,
-            allow_commands=allow_commands,
-            projects=tuple(self._project(name, table) for name, table in projects.items()),
+            slots=file.node.slots,
+            allow_commands=file.node.allow_commands,
+            projects=tuple(self._project(name, project) for name, project in file.projects.items()),
         )
 
-    def _project(self, name: str, table: Any) -> Project:
-        where = f"projects.{name}"
+    def _project(self, name: str, project: _Project) -> Project:
+        where = ("projects", name)
         self._check_name(name, where)
-        table = self._table(table, where)
-        self._only(table, _PROJECT_KEYS, where)
-        if not isinstance(table.get("path"), str) or not table["path"]:
-            raise self._wrong(f'project {name!r} needs a path, such as path = "/srv/{name}"', where, "path")
-        folder = (self._path.parent / Path(table["path"]).expanduser()).resolve()
+        folder = (self._path.parent / Path(project.path).expanduser()).resolve()
         if not folder.is_dir():
-            raise self._wrong(f"project {name!r}: there is no folder {folder}", where, "path")
-        tasks = self._table(table.get("tasks", {}), f"{where}.tasks")
+            raise self._wrong(f"project {name!r}: there is no folder {folder}", (*where, "path"))
         return Project(
             name=name,
             path=str(folder),
             types=project_types(folder),
-            tasks=tuple(self._named_task(task, fields, f"{where}.tasks.{task}") for task, fields in tasks.items()),
+            tasks=tuple(self._named_task(one, task, (*where, "tasks", one)) for one, task in project.tasks.items()),
         )
 
-    def _named_task(self, name: str, table: Any, where: str) -> NamedTask:
+    def _named_task(self, name: str, task: _Task, where: tuple[str, ...]) -> NamedTask:
         self._check_name(name, where)
-        table = self._table(table, where)
-        self._only(table, _TASK_KEYS, where)
-        argv = table.get("argv")
-        if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv) or not argv[0]:
-            raise self._wrong(f'task {name!r} needs argv, a list of words such as ["make", "build"]', where, "argv")
-        description = table.get("description", "")
-        if not isinstance(description, str):
-            raise self._wrong(f"description is {description!r}: a text is expected", where, "description")
-        return NamedTask(
-            name=name,
-            argv=tuple(argv),
-            timeout_seconds=self._seconds(table, "timeout_seconds", where),
-            stall_after_seconds=self._seconds(table, "stall_after_seconds", where),
-            description=description,
-        )
+        if not task.argv[0]:
+            raise self._wrong(_needs_argv(name), (*where, "argv"))
+        return NamedTask(name=name, **structs.asdict(task))
 
-    def _seconds(self, table: dict[str, Any], key: str, where: str) -> float:
-        value = table.get(key, 0)
-        if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-            raise self._wrong(f"{key} is {value!r}: a number of seconds is expected, 0 for none", where, key)
-        return float(value)
-
-    def _check_name(self, name: str, where: str) -> None:
+    def _check_name(self, name: str, where: tuple[str, ...]) -> None:
         if not _NAME.fullmatch(name):
-            raise self._wrong(f"{name!r} is no name: letters, digits, '_', '.' and '-' are allowed, at most 64", where)
+            reason = f"{name!r} is no name: letters, digits, '_', '.' and '-' are allowed, at most 64"
+            raise self._wrong(reason, (*where, ""))
 
-    def _table(self, value: Any, where: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            parent, _, key = where.rpartition(".")
-            raise self._wrong(f"{where} is {value!r}: a table is expected", parent, key)
-        return value
+    def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
+        path = bad.path[:_DEPTH]
+        match path:
+            case ("projects", name, "path"):
+                reason = f'project {name!r} needs a path, such as path = "/srv/{name}"'
+            case ("projects", _, "tasks", name, "argv"):
+                reason = _needs_argv(name)
+            case _ if bad.code == UNKNOWN_FIELD:
+                reason = f"unknown key {path[-1]!r}; known here: {bad.part.values['known']}"
+            case _:
+                reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
+        return self._wrong(reason, path)
 
-    def _only(self, table: dict[str, Any], allowed: frozenset[str] | set[str], where: str) -> None:
-        for key in table:
-            if key not in allowed:
-                known = ", ".join(sorted(allowed))
-                raise self._wrong(f"unknown key {key!r}; known here: {known}", where, key)
-
-    def _wrong(self, reason: str, where: str, key: str = "") -> ConfigError:
-        return ConfigError(f"{self._path}, line {self._line_of(where, key)}: {reason}")
+    def _wrong(self, reason: str, path: tuple[str, ...]) -> ConfigError:
+        *where, key = path
+        return ConfigError(f"{self._path}, line {self._line_of('.'.join(where), key)}: {reason}")
 
     def _line_of(self, where: str, key: str) -> int:
         """Best guess: the key's line below its header, else the header's, else the first."""
@@ -179,6 +178,22 @@ class _Reader:
             elif key and current == where and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line):
                 return number
         return header_line
+
+
+def _value_at(document: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        document = document[name]
+    return document
+
+
+def _not_as_expected(why: Part, field: str) -> str:
+    if why.code == "object-expected":
+        return f"{field}: a table is expected"  # TOML's own word.
+    return english([part(why.code, **{**why.values, "field": field})])
+
+
+def _needs_argv(task: str) -> str:
+    return f'task {task!r} needs argv, a list of words such as ["make", "build"]'
 
 
 def project_types(folder: Path) -> tuple[str, ...]:

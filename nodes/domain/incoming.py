@@ -67,7 +67,7 @@ def _blame(kind: Any, value: Any, path: tuple[str, ...], *, strict: bool) -> Bad
         for name, inner_kind, inner in _inside(declared, value):
             if not _fits(inner_kind, inner, strict=strict):
                 return _blame(inner_kind, inner, (*path, name) if name else path, strict=strict)
-    return BadInput(BAD_FIELD, path, _expected(kind, _shown(path)))
+    return BadInput(BAD_FIELD, path, _expected(kind, shown(path)))
 
 
 def _blame_field(
@@ -75,16 +75,17 @@ def _blame_field(
 ) -> BadInput:
     fields = structs.fields(kind)
     config = kind.__struct_config__
-    known = {config.tag_field, *(field.encode_name for field in fields)}
+    known = {field.encode_name for field in fields} | ({config.tag_field} if config.tag_field else set())
     unknown = [name for name in values if name not in known]
     if unknown and config.forbid_unknown_fields:
-        here = (*path, _short(unknown[0]))
-        return BadInput(UNKNOWN_FIELD, here, part("field-unknown", field=_shown(here)))
+        here = (*path, unknown[0])
+        name, names = shown(here), ", ".join(sorted(known))
+        return BadInput(UNKNOWN_FIELD, here, part("field-unknown", field=name, known=names))
     for field in fields:
         here = (*path, field.encode_name)
         if field.encode_name not in values:
             if field.required:
-                return BadInput(BAD_FIELD, here, part("field-missing", field=_shown(here)))
+                return BadInput(BAD_FIELD, here, part("field-missing", field=shown(here)))
         elif not _fits(field.type, values[field.encode_name], strict=strict):
             return _blame(field.type, values[field.encode_name], here, strict=strict)
     raise AssertionError("a struct whose fields all fit was refused")
@@ -95,7 +96,7 @@ def _inside(declared: Any, value: Any) -> list[tuple[str, Any, Any]]:
     kinds = get_args(declared)
     if isinstance(value, Mapping) and get_origin(declared) in (dict, Mapping):
         pairs = list(value.items())
-        return [("", kinds[0], key) for key, _ in pairs] + [(_short(key), kinds[1], inner) for key, inner in pairs]
+        return [("", kinds[0], key) for key, _ in pairs] + [(key, kinds[1], inner) for key, inner in pairs]
     if isinstance(value, list | tuple) and get_origin(declared) in (list, tuple):
         return [(str(index), kinds[0], inner) for index, inner in enumerate(value)]
     return []
@@ -116,13 +117,9 @@ def _bare(kind: Any) -> tuple[Any, Meta | None]:
     return declared, next((mark for mark in marks if isinstance(mark, Meta)), None)
 
 
-def _short(name: str) -> str:
-    """A name that somebody chose, for an answer."""
-    return name[:_MAX_NAME_SHOWN].encode(errors="replace").decode()
-
-
-def _shown(path: tuple[str, ...]) -> str:
-    return ".".join(path)
+def shown(path: tuple[str, ...]) -> str:
+    """For an answer: names that somebody chose are cut short."""
+    return ".".join(name[:_MAX_NAME_SHOWN].encode(errors="replace").decode() for name in path)
 
 
 def _expected(kind: Any, field: str) -> Part:

@@ -96,7 +96,7 @@ ENGLISH = {
     "long-environment": _("The environment is larger than {limit} bytes."),
     "not-text": _("The request holds a NUL character or text that is not valid Unicode."),
     # Which field of a request is not as declared.
-    "field-unknown": _("{field}: there is no such field."),
+    "field-unknown": _("{field}: there is no such field; there are {known}."),
     "field-missing": _("{field}: this field is required."),
     "any-text-expected": _("{field}: a text without NUL characters is expected."),
     "text-expected": _("{field}: a text of at most {limit} characters, without NUL characters, is expected."),

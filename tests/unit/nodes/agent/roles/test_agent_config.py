@@ -74,7 +74,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         (
             '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = "1h"\n',
             5,
-            "timeout_seconds is '1h': a number of seconds",
+            "timeout_seconds is '1h': a number from 0 to 31622400 is expected",
         ),
         (
             '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = nan\n',
@@ -82,6 +82,11 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "timeout_seconds is nan",
         ),
         ('[projects."a:b"]\npath = "."\n', 1, "'a:b' is no name"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x", 5]\n', 4, "needs argv, a list of words"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = [""]\n', 4, "needs argv, a list of words"),
+        (f'[projects.{"a" * 90}]\npath = "."\ntasks = 1\n', 3, "tasks is 1: a table is expected"),
+        ("[projects]\nweb = 3\n", 2, "web is 3: a table is expected"),
+        ('[projects.web]\npath = "."\ntasks = ["b"]\n', 3, "tasks is ['b']: a table is expected"),
     ],
 )
 def test_a_bad_file_is_one_line_with_place_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
