@@ -493,7 +493,7 @@ async def test_a_base_client_that_says_nothing_leaves_a_command_unknown(
         (TaskSpec(node="nowhere", argv=("true",)), "no-such-node"),
         (TaskSpec(project="bank", argv=("true",)), "no-such-project"),
         (TaskSpec(node="master-1", project="bank", argv=("true",)), "no-such-project"),
-        (TaskSpec(project="shop", named_task="deploy"), "no-such-task"),
+        (TaskSpec(project="shop", named_task="deploy"), "no-such-named-task"),
         (TaskSpec(), "invalid"),
     ],
 )

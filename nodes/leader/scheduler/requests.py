@@ -97,9 +97,11 @@ def _check_known(unit: Unit, spec: TaskSpec) -> None:
         if not tasks:
             raise TaskRejected("no-such-project", f"{where}{negation} project {spec.project}.")
         if spec.named_task and not any(spec.named_task in names for names in tasks):
-            raise TaskRejected("no-such-task", f"{where}{negation} task {spec.named_task} in project {spec.project}.")
+            raise TaskRejected(
+                "no-such-named-task", f"{where}{negation} task {spec.named_task} in project {spec.project}."
+            )
     if spec.named_task and base:
-        raise TaskRejected("no-such-task", f"{spec.node} has no named tasks.")
+        raise TaskRejected("no-such-named-task", f"{spec.node} has no named tasks.")
     if not spec.named_task and spec.node and not base and not nodes[0].capabilities.get("allowsCommands"):
         raise TaskRejected("commands-not-allowed", f"{spec.node} runs only the named tasks of its projects.")
 
