@@ -6,7 +6,7 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 after a stop that was asked for, 1 after a fault, 2 when it cannot start."""
+    """Returns the exit code: 0 after a requested stop, 1 after a fault, 2 when it cannot start."""
     _stay_small(arguments)
     from nodes.agent.roles.options import own_environment, parse_options, say
     from nodes.errors import ConfigError
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     environ = own_environment()
     try:
         options = parse_options(arguments, environ)
-        # After the options are known to be good: gRPC alone takes a quarter of a second.
+        # Imported only after the options have been checked: gRPC alone takes a quarter of a second to load.
         import asyncio
 
         from nodes.agent.roles.start import start
@@ -26,9 +26,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _stay_small(arguments: list[str]) -> None:
-    """Keeps OpenSSL out: asyncio and hashlib do without it, gRPC brings its own, and it costs five megabytes.
-
-    A Master with a hub verifies tokens, which needs it.
+    """Prevents the import of OpenSSL, which costs five megabytes: asyncio and hashlib work without it, and gRPC has
+    its own copy. A Master with a hub verifies tokens and does need it.
     """
     if not any(argument.startswith("--hub") for argument in arguments):
         for name in ("ssl", "_ssl", "_hashlib"):

@@ -1,6 +1,6 @@
-"""Admin pages of the fleet: what the machine wrote can be read here and never changed.
+"""Admin pages of the fleet: rows that AgentFlow wrote are read-only.
 
-The lists stay quick on tables of any size: they walk an index, and they do not count further than a person pages.
+Lists stay fast on tables of any size: they walk an index and count only as far as a person would page.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COUNT_LIMIT = 5_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # The stub's parameter does not exist at run time.
-    """Counts up to `COUNT_LIMIT` and no further: on SQLite a whole count reads the whole table."""
+    """Counts up to `COUNT_LIMIT`: on SQLite a full count reads the whole table."""
 
     @cached_property
     def count(self) -> int:
@@ -36,7 +36,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # The stub's param
 
 
 class SiteRightsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Whoever may enter the site may manage its rows: the role decides, not Django's permission per model."""
+    """Anyone who may enter the site may manage its rows: the role decides, not Django's per-model permissions."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.admin_site.has_permission(request)
@@ -55,7 +55,7 @@ class SiteRightsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def page_of(name: str, row_id: str) -> str | None:
-    """The dashboard's own page of a row; None for an id that no address can carry."""
+    """The URL of the row's dashboard page; None for an id that cannot be part of a URL."""
     try:
         return reverse(name, args=[row_id])
     except NoReverseMatch:
@@ -63,7 +63,7 @@ def page_of(name: str, row_id: str) -> str | None:
 
 
 class HistoryAdmin(SiteRightsAdmin):
-    """Rows that the Leader writes: to be looked at."""
+    """Read-only rows that the Leader writes."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -159,12 +159,12 @@ class AttemptAdmin(HistoryAdmin):
 
 @admin.register(LogLine)
 class LogLineAdmin(HistoryAdmin):
-    """No filters: a rare level would be looked for through the whole table. A task's lines are found by its id."""
+    """No filters: a filter for a rare level would read the whole table. Search for a task's lines by its id."""
 
     list_display = ["id", "node_id", "task_id", "attempt", "number", "level", "stream", "line"]
     search_fields = ["task_id__exact"]
-    search_help_text = _("A task's whole id")
-    # The primary key is the order of arrival; other orders would sort the whole table.
+    search_help_text = _("The full id of a task")
+    # The primary key is the order of arrival; any other order would sort the whole table.
     sortable_by = ()
     ordering = ["-id"]
 
@@ -195,7 +195,7 @@ class AlertAdmin(HistoryAdmin):
 class EventAdmin(HistoryAdmin):
     list_display = ["id", "node_id", "kind", "task_id", "journal_id", "seq", "received_at"]
     search_fields = ["task_id__exact", "journal_id__exact"]
-    search_help_text = _("A task's or a journal's whole id")
+    search_help_text = _("The full id of a task or journal")
     sortable_by = ()
     ordering = ["-id"]
 
@@ -223,7 +223,7 @@ class DeadLetterAdmin(HistoryAdmin):
 
 @admin.register(NodeToken)
 class NodeTokenAdmin(HistoryAdmin):
-    """Issued by `manage.py token new`; revoked here or there."""
+    """Tokens issued by `manage.py token new`; they can be revoked here or by the command."""
 
     list_display = ["node_id", "role", "token_id", "issued_at", "expires_at", "revoked_at", "revoked_by"]
     list_filter = ["role", ("revoked_at", admin.EmptyFieldListFilter)]
@@ -232,7 +232,7 @@ class NodeTokenAdmin(HistoryAdmin):
 
     @admin.action(description=_("Revoke the selected tokens"))
     def revoke(self, request: HttpRequest, rows: QuerySet[NodeToken]) -> None:
-        """A running Leader looks for revoked tokens by itself and cuts their streams."""
+        """A running Leader checks for revoked tokens and ends their streams."""
         who = request.user.get_username()
         count = rows.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=who)
         text = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", count) % {"count": count}

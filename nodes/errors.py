@@ -1,11 +1,11 @@
-"""The fleet's errors: named by what happened, with the facts as attributes and the words in `__str__`."""
+"""The fleet's errors: named by what happened, with facts as attributes and the message in `__str__`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # The domain stands above its errors.
+if TYPE_CHECKING:  # `nodes.domain` imports this module.
     from nodes.domain.parts import Part
 
 
@@ -18,19 +18,19 @@ class ConfigError(AgentFlowError):
 
 
 class WireError(AgentFlowError):
-    """The stream to a peer cannot go on."""
+    """The stream to a peer cannot continue."""
 
 
 class ProtocolViolation(WireError):
-    """The peer sent what docs/protocol.md forbids."""
+    """The peer sent something that docs/protocol.md forbids."""
 
 
 class VersionMismatch(WireError):
-    """The peer speaks a protocol version that this one does not."""
+    """The peer uses a protocol version that this side does not support."""
 
 
 class NotReady(WireError):
-    """The peer's question cannot be answered yet, through no fault of its own; it asks again soon."""
+    """The peer's request cannot be answered yet, through no fault of the peer; it should retry soon."""
 
 
 class SessionClosed(WireError):
@@ -38,7 +38,7 @@ class SessionClosed(WireError):
 
 
 class StoreError(AgentFlowError):
-    """A journal or database refused."""
+    """A journal or database refused an operation."""
 
 
 class NotFound(StoreError):
@@ -46,7 +46,7 @@ class NotFound(StoreError):
 
 
 class Conflict(StoreError):
-    """The row exists already, or is not in the state that the change needs."""
+    """The row already exists, or is not in the state that the change requires."""
 
 
 class StaleTerm(StoreError):
@@ -54,11 +54,11 @@ class StaleTerm(StoreError):
 
 
 class LeaderUnavailable(AgentFlowError):
-    """The Leader cannot be asked now; whether it did what was asked before is unknown."""
+    """The Leader cannot be reached; whether it carried out an earlier request is unknown."""
 
 
 class TaskError(AgentFlowError):
-    """A task cannot do what was asked."""
+    """A task cannot do what was requested."""
 
 
 class TaskRejected(TaskError):
@@ -68,7 +68,7 @@ class TaskRejected(TaskError):
         super().__init__(code, message)
         self.code = code
         self.message = message
-        self.parts = tuple(parts)  # The message as data; empty = the text is all.
+        self.parts = tuple(parts)  # The message as data; empty = only the text exists.
 
     def __str__(self) -> str:
         return self.message

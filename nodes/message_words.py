@@ -1,4 +1,4 @@
-"""AgentFlow's own messages in the language that is active, from their parts (nodes.domain.parts)."""
+"""Renders AgentFlow's own messages in the active language, from their parts (nodes.domain.parts)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _VALUE = re.compile(r"\{(\w+)\}")
 
 
 def templates() -> dict[str, str]:
-    """The sentences by their code, with `{names}` for values."""
+    """Message code → translated sentence with `{name}` placeholders."""
     return {code: gettext(text) for code, text in ENGLISH.items()}
 
 
 def separator() -> str:
-    """Between the parts of one message."""
+    """The separator between the parts of one message."""
     return gettext(SEPARATOR)
 
 
 def in_words(message: str, parts: Sequence[Mapping[str, Any]] | None) -> str:
-    """The text as it came where there are no parts, or where one is of a version that knows more codes."""
+    """The translated message; `message` unchanged if it has no parts, or a part has an unknown (newer) code."""
     if not parts or any(part["code"] not in ENGLISH for part in parts):
         return message
     return separator().join(_sentence(part["code"], part["values"]) for part in parts)
 
 
 def _sentence(code: str, values: Mapping[str, str]) -> str:
-    # Not `format`: a value that a node left out must not cost the page.
+    # Not `str.format`: a value that a node left out must not break the page.
     return _VALUE.sub(lambda found: str(values.get(found[1], found[0])), gettext(ENGLISH[code]))

@@ -1,6 +1,6 @@
-"""The Leader's store. Its hot tables (all but `NodeToken`) are written by one thread, in `nodes.leader.projection`.
+"""The Leader's store. One thread writes its hot tables (all but `NodeToken`), in `nodes.leader.projection`.
 
-Times named `*_at` are this machine's clock; `*_ms` are Unix milliseconds on the origin's clock: shown, never compared.
+Times named `*_at` use this machine's clock; `*_ms` are Unix milliseconds on the origin's clock: shown, never compared.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def new_store_id() -> str:
 
 
 class Store(models.Model):
-    """Identity of this database; one row. Another or a restored one has another meaning of every mark."""
+    """The identity of this database; one row. In a different or restored database every mark has another meaning."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     store_id = models.CharField(max_length=32, default=new_store_id)
-    # The Leader's, as its file outside this database held it: another number there, and this is not the database that
-    # was last used.
+    # The Leader's epoch, also stored in a file outside this database. If the two differ, this is not the database that
+    # was used last.
     epoch = models.PositiveBigIntegerField(default=0)
-    # Highest feed number ever given; survives pruning of the feed, so that a cursor is never reused.
+    # Highest feed number ever assigned; kept when the feed is pruned, so that a cursor is never reused.
     feed_seq = models.BigIntegerField(default=0)
-    # Up to here the feed and the output have been pruned: whoever knows less must take a snapshot.
+    # The feed and the output have been pruned up to here: a reader with an older cursor must take a snapshot.
     feed_floor = models.BigIntegerField(default=0)
     logs_floor = models.BigIntegerField(default=0)
 
@@ -49,14 +49,14 @@ class Node(models.Model):
     state_changed_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(
         null=True
-    )  # Anything received from it; written at state changes and with metrics.
+    )  # When anything was last received; written at state changes and with metrics.
     registered_at = models.DateTimeField(auto_now_add=True)
     capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.leader.projection.messages
     slots = models.PositiveIntegerField(default=0)
-    metrics = models.JSONField(default=dict)  # The latest, as messages carry them; empty = none yet.
+    metrics = models.JSONField(default=dict)  # The latest values, as messages carry them; empty = none yet.
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown
     address = models.CharField(max_length=255, blank=True)
-    is_base_client = models.BooleanField(default=False)  # Knows only the base messages.
+    is_base_client = models.BooleanField(default=False)  # Supports only the base messages.
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:
@@ -69,26 +69,26 @@ class Node(models.Model):
 
 
 class Task(models.Model):
-    """The request; its current state is that of its latest attempt."""
+    """The request. Its current state is that of its latest attempt."""
 
     id = models.CharField(primary_key=True, max_length=64)
     name = models.CharField(max_length=200)
     project = models.CharField(max_length=200, blank=True)
-    target_node = models.CharField(max_length=64, blank=True)  # What was asked for; empty = any.
+    target_node = models.CharField(max_length=64, blank=True)  # The requested node; empty = any.
     node = models.ForeignKey(Node, null=True, on_delete=models.SET_NULL, related_name="tasks", db_constraint=False)
     spec = models.JSONField(default=dict)  # nodes.domain.commands.TaskSpec
     attempt = models.PositiveIntegerField(default=1)  # Number of the latest attempt.
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     health = models.CharField(max_length=8, choices=_choices(TaskHealth), default=TaskHealth.HEALTHY)
-    pending_reason = models.CharField(max_length=200, blank=True)  # Why it still waits, for a person.
-    pending_parts = models.JSONField(null=True)  # The same as data (nodes.domain.parts); None = the text is all.
+    pending_reason = models.CharField(max_length=200, blank=True)  # Why it is still waiting, for a person.
+    pending_parts = models.JSONField(null=True)  # The same as data (nodes.domain.parts); None = only the text exists.
     progress = models.FloatField(null=True)  # 0..1
     message = models.TextField(blank=True)
     message_parts = models.JSONField(null=True)
     exit_code = models.IntegerField(null=True)
-    created_by = models.CharField(max_length=150, blank=True)  # User name, or empty when a node brought it.
+    created_by = models.CharField(max_length=150, blank=True)  # User name; empty when a node reported the task.
     created_at = models.DateTimeField()
-    # As the origin's clock says, when it says.
+    # On the origin's clock, if the node reported it.
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     accepts_input = models.BooleanField(default=False)
@@ -119,7 +119,7 @@ class Attempt(models.Model):
     message = models.TextField(blank=True)
     message_parts = models.JSONField(null=True)
     exit_code = models.IntegerField(null=True)
-    # Its states journal and the highest entry there that set its state: replay below only adds history.
+    # Its states journal and the highest entry there that set its state: replayed entries up to it only add history.
     journal_id = models.CharField(max_length=64, blank=True)
     state_seq = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField()
@@ -162,10 +162,10 @@ class Command(models.Model):
     code = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)
     message_parts = models.JSONField(null=True)
-    ref = models.CharField(max_length=64, blank=True)  # The client's own word for its request.
+    ref = models.CharField(max_length=64, blank=True)  # The client's own reference for its request.
     actor = models.CharField(max_length=150, blank=True)
     body = models.BinaryField(default=bytes)  # Encoded LeaderCommand, to send it again.
-    # In which of its journals the node said that it has the command; empty = it has not, or it has none.
+    # The node's journal in which it confirmed the command; empty = not confirmed, or the node has no journal.
     journal_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -186,7 +186,7 @@ class Command(models.Model):
 
 
 class Journal(models.Model):
-    """High-water mark of one journal: everything up to `seq` is committed here, without a hole."""
+    """High-water mark of one journal: everything up to `seq` is committed here without a hole."""
 
     id = models.CharField(primary_key=True, max_length=64)
     node_id = models.CharField(max_length=64)
@@ -195,7 +195,7 @@ class Journal(models.Model):
 
 
 class Event(models.Model):
-    """One journaled entry, once: the history that a task page shows and the proof that nothing was lost."""
+    """One journaled entry, stored once: the history on a task's page, and the proof that nothing was lost."""
 
     journal_id = models.CharField(max_length=64)
     seq = models.PositiveBigIntegerField()
@@ -217,7 +217,7 @@ class Event(models.Model):
 class LogLine(models.Model):
     """One line of output.
 
-    `id` = feed number of its batch << 10 | index in the batch, so that the primary key is also the cursor.
+    `id` = feed number of its batch << 10 | index within the batch, so the primary key is also the cursor.
     """
 
     id = models.BigIntegerField(primary_key=True)
@@ -243,7 +243,7 @@ class LogLine(models.Model):
 
 
 class FeedEntry(models.Model):
-    """One message as every dashboard gets it, encoded once. `id` is the cursor."""
+    """One message as sent to every dashboard, encoded once. `id` is the cursor."""
 
     id = models.BigIntegerField(primary_key=True)
     topics = models.CharField(max_length=255)  # Space-separated.
@@ -255,21 +255,21 @@ class FeedEntry(models.Model):
 
 
 class Alert(models.Model):
-    """What needs a person's eye: a stalled task, a node that is gone, a second node of one name."""
+    """Something that needs a person's attention: a stalled task, an offline node, a duplicate node name."""
 
     level = models.CharField(max_length=8)  # "error" or "warning"
     kind = models.CharField(max_length=32)
     node_id = models.CharField(max_length=64, blank=True)
     task_id = models.CharField(max_length=64, blank=True)
-    # Of the task when it was opened: it may be removed before the alert is.
+    # The task's name when the alert was opened: the task may be removed before the alert.
     task_name = models.CharField(max_length=200, blank=True)
-    attempt = models.PositiveIntegerField(default=0)  # 0 = it is about no task, or of an earlier version.
+    attempt = models.PositiveIntegerField(default=0)  # 0 = not about a task, or written by an earlier version.
     message = models.TextField()
     message_parts = models.JSONField(null=True)
     evidence = models.JSONField(default=list)
     opened_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
-    acknowledged_at = models.DateTimeField(null=True)  # Somebody looks after it; it is open all the same.
+    acknowledged_at = models.DateTimeField(null=True)  # A person is handling it; the alert stays open.
     acknowledged_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
@@ -278,7 +278,7 @@ class Alert(models.Model):
 
 
 class DeadLetter(models.Model):
-    """An entry that could not be applied, with its bytes; it blocks nothing behind it."""
+    """An entry that could not be applied, with its bytes; later entries are not blocked."""
 
     node_id = models.CharField(max_length=64)
     journal_id = models.CharField(max_length=64, blank=True)
@@ -295,7 +295,7 @@ class DeadLetter(models.Model):
 class NodeToken(models.Model):
     """A node token that was issued or revoked here.
 
-    Tokens are signed statements: one that this table has forgotten still opens a stream, a revoked one never does.
+    Tokens are signed: one that is missing from this table still opens a stream, a revoked one never does.
     """
 
     token_id = models.CharField(primary_key=True, max_length=64)

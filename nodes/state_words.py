@@ -1,4 +1,4 @@
-"""What states are called where people read them, on pages and in sentences alike."""
+"""Labels for states, shown on pages and used in sentences."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ TASK_HEALTH: Mapping[str, Promise] = {
 
 
 def in_a_sentence(words: Mapping[str, Promise], state: str) -> str:
-    """In the active language, without the capital of a label. A word that is not known yet stands as it came."""
+    """The label in the active language, in lower case. An unknown state is returned unchanged."""
     return str(words[state]).lower() if state in words else state

@@ -1,4 +1,4 @@
-"""The wait that may end in two ways: the event, or the time."""
+"""Wait for an event with a timeout."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float | None) -> None:
-    """Until the event is set, or so long; None = as long as it takes."""
+    """Waits until the event is set or `seconds` have passed; None = no limit. The caller checks which it was."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
     except TimeoutError:
-        pass  # The other way for it to end: the caller looks what is true then.
+        pass  # A timeout is a normal end of this wait.

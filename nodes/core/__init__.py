@@ -1,1 +1,1 @@
-"""What every long-lived part needs: time as a parameter, retry delays, and a life with a beginning and an end."""
+"""What every long-lived part needs: clocks, retry delays, service lifecycles, redaction, file and port checks."""

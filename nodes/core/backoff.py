@@ -1,4 +1,4 @@
-"""Delays between tries: doubling, capped, and spread so that a thousand nodes do not knock at once."""
+"""Retry delays: doubling, capped, and jittered so that a thousand nodes do not reconnect at the same moment."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 
 
 class Backoff:
-    """`next_delay()` grows from `first_seconds` to `cap_seconds`; `reset()` once the other end has proved healthy.
+    """`next_delay()` grows from `first_seconds` to `cap_seconds`; call `reset()` once the other end has proved healthy.
 
-    Each delay is drawn from the upper half of its step: spread enough, and never so short that a try is wasted.
+    Each delay is drawn from the upper half of its step: enough jitter, and never so short that the retry is wasted.
     """
 
     def __init__(self, first_seconds: float = 0.5, cap_seconds: float = 8.0, rng: random.Random | None = None) -> None:

@@ -1,6 +1,6 @@
 """Time as a parameter, so that a test can move it.
 
-Durations are measured with `mono()`; `now_ms()` is for people and is never compared with another machine's.
+Measure durations with `mono()`. `now_ms()` is for display; never compare it with another machine's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Clock(Protocol):
         """Unix milliseconds."""
 
     def mono(self) -> float:
-        """Seconds that only grow, from an arbitrary zero."""
+        """Monotonic seconds from an arbitrary zero."""
 
 
 class SystemClock:

@@ -1,6 +1,6 @@
-"""The life of a process: its services start in order, stop in reverse order, and none ends unnoticed.
+"""The lifecycle of a process: services start in order and stop in reverse order, and every exit is noticed.
 
-A service that ends before a stop was asked is a fault, whether it returned or raised.
+A service that ends before a stop was requested is a fault, whether it returned or raised.
 Restarting is the supervisor's job.
 """
 
@@ -22,30 +22,30 @@ EXIT_FAULT = 1
 
 
 class Service(Protocol):
-    """A long-lived part. It runs once: cheap to make, owns everything it starts, and leaves nothing running."""
+    """A long-lived part. It runs once, is cheap to create, owns everything it starts, and leaves nothing running."""
 
     @property
     def name(self) -> str:
-        """For the log."""
+        """Shown in log messages."""
 
     async def run(self) -> None:
         """Returns only when nothing of its own is left running."""
 
     def request_stop(self) -> None:
-        """Asks `run` to end; returns at once, may be called twice and before `run`."""
+        """Asks `run` to end. Returns at once; may be called more than once, and before `run`."""
 
 
 async def finish(awaitable: Awaitable[T]) -> T:
-    """Lets a write that must not be torn end, even when the caller is cancelled meanwhile; then re-raises."""
+    """Completes a write that must not be interrupted, even if the caller is cancelled meanwhile; then re-raises."""
     inner = asyncio.ensure_future(awaitable)
     try:
         return await asyncio.shield(inner)
     except asyncio.CancelledError:
-        # Cancelled from outside (or the inner task was): wait for its end, whatever it is, then pass the cancel on.
-        # A further cancel while waiting may still cut it: the second signal means it.
+        # The caller (or the inner task) was cancelled: wait until the inner task ends, then pass the cancellation on.
+        # A second cancellation while waiting does interrupt it: the second signal means "stop now".
         await asyncio.wait([inner])
         if not inner.cancelled() and inner.exception() is not None:
-            # The caller leaves with its cancellation, so this is the failure's only witness.
+            # The caller only sees its cancellation, so the failure must be logged here.
             logger.error("a write failed as its caller was cancelled", exc_info=inner.exception())  # noqa: TRY400
         raise
 
@@ -55,8 +55,8 @@ async def run_services(
 ) -> int:
     """Runs all services until a stop signal or the first fault; returns the exit code of the process.
 
-    Stopping goes in reverse start order, each service ending before the next is asked, so that what feeds another is
-    drained first. All share one deadline; what still runs then, or at the second signal, is cancelled.
+    Services stop in reverse start order, each one ending before the next is asked, so that producers drain before
+        their consumers stop. All share one deadline; what still runs then, or at the second signal, is cancelled.
     """
     stop = asyncio.Event()
     hurry = asyncio.Event()
@@ -82,7 +82,7 @@ async def run_services(
 
 
 async def _first_end(tasks: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> bool:
-    """Waits for a stop or for the first service to end; True when one ended unasked."""
+    """Waits for a stop request or for the first service to end; True when a service ended without a stop request."""
     stopped = asyncio.create_task(stop.wait(), name="stop-signal")
     try:
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +92,7 @@ async def _first_end(tasks: Sequence[asyncio.Task[None]], stop: asyncio.Event) -
         return False
     for task in tasks:
         if task.done():
-            logger.error("service %s ended before a stop was asked", task.get_name())
+            logger.error("service %s ended before a stop was requested", task.get_name())
     return True
 
 
@@ -106,7 +106,7 @@ async def _stop_in_order(
                 service.request_stop()
                 await asyncio.wait([task, hurried], return_when=asyncio.FIRST_COMPLETED)
                 if hurry.is_set():
-                    logger.warning("second signal: cancelling what still runs")
+                    logger.warning("second signal: cancelling all running services")
                     return
     except TimeoutError:
         late = [service.name for service, task in running if not task.done()]
@@ -117,7 +117,7 @@ async def _stop_in_order(
 
 @contextmanager
 def _signals(handler: Callable[[], None] | None) -> Iterator[None]:
-    """SIGTERM and SIGINT call `handler` on the loop; None leaves the signals alone."""
+    """SIGTERM and SIGINT call `handler` on the loop; None leaves signal handling unchanged."""
     if handler is None:
         yield
         return

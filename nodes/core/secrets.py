@@ -1,14 +1,14 @@
-"""Secrets in text that people, journals and models get to see. The shim loads this too: `re` and nothing else.
+"""Redacts secrets in text that people, journals and models see. The shim loads this too, so it imports only `re`.
 
-Hidden are the values of variables with secret-looking names, and keys in well-known formats. An encoded value (base64,
-percent signs), or one of a kind that is not known here, is not found.
+It hides the values of variables with secret-looking names, and keys in well-known formats. It does not find encoded
+values (base64, percent-encoding) or keys in formats that are not listed here.
 """
 
 from __future__ import annotations
 
 import re
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost the shim memory and start-up time.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 _REDACTED = REDACTED.encode()
-_SHORTEST = 6  # Shorter values are words that stand everywhere.
-_BLOCK_LINES = 200  # A key block whose end never comes hides no more than this.
+_SHORTEST = 6  # Shorter values are ordinary words that appear everywhere.
+_BLOCK_LINES = 200  # A key block without an end line hides at most this many lines.
 
 _WORDS = r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL"
 _NAME = re.compile(_WORDS, re.IGNORECASE)
@@ -27,7 +27,7 @@ _ASSIGNED = re.compile(
 )
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 _KEY_END = b"PRIVATE KEY-----"
-# Group 1 is kept. A block goes on in the next lines when it does not end in this one.
+# Group 1 is kept. A key block that does not end on its line continues on the next lines.
 _FORMATS = (
     rb"()-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:.*?-----END [A-Z ]{0,20}PRIVATE KEY-----|.*)"
     rb"|()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
@@ -39,7 +39,7 @@ _FORMATS = (
     rb"|([Aa]uthorization:\s*[Bb]asic\s+)[\w+/=]{6,}"
     rb"|(://[^\s/:@]*:)[^\s/@]+(?=@)"
 )
-# One of these stands in every line with such a key: most output has none, and is not searched further.
+# Every line with such a key contains one of these. Most output contains none and skips the slow search.
 _SIGNS = (b"sk-", b"eyJ", b"AKIA", b"ASIA", b"xox", b"earer", b"asic ", b"PRIVATE KEY")
 _GITHUB = (b"ghp_", b"gho_", b"ghs_", b"ghr_", b"ghu_", b"github_pat_")
 _OPENERS = (b"AKIA", b"ASIA", *_GITHUB, b"sk-", b"xox", b"eyJ")
@@ -52,7 +52,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def secret_values(environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Longest first, so that no value hides only a part of another; each line of a value by itself."""
+    """Secret values, longest first, so that no value hides only part of another; each line of a value separately."""
     found = {
         line.strip().encode("utf-8", "surrogateescape")
         for name, value in environment.items()
@@ -63,20 +63,20 @@ def secret_values(environment: Mapping[str, str]) -> tuple[bytes, ...]:
 
 
 def hide(text: str, environment: Mapping[str, str]) -> str:
-    """Any text, of several lines perhaps."""
+    """Redacts text of one or more lines."""
     lines: list[Line] = [(line, 0) for line in text.encode("utf-8", "surrogateescape").split(b"\n")]
     hidden = Redactor(secret_values(environment)).lines(0, lines)
     return b"\n".join([line for line, _ in hidden]).decode("utf-8", "replace")
 
 
 def hide_in_command(text: str, environment: Mapping[str, str]) -> str:
-    """A command line: also what follows `--password`, `API_KEY=` and the like."""
+    """Redacts a command line, including what follows `--password`, `API_KEY=` and similar names."""
     shown = _ASSIGNED.sub(rb"\1" + _REDACTED, hide(text, environment).encode())
     return shown.decode("utf-8", "replace")
 
 
 def hide_in_argv(argv: Iterable[str], environment: Mapping[str, str]) -> list[str]:
-    """Word by word; the word behind `--password` goes as a whole."""
+    """Redacts each argument; the argument after `--password` is replaced entirely."""
     shown: list[str] = []
     is_value = False
     for word in argv:
@@ -86,17 +86,17 @@ def hide_in_argv(argv: Iterable[str], environment: Mapping[str, str]) -> list[st
 
 
 class Redactor:
-    """For streams that come in pieces; what is known of one stream's key block never touches another."""
+    """Redacts streams that arrive in pieces. Each stream has its own open key block."""
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         self._values = tuple(values)
         known = b"|".join(b"()" + re.escape(value) for value in self._values)
         self._pattern = re.compile((known + b"|" if known else b"") + _FORMATS)
         self._signs = (*self._values, *_SIGNS)
-        self._blocks: dict[int, int] = {}  # Stream → lines that the open key block may still have.
+        self._blocks: dict[int, int] = {}  # Stream → lines left in its open key block.
 
     def lines(self, stream: int, lines: list[Line]) -> list[Line]:
-        """The same lines without their secrets."""
+        """The same lines with their secrets redacted."""
         if not lines:
             return lines
         joined = b"\n".join([line[0] for line in lines])
@@ -106,12 +106,12 @@ class Redactor:
         return [(self._line(stream, self._closed(text) if cut else text), cut) for text, cut in lines]
 
     def skip(self, stream: int, data: bytes) -> None:
-        """Output that is dropped: a key block may begin or end in it."""
+        """Takes note of dropped output: a key block may begin or end in it."""
         if _KEY_END in data:
             self._blocks[stream] = _BLOCK_LINES if data.rfind(_BEGIN) > data.rfind(_END) else 0
 
     def held_from(self, text: bytes) -> int:
-        """Where the end of an unfinished line may be the beginning of a secret; its length when it is none."""
+        """The offset at which the end of an unfinished line may start a secret; the line's length if it does not."""
         start = len(text)
         for value in (*self._values, _BEGIN):
             for size in range(min(len(value) - 1, len(text)), 0, -1):
@@ -126,7 +126,7 @@ class Redactor:
         opened = _OPEN_TAIL.search(text)
         if opened is not None:
             start = min(start, opened.start())
-        # A whole one may end with its own beginning.
+        # A complete secret may end with the same bytes that it starts with.
         for match in self._pattern.finditer(text):
             if match.start() < start < match.end():
                 start = match.start()
@@ -141,7 +141,7 @@ class Redactor:
         return b"_" in text and any([sign in text for sign in _GITHUB])
 
     def _closed(self, text: bytes) -> bytes:
-        """A line that was cut off: what was cut may have been the rest of a secret."""
+        """A truncated line: the removed part may have been the rest of a secret."""
         start = self.held_from(text)
         return text if start == len(text) else text[:start] + _REDACTED
 

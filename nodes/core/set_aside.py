@@ -1,4 +1,4 @@
-"""A damaged file is kept for a person to look at, and makes way for a new one."""
+"""Quarantines a damaged file: it is kept for a person to inspect, and a new one can take its place."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def set_aside(path: Path, *, side_files: tuple[str, ...] = ()) -> Path:
-    """Renames the file to `NAME.corrupt-TIME`, its side files (by suffix) with it; returns the new path.
+    """Renames the file and its side files (given by suffix) to `NAME.corrupt-TIME`; returns the new path.
 
-    An earlier one of the same second is not overwritten.
+    Never overwrites a file quarantined in the same second.
     """
     name = f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))

@@ -1,4 +1,4 @@
-"""TLS files are looked at before anything starts: gRPC and Twisted each fail late, and in their own words."""
+"""Checks TLS files before anything starts: gRPC and Twisted fail late and with unclear messages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nodes.errors import ConfigError
 
 
 def check_certificate(cert: Path, key: Path) -> None:
-    """Raises `ConfigError` when they cannot be read or do not belong together."""
-    # Five megabytes that an agent without a hub does without.
+    """Raises `ConfigError` when the files cannot be read or do not match."""
+    # Imported here: it costs five megabytes, which an agent without a hub saves.
     import ssl
 
     try:
-        # An empty password: OpenSSL would ask at the terminal for that of a locked key.
+        # An empty password: otherwise OpenSSL prompts on the terminal for an encrypted key's password.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
     except ssl.SSLError as exc:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""Words of the fleet as frozen data: states, events, commands. Standard library only, no I/O."""
+"""The fleet's vocabulary as frozen data: states, events, commands. Standard library only, no I/O."""

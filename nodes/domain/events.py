@@ -1,4 +1,4 @@
-"""What a node tells its parent. Frozen values; `nodes.stream.wire.codec` turns them into protobuf and back.
+"""What a node reports to its parent. Frozen values; `nodes.stream.wire.codec` converts them to protobuf and back.
 
 Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people, never compared across machines.
 """
@@ -14,7 +14,7 @@ from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeSta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
-    """The whole state of one attempt, not a difference: applying it twice changes nothing."""
+    """The complete state of one attempt, not a difference: applying it twice changes nothing."""
 
     task_id: str
     state: TaskState
@@ -22,15 +22,15 @@ class TaskStatus:
     name: str = ""
     project: str = ""
     progress: float | None = None  # 0..1
-    message: str = ""  # Last progress message, or the reason of an end.
-    message_parts: tuple[Part, ...] = ()  # The message as data, where it is AgentFlow's own.
-    exit_code: int | None = None  # -N: ended by signal N.
-    started_at_ms: int = 0  # 0 = not yet.
+    message: str = ""  # Last progress message, or why the attempt ended.
+    message_parts: tuple[Part, ...] = ()  # The message as data, if it is AgentFlow's own.
+    exit_code: int | None = None  # -N = ended by signal N.
+    started_at_ms: int = 0  # 0 = not started yet.
     ended_at_ms: int = 0
     cpu_seconds: float = 0.0  # Whole tree; set at the end.
     peak_memory_bytes: int = 0
     paused_seconds: float = 0.0
-    partial_pause: bool = False  # Paused, but something of the tree escaped.
+    partial_pause: bool = False  # Paused, but some processes of the tree are still running.
     suppressed_lines: int = 0
     pid: int = 0
     accepts_input: bool = False
@@ -105,7 +105,7 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """Entries that the origin dropped on purpose; both ends inclusive."""
+    """Entries that the origin dropped on purpose; `from_seq` and `to_seq` are inclusive."""
 
     from_seq: int
     to_seq: int
@@ -148,7 +148,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
-    """What a node is and how it hangs in the tree."""
+    """What a node is, and its place in the tree."""
 
     role: Role
     parent: str = ""  # Empty = the receiver.
@@ -164,12 +164,12 @@ class JournalMark:
     seq: int
     node_id: str = ""
     lane: Lane = Lane.STATES
-    first_seq: int = 0  # Oldest entry still held; 0 = none.
+    first_seq: int = 0  # Oldest entry still held; 0 = no entries.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A node's whole current state at `positions`; journal entries up to there only add history."""
+    """A node's complete current state at `positions`; journal entries up to there only add history."""
 
     tasks: tuple[TaskStatus, ...]
     positions: tuple[JournalMark, ...]

@@ -1,11 +1,11 @@
-"""What AgentFlow itself says of tasks and nodes, by its code, in English. Pages say it in the reader's language.
+"""AgentFlow's own messages about tasks and nodes, by code, in English. Pages show them in the reader's language.
 
-Without imports: the shim of every task loads this.
+This module imports nothing, because every task's shim loads it.
 """
 
 
 def _(text: str) -> str:
-    """Marks it for translation."""
+    """Marks `text` for translation."""
     return text
 
 
@@ -16,27 +16,29 @@ ENGLISH = {
     "node-offline": _("{node} is offline."),
     "node-disk": _("{node}: disk use has reached {percent}%."),
     "node-memory": _("{node}: memory use has reached {percent}%."),
-    "clock-ahead": _("{node}: its clock is about {minutes} min ahead of the Leader's. Its times are wrong by as much."),
-    "clock-behind": _("{node}: its clock is about {minutes} min behind the Leader's. Its times are wrong by as much."),
+    "clock-ahead": _(
+        "{node}: the clock is about {minutes} min ahead of the Leader's, and so are the times it reports."
+    ),
+    "clock-behind": _("{node}: the clock is about {minutes} min behind the Leader's, and so are the times it reports."),
     "clock-hours-ahead": _(
-        "{node}: its clock is about {hours} h ahead of the Leader's. Its times are wrong by as much."
+        "{node}: the clock is about {hours} h ahead of the Leader's, and so are the times it reports."
     ),
     "clock-hours-behind": _(
-        "{node}: its clock is about {hours} h behind the Leader's. Its times are wrong by as much."
+        "{node}: the clock is about {hours} h behind the Leader's, and so are the times it reports."
     ),
-    "duplicate-node": _("A second node named {node} tries to connect from {address}; it is refused."),
+    "duplicate-node": _("Another node named {node} tried to connect from {address} and was refused."),
     "wal-large": _(
-        "{file} has grown over {size} MiB: a reader of the database does not end (a database shell, a backup)."
+        "{file} has grown beyond {size} MiB: a program keeps reading the database (a database shell or a backup)."
     ),
     "stalled": _("no output, CPU or I/O progress for {seconds} s"),
-    "usual-end": _("it usually ends after {seconds} s"),
-    "waiting": _("waiting for input: {readers} reads the task's standard input"),
-    "waiting-somehow": _("waiting for input: a process reads the task's standard input"),
+    "usual-end": _("usually ends after {seconds} s"),
+    "waiting": _("waiting for input: {readers} is reading the task's standard input"),
+    "waiting-somehow": _("waiting for input: a process is reading the task's standard input"),
     # Why a task waits for a node.
     "slot": _("waiting for a free slot on {nodes}"),
-    "unknown-node": _("{node} is not known"),
+    "unknown-node": _("{node} is unknown"),
     "not-online": _("{node} is not online"),
-    "runs-no-commands": _("{node} runs no commands"),
+    "runs-no-commands": _("{node} does not run commands"),
     "has-no-project": _("{node} has no project {project}"),
     "has-no-task": _("{node} has no task {task} in project {project}"),
     "nobody-runs-commands": _("no online node runs commands"),
@@ -49,9 +51,9 @@ ENGLISH = {
     "timed-out": _("timed out after {seconds} s"),
     "cancelled": _("cancelled"),
     "cancelled-because": _("cancelled: {reason}"),
-    "supervisor-ended": _("its supervisor was told to end"),
-    "killed-after": _("killed, since it had not ended {seconds} s after SIGTERM"),
-    "unkillable": _("cannot be killed: {count} of its processes wait in the kernel"),
+    "supervisor-ended": _("the supervisor received a stop signal"),
+    "killed-after": _("killed because it was still running {seconds} s after SIGTERM"),
+    "unkillable": _("cannot be killed: {count} of its processes are blocked in the kernel"),
     "exit-code": _("exit code {code}"),
     "ended-by": _("ended by {signal}"),
     "ended-by-number": _("ended by signal {number}"),
@@ -62,15 +64,15 @@ ENGLISH = {
     "no-interpreter": _("the interpreter of {command} was not found"),
     "no-command": _("command not found: {command}"),
     "cannot-run": _("cannot run {command}: {error}"),
-    "unsupervised": _("ended as soon as it had begun, since it could not be supervised: {error}"),
-    "never-started": _("the agent stopped before it had started the task"),
-    "could-not-start": _("could not be started: {said}"),
+    "unsupervised": _("stopped right after starting because it could not be supervised: {error}"),
+    "never-started": _("the agent stopped before it started the task"),
+    "could-not-start": _("could not start: {said}"),
     "machine-restarted": _("the machine was restarted"),
-    "supervisor-died": _("its supervisor process ended without a record"),
-    "supervisor-said": _("its supervisor process ended without a record: {said}"),
+    "supervisor-died": _("the supervisor crashed without recording the outcome"),
+    "supervisor-said": _("the supervisor crashed without recording the outcome: {said}"),
     # Why a node refuses a task.
     "only-named-tasks": _("this node runs only the named tasks of its projects"),
-    "only-as-configured": _("this node runs its named tasks only as they are configured"),
+    "only-as-configured": _("this node runs its named tasks only as configured"),
     "no-project-here": _("this node has no project '{project}'"),
     "no-task-here": _("project '{project}' has no task '{task}'"),
     "task-needs-project": _("a named task needs a project"),
@@ -78,21 +80,23 @@ ENGLISH = {
     "bad-variable": _("environment variable '{name}' cannot be set"),
     "node-error": _("the node cannot start tasks: {error}"),
     # Why a request is not valid.
-    "one-way-to-run": _("Give exactly one of a command (argv), a shell line and a named task."),
-    "name-the-project": _("A named task belongs to a project: name the project too."),
+    "one-way-to-run": _("Give exactly one of: a command (argv), a shell line or a named task."),
+    "name-the-project": _("A named task belongs to a project. Give the project too."),
     "long-name": _("The name is longer than {limit} characters."),
     "long-project": _("The project's name is longer than {limit} characters."),
     "long-named-task": _("The named task is longer than {limit} characters."),
     "long-node": _("The node's name is longer than {limit} characters."),
-    "long-directory": _("The working directory is longer than {limit} characters."),
-    "bad-timeout": _("The time-out must be between 0 (none) and {limit} seconds."),
+    "long-directory": _("The working folder is longer than {limit} characters."),
+    "bad-timeout": _("The timeout must be between 0 (none) and {limit} seconds."),
     "bad-stall-limit": _("The stall limit must be between 0 (none) and {limit} seconds."),
     "long-input": _("Send at most {limit} bytes of input at once."),
-    "no-program": _("The command's first word is empty: name a program."),
+    "no-program": _("The first word of the command is empty. Give a program."),
     "many-arguments": _("A command has at most {limit} arguments."),
-    "long-command": _("The command is longer than {limit} bytes: put it into a script."),
+    "long-command": _("The command is longer than {limit} bytes. Put it in a script."),
     "many-variables": _("Set at most {limit} environment variables."),
-    "bad-variable-name": _("{name} is no name of an environment variable: letters, digits and _, no digit first."),
+    "bad-variable-name": _(
+        "{name} is not a valid environment variable name. Use letters, digits and _, and do not start with a digit."
+    ),
     "long-environment": _("The environment is larger than {limit} bytes."),
     "not-text": _("The request holds a NUL character or text that is not valid Unicode."),
     # Which field of a request is not as declared.
@@ -115,14 +119,14 @@ ENGLISH = {
     "variable-name-expected": _("{field}: names of variables are not empty and hold neither '=' nor NUL."),
     "one-way-to-run-expected": _("Give exactly one of namedTask, argv and shellLine."),
     # How an attempt ended, as the Leader knows it.
-    "came-back-without": _("The node came back without this task."),
+    "came-back-without": _("The node reconnected without this task."),
     "cancelled-before-start": _("Cancelled before it started."),
-    "only-output": _("Only its output is known on this Leader."),
+    "only-output": _("This Leader has only the task's output."),
 }
 
 
 def record(code: str, /, **values: str) -> "dict[str, object]":
-    """A part as records, rows and messages hold it."""
+    """A part in the form that records, rows and messages hold."""
     return {"code": code, "values": values}
 
 

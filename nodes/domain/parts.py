@@ -1,6 +1,6 @@
-"""A message of AgentFlow's own as data: one or more parts, each a code and the values of its sentence.
+"""One of AgentFlow's own messages as data: one or more parts, each a code and the values of its sentence.
 
-The English sentence travels beside it: for programs, for logs, and for readers that do not know a code.
+The English sentence is sent alongside: for programs, for logs, and for readers that do not know a code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nodes.domain.part_words import in_english, record
 @dataclass(frozen=True, slots=True)
 class Part:
     code: str
-    # By name; numbers are written out, so that every reader shows the same digits. Texts may be hostile.
+    # By name. Numbers are already formatted, so that every reader shows the same digits. Values may be hostile text.
     values: Mapping[str, str]
 
 
@@ -28,10 +28,10 @@ def english(parts: Iterable[Part]) -> str:
 
 
 def as_json(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
-    """As rows hold and as messages carry them; None = no parts."""
+    """The form that rows and messages hold; None = no parts."""
     return [{"code": one.code, "values": dict(one.values)} for one in parts] or None
 
 
 def from_json(records: Any) -> tuple[Part, ...]:
-    """As `as_json` made them; whoever wrote the record is trusted to have done so."""
+    """The reverse of `as_json`. Trusts that `as_json` wrote the record."""
     return tuple(Part(one["code"], one["values"]) for one in records or ())

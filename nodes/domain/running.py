@@ -1,4 +1,4 @@
-"""A task that runs here, as others on the node see it."""
+"""A task running on this node, as the node's other parts see it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class RunningTask:
     task_id: str
     attempt: int
     spec: TaskSpec
-    supervisor_pid: int  # All processes of the task are below it.
+    supervisor_pid: int  # All of the task's processes descend from it.
     started_at_ms: int
-    stdin_inode: int  # Of the pipe that is the task's standard input; 0 = none, or closed.
+    stdin_inode: int  # Inode of the task's standard input pipe; 0 = none, or closed.
     is_paused: bool
-    was_found: bool  # An earlier agent started it and may have told a verdict.
+    was_found: bool  # An earlier agent started it and may have reported a verdict.
     output: Path
     last_lines: Callable[[], list[str]]

@@ -1,6 +1,6 @@
-"""States of nodes, tasks and commands, and the only moves between them.
+"""States of nodes, tasks and commands, and the transitions allowed between them.
 
-A move that a table does not list is illegal: it is refused and reported, never applied.
+A transition that a table does not list is illegal: it is refused and reported, never applied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 class NodeState(StrEnum):
     ONLINE = "online"
-    SUSPECT = "suspect"  # Its stream ended, or it is silent for longer than a heartbeat allows.
+    SUSPECT = "suspect"  # Its stream ended, or it has been silent for longer than the heartbeat allows.
     OFFLINE = "offline"
 
 
@@ -27,10 +27,10 @@ class TaskState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     SUCCEEDED = "succeeded"
-    FAILED = "failed"  # Ended by itself with an error, or could not start.
+    FAILED = "failed"  # Ended with an error, or could not start.
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
-    LOST = "lost"  # Its node came back without it, or a person said so.
+    LOST = "lost"  # Its node came back without it, or a person marked it as lost.
 
     @property
     def is_final(self) -> bool:
@@ -38,16 +38,16 @@ class TaskState(StrEnum):
 
     @property
     def is_live(self) -> bool:
-        """Has a process on a node."""
+        """True while the task has a process on a node."""
         return self in (TaskState.RUNNING, TaskState.PAUSED)
 
 
 _ENDS = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.TIMED_OUT, TaskState.LOST})
 
-# Moves of one attempt. A retry makes a new attempt, so an end is final.
+# Transitions of one attempt. A retry creates a new attempt, so an end is final.
 TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.PENDING: frozenset({TaskState.DISPATCHED, TaskState.RUNNING}) | _ENDS,
-    # Back to pending: the node said that it has no free slot.
+    # Back to pending: the node reported that it has no free slot.
     TaskState.DISPATCHED: frozenset({TaskState.PENDING, TaskState.RUNNING}) | _ENDS,
     TaskState.RUNNING: frozenset({TaskState.PAUSED}) | _ENDS,
     TaskState.PAUSED: frozenset({TaskState.RUNNING}) | _ENDS,
@@ -60,11 +60,11 @@ TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
 
 
 class TaskHealth(StrEnum):
-    """The stall verdict, apart from the state."""
+    """The stall verdict, separate from the state."""
 
     HEALTHY = "healthy"
     QUIET = "quiet"
-    WAITING = "waiting"  # For a person: it reads its standard input.
+    WAITING = "waiting"  # It reads its standard input and waits for a person.
     STALLED = "stalled"
 
 
@@ -74,8 +74,8 @@ class CommandState(StrEnum):
     ACKED = "acked"  # The node has stored it.
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    EXPIRED = "expired"  # Its time to live ended before it ran; it never runs.
-    UNKNOWN = "unknown"  # It may or may not have had its effect.
+    EXPIRED = "expired"  # Its time to live ended before it ran; it will never run.
+    UNKNOWN = "unknown"  # It may or may not have taken effect.
 
     @property
     def is_final(self) -> bool:
@@ -91,19 +91,19 @@ COMMAND_TRANSITIONS: Mapping[CommandState, frozenset[CommandState]] = {
     CommandState.SUCCEEDED: frozenset(),
     CommandState.FAILED: frozenset(),
     CommandState.EXPIRED: frozenset(),
-    # A late result still settles an unknown.
+    # A late result still settles an unknown command.
     CommandState.UNKNOWN: frozenset({CommandState.SUCCEEDED, CommandState.FAILED, CommandState.EXPIRED}),
 }
 
 
 class Action(StrEnum):
-    """What a person may ask of a task that exists."""
+    """What a person can request for an existing task."""
 
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
     INPUT = "input"
-    RETRY = "retry"  # Settled on the Leader: a new attempt, no command to the old node.
+    RETRY = "retry"  # Handled on the Leader: a new attempt, no command to the old node.
 
 
 # In which states of a task an action can have an effect; an input also needs a task that accepts one.
@@ -137,4 +137,4 @@ class LogLevel(StrEnum):
 class LogStream(StrEnum):
     STDOUT = "stdout"
     STDERR = "stderr"
-    SYSTEM = "system"  # AgentFlow's own word about the output, such as "120 lines suppressed".
+    SYSTEM = "system"  # AgentFlow's own message about the output, such as "120 lines suppressed".

@@ -1,6 +1,6 @@
-"""Reads for pages, sockets and programs: short, indexed, limited everywhere, and in the very dictionaries of `/ws/`.
+"""Reads for pages, sockets and programs: short, indexed, always limited, and returned as the dictionaries of `/ws/`.
 
-Sync; safe on any thread. Nothing here writes.
+Synchronous and safe on any thread. Nothing here writes.
 """
 
 from nodes.selectors.alerts import alert_detail, alert_list, alert_page

@@ -17,7 +17,7 @@ def alert_list() -> list[AlertInfo]:
 
 
 def alert_page(*, node: str = "", task: str = "", open: bool = False, limit: int = 100, page: int = 1) -> Message:
-    """Alerts, newest first, resolved ones too unless `open`."""
+    """Alerts, newest first; includes resolved ones unless `open` is set."""
     alerts = Alert.objects.order_by("-opened_at", "-id")
     if open:
         alerts = alerts.filter(resolved_at=None)
@@ -30,7 +30,7 @@ def alert_page(*, node: str = "", task: str = "", open: bool = False, limit: int
 
 
 def alert_detail(alert_id: int) -> Message:
-    """An alert with its evidence in full: `id`, `kind`, `text` (hostile) of each piece. Raises `NotFound`."""
+    """An alert with its full evidence: `id`, `kind` and `text` (hostile) of each piece. Raises `NotFound`."""
     alert = Alert.objects.filter(pk=alert_id).first()
     if alert is None:
         raise NotFound(f"There is no alert {alert_id}.")

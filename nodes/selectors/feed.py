@@ -1,4 +1,4 @@
-"""The feed of what changed: where it stands, and what came after a position."""
+"""The feed of changes: its current position, and the messages after a position."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nodes.leader.projection.log_lines import ID_SHIFT, LOG_COLUMNS, LogRows, pu
 from nodes.leader.projection.published import Published
 from nodes.models import FeedEntry, LogLine, Store
 
-# More than this behind, a snapshot costs less.
+# A reader that is further behind than this gets a snapshot, which is cheaper.
 _FEED_ROWS_READ = 20_000
 _LINES_READ = 50_000
 
 
 def position() -> tuple[str, int]:
-    """Store id and the newest committed feed number; ("", 0) before a Leader has ever run here."""
+    """The store id and the newest committed feed number; ("", 0) if no Leader has run here yet."""
     found = Store.objects.filter(id=1).values_list("store_id", "feed_seq").first()
     return found or ("", 0)
 
@@ -27,7 +27,7 @@ def position() -> tuple[str, int]:
 def feed_since(seq: int, topics: Collection[str] | None, limit: int) -> list[Published] | None:
     """The first `limit` messages after `seq` on these topics (None = all), in order.
 
-    None when that cannot be told any more, or is so much that a snapshot costs less.
+    None when they have been pruned, or when there are so many that a snapshot is cheaper.
     """
     store = Store.objects.filter(id=1).first()
     if store is None:
@@ -43,7 +43,7 @@ def feed_since(seq: int, topics: Collection[str] | None, limit: int) -> list[Pub
 
 
 class _Wanted:
-    """Topics of a reader, in the place of a `Listener`'s."""
+    """The topics of a reader, with the interface of a `Listener`."""
 
     def __init__(self, topics: Collection[str] | None) -> None:
         self._topics = None if topics is None else frozenset(topics)
@@ -53,7 +53,7 @@ class _Wanted:
         self.wants_logs = self.wants_all_logs or bool(self.task_ids or self.node_ids)
 
     def wants(self, topic: str) -> bool:
-        # For a reader of everything the whole batches do; its parts by level are the same lines again.
+        # A reader of everything gets the whole batches; their parts by level repeat the same lines.
         return topic == topic_names.LOGS if self._topics is None else topic in self._topics
 
     def wants_any(self, topics: Iterable[str]) -> bool:
@@ -95,7 +95,7 @@ def _logs_between(seq: int, store: Store, wanted: _Wanted, limit: int) -> list[P
 
 
 def batches(rows: Iterable[tuple[Any, ...]]) -> Iterator[LogRows]:
-    """Rows as `LOG_COLUMNS` says, in the order of their ids, by feed number."""
+    """Groups rows (columns as in `LOG_COLUMNS`, ordered by id) by feed number."""
     for seq, group in groupby(rows, key=lambda row: int(row[0]) >> ID_SHIFT):
         lines = list(group)
         _, node_id, task_id, attempt = lines[0][:4]

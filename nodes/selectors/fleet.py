@@ -1,4 +1,4 @@
-"""Nodes, and how much of everything there is."""
+"""Nodes and counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def node_list() -> list[NodeStatus]:
 
 
 def counts() -> Message:
-    """How many nodes and tasks there are in each state, how many alerts are open, how many entries are set aside."""
+    """Numbers of nodes and tasks by state, of open alerts, and of quarantined entries (dead letters)."""
     return {
         "nodes": dict(Node.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "tasks": dict(Task.objects.values_list("state").annotate(count=Count("id")).order_by()),
@@ -38,12 +38,12 @@ def counts() -> Message:
 
 
 def dead_letters(*, node: str) -> int:
-    """How many entries of this node could not be applied and are kept aside."""
+    """The number of this node's entries that could not be applied and are quarantined."""
     return DeadLetter.objects.filter(node_id=node).count()
 
 
 def gaps(*, node: str, limit: int = PAGE_ROWS) -> list[Message]:
-    """Entries that this node dropped or could not send again, newest first; as GAP, with `at` (its arrival here)."""
+    """Entries that this node dropped or could not resend, newest first; as GAP, with `at` (when the Gap arrived)."""
     rows = Event.objects.filter(node_id=node, kind="gap").order_by("-id")[: min(max(limit, 1), MAX_ROWS)]
     lanes = dict(Journal.objects.filter(node_id=node).values_list("id", "lane"))
     return [

@@ -1,4 +1,4 @@
-"""What tasks have printed."""
+"""Reads of task output."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from nodes.selectors.feed import batches, position
 
 SNAPSHOT_LINES = 300
 MAX_LINES = 5_000
-# Of each of a node's latest attempts, when its newest lines are wanted.
+# A node's newest lines are read from this many of its latest attempts.
 _LATEST_ATTEMPTS = 10
 _LINES_SEARCHED = 2_000
-# One search reads at most this much, and brings at most this much: whoever wants more goes on from there.
+# One search reads and returns at most this much; the caller continues from where it stopped.
 SEARCH_LINES = 10_000
 SEARCH_CHARACTERS = 4_000_000
 SEARCH_MATCHES = 500
@@ -32,8 +32,8 @@ def task_log(
 ) -> Message:
     """Lines of one attempt (None = the latest) after line number `after`. Raises `NotFound`.
 
-    `lines` as in LOG; `next` is the `after` of the next page, or None at the end of what there is now. `missing`:
-    ranges of line numbers, both ends inclusive, that nobody has (any more); empty when only some levels are wanted.
+    `lines` as in LOG; `next` is the `after` of the next page, or None at the current end. `missing`: inclusive ranges
+        of line numbers that no longer exist anywhere or never arrived; empty when filtered by level.
     """
     task = Task.objects.filter(id=task_id).first()
     if task is None:
@@ -43,7 +43,7 @@ def task_log(
     if level:
         lines = lines.filter(level__gte=LEVEL_NUMBERS[LogLevel(level)])
     limit = min(max(limit, 1), MAX_LINES)
-    # Within an attempt ids and numbers grow together; the index is by id.
+    # Within an attempt, ids and numbers grow together; the index is by id.
     rows = list(lines.order_by("id").values_list(*LOG_COLUMNS)[: limit + 1])
     has_more = len(rows) > limit
     rows = rows[:limit]
@@ -60,12 +60,12 @@ def task_log(
 
 
 def _missing(numbers: Sequence[int]) -> list[list[int]]:
-    """The holes between numbers that grow."""
+    """The holes in an ascending sequence of numbers."""
     return [[before + 1, number - 1] for before, number in pairwise(numbers) if number > before + 1]
 
 
 def recent_logs(*, node: str = "", task: str = "", level: str = "", limit: int = SNAPSHOT_LINES) -> list[LogBatch]:
-    """The newest lines as LOG messages, oldest first: of everything, of one node's latest attempts, or of one task."""
+    """The newest lines as LOG messages, oldest first: of all tasks, of one node's latest attempts, or of one task."""
     lowest = LEVEL_NUMBERS[LogLevel(level.lower())] if level else 0
     if task:
         number = Task.objects.filter(id=task).values_list("attempt", flat=True).first()
@@ -93,16 +93,16 @@ def search_logs(
     node: str = "",
     before: int | None = None,
 ) -> Message:
-    """Lines with all of the `wanted` words and none of the `unwanted` ones (both in lower case), the newest first.
+    """Searches from the newest line for lines with all `wanted` and no `unwanted` words (both in lower case).
 
-    Of one attempt, of one node, or of everything; only lines with an id below `before`. Reads a bounded piece of the
-    log, whatever it finds. `logs`: LOG messages, oldest first; `before` is where the next piece begins, or None at the
-    end; `line` and `at` are the number and time of the oldest line that was read, or 0.
+    Searches one attempt, one node or everything, and only lines with an id below `before`. Reads a bounded part of
+        the log, whether or not it finds anything. `logs`: LOG messages, oldest first; `before` is where the next
+        part begins, or None at the end; `line` and `at` are the number and time of the oldest line read, or 0.
     """
     lines = LogLine.objects.filter(task_id=task, attempt=attempt) if task else LogLine.objects.all()
     if before is not None:
         lines = lines.filter(id__lt=before)
-    # Along the index by id, and no condition beside it: a rare word must not read the whole table.
+    # Walks the index by id without further conditions: a search for a rare word must not read the whole table.
     rows = lines.order_by("-id").values_list(*LOG_COLUMNS)[:SEARCH_LINES].iterator(chunk_size=500)
     numbers = {LEVEL_NUMBERS[level] for level in levels}
     found: list[tuple[Any, ...]] = []
@@ -131,7 +131,7 @@ def _has_words(text: str, wanted: Collection[str], unwanted: Collection[str]) ->
 
 
 def _messages(rows: Sequence[tuple[Any, ...]]) -> list[LogBatch]:
-    """LOG messages of rows in the order of their ids."""
+    """LOG messages for rows that are ordered by id."""
     store, _ = position()
     return [
         log_message(
@@ -147,7 +147,7 @@ def _messages(rows: Sequence[tuple[Any, ...]]) -> list[LogBatch]:
 
 
 def _newest(lines: QuerySet[LogLine], lowest: int, limit: int) -> list[tuple[Any, ...]]:
-    """In the order of ids. A level is looked for among the newest lines only: rare ones must not cost a whole log."""
+    """Ordered by id. Filters by level among the newest lines only: a rare level must not read a whole log."""
     rows = lines.order_by("-id").values_list(*LOG_COLUMNS)
     if not lowest:
         return list(rows[:limit])[::-1]

@@ -1,4 +1,4 @@
-"""How much one read may bring."""
+"""Limits on how much one read returns."""
 
 from __future__ import annotations
 

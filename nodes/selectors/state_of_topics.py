@@ -1,4 +1,4 @@
-"""What a dashboard begins with."""
+"""The snapshot that a dashboard starts with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nodes.selectors.tasks import current_tasks, recent_commands, task_infos
 
 
 def snapshot(topics: Sequence[str]) -> FleetState:
-    """The state of these topics now. Read `position` first: what is committed in between comes again."""
+    """The current state of these topics. Read `position` first: changes committed in between are then sent again."""
     found: FleetState = {}
     task_ids = [topic.removeprefix("task:") for topic in topics if topic.startswith("task:")]
     if topic_names.NODES in topics:

@@ -18,7 +18,7 @@ from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS, page_of
 SNAPSHOT_OPEN_TASKS = 1_000
 SNAPSHOT_ENDED_TASKS = 200
 SNAPSHOT_COMMANDS = 200
-# For so long it is worth telling beside the task how a command went.
+# How long a task shows the outcome of a command.
 COMMAND_NEWS = timedelta(minutes=10)
 _OPEN_COMMANDS = tuple(state for state in CommandState if not state.is_final)
 _SETTLED_COMMANDS = tuple(state for state in CommandState if state not in _OPEN_COMMANDS)
@@ -33,7 +33,7 @@ def task_list(
     limit: int = 100,
     page: int = 1,
 ) -> Message:
-    """Tasks, newest first. `state`: any of these; `text`: in the name or the last message."""
+    """Tasks, newest first. `state`: any of these; `text`: contained in the name or the last message."""
     tasks = Task.objects.order_by("-created_at", "-id")
     if state:
         tasks = tasks.filter(state__in=sorted(state))
@@ -48,7 +48,7 @@ def task_list(
 
 
 def task_detail(task_id: str) -> Message:
-    """TaskInfo, its request without secrets, its attempts and its latest commands. Raises `NotFound`."""
+    """TaskInfo with the request (secrets removed), the attempts and the latest commands. Raises `NotFound`."""
     task = Task.objects.filter(id=task_id).select_related("node").first()
     if task is None:
         raise NotFound(f"There is no task {task_id}.")
@@ -62,10 +62,10 @@ def task_detail(task_id: str) -> Message:
 
 
 def recent_commands(task_ids: Collection[str] = ()) -> list[CommandInfo]:
-    """What is on its way, and what was settled lately, newest first; of these tasks, or of all."""
+    """Commands that are open or were settled recently, newest first; of these tasks, or of all."""
     commands = Command.objects.filter(task__in=task_ids) if task_ids else Command.objects.all()
     lately = datetime.now(UTC) - COMMAND_NEWS
-    # Two reads, each along the index by state.
+    # Two reads, each using the index by state.
     found = [
         *commands.filter(state__in=_OPEN_COMMANDS).order_by("-changed_at")[:SNAPSHOT_COMMANDS],
         *commands.filter(state__in=_SETTLED_COMMANDS, changed_at__gte=lately).order_by("-changed_at")[
@@ -77,7 +77,7 @@ def recent_commands(task_ids: Collection[str] = ()) -> list[CommandInfo]:
 
 
 def known_tasks(task_ids: Collection[str]) -> list[TaskInfo]:
-    """Those of these tasks that are still here."""
+    """Those of these tasks that still exist."""
     return task_infos(Task.objects.filter(id__in=sorted(task_ids)[:MAX_ROWS])) if task_ids else []
 
 
@@ -101,7 +101,7 @@ def work_log(
     page: int = 1,
     limit: int = PAGE_ROWS,
 ) -> Message:
-    """Attempts of all tasks, newest first. `text`: in the name, the message or the command."""
+    """Attempts of all tasks, newest first. `text`: contained in the name, the message or the command."""
     attempts = Attempt.objects.select_related("task").order_by("-created_at", "-id")
     if node:
         attempts = attempts.filter(node=node)
@@ -115,7 +115,7 @@ def work_log(
         attempts = attempts.filter(created_at__lt=until)
     if text:
         attempts = attempts.filter(
-            # Not in the whole request: a search must not find out what an environment holds.
+            # Not in the whole request: a search must not reveal the values of an environment.
             Q(task__name__icontains=text)
             | Q(message__icontains=text)
             | Q(task__spec__shell_line__icontains=text)
@@ -127,7 +127,7 @@ def work_log(
 
 
 def current_tasks() -> list[TaskInfo]:
-    """What is open, and the newest of what has ended."""
+    """Open tasks, and the newest of those that have ended."""
     tasks = Task.objects.filter(state__in=OPEN_TASKS)[:SNAPSHOT_OPEN_TASKS]
     ended = Task.objects.exclude(state__in=OPEN_TASKS)[:SNAPSHOT_ENDED_TASKS]
     return [*task_infos(tasks), *task_infos(ended)]

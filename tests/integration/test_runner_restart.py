@@ -103,7 +103,7 @@ async def test_a_task_whose_supervisor_died_is_lost_and_nothing_of_it_runs_on(
     ("other", "reason"),
     [
         ({"boot_id": "another-boot"}, "the machine was restarted"),
-        ({"start": 1}, "its supervisor process ended without a record"),
+        ({"start": 1}, "the supervisor crashed without recording the outcome"),
     ],
 )
 async def test_an_identity_that_does_not_match_is_never_signalled(
@@ -292,5 +292,5 @@ async def test_a_shim_that_cannot_start_fails_its_task_with_the_reason(
         command = harness.start("true")
         end = await harness.end()
 
-        assert (end.state, end.message) == (TaskState.FAILED, "could not be started: SystemError: no such luck")
+        assert (end.state, end.message) == (TaskState.FAILED, "could not start: SystemError: no such luck")
         assert (await harness.result(command)).code == "cannot-start"

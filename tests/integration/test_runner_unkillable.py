@@ -93,6 +93,6 @@ async def test_what_a_task_leaves_unkillable_does_not_keep_its_end_secret(tmp_pa
         end = await node.end()
 
         assert (end.state, end.exit_code) == (TaskState.SUCCEEDED, 0)
-        assert end.message == "cannot be killed: 1 of its processes wait in the kernel"
+        assert end.message == "cannot be killed: 1 of its processes are blocked in the kernel"
         freezer.thaw()
         await eventually(lambda: processes_with(marker) == [])

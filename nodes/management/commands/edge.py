@@ -1,4 +1,4 @@
-"""`manage.py edge …`: becomes `python -m nodes edge …`, so that the agent carries no Django."""
+"""`manage.py edge …`: becomes `python -m nodes edge …`, so that the agent does not load Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py master …`: becomes `python -m nodes master …`, so that the agent carries no Django."""
+"""`manage.py master …`: becomes `python -m nodes master …`, so that the agent does not load Django."""
 
 from __future__ import annotations
 

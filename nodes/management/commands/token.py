@@ -1,4 +1,4 @@
-"""`manage.py token`: node tokens, from the cluster key in the data folder."""
+"""`manage.py token`: manages node tokens, signed with the cluster key in the data folder."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _ISSUED_ROLES = (TokenRole.MASTER, TokenRole.EDGE, TokenRole.WEB)
 
 
 class Command(BaseCommand):
-    help = "Issue, list and revoke the tokens that nodes and web processes identify themselves with."
+    help = "Issue, list and revoke the tokens with which nodes and web processes authenticate."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        new = actions.add_parser("new", help="print a new token, and nothing else, on standard output")
+        new = actions.add_parser("new", help="print a new token (and nothing else) to standard output")
         new.add_argument("--role", choices=[str(role) for role in _ISSUED_ROLES], required=True)
         new.add_argument("--name", required=True, help="the node's name; unique in the cluster")
-        new.add_argument("--expires", type=int, metavar="DAYS", help="days until it ends; without it, never")
-        actions.add_parser("list", help="tokens that were issued or have been seen here")
-        revoke = actions.add_parser("revoke", help="end a token; a running Leader cuts its stream within 10 seconds")
+        new.add_argument("--expires", type=int, metavar="DAYS", help="days until the token expires (default: never)")
+        actions.add_parser("list", help="list tokens that were issued or used here")
+        revoke = actions.add_parser("revoke", help="revoke tokens; a running Leader ends their streams within 10 s")
         which = revoke.add_mutually_exclusive_group(required=True)
-        which.add_argument("id", nargs="?", default="", help="token id, as the list shows it")
-        which.add_argument("--name", default="", help="every token of this node")
+        which.add_argument("id", nargs="?", default="", help="token id as shown by the list command")
+        which.add_argument("--name", default="", help="revoke every token of this node")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -41,13 +41,13 @@ class Command(BaseCommand):
         except ConfigError as exc:
             raise CommandError(str(exc)) from exc
         except (OperationalError, ProgrammingError) as exc:
-            raise CommandError(f"the database cannot be used ({exc}); is it set up? Run: manage.py migrate") from exc
+            raise CommandError(f"cannot use the database ({exc}). If it is not set up, run: manage.py migrate") from exc
 
     def _new(self, options: dict[str, Any]) -> None:
         now = datetime.now(UTC)
         days = options["expires"]
         if days is not None and not 1 <= days <= 36_500:
-            raise CommandError(f"--expires {days}: give 1 to 36500 days")
+            raise CommandError(f"--expires {days}: must be 1 to 36500 days")
         expires_at = None if days is None else now + timedelta(days=days)
         key = ClusterKey.load_or_create(settings.DATA_DIR)
         token = issue_token(key, node_id=options["name"], role=options["role"], expires_at=expires_at)
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         found = NodeToken.objects.filter(which)
         if not found.exists():
             raise CommandError(
-                f"No token {options['id']}." if options["id"] else f"No token of {options['name']} is known here."
+                f"No token {options['id']}." if options["id"] else f"No tokens for node {options['name']}."
             )
         count = found.filter(revoked_at=None).update(revoked_at=datetime.now(UTC), revoked_by=getpass.getuser()[:150])
         self.stdout.write(f"{count} revoked" if count else "already revoked")

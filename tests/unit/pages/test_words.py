@@ -76,7 +76,7 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
 @pytest.mark.parametrize(
     ("language", "parts", "expected"),
     [
-        ("en", [{"code": "usual-end", "values": {"seconds": "9"}}], "it usually ends after 9 s"),
+        ("en", [{"code": "usual-end", "values": {"seconds": "9"}}], "usually ends after 9 s"),
         ("zh-hans", [{"code": "usual-end", "values": {"seconds": "9"}}], "通常运行 9 秒后结束"),
         (
             "zh-hans",

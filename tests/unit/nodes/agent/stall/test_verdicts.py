@@ -79,7 +79,7 @@ def test_what_earlier_runs_did_is_no_stall() -> None:
     assert Course(learnt).go(440).seen == [H]
     assert Course(Judge(Limits(), past=Past(longest_silence=1e9))).go(1900).seen == [H, S], "patience has an end"
     usual = Course(Judge(Limits(), past=Past(usual_seconds=600))).go(200)
-    assert usual.reason.endswith("; it usually ends after 600 s")
+    assert usual.reason.endswith("; usually ends after 600 s")
 
 
 def test_broken_rhythm_is_a_stall() -> None:

@@ -55,11 +55,11 @@ def test_a_task_that_waits_for_its_node_holds_up_nobody() -> None:
 @pytest.mark.parametrize(
     ("waiting", "reason"),
     [
-        (task(target="x"), "x is not known"),
+        (task(target="x"), "x is unknown"),
         (task(target="off"), "off is not online"),
         (task(target="full"), "waiting for a free slot on full"),
         (task(target="resting"), "waiting for a free slot on resting"),
-        (task(target="strict"), "strict runs no commands"),
+        (task(target="strict"), "strict does not run commands"),
         (task(target="full", project="bank"), "full has no project bank"),
         (task(target="strict", project="shop", named_task="deploy"), "strict has no task deploy in project shop"),
         (task(), "waiting for a free slot on full, resting"),
