@@ -1,4 +1,4 @@
-"""Who is who: the cluster's key and the tokens it signs. No database is needed: an empty one still knows its nodes."""
+"""Identity: the cluster key and the tokens it signs. Needs no database: nodes can join a Leader with an empty one."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ PUBLIC_FILE = "cluster.pub"
 class ClusterKey:
     """An Ed25519 key pair."""
 
-    public_key: bytes  # 32 raw bytes; every node may know it.
+    public_key: bytes  # 32 raw bytes; not secret.
     private_pem: bytes = field(repr=False)
 
     @classmethod
     def load_or_create(cls, data_dir: Path) -> ClusterKey:
-        """The folder's key, made at the first call. Raises `ConfigError` when it cannot be read, made or is no key."""
+        """The folder's key, created on first use. Raises `ConfigError` if it is invalid or cannot be used."""
         path = data_dir / KEY_FILE
         pem = read_secret(path)
         if pem is None:
@@ -33,7 +33,7 @@ class ClusterKey:
         return key
 
 
-# cryptography costs an agent 8 MB; one that only runs tasks never needs it.
+# Imported inside functions: cryptography costs 8 MB, and an agent that only runs tasks never needs it.
 def _new_private_pem() -> bytes:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -50,7 +50,7 @@ def _public_bytes(pem: bytes, path: Path) -> bytes:
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except ValueError as exc:
-        raise ConfigError(f"{path} holds no PEM key; restore it, or remove it and issue every token anew") from exc
+        raise ConfigError(f"{path} holds no PEM key; restore it, or remove it and reissue every token") from exc
     if not isinstance(private, Ed25519PrivateKey):
         raise ConfigError(f"{path} holds a {type(private).__name__}; an Ed25519 key is needed")
     return private.public_key().public_bytes_raw()

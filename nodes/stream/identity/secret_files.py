@@ -1,4 +1,4 @@
-"""Files that hold a secret: made once, for their owner only, and never half written."""
+"""Files that hold a secret: created once, readable only by their owner, and never partly written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nodes.errors import ConfigError
 
 
 def read_secret(path: Path) -> bytes | None:
-    """The file's content, `None` when there is none. Raises `ConfigError` when others may read it."""
+    """The file's content, or `None` if it does not exist. Raises `ConfigError` when other users can read it."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
-            raise ConfigError(f"{path} has mode {mode:04o}: a secret is for its owner only; run: chmod 600 {path}")
+            raise ConfigError(f"{path} has mode {mode:04o}, but only its owner may read it; run: chmod 600 {path}")
         return path.read_bytes()
     except FileNotFoundError:
         return None
@@ -24,28 +24,28 @@ def read_secret(path: Path) -> bytes | None:
 
 
 def create_secret(path: Path, content: bytes) -> bytes:
-    """Writes the file unless it exists, and returns what it holds then: of two first starts, one wins for both."""
+    """Writes the file unless it exists; returns its content. Two concurrent first starts get the same content."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_synced(draft, content)
         try:
-            # A link, not a rename: it fails when the file exists, and the file appears whole or not at all.
+            # A link, not a rename: it fails if the file exists, and the file appears complete or not at all.
             os.link(draft, path)
         except FileExistsError:
-            pass  # Another first start was faster; what it has written is read below.
+            pass  # A concurrent first start was faster; its content is read below.
         finally:
             draft.unlink()
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
     held = read_secret(path)
     if held is None:
-        raise ConfigError(f"{path} was removed while it was being made")
+        raise ConfigError(f"{path} was removed while it was being created")
     return held
 
 
 def replace_secret(path: Path, content: bytes) -> None:
-    """Writes the file, whatever stood there."""
+    """Writes the file, replacing any existing content."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Node tokens: statements signed with the cluster key (EdDSA JWT), good without any database.
+"""Node tokens: JWTs signed with the cluster key (EdDSA), valid without a database.
 
-docs/protocol.md, "Authentication". A token says who its bearer is; only a revocation or its expiry ends it.
+docs/protocol.md, "Authentication". A token identifies its bearer until it expires or is revoked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TokenRole(StrEnum):
 
 
 class InvalidToken(AgentFlowError):
-    """The token opens nothing; `reason` is for the log of either side and says nothing secret."""
+    """The token is not valid; `reason` goes into the logs of both sides and contains nothing secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class InvalidToken(AgentFlowError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeIdentity:
-    """What a valid token says about its bearer."""
+    """The bearer of a valid token."""
 
     node_id: str
     role: TokenRole
@@ -45,14 +45,14 @@ class NodeIdentity:
 
 
 def check_node_name(name: str) -> str:
-    """Returns the name; raises `ConfigError` when it cannot be a node's."""
+    """Returns the name; raises `ConfigError` when it is not a valid node name."""
     if not is_node_id(name):
-        raise ConfigError(f"{name!r} is no node name: {NODE_ID_RULE}")
+        raise ConfigError(f"{name!r} is not a valid node name: {NODE_ID_RULE}")
     return name
 
 
 def issue_token(key: ClusterKey, *, node_id: str, role: str, expires_at: datetime | None = None) -> str:
-    """Signs a new token; `verify_token` tells its id."""
+    """Signs a new token; `verify_token` returns its id."""
     import jwt
 
     claims: dict[str, Any] = {
@@ -68,7 +68,7 @@ def issue_token(key: ClusterKey, *, node_id: str, role: str, expires_at: datetim
 
 
 def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> NodeIdentity:
-    """Who bears this token. Raises `InvalidToken`; `revoked` are token ids."""
+    """The token's bearer. Raises `InvalidToken`. `revoked` contains token ids."""
     import jwt
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -81,7 +81,7 @@ def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> 
             algorithms=["EdDSA"],
             issuer=ISSUER,
             leeway=_CLOCK_TOLERANCE_SECONDS,
-            # The issue time is for people: a node's clock may be behind the Leader's.
+            # The issue time is only for display: a node's clock may be behind the Leader's.
             options={"require": ["iss", "jti", "sub", "role", "iat"], "verify_iat": False, "verify_aud": False},
         )
         identity = NodeIdentity(

@@ -1,1 +1,1 @@
-"""The durable outbox of a node: what must not be lost is here before it is sent, until its parent has it."""
+"""A node's durable outbox: entries that must not be lost are stored here before they are sent, until acknowledged."""

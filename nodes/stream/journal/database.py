@@ -1,6 +1,6 @@
-"""The SQLite database of a journal: opening, checking, its tables, its transactions. Synchronous.
+"""The SQLite database of a journal: opening, checks, tables and transactions. Synchronous.
 
-`synchronous=FULL`: what was committed survives a power cut.
+`synchronous=FULL`: committed entries survive a power cut.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT 
 CREATE TABLE meta (lane TEXT NOT NULL);
 """
 _ADD_SHELF = "INSERT INTO shelves VALUES (NULL, ?, ?, ?, 0, 0, 0)"
-# Found corrupt while it was open: the next opening sets the file aside, even if SQLite's own check finds nothing.
+# Marks a file found corrupt while open: the next open quarantines it, even if SQLite's own check finds nothing.
 _CONDEMNED = ".condemned"
 SIDE_FILES = ("-wal", "-shm", _CONDEMNED)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Raises `ConfigError` when the file cannot be used, `JournalCorrupt` when it is no database."""
+    """Raises `ConfigError` when the file cannot be used, `JournalCorrupt` when it is not a database."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made by us first, so that it and SQLite's side files are for their owner only: output may hold secrets.
+        # Created here first, so that only the owner can read it and SQLite's side files: output may contain secrets.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        # Opened by the thread that makes the journal, used by the writer thread alone from then on.
+        # Opened by the thread that creates the journal; after that, only the writer thread uses it.
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
     except (OSError, sqlite3.OperationalError) as exc:
         raise ConfigError(f"the journal {path} cannot be opened: {exc}") from exc
@@ -53,13 +53,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> None:
-    """Checks the file and brings it to today's tables; a new one gets the node's own journal.
+    """Checks the file and migrates it to the current schema; a new file gets the node's own journal.
 
-    Raises `JournalCorrupt`; `ConfigError` for one of a later version or of another lane.
+    Raises `JournalCorrupt`, or `ConfigError` for a file of a later version or of another lane.
     """
     if _condemned(path).exists():
-        raise JournalCorrupt(f"{path}: it was found corrupt in use")
-    # It sees a damaged structure; a damaged body shows at its reading, by its checksum.
+        raise JournalCorrupt(f"{path}: was found corrupt while in use")
+    # This finds a damaged structure; a damaged body is found by its checksum when it is read.
     check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if check != "ok":
         raise JournalCorrupt(f"{path}: {check}")
@@ -83,7 +83,7 @@ def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> 
 
 
 def add_shelf(db: sqlite3.Connection, journal_id: str, node_id: str, *, is_own: bool) -> int:
-    """The id of the new, empty journal's row."""
+    """Adds an empty journal; returns its row id."""
     row_id = db.execute(_ADD_SHELF, (journal_id, node_id, is_own)).lastrowid
     if row_id is None:
         raise AssertionError("an insert has a row id")
@@ -91,15 +91,15 @@ def add_shelf(db: sqlite3.Connection, journal_id: str, node_id: str, *, is_own: 
 
 
 def condemn(path: Path) -> None:
-    """The file is corrupt. It is not used any more, and set aside at the next opening."""
+    """Marks the file as corrupt, so that the next open quarantines it."""
     try:
         _condemned(path).touch(mode=0o600)
     except OSError as exc:
-        logger.error("the corrupt journal %s cannot be marked: %s", path, exc)  # noqa: TRY400 - no bug of ours
+        logger.error("cannot mark the corrupt journal %s: %s", path, exc)  # noqa: TRY400 - not a bug in our code
 
 
 def opening_error(path: Path, exc: sqlite3.DatabaseError) -> AgentFlowError:
-    """A full disk or a lock says nothing against the file: only what SQLite calls malformed is set aside."""
+    """A full disk or a lock does not mean that the file is bad: only what SQLite calls malformed is quarantined."""
     if isinstance(exc, sqlite3.OperationalError):
         return ConfigError(f"the journal {path} cannot be used: {exc}")
     return JournalCorrupt(f"{path}: {exc}")
@@ -119,7 +119,7 @@ class Transaction:
             try:
                 self._db.execute("COMMIT")
             except sqlite3.Error:
-                # A full disk may show only here, and may already have rolled back by itself.
+                # A full disk may first show up here, and SQLite may already have rolled back.
                 self._roll_back()
                 raise
         else:

@@ -1,4 +1,4 @@
-"""What a journal refuses, and why."""
+"""Errors that a journal raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nodes.errors import StoreError
 
 
 class EntryTooLarge(StoreError):
-    """An entry that the parent could not take would block all behind it, so it is refused before it has a number."""
+    """An entry that the parent cannot accept would block all later ones, so it is refused before it gets a number."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(size_bytes, limit_bytes)
@@ -20,11 +20,11 @@ class EntryTooLarge(StoreError):
 
 
 class JournalUnavailable(StoreError):
-    """The disk refused (full, read-only, gone) or the journal is closed; nothing of the call was stored."""
+    """The disk failed (full, read-only, gone) or the journal is closed; nothing of the call was stored."""
 
 
 class JournalCorrupt(StoreError):
-    """The file is not, or no longer, a journal."""
+    """The file is not, or is no longer, a valid journal."""
 
 
 def is_disk_full(error: Exception | None) -> bool:
@@ -33,10 +33,10 @@ def is_disk_full(error: Exception | None) -> bool:
 
 
 def as_journal_error(exc: Exception) -> Exception:
-    """A full disk may have room again; a malformed file will not heal."""
+    """A full disk may have room again later; a malformed file stays malformed."""
     error: Exception = exc
     if isinstance(exc, sqlite3.OperationalError):
-        error = JournalUnavailable(f"the journal cannot be used: {exc}")
+        error = JournalUnavailable(f"cannot use the journal: {exc}")
     elif isinstance(exc, sqlite3.DatabaseError):
         error = JournalCorrupt(f"the journal is corrupt: {exc}")
     if error is not exc:

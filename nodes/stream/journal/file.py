@@ -1,7 +1,7 @@
 """The journal's SQLite file: numbering, cursors, trimming. Synchronous; used by one thread at a time.
 
-What `commit` returned from survives a power cut. Numbers are given out inside the transaction, so a refused commit
-leaves no hole.
+Once `commit` returns, its entries survive a power cut. Numbers are assigned inside the transaction, so a failed
+commit leaves no hole.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-# An entry's key is shelf << 44 | seq: appends go to the end of one b-tree, a range of keys is a range of one journal.
+# An entry's key is shelf << 44 | seq: one b-tree for all journals, in which a journal is a contiguous range of keys.
 _SEQ_BITS = 44
-# Two queries: SQLite takes an end from the b-tree only when it is asked for alone.
+# Two queries: SQLite uses the end of the b-tree only when min or max is the only result.
 _OLDEST = "SELECT min(key) FROM entries WHERE key > ? AND key < ?"
 _NEWEST = "SELECT max(key) FROM entries WHERE key > ? AND key < ?"
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?)"
 _TRIM_ROWS = 500
-# Reason of the Gap that a new journal begins with when it replaces a damaged one.
+# Reason of the Gap with which a new journal begins when it replaces a damaged one.
 DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """One journal within the file: the node's own, or an Edge's that a Master keeps for it."""
+    """One journal within the file: the node's own, or that of an Edge, which its Master keeps."""
 
     id: int
     journal_id: str
     node_id: str
     is_own: bool
-    first_seq: int  # Oldest number still accounted for; 0 = none.
+    first_seq: int  # Oldest number that is still held or covered by a Gap; 0 = none.
     last_seq: int
     acked_seq: int
     size_bytes: int
@@ -58,7 +58,7 @@ class Shelf:
 
 
 class JournalFile:
-    """Opening checks the integrity: malformed is `JournalCorrupt`, not to be used at all `ConfigError`."""
+    """Opening checks the file: raises `JournalCorrupt` if it is malformed, `ConfigError` if it cannot be used."""
 
     def __init__(self, path: Path, *, node_id: str, lane: Lane) -> None:
         self.path = path
@@ -76,7 +76,7 @@ class JournalFile:
         if self.own.node_id != node_id:
             self._db.close()
             raise ConfigError(f"{path} is the journal of node {self.own.node_id!r}, not of {node_id!r}")
-        # What stood here at the opening is what a copy of this file would hold, too.
+        # A copy of this file holds at most the entries that were here when it was opened.
         self.opened_at_seq = self.own.last_seq
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class JournalFile:
         cursors: dict[str, int],
         now_ms: int,
     ) -> list[tuple[Shelf, list[Entry]]]:
-        """All of it in one transaction; returns each call's shelf as it then stood, and the entries that were new."""
+        """Commits everything in one transaction; returns each write's resulting shelf and its new entries."""
         results: list[tuple[Shelf, list[Entry]]] = []
         changed: dict[str, Shelf] = {}
         with Transaction(self._db):
@@ -120,7 +120,7 @@ class JournalFile:
         return results
 
     def acked(self, marks: dict[str, int]) -> None:
-        """Only trimming needs it, so it waits for the next write: an ack lost in a crash costs space for a while."""
+        """Stored with the next write, because only trimming uses it: an ack lost in a crash only costs space."""
         self._keep(
             replace(self.shelves[journal_id], acked_seq=seq)
             for journal_id, seq in marks.items()
@@ -128,7 +128,7 @@ class JournalFile:
         )
 
     def read(self, journal_id: str, after_seq: int, *, max_count: int, max_bytes: int) -> list[Entry]:
-        """Entries behind `after_seq`, one at least if there are any; a Gap first when older ones were trimmed."""
+        """Entries after `after_seq`, at least one if there are any; starts with a Gap when older ones were trimmed."""
         shelf = self.shelves[journal_id]
         found: list[Entry] = []
         rows = self._db.execute(
@@ -150,8 +150,8 @@ class JournalFile:
     def trim_step(self, *, now_ms: int, keep_ms: int, max_bytes: int) -> bool:
         """Drops a few entries in one small transaction, so that an append never waits long; False when done.
 
-        Goes what was acked and is older than `keep_ms`; over `max_bytes` also what is younger, and last what was not
-        acked: that is a loss, which the parent gets to know as a Gap.
+        Drops acknowledged entries older than `keep_ms`. While the file is over `max_bytes`, also drops newer
+        ones, and finally unacknowledged ones: that is a loss, which is reported to the parent as a Gap.
         """
         for shelf in self.shelves.values():
             if self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=now_ms - keep_ms):
@@ -164,14 +164,19 @@ class JournalFile:
             return self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=None) > 0
         shelf = max(self.shelves.values(), key=lambda shelf: shelf.size_bytes)
         lost = self._drop_oldest(shelf, up_to=shelf.last_seq, before_ms=None)
-        logger.warning("journal %s is over its size: lost %d entries of %s", self.path, lost, shelf.journal_id)
+        logger.warning(
+            "journal %s is over its size limit: dropped %d unacknowledged entries of %s",
+            self.path,
+            lost,
+            shelf.journal_id,
+        )
         return lost > 0
 
     def renew(self) -> None:
-        """Goes on under a new journal id; entries since the opening move there with new numbers, older ones go.
+        """Continues under a new journal id; entries added since opening are renumbered, older ones are dropped.
 
-        For a file that was restored from a copy: the parent has the older entries, and would take the numbers of the
-        newer ones for duplicates.
+        For a file that was restored from a copy: the parent already has the older entries, and would ignore the
+        newer ones as duplicates because of their numbers.
         """
         old = self.own
         with Transaction(self._db):
@@ -196,15 +201,15 @@ class JournalFile:
         self._keep([new])
 
     def condemn(self) -> None:
-        """It is not used any more, and set aside at the next opening."""
+        """Marks the file as corrupt, so that the next open quarantines it."""
         condemn(self.path)
 
-    # -- inside
+    # -- internals
 
     def _decoded(self, body: bytes, crc: int | None) -> pb.NodeUpdate:
-        """`crc` None: written before there was one."""
+        """`crc` is None for entries written before checksums existed."""
         if crc is not None and zlib.crc32(body) != crc:
-            raise JournalCorrupt(f"{self.path}: an entry is not what was written")
+            raise JournalCorrupt(f"{self.path}: the checksum of an entry does not match")
         try:
             return pb.NodeUpdate.FromString(body)
         except DecodeError as exc:
@@ -218,7 +223,7 @@ class JournalFile:
             low, high = row[0] << _SEQ_BITS, (row[0] + 1) << _SEQ_BITS
             oldest, newest = (self._db.execute(query, (low, high)).fetchone()[0] for query in (_OLDEST, _NEWEST))
             if newest and newest - low > row[4]:
-                raise JournalCorrupt(f"{self.path}: entry {newest - low} is behind the last one, {row[4]}")
+                raise JournalCorrupt(f"{self.path}: entry {newest - low} is after the last one, {row[4]}")
             shelf = Shelf(
                 id=row[0],
                 journal_id=row[1],
@@ -261,12 +266,12 @@ class JournalFile:
         return shelf, [entry for entry, _ in entries]
 
     def _drop_oldest(self, shelf: Shelf, *, up_to: int, before_ms: int | None) -> int:
-        """Returns how many entries went."""
+        """Returns how many entries were dropped."""
         rows = self._db.execute(
             "SELECT key, length(body), appended_ms FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
             (shelf.key(0), shelf.key(up_to), _TRIM_ROWS),
         ).fetchall()
-        # Up to the first young one: after a jump of the clock the times need not grow with the numbers.
+        # Stops at the first newer one: after a clock change, the times may not be in the order of the numbers.
         rows = list(takewhile(lambda row: before_ms is None or row[2] < before_ms, rows))
         if not rows:
             return 0
@@ -298,14 +303,14 @@ class JournalFile:
 
 
 def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
-    """Opens the file; a corrupt one is set aside with its time in the name, and a new journal begins."""
+    """Opens the file; a corrupt one is quarantined with the time in its name, and a new journal is created."""
     try:
         return JournalFile(path, node_id=node_id, lane=lane)
     except JournalCorrupt as exc:
         aside = set_aside(path, side_files=SIDE_FILES)
-        logger.error("journal is corrupt, set aside as %s; a new one begins: %s", aside, exc)  # noqa: TRY400 - no bug of ours
+        logger.error("journal is corrupt, quarantined as %s; creating a new one: %s", aside, exc)  # noqa: TRY400 - not a bug in our code
         fresh = JournalFile(path, node_id=node_id, lane=lane)
-        # Its first word: what the damaged one still held is not accounted for.
+        # Starts with a Gap: the entries of the damaged file are unaccounted for.
         now_ms = time.time_ns() // 1_000_000
         gap = pb.NodeUpdate(node_id=node_id, timestamp=now_ms, gap=pb.Gap(from_seq=1, to_seq=1, reason=DAMAGED))
         fresh.commit([[gap]], [], {}, now_ms)
@@ -320,7 +325,7 @@ def _numbered(update: pb.NodeUpdate, shelf: Shelf, seq: int) -> tuple[Entry, byt
 
 
 def _following(last_seq: int, updates: Sequence[pb.NodeUpdate]) -> list[tuple[Entry, bytes]]:
-    """The updates that continue the journal: repeated ones are left out, and so is all behind a hole."""
+    """The updates that continue the journal, without repeated ones and without any after a hole."""
     fresh = []
     for update in updates:
         if update.seq <= last_seq:

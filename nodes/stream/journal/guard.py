@@ -1,4 +1,4 @@
-"""Ends the process when a journal is found corrupt in use: it will not heal, and the next start sets it aside."""
+"""Ends the process when a journal turns out to be corrupt while in use; the next start quarantines the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nodes.stream.journal.journal import Journal
 
 
 class JournalGuard:
-    """A service. Tasks go on without the agent; what only the corrupt file held is told again by the next one."""
+    """A service. Tasks keep running without the agent; the next agent reports again what only the corrupt file held."""
 
     name = "journals"
 

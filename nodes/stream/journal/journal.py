@@ -1,6 +1,6 @@
-"""The journal's face on the event loop: append, read, ack. Its own thread commits, many callers in one transaction.
+"""The journal's asyncio API: append, read, ack. A writer thread commits many callers' entries in one transaction.
 
-Journal first, send second (docs/protocol.md, "Durable lanes"): when `append` returns, the entries are on the disk.
+Journal first, send second (docs/protocol.md, "Durable lanes"): when `append` returns, the entries are on disk.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-# Room for the number and the journal's name, which an entry gets after its size was checked.
+# Room for the number and the journal id, which are added after an entry's size has been checked.
 _NUMBERING_BYTES = 64
-# Waiting to be committed. Beyond, `append` waits: the disk is slower than what feeds it.
+# Limit for entries that wait for a commit. Above it, `append` waits: the disk is slower than the producers.
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
 _MAX_COMMIT_BYTES = 1024 * 1024
 _TRIM_SECONDS = 300.0
@@ -44,10 +44,10 @@ _TRIM_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLimits:
-    keep_seconds: float = 24 * 3600.0  # Acked entries stay this long, for a Leader with a new or restored store.
+    keep_seconds: float = 24 * 3600.0  # How long acked entries are kept, for a Leader with a new or restored store.
     max_bytes: int = 512 * 1024 * 1024
     ring_bytes: int = 512 * 1024
-    # Given up on a full disk; for states only, logs wait in their files.
+    # Disk space released when the disk is full. For states only: logs wait in the tasks' output files.
     reserve_bytes: int = 4 * 1024 * 1024
 
 
@@ -64,16 +64,17 @@ class _Write:
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """Anything else that the writer thread does with the file."""
+    """Any other operation that the writer thread runs on the file."""
 
     work: Callable[[JournalFile], Any]
     done: asyncio.Future[Any]
 
 
 class Journal:
-    """One lane of one node, and on a Master the same lane of its Edges.
+    """One lane of one node and, on a Master, the same lane of its Edges.
 
-    Making one opens and checks the file, so do it before the loop has anybody to serve. All methods are for one loop.
+    The constructor opens and checks the file, so call it before the loop serves requests. Use all methods on one
+    loop.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Journal:
         self._shelves = dict(self._file.shelves)
         self._own = self._file.own
         self._cursors = self._file.cursors()
-        self.opened_at_seq = self._file.opened_at_seq  # Own entries up to here were there before this process.
+        self.opened_at_seq = self._file.opened_at_seq  # Own entries up to here existed before this process.
         self._ring = Ring(max_bytes=self._limits.ring_bytes)
         self._listeners: list[Callable[[JournalMark], None]] = []
         self._on_renewal: list[Callable[[], None]] = []
@@ -104,11 +105,11 @@ class Journal:
         self._jobs: deque[_Write | _Call] = deque()
         self._acked: dict[str, int] = {}
         self._closing = False
-        # A daemon: a process that ends without `aclose` loses nothing that was confirmed.
+        # A daemon thread: a process that ends without `aclose` loses nothing that was confirmed.
         self._thread = threading.Thread(target=self._work, name=f"journal-{lane}", daemon=True)
         self._thread.start()
 
-    # -- facts
+    # -- properties
 
     @property
     def journal_id(self) -> str:
@@ -116,11 +117,11 @@ class Journal:
 
     @property
     def last_seq(self) -> int:
-        """Number of the last own entry on the disk."""
+        """Number of the last own entry on disk."""
         return self._own.last_seq
 
     def cursor(self, name: str) -> int:
-        """The position last committed under this name; 0 if none."""
+        """The position last committed under this name; 0 = none."""
         return self._cursors.get(name, 0)
 
     def marks(self) -> tuple[JournalMark, ...]:
@@ -129,7 +130,7 @@ class Journal:
         return tuple(self._mark(shelf) for shelf in shelves)
 
     def mark(self, journal_id: str) -> int:
-        """Last entry held of this journal; 0 if it is unknown."""
+        """Number of the last entry held of this journal; 0 = unknown journal."""
         shelf = self._shelves.get(journal_id)
         return shelf.last_seq if shelf is not None else 0
 
@@ -138,21 +139,21 @@ class Journal:
         self._listeners.append(listener)
 
     def on_renewal(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` on the loop when the journal has begun anew under another id."""
+        """Calls `listener` on the loop when the journal has been recreated under another id."""
         self._on_renewal.append(listener)
 
     def on_corruption(self, listener: Callable[[JournalCorrupt], None]) -> None:
-        """Calls `listener` on the loop when the file is found corrupt: from then on nothing of it can be relied on."""
+        """Calls `listener` on the loop when the file is found corrupt; after that, nothing in it can be trusted."""
         self._on_corruption.append(listener)
 
-    # -- deeds
+    # -- actions
 
     async def append(self, updates: Sequence[pb.NodeUpdate], *, cursor: tuple[str, int] | None = None) -> int:
-        """Numbers the updates and stores them, in order and all or none; returns the last number after the commit.
+        """Numbers the updates and stores them in order, all or none; returns the last number after the commit.
 
-        The updates belong to the journal from then on. `cursor` (name, position) is stored in the same transaction;
-        position 0 forgets it. Raises `EntryTooLarge`, or `JournalUnavailable` when the disk refuses. Cancelling does
-        not undo: the commit may still happen.
+        The journal owns the updates from then on. `cursor` (name, position) is stored in the same transaction;
+        position 0 deletes it. Raises `EntryTooLarge`, or `JournalUnavailable` when the disk fails. Cancelling
+        does not undo the call: the commit may still happen.
         """
         size = 0
         for update in updates:
@@ -161,9 +162,9 @@ class Journal:
         return await self._write(updates, size, cursor=cursor)
 
     async def store(self, journal_id: str, node_id: str, updates: Sequence[pb.NodeUpdate]) -> int:
-        """Stores entries of another node's journal under their own numbers; returns the last number held then.
+        """Stores entries of another node's journal under their own numbers; returns the last number then held.
 
-        Repeated entries are ignored; what lies behind a hole is not stored.
+        Ignores repeated entries; does not store entries after a hole.
         """
         if journal_id == self.journal_id:
             raise ValueError("own entries are appended, not stored")
@@ -171,7 +172,7 @@ class Journal:
         return await self._write(updates, size, foreign=(journal_id, node_id))
 
     async def read(self, journal_id: str, after: int, max_count: int, max_bytes: int) -> list[Entry]:
-        """Entries behind `after`, at least one if there are any; a Gap stands for those that were trimmed."""
+        """Entries after `after`, at least one if there are any; a Gap replaces those that were trimmed."""
         shelf = self._shelves.get(journal_id)
         if shelf is None or shelf.last_seq <= after:
             return []
@@ -184,17 +185,17 @@ class Journal:
         return found
 
     def acked(self, journal_id: str, seq: int) -> None:
-        """The parent has everything up to here; may go back when the parent's store is another one."""
+        """Records that the parent has everything up to here. May go back if the parent's store was replaced."""
         with self._wake:
             self._acked[journal_id] = seq  # No wake-up: only trimming needs it.
 
     async def trim(self) -> None:
-        """Drops what need not be kept; the writer thread does it by itself every few minutes."""
+        """Drops entries that need not be kept. The writer thread also does this every few minutes."""
         while await self._call(self._trim_step):
             pass
 
     async def renew(self) -> None:
-        """Goes on under a new journal id, because the parent has entries that this file has lost."""
+        """Continues under a new journal id, because the parent has entries that this file has lost."""
         await self._call(JournalFile.renew)
         self._ring.clear()
         self.opened_at_seq = 0
@@ -202,7 +203,7 @@ class Journal:
             listener()
 
     async def aclose(self) -> None:
-        """Commits what is waiting and closes the file."""
+        """Commits pending entries and closes the file."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -244,7 +245,7 @@ class Journal:
             self._wake.notify()
 
     def _on_committed(self, writes: Sequence[_Write], shelves: dict[str, Shelf], error: Exception | None) -> None:
-        """One visit to the loop per commit, whatever the number of callers."""
+        """Runs once per commit on the loop, regardless of the number of callers."""
         grown: set[str] = set()
         for write in writes:
             self._waiting_bytes -= write.size_bytes
@@ -259,7 +260,7 @@ class Journal:
         self._room.set()
         for write in writes:
             if write.done.done():
-                continue  # Its caller was cancelled meanwhile.
+                continue  # The caller was cancelled meanwhile.
             if write.outcome is not None:
                 write.done.set_result(write.outcome[0].last_seq)
             else:
@@ -313,12 +314,12 @@ class Journal:
                 if isinstance(job, _Call):
                     self._run_call(job)
             if self._clock.mono() >= trim_at or self._file.size_bytes > self._limits.max_bytes:
-                # A step, then whoever waits, then the next step.
+                # One trim step, then waiting jobs, then the next step.
                 trim_at = 0.0 if self._try_trim() else self._clock.mono() + _TRIM_SECONDS
         self._file.close()
 
     def _take_jobs(self) -> tuple[list[_Write | _Call], dict[str, int]]:
-        """A transaction's worth. Reads wait for the writes that stand before them, so they see them."""
+        """The jobs of one transaction. Reads wait for earlier writes, so they see them."""
         jobs: list[_Write | _Call] = []
         size = 0
         while self._jobs and size < _MAX_COMMIT_BYTES:
@@ -335,7 +336,7 @@ class Journal:
         self._tell(self._on_committed, writes, dict(self._file.shelves), error)
 
     def _try_commit(self, writes: Sequence[_Write]) -> Exception | None:
-        """None, or why nothing of it was stored."""
+        """None on success, or the error if nothing was stored."""
         appends = [write for write in writes if write.foreign is None]
         stores = [(write, write.foreign) for write in writes if write.foreign is not None]
         try:
@@ -347,7 +348,7 @@ class Journal:
             )
             for write, outcome in zip([*appends, *(write for write, _ in stores)], outcomes, strict=True):
                 write.outcome = outcome
-        except Exception as exc:  # noqa: BLE001 - the thread's outermost loop: the callers get it and go on or give up
+        except Exception as exc:  # noqa: BLE001 - the thread's outermost loop: the callers get the error and decide
             return self._journal_error(exc)
         return None
 
@@ -370,7 +371,7 @@ class Journal:
         try:
             has_more = self._trim_step(self._file)
         except sqlite3.Error as exc:
-            logger.warning("journal not trimmed, tried again later: %s", self._journal_error(exc))
+            logger.warning("journal not trimmed, will retry later: %s", self._journal_error(exc))
             return False
         if not has_more:
             self._reserve.restore()
@@ -386,11 +387,11 @@ class Journal:
 
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         if self._loop is None:
-            return  # Nobody has called yet.
+            return  # No call has been made yet.
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:
-            # The loop is closed: nobody waits any more. What was committed is on the disk all the same.
+            # The loop is closed, so no caller waits for the result. The entries are on disk.
             logger.debug("journal committed after its loop was closed")
 
 

@@ -1,4 +1,4 @@
-"""Space set aside for the words that count: on a full disk it is given up for the states that still come."""
+"""Disk space reserved so that state entries can be written on a full disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reserve:
-    """A file beside the journal that holds nothing but room. A size of 0 keeps none."""
+    """A file next to the journal that only occupies space. Size 0 = no reserve."""
 
     def __init__(self, path: Path, *, size_bytes: int) -> None:
         self._path = path
@@ -21,7 +21,7 @@ class Reserve:
         self.restore()
 
     def release(self) -> bool:
-        """Gives some of the room up; False when there is none left. Little at once: others want it, too."""
+        """Frees part of the reserve; False when none is left. Only a little at a time: other programs take it too."""
         try:
             held = self._held_bytes()
             if not held:
@@ -29,13 +29,15 @@ class Reserve:
             left = max(held - _STEP_BYTES, 0)
             os.truncate(self._path, left)
         except OSError as exc:
-            logger.warning("the space reserved for states cannot be given up: %s", exc)
+            logger.warning("cannot free the disk space reserved for states: %s", exc)
             return False
-        logger.error("the disk is full: reserved bytes given up for states, %d left; make room soon", left)
+        logger.error(
+            "the disk is full: freed reserved space for states, %d bytes left; free some disk space soon", left
+        )
         return True
 
     def restore(self) -> None:
-        """Takes the room again once the disk has plenty; to fail is no error."""
+        """Reserves the space again once the disk has plenty. Failing to do so is not an error."""
         try:
             if self._held_bytes() == self._size_bytes:
                 return
@@ -47,7 +49,7 @@ class Reserve:
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            logger.warning("less space than wanted is reserved for states: %s", exc)
+            logger.warning("reserved less disk space for states than configured: %s", exc)
 
     def _held_bytes(self) -> int:
         try:

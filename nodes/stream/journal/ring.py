@@ -1,4 +1,4 @@
-"""The newest entries in memory, so that a live stream never reads the disk."""
+"""The newest entries in memory, so that a live stream never reads from disk."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from nodes.stream.wire.entry import Entry, first_covered
 
 
 class Ring:
-    """Bounded over all journals of one file; the oldest entry leaves first, whichever journal it is of."""
+    """One size limit for all journals of a file; the oldest entry is dropped first, from whichever journal."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._size_bytes = 0
-        self._order: deque[str] = deque()  # Journal id of each entry held, oldest first.
+        self._order: deque[str] = deque()  # Journal id of each held entry, oldest first.
         self._tails: dict[str, deque[Entry]] = {}
 
     def extend(self, journal_id: str, entries: Sequence[Entry]) -> None:
-        """`entries` follow those held without a hole."""
+        """`entries` directly follow those already held."""
         tail = self._tails.setdefault(journal_id, deque())
         tail.extend(entries)
         self._order.extend([journal_id] * len(entries))
@@ -35,12 +35,12 @@ class Ring:
         self._size_bytes = 0
 
     def after(self, journal_id: str, after_seq: int, *, max_count: int, max_bytes: int) -> list[Entry] | None:
-        """Entries behind `after_seq`, at least one; None when the disk must be asked."""
+        """Entries after `after_seq`, at least one; None when they must be read from disk."""
         tail = self._tails.get(journal_id)
         if not tail or first_covered(tail[0].update) > after_seq + 1:
             return None
         wanted: list[Entry] = []
-        # From the new end: a live reader wants the last few.
+        # Searches from the newest entry: a live reader wants the last few.
         for entry in reversed(tail):
             if entry.seq <= after_seq:
                 break
@@ -50,7 +50,7 @@ class Ring:
 
 
 def take_prefix(entries: Sequence[Entry], *, max_count: int, max_bytes: int) -> list[Entry]:
-    """As many as fit, but one at least: an entry larger than what is left must not stop the journal."""
+    """As many entries as fit, but at least one: an entry larger than the remaining space must not block the journal."""
     taken: list[Entry] = []
     for entry in entries[:max_count]:
         if taken and entry.size_bytes > max_bytes:
