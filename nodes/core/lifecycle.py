@@ -56,7 +56,7 @@ async def run_services(
     """Runs all services until a stop signal or the first fault; returns the exit code of the process.
 
     Services stop in reverse start order, each one ending before the next is asked, so that producers drain before
-        their consumers stop. All share one deadline; what still runs then, or at the second signal, is cancelled.
+    their consumers stop. All share one deadline; what still runs then, or at the second signal, is cancelled.
     """
     stop = asyncio.Event()
     hurry = asyncio.Event()

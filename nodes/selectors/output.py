@@ -33,7 +33,7 @@ def task_log(
     """Lines of one attempt (None = the latest) after line number `after`. Raises `NotFound`.
 
     `lines` as in LOG; `next` is the `after` of the next page, or None at the current end. `missing`: inclusive ranges
-        of line numbers that no longer exist anywhere or never arrived; empty when filtered by level.
+    of line numbers that no longer exist anywhere or never arrived; empty when filtered by level.
     """
     task = Task.objects.filter(id=task_id).first()
     if task is None:
@@ -96,8 +96,8 @@ def search_logs(
     """Searches from the newest line for lines with all `wanted` and no `unwanted` words (both in lower case).
 
     Searches one attempt, one node or everything, and only lines with an id below `before`. Reads a bounded part of
-        the log, whether or not it finds anything. `logs`: LOG messages, oldest first; `before` is where the next
-        part begins, or None at the end; `line` and `at` are the number and time of the oldest line read, or 0.
+    the log, whether or not it finds anything. `logs`: LOG messages, oldest first; `before` is where the next
+    part begins, or None at the end; `line` and `at` are the number and time of the oldest line read, or 0.
     """
     lines = LogLine.objects.filter(task_id=task, attempt=attempt) if task else LogLine.objects.all()
     if before is not None:

@@ -1,1 +1,1 @@
-"""The stream between a node and its parent, both ends: wire, journal, identity. Loads no Django."""
+"""The stream between a node and its parent, both ends: wire, journal, identity, hub, uplink. Loads no Django."""

@@ -157,7 +157,7 @@ def test_scenario_30_a_second_node_of_one_name(arena: Arena) -> None:
         argv = [*twin.argv]
         argv[argv.index("--data-dir") + 1] = str(arena.folder / "twin")
         made = arena.cluster.add("twin", argv).start()
-        eventually_sync(lambda: "a node of this name is connected already" in made.log(), 40, "it is refused")
+        eventually_sync(lambda: "a node with this name is already connected" in made.log(), 40, "it is refused")
         assert arena.node_state("master-2") == "online"
         # The refusal does not wait for the alert's commit.
         alerts = "SELECT node_id FROM nodes_alert WHERE kind = 'duplicate-node'"

@@ -68,7 +68,7 @@ def test_an_unknown_leader_is_tried_again_and_a_stop_is_clean(agent: AgentProces
 
     assert agent.process.wait(10) == 0
     log = agent.log.read_text()
-    assert f"no stream to {NOBODY}: connection refused: nobody listens there; next try in" in log
+    assert f"no stream to {NOBODY}: connection refused: nothing is listening there; next try in" in log
     assert "Traceback" not in log
     data = agent.folder / "data"
     assert data.stat().st_mode & 0o777 == 0o700

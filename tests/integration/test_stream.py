@@ -278,8 +278,8 @@ def _said_by_the_uplink(caplog: pytest.LogCaptureFixture) -> list[str]:
     [
         ("nonsense", "the token was refused: the token is malformed"),
         ("revoked:master-1", "the token was refused: the token was revoked"),
-        ("edge:master-1", "a token of role edge opens no stream here"),
-        ("web:master-1", "a token of role web opens no stream here"),
+        ("edge:master-1", "a token of role edge cannot open a stream here"),
+        ("web:master-1", "a token of role web cannot open a stream here"),
         ("master:somebody-else", "the token is for master 'somebody-else'"),
     ],
 )
@@ -303,7 +303,7 @@ async def test_wrong_token_is_one_clear_line_and_no_stream(
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("127.0.0.1:1", "connection refused: nobody listens there"),
+        ("127.0.0.1:1", "connection refused: nothing is listening there"),
         ("no-such-host.invalid:50051", "the host name"),
     ],
 )
@@ -327,7 +327,7 @@ async def test_second_living_node_of_one_name_is_refused(tmp_path: Path, caplog:
         node_of(tmp_path / "two", hub) as second,
     ):
         await eventually(lambda: duplicates)
-        await eventually(lambda: "is connected already" in caplog.text)
+        await eventually(lambda: "is already connected" in caplog.text)
         assert [first.uplink.is_connected, second.uplink.is_connected].count(True) == 1
         assert duplicates == ["master-1"]
     assert store.states == [("master-1", NodeState.ONLINE), ("master-1", NodeState.OFFLINE)]

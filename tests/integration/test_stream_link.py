@@ -157,7 +157,7 @@ async def test_what_is_wrong_ends_the_stream_with_its_reason(tmp_path: Path, cap
         assert (await _refusal(hub, pb.NodeUpdate(pong=pb.Pong())))[0] is grpc.StatusCode.ABORTED
         assert await _refusal(hub, hello) == (
             grpc.StatusCode.FAILED_PRECONDITION,
-            "the node speaks version 9, this one 1",
+            "the node uses version 9, this hub 1",
         )
         assert (await _refusal(hub, oversize))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -215,7 +215,7 @@ async def test_stranger_behind_the_address_ends_the_service(tmp_path: Path) -> N
     await server.start()
     node = Node(tmp_path, f"127.0.0.1:{port}")
 
-    with pytest.raises(UplinkRefused, match="no AgentFlow hub"):
+    with pytest.raises(UplinkRefused, match="not an AgentFlow hub"):
         await node.uplink.run()
 
     await node.aclose()

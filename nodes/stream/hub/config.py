@@ -1,4 +1,4 @@
-"""What a hub is told once, at its start."""
+"""Configuration of a hub, fixed at its start."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class HubConfig:
 
     address: str  # HOST:PORT to listen on; port 0 takes a free one.
     accepts: frozenset[Role] = frozenset({Role.MASTER})  # Roles whose tokens may open a stream.
-    # Clients that know only the base messages. A Master takes none: what they say has no number to pass it on under.
+    # Clients that support only the base messages. A Master accepts none: their updates have no number to relay.
     takes_base_clients: bool = True
     heartbeat_seconds: float = DEFAULT_HEARTBEAT_SECONDS
-    # Both or none; without them the port is plain text.
+    # Set both or neither; without them the port is plain text.
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
-    # From the end of a node's stream until the node is offline.
+    # Time from the end of a node's stream until the node counts as offline.
     offline_after_seconds: float = 20.0
-    # An older stream of the same name gets this long to prove that it lives.
+    # How long an older stream of the same name has to prove that it is alive.
     probe_seconds: float = 5.0
-    # At a stop, nodes get this long to leave by themselves.
+    # How long nodes have to disconnect by themselves when the hub stops.
     parting_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
-            raise ConfigError(f"{self.address!r} is no address: HOST:PORT is expected")
+            raise ConfigError(f"{self.address!r} is not a valid address: HOST:PORT is expected")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ConfigError("TLS needs a certificate file and a key file, not one of them")
+            raise ConfigError("TLS needs both a certificate file and a key file")
         check_heartbeat(self.heartbeat_seconds)

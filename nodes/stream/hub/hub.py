@@ -1,6 +1,6 @@
-"""The server side of the stream: who may open one, one per node, and whether each node is there.
+"""The server side of the stream: who may open one, one stream per node, and whether each node is connected.
 
-Authentication comes before anything is read. What a stream says goes to the `Upstream`; commands go down with `send`.
+A stream is authenticated before anything is read from it. Its updates go to the `Upstream`; `send` sends commands down.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _BEARER = "Bearer "
 class Hub:
     """A service.
 
-    `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` lets a node ask again soon.
-    `epoch` is asked for every message that goes down. `on_duplicate` (node id, address) is told about a second living
-    node of one name.
+    `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` makes the node retry soon.
+    `epoch` is called for every message sent down. `on_duplicate` (node id, address) is called when a second live
+    node with the same name connects.
     """
 
     name = "hub"
@@ -66,13 +66,13 @@ class Hub:
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._bound_port = 0
-        self._server: grpc.aio.Server | None = None  # Kept: it stops when it is collected.
+        self._server: grpc.aio.Server | None = None  # Referenced here because it stops when it is garbage-collected.
 
-    # -- facts
+    # -- properties
 
     @property
     def bound_port(self) -> int:
-        """Known once `started` returned."""
+        """The port in use; valid once `started` has returned."""
         return self._bound_port
 
     @property
@@ -89,22 +89,22 @@ class Hub:
         """Returns once the port is open."""
         await self._started.wait()
 
-    # -- deeds
+    # -- actions
 
     def send(self, node_id: str, command: pb.LeaderCommand) -> bool:
-        """Hands a command to the node's stream; False when it has none, or no room. Delivery is known by its result."""
+        """Queues a command on the node's stream; False if it has none, or no room. Only a result confirms delivery."""
         stream = self._streams.get(node_id)
         return stream is not None and stream.send(command)
 
     def disconnect(self, node_id: str, reason: str) -> None:
-        """Sends a node away; a reason of "revoked" ends it as unauthenticated."""
+        """Disconnects a node; the reason "revoked" ends its stream as unauthenticated."""
         stream = self._streams.get(node_id)
         if stream is not None:
             code = grpc.StatusCode.UNAUTHENTICATED if reason == "revoked" else grpc.StatusCode.ABORTED
             stream.send_away(code, reason, parting_seconds=self._config.parting_seconds)
 
     def revoke(self, token_ids: Collection[str]) -> None:
-        """Cuts the streams opened with these tokens, and tells everybody else, for the nodes behind them."""
+        """Ends the streams opened with these tokens, and notifies all other nodes for the sake of their children."""
         for stream in list(self._streams.values()):
             if stream.peer.token_id in token_ids:
                 self.disconnect(stream.peer.node_id, "revoked")
@@ -134,7 +134,7 @@ class Hub:
             await server.stop(grace=0.2)
 
     async def _send_all_away(self) -> None:
-        """A stop waits for open streams, so they are asked to leave first."""
+        """Asks all nodes to disconnect, because the server's stop waits for open streams."""
         for stream in list(self._streams.values()):
             stream.send_away(
                 grpc.StatusCode.UNAVAILABLE,
@@ -148,7 +148,7 @@ class Hub:
                     self._all_gone.clear()
                     await self._all_gone.wait()
         except TimeoutError:
-            logger.warning("cut off at the stop: %s", ", ".join(sorted(self._streams)))
+            logger.warning("disconnected at shutdown: %s", ", ".join(sorted(self._streams)))
 
     # -- streams
 
@@ -178,7 +178,7 @@ class Hub:
             logger.info("stream of %s ended: %s", peer.node_id, exc)
         except Exception:
             ending = StreamRefused(grpc.StatusCode.INTERNAL, "internal error")
-            logger.exception("stream of %s failed; the node will come again", peer.node_id)
+            logger.exception("stream of %s failed; the node will reconnect", peer.node_id)
         finally:
             self._left(stream)
         if ending.code is not grpc.StatusCode.OK:
@@ -196,25 +196,26 @@ class Hub:
         except AgentFlowError as exc:
             raise StreamRefused(grpc.StatusCode.UNAUTHENTICATED, str(exc)) from exc
         if identity.role not in self._config.accepts:
-            reason = f"a token of role {identity.role} opens no stream here"
+            reason = f"a token of role {identity.role} cannot open a stream here"
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
         return Peer(node_id=identity.node_id, role=Role(identity.role), token_id=identity.token_id)
 
     async def _admit(self, stream: Stream) -> None:
-        """One stream per node: an older one that answers keeps its place.
+        """Allows one stream per node: an older one that answers keeps its place.
 
-        Looked at again after each wait: meanwhile the older may have left, or a third one come.
+        Checks again after each wait: meanwhile the older stream may have ended, or a third one may have
+        arrived.
         """
         if stream.peer.is_base and not self._config.takes_base_clients:
-            reason = "a client that opens without Hello connects to the Leader itself"
+            reason = "a client that opens without Hello must connect to the Leader"
             raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, reason)
         node_id = stream.peer.node_id
         while (older := self._streams.get(node_id)) is not None:
             is_same_process = bool(stream.instance_id) and older.instance_id == stream.instance_id
-            # A process that comes again has given its old stream up. A base client cannot be probed: the newest wins.
+            # A process that reconnects has given up its old stream. A base client cannot be probed: the newest wins.
             if not is_same_process and not older.peer.is_base and await older.answers(self._config.probe_seconds):
                 self._on_duplicate(node_id, stream.address)
-                reason = f"a node named {node_id!r} is connected and answers; names are unique"
+                reason = f"a node named {node_id!r} is already connected and responds; names must be unique"
                 raise StreamRefused(grpc.StatusCode.ALREADY_EXISTS, reason)
             if self._streams.get(node_id) is older:
                 older.send_away(grpc.StatusCode.ABORTED, "replaced", parting_seconds=0.0)
@@ -233,7 +234,7 @@ class Hub:
     def _left(self, stream: Stream) -> None:
         node_id = stream.peer.node_id
         if self._streams.get(node_id) is not stream:
-            return  # Refused, or replaced by a newer one: the node is there.
+            return  # Refused, or replaced by a newer stream: the node is still connected.
         del self._streams[node_id]
         self._all_gone.set()
         self._presence.left(
@@ -262,7 +263,7 @@ class Hub:
                 await self._upstream.node_state(change.node_id, change.state, link_rtt_ms=change.link_rtt_ms)
             except StoreError as exc:
                 delay = backoff.next_delay()
-                logger.warning("state of %s waits, next try in %.1f s: %s", change.node_id, delay, exc)
+                logger.warning("state of %s not stored, next try in %.1f s: %s", change.node_id, delay, exc)
                 await asyncio.sleep(delay)
             else:
                 backoff.reset()
@@ -273,7 +274,7 @@ class _Servicer(NodeSyncServicer):
     def __init__(self, serve: Callable[[Context], Awaitable[None]]) -> None:
         self._serve = serve
 
-    # The stub knows generators only; a coroutine that reads and writes the context is grpc.aio's other style.
+    # The stub only types generators; grpc.aio also accepts a coroutine that reads and writes the context.
     async def Connect(self, request_iterator: object, context: Context) -> None:  # type: ignore[override]
         await self._serve(context)
 

@@ -1,4 +1,4 @@
-"""What a stream has received and the store has not committed yet, in order."""
+"""Updates that a stream has received and the store has not committed yet, in order."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import deque
 
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-# Our own nodes keep to their window, so this stops only who does not: base clients and foreign ones. A full inbox stops
-# the reader, and so the sender; nothing is dropped.
+# Our own nodes respect their window, so this limits only base clients and third-party ones. A full inbox blocks the
+# reader, and so the sender; nothing is dropped.
 _MAX_UPDATES = 4000
 _MAX_BYTES = 4 * 1024 * 1024
-# One transaction's worth.
+# At most this many updates per transaction.
 _MAX_TAKE = 1000
 
 
 class Inbox:
-    """One lane of one stream. While a commit is under way updates gather here and go together into the next."""
+    """One lane of one stream. Updates that arrive during a commit are collected for the next one."""
 
     def __init__(self) -> None:
         self._updates: deque[tuple[pb.NodeUpdate, int]] = deque()
@@ -35,7 +35,7 @@ class Inbox:
             self._has_room.clear()
 
     async def take(self) -> list[pb.NodeUpdate]:
-        """Waits for one, returns what is there."""
+        """Waits for at least one update; returns all that are there."""
         await self._has_some.wait()
         taken: list[pb.NodeUpdate] = []
         while self._updates and len(taken) < _MAX_TAKE:

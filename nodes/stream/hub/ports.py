@@ -1,4 +1,4 @@
-"""What a hub needs of whoever it works for: the Leader's projection, or a Master's relay."""
+"""The interfaces that a hub needs from its owner: the Leader's projection, or a Master's relay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
 class Identity(Protocol):
-    """What a valid token says about its bearer; `nodes.stream.identity` makes them."""
+    """The bearer of a valid token; `nodes.stream.identity` implements this."""
 
     @property
     def node_id(self) -> str: ...
@@ -25,36 +25,36 @@ class Identity(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who is at the other end of one stream, as its token says."""
+    """The node at the other end of a stream, according to its token."""
 
     node_id: str
     role: Role
     token_id: str
-    is_base: bool = False  # It opened without Hello: it knows only the base messages.
+    is_base: bool = False  # It opened without Hello, so it supports only the base messages.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of a batch after its commit."""
+    """The outcome of a batch after its commit."""
 
-    marks: Mapping[str, int] = field(default_factory=dict)  # journal id → committed without a hole up to here
+    marks: Mapping[str, int] = field(default_factory=dict)  # Journal id → committed without a hole up to this number.
     nacks: Sequence[pb.Nack] = ()
 
 
 class Upstream(Protocol):
-    """Where a hub's streams lead. All methods are called on the hub's loop and may wait for a commit."""
+    """The receiver of a hub's updates. All methods are called on the hub's loop and may wait for a commit."""
 
     async def welcome(self, peer: Peer, hello: pb.Hello) -> pb.Welcome:
-        """Registers the node and returns marks, store id and the rest; the hub adds heartbeat and epoch.
+        """Registers the node and returns its Welcome (marks, store id and so on); the hub adds heartbeat and epoch.
 
         Raises `nodes.errors.WireError` to refuse the stream.
         """
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
-        """Commits what is durable, takes what is ephemeral; returns after the commit."""
+        """Commits durable updates and takes ephemeral ones; returns after the commit."""
 
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
-        """The link of a node changed: online, suspect (stream ended or silent), offline. Called once per change."""
+        """Called once per change of a node's link: online, suspect (stream ended or silent), offline."""
 
     async def ready(self, peer: Peer) -> Sequence[pb.LeaderCommand]:
-        """Commands still open for this node and the Edges behind it, to be sent (again) now that it is welcomed."""
+        """Open commands for this node and its Edges, to be sent (again) now that the node has its Welcome."""

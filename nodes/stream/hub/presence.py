@@ -1,4 +1,4 @@
-"""Which nodes are online, suspect or offline, and when that changes by itself. Pure: time is passed in."""
+"""Tracks which nodes are online, suspect or offline, and when a timeout changes that. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class LinkChange:
 
 
 class Presence:
-    """Judges the nodes that came to this hub. A stream that is silent for too long is ended by its own watch, so here
-    only joining and leaving count.
+    """The state of each node that has connected to this hub. A stream's own watch ends it after too long a silence, so
+    only joining and leaving matter here.
     """
 
     def __init__(self, *, heartbeat_seconds: float, offline_after_seconds: float) -> None:
         self._silent_limit_seconds = 2 * heartbeat_seconds + SILENCE_SECONDS
         self._offline_after_seconds = offline_after_seconds
         self._offline_at: dict[str, float] = {}  # Suspects and their deadlines.
-        # Changes that nobody has heard of yet. One per node: who was away and is back need not be told twice.
+        # Changes not yet reported. One per node: for a node that left and came back, one report is enough.
         self._changes: dict[str, LinkChange] = {}
 
     def joined(self, node_id: str, *, link_rtt_ms: float = 0.0) -> None:
-        """Its stream stands, or its round trip was measured."""
+        """The node's stream is established, or its round trip was measured."""
         self._offline_at.pop(node_id, None)
         self._changes[node_id] = LinkChange(node_id=node_id, state=NodeState.ONLINE, link_rtt_ms=link_rtt_ms)
 
     def left(self, node_id: str, *, now_mono: float, last_heard_mono: float, said_goodbye: bool) -> None:
-        """Its stream ended: suspect, offline a little later. Sooner after a silence, at once after Goodbye."""
+        """The node's stream ended: suspect, then offline. Sooner if it had been silent, at once after Goodbye."""
         if said_goodbye:
             self._changes[node_id] = LinkChange(node_id=node_id, state=NodeState.OFFLINE)
             return
@@ -45,7 +45,7 @@ class Presence:
         )
 
     def take_changes(self, now_mono: float) -> Sequence[LinkChange]:
-        """What is new since the last call."""
+        """Changes since the last call."""
         for node_id in [node_id for node_id, at in self._offline_at.items() if at <= now_mono]:
             del self._offline_at[node_id]
             self._changes[node_id] = LinkChange(node_id=node_id, state=NodeState.OFFLINE)

@@ -1,7 +1,7 @@
 """One node's stream at the hub: a reader, a writer, a watch and an applier per lane around a `ParentSession`.
 
-States and logs are applied by tasks of their own, so that a state never waits for the commit of logs. The writer alone
-writes; acks leave only after the store's commit.
+States and logs are applied by separate tasks, so that a state never waits for the commit of logs. Only the writer
+writes; acks are sent only after the store's commit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Context = grpc.aio.ServicerContext[pb.NodeUpdate, pb.LeaderCommand]
 
 
 class StreamRefused(WireError):
-    """How the stream ends, as gRPC says it. `OK` is an end without blame."""
+    """How the stream ends, as a gRPC status. `OK` is a normal end."""
 
     def __init__(self, code: grpc.StatusCode, reason: str) -> None:
         super().__init__(code, reason)
@@ -53,13 +53,13 @@ class StreamRefused(WireError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHooks:
-    """What the hub has to say about a stream."""
+    """The hub's callbacks for a stream."""
 
-    # Makes it the one stream of its node, or raises `StreamRefused`.
+    # Makes this the only stream of its node, or raises `StreamRefused`.
     admit: Callable[[Stream], Awaitable[None]]
     joined: Callable[[Stream], None]
     measured: Callable[[Stream], None]
-    # The role of a node that has a stream here itself; None if it has none.
+    # The role of a node that has its own stream to this hub; None if it has none.
     role_here: Callable[[str], Role | None]
 
 
@@ -88,8 +88,8 @@ class Stream:
         self._clock = clock
         self._inboxes = {Lane.STATES: Inbox(), Lane.LOGS: Inbox()}
         self._log_journals: set[str] = set()
-        self._wake = asyncio.Event()  # Something may be there to send.
-        self._retimed = asyncio.Event()  # The next deadline may have come nearer.
+        self._wake = asyncio.Event()  # There may be something to send.
+        self._retimed = asyncio.Event()  # The next deadline may be sooner.
         self._heard = asyncio.Event()
         self._is_reading = False
         self._end_at = math.inf
@@ -105,10 +105,10 @@ class Stream:
                 for lane, inbox in self._inboxes.items():
                     group.create_task(self._apply(inbox), name=f"hub-{lane} {name}")
         except BaseExceptionGroup as group_error:
-            # The first cause ended the stream; what the others said while they were cut off adds nothing.
+            # The first error ended the stream; errors from cancelling the other tasks add nothing.
             raise group_error.exceptions[0] from None
 
-    # -- what the hub asks
+    # -- called by the hub
 
     def send(self, command: pb.LeaderCommand) -> bool:
         """False when the node has no room for more."""
@@ -123,16 +123,16 @@ class Stream:
     def send_away(
         self, code: grpc.StatusCode, reason: str, *, parting_seconds: float, retry_after_seconds: float = 0.0
     ) -> None:
-        """Says GoAway and lets the node leave by itself; then the stream is ended."""
+        """Sends GoAway, gives the node time to disconnect by itself, then ends the stream."""
         self.session.send_away(reason=reason, retry_after_seconds=retry_after_seconds)
-        # A base client does not understand GoAway: nothing to wait for.
+        # A base client does not understand GoAway, so there is nothing to wait for.
         self._end_at = self._clock.mono() + (0.0 if self.session.is_base else parting_seconds)
         self._end = StreamRefused(code, reason)
         self._wake.set()
         self._retimed.set()
 
     async def answers(self, timeout: float) -> bool:
-        """Whether the node gives a sign of life within `timeout` seconds."""
+        """Whether the node responds within `timeout` seconds."""
         self._heard.clear()
         self.session.ping()
         self._wake.set()
@@ -151,7 +151,7 @@ class Stream:
             try:
                 message = await self._context.read()
             except DecodeError as exc:
-                raise StreamRefused(grpc.StatusCode.ABORTED, "the node sent bytes that are no message") from exc
+                raise StreamRefused(grpc.StatusCode.ABORTED, "the node sent bytes that are not a message") from exc
             self._is_reading = False
             if not isinstance(message, pb.NodeUpdate):  # grpc.aio.EOF
                 raise StreamRefused(grpc.StatusCode.OK, "the node closed its stream")
@@ -168,7 +168,7 @@ class Stream:
 
     async def _write(self) -> None:
         while True:
-            # Cleared before looking, so that what comes while we look wakes us again.
+            # Cleared before checking, so that anything that arrives during the check wakes the writer again.
             self._wake.clear()
             message = self.session.message_to_send(self._clock.mono())
             if message is None:
@@ -190,7 +190,7 @@ class Stream:
         if self._end is not None and self._clock.mono() >= self._end_at:
             raise self._end
         if not self._is_reading:
-            # We are not listening (the store is slow), so silence proves nothing. Look again in a moment.
+            # The reader is not reading (the store is slow), so silence proves nothing. Check again soon.
             await asyncio.sleep(1.0)
             return
         for event in self.session.tick(self._clock.mono()):
@@ -210,12 +210,12 @@ class Stream:
             self._wake.set()
 
     async def _try_apply(self, updates: Sequence[pb.NodeUpdate], backoff: Backoff) -> Applied | None:
-        """None when the store refused: nothing is acked, the updates stay here, and the node's window holds it back."""
+        """None when the store failed: nothing is acked, the updates stay here, and the node's window slows it down."""
         try:
             applied = await self._upstream.apply(self.peer, updates)
         except StoreError as exc:
             delay = backoff.next_delay()
-            logger.warning("updates of %s wait, next try in %.1f s: %s", self.peer.node_id, delay, exc)
+            logger.warning("updates of %s not stored, next try in %.1f s: %s", self.peer.node_id, delay, exc)
             await asyncio.sleep(delay)
             return None
         backoff.reset()
@@ -239,12 +239,14 @@ class Stream:
             case GoodbyeReceived():
                 self.said_goodbye = True
             case _:
-                raise AssertionError(f"a parent session does not say {event}")
+                raise AssertionError(f"a parent session has no event {event}")
 
     async def _welcome(self, hello: pb.Hello) -> None:
         peer = self.peer
         if hello.name != peer.node_id or hello.role != peer.role:
-            claim = f"the token is for {peer.role} {peer.node_id!r}, the node says it is {hello.role} {hello.name!r}"
+            claim = (
+                f"the token is for {peer.role} {peer.node_id!r}, but the node claims to be {hello.role} {hello.name!r}"
+            )
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, claim)
         self.instance_id = hello.instance_id
         self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
@@ -276,15 +278,15 @@ class Stream:
             return
         if update.WhichOneof("payload") == "logs" and update.journal_id:
             self._log_journals.add(update.journal_id)
-        # By journal, so that the order within a journal is kept: a Gap in the logs stays among the logs.
+        # By journal, to keep the order within a journal: a Gap in the logs stays among the logs.
         lane = Lane.LOGS if update.journal_id in self._log_journals else Lane.STATES
         await self._inboxes[lane].put(update)
 
     def _may_write(self, update: pb.NodeUpdate) -> bool:
-        """Its own rows, and a Master also those of its Edges; the store knows who is an Edge and refuses the rest.
+        """A node may write its own rows, a Master also those of its Edges; the store refuses nodes that are not.
 
-        An Edge that came to this hub by itself may still have entries with the Master it left: they count, under their
-        own numbers. What that Master thinks of its state does not.
+        An Edge that now connects to this hub directly may still have entries with its previous Master: those
+        count, under their own numbers. That Master's view of the Edge's state does not.
         """
         node_id = update.node_id
         if node_id == self.peer.node_id:

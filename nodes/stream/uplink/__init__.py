@@ -2,5 +2,5 @@
 
 from nodes.stream.wire.transport import prepare_grpc
 
-# The one thing that runs at import: later, grpc is loaded already.
+# The only code that runs at import: it must run before grpc is loaded.
 prepare_grpc()

@@ -1,4 +1,4 @@
-"""What an uplink is told once, at its start."""
+"""Configuration of an uplink, fixed at its start."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class UplinkConfig:
     node_id: str
     role: Role
     node_file: Path  # `node.json` in the data folder
-    # The parent's Welcome sets the heartbeat; this one is for HTTP/2 keepalive, which is fixed before.
+    # The parent's Welcome sets the heartbeat; this value is for HTTP/2 keepalive, which must be set before that.
     heartbeat_seconds: float = DEFAULT_HEARTBEAT_SECONDS
     tls: bool = False
-    ca_file: Path | None = None  # None with `tls`: the system's authorities.
-    tls_server_name: str = ""  # When the certificate is for another name than the target's.
+    ca_file: Path | None = None  # None with `tls`: the system's certificate authorities.
+    tls_server_name: str = ""  # Set when the certificate is for another name than the target's.
     first_delay_seconds: float = 0.5
     cap_delay_seconds: float = 8.0
-    # After an answer that only a person can change.
+    # Delay after an error that only a person can fix.
     slow_delay_seconds: float = 30.0
-    # A stream that lived this long after its Welcome was a healthy one.
+    # A stream that lived this long after its Welcome counts as healthy.
     healthy_seconds: float = 10.0
-    # How long a stop waits for the parent to commit what is under way.
+    # How long a stop waits for the parent to commit entries in flight.
     drain_seconds: float = 3.0
 
     def __post_init__(self) -> None:
         host, _, port = self.target.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ConfigError(f"{self.target!r} is no address: HOST:PORT is expected")
+            raise ConfigError(f"{self.target!r} is not a valid address: HOST:PORT is expected")
         if not self.token or not self.token.isascii():
             raise ConfigError("the token is empty or not a token")
         check_heartbeat(self.heartbeat_seconds)

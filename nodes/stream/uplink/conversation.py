@@ -1,7 +1,7 @@
 """One stream to the parent: a reader, a writer and a watch around a `ChildSession`, until the first of them ends it.
 
-The writer alone writes. The reader alone reads, in one task as long as the stream lives: a read that is cut off and
-begun anew leaks in the library.
+Only the writer writes. Only the reader reads, in one task for the stream's whole life: cancelling a read and starting
+another one leaks memory in the library.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Call = grpc.aio.StreamStreamCall[pb.NodeUpdate, pb.LeaderCommand]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reactions:
-    """What the uplink does about what the parent says."""
+    """The uplink's callbacks for messages from the parent."""
 
     on_epoch: Callable[[int], None]
     on_welcome: Callable[[pb.Welcome], Sequence[pb.NodeUpdate]]  # Returns the snapshots.
@@ -51,7 +51,7 @@ class Reactions:
 
 
 class Conversation:
-    """`run` raises `StreamEnded`, always; the caller cancels the call."""
+    """`run` always raises `StreamEnded`; the caller cancels the call."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class Conversation:
         self._reactions = reactions
         self._clock = clock
         self._drain_seconds = drain_seconds
-        self._wake = asyncio.Event()  # Something may be there to send.
-        self._retimed = asyncio.Event()  # The next deadline may have come nearer.
+        self._wake = asyncio.Event()  # There may be something to send.
+        self._retimed = asyncio.Event()  # The next deadline may be sooner.
         self._heard = asyncio.Event()
         self._leaving = asyncio.Event()
 
@@ -79,7 +79,7 @@ class Conversation:
         self._wake.set()
 
     def leave(self) -> None:
-        """Asks for a clean end: what is under way is committed, then Goodbye. Returns at once, may be called twice."""
+        """Requests a clean end: entries in flight are committed, then Goodbye. Returns at once, may be called twice."""
         self._leaving.set()
 
     async def run(self) -> None:
@@ -90,7 +90,7 @@ class Conversation:
                 group.create_task(self._watch(), name="uplink-watch")
                 group.create_task(self._part(), name="uplink-parting")
         except BaseExceptionGroup as group_error:
-            # The first cause ended the stream; what the others said while they were cut off adds nothing.
+            # The first error ended the stream; errors from cancelling the other tasks add nothing.
             raise group_error.exceptions[0] from None
 
     # -- the four tasks
@@ -105,8 +105,8 @@ class Conversation:
                     raise
                 raise StreamEnded(Ending(reason=f"the parent broke the protocol: {exc}", retry=Retry.SLOWLY)) from exc
             except (ConfigError, JournalUnavailable) as exc:
-                # A full disk may have room again; a command that came with this message is sent again, too.
-                raise StreamEnded(Ending(reason=f"what the parent said cannot be kept: {exc}")) from exc
+                # A full disk may have room again; a command in this message is sent again, too.
+                raise StreamEnded(Ending(reason=f"cannot store the parent's message: {exc}")) from exc
             self._wake.set()
             self._heard.set()
 
@@ -118,7 +118,7 @@ class Conversation:
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
-            # The library's way to say that the stream's status is CANCELLED.
+            # The library raises this when the stream's status is CANCELLED.
             raise StreamEnded(judge(grpc.StatusCode.CANCELLED, "")) from None
         if not isinstance(message, pb.LeaderCommand):  # grpc.aio.EOF
             raise StreamEnded(judge(await self._call.code(), await self._call.details() or ""))
@@ -126,7 +126,7 @@ class Conversation:
 
     async def _write(self) -> None:
         while True:
-            # Cleared before looking, so that what comes while we look wakes us again.
+            # Cleared before checking, so that anything that arrives during the check wakes the writer again.
             self._wake.clear()
             await self._load()
             message = self.session.message_to_send(self._clock.mono())
@@ -139,7 +139,7 @@ class Conversation:
                     await self._call.done_writing()
                     return
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                return  # The call is over; the reader learns why.
+                return  # The call is over; the reader finds out why.
             except asyncio.CancelledError:
                 if _is_cancelled():
                     raise
@@ -161,21 +161,21 @@ class Conversation:
     async def _part(self) -> None:
         await self._leaving.wait()
         if not self.session.is_welcomed:
-            raise StreamEnded(Ending(reason="stopped"))  # Nobody to take leave of.
+            raise StreamEnded(Ending(reason="stopped"))  # No parent to send Goodbye to.
         try:
             async with asyncio.timeout(self._drain_seconds):
                 while self.session.is_live and not self.session.is_drained:
                     self._heard.clear()
                     await self._heard.wait()
         except TimeoutError:
-            pass  # It is in the journal: the next start sends it again.
+            pass  # The entries are in the journal: the next start sends them again.
         self.session.say_goodbye("stopped")
         self._wake.set()
-        # The parent ends the stream; the reader notices. If it does not, so be it.
+        # The parent should end the stream, which the reader notices. Do not wait longer if it does not.
         await asyncio.sleep(1.0)
         raise StreamEnded(Ending(reason="stopped"))
 
-    # -- inside
+    # -- internals
 
     async def _load(self) -> None:
         while (request := self.session.next_read()) is not None:
@@ -186,17 +186,17 @@ class Conversation:
             except JournalUnavailable as exc:
                 raise StreamEnded(Ending(reason=str(exc))) from exc
             if not entries:
-                # The journal began anew meanwhile, under another name: only a new Hello can tell the parent.
-                raise StreamEnded(Ending(reason="a journal began anew", retry=Retry.AT_ONCE))
+                # The journal was recreated meanwhile under another id: only a new Hello can announce that.
+                raise StreamEnded(Ending(reason="a journal was recreated", retry=Retry.AT_ONCE))
             self.session.load(request, entries)
 
     async def _handle(self, events: Sequence[Event]) -> None:
-        # A journal that must begin anew makes the rest of a Welcome worthless, so it comes first.
+        # A journal that must be recreated invalidates the rest of a Welcome, so it is handled first.
         behind = [event for event in events if isinstance(event, JournalBehind)]
         if behind:
             for lost in behind:
                 await self._renew(lost)
-            raise StreamEnded(Ending(reason="a journal began anew", retry=Retry.AT_ONCE))
+            raise StreamEnded(Ending(reason="a journal was recreated", retry=Retry.AT_ONCE))
         for event in events:
             await self._handle_one(event)
 
@@ -219,7 +219,7 @@ class Conversation:
                 raise StreamEnded(_ending_of(event.go_away))
             case Nacked():
                 logger.warning(
-                    "the parent set entry %d of journal %s aside: %s: %s",
+                    "the parent quarantined entry %d of journal %s: %s: %s",
                     event.nack.seq,
                     event.nack.journal_id,
                     event.nack.code,
@@ -227,25 +227,25 @@ class Conversation:
                 )
             case StaleCommand():
                 logger.warning(
-                    "refused command %s of epoch %d: epoch %d was seen",
+                    "refused command %s of epoch %d: epoch %d is the highest seen",
                     event.command.command_id or event.command.WhichOneof("payload"),
                     event.command.epoch,
                     event.max_epoch,
                 )
             case _:
-                raise AssertionError(f"a child session does not say {event}")
+                raise AssertionError(f"a child session has no event {event}")
 
     def _note_acks(self, marks: Mapping[str, int]) -> None:
         for journal in self._journals.values():
             for journal_id, seq in marks.items():
-                journal.acked(journal_id, seq)  # One that it does not hold is ignored there.
+                journal.acked(journal_id, seq)  # Journal ids that it does not hold are ignored.
 
     async def _renew(self, event: JournalBehind) -> None:
         for journal in self._journals.values():
             if journal.journal_id == event.journal_id:
                 logger.warning(
                     "the parent has entry %d of the journal of %s, which ends at %d: it was restored from a copy and"
-                    " goes on under a new name",
+                    " continues under a new id",
                     event.mark,
                     journal.lane,
                     journal.last_seq,
@@ -261,6 +261,6 @@ def _ending_of(go_away: pb.GoAway) -> Ending:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody cancelled the running task, or the library only says so."""
+    """Whether the running task was really cancelled; the library also raises CancelledError by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""Cuts a batch of log lines to what one journal entry may hold."""
+"""Splits a batch of log lines so that each part fits into one journal entry."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from nodes.domain.events import LogBatch
 
-# Half of what an entry may hold: room for the fields of each line, and two such batches fit into one frame.
+# Half of an entry's limit: leaves room for the fields of each line, and two such batches fit into one frame.
 _MAX_TEXT_BYTES = 120 * 1024
 _LINE_BYTES = 24
 _MAX_LINES = 1000
 
 
 def split_to_fit(batch: LogBatch) -> Iterator[LogBatch]:
-    """The same lines under the same numbers, in one batch or several."""
+    """The same lines with the same numbers, in one or more batches."""
     start = size = 0
     for index, line in enumerate(batch.lines):
         line_bytes = len(line.text) + _LINE_BYTES

@@ -1,4 +1,4 @@
-"""What a node must remember of its cluster over a restart: the highest epoch, the public key, the revoked tokens."""
+"""What a node keeps about its cluster across restarts: the highest epoch, the public key, the revoked tokens."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class NodeFile:
-    """`node.json` in the node's data folder. A change is on the disk when its method returns.
+    """`node.json` in the node's data folder. A change is on disk when its method returns.
 
-    A damaged file is set aside: the next Welcome brings its content again.
+    A damaged file is quarantined: the next Welcome restores its content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +26,8 @@ class NodeFile:
         try:
             held = _parsed(_read(path))
         except (AttributeError, TypeError, ValueError) as exc:
-            logger.error("set aside as %s, its content is learned anew: %s", set_aside(path), exc)  # noqa: TRY400
+            aside = set_aside(path)
+            logger.error("quarantined as %s, the parent will send its content again: %s", aside, exc)  # noqa: TRY400
             held = _parsed({})
         self._max_epoch, self._cluster_public_key, self._revoked_token_ids = held
 
@@ -49,7 +50,7 @@ class NodeFile:
             self._save()
 
     def learn_cluster(self, *, public_key: bytes, revoked_token_ids: Iterable[str]) -> None:
-        """From a Welcome: the whole list, so a token that was forgotten there is forgotten here."""
+        """Stores the content of a Welcome: the list is complete, so tokens missing from it are removed here."""
         revoked = frozenset(revoked_token_ids)
         if (public_key or self._cluster_public_key, revoked) == (self._cluster_public_key, self._revoked_token_ids):
             return
@@ -73,7 +74,7 @@ class NodeFile:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Raises ConfigError when it cannot be read, ValueError when it makes no sense."""
+    """Raises ConfigError when the file cannot be read, ValueError when its content is invalid."""
     try:
         held = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How a stream ended, in words for a person, and whether and when to try again. Nothing else looks at a gRPC code."""
+"""How a stream ended, in plain words, and whether and when to retry. Only this module looks at gRPC status codes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nodes.errors import AgentFlowError, WireError
 class Retry(Enum):
     SOON = auto()
     AT_ONCE = auto()
-    SLOWLY = auto()  # Only a person can change the answer; until then, knock softly.
-    NEVER = auto()  # Whoever listens there is not what we look for.
+    SLOWLY = auto()  # Retry slowly until a person fixes it.
+    NEVER = auto()  # The other end is not an AgentFlow hub.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The end of one stream, or of one attempt at it."""
+    """The end of a stream, or of an attempt to open one."""
 
     reason: str
     retry: Retry = Retry.SOON
@@ -28,7 +28,7 @@ class Ending:
 
 
 class StreamEnded(WireError):
-    """Carries the `Ending` from wherever it was noticed."""
+    """Carries the `Ending` from where it was detected."""
 
     def __init__(self, ending: Ending) -> None:
         super().__init__(ending.reason)
@@ -36,14 +36,14 @@ class StreamEnded(WireError):
 
 
 class UplinkRefused(AgentFlowError):
-    """The other end cannot be our parent, whatever we wait for."""
+    """The other end cannot be the parent, and retrying does not help."""
 
 
 _SLOW = {
     grpc.StatusCode.UNAUTHENTICATED: "the token was refused",
     grpc.StatusCode.PERMISSION_DENIED: "not permitted",
-    grpc.StatusCode.ALREADY_EXISTS: "a node of this name is connected already",
-    grpc.StatusCode.FAILED_PRECONDITION: "the parent does not take this node",
+    grpc.StatusCode.ALREADY_EXISTS: "a node with this name is already connected",
+    grpc.StatusCode.FAILED_PRECONDITION: "the parent does not accept this node",
 }
 _SOON = {
     grpc.StatusCode.UNAVAILABLE: "no connection",
@@ -54,9 +54,9 @@ _SOON = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "the parent took too long",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "the parent is overloaded, or a message was too large",
 }
-# What the library says, and what it means.
+# Fragment of the library's message → what it means.
 _PLAIN_WORDS = (
-    ("Connection refused", "connection refused: nobody listens there"),
+    ("Connection refused", "connection refused: nothing is listening there"),
     ("DNS resolution failed", "the host name cannot be resolved"),
     ("errors resolving", "the host name cannot be resolved"),
     ("Cancelling all calls", "the parent stopped"),
@@ -66,7 +66,7 @@ _PLAIN_WORDS = (
     ("Network is unreachable", "the network is unreachable"),
     ("CERTIFICATE_VERIFY_FAILED", "the certificate is not signed by a known authority"),
     ("Peer name", "the certificate is for another host"),
-    ("WRONG_VERSION_NUMBER", "the other side speaks no TLS"),
+    ("WRONG_VERSION_NUMBER", "the other side does not use TLS"),
     ("handshake", "the TLS handshake failed"),
     ("FD Shutdown", "the connection attempt took too long"),
     ("Timeout", "the connection attempt took too long"),
@@ -76,7 +76,7 @@ _PLAIN_WORDS = (
 
 
 def judge(code: grpc.StatusCode, details: str) -> Ending:
-    """What a stream's final status means. An unknown one is final: guessing would knock for ever."""
+    """What a stream's final status means. An unknown status ends the retries: guessing would retry without end."""
     if code is grpc.StatusCode.OK:
         return Ending(reason="the parent closed the stream")
     if code is grpc.StatusCode.UNAVAILABLE:
@@ -86,7 +86,7 @@ def judge(code: grpc.StatusCode, details: str) -> Ending:
     if code in _SLOW:
         return Ending(reason=_joined(_SLOW[code], details), retry=Retry.SLOWLY)
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return Ending(reason="whoever listens there is no AgentFlow hub", retry=Retry.NEVER)
+        return Ending(reason="the server there is not an AgentFlow hub", retry=Retry.NEVER)
     return Ending(reason=_joined(f"unexpected answer {code.name}", details), retry=Retry.NEVER)
 
 

@@ -1,7 +1,7 @@
-"""The agent's front door towards its parent: `send_update` for what happens here, `on_command` for what is asked.
+"""The agent's API towards its parent: `send_update` reports what happens here, `on_command` receives commands.
 
-Durable payloads are in the journal when `send_update` returns, whether or not anybody is connected; the stream sends
-them as soon as there is one, and again until the parent has committed them.
+Durable payloads are in the journal when `send_update` returns, connected or not; they are sent as soon as there is a
+stream, and again until the parent has committed them.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Uplink:
         self._snapshot = snapshot
         self._on_command = on_command
         self._clock = clock or SystemClock()
-        self._given: Mapping[str, int] = {}  # Own journal's id → the highest number that a parent can have of it.
+        self._given: Mapping[str, int] = {}  # Own journal's id → the highest number of it that a parent can have.
         self._instance_id = uuid.uuid4().hex
         self._target = config.target
         self._stop = asyncio.Event()
         self._conversation: Conversation | None = None
         self._backoff = Backoff(config.first_delay_seconds, config.cap_delay_seconds, rng)
         self._slow_backoff = Backoff(config.slow_delay_seconds, config.slow_delay_seconds, rng)
-        # A Master's relay sets these: what it holds of its Edges, and where their commands go.
+        # Set by a Master's relay: what it holds of its Edges, and where their commands go.
         self._relayed_snapshots: Callable[[], Sequence[pb.NodeUpdate]] = tuple
         self._on_relayed_command: Callable[[pb.LeaderCommand, float], None] | None = None
         self._on_revoked: Callable[[frozenset[str]], None] = lambda token_ids: None
@@ -88,7 +88,7 @@ class Uplink:
         for journal in journals.values():
             journal.on_growth(self._journal_grew)
 
-    # -- facts
+    # -- properties
 
     @property
     def node_id(self) -> str:
@@ -96,7 +96,7 @@ class Uplink:
 
     @property
     def is_connected(self) -> bool:
-        """The parent has welcomed us, and the stream still stands."""
+        """True after the parent's Welcome, while the stream is open."""
         return self._conversation is not None and self._conversation.session.is_live
 
     @property
@@ -104,30 +104,30 @@ class Uplink:
         """0 = unknown."""
         return self._conversation.session.rtt_seconds * 1000 if self._conversation is not None else 0.0
 
-    # -- deeds
+    # -- actions
 
     async def send_update(
         self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False
     ) -> None:
-        """Task states, stall alerts, command results and logs return once they are in the journal, `cursor` with them.
+        """For task states, stall alerts, command results and logs: returns once they and `cursor` are in the journal.
 
-        Metrics and reports are ephemeral: the newest wins, and without a stream they are dropped, because the next
-        stream begins with a Snapshot. `ephemeral=True` treats a task state so: progress between two whole states.
-        Raises `EntryTooLarge`, `JournalUnavailable`, `JournalCorrupt`.
+        Metrics and reports are ephemeral: the newest wins, and without a stream they are dropped, because the
+        next stream starts with a Snapshot. `ephemeral=True` treats a task state the same way: progress between
+        two states. Raises `EntryTooLarge`, `JournalUnavailable`, `JournalCorrupt`.
         """
         if isinstance(payload, LogBatch):
             batches = [self._encode(batch) for batch in split_to_fit(payload)]
             await self._journals[Lane.LOGS].append(batches, cursor=cursor)
         elif isinstance(payload, TaskStatus | StallAlert | CommandResult | Gap) and not ephemeral:
             if isinstance(payload, TaskStatus) and self._conversation is not None:
-                # Progress that waits is older than this state, and would be sent after it.
+                # Pending progress is older than this state and must not be sent after it.
                 self._conversation.session.forget_ephemeral(_key(self.node_id, payload))
             await self._journals[Lane.STATES].append([self._encode(payload)], cursor=cursor)
         else:
             self.send_ephemeral(_key(self.node_id, payload), self._encode(payload))
 
     def send_ephemeral(self, key: str, update: pb.NodeUpdate) -> None:
-        """The newest update per `key` is sent as soon as there is room; an Edge's keeps the Edge's node id."""
+        """Sends the newest update per `key` as soon as there is room; an Edge's update keeps the Edge's node id."""
         if self._conversation is None:
             self.dropped_ephemeral += 1
             return
@@ -162,7 +162,7 @@ class Uplink:
                 raise UplinkRefused(f"{self._target}: {ending.reason}")
             delay = self._delay(ending)
             logger.warning("no stream to %s: %s; next try in %.1f s", self._target, ending.reason, delay)
-            # A redirect is for one try: when nobody is there, the configured parent knows better.
+            # A redirect is used for one attempt: if that fails, try the configured parent again.
             self._target = ending.redirect or self._config.target
             await wait_at_most(self._stop, delay)
         self._conversation = None
@@ -174,11 +174,11 @@ class Uplink:
         return max(backoff.next_delay(), ending.min_delay_seconds)
 
     async def _converse(self) -> Ending:
-        """One stream from its opening to its end."""
+        """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
         call = NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {config.token}"),))
-        # The marks in Hello and the session's feeds are of one moment: what is appended from here on is told to both.
+        # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
         conversation = Conversation(
             call,
             ChildSession(
@@ -212,20 +212,20 @@ class Uplink:
             self._conversation = None
             self._given = conversation.session.given
             self.dropped_ephemeral += conversation.session.dropped_ephemeral
-            call.cancel()  # An abandoned call is never collected.
+            call.cancel()  # An abandoned call is never garbage-collected.
             await channel.close()
         began = conversation.welcomed_mono
         if began is not None and self._clock.mono() - began >= config.healthy_seconds:
             self._backoff.reset()
         return ending
 
-    # -- what the parent says
+    # -- messages from the parent
 
     def _welcomed(self, welcome: pb.Welcome) -> Sequence[pb.NodeUpdate]:
         logger.info("connected to %s", self._target)
         self.node_file.learn_cluster(public_key=welcome.cluster_public_key, revoked_token_ids=welcome.revoked_token_ids)
         self._on_revoked(self.node_file.revoked_token_ids)
-        # Positions first, then the state: a state that came up in between is then in both, never in neither.
+        # Positions first, then the state: a state added in between is then in both, never in neither.
         positions = tuple(_own_mark(journal) for journal in self._journals.values())
         own = self._encode(replace(self._snapshot(), positions=positions))
         return [_within_limit(own), *(_within_limit(update) for update in self._relayed_snapshots())]
@@ -236,7 +236,7 @@ class Uplink:
             if self._on_relayed_command is not None:
                 self._on_relayed_command(message, received_mono)
             else:
-                await self._refuse(message, "no-such-node", f"{target} is not behind {self.node_id}")
+                await self._refuse(message, "no-such-node", f"{target} is not an Edge of {self.node_id}")
             return
         try:
             command = decode_command(message)
@@ -255,7 +255,7 @@ class Uplink:
         self.node_file.add_revoked(token_ids)
         self._on_revoked(self.node_file.revoked_token_ids)
 
-    # -- inside
+    # -- internals
 
     def _hello(self) -> pb.Hello:
         snapshot = self._snapshot()
@@ -280,7 +280,7 @@ class Uplink:
 
 
 def _key(node_id: str, payload: Payload) -> str:
-    """Newest wins among updates of one key."""
+    """Among updates with the same key, the newest wins."""
     task_id = payload.task_id if isinstance(payload, TaskStatus) else ""
     return f"{node_id}/{type(payload).__name__}/{task_id}"
 
@@ -290,7 +290,7 @@ def _own_mark(journal: Journal) -> JournalMark:
 
 
 def _within_limit(update: pb.NodeUpdate) -> pb.NodeUpdate:
-    """A snapshot too large for one message goes without the requests: those are in the journal, too."""
+    """Removes the requests from a snapshot that is too large for one message: they are in the journal, too."""
     if update.ByteSize() > MAX_MESSAGE_BYTES:
         for status in update.snapshot.tasks:
             status.ClearField("request")

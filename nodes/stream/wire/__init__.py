@@ -1,1 +1,1 @@
-"""The stream between two nodes: messages, their translation, and the session both ends share."""
+"""The stream between two nodes: messages, their encoding, and the session that both ends share."""

@@ -1,7 +1,7 @@
-"""The child's end of the stream: opens with Hello, replays from the parent's marks, keeps to the window.
+"""The child's end of the stream: opens with Hello, replays from the parent's marks, respects the window.
 
-Order within a frame: states, ephemeral updates, logs. The session holds no journal: it asks for entries with
-`next_read` and gets them with `load`, at most one read ahead per journal.
+Order within a frame: states, ephemeral updates, logs. The session does not access journals: it requests entries with
+`next_read` and receives them with `load`, at most one read ahead per journal.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from nodes.stream.wire.session import (
 )
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-# The parent pings first; the child only when the parent is late.
+# The parent pings first; the child pings only when the parent is late.
 _GRACE_SECONDS = 1.0
-# Newest wins per key, so this is a bound on keys: tasks with progress, and Edges.
+# The newest wins per key, so this limits the number of keys: tasks with progress, and Edges.
 _MAX_EPHEMERAL = 4096
-# Tag and length before each update within a frame.
+# Bytes for tag and length before each update within a frame.
 _FRAMING_BYTES = 6
 
 
 class ChildSession:
-    """One stream's life; a new stream gets a new session."""
+    """The session of one stream; a new stream gets a new session."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class ChildSession:
         given: Mapping[str, int] | None = None,
         window: Window | None = None,
     ) -> None:
-        """`given`: own journal's id → the highest number that a parent can have: what stood in the file when it was
-        opened, or was sent since. Without it, the last number in Hello.
+        """`given`: own journal's id → the highest number that a parent can have: the last one in the file when it was
+        opened, or the last one sent since. Without it, the last number in Hello.
         """
         self._node_id = node_id
         self._window = window or Window()
@@ -66,7 +66,7 @@ class ChildSession:
         self._opened_mono = now_mono
         self.max_epoch = hello.max_epoch_seen
         self.is_welcomed = False
-        self.is_live = False  # The Snapshot is on its way: entries may follow.
+        self.is_live = False  # The Snapshot has been queued: entries may follow.
         self.dropped_ephemeral = 0
         self._in_flight = InFlight()
         self._feeds: dict[str, Feed] = {}
@@ -80,19 +80,19 @@ class ChildSession:
         self._ephemeral: dict[str, pb.NodeUpdate] = {}
         self._last: deque[pb.NodeUpdate] = deque()
 
-    # -- what the driver tells
+    # -- input from the driver
 
     def receive(self, message: pb.LeaderCommand, now_mono: float) -> Sequence[Event]:
         kind = message.WhichOneof("payload")
         self._heartbeat.received(kind, now_mono)
-        if kind in ("ping", "pong", None):  # None is a payload of a later version: nothing that concerns this one.
+        if kind in ("ping", "pong", None):  # None is a payload of a later version, which this version ignores.
             return []
         if kind == "go_away":
             return [GoAwayReceived(go_away=message.go_away)]
         if message.epoch < self.max_epoch:
             if kind == "welcome":
                 raise ProtocolViolation(
-                    f"a Leader of epoch {message.epoch} is no longer one: {self.max_epoch} was seen"
+                    f"a Leader of epoch {message.epoch} is out of date: epoch {self.max_epoch} has been seen"
                 )
             return [StaleCommand(command=message, max_epoch=self.max_epoch)]
         events: list[Event] = []
@@ -112,14 +112,14 @@ class ChildSession:
         return events
 
     def send_snapshots(self, snapshots: Iterable[pb.NodeUpdate]) -> None:
-        """The answer to `Welcomed`; from here on entries flow. The first is the node's own, the rest its Edges'."""
+        """Answers `Welcomed`; entries may flow from now on. The first is the node's own, the rest are its Edges'."""
         if not self.is_welcomed:
             raise AssertionError("a snapshot answers a Welcome")
         self._snapshots.extend(snapshots)
         self.is_live = True
 
     def send_ephemeral(self, key: str, update: pb.NodeUpdate) -> None:
-        """Newest wins per key. What is replaced before it was sent, or has no room, is dropped and counted."""
+        """The newest wins per key. Updates that are replaced before they are sent, or have no room, are counted."""
         if key in self._ephemeral:
             self.dropped_ephemeral += 1
         elif len(self._ephemeral) >= _MAX_EPHEMERAL:
@@ -128,11 +128,11 @@ class ChildSession:
         self._ephemeral[key] = update
 
     def forget_ephemeral(self, key: str) -> None:
-        """A durable update has overtaken it."""
+        """Drops the pending update of this key: a durable update has replaced it."""
         self._ephemeral.pop(key, None)
 
     def journal_grew(self, *, journal_id: str, lane: Lane, last_seq: int) -> None:
-        """Also for a journal that was not in Hello: its first ack tells what the parent has of it."""
+        """Also for a journal that was not in Hello: its first ack shows what the parent has of it."""
         feed = self._feeds.get(journal_id)
         if feed is None:
             self._add_feed(journal_id, lane, last_seq)
@@ -143,28 +143,28 @@ class ChildSession:
         self._feed(request.journal_id).load(request.after_seq, entries)
 
     def say_goodbye(self, reason: str) -> None:
-        """The last word; a clean end needs no waiting before the parent says offline."""
+        """Sends the last message: after a clean end, the parent reports the node offline without delay."""
         self._last.append(pb.NodeUpdate(node_id=self._node_id, goodbye=pb.Goodbye(reason=reason)))
 
-    # -- what the driver asks
+    # -- queries from the driver
 
     @property
     def is_drained(self) -> bool:
-        """Everything journaled is committed at the parent."""
+        """True when the parent has committed every journaled entry."""
         return self.is_live and all(feed.is_drained for feed in self._feeds.values())
 
     @property
     def given(self) -> Mapping[str, int]:
-        """As at the opening, with what was sent since."""
+        """`given` as passed in, updated with what has been sent since."""
         return {name: max(seq, self._feeds[name].sent_to) for name, seq in self._given.items()}
 
     @property
     def rtt_seconds(self) -> float:
-        """0 = not measured yet."""
+        """Round trip in seconds; 0 = not measured yet."""
         return self._heartbeat.rtt_seconds
 
     def next_read(self) -> ReadRequest | None:
-        """Entries to load before the next message; states are asked for first. None when the window is full."""
+        """Entries to load before the next message, states first. None when the window is full."""
         if not self.is_live:
             return None
         for lane in (Lane.STATES, Lane.LOGS):
@@ -180,14 +180,14 @@ class ChildSession:
         return None
 
     def message_to_send(self, now_mono: float) -> pb.NodeUpdate | None:
-        """The next message, or None until something happens. The caller writes it before asking again."""
+        """The next message, or None until something changes. The caller must write it before calling again."""
         message = self._next_message()
         if message is not None:
             self._heartbeat.sent(message.WhichOneof("payload"), now_mono)
         return message
 
     def next_deadline(self) -> float:
-        """When to call `tick`, on the monotonic clock."""
+        """The monotonic time at which to call `tick`."""
         if not self.is_welcomed:
             return self._opened_mono + HANDSHAKE_SECONDS
         return self._heartbeat.next_deadline()
@@ -207,14 +207,14 @@ class ChildSession:
         if self.is_welcomed:
             raise ProtocolViolation("the parent sent a second Welcome")
         if welcome.protocol_version and abs(welcome.protocol_version - PROTOCOL_VERSION) > 1:
-            raise VersionMismatch(f"the parent speaks version {welcome.protocol_version}, this node {PROTOCOL_VERSION}")
+            raise VersionMismatch(f"the parent uses version {welcome.protocol_version}, this node {PROTOCOL_VERSION}")
         self.is_welcomed = True
         low, high = HEARTBEAT_RANGE_SECONDS
         self._heartbeat.seconds = min(max(welcome.heartbeat_seconds or DEFAULT_HEARTBEAT_SECONDS, low), high)
         events: list[Event] = [Welcomed(welcome=welcome)]
         for mark in welcome.marks:
             feed = self._feed(mark.journal_id)
-            # Not against the head: numbers given out since the opening may have caught up with the mark.
+            # Not compared with the head: numbers assigned since the file was opened may have reached the mark.
             if mark.seq > self._given.get(mark.journal_id, mark.seq):
                 events.append(JournalBehind(journal_id=mark.journal_id, mark=mark.seq))
             feed.acked(mark.seq)
@@ -235,7 +235,7 @@ class ChildSession:
             self._feed(nack.journal_id).rewind(nack.seq)
             return []
         if nack.journal_id in self._feeds:
-            # Judged, as all before it: it must not fill the window, even if the parent's mark stays where it is.
+            # Handled, like all entries before it: it must not fill the window, even if the parent's mark does not move.
             self._feeds[nack.journal_id].acked(nack.seq)
         return [Nacked(nack=nack)]
 
@@ -276,25 +276,25 @@ class ChildSession:
         return updates
 
     def _take_entries(self, lane: Lane, left: int, updates: list[pb.NodeUpdate]) -> int:
-        """Adds what fits into the frame and the window; returns the bytes left in the frame."""
+        """Adds the entries that fit into the frame and the window; returns the bytes left in the frame."""
         feeds = self._lanes[lane]
         for feed in feeds:
             while (entry := feed.next_entry) is not None:
                 size = entry.size_bytes + _FRAMING_BYTES
-                # A single entry may be as large as the frame: alone it always goes.
+                # A single entry may be as large as the frame: on its own it is always sent.
                 if (size > left and updates) or not self._has_room(lane, entry.size_bytes):
                     break
                 updates.append(feed.take().update)
                 left -= size
-        # Another journal of this lane is first next time: one flooding Edge must not starve the others.
+        # Next time another journal of this lane goes first: one busy Edge must not starve the others.
         feeds.rotate(-1)
         return left
 
     def _has_room(self, lane: Lane, size_bytes: int) -> bool:
-        """Whether one more entry may be under way."""
+        """Whether one more entry may be in flight."""
         flying = self._in_flight
         if flying.updates == 0:
-            return True  # Whatever the window's size, something must move.
+            return True  # Regardless of the window's size, one entry may always be in flight.
         share = self._window.logs_share if lane is Lane.LOGS else 1.0
         return (
             flying.updates < self._window.max_updates * share
@@ -310,4 +310,4 @@ class ChildSession:
         try:
             return self._feeds[journal_id]
         except KeyError:
-            raise ProtocolViolation(f"the parent spoke of journal {journal_id!r}, which is not ours") from None
+            raise ProtocolViolation(f"the parent named journal {journal_id!r}, which this node does not hold") from None

@@ -1,7 +1,7 @@
-"""Domain words to protobuf and back; with `command_codec`, the only place that knows both.
+"""Converts domain values to protobuf and back; besides `command_codec`, the only module that knows both.
 
-Decoding trusts nothing: an enum value that this version does not know, a number that is no number, or an empty payload
-raises `ProtocolViolation`, so that one bad entry can be set aside without harm to what follows it
+Decoding trusts nothing: an unknown enum value, a number that is NaN or infinite, or an empty payload raises
+`ProtocolViolation`, so that one bad entry can be quarantined without affecting the entries after it
 (docs/protocol.md, "Bad input"). Log text stays bytes.
 """
 
@@ -131,7 +131,7 @@ def _set_payload(message: pb.NodeUpdate, payload: Payload) -> None:
 
 
 def decode_update(message: pb.NodeUpdate) -> Update:
-    """Raises `ProtocolViolation`: nothing of a bad update counts."""
+    """Raises `ProtocolViolation`; no part of a bad update is used."""
     return Update(
         node_id=required(message.node_id, "node_id"),
         payload=_decode_payload(message),
@@ -172,7 +172,7 @@ def _decode_payload(message: pb.NodeUpdate) -> Payload:
             return Goodbye(reason=message.goodbye.reason)
         case other:
             # Hello, Ping, Pong and batches belong to the session; None is a payload of a later version.
-            raise ProtocolViolation(f"payload: {other or 'empty or unknown'} is no state of a node")
+            raise ProtocolViolation(f"payload: {other or 'empty or unknown'} is not an update of a node")
 
 
 def encode_task_status(status: TaskStatus) -> pb.TaskStatusUpdate:
@@ -193,7 +193,7 @@ def encode_task_status(status: TaskStatus) -> pb.TaskStatusUpdate:
         suppressed_lines=status.suppressed_lines,
         pid=status.pid,
         accepts_input=status.accepts_input,
-        # Absent stays absent: 0 is an answer.
+        # Absent stays absent: 0 is a valid value.
         progress=status.progress,
         exit_code=status.exit_code,
     )
@@ -205,7 +205,7 @@ def encode_task_status(status: TaskStatus) -> pb.TaskStatusUpdate:
 def decode_task_status(message: pb.TaskStatusUpdate) -> TaskStatus:
     progress = None
     if message.HasField("progress"):
-        # Out of range is shown as full or empty: a slip in a task's own sum must not cost its state.
+        # Clamped instead of refused: a task's own rounding error must not make its whole state invalid.
         progress = min(max(finite(message.progress, "task_update.progress"), 0.0), 1.0)
     return TaskStatus(
         task_id=required(message.task_id, "task_update.task_id"),
@@ -304,7 +304,7 @@ def _fill_logs(message: pb.LogBatch, batch: LogBatch) -> None:
 def _decode_logs(message: pb.LogBatch) -> LogBatch:
     if message.first_line == 0:
         raise ProtocolViolation("logs.first_line: lines are numbered from 1")
-    # A level or stream of a later version is an ornament: the line counts all the same.
+    # An unknown level or stream (of a later version) gets a default: the line itself must be kept.
     level_of, stream_of = LOG_LEVELS.get, LOG_STREAMS.get
     info, system = LogLevel.INFO, LogStream.SYSTEM
     return LogBatch(

@@ -1,4 +1,4 @@
-"""Sending side of the journals within a session: what is read ahead, what is under way, what the parent has."""
+"""The sending side of each journal in a session: entries read ahead, entries in flight, and the parent's position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_SAME_HOLE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRequest:
-    """What the driver is to read from the journal and hand to `ChildSession.load`."""
+    """What the driver must read from the journal and pass to `ChildSession.load`."""
 
     journal_id: str
     lane: Lane
@@ -26,16 +26,16 @@ class ReadRequest:
 
 @dataclass(slots=True)
 class InFlight:
-    """What is sent and not yet acknowledged, over all feeds of a session."""
+    """Entries sent and not yet acknowledged, over all feeds of a session."""
 
     updates: int = 0
     size_bytes: int = 0
 
 
 class Feed:
-    """Positions of one journal. They only grow, but for `rewind`; `head` is the journal's last entry.
+    """Positions of one journal. They only grow, except in `rewind`; `head` is the journal's last entry.
 
-    The parent may have more than was ever sent in this session (another Master relayed the same Edge before): then the
+    The parent may have more than this session has sent (another Master relayed the same Edge before): then the
     positions jump forward.
     """
 
@@ -44,9 +44,9 @@ class Feed:
         self.lane = lane
         self.head = head
         self.read_to = 0
-        self.sent_to = 0  # The highest number that was sent in this session.
-        self._queue: deque[Entry] = deque()  # Read ahead: one read's worth at most.
-        self._sent: deque[Entry] = deque()  # Not acknowledged; bounded by the window.
+        self.sent_to = 0  # The highest number sent in this session.
+        self._queue: deque[Entry] = deque()  # Read ahead; at most one read.
+        self._sent: deque[Entry] = deque()  # Not acknowledged yet; bounded by the window.
         self._in_flight = in_flight
         self._hole = 0
         self._hole_times = 0
@@ -64,7 +64,7 @@ class Feed:
         return self.head <= self.read_to and not self._queue and not self._sent
 
     def load(self, after_seq: int, entries: Sequence[Entry]) -> None:
-        # The read took time; an ack or a rewind in between made it worthless.
+        # An ack or a rewind during the read made its result useless.
         if after_seq != self.read_to or not entries:
             return
         self._queue.extend(entries)
@@ -86,7 +86,7 @@ class Feed:
         self.read_to = max(self.read_to, seq)
 
     def rewind(self, seq: int) -> None:
-        """Sends again from `seq`. A parent that asks for the same hole over and over would be served for ever."""
+        """Sends again from `seq`. Raises `ProtocolViolation` when the parent keeps asking for the same hole."""
         self._hole_times = self._hole_times + 1 if self._hole == seq else 1
         self._hole = seq
         if self._hole_times > _MAX_SAME_HOLE:

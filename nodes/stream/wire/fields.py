@@ -1,4 +1,4 @@
-"""Single fields on their way in and out: enums, numbers, text. Bad ones raise `ProtocolViolation`, named by field."""
+"""Conversion of single fields: enums, numbers, text. Bad values raise `ProtocolViolation` with the field's name."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ACTION_NUMBERS = _reversed(ACTIONS)
 
 
 def known(table: Mapping[Number, Word], number: Number, field: str) -> Word:
-    """The word for an enum's number; one that this version does not know cannot be applied."""
+    """The domain value for an enum number. Raises `ProtocolViolation` for a number that this version does not know."""
     try:
         return table[number]
     except KeyError:
@@ -94,5 +94,5 @@ def required(value: str, field: str) -> str:
 
 
 def text(value: str) -> str:
-    """Valid UTF-8 for the wire: file names and arguments of an operating system may hold lone surrogates."""
+    """Makes text valid UTF-8 for the wire: file names and arguments may contain lone surrogates."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")

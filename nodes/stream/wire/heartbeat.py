@@ -1,4 +1,4 @@
-"""When to say "still here" and when to call the other side gone. Pure: time is passed in."""
+"""When to send a heartbeat, and when the other side counts as gone. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Beat(StrEnum):
 
 
 class Heartbeat:
-    """Any message counts as life; a Ping goes out only after `seconds` without traffic in our direction.
+    """Any message counts as a sign of life; a Ping is sent only after `seconds` without outgoing traffic.
 
-    Both ends run one. `grace_seconds` makes the child wait a little longer than its parent, so that on an idle link one
-    side asks, the other answers, and nothing else is on the wire. At most one Ping and one Pong wait to be sent,
-    however long the writer is stuck.
+    Both ends run one. `grace_seconds` makes the child wait a little longer than its parent, so that on an idle link
+    only one side pings and the other answers. At most one Ping and one Pong wait to be sent, however long the
+    writer is stuck.
     """
 
     def __init__(self, *, seconds: float, now_mono: float, grace_seconds: float = 0.0) -> None:
@@ -26,7 +26,7 @@ class Heartbeat:
         # Round trip of the last answered Ping; 0 = not measured yet.
         self.rtt_seconds = 0.0
         self._grace_seconds = grace_seconds
-        self._quiet_since_mono = now_mono  # When we last sent something, or last asked for a Ping.
+        self._quiet_since_mono = now_mono  # When this side last sent something, or last requested a Ping.
         self._pinged_mono: float | None = None
         self._due: dict[Beat, None] = {}  # An ordered set.
 
@@ -46,12 +46,12 @@ class Heartbeat:
 
     def tick(self, now_mono: float) -> None:
         if now_mono >= self._ping_at:
-            # Even if the writer is stuck and the Ping waits, the next is due a whole heartbeat from now.
+            # Even if the writer is stuck and the Ping waits, the next one is due a full heartbeat from now.
             self._quiet_since_mono = now_mono
             self.ping()
 
     def ping(self) -> None:
-        """Asks for a sign of life at the next chance."""
+        """Requests a Ping as soon as possible."""
         self._due[Beat.PING] = None
 
     def received(self, kind: str | None, now_mono: float) -> None:
@@ -63,7 +63,7 @@ class Heartbeat:
             self._pinged_mono = None
 
     def take_due(self) -> Beat | None:
-        """The beat to send now."""
+        """Removes and returns the beat to send now."""
         for beat in self._due:
             del self._due[beat]
             return beat

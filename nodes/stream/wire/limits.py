@@ -8,14 +8,14 @@ from nodes.errors import ConfigError
 
 PROTOCOL_VERSION = 1
 
-# One journal entry, encoded. Refused at append: an entry that the peer cannot take would block all behind it.
+# One encoded journal entry. Checked at append: an entry that the peer cannot accept would block all later ones.
 MAX_ENTRY_BYTES = 256 * 1024
-# One frame of entries: a state that comes up while a frame is written waits for at most this much.
+# One frame of entries: a state that arrives while a frame is being written waits for at most this much.
 MAX_FRAME_BYTES = 256 * 1024
-# gRPC's limit for one message. Snapshots are the only ones that come near.
+# gRPC's limit for one message. Only snapshots come close to it.
 MAX_MESSAGE_BYTES = 1024 * 1024
 
-# A peer that has said nothing for a heartbeat and this long is gone.
+# A peer that has been silent for a heartbeat plus this long is gone.
 SILENCE_SECONDS = 10.0
 HEARTBEAT_RANGE_SECONDS = (5.0, 60.0)
 DEFAULT_HEARTBEAT_SECONDS = 30.0
@@ -25,11 +25,11 @@ HANDSHAKE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """How much may be sent and not yet acknowledged, over all journals of a stream."""
+    """How much may be in flight (sent and not yet acknowledged), over all journals of a stream."""
 
     max_updates: int = 1000
     max_bytes: int = 1024 * 1024
-    # Logs fill only this part, so that a state never waits for the acknowledgement of logs.
+    # Logs may use only this part, so that a state never waits for the acknowledgement of logs.
     logs_share: float = 0.75
 
 
@@ -37,5 +37,5 @@ def check_heartbeat(seconds: float) -> float:
     """Returns the value; raises `ConfigError` outside the allowed range."""
     low, high = HEARTBEAT_RANGE_SECONDS
     if not low <= seconds <= high:
-        raise ConfigError(f"heartbeat_seconds is {seconds}: allowed are {low:g} to {high:g}")
+        raise ConfigError(f"heartbeat_seconds is {seconds}; it must be {low:g} to {high:g}")
     return seconds

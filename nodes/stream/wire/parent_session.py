@@ -1,7 +1,7 @@
-"""The parent's end of the stream: welcomes, passes on what is new and without a hole, acknowledges after the commit.
+"""The parent's end of the stream: sends Welcome, passes on new entries without holes, acknowledges after the commit.
 
 A client that opens with a base message instead of Hello is served with base messages only: no acks, no pings, no
-judgement by silence (docs/protocol.md, section 2).
+timeout on silence (docs/protocol.md, section 2).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from nodes.stream.wire.session import (
 )
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-_MAX_COMMANDS = 1000  # Waiting to be sent. A full queue refuses: the command stays with its owner, who sends it again.
-_MAX_NACKS = 1000  # Beyond, the oldest is forgotten: it only informs, the entry is set aside here.
+_MAX_COMMANDS = 1000  # Limit of unsent commands. A full queue refuses a command; its owner keeps it and sends it again.
+_MAX_NACKS = 1000  # Above this, the oldest Nack is dropped: it is only informative, the entry is quarantined here.
 _BASE_PAYLOADS = frozenset({"task_update", "metrics", "alert"})
 _SESSION_PAYLOADS = frozenset({"hello", "ping", "pong", "batch", "goodbye"})
 
@@ -40,7 +40,7 @@ class _Phase(Enum):
 
 
 class ParentSession:
-    """One stream's life. `epoch` is asked for each message, because a Hello may have moved it."""
+    """The session of one stream. `epoch` is called for each message, because a Hello may have raised it."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class ParentSession:
         self._opened_mono = now_mono
         self._heartbeat = Heartbeat(seconds=heartbeat_seconds, now_mono=now_mono)
         self._welcome: pb.Welcome | None = None
-        # Journal id → last number seen in this stream. None yet for a journal that Hello did not name: the store knows.
+        # Journal id → last number seen in this stream. Missing for a journal that Hello did not name: ask the store.
         self._received: dict[str, int] = {}
         self._committed: dict[str, int] = {}
-        # Journal id → first missing number, so that a hole is reported once and not for each entry behind it.
+        # Journal id → first missing number, so that a hole is reported once and not for each entry after it.
         self._holes: dict[str, int] = {}
         self._acks: dict[str, int] = {}
         self._revoked: list[str] = []
@@ -65,7 +65,7 @@ class ParentSession:
         self._commands: deque[pb.LeaderCommand] = deque()
         self._go_away: pb.GoAway | None = None
 
-    # -- what the driver tells
+    # -- input from the driver
 
     def receive(self, message: pb.NodeUpdate, now_mono: float) -> Sequence[Event]:
         kind = message.WhichOneof("payload")
@@ -76,7 +76,7 @@ class ParentSession:
                 return self._receive_first(kind, message)
             case _Phase.GREETED if kind not in ("ping", "pong", "goodbye"):
                 raise ProtocolViolation(f"the node sent {kind} before its Welcome")
-            # None is a payload of a later version: for the store to set aside.
+            # None is a payload of a later version, which the store will quarantine.
             case _Phase.BASE if (kind is not None and kind not in _BASE_PAYLOADS) or message.seq:
                 raise ProtocolViolation(f"a client that opened without Hello sent {kind} with number {message.seq}")
         if kind == "goodbye":
@@ -91,7 +91,7 @@ class ParentSession:
         return [UpdatesReceived(updates=updates)] if updates else []
 
     def welcome(self, welcome: pb.Welcome) -> None:
-        """Answers Hello. Heartbeat and version are filled in here."""
+        """Answers Hello. Fills in heartbeat and version."""
         if self._phase is not _Phase.GREETED:
             raise AssertionError("a Welcome answers a Hello")
         welcome.protocol_version = PROTOCOL_VERSION
@@ -102,25 +102,25 @@ class ParentSession:
         self._phase = _Phase.LIVE
 
     def acked(self, marks: Mapping[str, int]) -> None:
-        """Committed up to here."""
+        """Journal id → number up to which entries are now committed."""
         for journal_id, seq in marks.items():
             self._committed[journal_id] = seq
             self._received[journal_id] = max(self._received.get(journal_id, 0), seq)
             self._acks[journal_id] = seq
 
     def nacked(self, nacks: Iterable[pb.Nack]) -> None:
-        """The store refused entries. A "hole" makes the node send again from there."""
+        """The store refused these entries. The code "hole" makes the node send again from there."""
         for nack in nacks:
             if nack.code == "hole":
                 self._received[nack.journal_id] = nack.seq - 1
             self._nacks.append(nack)
 
     def revoked(self, token_ids: Iterable[str]) -> None:
-        """News for a parent of others, sent with the next ack."""
+        """Token ids to forward to the node's own children, sent with the next ack."""
         self._revoked.extend(token_ids)
 
     def send_command(self, command: pb.LeaderCommand) -> bool:
-        """False when the node has no room for more, or is being sent away."""
+        """False when the queue is full, or the node is being disconnected."""
         if self._go_away is not None or len(self._commands) >= _MAX_COMMANDS:
             return False
         self._commands.append(command)
@@ -130,11 +130,11 @@ class ParentSession:
         self._go_away = pb.GoAway(reason=reason, redirect=redirect, retry_after_seconds=retry_after_seconds)
 
     def ping(self) -> None:
-        """Asks for a sign of life; a base client would not understand."""
+        """Requests a Ping, except from a base client, which does not understand it."""
         if self._phase is _Phase.LIVE:
             self._heartbeat.ping()
 
-    # -- what the driver asks
+    # -- queries from the driver
 
     @property
     def is_base(self) -> bool:
@@ -142,7 +142,7 @@ class ParentSession:
 
     @property
     def rtt_seconds(self) -> float:
-        """0 = not measured yet."""
+        """Round trip in seconds; 0 = not measured yet."""
         return self._heartbeat.rtt_seconds
 
     @property
@@ -150,10 +150,10 @@ class ParentSession:
         return self._heartbeat.last_received_mono
 
     def message_to_send(self, now_mono: float) -> pb.LeaderCommand | None:
-        """The next message, or None until something happens. The caller writes it before asking again."""
+        """The next message, or None until something changes. The caller must write it before calling again."""
         message = self._next_base_message() if self.is_base else self._next_message()
         if message is not None:
-            if message.epoch == 0:  # A Master passes a Leader's command on under the Leader's own epoch.
+            if message.epoch == 0:  # A Master relays a Leader's command with the Leader's own epoch.
                 message.epoch = self._epoch()
             self._heartbeat.sent(message.WhichOneof("payload"), now_mono)
         return message
@@ -184,7 +184,7 @@ class ParentSession:
         if kind == "hello":
             version = message.hello.protocol_version
             if abs(version - PROTOCOL_VERSION) > 1:
-                raise VersionMismatch(f"the node speaks version {version}, this one {PROTOCOL_VERSION}")
+                raise VersionMismatch(f"the node uses version {version}, this hub {PROTOCOL_VERSION}")
             self._phase = _Phase.GREETED
             return [HelloReceived(hello=message.hello)]
         if kind in _BASE_PAYLOADS and message.seq == 0:
@@ -193,7 +193,7 @@ class ParentSession:
         raise ProtocolViolation(f"a stream opens with Hello or a base message, not with {kind}")
 
     def _sift(self, updates: Iterable[pb.NodeUpdate]) -> tuple[pb.NodeUpdate, ...]:
-        """Leaves out what was received before and what lies behind a hole."""
+        """Drops entries that were received before and entries after a hole."""
         fresh = []
         for update in updates:
             if update.WhichOneof("payload") in _SESSION_PAYLOADS:
@@ -201,7 +201,7 @@ class ParentSession:
             if update.seq == 0 or self._is_next(update):
                 fresh.append(update)
             if update.WhichOneof("payload") == "snapshot":
-                # The opening is over and the node is at ease: a good moment to learn the link's round trip.
+                # The opening is over and the node is idle: a good moment to measure the link's round trip.
                 self._heartbeat.ping()
         return tuple(fresh)
 
@@ -211,7 +211,7 @@ class ParentSession:
             raise ProtocolViolation(f"entry {update.seq} names no journal")
         last = self._received.get(journal_id)
         if last is not None and update.seq <= last:
-            # Sent twice. The ack may have been lost with an older stream, so say again what is committed.
+            # Sent twice. The ack may have been lost with an older stream, so acknowledge again.
             if journal_id in self._committed:
                 self._acks[journal_id] = self._committed[journal_id]
             return False

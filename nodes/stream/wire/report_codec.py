@@ -1,4 +1,4 @@
-"""What a node is: its report and capabilities, to protobuf and back, and to JSON for the store."""
+"""Converts a node's report and capabilities to protobuf and back."""
 
 from __future__ import annotations
 

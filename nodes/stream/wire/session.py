@@ -1,15 +1,15 @@
-"""The stream between two nodes as a state machine without I/O: messages in, events and messages out, time passed in.
+"""The stream between two nodes as a state machine without I/O: messages in, events and messages out, time is passed in.
 
     child                          parent
       Hello            ─────────►
                        ◄─────────  Welcome (marks)
       Snapshot         ─────────►
-      mark+1, mark+2 … ─────────►              replay, then live: one and the same
+      mark+1, mark+2 … ─────────►              replay, then live, by the same rules
                        ◄─────────  Ack (after the commit)
 
-`nodes.stream.uplink` drives a `ChildSession`, `nodes.stream.hub` a `ParentSession`, in the same way: every message
-read goes into `receive`, which returns events; the one writer asks `message_to_send` for the next message until there
-is none; `next_deadline` says when `tick` wants to be called. A `ProtocolViolation` from `receive` ends the stream.
+`nodes.stream.uplink` drives a `ChildSession` and `nodes.stream.hub` a `ParentSession`, in the same way: every message
+read is passed to `receive`, which returns events; the only writer calls `message_to_send` until it returns None;
+`next_deadline` is when `tick` must be called. A `ProtocolViolation` from `receive` ends the stream.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
 class Event:
-    """What a session tells its driver."""
+    """What a session reports to its driver."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerSilent(Event):
-    """Nothing came for longer than the heartbeat allows, or the opening took too long: the stream is dead."""
+    """Nothing arrived for longer than the heartbeat allows, or the opening took too long: the stream is dead."""
 
     silent_seconds: float
 
 
-# For the child
+# Events of the child
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRaised(Event):
-    """A higher epoch than ever seen; must be on disk before anything said under it is acted on."""
+    """The highest epoch seen so far; must be on disk before any message of this epoch is acted on."""
 
     epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcomed(Event):
-    """The parent took us; it wants a Snapshot now."""
+    """The parent accepted this node and now expects a Snapshot."""
 
     welcome: pb.Welcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalBehind(Event):
-    """The parent holds more of an own journal than the journal itself: it was restored from a copy.
+    """The parent has more entries of an own journal than the journal itself: it was restored from a copy.
 
-    Its next numbers would pass for duplicates, so it must go on under a new id.
+    Its next numbers would be taken for duplicates, so it must continue under a new id.
     """
 
     journal_id: str
@@ -75,7 +75,7 @@ class TokensRevoked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandReceived(Event):
-    """`received_mono` is when the command's time to live began to run."""
+    """The command's time to live counts from `received_mono`."""
 
     command: pb.LeaderCommand
     received_mono: float
@@ -83,7 +83,7 @@ class CommandReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleCommand(Event):
-    """From a Leader of an older epoch; nothing of it counts."""
+    """From a Leader of an older epoch; must be ignored."""
 
     command: pb.LeaderCommand
     max_epoch: int
@@ -91,7 +91,7 @@ class StaleCommand(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nacked(Event):
-    """The parent could not apply an entry and has set it aside; the mark moves on all the same."""
+    """The parent could not apply an entry and has quarantined it; its mark still moves on."""
 
     nack: pb.Nack
 
@@ -101,7 +101,7 @@ class GoAwayReceived(Event):
     go_away: pb.GoAway
 
 
-# For the parent
+# Events of the parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +113,12 @@ class HelloReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseClientSeen(Event):
-    """The stream opened without Hello: its client knows only the base messages."""
+    """The stream opened without Hello: its client supports only the base messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatesReceived(Event):
-    """In order; journaled ones are new to this stream and without a hole."""
+    """Updates in order; journaled ones are new to this stream and without holes."""
 
     updates: tuple[pb.NodeUpdate, ...]
 

@@ -1,4 +1,4 @@
-"""gRPC as both ends set it up: sizes, keepalive, and what must be said before the library is loaded."""
+"""gRPC options of both ends: sizes, keepalive, and settings needed before the library is loaded."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _KEEPALIVE_GRACE_MS = 2_000
 
 
 def prepare_grpc() -> None:
-    """For the packages that use grpc, before their modules load it: the library reads these then, and only then."""
+    """Sets variables that grpc reads only while it is loaded; packages that use grpc call this before importing it."""
     # Its fork handlers can deadlock an agent that starts tasks.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    # Its own log would repeat on standard error what we say in ours.
+    # Its own log would repeat our log messages on standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def common_options(heartbeat_seconds: float) -> Options:
-    """HTTP/2 keepalive at the heartbeat's cadence, for base clients and for a session that is stuck.
+    """HTTP/2 keepalive at about the heartbeat interval, for base clients and for a session that is stuck.
 
-    It waits a little longer than a heartbeat: on a healthy link the session's Ping and Pong come first.
+    It waits slightly longer than a heartbeat: on a healthy link the session's Ping and Pong come first.
     """
     return [
         ("grpc.keepalive_time_ms", int(heartbeat_seconds * 1000) + _KEEPALIVE_GRACE_MS),
         ("grpc.keepalive_timeout_ms", _PING_ANSWER_MS),
-        # Undocumented, and the one that counts: without it a frozen peer is noticed a minute late. A test pins it.
+        # Undocumented but decisive: without it, a frozen peer is noticed a minute late. A test verifies it.
         ("grpc.http2.ping_timeout_ms", _PING_ANSWER_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        # No probing of the bandwidth, which doubles the packets of an idle link; instead room for one session window.
+        # No bandwidth probing, which doubles the packets of an idle link; instead, room for one session window.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", Window().max_bytes),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -41,7 +41,7 @@ def common_options(heartbeat_seconds: float) -> Options:
 
 
 def client_options(heartbeat_seconds: float) -> Options:
-    """A channel serves one attempt; its own reconnecting only has to be out of the way."""
+    """Options of a client channel. A channel is used for one attempt, so its own reconnecting is switched off."""
     return [
         *common_options(heartbeat_seconds),
         ("grpc.initial_reconnect_backoff_ms", 500),
@@ -56,9 +56,9 @@ def client_options(heartbeat_seconds: float) -> Options:
 def server_options(heartbeat_seconds: float) -> Options:
     return [
         *common_options(heartbeat_seconds),
-        # By default two servers may share a port without an error.
+        # By default, two servers can share a port without an error.
         ("grpc.so_reuseport", 0),
-        # Below every heartbeat that a client may have, else its keepalive counts as an attack.
+        # Must be below any heartbeat that a client may have, else its keepalive counts as an attack.
         ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
         ("grpc.http2.max_ping_strikes", 2),
         ("grpc.max_concurrent_streams", 32),

@@ -61,7 +61,7 @@ def test_refusals_say_what_is_wrong() -> None:
     assert "the following arguments are required: --leader" in refused("master", "--name", "a", "--token-file", "t")
     assert "'nowhere' is no address" in refused("master", "--leader", "nowhere", *MASTER[3:], "--insecure")
     assert "no address" in refused("master", "--leader", "localhost:99999", *MASTER[3:])
-    assert "is not a valid node name" in refused("edge", "--master", "localhost:1", "--name", "a/b", "--token-file", "t")
+    assert "not a valid node name" in refused("edge", "--master", "localhost:1", "--name", "a/b", "--token-file", "t")
     assert "--slots is 0" in refused(*MASTER, "--slots", "0")
     assert "heartbeat_seconds is 61" in refused(*MASTER, "--heartbeat", "61")
     assert "AGENTFLOW_HEARTBEAT_SECONDS=x" in refused(*MASTER, environ={"AGENTFLOW_HEARTBEAT_SECONDS": "x"})

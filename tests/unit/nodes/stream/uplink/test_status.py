@@ -46,7 +46,7 @@ def test_no_code_is_left_out() -> None:
     [
         (
             "failed to connect to all addresses; last error: ipv4:127.0.0.1:1: connect: Connection refused (111)",
-            "connection refused: nobody listens there",
+            "connection refused: nothing is listening there",
         ),
         ("DNS resolution failed for nowhere:1: Domain name not found", "the host name cannot be resolved"),
         ("Ssl handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED", "the certificate is not signed"),
