@@ -1,1 +1,1 @@
-"""What runs on a node: its tasks, their output, figures and stalls. Loads no Django."""
+"""The agent of a node: runs tasks, relays their output, samples metrics, detects stalls. Does not load Django."""

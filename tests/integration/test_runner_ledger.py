@@ -173,7 +173,7 @@ async def test_controls_that_come_too_late_or_from_nowhere(tmp_path: Path) -> No
 
         assert (unknown.state, unknown.code) == (CommandState.FAILED, "no-such-task")
         assert (finished.state, finished.code) == (CommandState.FAILED, "finished")
-        assert finished.message == "the task has ended already (succeeded)"
+        assert finished.message == "the task has already ended (succeeded)"
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ async def test_what_the_root_left_behind_is_ended_with_it(tmp_path: Path) -> Non
         assert (end.state, end.exit_code) == (TaskState.SUCCEEDED, 0)
         assert processes_with(marker) == []
         await eventually(lambda: len(node.lines()) == 2)
-        assert node.lines()[1].text == b"1 processes left behind by the task are ended"
+        assert node.lines()[1].text == b"ending 1 processes left behind by the task"
 
 
 async def test_time_out_does_not_count_the_pause(tmp_path: Path) -> None:

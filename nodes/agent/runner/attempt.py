@@ -1,7 +1,7 @@
-"""One attempt at a task, as the agent sees it: follows the shim and tells the parent what becomes of it.
+"""The agent's side of one attempt at a task: follows the shim and reports its state to the parent.
 
-The agent holds no truth of its own. Whatever it knows stands in the task's folder or with the shim, so that the next
-agent says the same.
+The agent has no state of its own. Everything is in the task's folder or in the shim, so that the next agent reports
+the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-_BATCH_SECONDS = 0.02  # Between two looks at an output that keeps growing.
+_BATCH_SECONDS = 0.02  # Between two reads of output that keeps growing.
 _RECONNECT_SECONDS = 0.25
 _LINK_SECONDS = 5.0
 _PROGRESS_SECONDS = 0.5
@@ -39,7 +39,7 @@ _SHIM_STATES: Mapping[str, TaskState] = {"running": TaskState.RUNNING, "paused":
 
 
 class Attempt:
-    """`follow` runs until the end stands in the journal and the whole output is handed over."""
+    """`follow` runs until the end and the complete output are in the journal."""
 
     def __init__(
         self,
@@ -83,18 +83,18 @@ class Attempt:
         self._was_found = link is None
         self._supervisor_pid = 0
         self._stdin_inode = 0
-        # The last state that was given to the journal; set before its commit, so never behind what stands there.
+        # The last state passed to the journal; set before the commit, so it is never older than the journal's.
         self._told: TaskStatus | None = None
-        self.trouble = self._told_trouble = ""  # Why the task does not end: never progress, however it looks.
+        self.trouble = self._told_trouble = ""  # Why the task does not end. Its change is never mere progress.
         self._changed = asyncio.Event()
         self._grew = asyncio.Event()
         self._ended = asyncio.Event()
         self._emitting = asyncio.Lock()
-        self.announced = asyncio.Event()  # The first state stands in the journal.
-        self.reported = asyncio.Event()  # The end stands in a journal,
-        self._reported_in = ""  # in the one of this id.
-        self.settled = asyncio.Event()  # So it does, or no signal brings it about: see `trouble`.
-        self.handed_over = asyncio.Event()  # The whole output stands in the journal.
+        self.announced = asyncio.Event()  # The first state is in the journal.
+        self.reported = asyncio.Event()  # The end is in a journal …
+        self._reported_in = ""  # … the one with this id.
+        self.settled = asyncio.Event()  # The end is in a journal, or no signal can end the task: see `trouble`.
+        self.handed_over = asyncio.Event()  # The complete output is in the journal.
 
     @property
     def status(self) -> TaskStatus:
@@ -105,7 +105,7 @@ class Attempt:
         return self._status.state.is_final
 
     def snapshot(self) -> TaskStatus | None:
-        """The whole state for a parent that may have lost it; None once the end stands in today's journal."""
+        """The complete state, for a parent that may have lost it; None once the end is in the current journal."""
         if self._is_reported_today():
             return None
         status = self._told or self._status
@@ -114,7 +114,7 @@ class Attempt:
         return replace(status, request=self.start)
 
     def running(self) -> RunningTask | None:
-        """For whoever watches it; None unless it runs and the parent knows of it."""
+        """The task for the stall watch; None unless it is running and reported to the parent."""
         if not self._status.state.is_live or not self.announced.is_set():
             return None
         self._supervisor_pid = self._supervisor_pid or self.folder.supervisor_pid()
@@ -132,7 +132,7 @@ class Attempt:
         )
 
     async def take_up(self) -> None:
-        """One look at what an earlier agent left: the end, or a link and the state."""
+        """Checks once what an earlier agent left: reads the end, or connects and reads the state."""
         await self._reconnect()
         if self._link is not None:
             async with asyncio.TaskGroup() as group:
@@ -149,13 +149,13 @@ class Attempt:
             group.create_task(self._report(), name=f"report-{self.key}")
 
     def take_reported(self, record: Record) -> None:
-        """An end that stands in today's journal already; some of the output may still have to be handed over."""
+        """Takes an end that is already in the current journal; part of the output may still be missing there."""
         self.announced.set()
         self._stands_in_journal()
         self._end(record)
 
     async def tell_again(self) -> None:
-        """The end once more, when the journal in which it stands is not today's: nobody may have read it there."""
+        """Reports the end again if it is only in an earlier journal: the parent may never have read it there."""
         async with self._emitting:
             if not self.reported.is_set() or self._is_reported_today():
                 return
@@ -166,12 +166,12 @@ class Attempt:
     async def control(
         self, action: Action, *, command_id: str, reason: str = "", data: bytes = b"", close_input: bool = False
     ) -> Message:
-        """The shim's reply, once its effect on the state stands in the journal. Raises LinkClosed."""
+        """The shim's reply, once the resulting state is in the journal. Raises LinkClosed."""
         try:
             async with asyncio.timeout(_LINK_SECONDS):
                 await self._linked.wait()
         except TimeoutError as error:
-            raise LinkClosed("the task's supervisor cannot be reached") from error
+            raise LinkClosed("cannot reach the task's supervisor") from error
         assert self._link is not None
         reply = await self._link.request(
             action.value, command=command_id, reason=reason, input=data.hex(), close=close_input
@@ -179,7 +179,7 @@ class Attempt:
         await self._emit_change()
         return reply
 
-    # -- what the shim says ---------------------------------------------------------------------
+    # -- messages from the shim -----------------------------------------------------------------
 
     async def _listen(self) -> None:
         while self._record is None:
@@ -195,29 +195,29 @@ class Attempt:
             self._link = None
 
     async def _reconnect(self) -> None:
-        """A new link, or the end of the task from its records; neither when it must be tried again."""
+        """Makes a new link, or reads the task's end from its records; neither if it must be retried."""
         try:
             record = self.folder.exit_record()
             if record is None and not self.folder.has_supervisor():
-                # It may have written its last record just before it went.
+                # It may have written its last record just before it exited.
                 record = self.folder.exit_record() or self._gone()
             if record is not None:
                 self._end(record)
             else:
                 self._link = await connect(self.folder)
         except OSError as error:
-            # It is about to listen or to end; or the disk is full and the record of a lost task cannot be written.
+            # The shim is about to listen or to end; or the disk is full and a lost task's record cannot be written.
             logger.debug("not linked: %s", error, extra={"task_id": self.start.task_id})
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _ask_status(self, link: ShimLink) -> None:
         try:
-            await link.request("status")  # `_on_message` takes it.
+            await link.request("status")  # `_on_message` handles the reply.
         except LinkClosed:
-            pass  # `_listen` sees the same end and asks again.
+            pass  # `_listen` notices the closed link too, and asks again.
 
     def _gone(self) -> Record:
-        """The supervisor is no more and left no record: the agent writes it in its place."""
+        """The exit record that the agent writes for a supervisor that is gone and left none."""
         if self.folder.abandon() or self.folder.was_abandoned:
             state, reason = TaskState.FAILED, self.folder.why_not_started()
         else:
@@ -229,7 +229,7 @@ class Attempt:
             "reason_parts": as_json([reason]),
             "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
-            # The clock may have been moved since: an end is not before its start.
+            # The clock may have been changed since: an end is never before its start.
             "ended_ms": max(int(time.time() * 1000), self._status.started_at_ms),
         }
         self.folder.write_exit_record(record)
@@ -250,7 +250,7 @@ class Attempt:
         self.trouble = str(message.get("trouble", ""))
         if self.trouble:
             self.settled.set()
-        self._stdin_inode = int(message.get("stdin_inode") or 0)  # A supervisor of an earlier version tells none.
+        self._stdin_inode = int(message.get("stdin_inode") or 0)  # A supervisor of an earlier version sends none.
         self._status = replace(
             self._status,
             state=_SHIM_STATES[message["state"]],
@@ -289,7 +289,7 @@ class Attempt:
         self._changed.set()
         self._grew.set()
 
-    # -- what the parent is told ----------------------------------------------------------------
+    # -- reports to the parent ------------------------------------------------------------------
 
     async def _report(self) -> None:
         if self.reported.is_set():
@@ -298,10 +298,10 @@ class Attempt:
             await self._changed.wait()
             self._changed.clear()
             if self.is_over:
-                # The last lines before the end that they explain, unless there are too many.
+                # Report the last lines, which may explain the end, before the end, unless there are too many.
                 await wait_at_most(self.handed_over, _LAST_LINES_SECONDS)
             await self._emit_change()
-            # What changes all the time (progress) is told twice a second, the newest; an end does not wait for that.
+            # Progress changes all the time: report the newest twice a second. An end does not wait for that.
             await wait_at_most(self._ended, _PROGRESS_SECONDS)
         await self._mark_reported()
         logger.info(
@@ -320,25 +320,25 @@ class Attempt:
         return self.reported.is_set() and self._reported_in == self._journal_id()
 
     async def _mark_reported(self) -> None:
-        """Until it is marked: on a full disk the rest of the output has still to be handed over."""
+        """Retries until the folder is marked: on a full disk, the rest of the output must still be handed over."""
         backoff = Backoff()
         while True:
             try:
                 return self.folder.mark_reported(self._reported_in)
             except FileNotFoundError:
-                return  # Its folder was old enough to go meanwhile.
+                return  # The folder expired and was removed meanwhile.
             except OSError as error:
                 delay = backoff.next_delay()
-                logger.warning("%s not marked as told, next try in %.1f s: %s", self.key, delay, error)
+                logger.warning("%s not marked as reported, next try in %.1f s: %s", self.key, delay, error)
                 await asyncio.sleep(delay)
 
     async def _emit_change(self) -> None:
-        """One at a time and only what is new, so that states stand in the journal in their order."""
+        """Emits one state at a time and only changes, so that states are in order in the journal."""
         async with self._emitting:
             status = self._status
             if self.reported.is_set() or status.state is TaskState.DISPATCHED or not _differs(status, self._told):
                 return
-            # The request travels with the first word; after that the parent has it.
+            # The request is sent with the first state; after that the parent has it.
             told, self._told = self._told, status
             is_progress = told is not None and _is_progress(status, told) and self.trouble == self._told_trouble
             self._told_trouble = self.trouble
@@ -346,10 +346,10 @@ class Attempt:
             self.announced.set()
             if status.state.is_final:
                 self._stands_in_journal()
-                self._changed.set()  # `_report` may be waiting while a control told the end.
+                self._changed.set()  # `_report` may be waiting although a control has reported the end.
 
     def _take_progress(self, progress: Progress) -> None:
-        """Also of a task that has just ended: the end waits for the last lines, and they may say that all is done."""
+        """Accepts progress even after the task has ended: the end waits for the last lines, which may report 100%."""
         if self.reported.is_set():
             return
         fraction = self._status.progress if progress.fraction is None else progress.fraction
@@ -361,7 +361,7 @@ class Attempt:
 
     async def _hand_over_output(self) -> None:
         while True:
-            # Asked before the look, so that what is written in between is not missed.
+            # Checked before reading, so that output written in between is not missed.
             ended = self._ended.is_set()
             self._grew.clear()
             if await self._tail.drain():
@@ -377,14 +377,14 @@ class Attempt:
 
 
 def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:
-    """Whether it is worth telling; the rest rides along with the next state."""
+    """Whether the change is worth reporting; other changes are sent with the next state."""
     if told is None:
         return True
     return not _is_progress(status, told) or (status.progress, status.message) != (told.progress, told.message)
 
 
 def _is_progress(status: TaskStatus, told: TaskStatus) -> bool:
-    """Whether nothing but the progress can have changed."""
+    """Whether only the progress has changed."""
     return (status.state, status.partial_pause, status.accepts_input) == (
         told.state,
         told.partial_pause,

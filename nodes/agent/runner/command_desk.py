@@ -52,20 +52,20 @@ class CommandDesk:
         self._emit = emit
         self._journal_id = journal_id
         self._clock = clock
-        # One thread: sqlite's fsync must not hold up the loop, and the ledger is no place for two at once.
+        # One thread: SQLite's fsync must not block the loop, and the ledger allows one thread at a time.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        # Commands for one task keep their order: a cancel behind a start waits for it. A lock lives as long as somebody
-        # holds it or waits for it.
+        # Commands for one task keep their order: a cancel after a start waits for it. A lock exists while it is held or
+        # waited for.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, command: Command, received_mono: float) -> None:
-        """Stores the intent, acts, stores and tells the result."""
+        """Stores the intent, acts, then stores and reports the result."""
         try:
             known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
         except StoreError as error:
-            # Not done, for what was done could be done again. Said at once: states have a reserve on a full disk.
-            logger.warning("command not done: %s", error, extra={"command_id": command.command_id})
-            message = f"the node could not write down the command, so it was not done: {error}"
+            # Not carried out, because a repeat could then act twice. Reported at once: states have a disk reserve.
+            logger.warning("command not carried out: %s", error, extra={"command_id": command.command_id})
+            message = f"the node could not store the command, so it was not carried out: {error}"
             await self._emit(_failed(command.command_id, "disk", message))
             return
         if known is not None:
@@ -80,16 +80,16 @@ class CommandDesk:
         await self._finish(result)
 
     async def settle(self) -> None:
-        """Results for what an earlier agent began and did not finish or tell; nothing is done again."""
+        """Reports results for commands that an earlier agent did not finish or report; repeats no action."""
         entries = await self._untold()
         async with asyncio.TaskGroup() as group:
             for entry in entries:
-                if entry.result is None:  # All at once: a cancel waits for its task's end.
+                if entry.result is None:  # Concurrently: a cancel waits for its task's end.
                     group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
             await self._tell_all(entries)
 
     async def tell_again(self) -> None:
-        """Results that stand in another journal than today's. What is still under way tells its own."""
+        """Reports again the results that are not in the current journal; running commands report their own."""
         await self._tell_all(await self._untold())
 
     async def trim(self) -> None:
@@ -102,11 +102,11 @@ class CommandDesk:
     # -- acting ---------------------------------------------------------------------------------
 
     async def _carry_out(self, command: Command, received_mono: float) -> tuple[CommandResult, Attempt | None]:
-        """The result; for a cancel that was taken, the attempt whose end will tell it."""
+        """The result; for an accepted cancel, also the attempt whose end decides it."""
         command_id, body = command.command_id, command.body
         waited = self._clock.mono() - received_mono
         if 0 < command.ttl_seconds < waited:
-            message = f"its time of {command.ttl_seconds:g} s was over before it could run; it never runs"
+            message = f"it expired after {command.ttl_seconds:g} s, before it could run; it will not run"
             return _result(command_id, CommandState.EXPIRED, "expired", message), None
         if isinstance(body, StartTask):
             return await self._start(command_id, body), None
@@ -137,7 +137,7 @@ class CommandDesk:
         return _started(command_id, attempt)
 
     async def _refused(self, command_id: str, start: StartTask, why: TaskRejected) -> CommandResult:
-        """The task's own end too, so that nobody waits for a task that never comes."""
+        """Reports the refusal as the task's end too, so that nothing waits for a task that never starts."""
         logger.warning("task refused: %s", why, extra={"task_id": start.task_id, "attempt": start.attempt})
         await self._emit(
             TaskStatus(
@@ -156,12 +156,12 @@ class CommandDesk:
 
     async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
         if attempt.is_over:
-            # Not "too late" at once: a ledger that began anew may have forgotten that this very command was done.
+            # Not always "too late": a recreated ledger may have lost the record that this same command was done.
             return await self._judged(command_id, attempt, body.action, "")
         if body.action is Action.RETRY:
             return _failed(command_id, "bad-request", "a retry is a new start")
         if len(body.input) > _MAX_INPUT_BYTES:
-            return _failed(command_id, "too-large", f"input is limited to {_MAX_INPUT_BYTES} bytes at once")
+            return _failed(command_id, "too-large", f"input is limited to {_MAX_INPUT_BYTES} bytes per command")
         logger.info("%s", body.action.value, extra={"task_id": body.task_id, "command_id": command_id})
         try:
             reply = await attempt.control(
@@ -180,38 +180,41 @@ class CommandDesk:
         return _result(command_id, state, str(reply["code"]), str(reply["message"]))
 
     async def _after_lost_link(self, command_id: str, attempt: Attempt, action: Action, reason: str) -> CommandResult:
-        """The supervisor went away during the request: because the task ended, or by a death of its own."""
-        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)  # Its end is not known yet: its own records must do.
-        return await self._judged(command_id, attempt, action, f"its supervisor could not be asked: {reason}")
+        """The supervisor exited during the request: because the task ended, or because it crashed."""
+        # If no end arrives in time, the task's own records decide.
+        await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)
+        return await self._judged(command_id, attempt, action, f"no answer from its supervisor: {reason}")
 
     async def _judged(self, command_id: str, attempt: Attempt, action: Action, otherwise: str) -> CommandResult:
-        """From the task's own records: its supervisor notes every command before it acts."""
+        """Decides by the task's own records: its supervisor records every command before it acts."""
         is_lost = attempt.status.state is TaskState.LOST
         try:
             taken = await asyncio.to_thread(attempt.folder.taken_commands)
         except OSError as error:
-            return _result(command_id, CommandState.UNKNOWN, "unknown", f"the task's records cannot be read: {error}")
+            return _result(command_id, CommandState.UNKNOWN, "unknown", f"cannot read the task's records: {error}")
         if command_id in taken:
             if is_lost:
-                return _result(command_id, CommandState.UNKNOWN, "unknown", "the task's supervisor died over it")
+                return _result(
+                    command_id, CommandState.UNKNOWN, "unknown", "the task's supervisor crashed while carrying it out"
+                )
             if action is Action.CANCEL:
                 return await self._cancelled(command_id, attempt)
-            return _result(command_id, CommandState.SUCCEEDED, message="done; the records of the task say so")
+            return _result(command_id, CommandState.SUCCEEDED, message="done, according to the task's records")
         if attempt.is_over:
             return _too_late(command_id, attempt, action)
         return _failed(command_id, "interrupted", otherwise)
 
     async def _cancelled(self, command_id: str, attempt: Attempt) -> CommandResult:
         await attempt.settled.wait()
-        # Its end comes at once if the unkillable is only what it left behind.
+        # The end arrives at once if only leftover processes cannot be killed.
         await wait_at_most(attempt.reported, _END_FOLLOWS_SECONDS)
-        if not attempt.is_over:  # It is cancelled as soon as the kernel lets go of it; nobody knows when.
+        if not attempt.is_over:  # It is cancelled once the kernel releases it, at an unknown time.
             return _failed(command_id, "unkillable", attempt.trouble)
         await attempt.reported.wait()
         status = attempt.status
         if status.state is TaskState.CANCELLED:
             return _result(command_id, CommandState.SUCCEEDED, message=status.message)
-        return _failed(command_id, "finished", f"the task ended by itself ({status.state.value})")
+        return _failed(command_id, "finished", f"the task had already ended on its own ({status.state.value})")
 
     # -- after a restart ------------------------------------------------------------------------
 
@@ -231,15 +234,15 @@ class CommandDesk:
     async def _settled(self, entry: Entry, attempt: Attempt | None) -> CommandResult:
         command_id = entry.command_id
         if attempt is not None:
-            await attempt.announced.wait()  # Only then is it known what became of the task.
+            await attempt.announced.wait()  # Only then is the task's state known.
         if entry.action == "start":
-            if attempt is None:  # No folder: certain never to have run, so it may run elsewhere.
-                return _result(command_id, CommandState.EXPIRED, "not-started", "the agent restarted; it never runs")
+            if attempt is None:  # No folder: it never ran, so it may run elsewhere.
+                return _result(command_id, CommandState.EXPIRED, "not-started", "the agent restarted; it will not run")
             return _started(command_id, attempt)
         if attempt is None:
             return _failed(command_id, "no-such-task", "this node does not know the task")
         return await self._judged(
-            command_id, attempt, Action(entry.action), "the agent restarted before it acted; ask again"
+            command_id, attempt, Action(entry.action), "the agent restarted before acting; try again"
         )
 
     async def _finish(self, result: CommandResult) -> None:
@@ -247,7 +250,7 @@ class CommandDesk:
         try:
             await self._in_thread(store)
         except StoreError as error:
-            # What it did is done: whoever waits hears of it now, the ledger when there is room.
+            # The command has taken effect: report that now, and store it in the ledger when there is room.
             logger.warning("result not stored: %s", error, extra={"command_id": result.command_id})
             await self._emit(result)
             await self._patiently(store)
@@ -264,7 +267,7 @@ class CommandDesk:
                 return await self._in_thread(work)
             except StoreError as error:
                 delay = backoff.next_delay()
-                logger.warning("ledger waits, next try in %.1f s: %s", delay, error)
+                logger.warning("command ledger not written, next try in %.1f s: %s", delay, error)
                 await asyncio.sleep(delay)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -280,23 +283,23 @@ def _result(command_id: str, state: CommandState, code: str = "", message: str =
 
 
 def _started(command_id: str, attempt: Attempt) -> CommandResult:
-    """Of an attempt whose first state is known."""
+    """The result of a start whose attempt has reported its first state."""
     status = attempt.status
     if not attempt.is_over or status.pid:
         return _result(command_id, CommandState.SUCCEEDED)
     if status.state is TaskState.LOST:
-        # Its supervisor died between the claim and the record of the root process.
-        message = f"it cannot be known whether it started: {status.message}"
+        # Its supervisor crashed between the claim and the record of the root process.
+        message = f"it is unknown whether it started: {status.message}"
         return _result(command_id, CommandState.UNKNOWN, "unknown", message)
     return _failed(command_id, "cannot-start", status.message)
 
 
 def _too_late(command_id: str, attempt: Attempt, action: Action) -> CommandResult:
-    """What was asked of a task that has ended: a failure, unless it is what happened."""
+    """The result of a control on a task that has ended: failed, unless that end is what was requested."""
     state = attempt.status.state
     if action is Action.CANCEL and state is TaskState.CANCELLED:
-        return _result(command_id, CommandState.SUCCEEDED, message="the task was cancelled already")
-    return _failed(command_id, "finished", f"the task has ended already ({state.value})")
+        return _result(command_id, CommandState.SUCCEEDED, message="the task was already cancelled")
+    return _failed(command_id, "finished", f"the task has already ended ({state.value})")
 
 
 def _failed(command_id: str, code: str, message: str) -> CommandResult:

@@ -1,4 +1,4 @@
-"""The runner's way out: what it needs of the agent's front door."""
+"""The interface through which the runner reports to the uplink."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class Emit(Protocol):
     ) -> None:
         """Returns once the payload is durable on this node; `cursor` is committed in the same transaction.
 
-        `ephemeral`: not durable, the newest wins; for progress between two whole states.
+        `ephemeral`: not durable, the newest wins; for progress between two complete states.
         """

@@ -1,4 +1,4 @@
-"""What a task sees of the node's environment: an allow-list, so that the node's tokens never reach a task."""
+"""The part of the node's environment that tasks see: an allow-list, so that the node's tokens never reach a task."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The part of the agent's environment that its tasks may see."""
     kept = {name: value for name, value in environ.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)}
     kept.setdefault("PATH", _DEFAULT_PATH)
-    # A Python task's words should be seen when they are said, not when a buffer is full.
+    # A Python task's output should appear when it is written, not when a buffer is full.
     kept["PYTHONUNBUFFERED"] = "1"
     return kept

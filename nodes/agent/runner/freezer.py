@@ -1,4 +1,4 @@
-"""Whether this process may freeze process trees with a cgroup v2, found by trying, not by version."""
+"""Tests whether this process can freeze process trees with cgroup v2, by trying it, not by version."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PROBE = "agentflow-probe"
 
 
 def find_freezer_parent() -> str:
-    """The cgroup below which a task's own cgroup can be made; empty when signals must do.
+    """The cgroup below which tasks' cgroups can be created; empty if signals must be used.
 
-    It is the cgroup that this process is in: a service with delegation may always go below it, and a folder without
-    enabled controllers may hold processes and children at once.
+    This is the process's own cgroup: a service with delegation may create cgroups below it, and a cgroup without
+    enabled controllers may hold both processes and child cgroups.
     """
     mount = _cgroup2_mount(_lines("/proc/self/mountinfo"))
     own = next((line.split("::", 1)[1] for line in _lines("/proc/self/cgroup") if line.startswith("0::")), "")
@@ -23,7 +23,7 @@ def find_freezer_parent() -> str:
 
 
 def _cgroup2_mount(mountinfo: list[str]) -> str:
-    """Where cgroup v2 is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified beside version 1."""
+    """Where cgroup v2 is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified alongside version 1."""
     for line in mountinfo:
         before, _, after = line.partition(" - ")
         if after.split(" ", 1)[0] == "cgroup2":
@@ -38,7 +38,7 @@ def _can_freeze_below(parent: Path) -> bool:
     except OSError:
         return False
     try:
-        # Moving a process needs the right to write in both cgroups and in what is above both.
+        # Moving a process requires write permission in both cgroups and in their common ancestor.
         needed = (probe / "cgroup.freeze", probe / "cgroup.procs", parent / "cgroup.procs")
         return all(os.access(path, os.W_OK) for path in needed)
     finally:

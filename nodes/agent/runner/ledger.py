@@ -1,6 +1,6 @@
-"""Commands of this node: the intent is stored before acting, the result after, both are kept for seven days.
+"""The node's command log: stores the intent before acting and the result after it, and keeps both for seven days.
 
-So a command that arrives ten times, or again after a restart, has its effect once and is answered each time.
+So a command that arrives several times, or again after a restart, takes effect once and is answered each time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nodes.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
-# A command is sent again for as long as its time to live, which is far shorter than so many take to be refused.
+# A command is resent only during its time to live, in which far fewer than this many can be refused.
 _MAX_REFUSED = 10_000
 KEPT_MS = 7 * 24 * 3600 * 1000
 
@@ -29,10 +29,10 @@ CREATE TABLE IF NOT EXISTS command (
     action     TEXT NOT NULL,      -- "start", or the control's action
     task_id    TEXT NOT NULL,
     attempt    INTEGER NOT NULL,   -- 0 for a control: the task's latest
-    state      TEXT NOT NULL DEFAULT '',  -- '' while only the intent stands
+    state      TEXT NOT NULL DEFAULT '',  -- '' while only the intent is stored
     code       TEXT NOT NULL DEFAULT '',
     message    TEXT NOT NULL DEFAULT '',
-    told_in    TEXT NOT NULL DEFAULT ''   -- id of the journal in which the result stands
+    told_in    TEXT NOT NULL DEFAULT ''   -- id of the journal that holds the result
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS command_at ON command (at_ms);
 """
@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS command_at ON command (at_ms);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One command as stored; `result` is None while only the intent stands."""
+    """One command as stored; `result` is None while only the intent is stored."""
 
     command_id: str
     action: str
@@ -50,7 +50,7 @@ class Entry:
 
 
 class Ledger:
-    """Synchronous; used by one thread at a time. StoreError when the disk refuses; a corrupt file begins anew."""
+    """Synchronous; used by one thread at a time. Raises StoreError when the disk fails; recreates a corrupt file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,13 +63,13 @@ class Ledger:
             self._database = self._begin_anew(error)
 
     def begin(self, command: Command, *, at_ms: int) -> Entry | None:
-        """Stores the intent and returns None; for a command that stands here already, what is known of it.
+        """Stores the intent and returns None; for a command that is already stored, returns its entry.
 
-        Raises StoreError when it cannot be stored, and from then on for this id: its sender hears that it was not
-        done, so it must not be done when it comes again.
+        Raises StoreError when it cannot be stored, and from then on for this id: its sender is told that it was not
+        carried out, so it must not be carried out when it arrives again.
         """
         if command.command_id in self._refused:
-            raise StoreError("it was refused before, when it could not be stored")
+            raise StoreError("it was refused earlier because it could not be stored")
         try:
             return self._begin(command, at_ms)
         except StoreError:
@@ -88,21 +88,21 @@ class Ledger:
         if inserted.rowcount == 1:
             return None
         rows = self._execute(f"{_SELECT} WHERE command_id = ?", (command.command_id,)).fetchall()
-        return _entry(rows[0]) if rows else self._begin(command, at_ms)  # Or the ledger began anew in between.
+        return _entry(rows[0]) if rows else self._begin(command, at_ms)  # No row: the ledger was recreated in between.
 
     def finish(self, result: CommandResult) -> None:
-        """The result stands for every later repeat."""
+        """Stores the result, which also answers every later repeat."""
         self._execute(
             "UPDATE command SET state = ?, code = ?, message = ? WHERE command_id = ?",
             (result.state.value, result.code, result.message, result.command_id),
         )
 
     def told(self, command_id: str, *, journal_id: str) -> None:
-        """The result stands in this journal: as long as it is today's, no agent need tell it again."""
+        """Notes that the result is in this journal: while that is the current one, it need not be reported again."""
         self._execute("UPDATE command SET told_in = ? WHERE command_id = ?", (journal_id, command_id))
 
     def untold(self, *, journal_id: str) -> list[Entry]:
-        """Intents that may or may not have been acted on, and results that do not stand in this journal."""
+        """Intents that may or may not have been acted on, and results that are not in this journal."""
         rows = self._execute(f"{_SELECT} WHERE told_in != ? ORDER BY at_ms", (journal_id,)).fetchall()
         return [_entry(row) for row in rows]
 
@@ -116,16 +116,16 @@ class Ledger:
         try:
             return self._database.execute(statement, values)
         except sqlite3.OperationalError as error:
-            raise StoreError(f"the command ledger cannot be used: {error}") from error
+            raise StoreError(f"cannot use the command ledger: {error}") from error
         except sqlite3.DatabaseError as error:
             self._database.close()
             self._database = self._begin_anew(error)
             return self._database.execute(statement, values)
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
-        """A malformed file is set aside. Against a second effect stand the tasks' folders and their supervisors."""
+        """Quarantines a malformed file. The tasks' folders and supervisors still prevent a second effect."""
         aside = set_aside(self._path, side_files=("-wal", "-shm"))
-        logger.error("the command ledger is corrupt, set aside as %s: %s", aside, error)
+        logger.error("the command ledger is corrupt, quarantined as %s: %s", aside, error)
         try:
             return _open(self._path)
         except sqlite3.Error as again:

@@ -1,6 +1,6 @@
 """The level of a line of output, from the words that loggers and compilers use. Pure.
 
-A stream says nothing about the level: many programs write their ordinary words to stderr.
+The stream does not determine the level: many programs write ordinary output to stderr.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _TRACEBACK = b"Traceback (most recent call last)"
 
 
 def level_of(text: bytes) -> LogLevel:
-    """INFO when nothing says otherwise."""
+    """The line's level; INFO if it contains no known level word."""
     head = text[:_LOOK_BYTES]
     for pattern in _PATTERNS:
         found = pattern.search(head)

@@ -1,4 +1,4 @@
-"""What a task says of its own progress: `::agentflow progress=0.4 message=linking::` on a line of its output. Pure."""
+"""Parses a task's own progress: a line of output `::agentflow progress=0.4 message=linking::`. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from dataclasses import dataclass
 
 _PROGRESS = re.compile(rb"\bprogress=([0-9.eE+-]+)(%?)")
-_MESSAGE = re.compile(rb"\bmessage=(.*)$", re.DOTALL)  # The last field: it may hold spaces.
+_MESSAGE = re.compile(rb"\bmessage=(.*)$", re.DOTALL)  # The last field, because it may contain spaces.
 _MESSAGE_CAP = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    fraction: float | None = None  # 0..1; None = not said.
+    fraction: float | None = None  # 0..1; None = not given.
     message: str = ""
 
 
 def parse_progress(line: bytes) -> Progress | None:
-    """None when the line says nothing that can be used."""
+    """None when the line contains no usable field."""
     inside = line.removeprefix(b"::agentflow ").removesuffix(b"::")
     message = _MESSAGE.search(inside)
     fraction = _fraction(inside[: message.start()] if message else inside)

@@ -1,4 +1,4 @@
-"""From a request to what is really run on this node: named tasks, folders, limits, environment. Pure."""
+"""Resolves a request to what this node runs: command, folder, limits, environment. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resolve(start: StartTask, config: RunnerConfig) -> Launch:
     if named is None and not config.allow_commands:
         raise _rejected("forbidden", part("only-named-tasks"))
     if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
-        # Either would turn a named task into any command (think of PATH or a Makefile elsewhere).
+        # Either could turn a named task into any command (by PATH, or a Makefile in another folder).
         raise _rejected("forbidden", part("only-as-configured"))
     return Launch(
         argv=_argv(spec, named),
@@ -78,7 +78,7 @@ def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
 
 def _folder(spec: TaskSpec, project: Project | None, config: RunnerConfig) -> Path:
     home = Path(project.path) if project is not None else config.default_folder
-    return home / spec.working_directory  # An absolute one replaces the project's folder.
+    return home / spec.working_directory  # An absolute path replaces the project's folder.
 
 
 def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:

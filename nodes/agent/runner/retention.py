@@ -1,4 +1,4 @@
-"""Which folders of finished tasks a node lets go."""
+"""Decides which folders of finished tasks a node removes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nodes.agent.runner.config import RunnerConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A finished task whose end and output stand in the journal since `at` (Unix seconds); `size` of its output."""
+    """A finished task whose end and output have been in the journal since `at` (Unix seconds); `size` of its output."""
 
     key: str
     at: float
@@ -18,9 +18,9 @@ class Told:
 
 
 def outdated(told: Iterable[Told], *, now: float, config: RunnerConfig) -> list[str]:
-    """Keys, oldest first, of what is older than it is kept, or beyond the number and the bytes that are kept.
+    """Keys, oldest first, of the tasks that exceed the maximum age, number or total size.
 
-    The latest one stays, however large it is.
+    The latest one is kept, however large it is.
     """
     gone: list[str] = []
     kept = size = 0

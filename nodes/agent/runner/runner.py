@@ -1,4 +1,4 @@
-"""The service that runs tasks on a node. Stopping it stops no task: each belongs to its shim, and is found again."""
+"""The service that runs tasks on a node. Stopping it stops no task: each belongs to its shim and is found again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _OPEN_LIMIT = 1_000
 
 
 class Runner:
-    """`emit` is the agent's front door, `journal_id` names the journal of states in which what it takes stands today,
-    `logs_cursor` is the journal's committed offset of a task's output.
+    """`emit` stores and sends a payload, `journal_id` returns the id of the current states journal, `logs_cursor` the
+    committed offset of a task's output.
     """
 
     name = "runner"
@@ -50,9 +50,9 @@ class Runner:
         self._journal_id = journal_id
         self._on_running = on_running
         self._clock = clock or SystemClock()
-        # Full: the command is not taken, hence not acknowledged, and the parent sends it again.
+        # When full, a command is not accepted, so not acknowledged, and the parent sends it again.
         self._commands: asyncio.Queue[tuple[Command, float]] = asyncio.Queue(maxsize=_QUEUE_LIMIT)
-        # What is being carried out, or waits for the disk to take its answer.
+        # Commands being carried out, or whose result waits for the disk.
         self._open_commands = asyncio.Semaphore(_OPEN_LIMIT)
         self._children: set[asyncio.Task[None]] = set()
         self._tasks = Tasks(
@@ -68,14 +68,14 @@ class Runner:
         self._is_prepared = False
 
     def submit(self, command: Command, received_mono: float) -> None:
-        """Takes a command; `received_mono` is when it arrived, on this clock. Returns at once."""
+        """Accepts a command; `received_mono` is its arrival on this node's clock. Returns at once."""
         try:
             self._commands.put_nowait((command, received_mono))
         except asyncio.QueueFull:
-            logger.warning("too many commands at once, not taken", extra={"command_id": command.command_id})
+            logger.warning("too many commands at once, not accepted", extra={"command_id": command.command_id})
 
     def running(self) -> list[RunningTask]:
-        """The tasks that run here and that the parent knows of; `on_running` tells when there may be a new one."""
+        """The running tasks that have been reported; `on_running` is called when there may be a new one."""
         return self._tasks.running()
 
     def succeeded(self, task_id: str, attempt: int) -> bool:
@@ -85,14 +85,14 @@ class Runner:
         return self._tasks.snapshot()
 
     async def prepare(self) -> None:
-        """Finds the tasks of an earlier agent; from then on `snapshot_tasks` is true. Done before a parent can ask."""
+        """Finds an earlier agent's tasks. Call it before connecting: until then `snapshot_tasks` is incomplete."""
         if not self._is_prepared:
             self._is_prepared = True
             self._config.tasks_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._tasks.find_again()
 
     def tell_again(self) -> None:
-        """The journal of states has begun anew: what stands only in the old one is told into the new one."""
+        """The states journal was recreated; re-emit the entries that only the old one had."""
         if self._desk is not None and not self._stop.is_set():
             self._spawn(self._tasks.tell_again, "tell-ends-again")
             self._spawn(self._desk.tell_again, "tell-results-again")
@@ -141,24 +141,24 @@ class Runner:
                 await self._tasks.sweep()
                 await desk.trim()
             except (StoreError, OSError) as error:
-                logger.warning("old tasks and commands not removed, tried again later: %s", error)
+                logger.warning("old tasks and commands not removed, will retry later: %s", error)
             await asyncio.sleep(self._config.sweep_seconds)
 
     async def _emit(self, payload: Payload, *, cursor: tuple[str, int] | None = None, ephemeral: bool = False) -> None:
-        """Until it stands in the journal: a full disk delays the telling, it does not lose it."""
+        """Retries until the payload is in the journal: a full disk delays a report but does not lose it."""
         backoff = Backoff()
         while True:
             try:
                 await self._emit_once(payload, cursor=cursor, ephemeral=ephemeral)
             except EntryTooLarge as error:
                 if not isinstance(payload, TaskStatus) or payload.request is None:
-                    # Cannot be told at all. Batches are cut well below the limit, so this is no line of a log.
+                    # Cannot be reported at all. Log batches are split well below the limit, so this is not output.
                     logger.error("dropped: %s", error, extra={"kind": type(payload).__name__})  # noqa: TRY400
                     return
-                logger.warning("told without the request: %s", error, extra={"task_id": payload.task_id})
+                logger.warning("reported without the request: %s", error, extra={"task_id": payload.task_id})
                 payload = replace(payload, request=None)
             except JournalCorrupt:
-                raise  # It will not heal: the process ends (`JournalGuard`), its tasks go on.
+                raise  # Cannot recover: the process ends (`JournalGuard`), its tasks keep running.
             except (StoreError, OSError) as error:
                 delay = backoff.next_delay()
                 logger.warning("not journaled, next try in %.1f s: %s", delay, error)
@@ -174,10 +174,10 @@ class Runner:
         child.add_done_callback(self._children.discard)
 
     async def _guarded(self, work: Work, name: str) -> None:
-        """One task's trouble is not another's."""
+        """Keeps a failure in one task from affecting the others."""
         try:
             await work()
         except AgentFlowError as error:
-            logger.error("%s: %s; the other tasks go on", name, error)  # noqa: TRY400 - an expected failure, one line
+            logger.error("%s: %s; the other tasks continue", name, error)  # noqa: TRY400 - expected failure
         except Exception:
-            logger.exception("%s failed; the other tasks go on", name)
+            logger.exception("%s failed; the other tasks continue", name)

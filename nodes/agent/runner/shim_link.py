@@ -23,11 +23,11 @@ Message = dict[str, Any]
 
 
 class LinkClosed(Exception):
-    """The shim has closed the connection, or is gone."""
+    """The shim has closed the connection, or has exited."""
 
 
 class ShimLink:
-    """`run` reads until the shim closes; `request` may be used meanwhile by several."""
+    """`run` reads until the shim closes the link; several callers may use `request` meanwhile."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -38,8 +38,8 @@ class ShimLink:
     async def run(self, on_message: Callable[[Message], None]) -> None:
         """Returns when the connection has ended; open requests then raise LinkClosed.
 
-        `on_message` sees every message, replies too, in the order in which the shim sent them: whoever waits for a
-        reply runs only later, when a newer state may have come already.
+        `on_message` gets every message, including replies, in the order in which the shim sent them: a caller of
+        `request` runs later, when a newer state may already have arrived.
         """
         try:
             while line := await self._reader.readline():
@@ -49,7 +49,7 @@ class ShimLink:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
         except (OSError, ValueError):
-            pass  # A torn connection is an ended one.
+            pass  # A broken connection counts as ended.
         finally:
             self.close()
 
@@ -63,12 +63,12 @@ class ShimLink:
             async with asyncio.timeout(_REPLY_SECONDS):
                 return await reply
         except TimeoutError as error:
-            raise LinkClosed(f"no answer to {do} within {_REPLY_SECONDS:g} s") from error
+            raise LinkClosed(f"no reply to {do} within {_REPLY_SECONDS:g} s") from error
         finally:
             self._replies.pop(number, None)
 
     def watch(self, after: int) -> None:
-        """Asks for one `grew` event as soon as the output is longer than this."""
+        """Requests one `grew` event as soon as the output is longer than `after` bytes."""
         self._send({"do": "watch", "after": after})
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class ShimLink:
 
 
 class Shims:
-    """Starts shims and collects their exit; those that outlive the agent are nobody's worry."""
+    """Starts shims and reaps them; init reaps those that outlive the agent."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, int] = {}  # pidfd → pid
@@ -121,10 +121,10 @@ class Shims:
 
 
 async def connect(folder: TaskFolder) -> ShimLink:
-    """To a shim that runs already. Raises OSError."""
+    """Connects to a running shim. Raises OSError."""
     descriptor = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # Not by its real path, which may be longer than a socket address allows.
+        # Not by the real path, which may be longer than a socket address allows.
         reader, writer = await asyncio.open_unix_connection(
             f"/proc/self/fd/{descriptor}/{layout.SOCKET}", limit=_LINE_LIMIT
         )
@@ -134,7 +134,7 @@ async def connect(folder: TaskFolder) -> ShimLink:
 
 
 def _spawn(folder: TaskFolder, theirs: socket.socket) -> int:
-    """A bare interpreter (-I -S: no site, no user's settings) in a session of its own, holding nothing of ours."""
+    """Starts a bare interpreter (-I -S: no site, no user settings) in its own session, without our descriptors."""
     os.set_inheritable(theirs.fileno(), True)
     arguments = [sys.executable, "-I", "-S", str(_START), str(folder.path), str(theirs.fileno())]
     return os.posix_spawn(

@@ -1,6 +1,6 @@
-"""Hands a task's output over to the journal: each line exactly once, whoever dies in between.
+"""Hands a task's output over to the journal: each line exactly once, even if the agent or the shim crashes.
 
-The offset is committed by the journal together with the lines it covers; there a new agent goes on.
+The journal commits the offset together with the lines it covers; a new agent continues from there.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class OutputTail:
         self.offset = offset
 
     def last_lines(self) -> list[str]:
-        """The newest lines; of a long output that an earlier agent handed over, only what came since."""
+        """The newest lines; of long output that an earlier agent handed over, only the lines since then."""
         lines = list(self._last)
         if len(lines) < _KEPT_LINES and 0 < self._offset_found <= _READ_AGAIN_BYTES:
             lines = [*self._handed_over_before(), *lines][-_KEPT_LINES:]
         return [line.decode("utf-8", "replace") for line in lines]
 
     def forget_lines(self) -> None:
-        """They may be 16 KiB each, and nobody asks for those of an ended task."""
+        """Frees the last lines: they may be 16 KiB each, and are not needed once the task has ended."""
         self._last.clear()
 
     def _handed_over_before(self) -> list[bytes]:
@@ -71,12 +71,12 @@ class OutputTail:
             with self._path.open("rb") as file:
                 found, _ = frames.unpack(file.read(self._offset_found), max_frames=_READ_AGAIN_BYTES)
         except (OSError, frames.BadFrame) as error:
-            logger.debug("earlier output cannot be read: %s", error, extra={"task_id": self._task_id})
+            logger.debug("cannot read earlier output: %s", error, extra={"task_id": self._task_id})
             return []
         return [payload for kind, _, _, _, payload in found if kind != frames.PROGRESS]
 
     async def drain(self) -> bool:
-        """Hands over what is there now; whether there was anything."""
+        """Hands over the output written so far; returns whether there was any."""
         any_read = False
         while taken := self._read():
             any_read = True
@@ -90,7 +90,7 @@ class OutputTail:
         return any_read
 
     def _read(self) -> tuple[list[LogLine], int, int] | None:
-        """Lines, the number of the first, and the offset behind them; None at the end of the file."""
+        """Lines, the number of the first, and the offset after them; None at the end of the file."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY)
         except FileNotFoundError:
@@ -123,7 +123,7 @@ class OutputTail:
             self._on_progress(progress)
 
     def _skip_damage(self) -> tuple[list[LogLine], int, int]:
-        """The file was hurt (a power cut, say): the rest cannot be read, and that is said in its place."""
+        """The file is damaged (for example by a power cut): the rest is unreadable, and a line says so instead."""
         size = self._path.stat().st_size
         logger.warning("output of a task is damaged", extra={"task_id": self._task_id, "offset": self.offset})
         text = f"the output file is damaged: {size - self.offset} bytes from here on are lost".encode()

@@ -1,4 +1,4 @@
-"""One attempt's folder on disk: what the agent must know to find its task again, whoever died meanwhile."""
+"""One attempt's folder on disk: what an agent needs to find the task again after a crash of agent or shim."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Record = dict[str, Any]
 
 
 def attempt_key(task_id: str, attempt: int) -> str:
-    """Names the attempt's output in the journal's cursors."""
+    """The name of the attempt's output in the journal's cursors."""
     return f"{task_id}.{attempt}"
 
 
@@ -34,7 +34,7 @@ class TaskFolder:
 
     @classmethod
     def create(cls, root: Path, start: StartTask) -> TaskFolder:
-        """Durable before anything runs. Raises OSError."""
+        """Creates the folder, durably, before anything runs. Raises OSError."""
         plain = _PLAIN.fullmatch(start.task_id) is not None
         name = start.task_id if plain else "x" + hashlib.sha256(start.task_id.encode()).hexdigest()[:32]
         folder = cls(root / f"{name}.{start.attempt}")
@@ -49,7 +49,7 @@ class TaskFolder:
         return folder
 
     def request(self) -> StartTask | None:
-        """None when the agent died before it was whole: nothing can have run."""
+        """None when the agent crashed before it was complete: nothing can have run."""
         record: Record | None = layout.read_record(str(self.path), layout.REQUEST)
         if record is None:
             return None
@@ -77,14 +77,14 @@ class TaskFolder:
         return layout.read_record(str(self.path), layout.EXIT)
 
     def write_exit_record(self, record: Record) -> None:
-        """For a task whose own supervisor cannot any more."""
+        """For a task whose own supervisor is gone."""
         layout.write_record(str(self.path), layout.EXIT, record)
 
     def started(self) -> Record | None:
         return layout.read_record(str(self.path), layout.STARTED)
 
     def abandon(self) -> bool:
-        """True when from now on nobody can start the task; False when somebody has claimed it."""
+        """True when nothing can start the task from now on; False when it has already been claimed."""
         return layout.write_claim(str(self.path), {"abandoned": True})
 
     @property
@@ -97,11 +97,11 @@ class TaskFolder:
         return claim is not None and bool(claim.get("abandoned"))
 
     def has_supervisor(self) -> bool:
-        """Whether the very process that claimed the task lives."""
+        """Whether the same process that claimed the task is alive."""
         return _lives(layout.read_record(str(self.path), layout.CLAIM))
 
     def supervisor_pid(self) -> int:
-        """0 = nobody has claimed the task."""
+        """0 = the task has not been claimed."""
         claim = layout.read_record(str(self.path), layout.CLAIM) or {}
         return int(str(claim.get("pid") or 0))
 
@@ -117,7 +117,7 @@ class TaskFolder:
         return part("supervisor-said", said=said) if said else part("supervisor-died")
 
     def last_errors(self) -> str:
-        """The last line that the supervisor itself wrote before it died."""
+        """The last line that the supervisor itself wrote before it exited."""
         try:
             lines = self.errors.read_bytes()[-_ERRORS_SHOWN_BYTES:].decode("utf-8", "replace").strip().splitlines()
         except OSError:
@@ -125,9 +125,9 @@ class TaskFolder:
         return lines[-1] if lines else ""
 
     def end_leftovers(self) -> None:
-        """Kills what a dead supervisor left behind: nobody could pause, read or end it any more.
+        """Kills what a dead supervisor left behind, because nothing could pause, read or end it.
 
-        Only by identity: the task's own cgroup, and the root process if it is still the same one.
+        Only identified processes: those in the task's own cgroup, and the root process if it is still the same one.
         """
         started = self.started()
         if started is None or started.get("boot_id") != procfs.boot_id():
@@ -138,7 +138,7 @@ class TaskFolder:
                 Path(cgroup, "cgroup.kill").write_text("1", encoding="ascii")
                 os.rmdir(cgroup)
             except OSError:
-                pass  # Gone already, or not empty yet; an empty cgroup costs nothing.
+                pass  # Already gone, or not empty yet; an empty cgroup costs nothing.
         pid = int(started.get("pid") or 0)
         found = procfs.process(pid)
         if found is not None and found[3] == started.get("start"):
@@ -146,11 +146,11 @@ class TaskFolder:
                 tree.send(entry, signal.SIGKILL)
 
     def taken_commands(self) -> frozenset[str]:
-        """Ids of the commands that the supervisor took before it acted on them. Raises OSError."""
+        """Ids of the commands that the supervisor recorded before acting on them. Raises OSError."""
         try:
             lines = (self.path / layout.CONTROLS).read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
-            return frozenset()  # It took none.
+            return frozenset()  # No command was recorded.
         return frozenset(line.rpartition(" ")[0] for line in lines)
 
     def mark_reported(self, journal_id: str) -> None:
@@ -158,21 +158,21 @@ class TaskFolder:
         (self.path / layout.REPORTED).write_text(journal_id, encoding="ascii")
 
     def reported_in(self) -> str:
-        """Id of the journal in which the end stands; empty while it stands in none."""
+        """Id of the journal that holds the end; empty while none does."""
         try:
             return (self.path / layout.REPORTED).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
             return ""
 
     def reported_at(self) -> float | None:
-        """Unix seconds; None while the end does not stand in a journal."""
+        """Unix seconds; None while the end is not in a journal."""
         try:
             return (self.path / layout.REPORTED).stat().st_mtime
         except OSError:
             return None
 
     def remove(self) -> None:
-        """For whoever looks later it goes at once: a death cannot leave half of it under its name. Raises OSError."""
+        """Removes the folder atomically: a crash never leaves half of it under its name. Raises OSError."""
         aside = TaskFolder(self.path.with_name(self.path.name + _HALF_REMOVED))
         os.rename(self.path, aside.path)
         aside.discard()
@@ -182,7 +182,7 @@ class TaskFolder:
         return self.path.name.endswith(_HALF_REMOVED)
 
     def discard(self) -> None:
-        """What cannot be removed now is found at the next start."""
+        """Deletes the content; what cannot be removed now is removed at the next start."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""The attempts that this node knows: live ones, and ended ones as long as their folder stays."""
+"""The attempts on this node: live ones, and ended ones as long as their folder exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Spawn = Callable[[Work, str], None]
 
 
 class Tasks:
-    """`spawn` runs an attempt's following in the runner's task group."""
+    """`spawn` runs `Attempt.follow` in the runner's task group."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Tasks:
         self._spawn = spawn
         self._shims = Shims()
         self._attempts: dict[str, Attempt] = {}
-        self._starting: set[str] = set()  # Holds its slot before there is an Attempt.
+        self._starting: set[str] = set()  # Keys that hold a slot before their Attempt exists.
 
     def get(self, task_id: str, attempt: int) -> Attempt | None:
         return self._attempts.get(attempt_key(task_id, attempt))
@@ -59,7 +59,7 @@ class Tasks:
         return sum(not attempt.is_over for attempt in self._attempts.values()) + len(self._starting)
 
     def snapshot(self) -> tuple[TaskStatus, ...]:
-        """Whole states, with the request, of every attempt whose end does not stand in today's journal."""
+        """Complete states, with the request, of every attempt whose end is not in the current journal."""
         states = (attempt.snapshot() for attempt in self._attempts.values())
         return tuple(status for status in states if status is not None)
 
@@ -72,7 +72,7 @@ class Tasks:
         return attempt is not None and attempt.status.state is TaskState.SUCCEEDED
 
     async def start(self, start: StartTask, launch: Launch) -> Attempt:
-        """The attempt, once its first state stands in the journal. Raises OSError when the node cannot even try."""
+        """The attempt, once its first state is in the journal. Raises OSError when the node cannot start tasks."""
         key = attempt_key(start.task_id, start.attempt)
         self._starting.add(key)
         try:
@@ -87,9 +87,9 @@ class Tasks:
         return attempt
 
     async def find_again(self) -> None:
-        """Takes up every task that an earlier agent left: running, ended meanwhile, or lost.
+        """Finds every task that an earlier agent left: running, ended meanwhile, or lost.
 
-        When it returns, `snapshot` tells the truth; nothing is told to the parent before `follow_found`.
+        After that, `snapshot` is complete; nothing is reported to the parent before `follow_found`.
         """
         found: list[Coroutine[None, None, None]] = []
         for path in sorted(self._config.tasks_folder.iterdir()):
@@ -99,7 +99,7 @@ class Tasks:
                 continue
             start = folder.request()
             if start is None and folder.is_claimed:
-                # Its request is damaged: nothing can be said of it, and whatever runs there is left alone.
+                # The request is damaged: nothing can be reported, and any process of it is left alone.
                 logger.error("a task folder has a claim but no readable request: %s", path)
                 continue
             if start is None:
@@ -123,12 +123,12 @@ class Tasks:
             self._spawn(attempt.follow, key)
 
     async def tell_again(self) -> None:
-        """Ends that stand in another journal than today's."""
+        """Reports again the ends that are not in the current journal."""
         for attempt in list(self._attempts.values()):
             await attempt.tell_again()
 
     async def sweep(self) -> None:
-        """Removes folders of tasks that are wholly told, and too old, too many or too large. Raises OSError."""
+        """Removes folders of completely reported tasks that are too old, too many or too large. Raises OSError."""
         told = [
             Told(key=key, at=at, size=attempt.folder.output_size())
             for key, attempt in self._attempts.items()
@@ -137,11 +137,11 @@ class Tasks:
         for key in outdated(told, now=time.time(), config=self._config):
             await asyncio.to_thread(self._attempts[key].folder.remove)
             del self._attempts[key]
-            # After the folder: the other way round, a crash in between would hand the output over again.
+            # After the folder: in the other order, a crash in between would hand the output over again.
             await self._forget_cursor(key)
 
     def close(self) -> None:
-        """The tasks go on without us."""
+        """Stops following the tasks; they keep running."""
         self._shims.close()
 
     def _request(self, launch: Launch) -> dict[str, object]:

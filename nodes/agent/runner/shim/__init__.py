@@ -1,6 +1,6 @@
-"""One small process per task: it owns the task's processes, so that the agent may die and come back.
+"""One small process per task: it owns the task's processes, so that the agent can exit and be restarted.
 
-Rules of this package: the standard library's light modules only (no dataclasses, typing, asyncio: each costs megabytes
-in every task), nothing of AgentFlow outside this package but `nodes.core.secrets`, no
-state that the task folder does not hold.
+Rules of this package: import only light modules of the standard library (no dataclasses, typing or asyncio: each costs
+megabytes per task), import nothing of AgentFlow outside this package except `nodes.core.secrets` and
+`nodes.domain.part_words`, and keep no state that is not in the task's folder.
 """

@@ -1,4 +1,4 @@
-"""The task's running time: pauses do not count."""
+"""The task's running time, not counting pauses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TaskClock:
         return self._paused_before + (0.0 if self._paused_at is None else now - self._paused_at)
 
     def deadline(self) -> float | None:
-        """When the time-out strikes; None while paused or without one."""
+        """The monotonic time of the timeout; None while paused or without a timeout."""
         if self._timeout <= 0 or self._paused_at is not None:
             return None
         return self._started + self._timeout + self._paused_before

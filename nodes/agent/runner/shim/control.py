@@ -1,7 +1,7 @@
-"""The shim's unix socket: one JSON object a line. Requests are answered, watchers are told; nobody makes the shim wait.
+"""The shim's unix socket: one JSON object per line. Answers requests and notifies watchers; no client can block it.
 
-The socket lies in the task's folder (mode 0700) and is reached through /proc/self/fd, since the path may be longer than
-the 108 bytes that a socket address holds.
+The socket is in the task's folder (mode 0700). It is opened through /proc/self/fd, because its path may be longer than
+the 108 bytes of a socket address.
 
     → {"id": 1, "do": "pause", "command": "<command id>"}    ← {"id": 1, "ok": true, "code": "", "message": "", …status}
     → {"do": "watch", "after": 1234}                         ← {"event": "grew", "size": 1400, …}  once, when larger
@@ -17,7 +17,7 @@ import socket
 
 from nodes.agent.runner.shim import layout
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,11 +35,11 @@ class Connection:
         self.socket = connected
         self.received = bytearray()
         self.unsent = bytearray()
-        self.watch_after: int | None = None  # Wants one notice when the output is larger than this.
+        self.watch_after: int | None = None  # Wants one notification when the output is larger than this.
 
 
 class ControlServer:
-    """`answer` turns a request into a reply; `epoll` is the supervisor's, which calls `handle` for the sockets here."""
+    """`answer` turns a request into a reply; `epoll` is the supervisor's, which calls `handle` for these sockets."""
 
     def __init__(self, folder: str, *, epoll: select.epoll, answer: Answer) -> None:
         self._path = os.path.join(folder, layout.SOCKET)
@@ -50,7 +50,7 @@ class ControlServer:
         epoll.register(self._listener.fileno(), select.EPOLLIN)
 
     def adopt(self, connected: socket.socket, received: bytes = b"") -> None:
-        """Serves a socket that is connected already: the one the shim was started with."""
+        """Serves a socket that is already connected: the one that the shim was started with."""
         connected.setblocking(False)
         connection = Connection(connected)
         connection.received += received
@@ -72,7 +72,7 @@ class ControlServer:
             self._receive(connection)
 
     def grew(self, size: int, status: dict[str, object]) -> None:
-        """Tells each watcher once; it asks again when it has read."""
+        """Notifies each watcher once; a watcher asks again after reading."""
         for connection in list(self._connections.values()):
             if connection.watch_after is not None and size > connection.watch_after:
                 connection.watch_after = None
@@ -83,20 +83,20 @@ class ControlServer:
             self._send(connection, message)
 
     def close(self) -> None:
-        """Last words are sent with a short wait, then everything is closed."""
+        """Sends the remaining messages, waiting briefly, then closes everything."""
         for connection in list(self._connections.values()):
             connection.socket.settimeout(1.0)
             try:
                 connection.socket.sendall(connection.unsent)
             except OSError:
-                pass  # Whoever listened is gone; the exit record tells it all the same.
+                pass  # The client is gone; the exit record has the same information.
             connection.socket.close()
         self._connections.clear()
         self._listener.close()
         try:
             os.unlink(self._path)
         except OSError:
-            pass  # The folder went before; a socket that nobody listens on tells an agent as much.
+            pass  # The folder was removed first; for an agent, a socket without a listener means the same.
 
     def _accept(self) -> None:
         try:

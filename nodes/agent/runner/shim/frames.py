@@ -1,6 +1,6 @@
-"""The output file's format: one frame a line, append-only, so that a reader needs no more than an offset.
+"""The output file's format: one frame per line, append-only, so that a reader only needs an offset.
 
-Header: payload length, kind, time (Unix ms), number of the line from 1, bytes cut off the line; then the payload.
+Header: payload length, kind, time (Unix ms), line number from 1, bytes truncated from the line; then the payload.
 A frame at the end of the file may be incomplete while the shim writes it.
 """
 
@@ -10,8 +10,8 @@ import struct
 
 STDOUT = 1
 STDERR = 2
-SYSTEM = 3  # The shim's own word.
-PROGRESS = 4  # `::agentflow progress=…::`; has no number, is not a line of the log.
+SYSTEM = 3  # The shim's own message.
+PROGRESS = 4  # `::agentflow progress=…::`; has no number and is not a log line.
 
 LINE_CAP_BYTES = 16 * 1024
 
@@ -23,7 +23,7 @@ Frame = tuple[int, int, int, int, bytes]
 
 
 class BadFrame(Exception):
-    """The file does not hold frames from this offset on."""
+    """The file has no valid frame at this offset."""
 
 
 def pack(kind: int, at_ms: int, number: int, truncated_bytes: int, payload: bytes) -> bytes:
@@ -31,7 +31,7 @@ def pack(kind: int, at_ms: int, number: int, truncated_bytes: int, payload: byte
 
 
 def unpack(buffer: bytes, *, max_frames: int) -> tuple[list[Frame], int]:
-    """The complete frames at the start of `buffer`, and how many bytes they take. Raises BadFrame."""
+    """The complete frames at the start of `buffer`, and their size in bytes. Raises BadFrame."""
     frames: list[Frame] = []
     position = 0
     while len(frames) < max_frames and position + _HEADER.size <= len(buffer):
@@ -39,7 +39,7 @@ def unpack(buffer: bytes, *, max_frames: int) -> tuple[list[Frame], int]:
         if kind not in _KINDS or length > LINE_CAP_BYTES:
             if not frames:
                 raise BadFrame(position)
-            break  # What is whole before it counts; the next call raises.
+            break  # Return the complete frames before it; the next call raises.
         end = position + _HEADER.size + length
         if end > len(buffer):
             break

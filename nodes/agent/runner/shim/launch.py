@@ -1,4 +1,4 @@
-"""Turns a request into the root process of a task: pipes, own session, clean signals, an honest word when it fails."""
+"""Starts the root process of a task: pipes, its own session, default signals, and the exact error if it fails."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import signal
 
 from nodes.domain.part_words import in_english, record
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from nodes.agent.runner.shim.tree import SignalTree
 
 _PIPE_BYTES = 1 << 20
-_NOT_FOUND = 127  # As a shell says it.
+_NOT_FOUND = 127  # The exit code that a shell uses.
 _NOT_RUNNABLE = 126
 
 
 class CannotStart(Exception):
-    """The task never ran: `exit_code` as a shell would give it, `reason` a part, `stage` where it failed."""
+    """The task never ran. `exit_code` as a shell would return it, `reason` a part, `stage` where it failed."""
 
     def __init__(self, exit_code: int, reason: dict[str, object], stage: str = "") -> None:
         super().__init__(in_english([reason]))
@@ -58,7 +58,7 @@ def launch(
         _become(argv, folder, environment, (stdin_read, stdout_write, stderr_write), failure_write, tree)
     for own in (stdin_read, stdout_write, stderr_write, failure_write):
         os.close(own)
-    # Closed without a word by exec; one "stage errno" when the process could not become the task.
+    # Closed without data by a successful exec; gets "stage errno" when the process could not become the task.
     with os.fdopen(failure_read, "rb") as file:
         failure = file.read()
     if failure:
@@ -93,7 +93,7 @@ def _become(
     stage = "session"
     try:
         os.setsid()
-        # Python ignores these; a task expects them as they are.
+        # Python ignores these signals; a task expects their default behaviour.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         stage = "cgroup"
@@ -130,4 +130,4 @@ def _widen(descriptor: int) -> None:
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except (OSError, AttributeError):
-        pass  # The default size works too, with more wake-ups.
+        pass  # The default size also works, with more wake-ups.

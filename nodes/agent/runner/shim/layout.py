@@ -1,6 +1,6 @@
 """Names of the files in a task's folder, and how they are written. Shared by the shim and the agent.
 
-A record is either wholly there or not at all: temporary file, fsync, rename, fsync of the folder.
+A record is either complete or absent: temporary file, fsync, rename, fsync of the folder.
 """
 
 from __future__ import annotations
@@ -8,25 +8,25 @@ from __future__ import annotations
 import json
 import os
 
-REQUEST = "request.json"  # What was asked; by the agent, before the shim starts.
-CLAIM = "claim.json"  # Who runs the task: by the shim, or by the agent when it gives the start up. First one wins.
-STARTED = "started.json"  # Identity of the task's root process; by the shim.
+REQUEST = "request.json"  # The request; written by the agent before the shim starts.
+CLAIM = "claim.json"  # Who runs the task; by the shim, or by the agent to abandon the start. The first wins.
+STARTED = "started.json"  # Identity of the task's root process; written by the shim.
 OUTPUT = "output.bin"  # Framed lines, append-only; see frames.py.
-CONTROLS = "controls.log"  # Ids of the commands that the shim has taken, one a line, before it acts.
-EXIT = "exit.json"  # How it ended.
-REPORTED = "reported"  # By the agent: id of its journal in which the end stands.
+CONTROLS = "controls.log"  # Ids of the shim's commands, one per line, written before it acts.
+EXIT = "exit.json"  # How the task ended.
+REPORTED = "reported"  # Id of the journal that holds the end; written by the agent.
 SOCKET = "control"
 
 
 def write_record(folder: str, name: str, record: dict[str, object]) -> None:
-    """Replaces `name` as a whole; durable when it returns."""
+    """Replaces `name` atomically; durable when it returns."""
     _write_temporary(folder, name, record)
     os.rename(os.path.join(folder, name + ".tmp"), os.path.join(folder, name))
     sync_folder(folder)
 
 
 def write_claim(folder: str, record: dict[str, object]) -> bool:
-    """True for the one caller whose claim now stands; the file is complete from its first moment."""
+    """True for the one caller whose claim succeeded; the file is never visible incomplete."""
     temporary = f"{CLAIM}.{os.getpid()}"
     _write_temporary(folder, temporary, record)
     try:
@@ -40,7 +40,7 @@ def write_claim(folder: str, record: dict[str, object]) -> bool:
 
 
 def read_record(folder: str, name: str) -> dict[str, object] | None:
-    """The record, or None when it is not there or not readable as one."""
+    """The record, or None if it is missing or unreadable."""
     try:
         with open(os.path.join(folder, name), "rb") as file:
             record = json.load(file)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Line = tuple[bytes, int]
-"""(text without its line end, bytes cut off at the cap)"""
+"""(text without its line end, bytes truncated at the cap)"""
 
 
 class LineSplitter:
-    """Keeps the first `cap` bytes of each line, drops and counts the rest."""
+    """Keeps the first `cap` bytes of each line; drops and counts the rest."""
 
     __slots__ = ("_cap", "_flushed", "_pending", "_truncated")
 
@@ -19,7 +19,7 @@ class LineSplitter:
         self._cap = cap
         self._pending = bytearray()
         self._truncated = 0
-        # The last thing handed out was a line without its end: the newline that may follow belongs to it.
+        # The last line was returned without its end: a newline that follows belongs to it.
         self._flushed = False
 
     @property
@@ -49,9 +49,9 @@ class LineSplitter:
         return count
 
     def flush(self, held_from: Callable[[bytes], int] | None = None) -> Line | None:
-        """The line that has no end yet, as if it had one: a prompt, or the last words of a stream.
+        """Returns the unfinished line as if it had ended: a prompt, or the end of a stream.
 
-        What stands behind `held_from` of it stays, to be joined by what comes.
+        The part from offset `held_from` on stays in the buffer and is joined with later data.
         """
         if not self._pending:
             return None
@@ -82,7 +82,7 @@ class LineSplitter:
         self._truncated += max(0, len(part) - room)
 
     def _take(self) -> Line:
-        # Where a line was cut there is no line end to take off: that carriage return is text.
+        # A truncated line has no line end to remove: its carriage return is text.
         text = self._pending if self._truncated else self._pending.removesuffix(b"\r")
         line = (bytes(text), self._truncated)
         self._pending.clear()

@@ -9,18 +9,18 @@ from nodes.agent.runner.shim.lines import Line, LineSplitter
 from nodes.agent.runner.shim.rate import RateLimit
 from nodes.core.secrets import Redactor
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PROGRESS_START = b"::agentflow "
 _PROGRESS_END = b"::"
-_FULL_SECONDS = 60.0  # Between two notices of a task whose output has reached its limit.
-_DISK_SECONDS = 1.0  # Between two tries to write to a disk that refuses.
+_FULL_SECONDS = 60.0  # Between two notices when a task's output has reached its limit.
+_DISK_SECONDS = 1.0  # Between two attempts to write to a failing disk.
 
 
 class Output:
-    """Numbers the lines; what is dropped stands in the file as "N lines suppressed" at its place."""
+    """Numbers the lines; dropped lines appear in the file as "N lines suppressed" in their place."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Output:
             self._partial_since.pop(kind, None)
 
     def finish(self, kind: int, *, now: float, at_ms: int) -> None:
-        """The stream has ended; its last line may lack an end."""
+        """Handles the end of the stream, whose last line may lack a newline."""
         self._flush(kind, None, now=now, at_ms=at_ms)
 
     def tick(self, *, now: float, at_ms: int) -> None:
-        """Flushes prompts that have waited long enough, and says what was dropped once the flood has ebbed."""
+        """Flushes prompts that have waited long enough; reports dropped lines once the rate is back to normal."""
         if now < self._rate.silent_until:
             return
         for kind, since in list(self._partial_since.items()):
@@ -75,14 +75,14 @@ class Output:
             self._write(0, [], now=now, at_ms=at_ms)
 
     def deadline(self) -> float | None:
-        """When `tick` next has something to do."""
+        """When `tick` must be called next."""
         times = [since + self._idle_flush_seconds for since in self._partial_since.values()]
         if self._unreported:
             times.append(self._rate.silent_until)
         return max(min(times), self._rate.silent_until) if times else None
 
     def note(self, text: str, *, now: float, at_ms: int) -> None:
-        """A line of the shim's own."""
+        """Adds a line of the shim's own."""
         self._write(frames.SYSTEM, [(text.encode(), 0)], now=now, at_ms=at_ms)
 
     def close(self, *, now: float, at_ms: int) -> None:
@@ -93,7 +93,7 @@ class Output:
         os.close(self._file)
 
     def _flush(self, kind: int, held_from: Callable[[bytes], int] | None, *, now: float, at_ms: int) -> None:
-        """What may be the beginning of a secret waits for the rest, however long that takes."""
+        """Text that may be the start of a secret waits for the rest, however long that takes."""
         line = self._splitters[kind].flush(held_from)
         self._partial_since.pop(kind, None)
         if line is not None:
@@ -103,7 +103,7 @@ class Output:
         hidden = self._redactor.lines(kind, lines)
         if hidden is lines:
             return lines
-        # What stands for a secret may be longer than the secret.
+        # The replacement may be longer than the secret.
         cap = frames.LINE_CAP_BYTES
         return [(text[:cap], cut + max(0, len(text) - cap)) for text, cut in hidden]
 
@@ -112,7 +112,7 @@ class Output:
         return self._next_number - 1
 
     def _write(self, kind: int, lines: list[Line], *, now: float, at_ms: int) -> None:
-        """Appends all of it or, when the disk refuses, nothing: a torn frame would hide everything behind it."""
+        """Appends everything or, if the disk fails, nothing: a partial frame would make all later ones unreadable."""
         number = self._next_number
         packed = []
         if self._unreported:

@@ -1,4 +1,4 @@
-"""What /proc says about processes: who descends from whom, and which process a number really means."""
+"""Reads processes from /proc: their ancestry, and the identity behind a pid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def process(pid: int) -> Process | None:
             stat = file.read()
     except OSError:
         return None
-    # The name may hold spaces and parentheses: fields are counted from the last one.
+    # The name may contain spaces and parentheses: fields are counted from the last parenthesis.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return pid, fields[0].decode(), int(fields[1]), int(fields[19])
 
@@ -25,7 +25,7 @@ def start_time(pid: int) -> int | None:
 
 
 def descendants(ancestor: int) -> list[Process]:
-    """All processes below `ancestor`, zombies too, parents before children."""
+    """All descendants of `ancestor`, including zombies, parents before children."""
     children: dict[int, list[Process]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

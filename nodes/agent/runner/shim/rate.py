@@ -1,4 +1,4 @@
-"""How much output is kept: a token bucket over lines and bytes. Pure: time is passed in."""
+"""Limits how much output is kept: a token bucket for lines and bytes. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ SILENCE_SECONDS = 1.0
 
 
 class RateLimit:
-    """Above the rate it says no for a whole second: one notice about thousands of lines, not thousands of notices."""
+    """Above the rate, it refuses for a full second: one notice about thousands of lines, not thousands of notices."""
 
     __slots__ = ("_burst", "_bytes", "_bytes_per_second", "_lines", "_lines_per_second", "_refilled", "_silent_until")
 
@@ -24,7 +24,7 @@ class RateLimit:
         return self._silent_until
 
     def allows(self, now: float) -> bool:
-        """Whether the next chunk may be kept; a chunk that was allowed is then told with `spend`."""
+        """Whether the next chunk may be kept; if so, call `spend` with its size."""
         if now < self._silent_until:
             return False
         elapsed = now - self._refilled
@@ -37,10 +37,10 @@ class RateLimit:
         return False
 
     def hush(self, until: float) -> None:
-        """Keeps nothing until then, whatever the rate: the disk is full."""
+        """Refuses everything until then, regardless of the rate: the disk is full."""
         self._silent_until = max(self._silent_until, until)
 
     def spend(self, *, lines: int, size_bytes: int) -> None:
-        """May go below zero by one chunk; the next seconds pay for it."""
+        """Takes the tokens of a chunk. The balance may drop below zero by one chunk; the next seconds make up for it."""
         self._lines -= lines
         self._bytes -= size_bytes

@@ -1,4 +1,4 @@
-"""The task's standard input: held open, written without waiting, each command's bytes at most once."""
+"""The task's standard input: kept open, written without blocking, each command's bytes at most once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class StandardInput:
         self._waiting = bytearray()
         self._closing = False
         if descriptor is not None:
-            # No events asked for: the kernel still tells when the last reader is gone.
+            # No events requested: the kernel still reports when the last reader is gone.
             epoll.register(descriptor, 0)
 
     @property
     def inode(self) -> int:
-        """Of the pipe: a process whose descriptor shows the same one reads this input. 0 = closed."""
+        """Inode of the pipe; a process with a descriptor of this inode reads this input. 0 = closed."""
         return os.fstat(self._descriptor).st_ino if self._descriptor is not None and not self._closing else 0
 
     @property
@@ -40,7 +40,7 @@ class StandardInput:
         self._flush()
 
     def close(self) -> None:
-        """The task reads what was written before, then the end."""
+        """Closes the input: the task reads what was written before, then end of file."""
         self._closing = True
         self._flush()
 
@@ -60,7 +60,7 @@ class StandardInput:
             self._epoll.modify(self._descriptor, select.EPOLLOUT)
             return
         except OSError:
-            self._release()  # Nobody reads any more.
+            self._release()  # No reader is left.
             return
         if self._closing:
             self._release()

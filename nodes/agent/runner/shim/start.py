@@ -1,7 +1,7 @@
-"""Entry of the shim: `python -I -S start.py TASK_FOLDER SOCKET_FD`.
+"""Entry point of the shim: `python -I -S start.py TASK_FOLDER SOCKET_FD`.
 
-Reads the launch request (one JSON line) from the socket it inherited; when the agent dies before the line is whole,
-nothing runs. Claims the task, starts it, and answers with what `Supervisor` reports from then on.
+Reads the launch request (one JSON line) from the inherited socket; if the agent exits before the line is complete,
+nothing runs. Claims the task, starts it, and from then on serves the `Supervisor`'s messages on the socket.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-# Isolated mode has no import path to us: the folder that holds `nodes` is four above this one.
+# Isolated mode has no import path to this package: the folder that contains `nodes` is four levels up.
 sys.path.insert(0, os.path.normpath(os.path.join(os.path.abspath(__file__), *[os.pardir] * 5)))
 
 from nodes.agent.runner.shim import layout
@@ -29,14 +29,14 @@ from nodes.domain.part_words import record
 _PR_SET_CHILD_SUBREAPER = 36
 _REQUEST_SECONDS = 10.0
 _MAX_REQUEST_BYTES = 4 << 20
-_NOT_RUNNABLE = 126  # As a shell says it.
+_NOT_RUNNABLE = 126  # The exit code that a shell uses.
 _KILL_ROUNDS = 100
 _KILL_ROUND_SECONDS = 0.05
 
 
 def main(folder: str, descriptor: int) -> int:
     os.set_inheritable(descriptor, False)
-    # Whatever else came along from the agent, or from who started that, is not the task's.
+    # Other descriptors inherited from the agent, or from its parent, must not reach the task.
     os.closerange(3, descriptor)
     os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
     os.chdir("/")
@@ -49,7 +49,7 @@ def main(folder: str, descriptor: int) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     try:
-        output = _output(folder, request)  # First: what a task says must have a place before it may run.
+        output = _output(folder, request)  # First: a task may only run once its output can be stored.
         launched, tree = _launch(folder, request)
     except CannotStart as error:
         _end(folder, _never_ran(error), agent)
@@ -108,13 +108,13 @@ def _read_request(agent: socket.socket) -> tuple[dict[str, object] | None, bytes
 
 
 def _launch(folder: str, request: dict[str, object]) -> tuple[Launched, SignalTree]:
-    """With the freezer where the agent found one; without when the kernel refuses us after all."""
+    """Uses the cgroup freezer if the agent found one; falls back to signals if the kernel refuses it."""
     parent = str(request.get("cgroup_parent", ""))
     if parent:
         try:
             tree: SignalTree = CgroupTree(os.getpid(), os.path.join(parent, "agentflow-" + os.path.basename(folder)))
         except OSError:
-            pass  # Somebody else's limit; signals serve everywhere.
+            pass  # For example a cgroup limit; signals work everywhere.
         else:
             try:
                 return _launch_in(tree, request), tree
@@ -187,7 +187,7 @@ def _end(folder: str, record: dict[str, object], agent: socket.socket) -> None:
         try:
             agent.sendall(json.dumps({"event": "ended", "record": record}).encode() + b"\n")
         except OSError:
-            pass  # The exit record tells it.
+            pass  # The exit record has the same information.
 
     tell_end(folder, record, tell)
     agent.close()

@@ -1,7 +1,7 @@
-"""Holds one task from its start to its exit record: output, controls, time-out, end of the whole tree.
+"""Supervises one task from its start to its exit record: output, controls, timeout, end of the whole process tree.
 
-One loop over epoll; nothing in it waits on the task, on the agent or on a reader. When the root process has ended, what
-it left behind gets a moment to end by itself, then SIGTERM, then SIGKILL: a task leaves nothing running.
+One epoll loop; it never blocks on the task, the agent or a reader. When the root process has ended, leftover processes
+get a moment to end by themselves, then SIGTERM, then SIGKILL: a task leaves nothing running.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nodes.agent.runner.shim.standard_input import StandardInput
 from nodes.agent.runner.shim.tree import SignalTree
 from nodes.domain.part_words import in_english, record
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,8 +30,8 @@ _CHUNKS_A_TURN = 8
 _LEFTOVER_SECONDS = 1.0
 _LEFTOVER_TERM_SECONDS = 3.0
 _KILL_ROUND_SECONDS = 0.25
-_GIVE_UP_SECONDS = 30.0  # After the first SIGKILL: what still lives then waits in the kernel and cannot be killed.
-_STUCK_ROUND_SECONDS = 5.0  # Between two rounds of SIGKILL from then on.
+_GIVE_UP_SECONDS = 30.0  # After the first SIGKILL: what is still alive is blocked in the kernel.
+_STUCK_ROUND_SECONDS = 5.0  # Between rounds of SIGKILL after that.
 _LOOK_SECONDS = 0.05
 _RECORD_SECONDS = 1.0
 _RECORD_TRIES = 24 * 3600
@@ -44,7 +44,7 @@ def now_ms() -> int:
 
 
 class Supervisor:
-    """`run` returns the exit record once the task and all that descends from it are gone."""
+    """`run` returns the exit record once the task and all its descendants are gone."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Supervisor:
         self._clock = TaskClock(started=self._started_mono, timeout_seconds=timeout_seconds)
         self._is_partial = False
         self._root_status: int | None = None
-        self._stopped_as = ""  # "cancelled" or "timed_out", once asked.
+        self._stopped_as = ""  # "cancelled" or "timed_out", once requested.
         self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_words).
         self._kill_at: float | None = None
         self._killing_since: float | None = None
@@ -80,13 +80,13 @@ class Supervisor:
         self._leftover_at: float | None = None
         self._cpu_seconds = 0.0
         self._peak_memory_bytes = 0
-        self._replies: dict[str, Record] = {}  # By command id: a repeat gets the same answer and does nothing.
+        self._replies: dict[str, Record] = {}  # By command id: a repeat gets the same reply and has no effect.
         self._was_open = self._stdin.is_open
         self._wake = _watch_children(self._epoll)
         self.control = ControlServer(folder, epoll=self._epoll, answer=self._answer)
 
     def run(self) -> Record:
-        self._reap()  # It may have ended before anybody watched for it.
+        self._reap()  # It may have ended before SIGCHLD was handled.
         while not self._is_over():
             for descriptor, events in self._epoll.poll(self._wait_seconds()):
                 self._dispatch(descriptor, events)
@@ -110,7 +110,7 @@ class Supervisor:
         }
 
     def stop(self, stopped_as: str, reason: Record) -> None:
-        """TERM to the whole tree now, KILL after the grace. The first reason counts."""
+        """Sends SIGTERM to the whole tree now and SIGKILL after the grace period. The first reason counts."""
         if self._stopped_as or self._root_status is not None:
             return
         self._stopped_as = stopped_as
@@ -120,7 +120,7 @@ class Supervisor:
         self._clock.resume(time.monotonic())
         self._is_partial = False
 
-    # -- one turn of the loop -----------------------------------------------------------------
+    # -- one iteration of the loop ------------------------------------------------------------
 
     def _dispatch(self, descriptor: int, events: int) -> None:
         if descriptor in self._streams:
@@ -147,7 +147,7 @@ class Supervisor:
             self._output.take(self._streams[descriptor], data, now=now, at_ms=now_ms())
 
     def _reap(self) -> None:
-        """Collects everything that ended below us: as subreaper we inherit the orphans."""
+        """Reaps all ended descendants: as a subreaper, the shim inherits orphans."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -178,7 +178,7 @@ class Supervisor:
             self._leftover_at = None
             count = len(self._tree.members())
             if count:
-                self._note(f"{count} processes left behind by the task are ended")
+                self._note(f"ending {count} processes left behind by the task")
                 self._tree.terminate()
                 self._kill_at = now + _LEFTOVER_TERM_SECONDS
         if self._kill_at is not None and now >= self._kill_at:
@@ -202,7 +202,7 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._root_status is None:
             return False
-        # What cannot be killed is left behind only by a root process that has ended: that one's end is the task's.
+        # The root process has ended, so leftover processes that cannot be killed do not delay the task's end.
         return bool(self._trouble) or not self._tree.members()
 
     def _wait_seconds(self) -> float:
@@ -228,13 +228,13 @@ class Supervisor:
             return self._replies[command_id] | self.status()
         action = {"pause": self._pause, "resume": self._resume, "cancel": self._cancel, "input": self._input}.get(do)
         if action is None:
-            return _reply(False, "unknown-action", f"the shim does not know {do!r}")
+            return _reply(False, "unknown-action", f"unknown action {do!r}")
         if self._root_status is not None:
             return _reply(False, "finished", "the task has ended")
         try:
             self._record(command_id, do)
         except OSError as error:
-            # A pause or a cancel done twice does no harm; input written twice does.
+            # Repeating a pause or a cancel is harmless; writing input twice is not.
             if do == "input":
                 return _reply(False, "disk", f"the command could not be recorded: {error.strerror}")
         reply = action(request)
@@ -244,7 +244,7 @@ class Supervisor:
 
     def _pause(self, request: Record) -> Record:
         if self._stopped_as:
-            return _reply(False, "ending", "the task is being ended")
+            return _reply(False, "ending", "the task is being stopped")
         if not self._clock.is_paused:
             self._is_partial = not self._tree.pause()
             self._clock.pause(time.monotonic())
@@ -271,7 +271,7 @@ class Supervisor:
         if not self._stdin.is_open:
             return _reply(False, "input-closed", "the task's standard input is closed")
         if not self._stdin.has_room(len(data)):
-            return _reply(False, "input-full", "the task has not read its earlier input")
+            return _reply(False, "input-full", "the task has not yet read its earlier input")
         self._stdin.write(data)
         if request.get("close"):
             self._stdin.close()
@@ -287,7 +287,7 @@ class Supervisor:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, size)  # A torn line would hide the next one.
+            os.ftruncate(descriptor, size)  # A partial line would corrupt the next one.
             raise
         finally:
             os.close(descriptor)
@@ -296,7 +296,7 @@ class Supervisor:
 
     def _finish(self) -> Record:
         for descriptor in list(self._streams):
-            while descriptor in self._streams:  # The writers are gone: what the pipe holds is all there will be.
+            while descriptor in self._streams:  # The writers are gone, so the pipe holds the rest of the output.
                 before = self._output.size_bytes, self._output.suppressed_lines
                 self._read(descriptor)
                 if (self._output.size_bytes, self._output.suppressed_lines) == before:
@@ -313,7 +313,7 @@ class Supervisor:
             "reason": in_english(reasons),
             "reason_parts": reasons,
             "started_ms": self._started_ms,
-            # By the monotonic clock, so that the task's duration is true although the wall clock was moved meanwhile.
+            # Computed from the monotonic clock, so that the duration is right even if the wall clock was changed.
             "ended_ms": self._started_ms + round((time.monotonic() - self._started_mono) * 1000),
             "cpu_seconds": round(self._cpu_seconds, 3),
             "peak_memory_bytes": self._peak_memory_bytes,
@@ -341,7 +341,7 @@ def _reasons_of(exit_code: int) -> list[Record]:
 
 
 def _watch_children(epoll: select.epoll) -> int:
-    """A descriptor that becomes readable with each signal; the handlers themselves do nothing."""
+    """A descriptor that becomes readable on every signal; the handlers themselves do nothing."""
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     os.set_blocking(write_end, False)
@@ -352,14 +352,14 @@ def _watch_children(epoll: select.epoll) -> int:
 
 
 def identity(pid: int) -> Record:
-    """What names a process beyond its number, which the kernel gives away again."""
+    """Identifies a process beyond its pid, which the kernel reuses."""
     return {"boot_id": procfs.boot_id(), "pid": pid, "start": procfs.start_time(pid)}
 
 
 def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
-    """The record first, so that whoever is told finds it; but a disk that refuses must not keep the end secret.
+    """Writes the record, then reports the end, so that a reader finds the record; reports even if the disk fails.
 
-    Then it tries for a day: a full disk that gets room again still learns how the task ended.
+    After a failure it retries for a day, so that a disk that gets room again still receives the record.
     """
     is_written = _write_exit(folder, record)
     tell()
@@ -371,11 +371,11 @@ def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
 
 
 def _write_exit(folder: str, record: Record) -> bool:
-    """False when the disk refuses and it is worth trying again."""
+    """False when the disk failed and a retry may succeed."""
     try:
         layout.write_record(folder, layout.EXIT, record)
     except FileNotFoundError:
-        return True  # Somebody removed the folder: nobody will ask.
+        return True  # The folder was removed, so the record is not needed.
     except OSError:
         return False
     return True

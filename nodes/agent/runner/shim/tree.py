@@ -1,8 +1,8 @@
-"""Pause, resume, signal and kill of a whole process tree, however its members have re-parented or changed session.
+"""Pauses, resumes, signals and kills a whole process tree, even if its members were re-parented or changed session.
 
-The shim is a child subreaper, so whatever descends from the task stays below the shim: a double-forked daemon, a setsid
-child, an orphan. A cgroup v2 freezer does the pause where it is usable (invisible to the processes, atomic); SIGSTOP
-over the tree, repeated until nothing new appears, where it is not.
+The shim is a child subreaper, so all descendants of the task stay below the shim: a double-forked daemon, a setsid
+child, an orphan. A cgroup v2 freezer pauses the tree where it is available (atomic and invisible to the processes);
+elsewhere SIGSTOP is sent to the tree, repeatedly until no new process appears.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 from nodes.agent.runner.shim import procfs
 
-TYPE_CHECKING = False  # The name type checkers know, without the weight of typing.
+TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +31,7 @@ class SignalTree:
 
     def __init__(self, ancestor: int) -> None:
         self._ancestor = ancestor
-        # Stopped by somebody else before our pause: not ours to continue.
+        # Processes that were already stopped before our pause: resume must not continue them.
         self._stopped_before: set[int] = set()
 
     def members(self) -> list[procfs.Process]:
@@ -42,7 +42,7 @@ class SignalTree:
         """Called in the new process before it becomes the task."""
 
     def pause(self) -> bool:
-        """True when every process stands still; False when something escaped (a foreign user's process, say)."""
+        """True when every process is stopped; False when some are not (for example another user's process)."""
         self._stopped_before = {entry[0] for entry in self.members() if entry[1] in _STOPPED}
         return _stop(self.members)
 
@@ -57,23 +57,23 @@ class SignalTree:
         self._stopped_before = set()
 
     def terminate(self) -> None:
-        """Asks every process to end; a stopped one too is woken to hear it."""
+        """Sends SIGTERM to every process, and wakes stopped ones so that they receive it."""
         for entry in self.members():
             send(entry, signal.SIGTERM)
         for entry in self.members():
             send(entry, signal.SIGCONT)
 
     def kill(self) -> None:
-        """One round of SIGKILL; the caller repeats until `members` is empty, since a fork may race with it."""
+        """One round of SIGKILL; the caller repeats it until `members` is empty, because a fork may race with it."""
         for entry in self.members():
             send(entry, signal.SIGKILL)
 
     def close(self) -> None:
-        """Gives back what the kernel holds for the tree; called when it is empty."""
+        """Releases the tree's kernel resources; called when it is empty."""
 
 
 class CgroupTree(SignalTree):
-    """Freezer and kill of a cgroup v2 of its own; what left the cgroup is still found below the shim and signalled."""
+    """Freezes and kills with the task's own cgroup v2; processes that left it are found below the shim and signaled."""
 
     method = "cgroup"
 
@@ -106,14 +106,14 @@ class CgroupTree(SignalTree):
         try:
             self._write("cgroup.kill", "1")
         except OSError:
-            pass  # Before Linux 5.14 there is no such file; the signals below do it.
+            pass  # The file does not exist before Linux 5.14; the signals below are enough.
         super().kill()
 
     def close(self) -> None:
         try:
             os.rmdir(self.path)
         except OSError:
-            pass  # A process in an uninterruptible sleep keeps it; the empty folder costs nothing.
+            pass  # A process in uninterruptible sleep keeps the cgroup; the empty folder costs nothing.
 
     def _strays(self) -> list[procfs.Process]:
         with open(os.path.join(self.path, "cgroup.procs"), encoding="ascii") as file:
@@ -135,7 +135,7 @@ class CgroupTree(SignalTree):
 
 
 def send(entry: procfs.Process, number: int) -> bool:
-    """Signals exactly this process: never another one that got its number since."""
+    """Signals exactly this process, never another one that reused its pid."""
     pid, _, _, started = entry
     try:
         descriptor = os.pidfd_open(pid)
@@ -146,14 +146,14 @@ def send(entry: procfs.Process, number: int) -> bool:
             return False
         signal.pidfd_send_signal(descriptor, number)
     except OSError:
-        return False  # Gone, or another user's.
+        return False  # Gone, or owned by another user.
     finally:
         os.close(descriptor)
     return True
 
 
 def _stop(members: Callable[[], list[procfs.Process]]) -> bool:
-    """SIGSTOP until two looks in a row find everything stopped: a process may fork while it is being stopped."""
+    """Sends SIGSTOP until two checks in a row find everything stopped: a process may fork while it is being stopped."""
     calm = 0
     for _ in range(_STOP_ROUNDS):
         moving = [entry for entry in members() if entry[1] not in _STOPPED]
