@@ -126,7 +126,7 @@ def test_a_configuration_that_is_wrong_is_named_with_line_and_reason(place: Plac
 def test_a_token_file_that_is_not_there(place: Place) -> None:
     line = place.master("--token-file", "/nowhere.token")
 
-    assert line.startswith("agentflow: the token file /nowhere.token cannot be read: No such file or directory; make")
+    assert line.startswith("agentflow: the token file /nowhere.token cannot be read: No such file or directory; create")
 
 
 def test_an_agents_folder_that_cannot_be_written(place: Place) -> None:
@@ -141,8 +141,8 @@ def test_an_agents_setting_that_is_not_allowed(place: Place) -> None:
 
 
 def test_clear_text_beyond_this_machine_must_be_asked_for(place: Place) -> None:
-    assert "is beyond this machine: give --tls-ca FILE or --tls, or --insecure" in place.master(parent="10.0.0.1:1")
-    assert "is beyond this machine: give --hub-tls-cert and --hub-tls-key" in place.master("--hub", "0.0.0.0:0")
+    assert "is not on this machine: give --tls-ca FILE or --tls, or --insecure" in place.master(parent="10.0.0.1:1")
+    assert "is not on this machine: give --hub-tls-cert and --hub-tls-key" in place.master("--hub", "0.0.0.0:0")
 
 
 def test_an_agents_tls_files_that_are_none(place: Place) -> None:

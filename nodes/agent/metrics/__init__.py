@@ -1,1 +1,1 @@
-"""How busy a node is and what it can do: sampled here, pushed when it changes."""
+"""Samples a node's load and capabilities, and pushes the load when it changes."""

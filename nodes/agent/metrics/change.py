@@ -1,4 +1,4 @@
-"""When a sample is worth a push. Pure."""
+"""Decides when a sample is worth a push. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nodes.domain.events import GpuMetrics, Metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """In points of a percentage, but for the load."""
+    """In percentage points, except for the load."""
 
     cpu: float = 3.0
     memory: float = 1.0
@@ -19,7 +19,7 @@ class Thresholds:
 
 
 def is_news(metrics: Metrics, told: Metrics, thresholds: Thresholds) -> bool:
-    """Whether somebody who knows `told` should hear of `metrics` now."""
+    """Whether `metrics` differ enough from the last pushed ones (`told`) to be pushed now."""
     if len(metrics.gpus) != len(told.gpus):
         return True
     return (

@@ -1,4 +1,4 @@
-"""Pushes the node's load: at once when it changed by enough, at most once a second; else once a minute."""
+"""Pushes the node's load: on a sufficient change, at most once a second; otherwise once a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Collector:
-    """A service. `latest` is for snapshots; what `emit` drops is not missed, since the next push says all again."""
+    """A service. `latest` is for snapshots. `emit` may drop a push: the next one is complete again."""
 
     name = "metrics"
 
@@ -48,11 +48,11 @@ class Collector:
             try:
                 await self.look()
             except OSError as error:
-                logger.warning("this machine cannot be measured now: %s", error)
+                logger.warning("cannot measure this machine now: %s", error)
             await wait_at_most(self._stop, self._look_seconds)
 
     async def look(self) -> None:
-        """One sample, and a push when it is due."""
+        """Takes one sample, and pushes it if due."""
         self.latest = metrics = self._sample()
         now = self._clock.mono()
         is_due = self._told is None or now - self._told_mono >= self._at_least_seconds

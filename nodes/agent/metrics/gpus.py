@@ -1,4 +1,4 @@
-"""GPUs, where there is an NVIDIA driver; anywhere else there are none, quietly."""
+"""Samples GPUs if an NVIDIA driver is installed; otherwise silently reports none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBRARY = "libnvidia-ml.so.1"
 
 
 class Gpus:
-    """Loads NVIDIA's library only where the driver is there: its Python part alone costs megabytes."""
+    """Loads NVIDIA's library only if the driver is installed: its Python part alone costs megabytes."""
 
     def __init__(self) -> None:
         self._nvml: Any = None
@@ -23,13 +23,13 @@ class Gpus:
         try:
             ctypes.CDLL(_LIBRARY)
         except OSError:
-            return  # No driver, no GPUs: the usual machine.
+            return  # No driver, so no GPUs: the usual case.
         try:
             nvml: Any = importlib.import_module("pynvml")
             nvml.nvmlInit()
             self._nvml = nvml
             self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        except Exception as error:  # noqa: BLE001 - whatever a driver does, the node lives without its figures
+        except Exception as error:  # noqa: BLE001 - a broken driver must not stop the node
             logger.warning("GPUs cannot be read: %s", error)
             self._handles = []
 
@@ -37,7 +37,7 @@ class Gpus:
         try:
             return tuple(self._sample(handle) for handle in self._handles)
         except Exception as error:  # noqa: BLE001 - as above; a GPU may fall off the bus
-            logger.warning("GPUs cannot be read any more: %s", error)
+            logger.warning("GPUs can no longer be read: %s", error)
             self._handles = []
             return ()
 

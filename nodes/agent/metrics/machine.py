@@ -1,4 +1,4 @@
-"""What this node is and can do, told once when it registers."""
+"""This node's capabilities, reported when it registers."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def capabilities(
 
 
 def _operating_system() -> str:
-    """Such as "Debian GNU/Linux 12 (bookworm)"; the kernel's name where the system does not say."""
+    """Such as "Debian GNU/Linux 12 (bookworm)"; the kernel's name if there is no os-release file."""
     try:
         release = platform.freedesktop_os_release()
-    except OSError:  # A system without os-release has a name all the same.
+    except OSError:  # No os-release file.
         return f"{platform.system()} {platform.release()}"
     return release.get("PRETTY_NAME") or release.get("NAME", platform.system())

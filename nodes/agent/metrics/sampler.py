@@ -1,4 +1,4 @@
-"""One look at this machine."""
+"""Samples this machine's load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 from nodes.agent.metrics.gpus import Gpus
 from nodes.domain.events import Metrics
 
-# A single second of a busy moment is no news; the mean of a few is.
+# A single busy second is not significant; the mean of a few is.
 _CPU_SAMPLES = 5
 
 
@@ -25,7 +25,7 @@ class Sampler:
         self.gpus = Gpus()
 
     def sample(self) -> Metrics:
-        """CPU is the mean over the last calls, meant to be about a second apart; the very first one says 0."""
+        """CPU is the mean over the last calls, which should be about a second apart; the first call returns 0."""
         cpu = psutil.cpu_percent(interval=None)
         if self._is_first:
             self._is_first = False  # psutil has nothing to compare with yet.

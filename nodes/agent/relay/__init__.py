@@ -1,1 +1,1 @@
-"""A Master between its Edges and the Leader: keeps what they say, passes it up unchanged, passes commands down."""
+"""A Master's relay between its Edges and the Leader: stores and forwards updates unchanged, passes commands down."""

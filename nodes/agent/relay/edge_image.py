@@ -1,6 +1,6 @@
-"""The current state of one Edge as its Master knows it, so that a Leader with a new store gets it again.
+"""The current state of one Edge as its Master knows it, so that a Leader with a new store can receive it again.
 
-Begins with the Edge's Snapshot; every newer entry moves it on. Pure.
+Starts with the Edge's Snapshot; every newer entry updates it. Pure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class EdgeImage:
         self._positions: dict[str, pb.JournalMark] = {}
 
     def take_report(self, report: pb.NodeReport) -> None:
-        """What the Edge says of itself. Where it hangs and whether it is there is its Master's word."""
+        """The Edge's own report. Its parent and link state are set by its Master."""
         state, rtt_ms = self._report.state, self._report.link_rtt_ms
         self._report.CopyFrom(report)
         self._report.parent = self._parent
@@ -31,7 +31,7 @@ class EdgeImage:
         self._report.link_rtt_ms = rtt_ms
 
     def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
-        """Whether that is worth telling: another state, or a round trip of another order."""
+        """Returns whether the change is worth reporting: a new state, or a clearly different round trip."""
         old_ms = self._report.link_rtt_ms
         is_other_rtt = link_rtt_ms > 0 and not old_ms / 2 <= link_rtt_ms <= old_ms * 2
         is_news = self._report.state != state or is_other_rtt
@@ -49,7 +49,7 @@ class EdgeImage:
             self._metrics = snapshot.metrics
 
     def take_entry(self, update: pb.NodeUpdate) -> None:
-        """Entries up to the Snapshot's position are history; it holds what came of them."""
+        """Ignores entries up to the Snapshot's position: the Snapshot contains their effect."""
         position = self._positions.get(update.journal_id)
         if position is None or update.seq <= position.seq:
             return
@@ -64,7 +64,7 @@ class EdgeImage:
         return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, report=self._report)
 
     def messages(self, now_ms: int) -> Iterator[pb.NodeUpdate]:
-        """All that a new Leader needs to know. Without a Snapshot yet, the report alone: unknown is not empty."""
+        """Everything a new Leader needs. Before the first Snapshot only the report, because unknown is not empty."""
         if not self._has_snapshot:
             yield self.report(now_ms)
             return
@@ -85,5 +85,5 @@ class EdgeImage:
         kept = pb.TaskStatusUpdate()
         kept.CopyFrom(status)
         if held is not None and not kept.HasField("request"):
-            kept.request.CopyFrom(held.request)  # Said once, with the first RUNNING.
+            kept.request.CopyFrom(held.request)  # Sent once, with the first RUNNING.
         self._tasks[key] = kept

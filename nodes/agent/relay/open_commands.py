@@ -1,4 +1,4 @@
-"""Commands on their way to Edges: kept until the Edge has answered or their time is over. Pure."""
+"""Open commands for Edges: kept until the Edge has answered or they expire. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-# Per Edge. The Leader holds the truth about commands and lets them expire by itself, so what has no room here is only
-# late, never lost.
+# Per Edge. The Leader owns the commands and expires them itself, so a command without room here is late, never lost.
 _MAX_COMMANDS = 1000
 
 
@@ -20,7 +19,7 @@ class _Open:
 
 
 class OpenCommands:
-    """Only in memory: when a Master starts anew, its Leader sends again what is open."""
+    """In memory only: after a Master's restart, the Leader sends the open commands again."""
 
     def __init__(self) -> None:
         self._open: dict[str, dict[str, _Open]] = {}
@@ -29,7 +28,7 @@ class OpenCommands:
         """False when there is no room."""
         commands = self._open.setdefault(node_id, {})
         if message.command_id not in commands and len(commands) >= _MAX_COMMANDS:
-            _forget_expired(commands, received_mono)  # Of an Edge that has been away for long, all may be.
+            _forget_expired(commands, received_mono)  # All of them, if the Edge was away for long.
             if len(commands) >= _MAX_COMMANDS:
                 return False
         expires = received_mono + message.ttl_seconds if message.ttl_seconds else math.inf
@@ -37,11 +36,11 @@ class OpenCommands:
         return True
 
     def settle(self, node_id: str, command_id: str) -> None:
-        """The Edge has it in its own books now."""
+        """The Edge has stored the command."""
         self._open.get(node_id, {}).pop(command_id, None)
 
     def left(self, node_id: str, now_mono: float) -> Iterator[pb.LeaderCommand]:
-        """What the Edge has not answered, with the time that is left; expired ones are forgotten."""
+        """Unanswered commands with their remaining time to live; drops expired ones."""
         commands = self._open.get(node_id, {})
         _forget_expired(commands, now_mono)
         for command in list(commands.values()):

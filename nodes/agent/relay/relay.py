@@ -1,8 +1,8 @@
 """The `Upstream` of a Master's own hub (docs/protocol.md, "Relay").
 
-An Edge's entries are stored under the Edge's own journal id and numbers and acknowledged after this Master's commit;
-the uplink forwards them unchanged until the Leader has them. An Edge that moves to another Master is therefore never
-counted twice.
+An Edge's entries are stored under the Edge's own journal id and numbers, and acknowledged after this Master's commit;
+the uplink forwards them unchanged until the Leader has them. So an Edge that moves to another Master is never counted
+twice.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 class Relay:
-    """Between a Master's hub and its uplink; `attach` comes before either runs."""
+    """Connects a Master's hub and its uplink; call `attach` before either runs."""
 
     def __init__(self, *, uplink: Uplink, journals: Mapping[Lane, Journal], clock: Clock | None = None) -> None:
         self._uplink = uplink
         self._journals = journals
         self._clock = clock or SystemClock()
         self._edges: dict[str, EdgeImage] = {}
-        self._lanes: dict[str, Lane] = {}  # Of the Edges' journals.
+        self._lanes: dict[str, Lane] = {}  # Journal id of an Edge → lane.
         self._commands = OpenCommands()
         self._send: Callable[[str, pb.LeaderCommand], bool] = lambda node_id, command: False
 
@@ -49,7 +49,7 @@ class Relay:
 
     async def welcome(self, peer: Peer, hello: pb.Hello) -> pb.Welcome:
         node_file = self._uplink.node_file
-        # The Edge may have come from a Master that has heard of a newer Leader.
+        # The Edge may come from a Master that has seen a newer Leader.
         node_file.raise_epoch(hello.max_epoch_seen)
         self._edge(peer.node_id).take_report(hello.report)
         marks = []
@@ -93,7 +93,7 @@ class Relay:
     # -- up
 
     async def _store(self, peer: Peer, journal_id: str, entries: Sequence[pb.NodeUpdate]) -> tuple[int, list[pb.Nack]]:
-        """The mark after the commit, and what could not be kept as it was."""
+        """The mark after the commit, and Nacks for entries that could not be stored unchanged."""
         journal = self._journals[self._lane_of(entries[0])]
         kept, nacks = _without_oversize(entries)
         mark = await journal.store(journal_id, peer.node_id, kept)
@@ -108,11 +108,11 @@ class Relay:
         return mark, nacks
 
     def _pass_up(self, edge: EdgeImage, update: pb.NodeUpdate) -> None:
-        """Ephemeral: newest wins, and without a Leader the image keeps what a new one needs."""
+        """Ephemeral: the newest wins, and while there is no Leader the image keeps what a new one needs."""
         kind = update.WhichOneof("payload")
         key = f"{update.node_id}/{kind}"
         if kind == "snapshot":
-            # It speaks, so it is there; the hub's own word may come later, or not at all for want of news.
+            # The Edge sends updates, so it is online; the hub reports that later, or never if nothing changed.
             edge.take_link(NodeState.ONLINE, 0.0)
             edge.take_snapshot(update.snapshot)
             (update,) = edge.messages(self._clock.now_ms())
@@ -134,12 +134,12 @@ class Relay:
     def _pass_down(self, message: pb.LeaderCommand, received_mono: float) -> None:
         node_id = target_of(message)
         if not self._commands.add(node_id, message, received_mono):
-            logger.warning("command %s not passed on: too many open ones for %s", message.command_id, node_id)
+            logger.warning("command %s not forwarded: too many open commands for %s", message.command_id, node_id)
             return
-        # An Edge that is away gets it when it is back, if its time is not over by then.
+        # An offline Edge gets it when it reconnects, unless it has expired by then.
         self._send(node_id, message)
 
-    # -- inside
+    # -- internals
 
     def _edge(self, node_id: str) -> EdgeImage:
         edge = self._edges.get(node_id)
@@ -152,32 +152,32 @@ class Relay:
 
 
 def edge_hub(config: HubConfig, *, uplink: Uplink, journals: Mapping[Lane, Journal]) -> Hub:
-    """A Master's hub for its Edges, wired to its uplink; before either runs."""
+    """A Master's hub for its Edges, wired to its uplink; call it before either runs."""
     relay = Relay(uplink=uplink, journals=journals)
     hub = Hub(
         config,
         upstream=relay,
         authenticate=_authenticator(uplink.node_file),
         epoch=lambda: uplink.node_file.max_epoch,
-        on_duplicate=lambda node_id, address: logger.error("a second living edge named %s at %s", node_id, address),
+        on_duplicate=lambda node_id, address: logger.error("a second live edge named %s at %s", node_id, address),
     )
     relay.attach(hub)
     return hub
 
 
 def _authenticator(node_file: NodeFile) -> Callable[[str], NodeIdentity]:
-    """Checks Edges' tokens with what the Leader's Welcome said, also while there is no Leader."""
+    """Checks Edges' tokens with the data of the Leader's Welcome, even while the Leader is unreachable."""
 
     def authenticate(token: str) -> NodeIdentity:
         if not node_file.cluster_public_key:
-            raise NotReady("this master has not met its leader yet and cannot check tokens")
+            raise NotReady("this master has not connected to its leader yet and cannot check tokens")
         return verify_token(node_file.cluster_public_key, token, revoked=node_file.revoked_token_ids)
 
     return authenticate
 
 
 def _without_oversize(entries: Sequence[pb.NodeUpdate]) -> tuple[list[pb.NodeUpdate], list[pb.Nack]]:
-    """Our own agents refuse such an entry at append. It cannot be passed on, so a Gap stands for it."""
+    """Replaces an oversize entry, which cannot be forwarded, by a Gap. Our own agents refuse such entries at append."""
     kept: list[pb.NodeUpdate] = []
     nacks: list[pb.Nack] = []
     for entry in entries:

@@ -1,1 +1,1 @@
-"""Where the parts of an agent are put together: master, edge. `python -m nodes` starts them; nothing loads Django."""
+"""Assembles the parts of an agent: master, edge. `python -m nodes` starts them; nothing loads Django."""

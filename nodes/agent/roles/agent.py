@@ -1,4 +1,4 @@
-"""An agent's parts and their order: what feeds another is stopped before it (docs/architecture.md)."""
+"""An agent's parts and their order: producers stop before their consumers (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AGENT_VERSION = "0.1.0"
 
 @dataclass(slots=True, kw_only=True)
 class Agent:
-    """The parts of an agent that a role may add to."""
+    """The parts of an agent, to which a role may add more."""
 
     options: AgentOptions
     journals: Mapping[Lane, Journal]
@@ -44,14 +44,14 @@ class Agent:
     report: NodeReport
 
     def snapshot(self) -> Snapshot:
-        """The node's whole state; the uplink fills in the positions."""
+        """The node's complete state; the uplink fills in the positions."""
         report = replace(self.report, link_rtt_ms=self.uplink.link_rtt_ms)
         tasks = self.runner.snapshot_tasks()
         return Snapshot(tasks=tasks, positions=(), report=report, metrics=self.collector.latest)
 
 
 class Reported:
-    """A service whose expected failures are one clear line, not a traceback."""
+    """Wraps a service so that its expected failures are logged as one clear line, not as a traceback."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -64,7 +64,7 @@ class Reported:
         try:
             await self._service.run()
         except AgentFlowError as error:
-            # Returning unasked ends the process with a fault, which is what is meant.
+            # Returning without a stop request ends the process with a fault, as intended.
             logger.error("%s: %s", self.name, error)  # noqa: TRY400
 
 
@@ -83,7 +83,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
     uplink = Uplink(
         _uplink_config(options, token),
         journals=journals,
-        # The agent does not exist yet: each of the two needs the other.
+        # A closure, because the agent does not exist yet: each of the two needs the other.
         snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
         on_command=lambda command, received_mono: agent.runner.submit(command, received_mono),  # noqa: PLW0108
     )
@@ -116,9 +116,9 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
 
 
 async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
-    """Runs until a signal or a fault; the exit code. Tasks go on without the agent.
+    """Runs until a signal or a fault; returns the exit code. Tasks keep running without the agent.
 
-    `more` starts behind the uplink and stops before it.
+    The services in `more` start after the uplink and stop before it.
     """
     logger.info(
         "%s %s starts: parent %s, data in %s",
@@ -127,7 +127,7 @@ async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
         agent.options.parent,
         agent.options.data_dir,
     )
-    # Before the uplink says what runs here: a task not yet found would count as lost.
+    # Before the uplink connects: a task that has not been found yet would count as lost.
     await agent.runner.prepare()
     guard = JournalGuard(agent.journals.values())
     services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.stall, agent.runner)

@@ -1,4 +1,4 @@
-"""The agent's data folder: its own, writable, and of one agent at a time."""
+"""The agent's data folder: private, writable, and used by one agent at a time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LOCK = "agent.lock"
 
 @contextmanager
 def held_data_folder(path: Path) -> Iterator[None]:
-    """Makes the folder (mode 0700) and holds its lock. Raises ConfigError when it cannot be, or when another has it.
+    """Creates the folder (mode 0700) and holds its lock. Raises ConfigError if that fails or another agent holds it.
 
-    The kernel lets go of the lock with the process, however that ends.
+    The kernel releases the lock when the process ends, however it ends.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,17 +46,17 @@ def held_data_folder(path: Path) -> Iterator[None]:
 
 
 def read_token(path: Path) -> str:
-    """Raises ConfigError: one line that says what to do."""
+    """Raises ConfigError with a line that says what to do."""
     try:
         if path.stat().st_mode & 0o077:
             logger.warning("the token file %s can be read by others; run: chmod 600 %s", path, path)
         token = path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ConfigError(
-            f"the token file {path} cannot be read: {error.strerror}; make one: manage.py token new"
+            f"the token file {path} cannot be read: {error.strerror}; create one with: manage.py token new"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the token file {path} holds no token") from error
     if not token or any(character.isspace() for character in token):
-        raise ConfigError(f"the token file {path} holds no token; make one: manage.py token new")
+        raise ConfigError(f"the token file {path} holds no token; create one with: manage.py token new")
     return token

@@ -1,4 +1,4 @@
-"""The agent's log: standard error, one line an event, facts behind the words."""
+"""The agent's log: standard error, one line per event, with fields after the message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FIELDS = ("node_id", "task_id", "attempt", "command_id", "epoch", "offset", "ki
 
 
 class _FactsFormatter(logging.Formatter):
-    """Appends the facts that a call gave as `extra`."""
+    """Appends the fields passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{name}={getattr(record, name)}" for name in _FIELDS if hasattr(record, name))

@@ -1,4 +1,4 @@
-"""A Master: runner, journals, an uplink to the Leader and, when asked, a hub for Edges of its own."""
+"""A Master: runner, journals, an uplink to the Leader and, optionally, a hub for its own Edges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def run_master(options: AgentOptions, config: AgentConfig, token: str, env
     agent = make_agent(options, config, token, environ)
     services: list[Service] = []
     if options.hub is not None:
-        # Only a Master with Edges pays for the server side.
+        # Imported here: only a Master with Edges needs the server side.
         from nodes.agent.relay.relay import edge_hub
         from nodes.stream.hub.config import HubConfig
 

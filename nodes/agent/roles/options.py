@@ -21,7 +21,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOptions:
-    """Where a Master takes its Edges' streams."""
+    """Where a Master listens for its Edges."""
 
     address: str
     tls_cert: Path | None = None
@@ -36,7 +36,7 @@ class AgentOptions:
     token_file: Path
     data_dir: Path
     config_file: Path | None
-    slots: int | None  # None = as the configuration says.
+    slots: int | None  # None = the configuration's value.
     tls: bool
     tls_ca: Path | None
     tls_server_name: str
@@ -80,25 +80,33 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Agent
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m nodes", description="An agent: runs tasks on this machine and tells its parent.")
+    parser = _Parser(
+        prog="python -m nodes", description="An agent: runs tasks on this machine and reports to its parent."
+    )
     roles = parser.add_subparsers(dest="role", required=True, parser_class=_Parser)
     master = roles.add_parser(Role.MASTER.value, help="an agent of the Leader; may have Edges of its own")
     master.add_argument("--leader", dest="parent", required=True, metavar="HOST:PORT", help="the Leader's stream port")
-    master.add_argument("--hub", metavar="HOST:PORT", help="take Edges here")
-    master.add_argument("--hub-tls-cert", type=Path, metavar="FILE", help="certificate of the hub, PEM")
-    master.add_argument("--hub-tls-key", type=Path, metavar="FILE", help="its key, PEM")
+    master.add_argument("--hub", metavar="HOST:PORT", help="address on which to listen for Edges")
+    master.add_argument("--hub-tls-cert", type=Path, metavar="FILE", help="the hub's certificate, PEM")
+    master.add_argument("--hub-tls-key", type=Path, metavar="FILE", help="the hub's key, PEM")
     edge = roles.add_parser(Role.EDGE.value, help="an agent of a Master")
     edge.add_argument("--master", dest="parent", required=True, metavar="HOST:PORT", help="the Master's hub")
     for one in (master, edge):
         one.add_argument("--name", required=True, help="the node's name, as in its token")
-        one.add_argument("--token-file", type=Path, required=True, metavar="FILE", help="made by: manage.py token new")
+        one.add_argument(
+            "--token-file", type=Path, required=True, metavar="FILE", help="create it with: manage.py token new"
+        )
         one.add_argument("--config", type=Path, metavar="FILE", help="agentflow.toml: projects and their tasks")
-        one.add_argument("--slots", type=int, metavar="N", help="tasks at once; wins over the configuration")
+        one.add_argument(
+            "--slots", type=int, metavar="N", help="number of concurrent tasks; overrides the configuration"
+        )
         one.add_argument("--data-dir", type=Path, metavar="DIR", help="journals and tasks; one agent per folder")
         one.add_argument("--tls", action="store_true", help="TLS with the system's certificate authorities")
-        one.add_argument("--tls-ca", type=Path, metavar="FILE", help="TLS with this authority, PEM")
+        one.add_argument("--tls-ca", type=Path, metavar="FILE", help="TLS with this certificate authority, PEM")
         one.add_argument("--tls-server-name", default="", metavar="NAME", help="the name in the parent's certificate")
-        one.add_argument("--insecure", action="store_true", help="no TLS beyond this machine: the network is private")
+        one.add_argument(
+            "--insecure", action="store_true", help="allow other machines without TLS, on a private network"
+        )
         one.add_argument("--heartbeat", type=float, metavar="SECONDS", help="5 to 60; default 30")
         one.add_argument("--log-level", metavar="LEVEL", help=", ".join(_LEVELS))
     return parser
@@ -110,7 +118,7 @@ def _hub(values: argparse.Namespace) -> HubOptions | None:
             raise ConfigError("--hub-tls-cert and --hub-tls-key need --hub HOST:PORT")
         return None
     if bool(values.hub_tls_cert) != bool(values.hub_tls_key):
-        raise ConfigError("--hub-tls-cert and --hub-tls-key belong together")
+        raise ConfigError("--hub-tls-cert and --hub-tls-key must be given together")
     if not values.hub_tls_cert and not values.insecure:
         _only_loopback(values.hub, "--hub", "--hub-tls-cert and --hub-tls-key")
     return HubOptions(
@@ -121,19 +129,19 @@ def _hub(values: argparse.Namespace) -> HubOptions | None:
 def _address(text: str, *, allow_zero: bool = False) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not (0 if allow_zero else 1) <= int(port) < 65536:
-        raise ConfigError(f"{text!r} is no address: HOST:PORT is expected")
+        raise ConfigError(f"{text!r} is not a valid address: HOST:PORT is expected")
     return text
 
 
 def _only_loopback(address: str, option: str, tls_options: str) -> None:
-    """Tokens and commands in clear text stay on this machine, unless a person says otherwise."""
+    """Allows unencrypted tokens and commands only on this machine, unless `--insecure` is given."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_loopback = host == "localhost"
     if not is_loopback:
-        raise ConfigError(f"{option} {address} is beyond this machine: give {tls_options}, or --insecure")
+        raise ConfigError(f"{option} {address} is not on this machine: give {tls_options}, or --insecure")
 
 
 def _heartbeat(seconds: float | None, environ: Mapping[str, str]) -> float:
@@ -153,10 +161,10 @@ def _log_level(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal, before there is a log."""
+    """Prints one line to the terminal, before logging is set up."""
     sys.stderr.write(f"agentflow: {line}\n")
 
 
 def own_environment() -> Mapping[str, str]:
-    """Code below `roles` never reads the environment: it gets it from here."""
+    """The environment. Code below `roles` never reads it directly; it is passed in."""
     return os.environ

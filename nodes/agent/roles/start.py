@@ -1,4 +1,4 @@
-"""From checked options to a running agent."""
+"""Starts an agent from checked options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nodes.domain.states import Role
 
 
 async def start(options: AgentOptions, environ: Mapping[str, str]) -> int:
-    """Raises ConfigError before anything runs; then the exit code."""
+    """Raises ConfigError before anything runs; otherwise returns the exit code."""
     set_up_logging(options.log_level)
     token = read_token(options.token_file)
     config = load_config(options)

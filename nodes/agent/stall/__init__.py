@@ -1,1 +1,1 @@
-"""Whether running tasks get on: pure verdicts, the samples they are made from, and the evidence for a person."""
+"""Detects whether a running task is stuck: pure verdicts, the samples behind them, and evidence for a person."""

@@ -1,4 +1,4 @@
-"""What a person, or an analysis, needs to see about a task that does not get on. All of it is hostile text."""
+"""Evidence about a stuck task, for a person or an analysis. All of it is hostile text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nodes.domain.events import Evidence, Metrics
 from nodes.domain.running import RunningTask
 
 _LINES = 50
-# Together well below the 256 KiB of one entry, whatever UTF-8 makes of the characters.
+# All items together stay well below the 256 KiB of one entry, whatever the size of the characters in UTF-8.
 _ITEM_BYTES = 32 * 1024
 _PROCESSES = 100
 _STACKS = 3
@@ -26,7 +26,7 @@ Window = Sequence[tuple[Sample, Metrics | None]]
 
 
 async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
-    """Each item's id names it for ever: the task, the attempt, the moment, the kind."""
+    """Each item has a permanent id, made of the task, the attempt, the time and the kind."""
     moment = time.time_ns() // 1_000_000
     processes, stacks = await asyncio.to_thread(tree_of, task.supervisor_pid), []
     pythons = [process for process in processes if executable_of(process.pid).startswith("python")]
@@ -50,7 +50,7 @@ async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
 
 
 def _described(process: Process) -> str:
-    # One line for one process, whatever its arguments hold.
+    # One line per process, even if its arguments contain newlines.
     what = " ".join(command_of(process.pid).split())[:500] or f"[{process.name}]"
     waits = wait_channel(process.pid) or "-"
     return f"{process.pid} parent={process.parent} {process.state} {waits} cpu={process.cpu_seconds:.2f}s {what}"
@@ -70,7 +70,7 @@ def _measured(sample: Sample, metrics: Metrics | None) -> str:
 
 
 async def _python_stack(pid: int) -> str:
-    """By py-spy, which does not stop the process; what hinders it is said in its place."""
+    """The stack by py-spy, which does not stop the process; if py-spy fails, the reason instead."""
     beside = Path(sys.executable).with_name("py-spy")
     program = str(beside) if beside.exists() else shutil.which("py-spy")
     if program is None:
@@ -86,7 +86,7 @@ async def _python_stack(pid: int) -> str:
         async with asyncio.timeout(_STACK_SECONDS):
             said, _ = await running.communicate()
     except TimeoutError:
-        return f"{pid}: py-spy had no answer within {_STACK_SECONDS:g} s"
+        return f"{pid}: py-spy did not answer within {_STACK_SECONDS:g} s"
     finally:
         if running.returncode is None:
             running.kill()

@@ -1,4 +1,4 @@
-"""What this node remembers of earlier runs: a small bounded file. Losing it costs nothing but patience."""
+"""Statistics of earlier runs on this node, in a small bounded file. Without it, verdicts only take longer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_RUNS = 5
 
 
 class RunMemory:
-    """The last runs that ended well of each task, the task forgotten that ran longest ago."""
+    """The last successful runs of each task; drops the task that has not run for the longest time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class RunMemory:
         except FileNotFoundError:
             pass  # Nothing ran here yet.
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            logger.warning("what was learnt of earlier runs cannot be read: %s", error)
+            logger.warning("cannot read the statistics of earlier runs: %s", error)
 
     def past(self, spec: TaskSpec) -> Past:
         runs = self._runs.get(_key(spec), [])
@@ -39,7 +39,7 @@ class RunMemory:
         return Past(longest_silence=max(run[1] for run in runs), usual_seconds=median(run[0] for run in runs))
 
     def add(self, spec: TaskSpec, *, seconds: float, longest_silence: float) -> None:
-        """A run that ended well. A disk that refuses is told and does no harm."""
+        """Adds a successful run. A disk failure is logged and otherwise ignored."""
         key = _key(spec)
         runs = [*self._runs.pop(key, []), (round(seconds, 1), round(longest_silence, 1))]
         self._runs[key] = runs[-_MAX_RUNS:]
@@ -50,10 +50,10 @@ class RunMemory:
             temporary.write_text(json.dumps(self._runs), encoding="utf-8")
             os.replace(temporary, self._path)
         except OSError as error:
-            logger.warning("what was learnt of this run cannot be kept: %s", error)
+            logger.warning("cannot store the statistics of this run: %s", error)
 
 
 def _key(spec: TaskSpec) -> str:
-    """Names the task without its words, which may hold secrets."""
+    """Identifies the task by a hash, because its command may contain secrets."""
     what = [spec.project, spec.named_task, spec.shell_line, *spec.argv]
     return hashlib.sha256("\0".join(what).encode()).hexdigest()[:24]

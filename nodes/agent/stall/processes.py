@@ -1,4 +1,4 @@
-"""What /proc says about the processes of a task. Whatever may not be read, or is gone, is left out."""
+"""Reads a task's processes from /proc. Leaves out what is gone or may not be read."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Process:
     parent: int
     name: str
     state: str
-    started: int  # Clock ticks since boot: with the pid, an identity.
-    cpu_seconds: float  # With what its ended children used.
+    started: int  # Clock ticks since boot; together with the pid, this identifies the process.
+    cpu_seconds: float  # Including its ended children.
     read_bytes: int = 0
     written_bytes: int = 0
 
@@ -37,7 +37,7 @@ class Delta:
 
 @dataclass(slots=True)
 class Tree:
-    """Below one supervisor; remembers the figures of the last look."""
+    """The processes below one supervisor; keeps the values of the last look."""
 
     supervisor_pid: int
     _before: dict[tuple[int, int], Process] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Tree:
 
 
 def tree_of(ancestor: int) -> list[Process]:
-    """All below `ancestor`, zombies too, parents before children."""
+    """All descendants of `ancestor`, including zombies, parents before children."""
     found: list[Process] = []
     parents = [ancestor]
     while parents and len(found) < _MAX_PROCESSES:
@@ -72,10 +72,10 @@ def tree_of(ancestor: int) -> list[Process]:
 
 
 def reads_stdin(process: Process, inode: int) -> bool:
-    """Whether it sleeps in a read of this pipe.
+    """Whether the process is blocked reading this pipe.
 
-    The kernel tells the system call and its descriptor to whoever may trace the process. Where that is not allowed
-    (Yama), a sleep in a pipe counts when the only pipe the process can read from is this one.
+    The kernel shows the system call and its descriptor to processes that may trace this one. If that is not allowed
+    (Yama), a process that sleeps in a pipe read counts if this is the only pipe it can read from.
     """
     if not inode or process.state != "S":
         return False
@@ -123,7 +123,7 @@ def _process(pid: int) -> Process | None:
     stat = read_text(f"/proc/{pid}/stat")
     if not stat:
         return None
-    # The name may hold spaces and parentheses: fields are counted from the last one.
+    # The name may contain spaces and parentheses: fields are counted from the last parenthesis.
     name = stat[stat.index("(") + 1 : stat.rindex(")")]
     fields = stat[stat.rindex(")") + 2 :].split()
     read_bytes = written_bytes = 0

@@ -1,7 +1,7 @@
-"""From samples of a task to a verdict. Pure: times are passed in.
+"""Turns samples of a task into a verdict. Pure: times are passed in.
 
-Progress is output, CPU or I/O of the whole process tree. A task that does none of it for long is quiet, then stalled;
-one of whose processes sleeps in a read of the task's standard input waits for a person. Paused time does not count.
+Progress is output, CPU or I/O of the whole process tree. A task without progress becomes quiet, then stalled; a task
+with a process blocked reading the task's standard input is waiting for a person. Paused time does not count.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from statistics import median
 from nodes.domain.parts import Part, english, part
 from nodes.domain.states import TaskHealth
 
-_ACTIVE_SAMPLES = 5  # Two active ones among so many are progress for a stalled task; one may be a blip.
-_LEFT_SAMPLES = 2  # So many without a reader of standard input, and it waits no more.
-_FIRST_SAMPLES = 3  # Before them nothing is said: a busy task that was just found again has no past.
+_ACTIVE_SAMPLES = 5  # Two active ones among this many are progress for a stalled task; one may be a blip.
+_LEFT_SAMPLES = 2  # After this many without a reader of standard input, the task is no longer waiting.
+_FIRST_SAMPLES = 3  # No verdict before this many: a busy task that was just found again has no history.
 _GAPS = 8
 _STEADY_GAPS = 3
 _STEADY_SPREAD = 2.0  # Longest gap over the median.
-_PATIENCE = 3.0  # A rhythm is broken by a silence of so many of its gaps.
-_OWN_PATIENCE = 1.5  # As long a silence as in an earlier run that ended well, and half as much again.
-_MOST_PATIENCE = 10.0  # Times `stalled_seconds`: what was learnt never makes a task immune.
+_PATIENCE = 3.0  # A silence of this many typical gaps breaks a steady rhythm.
+_OWN_PATIENCE = 1.5  # Times the longest silence of an earlier successful run.
+_MOST_PATIENCE = 10.0  # Times `stalled_seconds`: the maximum, so that no history makes a task immune.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,12 @@ class Limits:
     quiet_seconds: float = 60.0
     stalled_seconds: float = 180.0
     waiting_seconds: float = 4.0
-    cpu_share: float = 0.03  # Of one core, between two samples; less is housekeeping.
+    cpu_share: float = 0.03  # Share of one core between two samples; less is housekeeping.
     written_bytes: int = 512
     read_bytes: int = 64 * 1024
 
     def with_stall_after(self, seconds: float) -> Limits:
-        """The task's own limit; quiet comes at a third of it, as with the defaults."""
+        """The limits with the task's own stall limit; quiet is a third of it, as in the defaults."""
         if seconds <= 0:
             return self
         return Limits(
@@ -49,21 +49,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """`at` in seconds; CPU and I/O since the sample before."""
+    """`at` in seconds; CPU and I/O since the previous sample."""
 
     at: float
-    output_bytes: int = 0  # Ever.
+    output_bytes: int = 0  # In total.
     cpu_seconds: float = 0.0
     read_bytes: int = 0
     written_bytes: int = 0
-    readers: tuple[str, ...] = ()  # Processes that sleep in a read of the task's standard input.
+    readers: tuple[str, ...] = ()  # Processes blocked reading the task's standard input.
     processes: int = 1
     is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What this node remembers of earlier runs of the same task that ended well."""
+    """Statistics of earlier successful runs of the same task on this node."""
 
     longest_silence: float = 0.0
     usual_seconds: float = 0.0  # 0 = unknown.
@@ -73,12 +73,12 @@ class Past:
 class Verdict:
     health: TaskHealth
     reason: str
-    parts: tuple[Part, ...] = ()  # The reason as data, where it asks for a person.
+    parts: tuple[Part, ...] = ()  # The reason as data, if it needs a person's attention.
     silent_seconds: float
 
 
 class Judge:
-    """One task's. `silent_before`: how long it had been silent when the watch began."""
+    """The judge of one task. `silent_before`: how long it had been silent when the watch began."""
 
     def __init__(self, limits: Limits, *, past: Past | None = None, silent_before: float = 0.0) -> None:
         self._limits = limits
@@ -86,7 +86,7 @@ class Judge:
         self._health = TaskHealth.HEALTHY
         self._silent_before = silent_before
         self._samples = 0
-        self._now = 0.0  # Running time of the watch, without pauses.
+        self._now = 0.0  # Time since the watch began, without pauses.
         self._last: Sample | None = None
         self._progress_at = -silent_before
         self._output_at: float | None = None
@@ -98,12 +98,12 @@ class Judge:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it has looked for long enough to speak without knowing what came before."""
+        """Whether it has watched long enough for a verdict without knowing the time before."""
         return self._samples >= _FIRST_SAMPLES and self._now >= self._limits.waiting_seconds
 
     @property
     def longest_silence(self) -> float:
-        """Up to now, a wait for a person left out."""
+        """The longest silence so far, not counting waits for a person."""
         if self._health is TaskHealth.WAITING:
             return self._longest_silence
         return max(self._longest_silence, self._now - max(0.0, self._progress_at))
@@ -152,7 +152,7 @@ class Judge:
     def _note_reader(self, sample: Sample, *, grew: bool) -> None:
         if sample.readers:
             self._without_reader = 0
-            # Others may work while one process reads; a single busy moment does not end a wait that was told.
+            # Other processes may work while one reads; a single busy moment does not end a reported wait.
             is_busy = self._active[-1] and (self._health is not TaskHealth.WAITING or sum(self._active) > 1)
             if self._reading_since is None or grew or is_busy:
                 self._reading_since = self._now
@@ -162,7 +162,7 @@ class Judge:
             return
         if grew or self._without_reader >= _LEFT_SAMPLES:
             if self._health is TaskHealth.WAITING:
-                self._progress_at = self._now  # It was answered: a new stretch begins.
+                self._progress_at = self._now  # The input arrived: the silence starts again.
             self._reading_since = None
 
     def _judged(self) -> TaskHealth:
@@ -177,7 +177,7 @@ class Judge:
         return TaskHealth.HEALTHY
 
     def _patience(self) -> float:
-        """How long a silence is nothing new for this task."""
+        """How long a silence is normal for this task."""
         learnt = self._past.longest_silence * _OWN_PATIENCE
         if len(self._gaps) >= _STEADY_GAPS and max(self._gaps) <= _STEADY_SPREAD * median(self._gaps):
             learnt = max(learnt, max(self._gaps) * _PATIENCE)
@@ -194,7 +194,9 @@ class Judge:
     def _reason(self, silent: float) -> str:
         if self._health is TaskHealth.QUIET:
             return f"quiet for {silent:.0f} s; stalled from {self._limits.stalled_seconds:g} s"
-        return "the task gets on" if silent < self._limits.quiet_seconds else "silent as it often is"
+        return (
+            "the task is making progress" if silent < self._limits.quiet_seconds else "silent, as usual for this task"
+        )
 
     def _usually(self) -> tuple[Part, ...]:
         usual = self._past.usual_seconds

@@ -1,4 +1,4 @@
-"""The service that judges the running tasks: a sample of each every 2 s while something runs, nothing while not."""
+"""The service that judges the running tasks: samples each one every 2 s, and does nothing while no task runs."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class _Watched:
     task: RunningTask
     judge: Judge
     tree: Tree
-    # What the parent was told; None = nobody knows what an earlier agent told.
+    # What was reported to the parent; None = unknown, because an earlier agent reported it.
     told: TaskHealth | None
     window: deque[tuple[Sample, Metrics | None]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     telling: asyncio.Task[None] | None = None
 
 
 class StallWatch:
-    """`running` gives the tasks that run now; `wake` says that there may be one. `succeeded` tells of an ended one."""
+    """`running` returns the running tasks, `succeeded` whether an ended one succeeded; call `wake` on a new task."""
 
     name = "stall"
 
@@ -88,7 +88,7 @@ class StallWatch:
             await asyncio.gather(*telling, return_exceptions=True)
 
     def _look(self) -> bool:
-        """One sample of every task; False when none runs."""
+        """Samples every task; False when none is running."""
         running = {(task.task_id, task.attempt): task for task in self._running()}
         for key in [key for key in self._watched if key not in running]:
             self._forget(key)
@@ -144,7 +144,7 @@ class StallWatch:
         )
 
     async def _tell(self, entry: _Watched, verdict: Verdict) -> None:
-        """What cannot be told now is told with the next sample that says the same."""
+        """Reports the verdict; if that fails, the next sample with the same verdict retries."""
         try:
             evidence: tuple[Evidence, ...] = ()
             if verdict.health in _CONCERNS:
@@ -159,7 +159,7 @@ class StallWatch:
             )
             await self._emit(alert)
         except (AgentFlowError, OSError) as error:
-            logger.warning("a verdict could not be told: %s", error, extra={"task_id": entry.task.task_id})
+            logger.warning("a verdict could not be reported: %s", error, extra={"task_id": entry.task.task_id})
         else:
             entry.told = verdict.health
         finally:
@@ -170,7 +170,7 @@ def _size(task: RunningTask) -> int:
     try:
         return os.stat(task.output).st_size
     except OSError:
-        return 0  # No output yet.
+        return 0  # No output so far.
 
 
 def _last_written(task: RunningTask) -> float:

@@ -41,6 +41,6 @@ class RateLimit:
         self._silent_until = max(self._silent_until, until)
 
     def spend(self, *, lines: int, size_bytes: int) -> None:
-        """Takes the tokens of a chunk. The balance may drop below zero by one chunk; the next seconds make up for it."""
+        """Takes the tokens of a chunk. The balance may go below zero by one chunk, until the next refill."""
         self._lines -= lines
         self._bytes -= size_bytes
