@@ -1,1 +1,1 @@
-"""What runs in the Leader alone: projection, scheduler, and the gateway for web processes."""
+"""Parts that run only in the Leader: projection, scheduler, and the gateway for web processes."""

@@ -278,7 +278,7 @@ async def test_corrupt_file_is_set_aside_and_a_new_journal_begins(
     assert first.update.gap == pb.Gap(from_seq=1, to_seq=1, reason="damaged")
     assert await again.append([_status("new")]) == 2
     assert len(list(tmp_path.glob("states.db.corrupt-*"))) >= 1
-    assert "set aside" in caplog.text
+    assert "quarantined" in caplog.text
 
 
 async def test_renewed_journal_keeps_what_came_after_the_copy(open_journal: Open) -> None:

@@ -249,7 +249,7 @@ def test_the_term_grows_and_never_falls(tmp_path: Path) -> None:
     assert epoch.rise_above(9) == 10
     assert Epoch(tmp_path / "epoch").value == 10
     (tmp_path / "epoch").write_text("nonsense")
-    with pytest.raises(ConfigError, match="must hold one number"):
+    with pytest.raises(ConfigError, match="must contain a single number"):
         Epoch(tmp_path / "epoch")
 
 

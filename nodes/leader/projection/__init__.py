@@ -1,1 +1,1 @@
-"""Applies what nodes report to the Leader's store, numbers each change and tells a listener after the commit."""
+"""Applies nodes' updates to the Leader's store, numbers each change, and notifies a listener after the commit."""

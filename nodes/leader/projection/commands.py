@@ -1,4 +1,4 @@
-"""What became of commands: a node's results, a base client's states, and time running out."""
+"""Outcomes of commands: results from nodes, states from base clients, and expiry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 START = "start"
 BUSY = "busy"
-# A node that said so is not asked again at once.
+# How long a node that reported "busy" gets no new task.
 _REST_SECONDS = 2.0
 
-# Which state of its task proves that a base client, which sends no results, did what it was told.
+# Base clients send no results: these task states prove that they carried out the command.
 _PROOFS: dict[str, frozenset[TaskState]] = {
     START: frozenset(TaskState) - {TaskState.PENDING, TaskState.DISPATCHED},
     Action.PAUSE: frozenset({TaskState.PAUSED}),
@@ -27,10 +27,10 @@ _PROOFS: dict[str, frozenset[TaskState]] = {
 
 
 def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: str) -> None:
-    """A node's word about a command, in one of its journals. One that comes too late only stays in the history."""
+    """Applies a node's result from one of its journals. A result that arrives too late is only kept in the history."""
     command = unit.image.command(result.command_id)
     if command is None:
-        return  # Of an earlier database: nothing here waits for it.
+        return  # From an earlier database: nothing here waits for it.
     if command.node != node_id:
         raise EntryRefused(FOREIGN_NODE, f"command {command.id} was for {command.node}")
     if settle(unit, command, result.state, code=result.code, message=result.message):
@@ -38,12 +38,12 @@ def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: st
 
 
 def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:
-    """Moves the command and what hangs on it; False when it may not move there any more."""
+    """Moves the command to `state`, with all consequences; False if that transition is not allowed."""
     if state not in COMMAND_TRANSITIONS[CommandState(command.state)]:
         return False
     said = stored_text(message)
     attempt = unit.image.attempt(command.task_id or "", command.attempt) if command.kind == START else None
-    # A start that was refused ends its attempt with the same words, and that came as data too.
+    # A refused start ends its attempt with the same message, which the node also sent as data.
     parts = attempt.message_parts if attempt is not None and said and attempt.message == said else None
     unit.change_command(command, state=state, code=stored_text(code, 40), message=said, message_parts=parts)
     unit.publish_command(command)
@@ -55,14 +55,14 @@ def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "",
 def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
     attempt = unit.image.attempt(command.task_id or "", command.attempt)
     if attempt is None or attempt.state != TaskState.DISPATCHED or attempt.node_id != command.node:
-        return  # It runs, or has ended: its own states tell.
+        return  # It is running, or has ended: its own states decide.
     if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
-        # Certain never to run there, so it may run elsewhere.
+        # It will never run there, so it may run elsewhere.
         if command.code == BUSY:
             unit.image.resting[command.node] = unit.mono + _REST_SECONDS
         why = (part("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
         cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
-        if cancels:  # Somebody wanted it gone: it must not start elsewhere.
+        if cancels:  # A cancel is open, so it must not start elsewhere.
             end_attempt(unit, attempt, TaskState.CANCELLED, parts=[part("cancelled-before-start")])
             for cancel in cancels:
                 settle(unit, cancel, CommandState.SUCCEEDED)
@@ -77,7 +77,7 @@ def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
 
 
 def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskState) -> None:
-    """A base client's task moved: that may be the answer to an open command."""
+    """Settles open commands by the new state of a base client's task."""
     for command in unit.image.open_commands_of(task_id):
         if command.node != node_id:
             continue
@@ -88,7 +88,7 @@ def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskSt
 
 
 def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
-    """Its time to start is over. What the node has stored is left to the node."""
+    """The command's time to start is over. If the node has already stored it, the node decides."""
     node = unit.image.nodes.get(command.node)
     is_base = node is not None and node.is_base_client
     if command.state not in OPEN_COMMANDS or (command.state == CommandState.ACKED and not is_base):
@@ -102,15 +102,15 @@ def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
 
 
 def forget_lost(unit: Unit, attempt: Attempt) -> None:
-    """The node has come back without the task: whether it did what it had taken on, it cannot tell any more."""
+    """The node reconnected without the task, so the outcome of commands it had accepted stays unknown."""
     for command in unit.image.open_commands_of(attempt.task_id):
         if command.state == CommandState.ACKED and command.attempt == attempt.number:
-            message = f"{command.node} came back without the task; whether it was done is not known."
+            message = f"{command.node} reconnected without the task; it is unknown whether the command took effect."
             settle(unit, command, CommandState.UNKNOWN, code="lost", message=message)
 
 
 def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
-    """What is still to be done behind this stream, with the time that is left. A repeat has no second effect."""
+    """Open commands for the nodes behind this stream, with their remaining time. A repeat has no second effect."""
     open_commands = [
         command
         for command in unit.image.commands.values()
@@ -126,7 +126,7 @@ def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.Le
 
 
 def wire_command(unit: Unit, command: Command, *, epoch: int) -> pb.LeaderCommand:
-    """The command as it goes out now."""
+    """The command as a wire message, with its remaining time."""
     message = pb.LeaderCommand.FromString(bytes(command.body))
     message.command_id = command.id
     message.epoch = epoch

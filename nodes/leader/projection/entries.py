@@ -1,4 +1,4 @@
-"""One update of a node: its place in its journal, what it says, and what happens when it cannot be applied.
+"""Applies one update of a node: its position in the journal, its content, and what happens if it cannot be applied.
 
 The mark moves only over a contiguous prefix, in the transaction that applies the entry (docs/protocol.md, "Durable
 lanes").
@@ -38,14 +38,14 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-# Twice what our own agents append: a later version may pack more.
+# Twice the limit of our own agents: a later version may allow larger entries.
 MAX_ENTRY_BYTES = 512 * 1024
 _MAX_SEQ = (1 << 63) - 1
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What to answer to one batch."""
+    """The reply to one batch."""
 
     marks: dict[str, int] = field(default_factory=dict)
     nacks: list[pb.Nack] = field(default_factory=list)
@@ -55,11 +55,11 @@ class Outcome:
 
 
 def apply_entry(unit: Unit, peer: Peer, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays) -> None:
-    """Applies one update, whatever it holds. Raises only what says that the database or this code is at fault."""
+    """Applies one update, whatever it contains. Raises only errors of the database or of this code."""
     node_id = update.node_id or peer.node_id
     try:
         if not presence.may_speak_for(unit.image, peer, node_id):
-            raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not speak for {node_id!r}")
+            raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not write for {node_id!r}")
         presence.register(unit, peer, node_id)
         if update.seq == 0:
             _apply_unjournaled(unit, peer, node_id, update, awaited)
@@ -67,7 +67,7 @@ def apply_entry(unit: Unit, peer: Peer, update: pb.NodeUpdate, outcome: Outcome,
         journal = _journal(unit, node_id, update)
     except (EntryRefused, ProtocolViolation) as exc:
         _refuse(unit, node_id, update, _as_refusal(exc), outcome)
-        # Only an own journal's mark may move: a stranger's belongs to a stranger.
+        # Only the mark of a node's own journal may move.
         own = unit.image.journals.get(update.journal_id)
         if own is not None and own.node_id == peer.node_id and update.seq == own.seq + 1:
             _record(unit, own, update, "dead", code=_as_refusal(exc).code)
@@ -94,7 +94,7 @@ def _apply_journaled(
     unit: Unit, journal: Journal, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays
 ) -> None:
     if update.seq <= journal.seq:
-        outcome.marks[journal.id] = journal.seq  # Sent again because an ack was lost.
+        outcome.marks[journal.id] = journal.seq  # Repeated because an ack was lost.
         return
     if first_covered(update) > journal.seq + 1:
         if not any(nack.journal_id == journal.id and nack.code == refusal.HOLE for nack in outcome.nacks):
@@ -126,7 +126,7 @@ def _move_mark(unit: Unit, journal: Journal, seq: int, outcome: Outcome) -> None
 
 def _apply_payload(unit: Unit, journal: Journal, update: pb.NodeUpdate) -> None:
     if update.ByteSize() > MAX_ENTRY_BYTES:
-        raise EntryRefused(refusal.OVERSIZE, f"an entry of {update.ByteSize()} bytes; {MAX_ENTRY_BYTES} are allowed")
+        raise EntryRefused(refusal.OVERSIZE, f"an entry of {update.ByteSize()} bytes; the limit is {MAX_ENTRY_BYTES}")
     if update.WhichOneof("payload") == "logs":
         _apply_logs(unit, journal.node_id, update.logs)
         return
@@ -147,7 +147,7 @@ def _apply_logs(unit: Unit, node_id: str, batch: pb.LogBatch) -> None:
     attempt = placeholder(unit, node_id, batch.task_id, batch.attempt or 1)
     first_line = batch.first_line or attempt.last_line + 1
     count = len(batch.lines)
-    start = max(0, attempt.last_line + 1 - first_line)  # Lines that are here already.
+    start = max(0, attempt.last_line + 1 - first_line)  # Skip lines that are already stored.
     missing = first_line - attempt.last_line - 1
     if missing > 0:
         gap = Gap(from_seq=0, to_seq=0, reason="missing", task_id=attempt.task_id, lines=missing)
@@ -190,7 +190,7 @@ def _apply_unjournaled(unit: Unit, peer: Peer, node_id: str, update: pb.NodeUpda
                 presence.apply_metrics(unit, unit.image.nodes[node_id], payload.metrics)
             apply_snapshot(unit, node_id, payload, awaited)
         case Goodbye():
-            pass  # The hub says what it means for the link.
+            pass  # The hub reports the change of the link.
         case _:
             raise EntryRefused(refusal.BAD_VALUE, f"{type(payload).__name__} without a position in a journal")
 
@@ -214,7 +214,7 @@ def _as_refusal(exc: EntryRefused | ProtocolViolation) -> EntryRefused:
 
 
 def _refuse(unit: Unit, node_id: str, update: pb.NodeUpdate, reason: EntryRefused, outcome: Outcome) -> None:
-    """Sets the entry aside with its bytes, and says so."""
+    """Quarantines the entry with its bytes, and answers with a Nack."""
     journal_id, seq = update.journal_id[:64].replace("\x00", ""), min(update.seq, _MAX_SEQ)
     logger.warning("entry refused: %s", reason.message, extra={"node_id": node_id, "code": reason.code})
     unit.insert(
@@ -234,7 +234,7 @@ def _refuse(unit: Unit, node_id: str, update: pb.NodeUpdate, reason: EntryRefuse
 
 
 def set_aside(unit: Unit, peer: Peer, update: pb.NodeUpdate, exc: Exception, outcome: Outcome) -> None:
-    """An entry that the database or this code could not take: like one that was refused, and the mark moves on."""
+    """Quarantines an entry that the database or this code could not process, like a refused one; the mark moves on."""
     node_id = update.node_id or peer.node_id
     _refuse(
         unit, node_id, update, EntryRefused(refusal.BAD_VALUE, f"could not be stored: {type(exc).__name__}"), outcome

@@ -1,6 +1,6 @@
-"""The Leader's term: grows at every start and above what any node has seen, so that an older Leader is not obeyed.
+"""The Leader's epoch: grows at every start and above any epoch that a node has seen, so nodes ignore older Leaders.
 
-Beside it lies how far the last Leader's feed had come: a database that stands before that is another one, a backup say.
+Next to it is the last Leader's newest feed number: a database with a lower one is a different one, such as a backup.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Epoch:
-    """Kept in files of the data folder, outside the database: a restored one must not bring an old term back."""
+    """Stored in files of the data folder, outside the database: restoring a backup must not restore an old epoch."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -31,16 +31,16 @@ class Epoch:
 
     @property
     def found(self) -> int:
-        """What the last Leader on this folder left, before this one began."""
+        """The epoch of the previous Leader on this folder."""
         return self._found
 
     @property
     def found_feed_seq(self) -> int:
-        """The last feed number that the last Leader on this folder is known to have committed."""
+        """The newest feed number known to be committed by the previous Leader on this folder."""
         return self._found_feed_seq
 
     def feed_reached(self, seq: int) -> None:
-        """Called after each commit, by one thread. Not synced: a kill costs nothing, a power cut at most says less."""
+        """Called after each commit, by one thread. Not synced: after a power cut the number may be too low."""
         if seq == self._feed_seq:
             return
         try:
@@ -48,7 +48,7 @@ class Epoch:
                 self._feed_file = os.open(self._feed_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.pwrite(self._feed_file, f"{seq:020}\n".encode(), 0)
         except OSError as exc:
-            logger.warning("%s cannot be written: %s; a backup put back now may not be noticed", self._feed_path, exc)
+            logger.warning("cannot write %s: %s; restoring a backup now may go unnoticed", self._feed_path, exc)
         self._feed_seq = seq
 
     def close(self) -> None:
@@ -57,11 +57,11 @@ class Epoch:
             self._feed_file = None
 
     def advance(self) -> int:
-        """Begins the next term; on disk before it returns. Raises `ConfigError` when it cannot be written."""
+        """Starts the next epoch, which is on disk when this returns. Raises `ConfigError` if it cannot be written."""
         return self._move_to(self._value + 1)
 
     def rise_above(self, seen: int) -> int:
-        """Moves above a term that a node has seen, if it is higher than this one."""
+        """Moves above `seen`, an epoch that a node has seen, if it is higher than this one."""
         return self._move_to(seen + 1) if seen > self._value else self._value
 
     def _move_to(self, value: int) -> int:
@@ -76,4 +76,4 @@ def _read(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path} must hold one number: {exc}") from exc
+        raise ConfigError(f"{path} must contain a single number: {exc}") from exc

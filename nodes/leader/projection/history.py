@@ -1,4 +1,4 @@
-"""What the history keeps of a journaled entry: enough for a task's page, never the output itself."""
+"""What the history stores of a journaled entry: enough for a task's page, but never the output itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Detail = dict[str, Any]
 
 
 def describe(update: pb.NodeUpdate) -> tuple[str, str, Detail]:
-    """Kind, task id and detail of an entry that was applied."""
+    """Kind, task id and detail of an applied entry."""
     return _DESCRIBE[update.WhichOneof("payload") or "gap"](update)
 
 

@@ -1,6 +1,6 @@
-"""What the writer keeps in memory of its own tables: nodes, marks, and everything that still moves.
+"""The writer's in-memory copy of its tables: nodes, marks, and everything that is still active.
 
-Only the writer's thread changes it, so it cannot be stale. After a rolled back transaction it is loaded again.
+Only the writer's thread changes it, so it cannot be stale. It is reloaded after a transaction is rolled back.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ AlertKey = tuple[str, str, str]  # kind, node id, task id
 OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 OPEN_TASKS = frozenset({TaskState.PENDING}) | OCCUPYING
 OPEN_COMMANDS = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.ACKED})
-# Ended tasks stay at hand while their last entries come in; more than this many are dropped, oldest first.
+# Ended tasks are kept for their last entries; above this many, the oldest are dropped.
 _ENDED_TASKS_KEPT = 500
 
 
 @dataclass(slots=True)
 class AwaitedReplay:
-    """A snapshot did not hold these attempts: they are lost once the replay has reached `seq` without their end."""
+    """Attempts missing from a snapshot: they are lost once the replay has reached `seq` without their end."""
 
     journal_id: str
     seq: int
@@ -35,8 +35,8 @@ class AwaitedReplay:
 class Image:
     """Loaded from the database; ended tasks, closed commands and resolved alerts are read on demand.
 
-    `deadlines` outlives an image: when each open command's time is over, on the monotonic clock. The row's `expires_at`
-    is for people; it counts only for commands of an earlier process, and never as more than their whole time.
+    `deadlines` outlives an image: the monotonic time at which each open command expires. The row's `expires_at` is for
+    display; it is used only for commands of an earlier process, and capped by their full time to live.
     """
 
     def __init__(self, deadlines: dict[str, float], *, mono: float) -> None:
@@ -47,19 +47,19 @@ class Image:
         self.tasks: dict[str, Task] = {}
         self.attempts: dict[AttemptKey, Attempt] = {}
         self.occupying: defaultdict[str, set[AttemptKey]] = defaultdict(set)
-        # Tasks that wait for a node, oldest first.
+        # Tasks waiting for a node, oldest first.
         self.pending: dict[str, Task] = {}
         self.commands: dict[str, Command] = {c.id: c for c in Command.objects.filter(state__in=OPEN_COMMANDS)}
         self.alerts: dict[AlertKey, Alert] = {
             (alert.kind, alert.node_id, alert.task_id): alert for alert in Alert.objects.filter(resolved_at=None)
         }
-        # Memory only. Commands that were to be sent and found no stream: certain never to have left this process.
+        # In memory only. Commands that found no stream when they were to be sent: they never left this process.
         self.undelivered: set[str] = set()
-        # Edges that came back behind a Master whose own stream never ended: nobody has sent them their commands again.
+        # Edges that came back behind a Master whose own stream never ended: their commands must be sent again.
         self.returned: set[str] = set()
-        # Edges, and the Masters whose latest word is that the Edge is online with them: two, while it moves.
+        # Edge → Masters whose latest report says that the Edge is online with them; two while the Edge moves.
         self.holders: defaultdict[str, set[str]] = defaultdict(set)
-        # Nodes that said "busy", and until when (monotonic) they are left alone.
+        # Nodes that reported "busy" → monotonic time until which they get no task.
         self.resting: dict[str, float] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))
         for command_id in deadlines.keys() - self.commands.keys():
@@ -103,14 +103,14 @@ class Image:
         self.note_attempt(attempt)
 
     def note_task(self, task: Task) -> None:
-        """Keeps the list of pending tasks true after a change of state."""
+        """Updates the pending tasks after a change of state."""
         if task.state == TaskState.PENDING:
             self.pending.setdefault(task.id, task)
         else:
             self.pending.pop(task.id, None)
 
     def note_attempt(self, attempt: Attempt) -> None:
-        """Keeps the occupied slots true after a change of state or node."""
+        """Updates the occupied slots after a change of state or node."""
         key = (attempt.task_id, attempt.number)
         if attempt.node_id and attempt.state in OCCUPYING:
             self.occupying[attempt.node_id].add(key)
@@ -118,7 +118,7 @@ class Image:
             self.occupying[attempt.node_id].discard(key)
 
     def forget_ended(self) -> None:
-        """Bounds memory; called between transactions."""
+        """Drops ended tasks to limit memory; called between transactions."""
         if len(self.tasks) <= _ENDED_TASKS_KEPT + len(self.pending) + sum(map(len, self.occupying.values())):
             return
         ended = [task_id for task_id, task in self.tasks.items() if task.state not in OPEN_TASKS]
@@ -128,7 +128,7 @@ class Image:
             del self.attempts[key]
 
     def forget_task(self, task_id: str) -> None:
-        """Its rows are removed."""
+        """Drops a task whose rows were removed."""
         self.tasks.pop(task_id, None)
         for key in [key for key in self.attempts if key[0] == task_id]:
             del self.attempts[key]
@@ -141,7 +141,7 @@ class Image:
         ]
 
     def stream_of(self, node_id: str) -> str:
-        """The node whose stream to us leads there: itself, or the Master that it hangs behind."""
+        """The node whose stream to the Leader reaches this node: itself, or its Master."""
         seen: set[str] = set()
         while (node := self.nodes.get(node_id)) is not None and node.parent and node_id not in seen:
             if (parent := self.nodes.get(node.parent)) is None or parent.role == Role.LEADER:
@@ -151,7 +151,7 @@ class Image:
         return node_id
 
     def is_reachable(self, node_id: str) -> bool:
-        """Its own state and that of the stream that leads to it."""
+        """Whether the node and the stream that leads to it are both online."""
         node, stream = self.nodes.get(node_id), self.nodes.get(self.stream_of(node_id))
         return (
             node is not None

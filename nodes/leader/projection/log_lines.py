@@ -1,6 +1,6 @@
-"""Output of tasks on its way in: the hot path, so straight from protobuf to rows, and encoded only for who listens.
+"""Stores tasks' output. A hot path: converts protobuf directly to rows, and encodes messages only if someone listens.
 
-A line is stored once, whatever is replayed: its number must be above the attempt's highest.
+A line is stored once, even if it is replayed: its number must be above the attempt's highest.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from nodes.leader.projection.published import Listener, Published
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 LOG_COLUMNS = ("id", "node_id", "task_id", "attempt", "number", "at_ms", "level", "stream", "text")
-# A line's id is its batch's feed number and its place in the batch.
+# A line's id consists of its batch's feed number and its index in the batch.
 ID_SHIFT = 10
 LINES_PER_SEQ = 1 << ID_SHIFT
 
-# Stored level by wire value; unknown ones count as information.
+# Stored level by wire value; unknown levels count as info.
 _LEVELS = {
     pb.LOG_LEVEL_DEBUG: 10,
     pb.LOG_LEVEL_INFO: 20,
@@ -34,7 +34,7 @@ LEVEL_NUMBERS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARNING: 30, Lo
 
 @dataclass(frozen=True, slots=True)
 class LogRows:
-    """Lines that share one feed number; each row as `LOG_COLUMNS` says."""
+    """Lines that share one feed number; each row has the columns of `LOG_COLUMNS`."""
 
     seq: int
     node_id: str
@@ -53,7 +53,7 @@ def log_rows(
     levels, streams = _LEVELS.get, _STREAMS.get
     for index, line in enumerate(batch.lines[start:stop]):
         text = line.text.decode("utf-8", "replace")
-        if "\x00" in text:  # PostgreSQL takes none, and nobody can see one.
+        if "\x00" in text:  # PostgreSQL rejects NUL, and it is invisible.
             text = text.replace("\x00", "")
         if line.truncated_bytes:
             text = f"{text} … [{line.truncated_bytes} bytes cut]"
@@ -79,11 +79,11 @@ def line_fields(row: tuple[Any, ...]) -> WireLine:
 
 
 def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator[Published]:
-    """The LOG messages that somebody wants now; called after the commit (see `Listener.wants`)."""
+    """The LOG messages that currently have a subscriber; called after the commit (see `Listener.wants`)."""
     whole = (topics.LOGS, topics.logs(logs.node_id), topics.task(logs.task_id))
     wanted = tuple(topic for topic in whole if listener.wants(topic))
     if wanted:
-        # All three, not only the wanted ones: somebody may have subscribed since.
+        # All three topics, not only the wanted ones: another client may have subscribed meanwhile.
         yield _published(logs, logs.rows, whole, store)
     for level in LogLevel:
         topic = topics.logs(logs.node_id, level)

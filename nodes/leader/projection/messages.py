@@ -1,4 +1,4 @@
-"""The messages of `/ws/` as dictionaries (docs/websocket.md): what is pushed and what snapshots hold are built alike.
+"""The messages of `/ws/` as dictionaries (docs/websocket.md), built the same way for pushes and snapshots.
 
 Ids and 64-bit numbers are strings, times are Unix milliseconds, NaN and infinity become null.
 """
@@ -44,13 +44,13 @@ _LINK_STATES = {
 _OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 _COMMAND_SHOWN_CHARACTERS = 500
 
-# How levels and streams are stored; spaced so that "this and above" is one comparison.
+# How levels and streams are stored; levels are ordered so that "this and above" is one comparison.
 LEVEL_NAMES: Mapping[int, str] = {10: "debug", 20: "info", 30: "warning", 40: "error"}
 STREAM_NAMES: Mapping[int, str] = {1: "stdout", 2: "stderr", 3: "system"}
 
 
 def encode(message: Mapping[str, Any]) -> str:
-    """JSON as it goes out; NaN and infinity become null."""
+    """JSON as sent; NaN and infinity become null."""
     return orjson.dumps(message).decode()
 
 
@@ -99,12 +99,12 @@ def node_info(node: Node, *, running: int) -> NodeStatus:
 
 
 def metrics_message(node_id: str, fields: MetricsFields, *, link_rtt_ms: float) -> MetricsMessage:
-    """METRICS: ephemeral, so without a feed number. `fields` as `metrics_fields` makes them."""
+    """METRICS: ephemeral, so without a feed number. `fields` as returned by `metrics_fields`."""
     return {"type": "METRICS", "at": now_ms(), "node": node_id, **fields, "linkRttMs": link_rtt_ms or None}
 
 
 def metrics_fields(metrics: Metrics) -> MetricsFields:
-    """Metrics as `Node.metrics` stores and as messages carry them."""
+    """Metrics in the form that `Node.metrics` and messages hold."""
     return {
         "cpu": metrics.cpu_percent,
         "memory": _usage(metrics.memory_used_bytes, metrics.memory_total_bytes),
@@ -130,7 +130,7 @@ def _gpu_fields(gpu: GpuMetrics) -> Gpu:
 
 
 def capabilities_fields(capabilities: Capabilities) -> CapabilitiesFields:
-    """Capabilities as `Node.capabilities` stores and as messages carry them."""
+    """Capabilities in the form that `Node.capabilities` and messages hold."""
     return {
         "os": capabilities.os,
         "architecture": capabilities.architecture,
@@ -196,7 +196,7 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
 
 
 def attempt_info(attempt: Attempt, task: Task) -> Message:
-    """One try, as the work log shows it."""
+    """One attempt, as the work log shows it."""
     return {
         "task": task.id,
         "attempt": attempt.number,
@@ -223,7 +223,7 @@ def attempt_info(attempt: Attempt, task: Task) -> Message:
 
 
 def without_secrets(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's request as it may be shown: command and environment without secrets."""
+    """A task's request for display, with secrets redacted in command and environment."""
     environment = spec.get("environment") or {}
     shown = dict(spec)
     if environment:
@@ -238,7 +238,7 @@ def without_secrets(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def command_line(spec: Mapping[str, Any]) -> str:
-    """What runs, in one line for a person."""
+    """The command as one line, for display."""
     spec = without_secrets(spec)
     shown = spec.get("shell_line") or shlex.join(spec.get("argv") or ()) or spec.get("named_task") or ""
     return shown if len(shown) <= _COMMAND_SHOWN_CHARACTERS else shown[: _COMMAND_SHOWN_CHARACTERS - 1] + "…"
@@ -282,8 +282,8 @@ def command_info(command: Command) -> CommandInfo:
 
 
 def gap_fields(gap: Gap, *, node: str, lane: str, attempt: int = 0, first_line: int = 0) -> JournalGapFields:
-    """What is missing: entries `from` to `to` of the node's journal, "0" when it is known by its lines alone;
-    `lines` lines of `attempt` from `firstLine` on, 0 when it is not known which.
+    """What is missing: entries `from` to `to` of the node's journal ("0" if only lines are known), and `lines` lines
+    of `attempt` from `firstLine` on (0 if unknown).
     """
     return {
         "reason": gap.reason,

@@ -1,4 +1,4 @@
-"""Nodes: their registration, their link, and what they say they are."""
+"""Nodes: registration, link state, and reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NODE_DISK = "node-disk"
 NODE_MEMORY = "node-memory"
 NODE_CLOCK = "node-clock"
 _FULL_PERCENT = 95.0
-_FREE_PERCENT = 92.0  # So far it must fall, so that an alert does not come and go.
+_FREE_PERCENT = 92.0  # The value must fall below this, so that an alert does not flap.
 # More than the longest that a word can be under way on a stream that still counts as alive (heartbeat + 10 s, 40 s).
 _CLOCK_SECONDS = 60.0
 _CLOCK_GOOD_SECONDS = 30.0
@@ -32,7 +32,7 @@ DUPLICATE_NODE = "duplicate-node"
 
 
 def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
-    """A stream writes its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
+    """A stream may write its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
     if node_id == peer.node_id:
         return True
     if peer.role is not Role.MASTER or not node_id:
@@ -42,19 +42,19 @@ def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
 
 
 def register(unit: Unit, peer: Peer, node_id: str) -> Node:
-    """The node's row, made when it is new: the peer itself, or an Edge that it speaks for."""
+    """The row of the peer, or of an Edge for which it writes; created if the node is new."""
     is_peer = node_id == peer.node_id
     node = unit.image.nodes.get(node_id)
     if node is not None and node.role == Role.LEADER:
         raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
     if node is None:
         if not is_node_id(node_id):
-            raise EntryRefused(BAD_VALUE, f"{node_id[:64]!r} is no node id: {NODE_ID_RULE}")
+            raise EntryRefused(BAD_VALUE, f"{node_id[:64]!r} is not a valid node id: {NODE_ID_RULE}")
         node = Node(
             id=node_id,
             role=peer.role if is_peer else Role.EDGE,
             parent="" if is_peer else peer.node_id,
-            # A base client says no Hello: it is there as soon as its first update is.
+            # A base client sends no Hello: it is online with its first update.
             state=NodeState.ONLINE if is_peer and peer.is_base else NodeState.OFFLINE,
             state_changed_at=unit.now,
             last_seen_at=unit.now,
@@ -70,7 +70,7 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
 
 
 def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
-    """The Leader's own row. One that was called otherwise before is gone."""
+    """Creates or updates the Leader's own row; removes the row of a Leader with another name."""
     for other in [n for n in unit.image.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
         set_state(unit, other, NodeState.OFFLINE, is_own=False)
     node = unit.image.nodes.get(leader_id)
@@ -92,14 +92,14 @@ def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
 
 
 def remember_token(unit: Unit, peer: Peer) -> None:
-    """A token that came from elsewhere can be revoked by its name once it has been seen."""
+    """Stores a token that was issued elsewhere, so that it can be revoked by its node's name."""
     if peer.token_id and peer.token_id not in unit.image.known_tokens:
         unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
         unit.image.known_tokens.add(peer.token_id)
 
 
 def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
-    """Our mark of every journal the peer holds; for what a journal holds no more, the peer sends a Gap entry."""
+    """The Leader's mark for every journal of the peer. For entries a journal no longer holds, the peer sends a Gap."""
     answers = []
     for mark in marks:
         owner = mark.node_id or peer.node_id
@@ -118,7 +118,7 @@ def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> li
 
 def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal:
     if len(journal_id) > 64 or "\x00" in journal_id:
-        raise EntryRefused(BAD_VALUE, "a journal id has 1 to 64 characters")
+        raise EntryRefused(BAD_VALUE, "a journal id must have 1 to 64 characters")
     journal = Journal(id=journal_id, node_id=node_id, lane=str(lane)[:8], seq=0)
     unit.insert(journal)
     unit.image.journals[journal_id] = journal
@@ -128,14 +128,14 @@ def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal
 def apply_report(
     unit: Unit, peer: Peer, node_id: str, report: NodeReport, positions: Sequence[JournalMark] = ()
 ) -> bool:
-    """What a node is; from a Master also how its Edge's link is. `positions` are those of the snapshot around it.
+    """Applies a node's report; from a Master, also its Edge's link state. `positions` belong to the enclosing snapshot.
 
-    False when it is the outdated word of a Master that the Edge has left.
+    False if it is the outdated report of a Master that the Edge has left.
     """
     node = register(unit, peer, node_id)
     is_own = node_id == peer.node_id
     if not is_own and report.role is not Role.EDGE:
-        raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} speaks for {node_id}, which says it is a {report.role}")
+        raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} may not write for {node_id} with role {report.role}")
     if not is_own and _is_outdated(unit, peer, node, report.state, positions):
         return False
     fields = {
@@ -156,10 +156,10 @@ def apply_report(
 
 
 def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
-    """Whether a Master speaks of an Edge that is with another by now; its own silence there proves nothing here.
+    """Whether a Master's report is about an Edge that has moved to another Master.
 
-    A Master whose link to the Edge is dead without its knowing still says "online". Two things give that away: a
-    position behind what has come by the other Master, and, when nothing has, that it takes its word back later.
+    A Master that has not noticed that its link to the Edge is dead still reports "online". There are two signs of that:
+    its position is behind what has arrived through the other Master, or it later withdraws the report.
     """
     holders = unit.image.holders[edge.id]
     if state is NodeState.ONLINE:
@@ -174,7 +174,7 @@ def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions
 
 
 def _hand_over(unit: Unit, edge: Node) -> bool:
-    """To another Master that says it has the Edge; False when there is none."""
+    """Assigns the Edge to another Master that reports it as online; False if there is none."""
     holders = sorted(unit.image.holders[edge.id])
     holder = next((name for name in holders if unit.image.nodes[name].state == NodeState.ONLINE), None)
     if holder is None:
@@ -186,7 +186,7 @@ def _hand_over(unit: Unit, edge: Node) -> bool:
 
 
 def _is_behind(image: Image, node_id: str, positions: Sequence[JournalMark]) -> bool:
-    """Whether entries have been committed here that the speaker has not heard of."""
+    """Whether entries have been committed here that are newer than these positions."""
     return any(
         journal.seq > mark.seq
         for mark in positions
@@ -195,13 +195,13 @@ def _is_behind(image: Image, node_id: str, positions: Sequence[JournalMark]) -> 
 
 
 def forget_holder(image: Image, node_id: str) -> None:
-    """A Master's stream ended or began anew: what it said of its Edges it says again, or it does not hold."""
+    """Forgets a Master's reports about its Edges: its stream ended or restarted, and it sends current reports again."""
     for holders in image.holders.values():
         holders.discard(node_id)
 
 
 def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
-    """For snapshots: what dashboards see live has no feed number."""
+    """Stores metrics for snapshots; live metrics are pushed without a feed number."""
     unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
     for kind, used, total in (
         (NODE_DISK, metrics.disk_used_bytes, metrics.disk_total_bytes),
@@ -209,7 +209,7 @@ def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
     ):
         percent = 100 * used / total if total else 0.0
         if percent >= _FULL_PERCENT:
-            # Without the figure, which the node's tile shows: an alert is told once.
+            # Without the current value, which the node's tile shows: an alert is published once.
             said = part(kind, node=node.id, percent=f"{_FULL_PERCENT:g}")
             unit.open_alert(kind, level="error", parts=[said], node_id=node.id)
         elif percent < _FREE_PERCENT:
@@ -217,7 +217,7 @@ def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
 
 
 def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
-    """Nothing is decided by another machine's clock; but the times that it tells are wrong, so a person should know."""
+    """Opens an alert for a wrong clock: it affects no decision, but the times that the node reports are wrong."""
     off = abs(ahead_seconds)
     if off >= _CLOCK_SECONDS:
         minutes = round(off / 60)
@@ -240,9 +240,9 @@ def set_state(
     is_own: bool = True,
     since: datetime | None = None,
 ) -> None:
-    """The link's state, with all that follows: tasks out of sight, an alert, Edges behind it.
+    """Sets the node's link state, with all consequences: its tasks, an alert, the Edges behind it.
 
-    `is_own` is false for an Edge that is out of sight with its Master: one alert is enough. `since` None = now.
+    `is_own` is false for an Edge that is unreachable because its Master is: one alert is enough. `since` None = now.
     """
     if link_rtt_ms:
         unit.change(node, link_rtt_ms=link_rtt_ms)
@@ -250,7 +250,7 @@ def set_state(
         unit.change(node, last_seen_at=unit.now)
     if node.state == state:
         return
-    # Suspect that turns offline has been out of sight all the time: what is known of it is no younger for that.
+    # From suspect to offline, the node was unreachable all the time, so `state_changed_at` stays.
     is_new = NodeState.ONLINE in (node.state, state) or node.state_changed_at is None
     unit.change(node, state=state, state_changed_at=(since or unit.now) if is_new else node.state_changed_at)
     unit.publish_node(node)
@@ -258,7 +258,7 @@ def set_state(
     for task_id, _ in sorted(unit.image.occupying[node.id]):
         task = unit.image.task(task_id)
         if task is not None and task.node_id == node.id:
-            unit.publish_task(task)  # It is shown as "unknown since", or in sight again.
+            unit.publish_task(task)  # It is shown as "unknown since", or as reachable again.
     if state is NodeState.ONLINE:
         unit.resolve_alert(NODE_OFFLINE, node_id=node.id)
         if node.parent:
@@ -267,31 +267,31 @@ def set_state(
     if state is NodeState.OFFLINE and is_own:
         unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
     forget_holder(unit.image, node.id)
-    # Its Edges may be well, but nobody here can know; their Master tells when it is back.
+    # The state of its Edges is unknown until their Master reconnects and reports it.
     for edge in unit.image.nodes.values():
         if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
             set_state(unit, edge, state, is_own=False, since=since)
 
 
 def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
-    """A Leader starts: whatever was in sight of the last one is not yet in sight of this one.
+    """Called when a Leader starts: nodes that were online for the previous Leader become suspect.
 
-    It has been out of sight since the last word that any node, the Leader too, had stored: nobody watched after that.
-    A database that is not the one which the last Leader used (a backup, say) gets another identity: numbers of its feed
-    have been given out before, with another meaning. Dying in between costs dashboards a snapshot, no more.
+    They count as unreachable since the last stored update of any node, including the Leader: nothing was watching after
+    that. A database that the previous Leader did not use last (such as a backup) gets a new identity, because its feed
+    numbers have already been used with another meaning. A crash in between only costs dashboards a snapshot.
     """
     store = unit.image.store
     is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
     unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
     words = [node.last_seen_at for node in unit.image.nodes.values() if node.last_seen_at is not None]
-    last_word = min(max(words, default=unit.now), unit.now)  # Our clock may have been put back.
+    last_word = min(max(words, default=unit.now), unit.now)  # The Leader's clock may have been set back.
     for node in unit.image.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:
             set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_word)
 
 
 def end_grace(unit: Unit, *, began_at: datetime) -> None:
-    """Whoever has not come to this Leader by now is gone. The hub judges all that came."""
+    """Marks nodes as offline that have not connected to this Leader by now. The hub tracks those that have."""
     for node in list(unit.image.nodes.values()):
         is_unseen = node.last_seen_at is None or node.last_seen_at < began_at
         if node.state == NodeState.SUSPECT and is_unseen:

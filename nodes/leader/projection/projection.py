@@ -1,4 +1,4 @@
-"""The Leader's end of every stream: what nodes report goes through here into the store and out to dashboards."""
+"""The Leader's end of every stream: stores what nodes report, and publishes it to dashboards."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# After a change of Leader nodes get this long to come before they count as gone.
+# After a Leader's start, nodes have this long to connect before they count as offline.
 GRACE_SECONDS = 300.0
-# Live metrics are pushed at once; the store, which only snapshots read, gets the newest at this pace.
+# Live metrics are pushed at once; the newest are stored at this interval, for snapshots only.
 METRICS_STORE_SECONDS = 1.0
 
 
 class _Entries:
-    """One stream's batch. Alone, after a failure, each entry gets its own transaction and a bad one is set aside."""
+    """One stream's batch. After a failure, each entry gets its own transaction and bad ones are quarantined."""
 
     is_patient = True
 
@@ -73,9 +73,9 @@ class _Entries:
         except Exception as exc:
             if is_outage(exc):
                 raise
-            # A value that the database refuses is the node's fault; anything else is ours, and the traceback is wanted.
+            # A value that the database refuses is the node's fault; anything else is a bug here, so log the traceback.
             is_value = isinstance(exc, (DataError, IntegrityError, OverflowError, ValueError))
-            logger.warning("entry %s of journal %s set aside", update.seq, update.journal_id, exc_info=not is_value)
+            logger.warning("entry %s of journal %s quarantined", update.seq, update.journal_id, exc_info=not is_value)
             tried = Outcome()
             failure = exc
             transact(lambda unit: set_aside(unit, self._peer, update, failure, tried))
@@ -99,18 +99,18 @@ class Projection:
         self._awaited: AwaitedReplays = {}
         self._log_journals: set[str] = set()
         self._metrics: dict[str, Metrics] = {}
-        self._clocks: dict[str, float] = {}  # Node id -> seconds that its clock is ahead of ours.
+        self._clocks: dict[str, float] = {}  # Node id → seconds that its clock is ahead of the Leader's.
         self._metrics_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
 
     @property
     def image(self) -> Image:
-        """What is true now, read only; may be a moment behind the writer."""
+        """The current state, read-only; may be slightly behind the writer."""
         return self._writer.image
 
     def on_wake(self, callback: Callable[[], None]) -> None:
-        """`callback` is called on the loop whenever a waiting task may have got its chance."""
+        """Calls `callback` on the loop whenever a waiting task may be able to start."""
         self._on_wake = callback
 
     def _wake(self) -> None:
@@ -125,7 +125,7 @@ class Projection:
         )
 
     async def stop(self) -> None:
-        """Commits what has come in, then ends the writer."""
+        """Commits everything received, then stops the writer."""
         if self._grace_timer is not None:
             self._grace_timer.cancel()
         if self._metrics_timer is not None:
@@ -138,21 +138,21 @@ class Projection:
     async def write(self, function: Callable[[Unit], T]) -> T:
         """Runs `function` in a transaction on the writer's thread; returns after the commit.
 
-        Raises what it raised; `StoreError` when the database does not answer.
+        Raises what `function` raises, or `StoreError` when the database does not respond.
         """
         result: T = await self._writer.submit(FunctionJob(function))
         return result
 
     async def register_leader(self, report: NodeReport) -> None:
-        """Shows the Leader itself among the nodes."""
+        """Adds the Leader itself to the nodes."""
         await self.write(lambda unit: presence.register_leader(unit, self._leader_id, report))
 
     async def take_own_metrics(self, metrics: Metrics) -> None:
-        """The Leader's own load."""
+        """Takes the Leader's own metrics."""
         self._push_metrics(self._leader_id, metrics, link_rtt_ms=0.0)
 
     def report_duplicate(self, node_id: str, address: str) -> None:
-        """Two living nodes of one name: a person must give one of them another."""
+        """Opens an alert for two live nodes with the same name: a person must rename one of them."""
         said = part(presence.DUPLICATE_NODE, node=node_id, address=address)
         self._in_background(
             lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", parts=[said], node_id=node_id)
@@ -214,7 +214,7 @@ class Projection:
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
         def change(unit: Unit) -> None:
             node = unit.image.nodes.get(node_id)
-            if node is not None:  # A base client is registered by its first update.
+            if node is not None:  # A base client is only registered by its first update.
                 presence.set_state(unit, node, state, link_rtt_ms=link_rtt_ms)
 
         await self._tell(change)
@@ -225,7 +225,7 @@ class Projection:
     # --- metrics ----------------------------------------------------------------------------------
 
     def _take_metrics(self, peer: Peer, update: pb.NodeUpdate) -> bool:
-        """Pushes them at once; False when they need the writer: a new node, a stranger, or nonsense."""
+        """Pushes metrics at once; False if the writer must handle them: a new node, a foreign node, or bad values."""
         node_id = update.node_id or peer.node_id
         node = self.image.nodes.get(node_id)
         if node is None or not presence.may_speak_for(self.image, peer, node_id):
@@ -264,7 +264,7 @@ class Projection:
     # --- writes of its own ------------------------------------------------------------------------
 
     async def _tell(self, function: Callable[[Unit], T]) -> T:
-        """`write` for what comes from nodes: waits until the database answers."""
+        """Like `write`, but for updates from nodes: waits until the database responds."""
         result: T = await self._writer.submit(FunctionJob(function, is_patient=True))
         return result
 

@@ -1,4 +1,4 @@
-"""What the projection hands to its listener after a commit."""
+"""What the projection passes to its listener after a commit."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ Kind = Literal["state", "metrics", "logs"]
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One message for dashboards, encoded once for all of them. Positional: built on the hot path."""
+    """One message for dashboards, encoded once for all of them. Positional arguments: built on the hot path."""
 
-    seq: int  # Feed number; 0 = ephemeral, cannot be read again.
+    seq: int  # Feed number; 0 = ephemeral, not stored in the feed.
     topics: tuple[str, ...]
     text: str  # The JSON object, ready to send.
     kind: Kind
-    key: str  # What it is about ("node:master-1"); of two metrics with one key only the newer counts.
+    key: str  # What it is about ("node:master-1"); newer metrics replace older ones with the same key.
 
 
 class Listener(Protocol):
-    """Whoever tells the dashboards. Both methods return at once."""
+    """Publishes to dashboards. Both methods return at once."""
 
     def wants(self, topic: str) -> bool:
-        """Whether anybody listens to this topic now. Called on the writer's thread, after the commit.
+        """Whether this topic has a subscriber now. Called on the writer's thread, after the commit.
 
-        Log batches that nobody wants are not encoded. Nothing gets lost by that: a newcomer subscribes first and reads
-        the position second, so what was committed before it subscribed is in its snapshot.
+        Log batches without a subscriber are not encoded. That loses nothing: a new client subscribes first and then
+        reads the position, so everything committed before it subscribed is in its snapshot.
         """
 
     def publish(self, batch: Sequence[Published]) -> None:
@@ -35,7 +35,7 @@ class Listener(Protocol):
 
 
 class Everybody:
-    """Several listeners as one."""
+    """Combines several listeners into one."""
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners

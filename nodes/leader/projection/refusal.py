@@ -1,4 +1,4 @@
-"""Why an entry cannot be applied. It goes to the dead letters; the stream and the journal behind it live on."""
+"""Why an entry cannot be applied. The entry becomes a dead letter; the stream and later entries are not affected."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ ILLEGAL_TRANSITION = "illegal-transition"
 BAD_VALUE = "bad-value"
 OVERSIZE = "oversize"
 FOREIGN_NODE = "foreign-node"
-HOLE = "hole"  # Not refused for ever: to be sent again from the position in the Nack.
+HOLE = "hole"  # Not a final refusal: the node sends again from the position in the Nack.
 
 
 class EntryRefused(StoreError):
-    """`code` is one of this module's words."""
+    """`code` is one of this module's constants."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)

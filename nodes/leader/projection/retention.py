@@ -1,6 +1,6 @@
-"""Keeps the store from growing for ever: feed, output and history by age and size, oldest first, in small batches.
+"""Limits the store's size: removes feed, output and history by age and number, oldest first, in small batches.
 
-Each batch is a transaction of its own, between those of the live path: a state waits for no longer than one takes.
+Each batch is a separate transaction between those of the live path, so a state waits for at most one batch.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-# Rows removed in one transaction.
+# Rows removed per transaction.
 _BATCH = 1_000
-# Tasks take their attempts and commands along.
+# Fewer, because a task's attempts and commands are removed with it.
 _TASK_BATCH = 50
 _PAUSE_SECONDS = 0.02
-# As the index `attempt_with_log` has it.
+# Matches the index `attempt_with_log`.
 _HAS_LOG = Q(is_log_pruned=False, last_line__gt=0)
 
 # Runs a function in a transaction on the writer's thread: `Projection.write`.
 Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
-# In one transaction: how many rows it took, None when there is nothing more for it.
+# Runs in one transaction; returns the number of rows removed, None when nothing is left to remove.
 Step = Callable[[Unit], int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionConfig:
-    """What is kept. Output goes with its task's history at the latest; whatever still moves stays."""
+    """What is kept. Output is removed with its task at the latest; nothing that is still active is removed."""
 
     feed_entries: int = 50_000
     feed_age: timedelta = timedelta(days=7)
@@ -53,7 +53,7 @@ class RetentionConfig:
 
 
 class Retention:
-    """A service. Lines leave by whole attempts, and only of attempts that have ended. `more`: what others keep here."""
+    """A service. Removes the lines of whole attempts, and only of ended ones. `more`: steps for other apps' tables."""
 
     name = "retention"
 
@@ -74,13 +74,13 @@ class Retention:
             try:
                 await self.prune()
             except StoreError as exc:
-                logger.warning("nothing could be pruned: %s", exc)
+                logger.warning("cannot prune: %s", exc)
 
     def request_stop(self) -> None:
         self._stop.set()
 
     async def prune(self) -> Mapping[str, int]:
-        """One round, until nothing is over its limit or a stop was asked; how many rows of each kind went."""
+        """Runs until nothing is over its limit or a stop is requested; returns the rows removed of each kind."""
         removed: Counter[str] = Counter()
         async with self._pruning:
             bounds = await self._write(lambda unit: _Bounds(self._config, unit.now))
@@ -98,7 +98,7 @@ class Retention:
 
 
 class _Bounds:
-    """Where the limits lie in this round: found once, since that costs a walk over what is kept."""
+    """The limits of this round, computed once, because that requires a walk over the kept rows."""
 
     def __init__(self, config: RetentionConfig, now: datetime) -> None:
         self.feed_before = now - config.feed_age
@@ -111,12 +111,12 @@ class _Bounds:
 
 
 def _last_over(rows: QuerySet[Any], kept: int) -> int:
-    """Key of the newest row beyond the number that is kept; 0 when there is none."""
+    """Key of the newest row beyond the number to keep; 0 if there is none."""
     newest_first = rows.order_by("-id").values_list("id", flat=True)
     return newest_first[kept : kept + 1].first() or 0
 
 
-# --- steps, on the writer's thread: how many rows they took, None when there is nothing more for them -------------
+# --- steps, on the writer's thread: the number of rows removed, None when nothing is left to remove ---------------
 
 
 def _prune_feed(bounds: _Bounds, unit: Unit) -> int | None:
@@ -129,7 +129,7 @@ def _prune_feed(bounds: _Bounds, unit: Unit) -> int | None:
 
 
 def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
-    # What still runs has not ended, so it is not among them.
+    # Running attempts have no `ended_at`, so they are never included.
     oldest = Attempt.objects.filter(_HAS_LOG, ended_at__isnull=False).order_by("ended_at", "id").first()
     if oldest is None or oldest.ended_at is None or (oldest.ended_at >= bounds.logs_before and bounds.lines_over <= 0):
         return None
@@ -146,7 +146,7 @@ def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
 
 
 def _prune_tasks(bounds: _Bounds, unit: Unit) -> int | None:
-    """Tasks that ended long ago, with their attempts and commands; their output has gone before."""
+    """Removes tasks that ended long ago, with their attempts and commands; their output has already been removed."""
     has_log = Attempt.objects.filter(_HAS_LOG, task=OuterRef("pk"))
     old = Task.objects.filter(created_at__lt=bounds.history_before, ended_at__lt=bounds.history_before)
     old = old.exclude(state__in=OPEN_TASKS).filter(~Exists(has_log)).order_by("created_at")

@@ -1,4 +1,4 @@
-"""Revoked tokens, read from the database: it is another process that revokes (`manage.py token revoke`, the admin)."""
+"""Revoked tokens, read from the database, because other processes revoke them (`manage.py token revoke`, the admin)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nodes.models import NodeToken
 
 logger = logging.getLogger(__name__)
 
-# A revoked stream must be cut within 10 s. The look costs one read of an indexed table, less than any notice would.
+# A revoked stream must end within 10 s. Polling costs one read of an indexed table, less than a notification would.
 _LOOK_SECONDS = 5.0
 
 
 class Revocations:
-    """A service; `ids` is what every token is checked against."""
+    """A service; every token is checked against `ids`."""
 
     name = "revocations"
 
@@ -28,7 +28,7 @@ class Revocations:
         self._on_new: Callable[[Collection[str]], None] = lambda ids: None
 
     async def start(self, projection: Projection, on_new: Callable[[Collection[str]], None]) -> None:
-        """Reads them once, before any stream may open; `on_new` hears of those that come later."""
+        """Reads them once, before any stream may open; `on_new` is called for those revoked later."""
         self._projection = projection
         await self._look()
         self._on_new = on_new
@@ -42,7 +42,7 @@ class Revocations:
                 try:
                     await self._look()
                 except StoreError as exc:
-                    logger.warning("revoked tokens cannot be read: %s", exc)
+                    logger.warning("cannot read revoked tokens: %s", exc)
 
     def request_stop(self) -> None:
         self._stop.set()

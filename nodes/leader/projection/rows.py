@@ -1,4 +1,4 @@
-"""Many rows in one statement. Django's bulk calls build SQL per call, which costs more than SQLite's work on the rows.
+"""Writes many rows in one statement. Django's bulk methods build SQL per call, which costs more than SQLite's work.
 
 Portable SQL only: the same text runs on SQLite and PostgreSQL.
 """
@@ -18,14 +18,14 @@ Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 @cache
 def _fields(model: type[Model]) -> tuple[Field[Any, Any], ...]:
-    """Key last, as an UPDATE needs it."""
+    """The model's fields with the key last, as an UPDATE needs them."""
     key = model._meta.pk
     return (*(field for field in model._meta.concrete_fields if field is not key), key)
 
 
 @cache
 def _preparations(model: type[Model]) -> tuple[tuple[str, Prepare | None], ...]:
-    """Attribute and how its value becomes the database's; numbers and text go as they are, which is most of them."""
+    """Each attribute and its conversion to a database value; None for numbers and text, which is most of them."""
     return tuple(
         (
             field.attname,
@@ -49,7 +49,7 @@ def _update_statement(model: type[Model], vendor: str) -> str:
 
 
 def update_rows(model: type[Model], instances: Iterable[Model]) -> None:
-    """Writes every field of each row back. Rows must exist."""
+    """Updates every field of each row. The rows must exist."""
     connection = connections[DEFAULT_DB_ALIAS]
     preparations = _preparations(model)
     values = [
@@ -76,7 +76,7 @@ def _insert_statement(model: type[Model], names: tuple[str, ...], vendor: str, *
 def insert_rows(
     model: type[Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]], *, once: bool = False
 ) -> None:
-    """Inserts rows whose values the database takes as they are; `once` skips those that exist already."""
+    """Inserts rows whose values need no conversion; `once` skips rows that already exist."""
     if rows:
         connection = connections[DEFAULT_DB_ALIAS]
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""A node's whole current state: what it holds is true at its position; what it lacks is lost after the replay."""
+"""Applies a node's snapshot: attempts in it are true at its position; missing ones are lost after the replay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOST = (part("came-back-without"),)
 
 
 def apply_snapshot(unit: Unit, node_id: str, snapshot: Snapshot, awaited: AwaitedReplays) -> None:
-    """Sets the current state of every attempt the node holds; remembers those that it does not."""
+    """Sets the current state of every attempt in the snapshot; remembers the missing ones."""
     position = _states_position(snapshot, node_id)
     held: set[AttemptKey] = set()
     for status in snapshot.tasks:
@@ -40,13 +40,13 @@ def _states_position(snapshot: Snapshot, node_id: str) -> JournalMark:
 
 def _apply_held(unit: Unit, node_id: str, status: TaskStatus, number: int, position: JournalMark) -> None:
     if not is_task_id(status.task_id):
-        return  # Its entries are refused one by one, each with its nack.
+        return  # Its entries are refused one by one, each with a Nack.
     attempt = unit.image.attempt(status.task_id, number)
     if attempt is not None:
         if attempt.node_id not in (None, node_id):
-            return  # Another node's by now; this one's entries about it go to the dead letters.
+            return  # Now another node's; this node's entries about it become dead letters.
         if attempt.journal_id == position.journal_id and attempt.state_seq > position.seq:
-            return  # A newer entry has come already.
+            return  # A newer entry has already arrived.
     if attempt is None or _differs(attempt, status) or attempt.journal_id != position.journal_id:
         set_status(unit, node_id, status, number, journal_id=position.journal_id, seq=position.seq)
     elif attempt.state_seq < position.seq:
@@ -63,7 +63,7 @@ def _differs(attempt: Attempt, status: TaskStatus) -> bool:
 
 
 def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
-    """Called after a snapshot and whenever the node's mark moved; waits until the replay reached the snapshot."""
+    """Called after a snapshot and when the node's mark moves; acts once the replay has reached the snapshot."""
     waiting = awaited.get(node_id)
     if waiting is None:
         return
@@ -84,14 +84,14 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
         if awaited.get(node_id) is waiting:
             del awaited[node_id]
 
-    # Not before the commit: after a rollback it must be settled again, which changes nothing twice.
+    # Only after the commit: after a rollback it must run again, which is harmless.
     unit.after_commit.append(forget)
 
 
 def _may_still_start(unit: Unit, task_id: str, journal_id: str) -> bool:
-    """Whether a start command under way will bring the attempt, or say why not.
+    """Whether an open start command will still create the attempt, or report why not.
 
-    Not one that the node has taken on in another journal than today's: it has begun anew, and knows nothing of it.
+    False for a command confirmed in another journal than the current one: the node was reset and does not know it.
     """
     return any(
         command.state != CommandState.ACKED or command.journal_id in ("", journal_id)

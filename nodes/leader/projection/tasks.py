@@ -1,4 +1,4 @@
-"""States of tasks and attempts: what a node says about them, applied to the rows.
+"""Applies the states of tasks and attempts that nodes report.
 
 An attempt remembers the journal position that set its state. An entry at or below it only adds history, so a replay
 never moves a state backwards (docs/protocol.md, "Opening").
@@ -29,12 +29,12 @@ _VALUE_CHARACTERS = 1_000
 
 
 def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
-    """Text as every database takes it: no NUL, bounded."""
+    """Text that every database accepts: no NUL, bounded."""
     return text.replace("\x00", "")[:limit]
 
 
 def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
-    """A node's message as data, bounded. A code that this Leader does not know is kept: its readers take the text."""
+    """A node's message as data, bounded. Codes that this Leader does not know are kept: readers then use the text."""
     kept = [
         Part(
             stored_text(one.code, _CODE_CHARACTERS),
@@ -51,24 +51,24 @@ def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
 def apply_status(
     unit: Unit, node_id: str, status: TaskStatus, *, journal_id: str = "", seq: int = 0, is_latest_attempt: bool = False
 ) -> None:
-    """One entry of a states journal, or (without a position) the word of a client that has no journal.
+    """Applies one entry of a states journal, or (without a position) the update of a client that has no journal.
 
-    `is_latest_attempt`: the sender knows no attempts and means the latest. Raises `EntryRefused` before any change.
+    `is_latest_attempt`: the sender does not number attempts and means the latest. Raises `EntryRefused` before any
+    change.
     """
     number = _attempt_number(unit, status, is_latest_attempt=is_latest_attempt)
     attempt = _checked_attempt(unit, node_id, status, number)
     if attempt is not None and seq and attempt.journal_id == journal_id and seq <= attempt.state_seq:
         return
     if attempt is not None and status.state != attempt.state and not _may_move(attempt, status.state):
-        raise EntryRefused(
-            ILLEGAL_TRANSITION, f"task {status.task_id} attempt {number} is {attempt.state}, not to be {status.state}"
-        )
+        move = f"{attempt.state} and cannot become {status.state}"
+        raise EntryRefused(ILLEGAL_TRANSITION, f"task {status.task_id} attempt {number} is {move}")
     set_status(unit, node_id, status, number, journal_id=journal_id, seq=seq)
 
 
 def _attempt_number(unit: Unit, status: TaskStatus, *, is_latest_attempt: bool) -> int:
     if not is_task_id(status.task_id):
-        raise EntryRefused(BAD_VALUE, f"{status.task_id[:64]!r} is no task id: {TASK_ID_RULE}")
+        raise EntryRefused(BAD_VALUE, f"{status.task_id[:64]!r} is not a valid task id: {TASK_ID_RULE}")
     if is_latest_attempt:
         task = unit.image.task(status.task_id)
         return 1 if task is None else task.attempt
@@ -83,13 +83,13 @@ def _checked_attempt(unit: Unit, node_id: str, status: TaskStatus, number: int) 
 
 
 def _may_move(attempt: Attempt, state: TaskState) -> bool:
-    # Known by its output alone so far: any state that its node tells is news.
+    # So far only its output is known: accept any state from its node.
     is_placeholder = attempt.state == TaskState.LOST and not attempt.state_seq
     return is_placeholder or state in TASK_TRANSITIONS[TaskState(attempt.state)]
 
 
 def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, journal_id: str, seq: int) -> None:
-    """Makes the status the attempt's state, unchecked: the caller knows that it is the truth."""
+    """Sets the attempt's state without checks; the caller guarantees that it is right."""
     task, attempt = _find_or_create(unit, node_id, status, number)
     started_at, ended_at = _moment(status.started_at_ms), _moment(status.ended_at_ms)
     if started_at is None and status.state.is_live:
@@ -128,11 +128,11 @@ def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, jou
 
 
 def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
-    """An unjournaled status between two journaled ones: it may bring progress, never a state."""
+    """Applies an unjournaled status between two journaled ones: only its progress, never its state."""
     attempt = unit.image.attempts.get((status.task_id, status.attempt or 1))
     task = unit.image.tasks.get(status.task_id)
     if attempt is None or task is None or attempt.node_id != node_id or attempt.state != status.state:
-        return  # Ephemeral on purpose: the next journaled status tells.
+        return  # Ephemeral, so it can be ignored: the next journaled status has the state.
     if attempt.number == task.attempt and status.state.is_live:
         progress = task.progress if status.progress is None else status.progress
         unit.change_task(
@@ -147,7 +147,7 @@ def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
 
 
 def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
-    """The task shows its latest attempt; tells dashboards."""
+    """Copies the latest attempt's state to the task, and publishes it."""
     is_final = TaskState(attempt.state).is_final
     unit.change_task(
         task,
@@ -171,9 +171,9 @@ def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
 def end_attempt(
     unit: Unit, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
 ) -> None:
-    """The Leader's own word that an attempt is over: it never started, or its node came back without it.
+    """Ends an attempt on the Leader's own decision: it never started, or its node reconnected without it.
 
-    `message` for what is known as text alone.
+    Use `message` for a reason that exists only as text.
     """
     said = message or english(parts)
     unit.change_attempt(attempt, state=state, message=said, message_parts=as_json(parts), ended_at=unit.now)
@@ -183,7 +183,7 @@ def end_attempt(
 
 
 def placeholder(unit: Unit, node_id: str, task_id: str, number: int) -> Attempt:
-    """An attempt of which only output is known so far; the states journal may still tell what became of it."""
+    """An attempt of which only output has arrived so far; the states journal may still deliver its state."""
     said = (part("only-output"),)
     status = TaskStatus(
         task_id=task_id, state=TaskState.LOST, attempt=number, message=english(said), message_parts=said
@@ -215,7 +215,7 @@ def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -
         unit.change_task(task, spec=spec_to_json(spec))
     attempt = unit.image.attempt(status.task_id, number)
     if attempt is None:
-        # Pending until the change that follows, which counts its slot.
+        # Pending until the following change, which counts its slot.
         attempt = Attempt(task=task, number=number, node_id=node_id, created_at=unit.now)
         unit.insert(attempt)
         unit.image.attempts[task.id, number] = attempt
@@ -225,7 +225,7 @@ def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -
 
 
 def _moment(origin_ms: int) -> datetime | None:
-    """The origin's clock, for people; `None` when it did not say or says nonsense."""
+    """A time on the origin's clock, for display; `None` if it is missing or out of range."""
     if origin_ms <= 0:
         return None
     try:
@@ -241,14 +241,14 @@ _HEALTH_ALERTS = {
 
 
 def apply_stall(unit: Unit, node_id: str, alert: StallAlert) -> None:
-    """A verdict about a task's health. Quiet is shown; waiting and stalled also ask for a person."""
+    """Applies a verdict about a task's health. Quiet is only shown; waiting and stalled also open an alert."""
     task = unit.image.task(alert.task_id)
     if task is None:
-        raise EntryRefused(BAD_VALUE, f"an alert about task {alert.task_id!r}, which nobody has heard of")
+        raise EntryRefused(BAD_VALUE, f"an alert about an unknown task {alert.task_id!r}")
     if task.node_id != node_id:
         raise EntryRefused(FOREIGN_NODE, f"task {task.id} runs on {task.node_id}")
     if not TaskState(task.state).is_live:
-        return  # A replayed verdict about what has ended meanwhile: history.
+        return  # A replayed verdict about an attempt that has ended meanwhile: only history.
     for health, (kind, level) in _HEALTH_ALERTS.items():
         if health is alert.verdict:
             unit.open_alert(

@@ -1,4 +1,4 @@
-"""How topics are spelled, in this one place. docs/websocket.md lists them."""
+"""The names of topics. docs/websocket.md lists them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHATS = "chats"
 
 
 def task(task_id: str) -> str:
-    """Everything about one task, its output included."""
+    """Everything about one task, including its output."""
     return f"task:{task_id}"
 
 

@@ -1,4 +1,4 @@
-"""While the database cannot store anything: why, in words for dashboards. Told outside the feed, which needs it."""
+"""Why the database cannot store anything now, for dashboards. Published outside the feed, which needs the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nodes.leader.projection import topics
 from nodes.leader.projection.messages import encode, now_ms
 from nodes.leader.projection.published import Published
 
-# Of the one message that there is about the store; newest wins.
+# Key of the only message about the store; the newest wins.
 STORE_KEY = "store"
 
 Reason = Literal["full", "locked", "unreachable", "error"]
@@ -33,13 +33,13 @@ class Trouble:
 
 
 def reason_of(exc: BaseException) -> Reason:
-    """What an outage (`nodes.leader.projection.writer.is_outage`) comes from."""
+    """The reason for an outage (`nodes.leader.projection.writer.is_outage`)."""
     cause = exc.__cause__
     if isinstance(cause, sqlite3.Error):
-        # The low byte; what stands above it is detail.
+        # The low byte is the primary code; higher bytes are details.
         return _SQLITE_REASONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "error")
     state = getattr(cause, "sqlstate", None)
-    # PostgreSQL gives every error a state; without one nobody answered.
+    # Every error from PostgreSQL has a SQLSTATE; without one, the server did not answer.
     return _POSTGRES_REASONS.get(state, "error") if state else "unreachable"
 
 
@@ -48,7 +48,7 @@ def first_line(exc: BaseException) -> str:
 
 
 def store_published(trouble: Trouble | None) -> Published:
-    """STORE: nothing new is stored, or it is again."""
+    """STORE: whether new data is being stored."""
     message = {
         "type": "STORE",
         "at": now_ms(),

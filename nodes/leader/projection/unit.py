@@ -1,7 +1,7 @@
-"""One transaction of the writer: what jobs change, record and publish, written in few statements before the commit.
+"""One transaction of the writer: collects what jobs change, record and publish, and writes it in few statements.
 
-A job changes rows through a `Unit` only. It first decides and then changes: an error raised before the first change is
-the job's own answer; one raised after it rolls the whole transaction back.
+A job changes rows only through a `Unit`. It must decide before it changes anything: an error raised before the first
+change is the job's result; one raised later rolls the whole transaction back.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Unit:
         self.image = image
         self.now = datetime.now(UTC)
         self.mono = time.monotonic()
-        # The same moment as the database takes it in plain statements.
+        # The same time as a database value, for plain statements.
         self._stored_now = connection.ops.adapt_datetimefield_value(self.now)
-        # How many changes jobs have made so far: tells a refusal from a failure half-way.
+        # Number of changes that jobs have made so far: distinguishes a refusal from a failure half-way.
         self.changes = 0
         self.published: list[Published] = []
         self.logs: list[LogRows] = []
-        # Called on the loop after the commit, in order, after the listener was told.
+        # Called on the loop after the commit, in order, after the listener.
         self.after_commit: list[Callable[[], None]] = []
         # Something changed that may let a waiting task start, or a command needs a timer.
         self.wakes_scheduler = False
@@ -62,12 +62,12 @@ class Unit:
     # --- changes ----------------------------------------------------------------------------------
 
     def insert(self, row: Model) -> None:
-        """A new row, at once: such rows are few, and some need the key that the database gives them."""
+        """Inserts a row at once: such rows are few, and some need the key that the database assigns."""
         self.changes += 1
         row.save(force_insert=True)
 
     def change(self, row: Model, **values: Any) -> None:
-        """Sets fields; the row is written once, before the commit."""
+        """Sets fields. The row is written once, before the commit."""
         self.changes += 1
         for name, value in values.items():
             setattr(row, name, value)
@@ -78,7 +78,7 @@ class Unit:
         self.image.note_task(task)
 
     def change_attempt(self, attempt: Attempt, **values: Any) -> None:
-        """Also keeps the node's count of occupied slots, and tells dashboards of it."""
+        """Also updates and publishes the node's number of occupied slots."""
         key: AttemptKey = (attempt.task_id, attempt.number)
         before = attempt.node_id if attempt.state in OCCUPYING else None
         if attempt.node_id:
@@ -101,15 +101,15 @@ class Unit:
             self.image.deadlines.pop(command.id, None)
 
     def seconds_left(self, command: Command) -> float:
-        """Of an open command's time to live; 0 or less = over. A jump of the wall clock changes nothing."""
+        """The rest of an open command's time to live; 0 or less = expired. Changes of the wall clock have no effect."""
         return self.image.deadlines[command.id] - self.mono
 
     def record(
         self, kind: str, *, node_id: str, journal_id: str, seq: int, origin_ms: int, task_id: str = "", **detail: Any
     ) -> None:
-        """History: one row per journaled entry, whatever became of it."""
+        """Adds to the history: one row per journaled entry, whether or not it was applied."""
         self.changes += 1
-        body = json.dumps(detail, ensure_ascii=False).replace("\\u0000", "")  # PostgreSQL takes no NUL.
+        body = json.dumps(detail, ensure_ascii=False).replace("\\u0000", "")  # PostgreSQL rejects NUL.
         self._events.append((journal_id, seq, node_id, kind, task_id, origin_ms, self._stored_now, body))
 
     # --- messages ---------------------------------------------------------------------------------
@@ -120,14 +120,14 @@ class Unit:
         return self.image.store.feed_seq
 
     def publish_task(self, task: Task) -> None:
-        """TASK_UPDATE with the task as it is now."""
+        """TASK_UPDATE with the task's current values."""
         seq = self.next_seq()
         self.change_task(task, version=seq)
         node = self.image.nodes.get(task.node_id) if task.node_id else None
         self._publish(seq, "TASK_UPDATE", task.id, f"task:{task.id}", task=task_info(task, node=node))
 
     def publish_node(self, node: Node) -> None:
-        """NODE_STATUS, once per transaction: with the node as it is at its end."""
+        """NODE_STATUS, once per transaction, with the node's final values."""
         self._nodes_to_publish[node.id] = node
 
     def publish_command(self, command: Command) -> None:
@@ -140,7 +140,7 @@ class Unit:
         self._add(seq, (topics.ALERTS,), message, f"alert:{alert.id}")
 
     def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
-        """GAP: entries that the node dropped or holds no more, or lines of one attempt that nobody has."""
+        """GAP: entries that the node dropped or no longer holds, or lines of one attempt that are lost."""
         seq = self.next_seq()
         fields = gap_fields(gap, node=node_id, lane=lane, attempt=attempt, first_line=first_line)
         where = [topics.NODES, topics.logs(node_id)]
@@ -150,10 +150,10 @@ class Unit:
         self._add(seq, tuple(where), message, f"node:{node_id}")
 
     def publish_chat(self, kind: str, conversation_id: str, **fields: Any) -> None:
-        """One message of a conversation; of two about the same thing the later has the higher `seq`."""
+        """One message of a conversation; of two messages about the same thing, the later has the higher `seq`."""
         seq = self.next_seq()
         message = state_message(kind, store=self.image.store.store_id, seq=seq, conversation=conversation_id, **fields)
-        # An answer's text is for who reads it there; what waits for a person, and what comes and goes, for everybody.
+        # CHAT_RESPONSE goes only to the conversation's readers; other chat messages also go to `topics.CHATS`.
         everywhere = () if kind == "CHAT_RESPONSE" else (topics.CHATS,)
         self._add(seq, (*everywhere, topics.chat(conversation_id)), message, f"chat:{conversation_id}")
 
@@ -178,9 +178,9 @@ class Unit:
         task: Task | None = None,
         evidence: list[dict[str, str]] | None = None,
     ) -> None:
-        """Opens the alert, or renews the open one of this kind about this node and task.
+        """Opens the alert, or renews the open one of this kind for this node and task.
 
-        `message` for what is known as text alone.
+        Use `message` for a text that does not exist as data.
         """
         message = message or english(parts)
         task_id = task.id if task is not None else ""
@@ -202,13 +202,13 @@ class Unit:
             self.insert(alert)
             self.image.alerts[key] = alert
         elif (alert.level, alert.message, alert.message_parts) == (level, message, as_json(parts)):
-            return  # Said already.
+            return  # Unchanged.
         else:
             self.change(alert, level=level, message=message, message_parts=as_json(parts), evidence=evidence or [])
         self.publish_alert(alert)
 
     def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:
-        """The first who does it counts. Raises `NotFound` for one that is not open."""
+        """Only the first acknowledgement is stored. Raises `NotFound` if the alert is not open."""
         alert = next((alert for alert in self.image.alerts.values() if alert.pk == alert_id), None)
         if alert is None:
             raise NotFound(f"There is no open alert {alert_id}.")
@@ -229,7 +229,7 @@ class Unit:
     # --- the end of the transaction ---------------------------------------------------------------
 
     def flush(self) -> None:
-        """Writes everything; the commit comes next."""
+        """Writes everything; call it just before the commit."""
         for node in self._nodes_to_publish.values():
             self._flush_node(node)
         self._write_dirty()

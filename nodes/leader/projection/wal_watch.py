@@ -1,6 +1,6 @@
-"""Watches the size of SQLite's write-ahead log: a reader that never ends keeps it from being written back.
+"""Watches the size of SQLite's write-ahead log, which grows while a reader keeps a transaction open.
 
-Our own reads are short. Somebody else's (a shell, a backup tool) can be seen here by its effect alone, and only a
+AgentFlow's own reads are short. Another program's (a shell, a backup tool) is visible only by this effect, and only a
 person can end it.
 """
 
@@ -24,7 +24,7 @@ _MIB = 1 << 20
 
 
 class WalWatch:
-    """A service; one look at a file's size each half a minute."""
+    """A service; checks the file's size every half minute."""
 
     name = "wal-watch"
 
@@ -47,7 +47,7 @@ class WalWatch:
             try:
                 await self._look()
             except StoreError as exc:
-                logger.warning("the size of the write-ahead log cannot be told: %s", exc)
+                logger.warning("cannot get the size of the write-ahead log: %s", exc)
             await wait_at_most(self._stop, self._look_seconds)
 
     def request_stop(self) -> None:

@@ -1,8 +1,8 @@
-"""The one thread that writes the hot tables: it takes what is queued, commits once, and only then lets anybody know.
+"""The only thread that writes the hot tables: it takes queued jobs, commits once, and only then notifies others.
 
-Two queues: states and commands before output, so that a flood of lines delays a state by one batch at most. A
-transaction that fails half-way is done again job by job, so that one bad job spoils nothing but itself. When the
-database itself does not answer, what came from nodes waits and is tried again; what a person asked for fails at once.
+Two queues: states and commands go before output, so that a flood of lines delays a state by at most one batch. A
+transaction that fails half-way is repeated job by job, so that one bad job affects nothing else. When the database
+itself does not respond, jobs from nodes wait and are retried; requests from people fail at once.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_JOBS = 500
-# Of output, less: a state that comes meanwhile waits for no longer than this takes.
+# Less for output: a state that arrives meanwhile waits for at most this much.
 MAX_LOG_BYTES = 512 * 1024
-# Jobs that may wait; beyond, whoever brings one waits himself. Streams are bounded by their windows already.
+# Limit of queued jobs; above it, `submit` waits. Streams are already limited by their windows.
 MAX_QUEUED = 20_000
 _RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
-# While the database does not answer and nobody wants to write: somebody must notice that it does again.
+# Probe interval while the database does not respond and no job is queued, to notice its recovery.
 _PROBE_SECONDS = 2.0
 
 
 class Job(Protocol):
     """Something to do within a transaction."""
 
-    # Size of the output it carries; 0 = it goes before all output.
+    # Size of its output in bytes; 0 = goes before all output.
     log_bytes: int
-    # Comes from a node: waits for the database as long as it takes.
+    # True for jobs from nodes: they wait for the database as long as necessary.
     is_patient: bool
 
     def run(self, unit: Unit) -> Any:
-        """Raises an `AgentFlowError` before its first change to refuse."""
+        """To refuse, raises an `AgentFlowError` before its first change."""
 
     def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Any:
-        """Runs again, alone, after its transaction failed: in as many transactions as it likes."""
+        """Runs again, alone, after its transaction failed; may use several transactions."""
 
 
 class FunctionJob:
@@ -72,21 +72,21 @@ class FunctionJob:
 
 
 def _touch(unit: Unit) -> None:
-    """The smallest write: to begin a transaction alone would not show that the disk is full."""
+    """The smallest write: only beginning a transaction would not show that the disk is full."""
     unit.change(unit.image.store)
 
 
 def is_outage(exc: BaseException) -> bool:
-    """Whether the database is at fault, not what was asked of it."""
+    """Whether the database itself failed, rather than the statement."""
     return isinstance(exc, (OperationalError, InterfaceError))
 
 
 class _Failed(Exception):
-    """A job raised after it had changed something: nothing of this transaction may stay."""
+    """A job raised an error after it had changed something: the transaction must be rolled back."""
 
 
 class _Ticket:
-    """A queued job and whoever waits for it."""
+    """A queued job and the future of its caller."""
 
     __slots__ = ("error", "future", "job", "result")
 
@@ -115,18 +115,18 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="projection-writer", daemon=True)
         self._image: Image | None = None
         self._deadlines: dict[str, float] = {}
-        self._failures = 0  # of the database, one after the other
+        self._failures = 0  # Consecutive failures of the database.
         self._trouble: Trouble | None = None
 
     @property
     def image(self) -> Image:
-        """For the writer's jobs, and for single reads elsewhere that may be a moment old."""
+        """For the writer's jobs, and for single reads elsewhere that may be slightly stale."""
         if self._image is None:
             raise StoreError("the projection has not started")
         return self._image
 
     async def start(self) -> None:
-        """Returns when the image is loaded. Raises what the database raised."""
+        """Returns when the image is loaded. Raises the database's error if that fails."""
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(MAX_QUEUED)
         loaded = self._loop.create_future()
@@ -135,14 +135,14 @@ class Writer:
         await loaded
 
     async def stop(self) -> None:
-        """Commits what is queued, then ends the thread."""
+        """Commits queued jobs, then ends the thread."""
         self._stopping.set()
         with self._condition:
             self._condition.notify()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     async def submit(self, job: Job) -> Any:
-        """The job's result, after the commit and after dashboards were told."""
+        """The job's result, after the commit and after its messages were published."""
         if self._room is None or self._loop is None or self._stopping.is_set():
             raise StoreError("the Leader is stopping")
         async with self._room:
@@ -177,16 +177,16 @@ class Writer:
             return taken
 
     def _settle(self, tickets: list[_Ticket]) -> None:
-        """Brings every ticket to its end: committed, refused or failed."""
+        """Finishes every ticket: committed, refused or failed."""
         try:
             unit = self._together(tickets)
         except Exception as exc:
             if is_outage(exc):
                 self._outlast(tickets, exc)
                 return
-            # Whatever it was, it must not cost the other jobs of the batch.
+            # Whatever the error, it must not affect the other jobs of the batch.
             if not isinstance(exc, _Failed):
-                logger.debug("transaction failed, doing its jobs one by one", exc_info=True)
+                logger.debug("transaction failed, running its jobs one by one", exc_info=True)
             self._image = None
             for ticket in tickets:
                 self._settle_apart(ticket)
@@ -233,12 +233,12 @@ class Writer:
                 self._outlast([ticket], exc)
                 return
             if not isinstance(exc, AgentFlowError):
-                logger.exception("a write failed; it alone is given up")
+                logger.exception("a write failed and is dropped; other writes are not affected")
             ticket.error = exc
         self._announce(None, [ticket])
 
     def _outlast(self, tickets: list[_Ticket], exc: Exception) -> None:
-        """The database does not answer: what nodes sent goes back into the queue until it does."""
+        """The database does not respond: jobs from nodes go back into the queue until it does."""
         self._image = None
         connection.close()
         reason = first_line(exc)
@@ -247,7 +247,7 @@ class Writer:
         patient = [ticket for ticket in tickets if ticket.job.is_patient and keeps_trying]
         given_up = [ticket for ticket in tickets if not ticket.job.is_patient or not keeps_trying]
         for ticket in given_up:
-            ticket.error = StoreError("the database does not answer")  # Why is in the log.
+            ticket.error = StoreError("the database does not answer")  # The reason is in the log.
         self._announce(None, given_up)
         if not patient:
             return
@@ -280,7 +280,7 @@ class Writer:
         return self._image
 
     def _announce(self, unit: Unit | None, tickets: Sequence[_Ticket]) -> None:
-        """After the commit: encodes what is wanted and hands all to the loop in one wake-up."""
+        """After the commit: encodes messages that have subscribers, and passes all to the loop in one wake-up."""
         published: list[Published] = []
         if unit is not None:
             self._on_commit(unit.image.store.feed_seq)
@@ -307,7 +307,7 @@ class Writer:
                 logger.exception("the listener failed; dashboards catch up from the feed")
         for ticket in tickets:
             if ticket.future is None or ticket.future.done():
-                continue  # A probe; or its caller was cancelled, and the write stands.
+                continue  # A probe, or a job whose caller was cancelled; the write is committed.
             if ticket.error is not None:
                 ticket.future.set_exception(ticket.error)
             else:
@@ -317,6 +317,6 @@ class Writer:
                 try:
                     callback()
                 except Exception:
-                    logger.exception("what follows a commit failed; the commit stands")
+                    logger.exception("an action after a commit failed; the commit is not affected")
             if unit.wakes_scheduler:
                 self._on_wake()

@@ -1,4 +1,4 @@
-"""Which waiting task goes to which node, and why the others wait. Pure: values in, decisions out."""
+"""Decides which waiting task goes to which node, and why the others wait. Pure: values in, decisions out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nodes.domain.parts import Part, part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A task that has no node yet."""
+    """A task without a node."""
 
     task_id: str
-    target: str = ""  # Node id; empty = any that can.
+    target: str = ""  # Node id; empty = any suitable node.
     project: str = ""
-    named_task: str = ""  # Empty = a free command.
+    named_task: str = ""  # Empty = a command.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +26,15 @@ class Worker:
     is_online: bool
     slots: int
     occupied: int = 0
-    # Said "busy" a moment ago: it knows of work that we do not.
+    # It has just reported "busy": it has work that the Leader does not know of.
     is_resting: bool = False
     allows_commands: bool = False
-    # Knows only the base messages: it tells neither slots nor projects, and gets only what is meant for it by name.
+    # Supports only the base messages: it reports no slots or projects, and gets only tasks that name it as the target.
     is_base: bool = False
-    projects: Mapping[str, frozenset[str]] = field(default_factory=dict)  # project → its named tasks
+    projects: Mapping[str, frozenset[str]] = field(default_factory=dict)  # Project → its named tasks.
 
     def knows(self, waiting: Waiting) -> bool:
-        """Whether it could run the task, were it free."""
+        """Whether it could run the task if it had a free slot."""
         if self.is_base:
             return waiting.target == self.node_id and not waiting.named_task
         if waiting.project and waiting.project not in self.projects:
@@ -60,10 +60,10 @@ Decision = Assignment | Postponed
 
 
 def decide(waiting: Sequence[Waiting], workers: Iterable[Worker]) -> list[Decision]:
-    """One decision per task, oldest task first; a free slot is given away once.
+    """One decision per task, oldest task first; each free slot is assigned once.
 
-    Among the nodes that can, the one with the smallest share of its slots taken wins; then the one with more free
-    slots, then the first by name.
+    Among suitable nodes, the one with the smallest share of occupied slots wins; then the one with more free slots,
+    then the first by name.
     """
     by_id = {worker.node_id: worker for worker in workers}
     occupied = {worker.node_id: worker.occupied for worker in by_id.values()}

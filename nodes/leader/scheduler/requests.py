@@ -1,4 +1,4 @@
-"""What people ask for, as rows: a new task, a pause, a cancel, a retry. Each is one transaction of the projection."""
+"""Stores people's requests: a new task, a pause, a cancel, a retry. Each is one transaction of the projection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nodes.leader.projection.unit import Unit
 from nodes.models import Attempt, Command, Node, Task
 from nodes.stream.wire.codec import encode_command
 
-# Time to begin, counted on the node's clock from receipt; what has not begun by then never does.
+# Time to start, counted on the node's clock from receipt; a command that has not started by then never does.
 START_TTL = timedelta(seconds=60)
 CONTROL_TTL = timedelta(seconds=60)
 _NAME_SHOWN = 60
@@ -42,13 +42,13 @@ class ControlRequest:
     input: bytes = b""
     close_input: bool = False
     reason: str = ""
-    command_id: str = ""  # The asker's own, so that asking twice acts once; empty = a new one.
+    command_id: str = ""  # Chosen by the caller, so that repeating the request acts once; empty = a new one.
 
 
 def create_task(unit: Unit, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
-    """A pending task. Raises `TaskRejected` when it could never run as asked.
+    """Creates a pending task. Raises `TaskRejected` if it could never run as requested.
 
-    `task_id`: the asker's own, so that asking twice makes one task.
+    `task_id`: chosen by the caller, so that repeating the request creates one task.
     """
     if task_id and (known := unit.image.task(task_id)) is not None:
         return known
@@ -80,7 +80,7 @@ def _default_name(spec: TaskSpec) -> str:
 
 
 def _check_known(unit: Unit, spec: TaskSpec) -> None:
-    """Refuses what no node that was ever here can do; what one could do if it were online just waits."""
+    """Refuses a task that no known node can run; a task that an offline node could run waits."""
     nodes = list(unit.image.nodes.values())
     if spec.node:
         node = unit.image.nodes.get(spec.node)
@@ -129,7 +129,7 @@ def _new_attempt(unit: Unit, task: Task) -> Attempt:
 
 
 def control_task(unit: Unit, request: ControlRequest) -> Command:
-    """The command's row: on its way to the node, or settled here. Raises `NotFound`, `TaskRejected`."""
+    """The command's row: being sent to the node, or already settled. Raises `NotFound`, `TaskRejected`."""
     if request.command_id and (known := unit.image.command(request.command_id)) is not None:
         return known
     task = unit.image.task(request.task_id)
@@ -141,7 +141,7 @@ def control_task(unit: Unit, request: ControlRequest) -> Command:
     if request.action is Action.RETRY:
         return _retry(unit, task, request)
     if state.is_final:
-        raise TaskRejected("finished", f"The task has ended ({state}); nothing can be done to it but a retry.")
+        raise TaskRejected("finished", f"The task has ended ({state}); it can only be retried.")
     if request.action is Action.CANCEL and state is TaskState.PENDING:
         command = _settled_here(unit, task, request)
         parts = [] if request.reason else [part("cancelled-before-start")]
@@ -155,13 +155,13 @@ def _check_action(unit: Unit, task: Task, state: TaskState, action: Action) -> N
     if action is Action.CANCEL:
         return
     if not state.is_live:
-        raise TaskRejected("not-running", f"The task does not run yet ({state}).")
+        raise TaskRejected("not-running", f"The task is not running yet ({state}).")
     if action is Action.PAUSE and state is TaskState.PAUSED:
-        raise TaskRejected("already-paused", "The task is paused already.")
+        raise TaskRejected("already-paused", "The task is already paused.")
     if action is Action.RESUME and state is TaskState.RUNNING:
         raise TaskRejected("not-paused", "The task is not paused.")
     node = unit.image.nodes.get(task.node_id or "")
-    # A base client does not say whether it would take some.
+    # A base client does not report whether it accepts input.
     if action is Action.INPUT and not task.accepts_input and not (node is not None and node.is_base_client):
         raise TaskRejected("no-input", "The task's standard input is closed.")
 
@@ -170,7 +170,7 @@ def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
     if not TaskState(task.state).is_final:
         raise TaskRejected("not-finished", f"The task has not ended ({task.state}); cancel it first.")
     if not task.spec:
-        raise TaskRejected("no-request", "What this task ran is not known here; it cannot be repeated.")
+        raise TaskRejected("no-request", "The Leader does not have this task's request, so it cannot be retried.")
     unit.change_task(task, attempt=task.attempt + 1)
     attempt = _new_attempt(unit, task)
     command = _settled_here(unit, task, request)
@@ -190,7 +190,7 @@ def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
 
 
 def _settled_here(unit: Unit, task: Task, request: ControlRequest) -> Command:
-    """A command that no node needs to hear of; a row all the same, for the record and for whoever asked."""
+    """A command that is not sent to a node; it still gets a row, for the history and for its caller."""
     command = _new_command(
         unit, request.action, task.id, task.attempt, node="", ttl=timedelta(0), id=request.command_id
     )
@@ -225,7 +225,7 @@ def _to_node(unit: Unit, attempt: Attempt, request: ControlRequest) -> Command:
 
 
 def start_attempt(unit: Unit, task: Task, attempt: Attempt, node_id: str) -> Command:
-    """Dispatches it. The command's row is on its way when this returns."""
+    """Dispatches the attempt; returns the command, which is sent after the commit."""
     command = _new_command(unit, START, task.id, attempt.number, node=node_id, ttl=START_TTL)
     command.actor = task.created_by
     unit.change_attempt(attempt, node_id=node_id, state=TaskState.DISPATCHED)
@@ -253,7 +253,7 @@ def _store(unit: Unit, command: Command, body: StartTask | ControlTask) -> Comma
     behind_master = unit.image.stream_of(command.node) != command.node
     wire = WireCommand(command_id=command.id, body=body, target_node_id=command.node if behind_master else "")
     command.body = encode_command(wire).SerializeToString()
-    # Sent as soon as this is committed, if there is a stream; else when there is one (see `Upstream.ready`).
+    # Sent right after the commit if there is a stream; otherwise when there is one (see `Upstream.ready`).
     command.state = CommandState.SENT if unit.image.is_reachable(command.node) else CommandState.PENDING
     unit.image.deadlines[command.id] = unit.mono + (command.expires_at - command.created_at).total_seconds()
     unit.insert(command)

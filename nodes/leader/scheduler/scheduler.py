@@ -1,6 +1,6 @@
-"""The scheduler's loop: woken by events, it gives waiting tasks to nodes, sends commands and ends the expired ones.
+"""The scheduler's loop: woken by events, it assigns waiting tasks to nodes, sends commands and expires old ones.
 
-Nothing is polled: the projection wakes it when a slot, a node or a request appeared, and one timer waits for the next
+Nothing is polled: the projection wakes it when a slot, a node or a request appears, and one timer waits for the next
 expiry.
 """
 
@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _REASON_CHARACTERS = 200
 
-Send = Callable[[str, pb.LeaderCommand], bool]  # node id at the other end of the stream; False = there is no stream
+Send = Callable[[str, pb.LeaderCommand], bool]  # Node id of the stream, message → False if there is no stream.
 
 
 class Scheduler:
-    """A service; `submit` and `control` are what the front doors call."""
+    """A service; `nodes.services` and the gateway call `submit` and `control`."""
 
     name = "scheduler"
 
@@ -57,7 +57,7 @@ class Scheduler:
                 try:
                     delay = await self._projection.write(self._plan)
                 except StoreError as exc:
-                    logger.warning("nothing can be scheduled: %s", exc)
+                    logger.warning("cannot schedule: %s", exc)
                     delay = _RETRY_SECONDS
                 timer = loop.call_later(delay, self._woken.set) if delay is not None else None
         finally:
@@ -69,34 +69,34 @@ class Scheduler:
         self._woken.set()
 
     async def submit(self, spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
-        """The new task's id, once it is stored. Raises `TaskRejected`, `StoreError`. Twice with one id: one task."""
+        """The new task's id, once it is stored; idempotent by `task_id`. Raises `TaskRejected`, `StoreError`."""
         stored_id = await self._projection.write(lambda unit: create_task(unit, spec, actor=actor, task_id=task_id).id)
         logger.info("task %s submitted by %s", stored_id, actor or "nobody")
         return stored_id
 
     async def control(self, request: ControlRequest) -> str:
-        """The command's id, once it is stored; its end is told by COMMAND. Raises `TaskRejected`, `NotFound`."""
+        """The command's id, once it is stored; COMMAND reports its outcome. Raises `TaskRejected`, `NotFound`."""
 
         def ask(unit: Unit) -> str:
             command = control_task(unit, request)
-            if command.created_at == unit.now:  # Asked a second time, it is on its way already.
+            if command.created_at == unit.now:  # Otherwise a repeated request: it is already being sent.
                 self._hand_over(unit, command)
             unit.wakes_scheduler = True  # A timer may be needed.
             return command.id
 
         command_id = await self._projection.write(ask)
-        logger.info("task %s: %s asked by %s", request.task_id, request.action, request.actor or "nobody")
+        logger.info("task %s: %s requested by %s", request.task_id, request.action, request.actor or "nobody")
         return command_id
 
     async def acknowledge(self, alert_id: int, *, actor: str) -> None:
-        """Returns once it is stored; ALERT tells. Raises `NotFound`, `StoreError`."""
+        """Returns once it is stored; an ALERT message reports it. Raises `NotFound`, `StoreError`."""
         await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor))
         logger.info("alert %s acknowledged by %s", alert_id, actor or "nobody")
 
     # --- one round, on the writer's thread --------------------------------------------------------
 
     def _plan(self, unit: Unit) -> float | None:
-        """Returns the seconds until there is something to do again, None when only an event can bring that."""
+        """Returns the seconds until the next round is needed; None if only an event can require one."""
         self._end_expired(unit)
         self._send_waiting(unit)
         tasks = list(unit.image.pending.values())
@@ -113,7 +113,7 @@ class Scheduler:
             workers = [_worker(unit, node) for node in unit.image.nodes.values()]
             for decision in decide(waiting, workers):
                 self._carry_out(unit, decision)
-        unit.wakes_scheduler = False  # What this round changed, it has seen.
+        unit.wakes_scheduler = False  # This round has already handled its own changes.
         return self._next_delay(unit)
 
     def _carry_out(self, unit: Unit, decision: Decision) -> None:
@@ -129,7 +129,7 @@ class Scheduler:
             unit.publish_task(task)
 
     def _hand_over(self, unit: Unit, command: Command) -> None:
-        """Sends it right after the commit, never before."""
+        """Sends the command right after the commit, never before."""
         if command.state != CommandState.SENT:
             return
         stream = unit.image.stream_of(command.node)
@@ -138,7 +138,7 @@ class Scheduler:
 
         def send() -> None:
             if not self._send(stream, message):
-                # The stream broke a moment ago. It goes out with the next one, or certainly never.
+                # The stream has just ended. The command is sent with the next one, or provably never.
                 undelivered.add(message.command_id)
 
         unit.after_commit.append(send)
@@ -151,9 +151,9 @@ class Scheduler:
                 unit.image.undelivered.discard(command.id)
 
     def _send_waiting(self, unit: Unit) -> None:
-        """Commands for nodes that are in reach again, where no new stream has taken them along."""
+        """Sends commands for nodes that are reachable again, if no new stream has already sent them."""
         for command in list(unit.image.commands.values()):
-            # A node may be welcomed before it counts as online: what was asked in between still waits.
+            # A node may get its Welcome before it counts as online: commands stored in between are still waiting.
             waits = command.state == CommandState.PENDING and unit.image.is_reachable(command.node)
             again = command.state == CommandState.SENT and command.node in unit.image.returned
             if waits:

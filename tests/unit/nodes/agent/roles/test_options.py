@@ -51,7 +51,7 @@ def test_beyond_this_machine_needs_tls_or_a_word() -> None:
     assert parse_options([*far, "--insecure"], {}).tls is False
     assert parse_options([*far, "--tls"], {}).tls is True
     assert parse_options([*far, "--tls-ca", "ca.crt"], {}).tls_ca == Path("ca.crt")
-    assert "--hub 0.0.0.0:1 is beyond this machine" in refused(*MASTER, "--hub", "0.0.0.0:1")
+    assert "--hub 0.0.0.0:1 is not on this machine" in refused(*MASTER, "--hub", "0.0.0.0:1")
     hub = parse("--hub", "0.0.0.0:1", "--hub-tls-cert", "c", "--hub-tls-key", "k").hub
     assert hub is not None
     assert hub.tls_cert == Path("c")
@@ -59,13 +59,13 @@ def test_beyond_this_machine_needs_tls_or_a_word() -> None:
 
 def test_refusals_say_what_is_wrong() -> None:
     assert "the following arguments are required: --leader" in refused("master", "--name", "a", "--token-file", "t")
-    assert "'nowhere' is no address" in refused("master", "--leader", "nowhere", *MASTER[3:], "--insecure")
-    assert "no address" in refused("master", "--leader", "localhost:99999", *MASTER[3:])
+    assert "'nowhere' is not a valid address" in refused("master", "--leader", "nowhere", *MASTER[3:], "--insecure")
+    assert "not a valid address" in refused("master", "--leader", "localhost:99999", *MASTER[3:])
     assert "not a valid node name" in refused("edge", "--master", "localhost:1", "--name", "a/b", "--token-file", "t")
     assert "--slots is 0" in refused(*MASTER, "--slots", "0")
     assert "heartbeat_seconds is 61" in refused(*MASTER, "--heartbeat", "61")
     assert "AGENTFLOW_HEARTBEAT_SECONDS=x" in refused(*MASTER, environ={"AGENTFLOW_HEARTBEAT_SECONDS": "x"})
     assert "log level 'LOUD'" in refused(*MASTER, "--log-level", "LOUD")
-    assert "belong together" in refused(*MASTER, "--hub", "localhost:1", "--hub-tls-cert", "c")
+    assert "must be given together" in refused(*MASTER, "--hub", "localhost:1", "--hub-tls-cert", "c")
     assert "need --hub" in refused(*MASTER, "--hub-tls-cert", "c")
     assert "unrecognized arguments: --what" in refused(*MASTER, "--what")
