@@ -53,7 +53,6 @@ from nodes.stream.wire.fields import (
     text,
 )
 from nodes.stream.wire.report_codec import (
-    capabilities_to_json,
     decode_capabilities,
     decode_gpu,
     decode_report,
@@ -64,7 +63,6 @@ from nodes.stream.wire.report_codec import (
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 __all__ = [
-    "capabilities_to_json",
     "decode_capabilities",
     "decode_command",
     "decode_mark",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 from nodes.domain.events import Capabilities, GpuMetrics, NamedTask, NodeReport, Project
 from nodes.domain.states import NodeState, Role
 from nodes.errors import ProtocolViolation
@@ -105,15 +102,6 @@ def _decode_project(message: pb.Project) -> Project:
             for task in message.tasks
         ),
     )
-
-
-def capabilities_to_json(capabilities: Capabilities) -> dict[str, Any]:
-    """For the store: field names as in `Capabilities`, tuples as lists."""
-    return asdict(capabilities, dict_factory=_with_lists)
-
-
-def _with_lists(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def encode_gpu(gpu: GpuMetrics) -> pb.GpuMetrics:

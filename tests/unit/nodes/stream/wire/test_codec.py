@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -250,10 +249,3 @@ def test_text_that_is_no_unicode_is_replaced() -> None:
     status = TaskStatus(task_id="t", state=TaskState.RUNNING, name="caf\udce9")
 
     assert codec.encode_task_status(status).name == "caf?"
-
-
-def test_capabilities_become_json() -> None:
-    values = json.loads(json.dumps(codec.capabilities_to_json(CAPABILITIES)))
-
-    assert values["projects"][0]["tasks"][0]["argv"] == ["pytest"]
-    assert values["memory_bytes"] == 2**40
