@@ -49,10 +49,6 @@ class Conflict(StoreError):
     """The row already exists, or is not in the state that the change requires."""
 
 
-class StaleTerm(StoreError):
-    """A Leader of an older epoch tried to write."""
-
-
 class LeaderUnavailable(AgentFlowError):
     """The Leader cannot be reached; whether it carried out an earlier request is unknown."""
 
