@@ -33,10 +33,6 @@ class NotReady(WireError):
     """The peer's request cannot be answered yet, through no fault of the peer; it should retry soon."""
 
 
-class SessionClosed(WireError):
-    """The stream ended; what was not acknowledged is sent again on the next."""
-
-
 class StoreError(AgentFlowError):
     """A journal or database refused an operation."""
 

@@ -17,7 +17,7 @@ from dashboard.api.requests import AlertQuery, LogQuery, TaskQuery, read_query
 from nodes.domain.commands import ControlSpec, NewTask, TaskSpec
 from nodes.domain.incoming import BadInput, read
 from nodes.domain.states import TaskState
-from nodes.errors import NotFound, SessionClosed, TaskRejected
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 
 
 def blame(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
@@ -135,7 +135,7 @@ def test_a_wrong_query_is_refused(form: type, sent: Any, field: str) -> None:
         (NotFound("no task x"), 404, "not-found"),
         (TaskRejected("finished", "It has ended."), 409, "finished"),
         (TaskRejected("forbidden", "This node takes no commands."), 403, "forbidden"),
-        (SessionClosed("no Leader"), 503, "unavailable"),
+        (LeaderUnavailable("no Leader"), 503, "unavailable"),
     ],
 )
 def test_every_error_has_one_shape(exc: Exception, status: int, code: str) -> None:
