@@ -65,7 +65,7 @@ class LeaderServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Submit(self, request, context):
-        """Metadata `authorization: Bearer <web token>`. The web process has checked the person's rights; `actor` is for the audit.
+        """Metadata `authorization: Bearer <web token>`. The web process has checked the user's rights; `actor` is for the audit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,14 +84,14 @@ class LeaderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Prune(self, request, context):
-        """Removes now what is over its age or number; answers when it is done.
+        """Removes everything over its age or number limit; answers when done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Chat(self, request, context):
-        """Conversations are held in the Leader's process alone.
+        """Conversations run only in the Leader's process.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
