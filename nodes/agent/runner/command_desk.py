@@ -1,4 +1,4 @@
-"""Carries out commands: at most once in effect, answered every time (docs/protocol.md, rule 11)."""
+"""Carries out commands: each takes effect at most once and is answered every time (docs/protocol.md, section 11)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Node tokens: JWTs signed with the cluster key (EdDSA), valid without a database.
 
-docs/protocol.md, "Authentication". A token identifies its bearer until it expires or is revoked.
+docs/protocol.md, section 1. A token identifies its bearer until it expires or is revoked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class TokenRole(StrEnum):
     LEADER = "leader"
     MASTER = "master"
     EDGE = "edge"
-    WEB = "web"  # A web process of its own: may use the Leader's inner door, never a stream.
+    WEB = "web"  # A separate web process: may call the Leader's gateway, but not open a stream.
 
 
 class InvalidToken(AgentFlowError):

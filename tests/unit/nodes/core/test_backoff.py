@@ -16,7 +16,7 @@ def test_delays_double_up_to_the_cap_and_are_spread_over_the_upper_half() -> Non
         assert step / 2 <= delay <= step
 
 
-def test_reset_begins_again() -> None:
+def test_reset_starts_again_with_the_first_delay() -> None:
     backoff = Backoff(first_seconds=1.0, cap_seconds=60.0)
     for _ in range(6):
         backoff.next_delay()
@@ -27,6 +27,6 @@ def test_reset_begins_again() -> None:
 
 
 @pytest.mark.parametrize(("first", "cap"), [(0, 1), (-1, 1), (2, 1)])
-def test_nonsense_is_refused(first: float, cap: float) -> None:
+def test_invalid_values_are_refused(first: float, cap: float) -> None:
     with pytest.raises(ValueError, match="backoff needs"):
         Backoff(first, cap)

@@ -1,4 +1,4 @@
-"""Rules of style section 7: order of stop, faults, deadline, second signal."""
+"""Order of stopping, faults, deadline, second signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodes.core.lifecycle import EXIT_FAULT, EXIT_OK, finish, run_services
 
 
 class Part:
-    """Runs until asked to stop; writes its life into `story`."""
+    """Runs until asked to stop; records its lifecycle in `story`."""
 
     def __init__(
         self, name: str, story: list[str], *, stubborn: bool = False, on_start: Callable[[], None] | None = None
@@ -69,12 +69,12 @@ class Faulty(Part):
 
 
 @pytest.mark.parametrize("kind", [Part, Faulty])
-async def test_a_service_that_ends_unasked_is_a_fault_and_stops_the_others(
+async def test_a_service_that_ends_without_a_stop_request_is_a_fault_and_stops_the_others(
     kind: type[Part], caplog: pytest.LogCaptureFixture
 ) -> None:
     story: list[str] = []
     ending = kind("uplink", story)
-    ending.request_stop()  # Nobody asked the process to stop: for `run_services` it ends by itself.
+    ending.request_stop()  # The process was not asked to stop: for `run_services` the service ends by itself.
 
     code = await run_services([Part("journal", story), ending], handle_signals=False)
 
@@ -84,7 +84,7 @@ async def test_a_service_that_ends_unasked_is_a_fault_and_stops_the_others(
     assert ("disk gone" in caplog.text) == (kind is Faulty)
 
 
-async def test_what_still_runs_at_the_deadline_is_cancelled() -> None:
+async def test_running_services_are_cancelled_at_the_deadline() -> None:
     story: list[str] = []
 
     code = await run_services(
@@ -106,7 +106,7 @@ async def test_the_second_signal_cancels() -> None:
     assert story[-1] == "runner is cancelled"
 
 
-async def test_finish_lets_the_write_end_before_the_cancel_goes_on() -> None:
+async def test_finish_completes_the_write_before_it_passes_the_cancellation_on() -> None:
     may_end = asyncio.Event()
     written: list[str] = []
 

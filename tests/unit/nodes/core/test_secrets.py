@@ -1,4 +1,4 @@
-"""Secrets never reach the output file, however they are cut up; everything else does, unchanged."""
+"""Secrets never reach the output file, however they are split; everything else does, unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMATS = [
 
 
 def put(tmp_path: Path, *writes: bytes, gap: float = 0.0) -> list[bytes]:
-    """What stands in the output file after these writes to stdout, `gap` seconds apart."""
+    """The output file's text after these writes to stdout, `gap` seconds apart."""
     path = tmp_path / "output.bin"
     rate = RateLimit(lines_per_second=1e9, bytes_per_second=1e12, burst_seconds=1, now=0)
     output = Output(
@@ -65,7 +65,7 @@ def test_every_split_in_two_writes(tmp_path: Path, secret: str) -> None:
         assert b"".join(put(tmp_path, text[:cut], text[cut:], gap=1.0)) == b"key=[redacted];"
 
 
-def test_only_the_secret_part_goes(tmp_path: Path) -> None:
+def test_only_the_secret_part_is_redacted(tmp_path: Path) -> None:
     text = (
         b"Authorization: Bearer abcdefgh.1234\nclone https://ann:pa55word@git.example/x\nhttps://host:8080/path\n"
         b"/usr/bin/somewhere abc task-1234567890123456789 disk-usage ghp_short mail ann@example.org\n"
@@ -78,17 +78,17 @@ def test_only_the_secret_part_goes(tmp_path: Path) -> None:
     ]
 
 
-def test_key_block_over_lines_and_its_end(tmp_path: Path) -> None:
+def test_key_block_over_several_lines(tmp_path: Path) -> None:
     block = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"MIIEabc123\n" * 3 + b"-----END RSA PRIVATE KEY----- done\nafter\n"
     assert put(tmp_path, b"x " + block) == [b"x [redacted]", *[b"[redacted]"] * 3, b"[redacted] done", b"after"]
 
 
-def test_key_block_without_end_hides_no_whole_log(tmp_path: Path) -> None:
+def test_key_block_without_end_does_not_hide_the_whole_log(tmp_path: Path) -> None:
     lines = put(tmp_path, b"-----BEGIN PRIVATE KEY-----\n" + b"words\n" * 300)
     assert lines.count(b"words") == 100
 
 
-def test_public_parts_stay(tmp_path: Path) -> None:
+def test_public_parts_are_kept(tmp_path: Path) -> None:
     text = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
     assert put(tmp_path, text) == text.split(b"\n")[:3]
 
@@ -127,7 +127,7 @@ def test_commands_and_names() -> None:
 
 
 def test_ordinary_output_is_not_searched_line_by_line() -> None:
-    """The same lines come back as they are, for one look at all of them; the bench says what that look costs."""
+    """The lines are returned unchanged after one check of all of them; the benchmark measures its cost."""
     ordinary = [
         b"2026-01-01 12:00:00 INFO step 7 of the build took 12.5 ms",
         b"get https://example.org/a_file.tar.gz (1.2 MB)",

@@ -1,4 +1,4 @@
-"""Requests that make no sense are refused before anything is stored, with words that say what to do."""
+"""Invalid requests are refused before anything is stored, with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nodes.errors import ProtocolViolation, TaskRejected
         {"argv": ("x",), "environment": {"A_1": "ä"}, "timeout_seconds": 60.0},
     ],
 )
-def test_what_can_be_run_passes(fields: dict[str, Any]) -> None:
+def test_valid_requests_pass(fields: dict[str, Any]) -> None:
     check_spec(TaskSpec(**fields))
 
 
@@ -48,7 +48,7 @@ def test_what_can_be_run_passes(fields: dict[str, Any]) -> None:
         ({"argv": ("a",), "stall_after_seconds": float("inf")}, "stall limit"),
     ],
 )
-def test_what_cannot_is_refused_with_words_that_help(fields: dict[str, Any], words: str) -> None:
+def test_invalid_requests_are_refused_with_a_helpful_message(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(TaskRejected, match=words) as refused:
         check_spec(TaskSpec(**fields))
 

@@ -56,7 +56,7 @@ def test_thresholds(changed: Metrics, expected: bool) -> None:
     assert is_news(changed, BASE, Thresholds()) is expected
 
 
-async def test_a_push_on_change_else_once_a_minute() -> None:
+async def test_pushes_on_change_and_otherwise_once_a_minute() -> None:
     clock = HandClock()
     told: list[tuple[float, float]] = []
     samples: Iterator[float] = iter([10.0, 11.0, 12.0, 20.0] + [20.5] * 60)

@@ -34,7 +34,7 @@ def _snapshot(image: EdgeImage) -> pb.Snapshot:
     return message.snapshot
 
 
-def test_snapshot_moves_on_with_the_entries_behind_it() -> None:
+def test_later_entries_update_the_snapshot() -> None:
     image = _image(_status("a", RUNNING, request=pb.TaskRequest(task_id="a")), _status("b", RUNNING))
 
     image.take_entry(_entry(5, _status("a", SUCCEEDED)))  # History: the snapshot is newer.
@@ -50,7 +50,7 @@ def test_snapshot_moves_on_with_the_entries_behind_it() -> None:
     assert snapshot.metrics.cpu_percent == 2
 
 
-def test_where_an_edge_hangs_and_whether_it_is_there_is_its_masters_word() -> None:
+def test_the_master_sets_an_edges_parent_and_link_state() -> None:
     image = _image()
     assert image.take_link(NodeState.SUSPECT, 0.0)
 
@@ -60,7 +60,7 @@ def test_where_an_edge_hangs_and_whether_it_is_there_is_its_masters_word() -> No
     assert (report.parent, report.state, report.link_rtt_ms) == ("master-1", "suspect", 0)
 
 
-def test_only_another_state_or_order_of_round_trip_is_news() -> None:
+def test_only_a_new_state_or_a_clearly_different_round_trip_is_reported() -> None:
     image = _image()
 
     news = [
@@ -78,7 +78,7 @@ def test_only_another_state_or_order_of_round_trip_is_news() -> None:
     assert news == [True, True, False, False, True, True]
 
 
-def test_before_its_snapshot_only_the_report_is_known() -> None:
+def test_before_the_snapshot_there_is_only_the_report() -> None:
     image = EdgeImage("edge-1", parent="master-1")
     image.take_entry(_entry(1, _status("a", RUNNING)))
 

@@ -8,7 +8,7 @@ def _command(command_id: str, ttl_seconds: float = 0.0) -> pb.LeaderCommand:
     return pb.LeaderCommand(command_id=command_id, ttl_seconds=ttl_seconds, epoch=3)
 
 
-def test_commands_are_kept_until_answered_with_the_time_that_is_left() -> None:
+def test_commands_are_kept_until_answered_with_their_remaining_time() -> None:
     commands = OpenCommands()
     commands.add("edge-1", _command("a"), 100.0)
     commands.add("edge-1", _command("b", ttl_seconds=10), 100.0)
@@ -24,7 +24,7 @@ def test_commands_are_kept_until_answered_with_the_time_that_is_left() -> None:
     assert list(commands.left("edge-1", 111.0)) == []
 
 
-def test_room_is_bounded_and_a_repeat_needs_none() -> None:
+def test_room_is_bounded_and_a_repeat_takes_none() -> None:
     commands = OpenCommands()
 
     taken = [commands.add("edge-1", _command(str(n)), 0.0) for n in range(1001)]
@@ -33,7 +33,7 @@ def test_room_is_bounded_and_a_repeat_needs_none() -> None:
     assert commands.add("edge-1", _command("7"), 0.0)
 
 
-def test_what_has_expired_meanwhile_takes_no_room() -> None:
+def test_expired_commands_take_no_room() -> None:
     commands = OpenCommands()
     for number in range(1000):
         commands.add("edge-1", _command(str(number), ttl_seconds=5 + number % 2), 0.0)

@@ -30,7 +30,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_whole_file(tmp_path: Path) -> None:
+def test_a_complete_file(tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
     for marker in ("package.json", "Makefile", "pyproject.toml", "requirements.txt"):
         (tmp_path / "web" / marker).touch()
@@ -51,7 +51,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert load_agent_config(write(tmp_path, "")) == AgentConfig()
 
 
@@ -100,7 +100,7 @@ def test_a_bad_file_is_one_line_with_place_and_reason(tmp_path: Path, text: str,
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
         load_agent_config(tmp_path / "none.toml")
 

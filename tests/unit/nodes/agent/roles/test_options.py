@@ -22,7 +22,7 @@ def refused(*arguments: str, environ: dict[str, str] | None = None) -> str:
     return str(caught.value)
 
 
-def test_a_master_with_nothing_special() -> None:
+def test_a_master_with_default_options() -> None:
     options = parse()
 
     assert (options.role, options.parent, options.name) == (Role.MASTER, "127.0.0.1:7946", "m1")
@@ -44,7 +44,7 @@ def test_the_environment_gives_defaults() -> None:
     assert parse("--data-dir", "/mine", "--heartbeat", "10", environ=environ).data_dir == Path("/mine")
 
 
-def test_beyond_this_machine_needs_tls_or_a_word() -> None:
+def test_other_machines_need_tls_or_insecure() -> None:
     far = ["master", "--leader", "leader.example:7946", "--name", "m1", "--token-file", "t"]
 
     assert "--tls-ca FILE or --tls, or --insecure" in refused(*far)

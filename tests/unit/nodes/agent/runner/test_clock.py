@@ -16,7 +16,7 @@ def test_pauses_move_the_deadline() -> None:
     assert clock.paused_seconds(200.0) == 5.0
 
 
-def test_pausing_twice_is_one_pause() -> None:
+def test_pausing_twice_has_no_further_effect() -> None:
     clock = TaskClock(started=0.0, timeout_seconds=10.0)
     clock.pause(1.0)
     clock.pause(5.0)
@@ -26,5 +26,5 @@ def test_pausing_twice_is_one_pause() -> None:
     assert clock.paused_seconds(9.0) == 5.0
 
 
-def test_no_time_out_no_deadline() -> None:
+def test_without_a_timeout_there_is_no_deadline() -> None:
     assert TaskClock(started=0.0, timeout_seconds=0.0).deadline() is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 from nodes.agent.runner.environment import base_environment
 
 
-def test_only_what_is_on_the_list_reaches_a_task() -> None:
+def test_only_allowed_variables_reach_a_task() -> None:
     seen = base_environment(
         {
             "PATH": "/bin",

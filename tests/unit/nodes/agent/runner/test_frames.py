@@ -30,7 +30,7 @@ def test_complete_frames_are_read_and_an_incomplete_one_waits(written: list[fram
     assert len(found) == len(written) or size + len(packed[len(found)]) > len(data)
 
 
-def test_no_more_than_asked_for() -> None:
+def test_at_most_max_frames_are_returned() -> None:
     data = b"".join(frames.pack(frames.STDOUT, 1, number, 0, b"x") for number in range(1, 6))
 
     found, size = frames.unpack(data, max_frames=2)
@@ -39,7 +39,7 @@ def test_no_more_than_asked_for() -> None:
     assert [frame[2] for frame in found + rest] == [1, 2, 3, 4, 5]
 
 
-def test_what_is_no_frame_is_refused_after_what_is() -> None:
+def test_complete_frames_are_returned_before_a_bad_one_raises() -> None:
     good = frames.pack(frames.STDOUT, 1, 1, 0, b"x")
 
     assert frames.unpack(good + b"\0" * 40, max_frames=10) == ([(1, 1, 1, 0, b"x")], len(good))
@@ -63,4 +63,4 @@ def test_any_bytes_are_frames_or_a_bad_frame(noise: bytes, written: list[frames.
                 break
     except frames.BadFrame:
         pass
-    assert position >= len(good)  # What is whole before the damage counts.
+    assert position >= len(good)  # Complete frames before the damage are returned.

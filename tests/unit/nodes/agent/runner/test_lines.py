@@ -13,15 +13,15 @@ def fed(chunks: list[bytes], cap: int = 100) -> list[tuple[bytes, int]]:
     return lines + ([last] if last is not None else [])
 
 
-def test_lines_over_chunk_borders() -> None:
+def test_lines_may_span_chunks() -> None:
     assert fed([b"on", b"e\ntw", b"o\r\n", b"\nend"]) == [(b"one", 0), (b"two", 0), (b"", 0), (b"end", 0)]
 
 
-def test_what_is_over_the_cap_is_dropped_and_counted() -> None:
+def test_bytes_over_the_cap_are_dropped_and_counted() -> None:
     assert fed([b"x" * 7, b"x" * 7 + b"\nnext\n"], cap=10) == [(b"x" * 10, 4), (b"next", 0)]
 
 
-def test_the_newline_after_a_flushed_prompt_is_not_a_line_of_its_own() -> None:
+def test_the_newline_after_a_flushed_prompt_is_not_a_separate_line() -> None:
     splitter = LineSplitter(100)
     assert splitter.feed(b"Name: ") == []
     assert splitter.flush() == (b"Name: ", 0)
@@ -37,7 +37,7 @@ def test_an_answer_on_the_line_of_a_flushed_prompt_is_a_line() -> None:
     assert splitter.feed(b"ok\n\n") == [(b"ok", 0), (b"", 0)]
 
 
-def test_skipping_counts_the_line_that_was_begun_before() -> None:
+def test_skipping_counts_an_unfinished_line() -> None:
     splitter = LineSplitter(100)
     splitter.feed(b"half")
 
@@ -50,14 +50,14 @@ def test_a_carriage_return_at_the_cut_is_text() -> None:
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(min_value=1, max_value=40))
-def test_however_it_is_cut_the_lines_are_the_same(chunks: list[bytes], cap: int) -> None:
+def test_chunk_boundaries_do_not_change_the_lines(chunks: list[bytes], cap: int) -> None:
     whole = b"".join(chunks)
     expected = whole.split(b"\n")
     lines = fed(chunks, cap)
 
     assert [size + len(text) for text, size in lines if size] == [len(line) for line in expected if len(line) > cap]
     short = [text for text, size in lines if not size]
-    # A carriage return at a line's end goes with it, and an unfinished last line that is empty is none.
+    # A carriage return at a line's end is removed with it, and an empty unfinished last line does not count.
     kept = [line.removesuffix(b"\r") for line in expected[:-1] if len(line) <= cap]
     assert short == kept + [line.removesuffix(b"\r") for line in expected[-1:] if line and len(line) <= cap]
 

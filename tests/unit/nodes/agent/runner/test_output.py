@@ -11,7 +11,7 @@ from nodes.agent.runner.shim.rate import RateLimit
 
 
 class Written:
-    """An Output on a real file, with the time in the test's hand."""
+    """An Output on a real file, with the time under the test's control."""
 
     def __init__(self, folder: Path, *, size_limit_bytes: int = 1 << 30, lines_per_second: float = 10.0) -> None:
         self.path = folder / "output.bin"
@@ -54,7 +54,7 @@ def test_a_prompt_is_flushed_after_a_short_idle_time(written: Written) -> None:
     assert written.output.deadline() is None
 
 
-def test_a_flood_is_told_where_it_was_dropped(written: Written) -> None:
+def test_a_notice_replaces_suppressed_lines_in_place(written: Written) -> None:
     written.take(b"x\n" * 11)
     written.take(b"y\n" * 500)
     written.take(b"z\n" * 7, now=0.9)
@@ -81,7 +81,7 @@ def test_progress_has_no_number(written: Written) -> None:
     ]
 
 
-def test_the_size_limit_drops_and_says_so_now_and_then(tmp_path: Path) -> None:
+def test_above_the_size_limit_lines_are_dropped_with_occasional_notices(tmp_path: Path) -> None:
     written = Written(tmp_path, size_limit_bytes=100, lines_per_second=1000.0)
     written.take(b"x" * 100 + b"\n")
     for second in range(1, 60):
@@ -94,7 +94,7 @@ def test_the_size_limit_drops_and_says_so_now_and_then(tmp_path: Path) -> None:
     assert written.lines()[1:] == [(frames.SYSTEM, 2, b"59 lines suppressed")]
 
 
-def test_a_full_disk_costs_lines_and_nothing_else(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_only_drops_lines(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     written.take(b"before\n")
     real_write = os.write
 
@@ -112,7 +112,7 @@ def test_a_full_disk_costs_lines_and_nothing_else(written: Written, monkeypatch:
     assert [text for _, _, text in written.lines()] == [b"before", b"2 lines suppressed", b"after"]
 
 
-def test_the_last_line_needs_no_end(written: Written) -> None:
+def test_the_last_line_needs_no_newline(written: Written) -> None:
     written.take(b"no end")
     written.output.close(now=0.0, at_ms=0)
 

@@ -27,7 +27,7 @@ def test_progress_line(line: bytes, progress: Progress | None) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_nothing_that_a_task_writes_raises(inside: bytes) -> None:
+def test_no_output_of_a_task_raises(inside: bytes) -> None:
     progress = parse_progress(b"::agentflow " + inside + b"::")
 
     assert progress is None or progress.fraction is None or 0 <= progress.fraction <= 1

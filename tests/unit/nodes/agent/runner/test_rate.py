@@ -33,15 +33,15 @@ def test_bytes_count_as_well_as_lines() -> None:
     assert rate.silent_until == 1.0
 
 
-def test_a_debt_is_paid_by_the_seconds_that_follow() -> None:
+def test_a_negative_balance_is_refilled_over_time() -> None:
     rate = limit()
     rate.allows(0.0)
-    rate.spend(lines=60, size_bytes=0)  # 40 more than there are: four seconds' worth.
+    rate.spend(lines=60, size_bytes=0)  # 40 more than available: four seconds' worth.
 
     assert [rate.allows(float(second)) for second in range(1, 6)] == [False, False, False, False, True]
 
 
-def test_hushed_means_nothing_at_all() -> None:
+def test_hush_refuses_everything() -> None:
     rate = limit()
     rate.hush(60.0)
 

@@ -33,7 +33,7 @@ def rejected(config: RunnerConfig = CONFIG, **spec: Any) -> str:
     return caught.value.code
 
 
-def test_a_named_task_is_what_the_nodes_own_file_says() -> None:
+def test_a_named_task_comes_from_the_nodes_configuration() -> None:
     launch = resolve(start(project="web", named_task="build", argv=("evil",)), CLOSED)
 
     assert launch.argv == ("make", "all")
@@ -41,11 +41,11 @@ def test_a_named_task_is_what_the_nodes_own_file_says() -> None:
     assert launch.timeout_seconds == 60.0
 
 
-def test_a_request_may_shorten_the_time_out() -> None:
+def test_a_request_may_shorten_the_timeout() -> None:
     assert resolve(start(project="web", named_task="build", timeout_seconds=5), CONFIG).timeout_seconds == 5
 
 
-def test_a_free_command_runs_in_its_projects_folder_or_at_home() -> None:
+def test_a_command_runs_in_its_projects_folder_or_at_home() -> None:
     assert resolve(start(argv=("ls",), project="web"), CONFIG).working_directory == "/srv/web"
     assert (
         resolve(start(argv=("ls",), project="web", working_directory="a/b"), CONFIG).working_directory == "/srv/web/a/b"
@@ -54,12 +54,12 @@ def test_a_free_command_runs_in_its_projects_folder_or_at_home() -> None:
     assert resolve(start(argv=("ls",)), CONFIG).working_directory == "/home/me"
 
 
-def test_a_shell_line_runs_in_a_shell_only_when_asked_for() -> None:
+def test_only_a_shell_line_runs_in_a_shell() -> None:
     assert resolve(start(shell_line="a && b"), CONFIG).argv == ("/bin/sh", "-c", "a && b")
     assert resolve(start(argv=("a", "&&", "b")), CONFIG).argv == ("a", "&&", "b")
 
 
-def test_the_task_learns_who_it_is() -> None:
+def test_the_tasks_ids_are_in_its_environment() -> None:
     environment = resolve(start(argv=("ls",), environment={"X": "1"}), CONFIG).environment
 
     assert environment == {
@@ -80,7 +80,7 @@ def test_refusals_have_a_code() -> None:
     assert rejected(argv=("ls",), environment={"A": "\0"}) == "bad-request"
 
 
-def test_a_closed_node_runs_its_named_tasks_as_they_are() -> None:
+def test_a_node_without_commands_runs_named_tasks_only_as_configured() -> None:
     assert rejected(CLOSED, argv=("ls",)) == "forbidden"
     assert rejected(CLOSED, shell_line="ls") == "forbidden"
     assert rejected(CLOSED, project="web", named_task="build", environment={"PATH": "/evil"}) == "forbidden"

@@ -9,7 +9,7 @@ from nodes.agent.runner.retention import Told, outdated
 
 
 def gone_from(*sizes: int, ages: tuple[float, ...] = (), **config: float) -> list[str]:
-    """Keys that go, of tasks t0, t1, … of which t0 ended last."""
+    """Keys to remove, of tasks t0, t1, … of which t0 ended last."""
     told = [
         Told(key=f"t{number}", at=1000.0 - (ages[number] if ages else number), size=size)
         for number, size in enumerate(sizes)
@@ -18,16 +18,16 @@ def gone_from(*sizes: int, ages: tuple[float, ...] = (), **config: float) -> lis
     return outdated(told, now=1000.0, config=limits)
 
 
-def test_nothing_goes_while_all_is_within_its_bounds() -> None:
+def test_nothing_is_removed_within_the_limits() -> None:
     assert gone_from(1, 1, 1) == []
     assert gone_from() == []
 
 
-def test_what_is_too_old_goes_the_oldest_first() -> None:
+def test_tasks_over_the_age_limit_are_removed_oldest_first() -> None:
     assert gone_from(1, 1, 1, ages=(5, 11, 12), retention_seconds=10) == ["t2", "t1"]
 
 
-def test_the_newest_stay_by_number() -> None:
+def test_the_newest_are_kept_up_to_the_number_limit() -> None:
     assert gone_from(1, 1, 1, 1, retained_tasks=2) == ["t3", "t2"]
 
 
@@ -36,10 +36,10 @@ def test_the_newest_stay_by_number() -> None:
     [
         ((4, 4, 2), []),
         ((4, 4, 3), ["t2"]),
-        ((4, 7, 1), ["t2", "t1"]),  # In the order of their ends: no hole among what is kept.
+        ((4, 7, 1), ["t2", "t1"]),  # In the order of their ends: no hole among those kept.
         ((99, 1), ["t1"]),
         ((99,), []),
     ],
 )
-def test_the_newest_stay_by_size_and_the_last_one_always(sizes: tuple[int, ...], gone: list[str]) -> None:
+def test_the_newest_are_kept_up_to_the_size_limit_and_the_last_always(sizes: tuple[int, ...], gone: list[str]) -> None:
     assert gone_from(*sizes, retained_bytes=10) == gone

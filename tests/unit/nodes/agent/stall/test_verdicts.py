@@ -1,4 +1,4 @@
-"""The judge over sequences of samples, at the real thresholds."""
+"""The judge with sequences of samples and the real thresholds."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_course_of_verdicts(course, seen) -> None:
     assert course(Course()).seen == seen
 
 
-def test_own_limit_also_brings_quiet_forward() -> None:
+def test_the_tasks_own_limit_also_lowers_the_quiet_limit() -> None:
     course = Course(Judge(Limits().with_stall_after(30)))
     assert course.go(12).go(10).go(10).seen == [H, Q, S]
     assert course.reason == "no output, CPU or I/O progress for 30 s"
 
 
-def test_what_earlier_runs_did_is_no_stall() -> None:
+def test_a_silence_as_in_earlier_runs_is_not_a_stall() -> None:
     learnt = Judge(Limits(), past=Past(longest_silence=300, usual_seconds=600))
     assert Course(learnt).go(440).seen == [H]
     assert Course(Judge(Limits(), past=Past(longest_silence=1e9))).go(1900).seen == [H, S], "patience has an end"
@@ -82,18 +82,18 @@ def test_what_earlier_runs_did_is_no_stall() -> None:
     assert usual.reason.endswith("; usually ends after 600 s")
 
 
-def test_broken_rhythm_is_a_stall() -> None:
+def test_a_broken_rhythm_is_a_stall() -> None:
     course = Course().go(400, every=40, output=5)
     assert course.seen == [H]
     assert course.go(200).seen == [H, Q, S]
 
 
-def test_task_found_again_was_silent_before() -> None:
+def test_silence_before_the_task_was_found_again_counts() -> None:
     assert Course(Judge(Limits(), silent_before=500)).go(8).seen == [H, S]
     assert Course(Judge(Limits(), silent_before=500)).go(8, **BUSY).seen == [H]
 
 
-def test_silence_is_learnt_but_not_a_wait_for_a_person() -> None:
+def test_the_longest_silence_excludes_waits_for_a_person() -> None:
     course = Course().go(90).go(4, output=1)
     assert 86 <= course.judge.longest_silence <= 94
     course.go(400, **READER).go(10, output=5)

@@ -1,4 +1,4 @@
-"""Which task goes where, and what a person reads about those that wait."""
+"""Which task goes to which node, and the reasons shown for waiting tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def task(task_id: str = "t", **fields: Any) -> Waiting:
 
 
 def said(decisions: list[Decision]) -> list[Assignment | tuple[str, str]]:
-    """With reasons as a person reads them in English."""
+    """With the reasons in English."""
     return [(one.task_id, english([one.reason])) if isinstance(one, Postponed) else one for one in decisions]
 
 
@@ -33,7 +33,7 @@ def test_the_least_loaded_node_gets_the_task() -> None:
     assert decide([task()], workers) == [Assignment("t", "b")]
 
 
-def test_a_slot_is_given_away_once_and_the_oldest_task_comes_first() -> None:
+def test_a_slot_is_assigned_once_and_the_oldest_task_comes_first() -> None:
     tasks = [task("t1"), task("t2"), task("t3")]
 
     assert said(decide(tasks, [worker("a", slots=1), worker("b", slots=1)])) == [
@@ -43,7 +43,7 @@ def test_a_slot_is_given_away_once_and_the_oldest_task_comes_first() -> None:
     ]
 
 
-def test_a_task_that_waits_for_its_node_holds_up_nobody() -> None:
+def test_a_task_waiting_for_its_node_does_not_block_others() -> None:
     tasks = [task("t1", target="a"), task("t2")]
 
     assert said(decide(tasks, [worker("a", occupied=2), worker("b")])) == [
@@ -89,7 +89,7 @@ def test_a_named_task_needs_no_right_to_run_commands() -> None:
     assert decide([task(project="shop", named_task="build")], [strict]) == [Assignment("t", "a")]
 
 
-def test_a_base_client_gets_only_what_is_meant_for_it() -> None:
+def test_a_base_client_gets_only_tasks_that_target_it() -> None:
     base = worker("old", is_base=True, slots=0, allows_commands=False)
 
     assert decide([task()], [base]) == [Postponed("t", part("nobody-runs-commands"))]

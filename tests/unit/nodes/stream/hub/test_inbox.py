@@ -6,7 +6,7 @@ from nodes.stream.hub.inbox import Inbox
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
-async def test_what_gathers_goes_together_in_order() -> None:
+async def test_collected_updates_are_taken_together_in_order() -> None:
     inbox = Inbox()
     for seq in range(1, 1501):
         await inbox.put(pb.NodeUpdate(seq=seq))

@@ -44,10 +44,10 @@ def test_long_silence_before_the_end_counts() -> None:
 
     presence.left("a", now_mono=100.0, last_heard_mono=35.0, said_goodbye=False)
 
-    assert presence.next_deadline() == 105.0  # 2 heartbeats and 10 s after the last word.
+    assert presence.next_deadline() == 105.0  # 2 heartbeats and 10 s after the last message.
 
 
-def test_node_that_comes_back_in_time_was_never_offline() -> None:
+def test_node_that_reconnects_in_time_was_never_offline() -> None:
     presence = _presence()
     presence.left("a", now_mono=100.0, last_heard_mono=100.0, said_goodbye=False)
     presence.joined("a")
@@ -56,7 +56,7 @@ def test_node_that_comes_back_in_time_was_never_offline() -> None:
     assert _states(presence, 300.0) == []
 
 
-def test_nodes_are_judged_apart() -> None:
+def test_nodes_are_tracked_separately() -> None:
     presence = _presence()
     presence.left("a", now_mono=100.0, last_heard_mono=100.0, said_goodbye=False)
     presence.left("b", now_mono=105.0, last_heard_mono=105.0, said_goodbye=False)

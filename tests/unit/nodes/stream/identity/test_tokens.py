@@ -1,4 +1,4 @@
-"""Who a token says its bearer is, and which tokens open nothing (docs/protocol.md, "Authentication")."""
+"""Whom a token identifies, and which tokens are refused (docs/protocol.md, section 1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def key(tmp_path: Path) -> ClusterKey:
     return ClusterKey.load_or_create(tmp_path)
 
 
-def test_a_token_says_who_its_bearer_is(key: ClusterKey) -> None:
+def test_a_token_identifies_its_bearer(key: ClusterKey) -> None:
     token = issue_token(key, node_id="master-1", role="master")
 
     identity = verify_token(key.public_key, token, revoked=())
@@ -27,13 +27,13 @@ def test_a_token_says_who_its_bearer_is(key: ClusterKey) -> None:
     assert identity.token_id
 
 
-def test_two_tokens_of_one_node_have_their_own_ids(key: ClusterKey) -> None:
+def test_two_tokens_of_one_node_have_different_ids(key: ClusterKey) -> None:
     first, second = (issue_token(key, node_id="m", role="master") for _ in range(2))
 
     assert verify_token(key.public_key, first, revoked=()) != verify_token(key.public_key, second, revoked=())
 
 
-def test_a_revoked_token_opens_nothing(key: ClusterKey) -> None:
+def test_a_revoked_token_is_refused(key: ClusterKey) -> None:
     token = issue_token(key, node_id="m", role="master")
     token_id = verify_token(key.public_key, token, revoked=()).token_id
 
@@ -41,14 +41,14 @@ def test_a_revoked_token_opens_nothing(key: ClusterKey) -> None:
         verify_token(key.public_key, token, revoked={token_id})
 
 
-def test_an_expired_token_opens_nothing(key: ClusterKey) -> None:
+def test_an_expired_token_is_refused(key: ClusterKey) -> None:
     token = issue_token(key, node_id="m", role="edge", expires_at=datetime.now(UTC) - timedelta(minutes=5))
 
     with pytest.raises(InvalidToken, match="expired"):
         verify_token(key.public_key, token, revoked=())
 
 
-def test_another_clusters_token_opens_nothing(key: ClusterKey, tmp_path: Path) -> None:
+def test_another_clusters_token_is_refused(key: ClusterKey, tmp_path: Path) -> None:
     other = ClusterKey.load_or_create(tmp_path / "other")
 
     with pytest.raises(InvalidToken, match="another cluster"):
@@ -71,7 +71,7 @@ def _unsigned(claims: dict[str, object]) -> str:
         _unsigned({"sub": "m", "role": "master", "jti": "1", "iat": 1, "iss": "agentflow"}),
     ],
 )
-def test_what_is_no_token_is_refused_with_a_reason(key: ClusterKey, token: str) -> None:
+def test_malformed_tokens_are_refused_with_a_reason(key: ClusterKey, token: str) -> None:
     with pytest.raises(InvalidToken) as refused:
         verify_token(key.public_key, token, revoked=())
 
@@ -79,12 +79,12 @@ def test_what_is_no_token_is_refused_with_a_reason(key: ClusterKey, token: str) 
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a b", "-a", "x" * 65, "节点"])
-def test_a_name_that_cannot_stand_in_a_topic_is_refused(key: ClusterKey, name: str) -> None:
+def test_a_name_that_cannot_be_part_of_a_topic_is_refused(key: ClusterKey, name: str) -> None:
     with pytest.raises(ConfigError):
         issue_token(key, node_id=name, role="master")
 
 
-def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_key_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     first = ClusterKey.load_or_create(tmp_path)
 
     assert ClusterKey.load_or_create(tmp_path) == first
@@ -100,7 +100,7 @@ def test_a_key_that_others_may_read_stops_the_start(tmp_path: Path) -> None:
         ClusterKey.load_or_create(tmp_path)
 
 
-def test_a_file_that_is_no_key_stops_the_start(tmp_path: Path) -> None:
+def test_a_file_without_a_key_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "cluster.key").write_text("nonsense")
     (tmp_path / "cluster.key").chmod(0o600)
 

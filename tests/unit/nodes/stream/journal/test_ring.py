@@ -22,7 +22,7 @@ def test_live_tail_is_served_from_memory() -> None:
     assert _seqs(ring.after("a", 0, max_count=10, max_bytes=25)) == [1, 2]
 
 
-def test_what_was_pushed_out_is_on_the_disk() -> None:
+def test_dropped_entries_must_be_read_from_disk() -> None:
     ring = Ring(max_bytes=100)
     ring.extend("a", _entries(1, 15))
 
@@ -31,7 +31,7 @@ def test_what_was_pushed_out_is_on_the_disk() -> None:
     assert ring.after("b", 0, max_count=1, max_bytes=1) is None
 
 
-def test_journals_share_the_room_and_the_oldest_leaves_first() -> None:
+def test_journals_share_the_limit_and_the_oldest_entry_is_dropped_first() -> None:
     ring = Ring(max_bytes=50)
     ring.extend("a", _entries(1, 3))
     ring.extend("b", _entries(1, 4))

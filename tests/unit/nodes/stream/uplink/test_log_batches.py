@@ -11,7 +11,7 @@ from nodes.stream.wire.limits import MAX_ENTRY_BYTES
 
 
 @given(st.lists(st.integers(0, 16_384), max_size=60), st.integers(1, 2**40))
-def test_same_lines_under_the_same_numbers_and_each_fits(sizes: list[int], first_line: int) -> None:
+def test_lines_keep_their_numbers_and_each_batch_fits(sizes: list[int], first_line: int) -> None:
     lines = tuple(LogLine(n, LogLevel.INFO, LogStream.STDOUT, b"x" * size) for n, size in enumerate(sizes))
     batch = LogBatch(task_id="t1", attempt=3, first_line=first_line, lines=lines)
 

@@ -9,7 +9,7 @@ from nodes.errors import ConfigError
 from nodes.stream.uplink.node_file import NodeFile
 
 
-def test_what_is_learned_survives(tmp_path: Path) -> None:
+def test_stored_values_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "node.json"
     node_file = NodeFile(path)
     assert (node_file.max_epoch, node_file.cluster_public_key) == (0, b"")
@@ -27,7 +27,7 @@ def test_what_is_learned_survives(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_welcome_replaces_the_revoked_and_keeps_a_known_key(tmp_path: Path) -> None:
+def test_welcome_replaces_the_revoked_tokens_and_keeps_a_known_key(tmp_path: Path) -> None:
     node_file = NodeFile(tmp_path / "node.json")
     node_file.learn_cluster(public_key=b"k", revoked_token_ids=["a"])
 
@@ -49,7 +49,7 @@ def test_unchanged_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"max_epoch": "x"}', '{"cluster_public_key": "zz"}', '{"max_epoch": {}}']
 )
-def test_damaged_file_is_set_aside_and_learned_anew(tmp_path: Path, content: str) -> None:
+def test_damaged_file_is_quarantined_and_restored_by_the_welcome(tmp_path: Path, content: str) -> None:
     path = tmp_path / "node.json"
     path.write_text(content)
 

@@ -1,4 +1,4 @@
-"""Retry or not is decided in one place, for every code there is."""
+"""One function decides about retries, for every gRPC status code."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Code = grpc.StatusCode
         (Code.DATA_LOSS, Retry.NEVER),
     ],
 )
-def test_each_code_has_its_answer(code: grpc.StatusCode, retry: Retry) -> None:
+def test_each_code_has_a_retry_rule(code: grpc.StatusCode, retry: Retry) -> None:
     assert judge(code, "").retry is retry
 
 
-def test_no_code_is_left_out() -> None:
+def test_every_code_is_covered() -> None:
     for code in Code:
         assert judge(code, "details").reason
 
@@ -53,5 +53,5 @@ def test_no_code_is_left_out() -> None:
         ("something new", "no connection: something new"),
     ],
 )
-def test_what_the_library_says_is_put_in_plain_words(details: str, words: str) -> None:
+def test_the_librarys_messages_become_plain_words(details: str, words: str) -> None:
     assert judge(Code.UNAVAILABLE, details).reason.startswith(words)

@@ -1,4 +1,4 @@
-"""A child and a parent session talking over nothing, every message written down as one line."""
+"""Connects a child and a parent session without I/O, and records every message as one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entry(journal_id: str, seq: int, size: int = 0) -> Entry:
 
 
 def show(message: pb.NodeUpdate | pb.LeaderCommand) -> str:
-    """One message in a few words: `s7` is entry 7 of journal s."""
+    """A short form of one message: `s7` is entry 7 of journal s."""
     kind = message.WhichOneof("payload") or "nothing"
     if isinstance(message, pb.NodeUpdate):
         if kind == "batch":
@@ -90,11 +90,11 @@ class Talk:
         self.now = 0.0
         self.commits = True
         self.lines: list[str] = []
-        self.stored: list[str] = []  # What the parent's store holds, in order of arrival.
+        self.stored: list[str] = []  # The content of the parent's store, in order of arrival.
         self.child_events: list[Event] = []
         self.parent_events: list[Event] = []
         self.uncommitted: dict[str, int] = {}
-        self.received: list[pb.NodeUpdate] = []  # What the parent's session passed on.
+        self.received: list[pb.NodeUpdate] = []  # Updates passed on by the parent's session.
         hello = pb.Hello(
             protocol_version=1, name=NODE, role="master", journals=journals.marks(), max_epoch_seen=max_epoch_seen
         )
@@ -102,14 +102,14 @@ class Talk:
         self.parent = ParentSession(now_mono=0.0, heartbeat_seconds=30.0, epoch=lambda: epoch)
 
     def pump(self) -> list[str]:
-        """Until both are silent; returns the new lines."""
+        """Runs until both are silent; returns the new lines."""
         start = len(self.lines)
         while self._child_turn() or self._parent_turn():
             pass
         return self.lines[start:]
 
     def wait(self, until: float) -> list[str]:
-        """Moves time, stopping at every deadline on the way."""
+        """Moves time forward, stopping at every deadline."""
         start = len(self.lines)
         while (deadline := min(self.child.next_deadline(), self.parent.next_deadline())) <= until:
             self.now = deadline
@@ -145,7 +145,7 @@ class Talk:
         events = self.child.receive(pb.LeaderCommand.FromString(message.SerializeToString()), self.now)
         self.child_events += events
         if any(isinstance(event, JournalBehind) for event in events):
-            return True  # The driver ends the stream over it, before anything is sent.
+            return True  # The driver then ends the stream before anything is sent.
         for event in events:
             if isinstance(event, Welcomed):
                 self.child.send_snapshots([pb.NodeUpdate(node_id=NODE, snapshot=pb.Snapshot())])

@@ -1,4 +1,4 @@
-"""Everything domain → protobuf → domain comes back the same; what cannot be applied is refused by name."""
+"""Domain → protobuf → domain gives the same value; invalid values are refused with the field's name."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ LOGS = LogBatch(
     ],
     ids=lambda payload: type(payload).__name__,
 )
-def test_update_comes_back_the_same(payload: Payload) -> None:
+def test_update_round_trip(payload: Payload) -> None:
     update = Update(node_id="n", payload=payload, timestamp_ms=123, journal_id="j", seq=2**60)
 
     message = pb.NodeUpdate.FromString(codec.encode_update(update).SerializeToString())
@@ -164,7 +164,7 @@ def test_update_comes_back_the_same(payload: Payload) -> None:
         ControlTask(task_id="t1", action=Action.CANCEL),
     ],
 )
-def test_command_comes_back_the_same(body: StartTask | ControlTask) -> None:
+def test_command_round_trip(body: StartTask | ControlTask) -> None:
     command = Command(command_id="c1", body=body, target_node_id="master-1", ttl_seconds=2.5, epoch=7)
 
     message = codec.encode_command(command)
@@ -228,7 +228,7 @@ def test_a_base_request_is_a_first_attempt() -> None:
     assert request.attempt == 1
 
 
-def test_log_line_of_a_later_version_counts() -> None:
+def test_log_line_of_a_later_version_is_kept() -> None:
     message = codec.encode_update(Update(node_id="n", payload=LOGS))
     message.logs.lines[0].level = 77  # type: ignore[assignment]
     message.logs.lines[0].stream = 77  # type: ignore[assignment]
@@ -245,7 +245,7 @@ def test_progress_out_of_range_is_clamped() -> None:
     assert codec.decode_task_status(message).progress == 1.0
 
 
-def test_text_that_is_no_unicode_is_replaced() -> None:
+def test_text_that_is_not_unicode_is_replaced() -> None:
     status = TaskStatus(task_id="t", state=TaskState.RUNNING, name="caf\udce9")
 
     assert codec.encode_task_status(status).name == "caf?"

@@ -1,4 +1,4 @@
-"""Bytes from anywhere: the codec answers with a value or with its own error, never with another one."""
+"""For any bytes, the codec returns a value or raises its own error, never another one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SETTINGS = settings(max_examples=400)
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A good message with a few bytes changed, cut out or put in: it gets further than noise."""
+    """A valid message with a few bytes changed, removed or inserted: it gets further than random bytes."""
     data = bytearray(draw(st.sampled_from(SEEDS)).SerializeToString())
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -48,7 +48,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(st.binary(max_size=200), damaged()))
 def test_an_update_of_any_bytes(data: bytes) -> None:
     with contextlib.suppress(ProtocolViolation, DecodeError):
-        encode_update(decode_update(pb.NodeUpdate.FromString(data)))  # What is let in can be passed on.
+        encode_update(decode_update(pb.NodeUpdate.FromString(data)))  # What can be decoded can be encoded again.
 
 
 @SETTINGS
@@ -58,6 +58,6 @@ def test_a_command_of_any_bytes(data: bytes) -> None:
         encode_command(decode_command(pb.LeaderCommand.FromString(data)))
 
 
-def test_the_seeds_are_good() -> None:
+def test_the_seeds_are_valid() -> None:
     for seed in SEEDS:
         decode_update(seed) if isinstance(seed, pb.NodeUpdate) else decode_command(seed)  # type: ignore[arg-type]

@@ -84,8 +84,8 @@ def test_parent_that_has_more_than_the_journal_makes_it_start_over() -> None:
     assert JournalBehind(journal_id="s", mark=9) in talk.child_events
 
 
-def test_a_second_parent_that_has_an_edges_entries_already_makes_us_skip_them() -> None:
-    """Section "Relay": the first ack tells what the Leader has of a journal that Hello did not name."""
+def test_entries_that_a_second_parent_already_has_are_skipped() -> None:
+    """Section "Relay": the first ack shows what the Leader has of a journal that Hello did not name."""
     talk = Talk(Journals(s=0))
     talk.pump()
     talk.journals.entries["l"] = [entry("l", seq) for seq in range(1, 2001)]
@@ -104,7 +104,7 @@ def test_a_second_parent_that_has_an_edges_entries_already_makes_us_skip_them() 
 
 
 @pytest.mark.parametrize("payload", ["task_update", "pong", "logs"])
-def test_parent_refuses_what_comes_before_the_welcome(payload: str) -> None:
+def test_parent_refuses_messages_before_the_welcome(payload: str) -> None:
     talk = Talk(Journals(s=1))
     talk.parent.receive(pb.NodeUpdate(node_id=NODE, hello=pb.Hello(name=NODE)), 0.0)
     message = pb.NodeUpdate(node_id=NODE)
@@ -143,7 +143,7 @@ def test_child_refuses_anything_but_a_welcome_first() -> None:
         talk.child.receive(pb.LeaderCommand(ack=pb.Ack()), 0.0)
 
 
-def test_opening_that_takes_too_long_is_given_up() -> None:
+def test_opening_times_out() -> None:
     talk = Talk(Journals(s=0))
 
     assert talk.child.next_deadline() == talk.parent.next_deadline() == 20.0
@@ -276,7 +276,7 @@ def test_hole_is_reported_once_and_filled_by_sending_again() -> None:
     assert talk.marks == {"s": 6}
 
 
-def test_hole_asked_for_without_end_ends_the_stream() -> None:
+def test_repeated_requests_for_the_same_hole_end_the_stream() -> None:
     talk = Talk(Journals(s=5))
     talk.pump()
     nack = pb.LeaderCommand(epoch=1, nack=pb.Nack(journal_id="s", seq=2, code="hole"))
@@ -288,7 +288,7 @@ def test_hole_asked_for_without_end_ends_the_stream() -> None:
         talk.child.receive(nack, 0.0)
 
 
-def test_refused_entry_is_told_and_not_sent_again() -> None:
+def test_refused_entry_is_reported_and_not_sent_again() -> None:
     """Section "Bad input"."""
     talk = Talk(Journals(s=1))
     talk.pump()
@@ -309,7 +309,7 @@ def test_refused_entry_is_told_and_not_sent_again() -> None:
         (pb.NodeUpdate(hello=pb.Hello()), "second Hello"),
     ],
 )
-def test_what_the_protocol_forbids_ends_the_stream(update: pb.NodeUpdate, complaint: str) -> None:
+def test_protocol_violations_end_the_stream(update: pb.NodeUpdate, complaint: str) -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
 
@@ -328,7 +328,7 @@ def test_idle_link_carries_one_ping_and_one_pong_per_heartbeat() -> None:
     assert talk.wait(100.0) == ["30 < ping", "30 > pong", "60 < ping", "60 > pong", "90 < ping", "90 > pong"]
 
 
-def test_child_asks_when_the_parent_does_not() -> None:
+def test_child_pings_when_the_parent_does_not() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
 
@@ -341,8 +341,8 @@ def test_child_asks_when_the_parent_does_not() -> None:
     assert talk.child.message_to_send(31.0) is None
 
 
-def test_traffic_in_one_direction_does_not_stand_for_the_other() -> None:
-    """Metrics are not acknowledged: the parent still says that it is there."""
+def test_traffic_in_one_direction_does_not_count_for_the_other() -> None:
+    """Metrics are not acknowledged, so the parent still sends heartbeats."""
     talk = Talk(Journals(s=0))
     talk.pump()
     for second in range(1, 35):
@@ -353,7 +353,7 @@ def test_traffic_in_one_direction_does_not_stand_for_the_other() -> None:
     assert [line for line in talk.lines if "<" in line][-1] == "30 < ping"
 
 
-def test_silent_peer_is_known_after_the_heartbeat_and_ten_seconds() -> None:
+def test_silent_peer_is_detected_after_the_heartbeat_and_ten_seconds() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
 
@@ -364,13 +364,13 @@ def test_silent_peer_is_known_after_the_heartbeat_and_ten_seconds() -> None:
 
 
 def test_stuck_writer_does_not_stop_the_clock() -> None:
-    """The watch asks for the next deadline before the writer has sent what the last one asked for."""
+    """The watch asks for the next deadline before the writer has sent the message due at the last one."""
     talk = Talk(Journals(s=0))
     talk.pump()
 
     talk.parent.tick(30.0)
 
-    assert talk.parent.next_deadline() == 40.0  # Silent, if nothing comes.
+    assert talk.parent.next_deadline() == 40.0  # Counts as silent if nothing arrives.
     talk.parent.receive(pb.NodeUpdate(pong=pb.Pong()), 31.0)
     assert talk.parent.next_deadline() == 60.0
 
@@ -385,7 +385,7 @@ def test_round_trip_is_measured() -> None:
     assert talk.parent.rtt_seconds == 0.25
 
 
-def test_child_takes_the_parents_heartbeat_within_its_range() -> None:
+def test_child_accepts_the_parents_heartbeat_within_its_range() -> None:
     for said, taken in ((10.0, 10.0), (1.0, 5.0), (500.0, 60.0), (0.0, 30.0)):
         talk = Talk(Journals(s=0))
         talk.child.receive(pb.LeaderCommand(epoch=1, welcome=pb.Welcome(heartbeat_seconds=said)), 0.0)
@@ -393,7 +393,7 @@ def test_child_takes_the_parents_heartbeat_within_its_range() -> None:
         assert talk.child.next_deadline() == min(taken + 1, taken + 10)
 
 
-def test_stuck_writer_piles_up_no_pongs() -> None:
+def test_stuck_writer_does_not_accumulate_pongs() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
     for _ in range(1000):
@@ -469,7 +469,7 @@ def test_go_away_comes_last_and_ends_commands() -> None:
     assert talk.child_events[-1] == GoAwayReceived(go_away=pb.GoAway(reason="shutdown", retry_after_seconds=1.0))
 
 
-def test_goodbye_is_the_last_word() -> None:
+def test_goodbye_is_the_last_message() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
 
@@ -479,7 +479,7 @@ def test_goodbye_is_the_last_word() -> None:
     assert talk.parent_events[-1] == GoodbyeReceived(reason="stopped")
 
 
-def test_revocations_ride_on_an_ack() -> None:
+def test_revocations_are_sent_with_an_ack() -> None:
     talk = Talk(Journals(s=0))
     talk.pump()
 
@@ -489,7 +489,7 @@ def test_revocations_ride_on_an_ack() -> None:
     assert talk.child_events[-1] == TokensRevoked(token_ids=("token-1",))
 
 
-def test_acks_are_told() -> None:
+def test_acks_are_reported() -> None:
     talk = Talk(Journals(s=2))
     talk.pump()
 
@@ -510,7 +510,7 @@ def test_base_client_is_served_without_extensions() -> None:
     parent.send_away(reason="shutdown")
     parent.tick(1e6)
     assert parent.message_to_send(0.0) is None
-    assert parent.tick(1e6) == []  # HTTP/2 keepalive judges it.
+    assert parent.tick(1e6) == []  # Only HTTP/2 keepalive detects its loss.
     assert parent.receive(pb.NodeUpdate(node_id=NODE, metrics=pb.SystemMetrics()), 1.0) != []
 
 
@@ -525,7 +525,7 @@ def test_base_client_gets_commands() -> None:
     assert (message.command_id, message.epoch) == ("c1", 4)
 
 
-def test_base_client_may_not_mix_in_numbers() -> None:
+def test_base_client_may_not_send_numbered_updates() -> None:
     parent = ParentSession(now_mono=0.0)
     parent.receive(_status(), 0.0)
 
@@ -533,7 +533,7 @@ def test_base_client_may_not_mix_in_numbers() -> None:
         parent.receive(_status(2), 0.0)
 
 
-def test_hello_is_handed_over() -> None:
+def test_hello_is_passed_to_the_driver() -> None:
     hello = pb.Hello(protocol_version=1, name=NODE)
 
     assert ParentSession(now_mono=0.0).receive(pb.NodeUpdate(hello=hello), 0.0) == [HelloReceived(hello=hello)]

@@ -29,7 +29,7 @@ LANES = st.sampled_from([Lane.STATES, Lane.LOGS])
 
 @dataclass
 class Store:
-    """The parent's: entries and marks move in one commit, duplicates are ignored, nothing goes over a hole."""
+    """The parent's store: entries and marks move in one commit, duplicates are ignored, marks never pass a hole."""
 
     marks: dict[str, int] = field(default_factory=dict)
     words: dict[str, dict[int, str]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Store:
 
 
 class Files(Journals):
-    """The two journals of a node, as files, and what should stand in them."""
+    """The two journals of a node as files, and their expected content."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -99,7 +99,7 @@ class Files(Journals):
         self.given.pop(self.files[lane].own.journal_id, None)
 
     def renew(self, lane: Lane) -> dict[int, str]:
-        """Returns what is not in the journal any more."""
+        """Returns the entries that are no longer in the journal."""
         file, held = self.files[lane], self.held[lane]
         before = file.opened_at_seq
         file.renew()
@@ -113,12 +113,12 @@ class Files(Journals):
 
     def _open(self, lane: Lane) -> JournalFile:
         file = JournalFile(self.folder / f"{lane}.db", node_id=NODE, lane=lane)
-        file._db.execute("PRAGMA synchronous = OFF")  # No power is cut here.
+        file._db.execute("PRAGMA synchronous = OFF")  # There are no power cuts here.
         return file
 
 
 class Delivery(RuleBasedStateMachine):
-    """What arrived is in the store only after `commit`; a stream that is cut may still be committed later."""
+    """Received entries are in the store only after `commit`; those of a lost stream may still be committed later."""
 
     @initialize()
     def begin(self) -> None:
@@ -143,7 +143,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(lane=LANES, size=st.integers(0, 1500), count=st.integers(1, 6), is_read=st.booleans())
     def append(self, lane: Lane, size: int, count: int, is_read: bool = False) -> None:
-        """With the common case of a parent that takes it at once, so that the others begin from far on."""
+        """Includes the common case of a parent that commits at once, so that other cases start from a later state."""
         for _ in range(count):
             self.journals.append(lane, size)
         own = self.journals.files[lane].own
@@ -161,13 +161,13 @@ class Delivery(RuleBasedStateMachine):
         self.lose_stream()
         for lane, file in self.journals.files.items():
             if file.own.journal_id in behind:
-                # What goes with the old name is at the parent: it has more under it than the file had.
+                # The parent has the entries under the old id: it has more of them than the file had.
                 self.covered(file.own.journal_id, self.journals.renew(lane))
         self.connect()
 
     @rule(part=st.floats(0, 1), is_acked=st.booleans())
     def commit(self, part: float, is_acked: bool) -> None:
-        """The store commits a prefix of what arrived; without the ack, it dies right behind the commit."""
+        """The store commits a prefix of the received entries; without the ack, it crashes right after the commit."""
         arrived = [update for update in self.talk.received if update.seq]
         take = round(len(arrived) * part)
         for update in arrived[:take]:
@@ -186,7 +186,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(part=st.floats(0, 1))
     def commit_late(self, part: float) -> None:
-        """From a stream that has been replaced, while its successor runs."""
+        """Commits entries of a replaced stream while its successor runs."""
         take = round(len(self.late) * part)
         for update in self.late[:take]:
             self.store.apply(update)
@@ -223,9 +223,9 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(lane=LANES, count=st.integers(0, 12))
     def restore_journal(self, lane: Lane, count: int) -> None:
-        """What came after the copy and is not in the store is lost: nobody has it. Its numbers are given out again.
+        """Entries added after the copy that are not in the store are lost. Their numbers are assigned again.
 
-        The node hears of its parent before it dies once more: the file does not remember for longer what was a copy.
+        The node connects to its parent before it crashes again: the file does not record for longer that it is a copy.
         """
         if lane in self.journals.copies:
             self.lose_stream()
@@ -237,14 +237,14 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(lane=LANES, lost=st.integers(1, 6), count=st.integers(0, 12))
     def go_back(self, lane: Lane, lost: int, count: int) -> None:
-        """The three that seldom come together by chance: copied, gone on, restored."""
+        """Three steps that rarely occur together by chance: copy, continue, restore."""
         self.copy_journal(lane)
         self.append(lane, 0, lost, is_read=True)
         self.restore_journal(lane, count)
 
     @rule(lane=LANES, is_full=st.booleans(), up_to=st.integers(1, 30))
     def trim(self, lane: Lane, is_full: bool, up_to: int) -> None:
-        """Of what the parent has, or, on a full quota, of all."""
+        """Trims entries that the parent has or, above the size limit, any entries."""
         file = self.journals.files[lane]
         own = file.own.journal_id
         file.acked({own: min(self.store.marks.get(own, 0), file.own.last_seq, up_to)})
@@ -265,7 +265,7 @@ class Delivery(RuleBasedStateMachine):
                 self.covered(journal_id, dict.fromkeys(range(1, mark + 1), ""))
 
     def covered(self, journal_id: str, held: dict[int, str]) -> None:
-        """Every entry is in the store, as it was written, or an explicit gap stands for it."""
+        """Every entry is in the store as it was written, or an explicit Gap covers it."""
         stored = self.store.words.get(journal_id, {})
         for seq, word in held.items():
             if (journal_id, seq) in self.store.gaps:
