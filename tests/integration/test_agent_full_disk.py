@@ -93,7 +93,7 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
             if answer.code == "disk":
                 break
         assert (answer.state, answer.code) == (CommandState.FAILED, "disk")
-        assert "not done" in answer.message
+        assert "not carried out" in answer.message
         before = len(parent.answers(refused))
         said = int(await eventually(count.read_text))
         await eventually(lambda: int(count.read_text() or 0) > said + 5_000)  # The task goes on, unhindered.

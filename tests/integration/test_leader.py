@@ -110,7 +110,7 @@ def test_a_port_in_use_is_refused(leader: RunningLeader, tmp_path: Path, option:
         (["--tls-cert", "/nowhere"], "belong together"),
         (["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "/nowhere cannot be read"),
         (["--heartbeat", "1"], "5 to 60"),
-        (["--name", "a b"], "no node name"),
+        (["--name", "a b"], "not a valid node name"),
     ],
 )
 def test_what_would_be_unsafe_or_wrong_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:

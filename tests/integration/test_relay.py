@@ -204,7 +204,7 @@ async def test_client_of_the_base_messages_is_sent_to_the_leader(tmp_path: Path)
         await call.write(pb.NodeUpdate(node_id="edge-9", metrics=pb.SystemMetrics(cpu_percent=1)))
 
         assert await call.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert "connects to the Leader itself" in (await call.details() or "")
+        assert "must connect to the Leader" in (await call.details() or "")
         assert not hub.connected
         await channel.close()
 

@@ -240,7 +240,7 @@ async def test_an_end_is_told_again_though_its_folder_goes_meanwhile(
 
         await node.end()
         await eventually(lambda: node.runner.snapshot_tasks() == ())
-    assert "not marked as told" not in caplog.text
+    assert "not marked as reported" not in caplog.text
 
 
 async def test_a_folder_whose_removal_was_cut_off_is_removed_at_the_next_start(

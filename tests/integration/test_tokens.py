@@ -61,7 +61,7 @@ def test_revoke_by_name_and_by_id() -> None:
     [
         (["revoke", "--name", "nobody"], "No token of nobody"),
         (["revoke", "nothing"], "No token nothing"),
-        (["new", "--role", "master", "--name", "a b"], "no node name"),
+        (["new", "--role", "master", "--name", "a b"], "not a valid node name"),
         (["new", "--role", "master", "--name", "a", "--expires", "0"], "1 to 36500"),
     ],
 )

@@ -80,7 +80,7 @@ async def test_a_service_that_ends_without_a_stop_request_is_a_fault_and_stops_t
 
     assert code == EXIT_FAULT
     assert "journal ends" in story
-    assert "service uplink ended before a stop was asked" in caplog.text
+    assert "service uplink ended before a stop was requested" in caplog.text
     assert ("disk gone" in caplog.text) == (kind is Faulty)
 
 
