@@ -1,7 +1,7 @@
-"""Reads a sentence that a person typed, in Chinese or English, by rules. Pure: text and world in, a reading out.
+"""Reads a sentence that a person typed, in Chinese or English, by rules. Pure: takes text and world, returns a reading.
 
-The aim is not to understand much but never to act on what was not plainly said: every word must be accounted for, and
-whatever could turn a meaning round (a negation, an exception, a condition, a quotation) takes authority away.
+The aim is not to understand much, but never to act on anything that was not plainly said: every word must be accounted
+for, and anything that could reverse the meaning (a negation, exception, condition or quotation) blocks execution.
 """
 
 from chat.interpret.policy import interpret

@@ -1,7 +1,7 @@
-"""The words that rules know, by what they do to a sentence. A longer phrase wins over a shorter one at the same place.
+"""The words that the rules know, by their role in a sentence. At one position the longest phrase wins.
 
-Chinese phrases match anywhere, English ones at word boundaries. What stands in no table is residue, and residue never
-lets anything run by itself.
+Chinese phrases match anywhere, English ones at word boundaries. A word in no table is residue, and a sentence with
+residue is never executed without approval.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from enum import StrEnum, auto
 
 
 class Kind(StrEnum):
-    # What is to be done, or asked.
+    # The action or question.
     ACTION = auto()
-    STOP = auto()  # Pause or cancel? A person must say.
+    STOP = auto()  # Pause or cancel: a person must choose.
     TOPIC = auto()  # logs, history, stalls, status, help
     THING = auto()  # "nodes" or "tasks" as a noun
     LOOK = auto()  # show, which, how many
-    # What it is done to.
+    # What the action applies to.
     TASK_KIND = auto()
     STATE = auto()  # the failed one
     ALL = auto()
-    EVERYTHING = auto()  # "all" that needs no noun
+    EVERYTHING = auto()  # An "all" without a noun.
     PRONOUN = auto()
     ORDINAL = auto()  # the first two
-    # What takes authority away.
+    # Blocks execution.
     NEGATION = auto()
     EXCLUSION = auto()
     CONDITION = auto()
@@ -34,8 +34,8 @@ class Kind(StrEnum):
     PAST = auto()
     REPORT = auto()
     GERUND = auto()
-    DONE = auto()  # "了": an order after 把, else perhaps a statement
-    # What changes nothing.
+    DONE = auto()  # "了": with 把 part of an order, otherwise perhaps of a statement.
+    # Has no effect.
     POLITE = auto()
     FILLER = auto()
     YES = auto()
@@ -260,12 +260,12 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     },
 }
 
-# These answer a proposal; elsewhere their words mean what the other tables say.
+# These answer a proposal. Elsewhere their words mean what the other tables say.
 _ANSWERS = frozenset({Kind.YES, Kind.NO})
 
 
 def _table(kinds: frozenset[Kind] | None) -> dict[str, tuple[Kind, str]]:
-    """Phrase → what it is. The first table that names a phrase has it."""
+    """Maps each phrase to its kind and value. If several tables have a phrase, the first one wins."""
     found: dict[str, tuple[Kind, str]] = {}
     for kind, entries in _TABLES.items():
         if kinds is None and kind in _ANSWERS:
@@ -285,7 +285,7 @@ ANSWERS = {
     **_table(frozenset({Kind.YES})),
 }
 _LONGEST = max(map(len, PHRASES))
-# A span of time after which, or at which, something is meant to happen.
+# A time after which, or at which, the action should happen.
 WHEN = re.compile(
     r"(?:(?:in|after|at|every|for|within) )?"
     r"(?:\d+|[一二三四五六七八九十两半几]+|(?:an?|one|two|three|five|ten|half an?|a few|several)(?= ))"
@@ -293,7 +293,7 @@ WHEN = re.compile(
     r"(?:分钟|小时|秒钟|秒|点钟|点半|点|天|周|minutes?|mins?|hours?|hrs?|seconds?|secs?|days?|o'clock|[ap]m)(?:之后|以后|后|内)?"
     r"(?![a-z0-9])|\bat \d{1,2}(?::\d\d)?\b|\d{1,2}:\d\d"
 )
-# A contraction that says no, however it is spelt.
+# Any negative contraction.
 NOT = re.compile(r"[a-z]+n't\b")
 WANTED: Mapping[str, frozenset[str]] = {
     "pause": frozenset({"running", "queued", "pending", "dispatched"}),
@@ -305,7 +305,7 @@ DESTRUCTIVE = frozenset({"cancel"})
 
 
 def phrase_at(text: str, start: int, table: Mapping[str, tuple[Kind, str]], end: int) -> tuple[Kind, str, int] | None:
-    """The longest phrase that begins here and ends at a word's end: its kind, its value, and where it ends."""
+    """The longest phrase that starts here and ends at a word boundary: its kind, its value, and its end."""
     for stop in range(min(end, start + _LONGEST), start, -1):
         if not (_inside_word(text, start) or _inside_word(text, stop)) and (found := table.get(text[start:stop])):
             return *found, stop
@@ -313,7 +313,7 @@ def phrase_at(text: str, start: int, table: Mapping[str, tuple[Kind, str]], end:
 
 
 def kinds_in(name: str) -> set[str]:
-    """The kinds of work that a name speaks of."""
+    """The kinds of work that a name mentions."""
     found, index = set(), 0
     while index < len(name):
         phrase = phrase_at(name, index, PHRASES, len(name))
@@ -324,7 +324,7 @@ def kinds_in(name: str) -> set[str]:
 
 
 def _inside_word(text: str, at: int) -> bool:
-    """Chinese has no spaces between words: there every place may be one word's end."""
+    """Chinese has no spaces between words, so any position may be a boundary."""
     return 0 < at < len(text) and _is_latin(text[at - 1]) and _is_latin(text[at])
 
 

@@ -1,7 +1,7 @@
-"""From the words of a sentence to what may be done about it.
+"""Decides from the words of a sentence what may be done about it.
 
-The order of the checks is the safety of the product: what takes authority away is looked at before what gives it, and
-only a sentence that passes all of them, with nothing left over, for one task, is executed.
+The order of the checks keeps this safe: the checks that block execution come before those that allow it. Only a
+sentence that passes all of them, is about one task and has no words left over is executed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chat.interpret.sentence import Sentence, cut
 from chat.interpret.text import normal
 from chat.interpret.world import Task, World
 
-_MANY = 2  # More words than these left over, and too little was understood even for a proposal.
+_MANY = 2  # With more words than this left over, too little is understood even for a proposal.
 _UNDO = frozenset({"取消", "cancel", "stop", "abort", "停", "停下"})
 _WHY = (
     "为什么",
@@ -36,7 +36,7 @@ _STATES = {"queued": frozenset({"queued", "pending", "dispatched"}), "cancelled"
 
 
 def interpret(text: str, world: World, context: Context | None = None) -> Reading:
-    """What `text` asks for. Never raises: whatever a person can type has an outcome."""
+    """What `text` asks for. Never raises: every possible input has an outcome."""
     context = context or Context()
     said = normal(text)
     if context.pending is not None and (answer := _answer(said, context.pending)):
@@ -48,7 +48,7 @@ def interpret(text: str, world: World, context: Context | None = None) -> Readin
 
 
 def _answer(said: str, pending: Pending) -> Reading | None:
-    """A yes or a no to a proposal, when the sentence is nothing else."""
+    """A yes or a no to a proposal, if the sentence says nothing else."""
     sentence = cut(said, table=ANSWERS)
     yes, no = sentence.has(Kind.YES), {phrase.text for phrase in sentence.phrases if phrase.kind is Kind.NO}
     if sentence.left or not (yes or no):
@@ -61,7 +61,7 @@ def _answer(said: str, pending: Pending) -> Reading | None:
 
 
 def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:
-    """Of what is left over: a word of a task's name, and what is one slip away from a node's name."""
+    """Matches leftover words with words of task names, and with node names that differ by one typo."""
     left, sentence.left = sentence.left, []
     for word in left:
         if world.having_word(word):
@@ -74,13 +74,13 @@ def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:
 
 
 def _without_authority(sentence: Sentence) -> Reading | None:
-    """Whatever makes an order not one, or not one to be carried out now."""
+    """Anything that makes this not an order, or not one to carry out now."""
     actions = set(sentence.values(Kind.ACTION))
     if sentence.has(Kind.HOW_TO, Kind.ADVICE):
         return Reading(outcome=Outcome.HELP, why="asks how or whether")
     if sentence.says(*_WHY):
         return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
-    # "If it does not …" and "keep this one and … the rest" say no to something else than the order.
+    # "If it does not …" and "keep this one and … the rest" negate something other than the order.
     is_limited = sentence.has(Kind.EXCLUSION, Kind.CONDITION)
     if sentence.forbids() or (sentence.has(Kind.NEGATION) and not is_limited):
         return Reading(outcome=Outcome.REFUSE, why="a word says not to")
@@ -100,7 +100,7 @@ def _without_authority(sentence: Sentence) -> Reading | None:
 
 
 def _asks_about_it(sentence: Sentence) -> bool:
-    """A question about the deed, not a polite order: of no task, or with more in it than the deed and its task."""
+    """A question about the action, not a polite order: it names no task, or more than the action and its task."""
     is_order = sentence.has(Kind.ACTION) and _asks_politely(sentence)
     if is_order or sentence.has(Kind.PAST) or not (_is_question(sentence.text) or sentence.says("吗")):
         return False
@@ -117,7 +117,7 @@ def _order(sentence: Sentence, world: World, context: Context) -> Reading:
     ask = Reading(outcome=Outcome.ASK, intent=action)
     if unknown := [word for word in sentence.left if _is_name(word)]:
         return replace(ask, why=f"there is no {unknown[0]}")
-    # Words for looking, in an order: perhaps the log is to be cancelled, whatever that means.
+    # Words for looking inside an order are odd: "cancel the log" has no clear meaning.
     odd = sentence.left + [p.text for p in sentence.phrases if p.kind in (Kind.TOPIC, Kind.LOOK)]
     if len(odd) > _MANY or sentence.has(Kind.ORDINAL):
         return replace(ask, why="too much is not understood")
@@ -142,7 +142,7 @@ def _order(sentence: Sentence, world: World, context: Context) -> Reading:
 
 
 def _doubt(sentence: Sentence, action: str, task: Task, context: Context) -> str:
-    """Why a person is asked although one task is meant; empty when nothing is in doubt."""
+    """Why a person must confirm although one task is meant; empty when there is no doubt."""
     asks = _is_question(sentence.text) or sentence.says("吗")
     if action in DESTRUCTIVE:
         return "cannot be undone"
@@ -172,7 +172,7 @@ def _submission(sentence: Sentence, world: World, context: Context) -> Reading:
 
 
 def _question(sentence: Sentence, world: World, context: Context) -> Reading:
-    """Looking changes nothing: the best guess will do."""
+    """Reading changes nothing, so the best guess is good enough."""
     topics = sentence.values(Kind.TOPIC)
     named = _names_tasks(sentence) or bool(_nodes(sentence)) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
     is_how = sentence.has(Kind.HOW_TO) and (sentence.has(Kind.LOOK) or not named)
@@ -191,7 +191,7 @@ def _question(sentence: Sentence, world: World, context: Context) -> Reading:
         intent = "status"
     is_of_one = _names_tasks(sentence) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
     is_of_many = sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not is_of_one)
-    # "Delete everything" is no question: what it wants is a word that is not known here.
+    # "Delete everything" is not a question: its verb is just not known.
     may_be_order = bool(sentence.left) and not (topics or sentence.has(Kind.LOOK) or _is_question(sentence.text))
     if not intent and ("tasks" in things or is_of_many) and not may_be_order:
         intent = "tasks"
@@ -220,7 +220,7 @@ def _says_which(sentence: Sentence, is_group: bool) -> bool:
 
 
 def _meant(sentence: Sentence, world: World, context: Context) -> list[Task]:
-    """The tasks that all of the sentence's words fit, in any state."""
+    """The tasks that match all words of the sentence, in any state."""
     ids = _ids(sentence)
     if sentence.has(Kind.PRONOUN) and not sentence.mentions:
         ids = [context.last_task]
@@ -253,7 +253,7 @@ def _nodes(sentence: Sentence) -> list[str]:
 
 
 def _is_name(word: str) -> bool:
-    """An id or a machine's name by its looks: one that is not known is never passed over."""
+    """It looks like an id or a machine's name: an unknown one is never ignored."""
     return any(map(str.isdigit, word)) or "-" in word or "_" in word
 
 
@@ -262,7 +262,7 @@ def _is_question(said: str) -> bool:
 
 
 def _asks_politely(sentence: Sentence) -> bool:
-    """Who is asked stands first: "can you pause …?" is an order."""
+    """The person addressed comes first, as in "can you pause …?", which is an order."""
     polite = [p.start for p in sentence.phrases if p.kind is Kind.POLITE and p.text != "吗"]
     action = next(p.start for p in sentence.phrases if p.kind is Kind.ACTION)
     first = min([action, *(mention.start for mention in sentence.mentions)])

@@ -1,4 +1,4 @@
-"""What comes out of a sentence, and what it was said into."""
+"""The result of reading a sentence, and the context it was said in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    EXECUTE = "execute"  # Beyond doubt; reading always is.
-    CONFIRM = "confirm"  # Plain enough to be proposed to a person, with its targets.
-    ASK = "ask"  # Something is missing, doubtful or not possible: `why` says what.
-    REFUSE = "refuse"  # The person said not to.
-    HELP = "help"  # No order and no question that is understood.
+    EXECUTE = "execute"  # Beyond doubt; always the case for reads.
+    CONFIRM = "confirm"  # Clear enough to be proposed to a person, with its targets.
+    ASK = "ask"  # Something is missing, unclear or impossible; `why` says what.
+    REFUSE = "refuse"  # The person said not to do it.
+    HELP = "help"  # Neither an order nor a question that is understood.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`focus_node`: the conversation is about this node; `last_task`: what "it" means."""
+    """`focus_node`: the node that the conversation is about. `last_task`: what "it" means."""
 
     focus_node: str = ""
     last_task: str = ""
@@ -35,7 +35,7 @@ class Context:
 class Reading:
     """`intent`: pause, resume, cancel, retry, submit; logs, status, tasks, nodes, stalls, history; empty = none.
 
-    `tasks`: ids, in the world's order. `why`: in English, for the record and for whoever tests a sentence.
+    `tasks`: ids, in the world's order. `why`: in English, for the record and for people who test sentences.
     """
 
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""A sentence cut into what is known of it: names of the world, phrases of the lexicon, and what is left over."""
+"""A sentence split into names of the world, phrases of the lexicon, and the words left over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Phrase:
 
 @dataclass(slots=True)
 class Sentence:
-    """`words`: of tasks' names; `near`: nodes whose names are written almost so; `left`: what nothing accounts for."""
+    """`words`: of task names. `near`: nodes whose names are nearly spelled so. `left`: words that nothing explains."""
 
     text: str
     phrases: list[Phrase] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Sentence:
         return any(phrase.text in texts for phrase in self.phrases)
 
     def forbids(self) -> bool:
-        """A word says not to, right before an action: nothing but words without a meaning of their own between."""
+        """A negation comes right before an action, with nothing but filler words between."""
         no_until = -1
         for phrase in self.phrases:
             is_next = no_until >= 0 and not self.text[no_until : phrase.start].strip()
@@ -66,7 +66,7 @@ class Sentence:
 
 
 def cut(text: str, world: World | None = None, table: Mapping[str, tuple[Kind, str]] = PHRASES) -> Sentence:
-    """`text` is normal. Names come first, as they may hold any word; one that is wholly a word of ours is none."""
+    """`text` is normalized. Names match first, as they may contain any word; known phrases are not names."""
     sentence = Sentence(text)
     if world is not None:
         sentence.mentions = [m for m in world.mentions(text) if not _is_word_of_ours(text[m.start : m.end])]
@@ -78,7 +78,7 @@ def cut(text: str, world: World | None = None, table: Mapping[str, tuple[Kind, s
 
 
 def _with_polite_orders(text: str, phrases: Sequence[Phrase]) -> Iterator[Phrase]:
-    """ "Would you mind pausing …" asks for it as "pause …" does."""
+    """Rewrites "would you mind pausing …" to "pause …"."""
     asked_until = -1
     for phrase in phrases:
         is_next = asked_until >= 0 and not text[asked_until : phrase.start].strip(" ,")

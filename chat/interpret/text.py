@@ -1,11 +1,11 @@
-"""A sentence in one form: full width, case, traditional characters and kinds of quotes make no difference."""
+"""Normalizes a sentence: width, case, traditional characters and kinds of quotes make no difference."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Only what stands in words of ours; names are compared in this form too.
+# Only the characters that occur in the lexicon; names are normalized in the same way.
 _TRADITIONAL = (
     "暫繼續務節點誌編譯構測試啟動執運訓練佈進狀態歷記錄終結時間隊為麼別開關這個們優級線復還兩幾請幫讓沒將"
     "殺掛備檔輸機錯誤後發當現馬過從給說應該嗎難萬產煩單檢顯無資繫離礙聽話數據庫歸舊靜讀寫誰剛纔內裡裏邊對"
@@ -22,7 +22,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def normal(text: str) -> str:
-    """NFKC, simplified, lower case, one kind of apostrophe, single spaces. Apostrophes stay: "don't" is not "dont"."""
+    """NFKC, simplified, lower case, one kind of apostrophe, single spaces. Keeps apostrophes: "don't" is not "dont"."""
     text = unicodedata.normalize("NFKC", text).translate(_TO_SIMPLIFIED).translate(_APOSTROPHES).lower()
     return _SPACE.sub(" ", text).strip()
 

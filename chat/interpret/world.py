@@ -1,4 +1,4 @@
-"""The nodes and tasks that words can mean, and where a sentence names them. Exact names first; digits are identity."""
+"""The nodes and tasks that words can mean, and where a sentence names them. Exact names win; digits must be equal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from chat.interpret.lexicon import PHRASES, Kind, kinds_in
 from chat.interpret.text import is_cjk, normal
 
-# A name that is nearly another word: near enough, and clear of the next one. Never across different digits.
+# Least similarity of a typo to a name; the next best name must be less similar. Digits are never corrected.
 _NEAR = 0.86
 _CLEAR = 0.08
 _MIN_FUZZY = 4
@@ -24,7 +24,7 @@ _MAX_PIECES = 24
 class Task:
     id: str
     name: str
-    kind: str = ""  # What sort of work it is, when it is known.
+    kind: str = ""  # The kind of work, if known.
     node: str = ""
     state: str = ""
 
@@ -48,7 +48,7 @@ class _Piece:
 
 
 class World:
-    """Made once for many sentences: look-ups do not walk over all tasks."""
+    """Built once and used for many sentences: look-ups do not scan all tasks."""
 
     def __init__(self, nodes: Iterable[str], tasks: Iterable[Task]) -> None:
         self.nodes = tuple(nodes)
@@ -73,7 +73,7 @@ class World:
         return self._names[_key(normal(name))]
 
     def mentions(self, text: str) -> list[Mention]:
-        """Exact names, the longest at each place; `text` is normal."""
+        """Exact names, the longest at each position. `text` is normalized."""
         pieces = [_Piece(m.group(), m.start(), m.end()) for m in _PIECE.finditer(text)]
         found: list[Mention] = []
         index = 0
@@ -97,7 +97,7 @@ class World:
         return best, used
 
     def having_word(self, word: str) -> frozenset[str]:
-        """Ids of the tasks whose names have this word."""
+        """Ids of the tasks whose names contain this word."""
         return frozenset(self._words.get(word, ()))
 
     def is_of_kind(self, task: Task, kind: str) -> bool:
@@ -105,7 +105,7 @@ class World:
         return kind in self._kinds[task.id]
 
     def near_node(self, text: str) -> str:
-        """A node that was probably meant; empty when none, or when another is as near."""
+        """The node that was probably meant; empty if there is none, or another one is as similar."""
         if len(text) < _MIN_FUZZY:
             return ""
         said = _key(text)
@@ -129,23 +129,23 @@ class _Named:
 
 
 def _key(text: str) -> str:
-    """As pieces are joined: separators make no difference."""
+    """The key of a name: separators make no difference."""
     return "".join(_PIECE.findall(text))
 
 
 def _same(left: str, right: str) -> bool:
-    """The same number: "worker-1" is never a slip for "worker-2"."""
+    """Both have the same digits: "worker-1" is never a typo of "worker-2"."""
     return re.sub(r"\D", "", left) == re.sub(r"\D", "", right)
 
 
 def _words_of(name: str) -> set[str]:
-    """Words that can stand for the name: not those that rules use for something else."""
+    """Words that can refer to the name: not those that the lexicon uses for something else."""
     words = set(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]+", normal(name)))
     return {word for word in words if PHRASES.get(word, (Kind.TASK_KIND,))[0] is Kind.TASK_KIND}
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Not a part of a longer word or number. Chinese characters need no gap."""
+    """Not part of a longer word or number. Chinese characters need no space around them."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not _sticks(before, text[start]) and not _sticks(text[end - 1], after)
 

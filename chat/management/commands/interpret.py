@@ -1,4 +1,4 @@
-"""`manage.py interpret --world FILE`: how the offline engine reads sentences of your own."""
+"""`manage.py interpret --world FILE`: shows how the offline engine reads your own sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         'Read JSON lines {"text": …, "context": {…}} on standard input, and answer each at once with one JSON line '
         '{"outcome", "intent", "tasks", "why"}, or {"error"}. A context may have focus_node, last_task and pending.'
     )
-    requires_system_checks: list[str] = []  # Django's own type.
+    requires_system_checks: list[str] = []  # The type that Django declares.
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -86,7 +86,7 @@ def _pending(data: Any) -> Pending:
 
 
 def _strings(data: Any, *names: str, where: str) -> Mapping[str, str]:
-    """These fields; what is absent or null is empty. Raises `ValueError`."""
+    """These fields; a missing or null one is empty. Raises `ValueError`."""
     if not isinstance(data, dict):
         raise ValueError(f"{where}: not a JSON object")
     found = {name: data.get(name) or "" for name in names}
