@@ -1,4 +1,4 @@
-"""Reads of the memory and of requests for pages and programs: limited, as plain dictionaries. Sync; nothing writes."""
+"""Reads of the memory and of requests, for pages and programs: limited, as plain dictionaries. Sync; never writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scopes() -> list[str]:
 
 
 def memory_list(*, scope: str = "", text: str = "", deleted: bool = False) -> list[Fields]:
-    """By path; `text` in path or content."""
+    """Sorted by path; `text` must occur in the path or content."""
     rows = MemoryFile.objects.filter(deleted_at__isnull=not deleted)
     if scope:
         rows = rows.filter(scope=scope)
@@ -36,9 +36,9 @@ def memory_list(*, scope: str = "", text: str = "", deleted: bool = False) -> li
 
 
 def memory_file(file_id: int, *, language: str | None = None) -> Fields:
-    """With its text and revisions, newest first, each with its difference to the one before.
+    """With its text and its revisions, newest first, each with its diff to the previous one.
 
-    `language`: of what AgentFlow says by itself; None = as it is stored. Raises `NotFound`.
+    `language`: of AgentFlow's own texts; None = as stored. Raises `NotFound`.
     """
     file = MemoryFile.objects.filter(id=file_id).first()
     if file is None:
@@ -64,7 +64,7 @@ def _file_info(file: MemoryFile) -> Fields:
 
 
 def _excerpt(content: str) -> str:
-    """The line that was written last: what is new stands at the end."""
+    """The last line, as new lines are appended."""
     lines = [line.strip().removeprefix("- ") for line in content.splitlines() if line.strip()]
     return lines[-1][:_EXCERPT_CHARACTERS] if lines else ""
 
@@ -137,7 +137,7 @@ def _next(conversation: Conversation) -> list[Fields]:
 
 
 def raw_request(snapshot_id: int) -> bytes:
-    """The request's body, byte for byte as it was sent. Raises `NotFound`."""
+    """The request's body, exactly as sent. Raises `NotFound`."""
     found = ContextSnapshot.objects.filter(id=snapshot_id).values_list("body", flat=True).first()
     if found is None:
         raise NotFound(f"There is no request {snapshot_id}.")

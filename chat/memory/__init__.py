@@ -1,1 +1,1 @@
-"""What AgentFlow remembers beyond one conversation: small text files of the cluster, of a project, of a node."""
+"""What AgentFlow remembers beyond one conversation: small text files per cluster, project and node."""

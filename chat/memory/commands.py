@@ -1,4 +1,4 @@
-"""The six commands of the memory tool, checked: a model's input may be anything at all. Pure."""
+"""Parses and checks the six commands of the memory tool: a model may send any input. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chat.errors import MemoryRefused
 NAME = "memory"
 MAX_TEXT_CHARACTERS = 40_000
 
-# What each command needs; all are texts but the line numbers.
+# The fields that each command needs; all are texts except the line numbers.
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "view": ("path",),
     "create": ("path", "file_text"),
@@ -26,7 +26,7 @@ WRITES = frozenset(_FIELDS) - {"view"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCommand:
     command: str
-    path: str = ""  # Of "rename": the old one.
+    path: str = ""  # For "rename": the old path.
     new_path: str = ""
     text: str = ""  # file_text, new_str or insert_text
     old_text: str = ""
@@ -39,7 +39,7 @@ class MemoryCommand:
 
 
 def parse(arguments: Any) -> MemoryCommand:
-    """Raises `MemoryRefused`. A field that is there with no value (None) counts as left out."""
+    """Raises `MemoryRefused`. A field whose value is None counts as missing."""
     if not isinstance(arguments, dict):
         raise MemoryRefused("invalid", "The input must be an object.")
     given = {name: value for name, value in arguments.items() if value is not None}
@@ -73,7 +73,7 @@ def _check(command: str, name: str, value: Any) -> None:
 
 
 def plain_text(text: str) -> str:
-    """Raises `MemoryRefused` for what cannot be kept."""
+    """Raises `MemoryRefused` for text that cannot be stored."""
     if len(text) > MAX_TEXT_CHARACTERS or "\x00" in text or not _is_encodable(text):
         raise MemoryRefused("invalid", "The text is too long or not plain text.")
     return text
@@ -113,5 +113,5 @@ SCHEMA: dict[str, Any] = {
         "additionalProperties": False,
     },
 }
-# The same by its name, for endpoints that know it.
+# The SDK's built-in name of this tool, for endpoints that support it.
 BUILT_IN: dict[str, Any] = {"type": "memory_20250818", "name": NAME}

@@ -1,7 +1,7 @@
-"""Every change of a memory file, as functions on the projection's transaction; the answers are the SDK's own words.
+"""Every change of a memory file, as functions on the projection's transaction. Answers use the SDK's exact wording.
 
-One writer applies one transaction at a time, and an edit still names the version it was made on: a page or a model that
-saw an older text changes nothing.
+One writer applies one transaction at a time, and every edit names the version it is based on: a page or a model that
+has read an older text cannot change anything.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ MAX_FILE_BYTES = 32 * 1024
 MAX_SCOPE_FILES = 100
 MAX_SCOPE_BYTES = 256 * 1024
 MAX_VIEW_CHARACTERS = 16_000
-MAX_REVISIONS = 100  # Of one file; older ones are dropped.
+MAX_REVISIONS = 100  # Per file; older ones are deleted.
 _NUMBER_WIDTH = 6
 _AUDIT_KIND = "memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who changes it, in which turn and why."""
+    """Who changes the file, in which turn, and why."""
 
     actor: str = ""
     engine: str = ""
     conversation_id: str = ""
     turn_id: str = ""
-    why: Said = ""  # A person's words, or why AgentFlow does it by itself.
+    why: Said = ""  # A person's words, or AgentFlow's reason for an automatic change.
     is_tainted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     text: str
-    # What was read was written after reading untrusted text, and nobody has looked at it since.
+    # The text was written after reading untrusted text, and no person has reviewed it since.
     is_untrusted: bool = False
 
 
@@ -104,7 +104,7 @@ def _listed(place: Place, below: list[MemoryFile]) -> str:
 
 
 def size_words(size_bytes: int) -> str:
-    """As the SDK writes it: 0B, 512B, 1.5K."""
+    """In the SDK's format: 0B, 512B, 1.5K."""
     if size_bytes == 0:
         return "0B"
     index = min((size_bytes.bit_length() - 1) // 10, 3)
@@ -115,7 +115,7 @@ def size_words(size_bytes: int) -> str:
 def _below(place: Place) -> list[MemoryFile]:
     folder = f"{place.path}/"
     rows = MemoryFile.objects.filter(path__startswith=folder, deleted_at=None).order_by("path")
-    return [row for row in rows if row.path.startswith(folder)]  # SQLite's LIKE takes a for A.
+    return [row for row in rows if row.path.startswith(folder)]  # SQLite's LIKE ignores case.
 
 
 def _file(place: Place) -> MemoryFile:
@@ -235,19 +235,19 @@ def file_of(file_id: int) -> MemoryFile:
 
 
 def write(unit: Unit, file: MemoryFile, text: str, author: Author, *, version: int, action: str = "edit") -> None:
-    """Raises `MemoryRefused` with code "stale" when the file is not at `version` any more."""
+    """Raises `MemoryRefused` with code "stale" when the file is no longer at `version`."""
     _check_room(file.scope, text, replaced=file)
     size_bytes = len(text.encode())
     _change(unit, file, version, action, author, content=text, size_bytes=size_bytes, deleted_at=None)
 
 
 def remove(unit: Unit, file: MemoryFile, author: Author, *, version: int) -> None:
-    """Its text stays in the revisions, from which a person may bring it back."""
+    """Its text stays in the revisions; a person can restore it."""
     _change(unit, file, version, "delete", author, deleted_at=unit.now)
 
 
 def revert(unit: Unit, file: MemoryFile, author: Author, *, version: int, to: int) -> None:
-    """Back to the text of revision `to`, also for a deleted file."""
+    """Restores the text of revision `to`, also for a deleted file."""
     found = MemoryRevision.objects.filter(file=file, version=to).first()
     if found is None:
         raise NotFound(f"There is no revision {to}.")
@@ -257,12 +257,12 @@ def revert(unit: Unit, file: MemoryFile, author: Author, *, version: int, to: in
 
 
 def reviewed(unit: Unit, file: MemoryFile, author: Author, *, version: int) -> None:
-    """A person has looked at it and lets it stand."""
+    """Records that a person has reviewed the file and accepts it."""
     _change(unit, file, version, "review", author)
 
 
 def _change(unit: Unit, file: MemoryFile, version: int, action: str, author: Author, **values: object) -> None:
-    # What a person has written or looked at is theirs; what a tainted turn touched must be looked at.
+    # A person's edit or review clears the mark. A change by a tainted turn always needs a review.
     needs_review = author.is_tainted or (file.needs_review and bool(author.engine))
     values.update(version=version + 1, needs_review=needs_review, changed_at=unit.now)
     if not MemoryFile.objects.filter(id=file.pk, version=version).update(**values):

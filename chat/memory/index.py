@@ -1,7 +1,7 @@
-"""Which files the memory has, told to a model once, where its history begins: it stays as it was said.
+"""The list of memory files, sent to a model once, at the start of its history. It is never updated there.
 
-Paths only, and of those only what nobody still has to look at: a model that had read output of tasks may have been told
-what to call a file.
+It has paths only, and only of files that need no review: task output that a model has read may have dictated the name
+of a file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAX_PATHS = 50
 
 
 def index_of(context: Context) -> str:
-    """Empty when there is nothing to name."""
+    """Empty when there is nothing to list."""
     files = MemoryFile.objects.filter(scope__in=scopes_of(context), deleted_at=None, needs_review=False)
     newest = list(files.order_by("-changed_at", "-id").values_list("path", flat=True)[: _MAX_PATHS + 1])
     if not newest:

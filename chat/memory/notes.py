@@ -1,4 +1,4 @@
-"""How the engine without a model remembers: one line for each thing, in `notes.md` of the narrowest scope."""
+"""How the engine without a model remembers: one line per fact, in `notes.md` of the narrowest scope."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 20
 
 
 def command_for(sentence: MemorySentence, context: Context) -> Mapping[str, Any] | None:
-    """The memory tool's input that does it; None when nothing, or more than one line, is meant by "forget"."""
+    """The input of the memory tool; None when "forget" matches no line, or more than one."""
     path = f"{ROOT}/{scopes_of(context)[-1]}/notes.md"
     if sentence.kind == "remember":
         line = f"- {sentence.text}"
@@ -38,5 +38,5 @@ def lines_of(context: Context) -> list[tuple[MemoryFile, str]]:
 
 
 def recalled(context: Context) -> list[str]:
-    """The newest of what is remembered here, as "path: line"."""
+    """The newest remembered lines here, as "path: line"."""
     return [f"{file.path.removeprefix(ROOT)}: {line}" for file, line in lines_of(context)[-_SHOWN:]]

@@ -1,6 +1,6 @@
-"""Which addresses a memory file may have, and which of them a conversation may touch. Pure, and the only such rules.
+"""Rules for the paths of memory files, and for which of them a conversation may access. Pure; the only such rules.
 
-Files are rows, so no path ever reaches a file system; the rules keep addresses plain and scopes apart all the same.
+Files are database rows, so no path reaches a file system. The rules keep paths simple and scopes separate.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ MAX_PATH_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A checked address: the root, a folder, or a file; `scope` is "" above every scope."""
+    """A checked path: the root, a folder or a file. `scope` is "" above all scopes."""
 
     path: str
     scope: str  # "global", "project/<name>", "node/<name>"
 
     @property
     def is_in_scope(self) -> bool:
-        """Below a scope's own folder: where files can be."""
+        """Inside a scope's folder, where files can be."""
         return bool(self.scope) and self.path != f"{ROOT}/{self.scope}"
 
 
 def scopes_of(context: Context) -> tuple[str, ...]:
-    """From the widest to the narrowest; a name that no address can carry has none."""
+    """From the widest to the narrowest; a name that no path can contain has no scope."""
     scopes = ["global"]
     for kind, name in (("project", context.project), ("node", context.node)):
         if name != ANY and _is_good_name(name) and len(name) <= MAX_PATH_CHARACTERS // 2:
@@ -39,7 +39,7 @@ def scopes_of(context: Context) -> tuple[str, ...]:
 
 
 def place_of(path: str, scopes: Sequence[str] | None) -> Place:
-    """Raises `MemoryRefused`. `scopes` None = every scope (a person's page)."""
+    """Raises `MemoryRefused`. `scopes` None = every scope (for a person's page)."""
     path = unicodedata.normalize("NFC", path)
     if len(path) > MAX_PATH_CHARACTERS:
         raise MemoryRefused("bad-path", f"A path has at most {MAX_PATH_CHARACTERS} characters.")
@@ -67,7 +67,7 @@ def _scope(names: Sequence[str]) -> str:
 def _is_good_name(name: str) -> bool:
     return (
         bool(name)
-        and not name.startswith(".")  # Also "." and "..".
+        and not name.startswith(".")  # Includes "." and "..".
         and name == name.strip()
         and name.isprintable()
         and not any(character in name for character in "/\\%")

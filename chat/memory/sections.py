@@ -1,6 +1,6 @@
-"""A request's body taken apart for a person: system, tools, memory, summary, messages, tool results. Pure.
+"""Splits a request's body for display: system, tools, memory, summary, messages, tool results. Pure.
 
-Tokens are estimated by length and scaled so that their sum is the true total, where the endpoint has told it.
+Tokens are estimated by length and scaled so that their sum is the true total, if the endpoint has reported it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SHOWN_CHARACTERS = 20_000
 
 
 def sections_of(body: bytes, usage: Mapping[str, int]) -> list[dict[str, Any]]:
-    """`usage` as `Turn.usage`; empty = not known, so the estimates stand as they are."""
+    """`usage` as `Turn.usage`; if empty, the estimates are not scaled."""
     request = json.loads(body)
     texts: dict[str, list[str]] = {name: [] for name in NAMES}
     texts["system"].append(_written(request.get("system") or ""))
@@ -57,7 +57,7 @@ def _written(part: Any) -> str:
 
 
 def _scaled(estimates: Mapping[str, float], total: int) -> dict[str, int]:
-    """Whole numbers; their sum is exactly `total` when it is known."""
+    """Whole numbers whose sum is exactly `total`, if it is known."""
     weight = sum(estimates.values())
     if not total or not weight:
         return {name: round(count) for name, count in estimates.items()}

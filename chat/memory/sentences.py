@@ -1,6 +1,6 @@
-"""Sentences about the memory in English and Chinese, for the engine of rules: remember, forget, what is there. Pure.
+"""Sentences about the memory in English and Chinese, for the offline engine: remember, forget, recall. Pure.
 
-Only a sentence that begins so is one; everything else is left to the rules for actions.
+Only a sentence that starts with such a phrase matches; the rules for actions handle the rest.
 """
 
 from __future__ import annotations
