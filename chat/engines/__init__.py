@@ -1,1 +1,1 @@
-"""Who answers: a model behind the Messages API, or rules without one. Same tools, same gate, same history."""
+"""The engines that answer: a model behind the Messages API, or rules. Same tools, same policy, same history."""

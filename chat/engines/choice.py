@@ -1,4 +1,4 @@
-"""Which engine answers now: the model that the operator set up, or the offline one when it may not be used."""
+"""Chooses the engine: the model that the operator configured, or the offline engine when the model cannot be used."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_KEY = "no-key"
-CHOSEN = "chosen"  # The operator wants the offline engine.
+CHOSEN = "chosen"  # The operator chose the offline engine.
 DAILY_LIMIT = "daily-limit"
 _LEAST_BYTES_A_TOKEN = 2.0
 
 
 class Engines:
-    """On the loop. The model's module is loaded at the first request that goes to it."""
+    """Runs on the event loop. The model's module is loaded at the first request that needs it."""
 
     def __init__(self, config: ChatConfig, *, writes: Writes, threads: Threads) -> None:
         self._config = config
@@ -41,11 +41,11 @@ class Engines:
         self._model: ClaudeEngine | None = None
         self._day = datetime.now(UTC).date()
         self._spent_microusd = 0
-        self._reserved_microusd = 0  # Of questions that nobody has asked for, on their way.
+        self._reserved_microusd = 0  # The highest possible cost of automatic questions in flight.
         self._told = ""
 
     async def start(self) -> None:
-        """Counts what was spent today, and tells which engine it is."""
+        """Adds up today's cost and logs which engine is used."""
         self._spent_microusd = await self._threads.read(self._read_spent)
         await self._tell()
 
@@ -55,9 +55,9 @@ class Engines:
 
     @asynccontextmanager
     async def analyst(self, size_bytes: int) -> AsyncIterator[Analyst | None]:
-        """Who answers a question of so many bytes that nobody has asked for; None: the rules do.
+        """The analyst for an automatic question of this size; None = use the rules.
 
-        Such a request is sent only when the most that it, and those on their way, can cost is within the daily limit.
+        Such a request is sent only if its highest possible cost, plus that of others in flight, fits the daily limit.
         """
         await self._tell()
         worst = self._worst(size_bytes)
@@ -91,7 +91,7 @@ class Engines:
             await self._model.aclose()
 
     def _reason(self) -> str:
-        """Why the offline engine answers; empty when the model does."""
+        """Why the offline engine is used; empty when the model is."""
         today = datetime.now(UTC).date()
         if today != self._day:
             self._day, self._spent_microusd = today, 0

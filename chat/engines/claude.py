@@ -1,7 +1,7 @@
 """Answers with a model behind the Messages API: Anthropic's, or any endpoint that speaks it.
 
-The only module that knows the SDK. It never retries by itself: every retry is decided in `_failure`, capped, spread and
-shown. A tool call counts only when the model said that it is complete; a cut stream looks just like one.
+The only module that uses the SDK. The SDK's own retries are off: `_failure` decides every retry, with a cap and jitter,
+and each one is shown. A tool call counts only if the model reported a stop reason, because a cut stream looks complete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_TOKENS = 8_192
 SILENCE_SECONDS = 90.0
 _OFFICIAL_URL = "https://api.anthropic.com"
 
-# What leaves the SDK when a stream breaks or a gateway talks nonsense, found by trying.
+# Exceptions that the SDK raises for broken streams and malformed responses, found by experiment.
 _BROKEN = (
     httpx2.HTTPError,
     anthropic.APIError,
@@ -48,7 +48,7 @@ _BROKEN = (
 _TRANSIENT = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 
 
-# Whose request goes out: the client is shared by all turns.
+# The turn whose request is being sent: all turns share the client.
 _progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
@@ -59,7 +59,7 @@ async def _tell_bytes(request: httpx2.Request) -> None:
 
 
 class _Cut(Exception):
-    """The stream ended without saying why the model stopped."""
+    """The stream ended without a stop reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ class ClaudeEngine:
             "messages": list(request.messages),
         }
         if not self._config.is_compatible:
-            # Without "summarized" nothing would be heard between tool calls.
+            # Without "summarized" nothing is streamed between tool calls.
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["cache_control"] = {"type": "ephemeral"}
             body["tools"] = [BUILT_IN if tool["name"] == NAME else tool for tool in request.tools]
@@ -194,10 +194,10 @@ def _is_whole(call: Block) -> bool:
 
 
 def _kept(content: list[Block], *, has_calls: bool) -> list[Block]:
-    """What may be sent back: no call that is not carried out, no empty text (it would be refused)."""
+    """The blocks that may be sent back: no call that is not carried out, no empty text (the API rejects it)."""
     kept = [block for block in content if has_calls or block.get("type") != "tool_use"]
     kept = [block for block in kept if block.get("type") != "text" or block.get("text", "").strip()]
-    # Thinking alone is no message.
+    # A message of thinking alone is not valid.
     return kept if any(block.get("type") in ("text", "tool_use") for block in kept) else []
 
 
@@ -207,12 +207,12 @@ def _ending(stop_reason: str) -> str:
 
 def _delay(attempt: int, retry_after_seconds: float) -> float:
     backoff = FIRST_DELAY_SECONDS * float(1 << (attempt - 1))
-    spread: float = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    spread: float = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, not a secret
     return max(retry_after_seconds, backoff * spread)
 
 
 def _failure(exc: Exception) -> _Failure:
-    """The one place that looks at a status of the endpoint. What is unknown is final."""
+    """The only place that looks at the endpoint's HTTP status. Unknown errors are final."""
     if isinstance(exc, anthropic.APIStatusError):
         return _status_failure(exc)
     if isinstance(exc, HistoryRefused):
@@ -248,7 +248,7 @@ def _busy(exc: anthropic.APIStatusError) -> _Failure:
     try:
         retry_after = float(exc.response.headers.get("retry-after") or 0)
     except ValueError:
-        retry_after = 0.0  # A date: our own delays will do.
+        retry_after = 0.0  # A date: use our own delays.
     if retry_after > MAX_DELAY_SECONDS:
         minutes = round(retry_after / 60) or 1
         error = EngineError("rate-limited", minutes=minutes)

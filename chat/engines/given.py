@@ -1,4 +1,4 @@
-"""Not a mind at all: carries one call that a person chose with a click, and says what came of it."""
+"""Not a model: issues the one call that a person chose with a click, and reports its outcome."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from chat.untrusted import plain
 
 
 class GivenEngine:
-    """The call always waits for an approval: `is_sure` is False."""
+    """The call always needs an approval: `is_sure` is False."""
 
-    name = ""  # Nobody thought about it.
+    name = ""  # No engine chose the call.
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
         if results := results_of(request):
-            # A click is no sentence: there is no language to answer in, so each reader gets it in their own.
+            # A click has no language, so the outcome is a phrase that each reader gets in their own language.
             said = phrase("lines", parts=[outcome_of(result.value, is_ok=result.is_ok) for result in results])
             text = say(said, request.language, escape=plain)
             progress.text(text)

@@ -1,6 +1,6 @@
-"""Answers without a model: reads the sentence by rules, asks for the same tools, and says what they gave.
+"""Answers without a model: reads the sentence by rules, calls the same tools, and puts their results into words.
 
-It never guesses: what is not plain becomes a question, and what is nearly plain a proposal for a person to approve.
+It never guesses: an unclear request becomes a question, a nearly clear one a proposal that a person must approve.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class OfflineEngine:
 
 
 def said_of_results(request: Request, progress: Progress) -> Reply | None:
-    """What the newest message's results mean, when it brings results and nothing else. In the active language."""
+    """The answer for the newest message if it contains only tool results, else None. In the active language."""
     results = results_of(request)
     if not results:
         return None
@@ -88,8 +88,8 @@ def said_of_results(request: Request, progress: Progress) -> Reply | None:
 
 
 def use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
-    """Asks for a tool."""
-    # An id of its own for each place in the conversation, and the same one when it is asked again.
+    """A reply that calls one tool."""
+    # The id is unique per place in the conversation, and stable when the same request is repeated.
     seed = json.dumps([len(request.messages), request.text, name, arguments])
     block: Block = {
         "type": "tool_use",
@@ -118,12 +118,12 @@ def _said(text: str, progress: Progress) -> Reply:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     tool: str
-    value: Any  # What the tool gave, or why the call was not carried out.
+    value: Any  # The tool's result, or why the call was not carried out.
     is_ok: bool
 
 
 def results_of(request: Request) -> list[Result]:
-    """Of the newest message, when it brings results and nothing else."""
+    """The results in the newest message; empty if it contains anything else."""
     messages = request.messages
     last = messages[-1]["content"]
     if not last or any(block["type"] != "tool_result" for block in last):

@@ -1,4 +1,4 @@
-"""The offline engine's answers, in the language that is active."""
+"""The offline engine's answers, in the active language."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def help_text() -> str:
 
 
 def of_reading(found: Reading) -> str:
-    """Why nothing is done."""
+    """Why nothing was done."""
     if found.outcome is Outcome.REFUSE:
         return _("I do nothing, then.")
     if found.outcome is Outcome.ASK:

@@ -1,4 +1,4 @@
-"""What came of an action on a task, or why there was none, from the result of its call. Pure."""
+"""The outcome of an action on a task, or why it was not carried out, from the result of its call. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chat.phrases import Phrase, Said, phrase
 
 
 def outcome_of(result: Any, *, is_ok: bool) -> Phrase:
-    """`result`: a tool's, or the phrase that says why the call was not carried out."""
+    """`result`: a tool's result, or the phrase that says why the call was not carried out."""
     if is_ok:
         return _done(result)
     if not isinstance(result, Mapping) or "key" in result:
@@ -28,7 +28,7 @@ def _done(result: Any) -> Phrase:
 
 
 def _reason(result: Mapping[str, Any]) -> Said:
-    """By the code of the refusal, or the end of the command; else as it was said."""
+    """From the refusal's code or the command's final state, else the given message."""
     for key in (f"reason.{result.get('code')}", f"command.{result.get('command')}"):
         if key in WORDS:
             return phrase(key)

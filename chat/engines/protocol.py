@@ -1,4 +1,4 @@
-"""What an engine is: it turns a conversation into the next answer. It never acts; tools are the broker's."""
+"""The interface of an engine: it turns a conversation into the next answer. It never acts; the broker runs tools."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from chat.phrases import Phrase, Phrases
 
 Block = dict[str, Any]
 
-ANSWER_TOKENS = 4_096  # The most that an analyst says.
+ANSWER_TOKENS = 4_096  # Limit of an analyst's answer.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything an answer depends on. `messages` is what a model gets, the rest helps an engine without one."""
+    """Everything an answer depends on. A model gets `messages`; the other fields help an engine without a model."""
 
     system: str
     tools: Sequence[Mapping[str, Any]]
     messages: Sequence[Mapping[str, Any]]
     context: Context
-    text: str  # What the person said in this turn.
+    text: str  # The person's text in this turn.
     language: str
-    # Tasks that this person spoke of before, newest last: what "it" may mean.
+    # The task of this person's latest tool call in earlier turns: what "it" may mean.
     last_task: str = ""
-    # The one call of a turn that a click on a proposal began: tool and arguments.
+    # Tool and arguments of the one call of a turn that a click on a proposal started.
     given: tuple[str, Mapping[str, Any]] | None = None
-    # Why calls of this turn were not carried out, by the id of their use.
+    # Why calls of this turn were not carried out, by tool use id.
     refusals: Mapping[str, Phrase] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    input: int = 0  # Without what came from or went into the cache.
+    input: int = 0  # Without the tokens read from or written to the cache.
     cache_read: int = 0
     cache_write: int = 0
     output: int = 0
@@ -50,39 +50,39 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    content: list[Block]  # As it came; tool_use blocks only when they are to be carried out.
+    content: list[Block]  # As received; tool_use blocks only if they are to be carried out.
     stop_reason: str
     usage: Usage = field(default_factory=Usage)
     cost_microusd: int = 0
     model: str = ""
-    phrases: Phrases = field(default_factory=dict)  # Of its `text`, where it answers nobody's sentence.
-    is_sure: bool = True  # False: a guess, so a person decides about every action in it.
+    phrases: Phrases = field(default_factory=dict)  # Of its `text`, if it does not answer a person's sentence.
+    is_sure: bool = True  # False: a guess, so a person approves every action in it.
 
 
 class Progress(Protocol):
-    """Where an engine says what it is at."""
+    """Receives what an engine is doing."""
 
     def text(self, piece: str) -> None:
-        """The next piece of the answer."""
+        """Appends to the answer."""
 
     def reset(self) -> None:
-        """What came of this answer is void; it begins again."""
+        """Discards this answer's text; it starts again."""
 
     def retrying(self, delay_seconds: float, reason: str) -> None:
-        """The endpoint could not be used; the next try is in so many seconds."""
+        """The endpoint failed; the next try is in `delay_seconds`."""
 
     def sending(self, body: bytes) -> None:
-        """The exact request that goes out now."""
+        """The exact request body that is sent now."""
 
 
 class Analyst(Protocol):
-    """Who answers one question in a given shape, outside every conversation and without tools."""
+    """Answers one question as JSON of a given schema, outside any conversation and without tools."""
 
     @property
     def name(self) -> str: ...
 
     async def structured(self, system: str, text: str, schema: Mapping[str, Any], progress: Progress) -> Reply:
-        """The answer's text is meant to be JSON by the schema; the caller checks it. Raises `EngineError`."""
+        """The answer's text should be JSON of the schema; the caller checks it. Raises `EngineError`."""
 
 
 class Engine(Protocol):

@@ -1,1 +1,1 @@
-"""What an engine may ask for. A family of tools is one file, and one line in `chat.tools.registry`."""
+"""The tools of an engine. A family of tools is one file, and one line in `chat.tools.registry`."""

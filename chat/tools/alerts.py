@@ -1,4 +1,4 @@
-"""What an alert about a task has as evidence."""
+"""Reads the evidence of an alert about a task."""
 
 from __future__ import annotations
 

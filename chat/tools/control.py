@@ -1,4 +1,4 @@
-"""What can be done to tasks that exist."""
+"""Actions on existing tasks."""
 
 from __future__ import annotations
 

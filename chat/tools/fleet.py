@@ -1,4 +1,4 @@
-"""Nodes and tasks as they are now."""
+"""Reads nodes and tasks as they are now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATES = tuple(str(state) for state in TaskState)
 
 
 def brief_task(task: dict[str, Any]) -> dict[str, Any]:
-    """Ids, names and states: no word of the task's own."""
+    """Ids, names and states: none of the task's output or messages."""
     return {name: task[name] for name in _TASK_FIELDS}
 
 

@@ -1,4 +1,4 @@
-"""What has been run, and how it ended."""
+"""Reads what has run, and how it ended."""
 
 from __future__ import annotations
 

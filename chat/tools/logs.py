@@ -1,4 +1,4 @@
-"""Output of tasks. All of it is what a program printed: data, whatever it says."""
+"""Reads the output of tasks. All of it is untrusted data that a program printed."""
 
 from __future__ import annotations
 

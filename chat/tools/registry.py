@@ -1,4 +1,4 @@
-"""Every tool there is, in a constant order: a model's thinking is bound to the list it was given."""
+"""Every tool, in a constant order: a model's thinking is bound to the list it was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New tasks: a project's named one, or a command. A person is asked first, always."""
+"""Starts new tasks: a project's named task, or a command. Always needs a person's approval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tool: its name, arguments and risk, and either a read or a plan of what is to be done. Only the broker acts."""
+"""A tool: its name, arguments and risk, and either a read or a plan of an action. Only the broker acts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Arguments = Mapping[str, Any]
 
 
 class BadArguments(Exception):
-    """The text is for the engine."""
+    """The message is for the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One argument: text, a whole number, one of some words, or a list of texts."""
+    """One argument: text, a whole number, one of several words, or a list of texts."""
 
     description: str
     is_required: bool = False
     choices: tuple[str, ...] = ()
-    maximum: int = 0  # Over 0: a whole number from 1 on.
-    max_items: int = 0  # Over 0: a list of texts.
+    maximum: int = 0  # Above 0: a whole number from 1 up to this.
+    max_items: int = 0  # Above 0: a list of at most this many texts.
     max_characters: int = 200
 
     def schema(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Exactly what is to be done: an action on each of these tasks, or one new task."""
+    """An exact action: one action on each of these tasks, or one new task."""
 
     right: str  # A word of dashboard.rights.Right.
     action: Action | None = None
@@ -64,16 +64,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a tool that reads gets beside its arguments."""
+    """What a reading tool gets besides its arguments."""
 
     context: Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """Exactly one of `read` and `plan` is set. Both are sync and run on a thread; they raise `BadArguments`.
+    """Exactly one of `read` and `plan` is set. Both are sync, run on a thread, and raise `BadArguments`.
 
-    The memory's own tool has neither: the broker knows it by its risk.
+    The memory tool has neither: the broker recognizes it by its risk.
     """
 
     name: str
@@ -82,12 +82,12 @@ class Tool:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     read: Callable[[Arguments, Reading], Any] | None = None
     plan: Callable[[Arguments], Plan] | None = None
-    # Its result holds output or messages of tasks.
+    # Its result contains output or messages of tasks.
     is_untrusted: bool = False
     max_characters: int = 8_000
 
     def schema(self) -> dict[str, Any]:
-        """As the Messages API wants it."""
+        """The form that the Messages API expects."""
         return {
             "name": self.name,
             "description": self.description,
@@ -100,7 +100,7 @@ class Tool:
         }
 
     def check(self, arguments: Any) -> Arguments:
-        """Raises `BadArguments`: an engine's call is a stranger's input."""
+        """Raises `BadArguments`: an engine's call is untrusted input."""
         if not isinstance(arguments, dict):
             raise BadArguments("The arguments must be an object.")
         for name in arguments:
