@@ -1,1 +1,1 @@
-"""From an alert about a task that does not get on to what a person can do about it."""
+"""From an alert about a stuck task to what a person can do about it."""

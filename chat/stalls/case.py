@@ -1,4 +1,4 @@
-"""What an analysis is made from, and what it says. Pure values; all texts of the evidence are hostile."""
+"""The input and output of an analysis. Pure values; all texts of the evidence are hostile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nodes.domain.states import Action, TaskState, is_possible
 KINDS = ("waiting", "stalled")
 CONFIDENCES = ("high", "medium", "low")
 
-# Proposals can only be these, each on exactly the task of the alert.
+# Only these can be proposed, each for exactly the alert's task.
 TOOLS: Mapping[Action, str] = {
     Action.INPUT: "send_input",
     Action.PAUSE: "pause_task",
@@ -30,13 +30,13 @@ _PIECE_CHARACTERS = {"lines": 12_000, "processes": 6_000, "metrics": 4_000, "sta
 _OTHER_CHARACTERS = 2_000
 _NO_OUTPUT = "(no output yet)"
 _ALIKE_LINES = 3
-# What differs from one run to the next and says nothing about the trouble.
+# What differs between runs and does not identify the trouble: paths, addresses, numbers.
 _VARIABLE = re.compile(r"(?:/[\w.+-]+){2,}|\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b|\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One piece of evidence, cleaned and capped: as a model gets it, and as quotes are looked up in it."""
+    """One piece of evidence, cleaned and capped, exactly as a model gets it and as quotes are checked against it."""
 
     id: str
     kind: str  # "lines", "processes", "metrics", "stacks"
@@ -45,16 +45,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What became of a fix for the same trouble before."""
+    """Whether a fix for the same trouble helped before."""
 
     action: Action
-    answer: str  # Of an input, as `answer_key` names it; else empty.
+    answer: str  # The input's key from `answer_key`; empty for other actions.
     helped: int
     failed: int
 
     @property
     def literal(self) -> str | None:
-        """The text of the input where the answer is written out; None where it is only hashed."""
+        """The input's text if the key contains it; None if the key is a hash."""
         if self.action is not Action.INPUT:
             return ""
         if self.answer == "Enter":
@@ -77,12 +77,12 @@ class Case:
     reason: str  # The detector's.
     pieces: tuple[Piece, ...]
     language: str = "en"
-    others: tuple[str, ...] = ()  # Tasks with the same trouble.
+    others: tuple[str, ...] = ()  # Ids of tasks with the same trouble.
     remembered: tuple[Remembered, ...] = ()
 
     @property
     def tail(self) -> list[str]:
-        """The last lines of output that say anything."""
+        """The last non-blank lines of output."""
         return tail_of(self.pieces)
 
     @property
@@ -93,7 +93,7 @@ class Case:
         return next((piece for piece in self.pieces if piece.kind == kind), None)
 
     def allows(self, action: Action) -> bool:
-        """Whether it can be done to the task in its present state."""
+        """Whether the task's present state allows the action."""
         return is_possible(action, self.state, accepts_input=self.accepts_input)
 
 
@@ -106,7 +106,7 @@ class Citation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
     action: Action
-    text: str = ""  # Of an input; the line's end is added.
+    text: str = ""  # For an input; the line end is added.
     why: Said = ""
 
     @property
@@ -118,20 +118,20 @@ class Fix:
 class Finding:
     """An engine's answer: a model's in its own words, the rules' in phrases.
 
-    Before `chat.stalls.check` has seen it, not to be believed.
+    Not to be trusted until `chat.stalls.check` has checked it.
     """
 
     cause: Said
     confidence: str
     evidence: tuple[Citation, ...]
     fixes: tuple[Fix, ...]
-    sort: str = ""  # The rules' word for the cause.
+    sort: str = ""  # The rules' category of the cause.
 
 
 def case_of(
     alert: Mapping[str, Any], task: Mapping[str, Any], *, language: str = "en", others: tuple[str, ...] = ()
 ) -> Case:
-    """From an alert with its evidence and its task, both as the selectors give them."""
+    """Built from an alert with its evidence and its task, both as the selectors return them."""
     return Case(
         alert_id=int(alert["id"]),
         kind=alert["kind"],
@@ -169,7 +169,7 @@ def tail_of(pieces: tuple[Piece, ...]) -> list[str]:
 
 
 def fingerprint(*, project: str, name: str, kind: str, tail: list[str]) -> str:
-    """The same for the same trouble of tasks of one name in one project, whatever numbers and paths are in it."""
+    """Equal for the same trouble in tasks of one name and project, whatever numbers and paths the output has."""
     lines = tail[-1:] if kind == "waiting" else tail[-_ALIKE_LINES:]
     parts = [project, _constant(name), kind, *map(_constant, lines)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

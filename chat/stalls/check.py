@@ -1,6 +1,6 @@
-"""The one check that every analysis passes before it is stored: what it cites is there, what it proposes is possible.
+"""The check that every analysis passes before it is stored: its quotes must exist, its fixes must be possible.
 
-Pure. An engine's answer is a stranger's word: the model may have been talked into it by the very output it read.
+Pure. An engine's answer is not trusted: the output that the model read may have manipulated it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MOST_CITATIONS = 4
 
 
 class Nonsense(Exception):
-    """The answer is no analysis."""
+    """The answer is not an analysis."""
 
 
 def finding_of(answer: Any) -> Finding:
-    """From decoded JSON. Raises `Nonsense`; single citations and fixes that are none are left out."""
+    """From decoded JSON. Leaves out malformed citations and fixes. Raises `Nonsense`."""
     if not isinstance(answer, dict) or not isinstance(answer.get("cause"), str) or not answer["cause"].strip():
         raise Nonsense("it names no cause")
     evidence, fixes = answer.get("evidence"), answer.get("fixes")
@@ -52,7 +52,7 @@ def finding_of(answer: Any) -> Finding:
 
 
 def checked(case: Case, finding: Finding) -> Finding:
-    """What of it may be believed, shown and proposed."""
+    """The parts of the finding that may be trusted, shown and proposed."""
     evidence = _real_citations(case, finding.evidence)
     confidence = finding.confidence if finding.confidence in CONFIDENCES else "low"
     fixes: list[Fix] = []
@@ -71,10 +71,10 @@ def checked(case: Case, finding: Finding) -> Finding:
 
 
 def _default_first(case: Case, fixes: list[Fix]) -> tuple[Fix, ...]:
-    """Where the prompt marks an answer as its default, as in `[y/N]`, no other answer stands before that one."""
+    """If the prompt marks a default answer, as in `[y/N]`, no other answer may come before it."""
     defaults = {offered.text for offered in read_prompt(case.tail).offers if offered.is_default}
     if defaults:
-        defaults.add("")  # Enter alone takes it.
+        defaults.add("")  # Enter alone selects it.
     places = [place for place, fix in enumerate(fixes) if fix.action is Action.INPUT]
     answers = sorted((fixes[place] for place in places), key=lambda fix: not _is_good(case, fix, defaults))
     for place, fix in zip(places, answers, strict=True):
@@ -83,13 +83,13 @@ def _default_first(case: Case, fixes: list[Fix]) -> tuple[Fix, ...]:
 
 
 def _is_good(case: Case, fix: Fix, defaults: set[str]) -> bool:
-    """A default, and not known to be of no help."""
+    """A default that is not known to have failed."""
     past = remembered_for(case.remembered, fix)
     return fix.text.lower() in defaults and (past is None or past.helped >= past.failed)
 
 
 def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
-    """Those whose id the alert has, and whose words stand in that very piece: a made-up quote proves nothing."""
+    """Those whose id belongs to the alert and whose text occurs in that piece, since models invent quotes."""
     pieces = {piece.id: piece for piece in case.pieces}
     kept: list[Citation] = []
     for citation in citations:
@@ -102,12 +102,12 @@ def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citati
 
 
 def _possible(case: Case, fix: Fix) -> Fix | None:
-    """The fix as it may be proposed; None when it cannot be done to this task now, or must not be."""
+    """The fix as it may be proposed; None if it is impossible in the task's state, or not allowed."""
     if not case.allows(fix.action):
         return None
     if fix.action is Action.INPUT:
         text = fix.text.removesuffix("\n")
-        # One line of what can be seen: what a person approves is exactly what is sent.
+        # A single line of visible characters, so that the person approves exactly what is sent.
         if len(text) > INPUT_CHARACTERS or "\n" in text or "\t" in text or clean(text, INPUT_CHARACTERS) != text:
             return None
         if asks_secret(case.tail):
@@ -123,7 +123,7 @@ def _possible(case: Case, fix: Fix) -> Fix | None:
 
 
 def _cleaned(said: Said, limit: int) -> Said:
-    """A phrase is AgentFlow's own."""
+    """A phrase is AgentFlow's own and needs no cleaning."""
     return " ".join(clean(said, limit).split()) if isinstance(said, str) else said
 
 

@@ -1,7 +1,7 @@
-"""Gives the verdict about each fix that was done: driven by what is published, and by one timer for the next deadline.
+"""Gives the verdict on each fix that was applied, driven by published changes and one timer for the next deadline.
 
-Which are watched stands in the database, so a restart loses none. The verdict is stored, told, said in the conversation
-and remembered in one transaction.
+The database has the watched fixes, so a restart loses none. The verdict is stored, published, added to the
+conversation and remembered in one transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_STORE_SECONDS = 2.0  # Delay before retrying a failed database.
 _ANALYSIS = '{"type":"CHAT_ANALYSIS"'
 
 
@@ -44,14 +44,14 @@ class _Watched:
 
 
 class FollowUp:
-    """A listener of what is published, and a service. On the loop."""
+    """A listener of published changes, and a service. Runs on the event loop."""
 
     name = "verdicts"
 
     def __init__(self, writes: Writes, threads: Threads) -> None:
         self._writes = writes
         self._threads = threads
-        self._tasks: frozenset[str] = frozenset()  # Of the fixes that are watched.
+        self._tasks: frozenset[str] = frozenset()  # Tasks of the watched fixes.
         self._woken = asyncio.Event()
         self._is_stopping = False
 
@@ -68,7 +68,7 @@ class FollowUp:
             return bool(json.loads(published.text)["analysis"]["verdict"] == FixVerdict.WATCHING)
         if key.startswith("alert:"):
             return bool(self._tasks) and json.loads(published.text)["task"] in self._tasks
-        # Progress comes often and says nothing here; an end does.
+        # Progress updates are frequent and irrelevant here; the end of a task is not.
         is_ours = key.startswith("task:") and key.removeprefix("task:") in self._tasks
         return is_ours and published.kind == "state" and TaskState(json.loads(published.text)["task"]["state"]).is_final
 
@@ -78,7 +78,7 @@ class FollowUp:
             try:
                 delay = await self._look()
             except (StoreError, DatabaseError) as exc:
-                logger.warning("no verdict can be given: %s; tried again in %g s", exc, _STORE_SECONDS)
+                logger.warning("no verdict can be given: %s; retrying in %g s", exc, _STORE_SECONDS)
                 delay = _STORE_SECONDS
             await wait_at_most(self._woken, delay)
 
@@ -110,7 +110,7 @@ def _seen(analysis: Analysis, now: datetime) -> Seen:
     return Seen(
         action=action_of(fix_of(analysis, analysis.verdict_fix)["tool"]),
         state=TaskState(task.state) if task is not None else None,
-        # An alert that was pruned is an old one.
+        # A missing alert was pruned, so it was resolved long ago.
         resolved_at=alert.resolved_at if alert is not None else now,
         later=tuple(
             fingerprint(

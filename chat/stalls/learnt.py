@@ -1,7 +1,7 @@
-"""What is remembered of a fix: one line in a memory file for each trouble and fix, ours word for word. Pure.
+"""What is remembered of fixes: a memory file with one line per trouble and fix, in AgentFlow's own words. Pure.
 
-A line never holds what a task printed: the trouble is a fingerprint, and of an answer only a short plain word is
-written out; any other is named by a hash, good enough to know it again.
+A line never contains task output: the trouble is a fingerprint, and an answer is written out only if it is a short
+plain word. Any other answer is a hash, which is enough to recognize it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LINE = re.compile(
 
 
 def answer_key(fix: Fix) -> str:
-    """How a line names an input's answer; empty for other fixes."""
+    """The key of an input's answer in a line; empty for other fixes."""
     if fix.action is not Action.INPUT:
         return ""
     if not fix.text:
@@ -44,7 +44,7 @@ def remembered_for(remembered: Iterable[Remembered], fix: Fix) -> Remembered | N
 
 
 def read_lines(content: str, fingerprint: str) -> tuple[Remembered, ...]:
-    """What a file says of this trouble, also after people have edited it: a line that is not understood is left out."""
+    """The file's lines about this trouble. People may have edited the file, so lines that do not parse are skipped."""
     found = []
     for line in content.split("\n"):
         match = _LINE.fullmatch(line.strip())
@@ -62,7 +62,7 @@ def read_lines(content: str, fingerprint: str) -> tuple[Remembered, ...]:
 
 
 def with_result(content: str, *, fingerprint: str, sort: str, fix: Fix, has_helped: bool, today: date) -> str:
-    """The file's text with this result counted in its line, which becomes the last; the oldest lines make room."""
+    """The text with this result counted in its line, which moves to the end; the oldest lines are dropped if needed."""
     past = remembered_for(read_lines(content, fingerprint), fix)
     helped = (past.helped if past else 0) + has_helped
     failed = (past.failed if past else 0) + (not has_helped)

@@ -1,4 +1,4 @@
-"""The metric window of an alert's evidence, read back from its lines. Pure."""
+"""Parses the metric window of an alert's evidence from its text lines. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NODE = re.compile(r" memory=(?P<memory>\d+)/(?P<memory_total>\d+) disk=(?P<disk
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     last: str = ""  # The newest line.
-    cpu_share: float | None = None  # Of one core, over the window; None = too little is known.
+    cpu_share: float | None = None  # Share of one core over the window; None = too few samples.
     has_printed: bool = False
-    memory_share: float | None = None  # Of the node, at the end.
+    memory_share: float | None = None  # Of the node, at the end of the window.
     disk_share: float | None = None
 
 
@@ -25,7 +25,7 @@ def read_window(text: str) -> Window:
     if len(samples) < 2:
         return Window(last=last, memory_share=_share(node, "memory"), disk_share=_share(node, "disk"))
     seconds = float(samples[-1]["at"]) - float(samples[0]["at"])
-    # Each sample has the CPU since the one before.
+    # Each sample counts the CPU time since the previous one.
     cpu = sum(float(sample["cpu"]) for sample in samples[1:])
     return Window(
         last=last,

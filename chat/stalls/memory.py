@@ -1,4 +1,4 @@
-"""Where the memory keeps what became of fixes: `stalls.md` of the task's project, or of its node where it has none."""
+"""The memory file for outcomes of fixes: `stalls.md` of the task's project, or of its node if it has none."""
 
 from __future__ import annotations
 

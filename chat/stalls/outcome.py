@@ -1,4 +1,4 @@
-"""A verdict as one transaction: stored, told, said in the conversation, and remembered for the next time."""
+"""A verdict as one transaction: stored, published, added to the conversation, and remembered for the next time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 def give_verdict(unit: Unit, *, analysis_id: str, judged: Judged) -> None:
-    """Nothing when it has been given, or the analysis is gone."""
+    """Does nothing if a verdict exists already, or the analysis is deleted."""
     analysis = Analysis.objects.select_related("turn__conversation").filter(id=analysis_id).first()
     if analysis is None or analysis.verdict != FixVerdict.WATCHING:
         return
     fix = store.fix_of(analysis, analysis.verdict_fix)
     task = unit.image.task(analysis.task_id)
-    # A fix of an earlier version has its label in words alone.
+    # A fix that an earlier version stored has its label only as text.
     label = fix.get("phrases", {}).get("label") or fix["label"]
     state = phrase(f"task.{task.state}") if task is not None else "–"
     said = phrase(f"verdict.{judged.how}", fix=label, state=state)
@@ -57,5 +57,5 @@ def _remember(unit: Unit, analysis: Analysis, fix: dict[str, Any], *, project: s
             today=unit.now.date(),
         )
     except MemoryRefused as exc:
-        # The verdict stands; a full memory is for people to tidy, on its page.
-        logger.warning("what became of a fix is not remembered: %s", exc)
+        # The verdict is valid without it; people can tidy a full memory on its page.
+        logger.warning("the outcome of a fix is not remembered: %s", exc)

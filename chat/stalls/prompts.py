@@ -1,6 +1,6 @@
-"""What a program asks for when it waits for a line: yes or no, a number, Enter, a password, anything. Pure.
+"""What a program waits for: yes or no, a number, Enter, a password, or any line. Pure.
 
-Only the last lines are read, and they are hostile: nothing here is done, it is offered to a person.
+It reads only the last lines, which are hostile: the result is only offered to a person.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DEFAULT = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """A line that the prompt itself names."""
+    """A line that the prompt itself offers."""
 
     text: str
     is_default: bool = False
@@ -45,12 +45,12 @@ class Offered:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     sort: str  # "password", "yes-no", "choice", "enter", "default", "input"
-    quote: str  # The line that asks; empty when none was printed.
+    quote: str  # The line that asks; empty if none was printed.
     offers: tuple[Offered, ...] = ()
 
 
 def read_prompt(tail: Sequence[str]) -> Prompt:
-    """`tail`: the last lines of output that say anything, the newest last."""
+    """`tail`: the last non-blank lines of output, newest last."""
     quote = tail[-1].strip() if tail else ""
     if found := _YES_NO.search(quote):
         return Prompt(sort="yes-no", quote=quote, offers=_yes_no(found[1], found[2]))
@@ -75,7 +75,7 @@ def asks_secret(tail: Sequence[str]) -> bool:
 
 
 def _yes_no(yes: str, no: str) -> tuple[Offered, ...]:
-    """Yes first, for the task is to go on; a capital letter marks the default, when only one has it."""
+    """Yes first, as the task should continue. A capital letter marks the default if only one option has it."""
     is_marked = yes[0].isupper() != no[0].isupper()
     return (
         Offered(text=yes.lower(), is_default=is_marked and yes[0].isupper()),
@@ -84,7 +84,7 @@ def _yes_no(yes: str, no: str) -> tuple[Offered, ...]:
 
 
 def _choices(lines: Sequence[str]) -> list[str]:
-    """The numbers of a list right above the prompt, from its first on."""
+    """The numbers of a list right above the prompt, starting with its first item."""
     numbers: list[str] = []
     for line in reversed(lines[-_CHOICES:]):
         found = _ITEM.match(line)

@@ -1,6 +1,6 @@
-"""What a model is asked about one alert: one request in a given shape, no tools, everything it may know inside. Pure.
+"""The request to a model about one alert: one question with a fixed answer schema, no tools, all facts inside. Pure.
 
-The evidence travels as marked data. Nothing else of the task's own does, and the task is not the model's to name.
+The evidence is sent as marked data, and it is the task's only text in the request. The model cannot choose the task.
 """
 
 from __future__ import annotations

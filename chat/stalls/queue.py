@@ -1,10 +1,10 @@
-"""Which alert gets a turn next: few turns for many alerts, and none twice. Pure: times are passed in.
+"""Decides which alert gets a turn next: few turns for many alerts, none twice. Pure: times are passed in.
 
-An alert waits a moment, so that a burst makes one turn: 20 s when a task is stalled, which has lasted for minutes by
-then; only 2 s when it waits for a person, who may sit in front of it. Alerts of one context come one after the
-other, each that moment apart. Of tasks with the same trouble one is analysed and names the others; those wait until
-somebody has helped the first, or for a quarter of an hour. So many turns a minute and an hour; what is over that
-waits, the oldest first. An alert that is resolved waits no more.
+An alert waits a moment, so that a burst makes one turn: 20 s when a task is stalled, which took minutes to detect; only
+2 s when it waits for a person, who may be at the screen. Alerts of one context follow each other by that delay. Of
+tasks with the same trouble one is analysed and its turn names the others; those wait until a fix has helped the first,
+or for a quarter of an hour. Turns are limited per minute and per hour; alerts above the limit wait, oldest first. A
+resolved alert leaves the queue.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A turn to be begun."""
+    """A turn to start."""
 
     first: Stuck
-    others: tuple[Stuck, ...]  # With the same trouble.
+    others: tuple[Stuck, ...]  # Alerts with the same trouble.
 
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
     stuck: Stuck
     due: float
-    covered_by: int = 0  # The alert whose analysis names it; 0 = none.
+    covered_by: int = 0  # The alert whose analysis covers it; 0 = none.
 
 
 class Queue:
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}  # Oldest first.
         self._begun: deque[float] = deque(maxlen=AN_HOUR)
-        self._analysed: dict[tuple[str, str], float] = {}  # Task and fingerprint → when.
+        self._analysed: dict[tuple[str, str], float] = {}  # (task, fingerprint) → time.
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -65,7 +65,7 @@ class Queue:
         return alert_id in self._entries
 
     def add(self, stuck: Stuck, now: float) -> None:
-        """Nothing for one that waits already. The caller asks `is_full` first."""
+        """Does nothing if it is queued already. The caller checks `is_full` first."""
         if stuck.alert_id in self._entries:
             return
         due = now + MOMENT_SECONDS[stuck.kind]
@@ -75,7 +75,7 @@ class Queue:
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=due)
 
     def retry(self, stuck: Stuck, now: float, *, after_seconds: float) -> None:
-        """The turn that `next` has just given could not be begun, so it does not count."""
+        """The turn that `next` returned could not be started, so it does not count."""
         self._begun.pop()
         self._analysed.pop((stuck.task_id, stuck.fingerprint), None)
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=now + after_seconds)
@@ -84,8 +84,8 @@ class Queue:
         self._entries.pop(alert_id, None)
 
     def judged(self, alert_id: int, task_id: str, now: float, *, has_helped: bool) -> None:
-        """A fix was done. Where it helped, the tasks with the same trouble are next, one by one. The task itself may be
-        looked at again at once: what it is stuck in from now on is news.
+        """A fix was applied. If it helped, the tasks with the same trouble become due, one by one. The task itself may
+        be analysed again at once, because its next alert is about something new.
         """
         for key in [key for key in self._analysed if key[0] == task_id]:
             del self._analysed[key]
@@ -96,7 +96,7 @@ class Queue:
                 entry.due, entry.covered_by = now, 0
 
     def next(self, now: float) -> Batch | None:
-        """The oldest that is due; its turn counts as begun."""
+        """The oldest batch that is due; its turn counts as started."""
         if self._budget_delay(now) > 0:
             return None
         first = next((entry.stuck for entry in self._entries.values() if entry.due <= now), None)
@@ -117,7 +117,7 @@ class Queue:
         return Batch(first=first, others=tuple(others))
 
     def delay(self, now: float) -> float | None:
-        """Seconds until `next` may give something; None = not before something is added."""
+        """Seconds until `next` may return a batch; None = not before something is added."""
         if not self._entries:
             return None
         due = min(entry.due for entry in self._entries.values())

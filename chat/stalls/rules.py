@@ -1,6 +1,6 @@
-"""Why a task does not get on and what may help, by rules: for the engine without a model, and when a model fails.
+"""Finds by rules why a task is stuck and what may help: for the offline engine, and when a model fails.
 
-Pure. What it says are phrases, put into words where they are shown; what the task printed is only quoted.
+Pure. Its own words are phrases, put into words where they are shown; the task's output is only quoted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cause:
-    sort: str  # `cause.<sort>` says it.
+    sort: str  # Its phrase is `cause.<sort>`.
     fixes: tuple[Fix, ...]
 
 
@@ -39,7 +39,7 @@ _STORAGE = _Cause(sort="storage", fixes=(_STOP,))
 _BUSY = _Cause(sort="busy", fixes=(_HOLD, _STOP))
 _BLOCKED = _Cause(sort="blocked", fixes=(_STOP, _HOLD))
 
-# In this order: what ends a task's hopes before what may pass.
+# In this order: permanent causes before those that may pass.
 _LINES: Sequence[tuple[re.Pattern[str], _Cause]] = (
     (
         re.compile(
@@ -72,7 +72,7 @@ _LINES: Sequence[tuple[re.Pattern[str], _Cause]] = (
         _NETWORK,
     ),
 )
-# By what a sleeping process waits for in the kernel, as `/proc/*/wchan` names it.
+# By the kernel function that a sleeping process waits in, from `/proc/*/wchan`.
 _CHANNELS: Sequence[tuple[re.Pattern[str], _Cause]] = (
     (re.compile(r"flock|fcntl_setlk|locks_|posix_lock|futex"), _LOCK),
     (re.compile(r"tcp_|inet_|sk_wait|unix_stream|skb_|sock_"), _NETWORK),
@@ -99,7 +99,7 @@ def _waiting(case: Case) -> Finding:
     lines = case.piece("lines")
     cited = (Citation(id=lines.id, quote=_short(prompt.quote)),) if lines is not None else ()
     fixes = [Fix(action=Action.INPUT, text=offered.text, why=_why(prompt, offered)) for offered in prompt.offers]
-    # Room for the way out.
+    # Leaves room for cancelling.
     fixes = [*fixes[: MOST_FIXES - 1], Fix(action=Action.CANCEL, why=phrase("why.no-answer"))]
     is_clear = prompt.sort not in ("input", "default") and bool(prompt.quote)
     return Finding(
@@ -133,7 +133,7 @@ def _from_lines(case: Case) -> Finding | None:
     for pattern, cause in _LINES:
         for line in reversed(tail):
             if pattern.search(line):
-                # What was said last is why it is silent; what was said long ago may be over.
+                # Only the last line explains the silence; older ones may no longer apply.
                 return _finding(
                     cause, "high" if line == tail[-1] else "medium", Citation(id=lines.id, quote=_short(line))
                 )
@@ -150,7 +150,7 @@ def _from_processes(case: Case) -> Finding | None:
         if found["state"].upper() in ("D", "DISK-SLEEP"):
             return _finding(_STORAGE, "medium", cited)
         for pattern, cause in _CHANNELS:
-            # A futex is also where idle threads sleep.
+            # Idle threads also sleep in a futex.
             if pattern.search(found["channel"]):
                 return _finding(cause, "low" if "futex" in found["channel"] else "medium", cited)
     return None
@@ -177,7 +177,7 @@ def _measured_cause(window: Window) -> _Cause | None:
 
 
 def _unknown(case: Case) -> Finding:
-    """What was seen all the same: the last of what it printed, and its first process."""
+    """Cites what was seen: the last output, and the first process."""
     seen = [("lines", -1), ("processes", 0)]
     pieces = [(piece, place) for kind, place in seen if (piece := case.piece(kind)) is not None]
     cited = (Citation(id=piece.id, quote=_short(piece.text.strip().split("\n")[place])) for piece, place in pieces)
@@ -193,7 +193,7 @@ def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
 
 
 def _with_known(case: Case, sort: str, fixes: Sequence[Fix]) -> list[Fix]:
-    """Also what helped before and the rules would not have thought of. Never for a secret."""
+    """Adds fixes that helped before and that the rules would not propose. Never for a secret."""
     known = [
         Fix(action=past.action, text=past.literal or "")
         for past in case.remembered

@@ -1,7 +1,7 @@
-"""Turns alerts about tasks that do not get on into turns of their context's conversation.
+"""Gives an alert about a stuck task a turn in the conversation of its context.
 
-The alert itself has reached every person by then. Which are open stands in the database, so what was raised while the
-Leader was down, or did not fit into the queue, is found there. `chat.stalls.queue` says which is next.
+Every person has already been notified of the alert. The database has the open ones, so those that were raised while the
+Leader was down, or did not fit into the queue, are found there. `chat.stalls.queue` decides the order.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from nodes.waits import wait_at_most
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 20.0
-_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_STORE_SECONDS = 2.0  # Delay before retrying a failed database.
 _ANALYSIS = '{"type":"CHAT_ANALYSIS"'
 
-# Context, what the turn says, the alert, other tasks with the same trouble → the turn's id.
+# (context, turn's text, alert, other tasks with the same trouble) → the turn's id.
 Begin = Callable[[Context, Phrase, int, Sequence[str]], Awaitable[str]]
 
 
 class Stalls:
-    """A listener of what is published, and a service. On the loop."""
+    """A listener of published changes, and a service. Runs on the event loop."""
 
     name = "stalls"
 
@@ -50,21 +50,21 @@ class Stalls:
         recovered: asyncio.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`recovered`: turns that an earlier process left behind are settled, so what still needs one can be told."""
+        """`recovered` is set when the turns of an earlier process are settled; then open alerts can be queued."""
         self._begin = begin
         self._threads = threads
         self._recovered = recovered
         self._clock = clock
         self._queue = Queue()
-        self._came: dict[int, None] = {}  # Alerts that were told and not looked at yet, in order.
-        # There may be open alerts in the database that are not in the queue.
+        self._came: dict[int, None] = {}  # Published alerts that are not handled yet, in order.
+        # The database may have open alerts that are not in the queue.
         self._is_behind = True
         self._woken = asyncio.Event()
         self._is_stopping = False
 
     @property
     def is_busy(self) -> bool:
-        """Something has not been looked at, or its turn is due."""
+        """An alert is not handled yet, or a turn is due."""
         return bool(self._came) or self._queue.delay(self._clock()) == 0.0
 
     def wants(self, topic: str) -> bool:
@@ -104,7 +104,7 @@ class Stalls:
                 await self._look()
                 delay = self._queue.delay(self._clock())
             except DatabaseError as exc:
-                logger.warning("open alerts cannot be read: %s; tried again in %g s", exc, _STORE_SECONDS)
+                logger.warning("open alerts cannot be read: %s; retrying in %g s", exc, _STORE_SECONDS)
                 self._is_behind = True
                 delay = _STORE_SECONDS
             await wait_at_most(self._woken, delay)
@@ -126,7 +126,7 @@ class Stalls:
             await self._start(batch)
 
     async def _catch_up(self) -> None:
-        """Open alerts that no turn is about, the oldest first."""
+        """Queues open alerts that have no turn, oldest first."""
         self._is_behind = False
         found = await self._threads.read(_unanalysed)
         for alert_id in found:
@@ -148,7 +148,7 @@ class Stalls:
         try:
             await self._begin(first.context, opening(first.alert_id, first.task_id, first.kind), first.alert_id, others)
         except (AgentFlowError, DatabaseError) as exc:
-            logger.warning("alert %s gets no turn now: %s; tried again in %g s", first.alert_id, exc, _RETRY_SECONDS)
+            logger.warning("alert %s gets no turn now: %s; retrying in %g s", first.alert_id, exc, _RETRY_SECONDS)
             self._queue.retry(first, self._clock(), after_seconds=_RETRY_SECONDS)
 
 
@@ -161,7 +161,7 @@ def _unanalysed() -> list[int]:
 
 
 def _stuck(alert_id: int) -> Stuck | None:
-    """None when nothing need be done: it is over, or a turn is about it already."""
+    """None when there is nothing to do: the alert is resolved, or has a turn."""
     alert = Alert.objects.filter(id=alert_id, resolved_at=None).first()
     if alert is None or Analysis.objects.filter(alert_id=alert_id).exists():
         return None

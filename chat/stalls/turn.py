@@ -1,6 +1,6 @@
-"""One stall's turn: its alert becomes a case, the case one question to a model or to the rules, the answer an analysis.
+"""One stall's turn: the alert becomes a case, the case a question to a model or the rules, the answer an analysis.
 
-It acts on nothing. Whatever a model's endpoint does, the turn ends with an analysis: at worst the rules'.
+It never acts. Whatever a model's endpoint does, the turn ends with an analysis, if necessary from the rules.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nodes.leader.projection.unit import Unit
 
 logger = logging.getLogger(__name__)
 
-# With all its retries. A person waits, and the rules can answer at once.
+# Including all retries. A person waits, and the rules can answer at once.
 MODEL_SECONDS = 60.0
 
 
@@ -42,16 +42,16 @@ MODEL_SECONDS = 60.0
 class _Answer:
     engine: str
     finding: Finding
-    reply: Reply | None = None  # A model's, also when it was nonsense: it has cost something.
+    reply: Reply | None = None  # A model's, also if it is unusable: it has a cost.
     problem: str = ""  # Why a model that should have answered did not.
     message: Said = ""
     is_cost_partial: bool = False
 
 
 class StallRun:
-    """Like `chat.turns.TurnRun`: `run` returns when the turn has ended, cancelling it leaves the turn to the caller."""
+    """Like `chat.turns.TurnRun`: `run` returns when the turn has ended; after a cancel, the caller ends the turn."""
 
-    partial_text = ""  # The answer comes whole.
+    partial_text = ""  # The answer arrives as a whole.
 
     def __init__(self, turn_id: str, *, writes: Writes, engines: Engines, threads: Threads, publish: Publish) -> None:
         self._turn_id = turn_id
@@ -87,29 +87,31 @@ class StallRun:
         try:
             async with asyncio.timeout(MODEL_SECONDS):
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
-                # While what it could have cost at most is still set aside for it.
+                # Before the reservation of its highest possible cost is released.
                 await self._engines.spent(reply.cost_microusd)
             own = rules.find(case)
-            # The rules' word for the trouble, whoever finds the cause: it is remembered.
+            # The category always comes from the rules, because it is remembered.
             finding = replace(checked(case, _read(reply)), sort=own.sort)
         except EngineError as exc:
-            logger.warning("alert %s: the model cannot say why (%s); the rules do", case.alert_id, exc.problem)
+            logger.warning("alert %s: the model failed (%s); using the rules", case.alert_id, exc.problem)
             failed = _by_rules(case)
             return replace(failed, problem=exc.problem, message=exc.said, is_cost_partial=exc.is_cost_partial)
         except TimeoutError:
-            logger.warning("alert %s: the model did not answer within %g s; the rules do", case.alert_id, MODEL_SECONDS)
+            logger.warning(
+                "alert %s: the model did not answer within %g s; using the rules", case.alert_id, MODEL_SECONDS
+            )
             return replace(_by_rules(case), problem="timeout", is_cost_partial=bool(stream.sent))
         except Nonsense as exc:
-            logger.warning("alert %s: the model's analysis is none (%s); the rules give one", case.alert_id, exc)
+            logger.warning("alert %s: the model's answer is no analysis (%s); using the rules", case.alert_id, exc)
             return replace(_by_rules(case), reply=reply, problem="nonsense")
         if not finding.fixes:
-            # Nothing that it proposed can be done; a cause without a way out helps nobody.
+            # None of the model's fixes is possible, and a cause without a fix helps nobody.
             finding = replace(finding, fixes=checked(case, own).fixes)
         return _Answer(engine=analyst.name, finding=finding, reply=reply)
 
 
 class _Quiet:
-    """Implements `Progress`: retries are shown, the JSON on its way is not."""
+    """Implements `Progress`: shows retries, but not the JSON as it arrives."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -132,7 +134,7 @@ class _Quiet:
 
 
 def _case(turn: Turn) -> Case | None:
-    """None when its alert is over, or pruned."""
+    """None when the alert is resolved or pruned."""
     alert = selectors.alert_detail(turn.alert_id) if turn.alert_id is not None else None
     if alert is None or alert["resolvedAt"] is not None:
         return None
@@ -150,7 +152,7 @@ def _read(reply: Reply) -> Finding:
     if reply.stop_reason != "end_turn":
         raise Nonsense(f"it ended with {reply.stop_reason}")
     text = shown_text(reply.content).strip()
-    # An endpoint that knows no shapes may fence it.
+    # An endpoint without schema support may wrap the JSON in a code fence.
     text = text.removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         return finding_of(json.loads(text))
@@ -161,7 +163,7 @@ def _read(reply: Reply) -> Finding:
 def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) -> None:
     turn, reply, finding = store.turn_of(turn_id), answer.reply, answer.finding
     if not TurnState(turn.state).is_open:
-        return  # Stopped meanwhile.
+        return  # Stopped in the meantime.
     usage = reply.usage.fields() if reply is not None else {}
     cost = reply.cost_microusd if reply is not None else 0
     store.add_usage(unit, turn, usage, cost_microusd=cost, is_partial=answer.is_cost_partial)

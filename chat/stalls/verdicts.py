@@ -1,7 +1,7 @@
-"""Did a fix help? The detector's word about the task decides, never an engine's. Pure: the time is passed in.
+"""Decides whether a fix helped, from what the detector reports, never from an engine. Pure: the time is passed in.
 
-It helped when the task's alert is resolved and nothing of the kind follows for a moment, or when the task ends well.
-It did not when the same trouble is back, the task fails, or nothing has changed when the watch ends.
+It helped if the task's alert is resolved and no new one follows within a moment, or if the task succeeds. It did not if
+the same trouble returns, the task fails, or nothing has changed when the watch ends.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from datetime import datetime, timedelta
 from chat.states import FixVerdict
 from nodes.domain.states import Action, TaskState
 
-# A prompt that only repeats itself is told within about eight seconds: two samples, and four seconds of waiting.
+# The detector needs about eight seconds for a repeated prompt: two samples, and four seconds of waiting.
 SETTLES_AFTER = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What is true now of a task to which a fix was applied."""
+    """The present facts about a task to which a fix was applied."""
 
     action: Action
-    state: TaskState | None  # None = nobody knows the task any more.
+    state: TaskState | None  # None = the task no longer exists.
     resolved_at: datetime | None  # Of the alert that the fix was for; None = it is open.
-    later: tuple[str, ...]  # Fingerprints of what the task was stuck in since.
+    later: tuple[str, ...]  # Fingerprints of later alerts of the task.
     fingerprint: str
-    until: datetime  # When the watch ends.
+    until: datetime  # End of the watch.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     verdict: FixVerdict
     how: str = ""  # "ended", "stopped", "goes-on", "next", "failed", "again", "still"
-    again_at: datetime | None = None  # While it is watched: when it is judged anew, if nothing happens before.
+    again_at: datetime | None = None  # While watching: when to judge again if nothing happens before.
 
 
 def judge(seen: Seen, now: datetime) -> Judged:

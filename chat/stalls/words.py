@@ -1,4 +1,4 @@
-"""What an analysis says, as phrases and with a model's words between them. Engines give causes and reasons."""
+"""The texts of an analysis, as phrases around a model's words. Engines provide causes and reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABEL_CHARACTERS = 80
 
 
 def opening(alert_id: int, task_id: str, kind: str) -> Phrase:
-    """What stands where a person's words do: nothing of the task's own."""
+    """Takes the place of a person's message; contains none of the task's own text."""
     return phrase("turn.stall", alert=str(alert_id), task=task_id, state=phrase(f"health.{kind}"))
 
 
@@ -26,7 +26,7 @@ def label_of(fix: Fix) -> Phrase:
 
 
 def fix_fields(case: Case, number: int, fix: Fix) -> dict[str, Any]:
-    """As it is stored and told."""
+    """In the form that is stored and sent."""
     tool, label = TOOLS[fix.action], label_of(fix)
     return {
         "number": number,
@@ -42,8 +42,8 @@ def fix_fields(case: Case, number: int, fix: Fix) -> dict[str, Any]:
 
 
 def message_of(case: Case, finding: Finding, *, engine: str) -> Phrase:
-    """The turn's answer, in Markdown. Without quotes: it is told to models later, and what a task printed travels only
-    marked.
+    """The turn's answer, in Markdown. It has no quotes: models get this text later, and task output must always be
+    marked as untrusted.
     """
     name = clean(case.name, _LABEL_CHARACTERS)
     lines: list[Phrase | str] = [
