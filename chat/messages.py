@@ -1,6 +1,6 @@
 """Conversations as `/ws/` and REST carry them (docs/websocket.md).
 
-`language`: of the texts that AgentFlow says by itself; None = as they are stored, which is the conversation's.
+`language`: of AgentFlow's own texts; None = as stored, which is the conversation's language.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def message_info(message: Message, language: str | None = None) -> Fields:
 
 
 def step_info(call: ToolCall, approval: Approval | None, language: str | None = None) -> Fields:
-    """A tool call as a person sees it. `message` is the answer that it came with; `position` its place there."""
+    """A tool call as a person sees it. `message`: the answer that contains it; `position`: its index there."""
     fields = {
         "id": call.id,
         "turn": call.turn_id,
@@ -105,7 +105,7 @@ def approval_info(approval: Approval) -> Fields:
 
 
 def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
-    """What a stall's turn has found out. Quotes are what programs printed."""
+    """The result of a stall's turn. Quotes are what programs printed."""
     fields = {
         "id": analysis.id,
         "turn": analysis.turn_id,
@@ -118,7 +118,7 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
         "cause": analysis.cause,
         "confidence": analysis.confidence,
         "evidence": analysis.evidence,
-        # A fix of an earlier version has no phrases.
+        # A fix that an earlier version stored has no phrases.
         "fixes": [worded({"phrases": {}, **fix}, language) for fix in analysis.fixes],
         "verdict": analysis.verdict,
         "verdictFix": analysis.verdict_fix,
@@ -132,7 +132,7 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
 
 
 def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> str:
-    """CHAT_DELTA: everything of this answer from `offset` on is now `text`."""
+    """CHAT_DELTA: from `offset` on, this answer's text is now `text`."""
     fields = {
         "type": "CHAT_DELTA",
         "conversation": conversation_id,
@@ -145,6 +145,6 @@ def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text
 
 
 def shown_text(content: Iterable[Fields]) -> str:
-    """What a person sees of an answer's blocks."""
+    """The text of an answer's blocks that a person sees."""
     texts = (block.get("text") for block in content if block.get("type") == "text")
     return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip())

@@ -1,7 +1,7 @@
-"""What was said, asked for, allowed and done. Written by the projection's writer thread alone (`chat.store`).
+"""What was said, requested, approved and done. Only the projection's writer thread writes it (`chat.store`).
 
-A conversation's messages are only ever added to: the blocks stand here as they went over the wire, for a model's
-thinking is bound to every byte before it.
+Messages of a conversation are only appended. Their blocks are stored exactly as sent, because a model's thinking is
+bound to every byte before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chat.states import RETRIABLE_TURNS, ApprovalState, CallState, FixVerdict, T
 
 
 class Conversation(models.Model):
-    """About one context; one of them at a time is open for each."""
+    """A conversation about one context; each context has at most one open."""
 
     id = models.CharField(primary_key=True, max_length=32)
     project = models.CharField(max_length=200)  # "*" = any
@@ -40,32 +40,32 @@ class Conversation(models.Model):
 
 
 class Turn(models.Model):
-    """What one person said (or one stall brought up), and everything until it was answered."""
+    """A person's message (or a stall), and everything up to its answer."""
 
     id = models.CharField(primary_key=True, max_length=32)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
-    number = models.PositiveIntegerField()  # In the conversation, from 1.
+    number = models.PositiveIntegerField()  # Within the conversation, from 1.
     trigger = models.CharField(max_length=8, choices=[(str(t), str(t)) for t in Trigger], default=Trigger.PERSON)
     state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in TurnState], default=TurnState.QUEUED)
-    actor = models.CharField(max_length=150, blank=True)  # Whose rights its reads and its unasked actions need.
-    language = models.CharField(max_length=10, default="en")  # Of what AgentFlow itself says in it.
+    actor = models.CharField(max_length=150, blank=True)  # Its reads and automatic actions need this user's rights.
+    language = models.CharField(max_length=10, default="en")  # Of AgentFlow's own texts in it.
     text = models.TextField()
-    alert_id = models.PositiveBigIntegerField(null=True)  # Of a stall's turn: what it is about.
+    alert_id = models.PositiveBigIntegerField(null=True)  # The alert that a stall's turn is about.
     other_tasks = models.JSONField(default=list)  # Of a stall's turn: ids of tasks with the same trouble.
-    # Of a click on a proposal: exactly that call, and no engine is asked.
+    # A click on a proposal: the turn makes exactly that call, without an engine.
     fix_of = models.ForeignKey("Analysis", null=True, on_delete=models.SET_NULL, related_name="clicks")
     fix_number = models.PositiveSmallIntegerField(default=0)
-    # It has seen log lines or messages of tasks: from then on nothing is done unasked.
+    # It has read log lines or messages of tasks: from then on every action needs an approval.
     has_read_untrusted = models.BooleanField(default=False)
     engine = models.CharField(max_length=20, blank=True)
     model = models.CharField(max_length=100, blank=True)
     problem = models.CharField(max_length=40, blank=True)  # Why it failed, for programs.
-    message = models.TextField(blank=True)  # The same for a person.
-    phrases = models.JSONField(default=dict)  # Of `text` and `message`, where AgentFlow says them (`chat.phrases`).
+    message = models.TextField(blank=True)  # The same, for a person.
+    phrases = models.JSONField(default=dict)  # Of `text` and `message`, if they are AgentFlow's own (`chat.phrases`).
     requests = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)  # Tokens: input, cacheRead, cacheWrite, output.
     cost_microusd = models.PositiveBigIntegerField(default=0)
-    is_cost_partial = models.BooleanField(default=False)  # A request was cut off: it cost at least this.
+    is_cost_partial = models.BooleanField(default=False)  # A request was cut off, so this is a lower limit.
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -89,9 +89,9 @@ class Turn(models.Model):
 
 
 class Analysis(models.Model):
-    """Why a task did not get on, what may help, and whether it did: one for each stall's turn.
+    """Why a task was stuck, what may help, and whether it did: one per stall's turn.
 
-    The alert may be pruned before it, so everything that is shown stands here.
+    The alert may be pruned first, so everything that is shown is stored here.
     """
 
     id = models.CharField(primary_key=True, max_length=32)
@@ -100,9 +100,9 @@ class Analysis(models.Model):
     task_id = models.CharField(max_length=64)
     node_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16)  # "waiting" or "stalled"
-    # Of the same trouble, in whatever task of the project.
+    # Equal for the same trouble in any task of the project.
     fingerprint = models.CharField(max_length=32)
-    sort = models.CharField(max_length=20, blank=True)  # What the rules call the cause: "lock", "yes-no" …
+    sort = models.CharField(max_length=20, blank=True)  # The rules' category of the cause: "lock", "yes-no" …
     engine = models.CharField(max_length=20)
     cause = models.TextField()  # A model's words, or those of its phrase in the turn's language.
     confidence = models.CharField(max_length=8)
@@ -114,7 +114,7 @@ class Analysis(models.Model):
     verdict_text = models.TextField(blank=True)
     verdict_at = models.DateTimeField(null=True)
     phrases = models.JSONField(default=dict)  # Of `cause` and `verdictText`.
-    # While it is watched: since when, and when it is judged in any case.
+    # While the effect is watched: the start, and the deadline of the verdict.
     watched_from = models.DateTimeField(null=True)
     watched_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -133,15 +133,15 @@ class Analysis(models.Model):
 
 
 class Message(models.Model):
-    """One message as it was or will be sent. Ids grow within a conversation."""
+    """One message exactly as it was or will be sent. Ids increase within a conversation."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages")
-    epoch = models.PositiveIntegerField()  # 0: shown, and never sent.
+    epoch = models.PositiveIntegerField()  # 0: shown, but never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
-    content = models.JSONField()  # Blocks, verbatim.
-    text = models.TextField(blank=True)  # Of an assistant's message, what a person sees.
-    phrases = models.JSONField(default=dict)  # Of `text`, where nobody's sentence is answered.
+    content = models.JSONField()  # Blocks, exactly as sent.
+    text = models.TextField(blank=True)  # What a person sees of an assistant's message.
+    phrases = models.JSONField(default=dict)  # Of `text`, if it does not answer a person's sentence.
     created_at = models.DateTimeField()
 
     class Meta:
@@ -152,25 +152,25 @@ class Message(models.Model):
 
 
 class ToolCall(models.Model):
-    """One use of a tool. Its id is made of the turn and the model's own id for the call."""
+    """One use of a tool. Its id is derived from the turn, the message and the model's id of the call."""
 
     id = models.CharField(primary_key=True, max_length=32)
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="calls")
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="calls")
     tool_use_id = models.CharField(max_length=200)
-    position = models.PositiveIntegerField()  # Among the message's calls.
+    position = models.PositiveIntegerField()  # Among the calls of its message.
     name = models.CharField(max_length=64)
     arguments = models.JSONField(default=dict)
     arguments_hash = models.CharField(max_length=64)
     risk = models.CharField(max_length=12, blank=True)
-    # The exact action in words; empty until the broker has looked at it.
+    # The exact action in words; empty until the broker has checked it.
     summary = models.TextField(blank=True)
     is_sure = models.BooleanField(default=True)  # False: the engine guessed, so a person decides.
     state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in CallState], default=CallState.PROPOSED)
-    # Who it was done for: the asker, or the one who approved.
+    # The user in whose name it was done: who asked, or who approved.
     acting = models.CharField(max_length=150, blank=True)
-    result = models.TextField(blank=True)  # As the engine gets it.
-    phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` where it is a refusal.
+    result = models.TextField(blank=True)  # As sent to the engine.
+    phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` if it is a refusal.
     is_error = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -183,11 +183,11 @@ class ToolCall(models.Model):
 
 
 class Approval(models.Model):
-    """A question to a person: exactly this call, with exactly these arguments, while its targets are as they were."""
+    """A question to a person: whether to carry out exactly this call while its targets are unchanged."""
 
     id = models.CharField(primary_key=True, max_length=32)
     call = models.OneToOneField(ToolCall, on_delete=models.CASCADE, related_name="approval")
-    right = models.CharField(max_length=20)  # What it takes to answer.
+    right = models.CharField(max_length=20)  # The right that is needed to answer.
     arguments_hash = models.CharField(max_length=64)
     target_version = models.TextField(blank=True)
     state = models.CharField(
@@ -206,7 +206,7 @@ class Approval(models.Model):
 
 
 class Audit(models.Model):
-    """Every proposal, approval, refusal and effect. Never changed; survives its conversation."""
+    """Every proposal, approval, refusal and effect. Never changed; kept after its conversation is deleted."""
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=12)
@@ -228,26 +228,26 @@ class Audit(models.Model):
 
 
 class EngineStatus(models.Model):
-    """Which engine the Leader uses now and why; one row, for every process that shows it."""
+    """Which engine the Leader uses now, and why; one row, for every process that shows it."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(max_length=20)
     model = models.CharField(max_length=100, blank=True)
-    reason = models.CharField(max_length=20, blank=True)  # Why it is the offline one: "no-key", "daily-limit" …
+    reason = models.CharField(max_length=20, blank=True)  # Why the offline engine is used: "no-key", "daily-limit" …
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_engine_status")]
 
 
 class MemoryFile(models.Model):
-    """One remembered text. A deleted one stays, with its revisions, for whoever looks back."""
+    """One remembered text. A deleted one is kept, with its revisions, so that it can be restored."""
 
     scope = models.CharField(max_length=200)  # "global", "project/<name>", "node/<name>"
     path = models.CharField(max_length=200)
     content = models.TextField(blank=True)
     size_bytes = models.PositiveIntegerField(default=0)
-    version = models.PositiveIntegerField(default=1)  # Of the newest revision; an edit names the one it was made on.
-    # Somebody should look: it was written by a model that had read output of tasks.
+    version = models.PositiveIntegerField(default=1)  # Of the newest revision; an edit names its base version.
+    # A person should review it: a model wrote it after reading task output.
     needs_review = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -278,11 +278,11 @@ class MemoryRevision(models.Model):
     path = models.CharField(max_length=200)
     content = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)  # The person in whose name; empty = AgentFlow itself.
-    engine = models.CharField(max_length=20, blank=True)  # Which engine wrote it; empty = the person's own hand.
+    engine = models.CharField(max_length=20, blank=True)  # The engine that wrote it; empty = the person themselves.
     conversation_id = models.CharField(max_length=32, blank=True)
     turn_id = models.CharField(max_length=32, blank=True)
     why = models.CharField(max_length=500, blank=True)
-    phrases = models.JSONField(default=dict)  # Of `why`, where AgentFlow has done it by itself.
+    phrases = models.JSONField(default=dict)  # Of `why`, if AgentFlow made the change automatically.
     is_tainted = models.BooleanField(default=False)  # The turn had read untrusted text.
     at = models.DateTimeField()
 
@@ -297,14 +297,14 @@ class MemoryRevision(models.Model):
 
 
 class ContextSnapshot(models.Model):
-    """One request to a model's endpoint, byte for byte; the newest few of a conversation are kept."""
+    """One request to a model's endpoint, exactly as sent; only the newest few of each conversation are kept."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="snapshots")
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="snapshots")
-    request = models.PositiveIntegerField()  # Of the turn, from 1.
+    request = models.PositiveIntegerField()  # Within the turn, from 1.
     model = models.CharField(max_length=100, blank=True)
     body = models.BinaryField()
-    usage = models.JSONField(default=dict)  # As `Turn.usage`; empty when the request broke off.
+    usage = models.JSONField(default=dict)  # As `Turn.usage`; empty if the request was cut off.
     at = models.DateTimeField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""States of turns, tool calls and approvals, and the only moves between them. Pure."""
+"""States of turns, tool calls and approvals, and their only transitions. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from enum import StrEnum
 
 class Trigger(StrEnum):
     PERSON = "person"
-    STALL = "stall"  # Nobody asked: it may only propose.
+    STALL = "stall"  # Nobody asked, so it may only propose.
 
 
 class TurnState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
-    WAITING = "waiting"  # For a person's answer to an approval.
+    WAITING = "waiting"  # For a person to answer an approval.
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # The Leader ended meanwhile.
+    INTERRUPTED = "interrupted"  # The Leader stopped in the meantime.
 
     @property
     def is_open(self) -> bool:
@@ -35,8 +35,8 @@ class CallState(StrEnum):
     APPROVED = "approved"
     RUNNING = "running"
     DONE = "done"
-    FAILED = "failed"  # It had no effect, or a tool said no.
-    DENIED = "denied"  # By a person, by time, by a change of its target, or by the person's next message.
+    FAILED = "failed"  # It had no effect, or a tool refused.
+    DENIED = "denied"  # By a person, a timeout, a change of its target, or the person's next message.
     UNKNOWN = "unknown"  # It may or may not have had its effect.
 
     @property
@@ -76,12 +76,12 @@ class AuditKind(StrEnum):
 
 
 class FixState(StrEnum):
-    """Of a proposal of an analysis: what became of the last time that somebody asked for it."""
+    """Of an analysis's proposal: the result of the last time that someone chose it."""
 
-    OPEN = "open"  # Nobody has asked for it, or the turn ended before its question was put.
-    ASKED = "asked"  # A turn carries it: it waits for an approval, or is under way.
-    DONE = "done"  # It was sent; whether its outcome is known, its step says.
-    REFUSED = "refused"  # By a person, by time, or because the task had changed.
+    OPEN = "open"  # Nobody has chosen it, or the turn ended before the approval was requested.
+    ASKED = "asked"  # A turn has it: it waits for an approval, or is being carried out.
+    DONE = "done"  # It was sent; the step has the outcome, which may be unknown.
+    REFUSED = "refused"  # By a person, a timeout, or because the task had changed.
     FAILED = "failed"  # It had no effect.
 
     @property
@@ -90,7 +90,7 @@ class FixState(StrEnum):
 
 
 class FixVerdict(StrEnum):
-    """Of a fix that was done, as the detector sees it afterwards."""
+    """Of a fix that was carried out, from what the detector reports afterwards."""
 
     NONE = "none"
     WATCHING = "watching"

@@ -1,4 +1,4 @@
-"""Every change of a conversation, as functions on the projection's transaction. Each decides first and then changes."""
+"""Every change of a conversation, as functions on the projection's transaction. Each checks first, then changes."""
 
 from chat.store.analyses import ask_fix, begin_stall, close_watch, end_resolved, given_call, keep_analysis
 from chat.store.calls import answer, ask, claim, close_approvals, command_id, finish_call

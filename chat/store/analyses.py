@@ -1,4 +1,4 @@
-"""What a stall's turn has found out, and what a click on one of its proposals begins."""
+"""The result of a stall's turn, and the turns that clicks on its proposals start."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from nodes.leader.projection.unit import Unit
 def begin_stall(
     unit: Unit, context: Context, said: Phrase, *, alert_id: int, others: Sequence[str], language: str
 ) -> str:
-    """The id of the turn about this alert: a new one, or the one that is not over yet.
+    """The id of the turn about this alert: an unfinished one if there is one, else a new one.
 
-    A model is told, and answers, in the language of who spoke last in the conversation, else in any; `language` where
-    nobody has.
+    The turn's language, for a model's input and answer, is that of the newest person's message in the conversation,
+    else in any conversation, else `language`.
     """
     running = Turn.objects.filter(alert_id=alert_id, trigger=Trigger.STALL, state__in=OPEN_TURNS).first()
     if running is not None:
@@ -34,7 +34,7 @@ def begin_stall(
     try:
         conversation_id = open_conversation(unit, context, actor="")
     except ChatRejected:
-        # The node does not report the task's project (any more).
+        # The node does not (or no longer) report the task's project.
         conversation_id = open_conversation(unit, Context(project=ANY, node=context.node), actor="")
     spoken = Turn.objects.filter(trigger=Trigger.PERSON).order_by("-created_at").values_list("language", flat=True)
     language = spoken.filter(conversation=conversation_id).first() or spoken.first() or language
@@ -43,7 +43,7 @@ def begin_stall(
 
 
 def keep_analysis(unit: Unit, turn_id: str, said: Phrase, **fields: Any) -> Analysis:
-    """The analysis as a row, its words as the turn's answer. The turn is the caller's to end."""
+    """Stores the analysis as a row and its text as the turn's answer. The caller ends the turn."""
     turn = turn_of(turn_id)
     analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
     unit.insert(analysis)
@@ -53,7 +53,7 @@ def keep_analysis(unit: Unit, turn_id: str, said: Phrase, **fields: Any) -> Anal
 
 
 def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, said: Phrase) -> None:
-    """Whether the fix helped; for good, unless another one is done."""
+    """Stores whether the fix helped. This is final unless another fix is carried out."""
     phrases = with_phrase(analysis.phrases, "verdictText", said)
     text = words(said, analysis.turn.language)
     change(unit, analysis, verdict=verdict, verdict_text=text, verdict_at=unit.now, phrases=phrases)
@@ -61,15 +61,15 @@ def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, said: Ph
 
 
 def end_resolved(unit: Unit, turn_id: str) -> None:
-    """Its alert had gone before anybody looked: nothing is said, and nothing is sent to a model."""
+    """The alert was resolved before it was analysed: nothing is said, and nothing is sent to a model."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
-        return  # Stopped meanwhile.
+        return  # Stopped in the meantime.
     end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=phrase("problem.resolved"))
 
 
 def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
-    """A turn in this person's name that carries exactly this proposal. Of two clicks the second is refused."""
+    """A turn in this user's name with exactly this proposal. Of two clicks the second one is refused."""
     analysis = analysis_of(turn_id)
     check_askable(unit, analysis, number)
     language = analysis.turn.language
@@ -81,7 +81,7 @@ def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
 
 
 def given_call(turn: Turn) -> tuple[str, Mapping[str, Any]] | None:
-    """The one call of a turn that a click began."""
+    """The one call of a turn that a click started."""
     if turn.fix_of is None:
         return None
     fix = fix_of(turn.fix_of, turn.fix_number)

@@ -1,4 +1,4 @@
-"""Tool calls and the questions about them: each is carried out at most once, and all of it is in the audit."""
+"""Tool calls and their approvals: each call is carried out at most once, and everything is audited."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def call_id(turn_id: str, message_id: int, tool_use_id: str) -> str:
 
 
 def command_id(call: ToolCall, number: int = 0) -> str:
-    """Of the command (or task) that this call causes: asking for it twice acts once."""
+    """The id of the command (or task) that this call causes: sending it twice acts once."""
     return uuid.uuid5(_CALLS, f"{call.id} {call.arguments_hash} {number}").hex
 
 
@@ -37,7 +37,7 @@ def hash_of(name: str, arguments: Any) -> str:
 
 
 def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bool:
-    """False when it may not move there (any more)."""
+    """False if the transition is not (or no longer) allowed."""
     if state not in CALL_TRANSITIONS[CallState(call.state)]:
         return False
     if state.is_final:
@@ -49,7 +49,7 @@ def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bo
 
 
 def result_fields(call: ToolCall, result: Said, hint: str = "") -> dict[str, Any]:
-    """What an engine gets is in English, as everything of a tool is; a person gets the phrase."""
+    """An engine gets English, like everything in a tool; a person gets the phrase."""
     text = f"{say(result, 'en')} {hint}".rstrip() if hint else say(result, "en")
     return {"result": text, "phrases": with_phrase(call.phrases, "result", result)}
 
@@ -79,7 +79,7 @@ def finish_call(
 
 
 def ask(unit: Unit, call_id: str, *, summary: Phrase, risk: str, right: str, target_version: str) -> None:
-    """Puts the question. Nothing more happens until it is answered."""
+    """Asks a person. The call waits until the approval is answered."""
     call = call_of(call_id)
     if not move_call(unit, call, CallState.WAITING, **summary_fields(call, summary), risk=risk):
         return
@@ -98,7 +98,7 @@ def ask(unit: Unit, call_id: str, *, summary: Phrase, risk: str, right: str, tar
 
 
 def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) -> bool:
-    """The right to carry the call out, once. For an approved one its approval is used up with it."""
+    """Claims the right to carry the call out, once. Uses up the approval of an approved call."""
     call = call_of(call_id)
     approval = approval_of(call)
     if approval is not None:
@@ -117,7 +117,7 @@ def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) ->
 
 
 def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
-    """Who comes second is told so. Returns what became of the question."""
+    """Returns the approval's new state. Raises `ChatRejected` "answered" if it is settled already."""
     call = call_of(approval.call_id)
     if approval.state in (ApprovalState.EXPIRED, ApprovalState.STALE):
         return ApprovalState(approval.state)
@@ -150,7 +150,7 @@ def deny(
     *,
     actor: str = "",
 ) -> None:
-    """`hint`: what only the engine is told besides."""
+    """`hint`: an addition that only the engine gets."""
     change(unit, approval, state=state, answered_by=actor[:150], answered_at=unit.now)
     move_call(unit, call, CallState.DENIED, **result_fields(call, reason, hint), is_error=True)
     audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))

@@ -1,4 +1,4 @@
-"""One open conversation for each context."""
+"""At most one open conversation for each context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodes.leader.projection.unit import Unit
 
 
 def open_conversation(unit: Unit, context: Context, *, actor: str, is_fresh: bool = False) -> str:
-    """The id of the context's open conversation, made if there is none. `is_fresh`: the present one is closed first."""
+    """The id of the context's open conversation, created if needed. `is_fresh`: the present one is closed first."""
     found = Conversation.objects.filter(project=context.project, node=context.node, closed_at=None).first()
     if found is not None and not is_fresh:
         return found.id

@@ -1,7 +1,7 @@
-"""Where a history begins anew: from there on a model is sent only the words of the last turns before it.
+"""Starts a new history: from there on, a model gets only the text of the last turns before it.
 
-Thinking and tool calls are left out of those words, since they are bound to what stood before them; the rest stays
-shown. Within an epoch messages are only added.
+That text has no thinking and no tool calls, since those are bound to what came before them; people still see
+everything. Within an epoch messages are only appended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chat.store.messages import add_message
 from chat.store.rows import change, turn_of
 from nodes.leader.projection.unit import Unit
 
-# Of the text of earlier turns, in a new epoch.
+# Earlier turns whose text a new epoch starts with.
 _EARLIER_TURNS = 6
 _EARLIER_CHARACTERS = 2_000
 
@@ -24,7 +24,7 @@ Block = dict[str, Any]
 
 
 def begin_epoch(unit: Unit, turn_id: str) -> None:
-    """In the middle of a turn, whose history is not taken any more."""
+    """In the middle of a turn, when the endpoint rejects its history."""
     turn = turn_of(turn_id)
     done = [
         {"tool": call.name, "summary": call.summary, "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
@@ -39,12 +39,12 @@ def begin_epoch(unit: Unit, turn_id: str) -> None:
 
 
 def end_epoch(unit: Unit, conversation: Conversation) -> None:
-    """Between turns: the next one to begin says what was before it (`words_before`)."""
+    """Between turns: the next turn starts with the earlier text (`words_before`)."""
     change(unit, conversation, epoch=conversation.epoch + 1)
 
 
 def words_before(turn: Turn) -> list[Block]:
-    """What a turn that is the first of an epoch begins with; nothing for any other."""
+    """The first blocks of a turn that starts an epoch; empty for any other turn."""
     conversation = turn.conversation
     if Message.objects.filter(conversation=conversation, epoch=conversation.epoch).exists():
         return []

@@ -1,4 +1,4 @@
-"""A proposal of an analysis from the click to its effect: it follows the one call of the turn that a click began."""
+"""Follows a proposal of an analysis from the click to its effect, through the one call of the click's turn."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nodes.domain.states import TaskState, is_possible
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 
-# Until a verdict is given in any case. Below the least of them the detector itself may not have looked often enough.
+# The longest time until a verdict. With less than the minimum, the detector may not have sampled often enough.
 MOST_WATCHED = timedelta(seconds=120)
 LEAST_WATCHED = timedelta(seconds=15)
 
 _AFTER_CALL = {
     CallState.DONE: FixState.DONE,
-    CallState.UNKNOWN: FixState.DONE,  # It may have had its effect: not a second time.
+    CallState.UNKNOWN: FixState.DONE,  # It may have had its effect, so it is not done again.
     CallState.FAILED: FixState.FAILED,
     CallState.DENIED: FixState.REFUSED,
 }
@@ -66,21 +66,21 @@ def clicked(unit: Unit, analysis: Analysis, number: int, turn_id: str) -> None:
 
 
 def follow(unit: Unit, turn: Turn) -> None:
-    """After each change of a call or the end of a turn; of turns that carry no proposal nothing follows."""
+    """Call it after each change of a call and at the end of a turn; turns without a proposal are ignored."""
     if turn.fix_of_id is None:
         return
     analysis = Analysis.objects.select_related("turn__conversation").get(id=turn.fix_of_id)
     fix = fix_of(analysis, turn.fix_number)
     state = _state_of(turn)
     if fix["turn"] != turn.id or fix["state"] == state:
-        return  # Somebody has asked anew since, or it is known.
+        return  # Someone has chosen it again since, or nothing has changed.
     _set(unit, analysis, turn.fix_number, state=state)
     if state is FixState.DONE:
         watch(unit, analysis, turn.fix_number)
 
 
 def watch(unit: Unit, analysis: Analysis, number: int) -> None:
-    """From now on the detector's word about the task decides whether it helped."""
+    """From now on the detector decides whether the fix helped."""
     task = unit.image.task(analysis.task_id)
     own = timedelta(seconds=float(task.spec.get("stall_after_seconds") or 0)) if task is not None else timedelta(0)
     seconds = max(LEAST_WATCHED, min(own or MOST_WATCHED, MOST_WATCHED))
@@ -96,7 +96,7 @@ def watch(unit: Unit, analysis: Analysis, number: int) -> None:
 
 
 def alert_of(turn: Turn) -> int | None:
-    """What the proposal that this turn carries is about. With its alert the question that it answers has gone."""
+    """The alert of the proposal that this turn carries. A resolved alert means that its question is gone."""
     if turn.fix_of_id is None:
         return None
     return Analysis.objects.values_list("alert_id", flat=True).get(id=turn.fix_of_id)

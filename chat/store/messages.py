@@ -1,4 +1,4 @@
-"""A conversation's messages, only ever added to, with the calls that an answer asks for."""
+"""A conversation's messages, which are only appended, and the calls that an answer contains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def last_message(conversation: Conversation) -> Message | None:
     return found.order_by("-id").first()
 
 
-_NEVER_SENT = 0  # An epoch that no conversation has.
+_NEVER_SENT = 0  # The epoch number that no conversation has.
 
 
 def add_message(
@@ -32,7 +32,7 @@ def add_message(
     is_sent: bool = True,
     phrases: Phrases | None = None,
 ) -> Message:
-    """`is_sent` False: a word to people at any time, also between a call and its result; no model is told it."""
+    """`is_sent` False: a text for people only, allowed at any time, also between a call and its result."""
     message = Message(
         conversation=turn.conversation,
         turn=turn,
@@ -51,13 +51,13 @@ def add_message(
 
 
 def add_said(unit: Unit, turn: Turn, said: Phrase, *, is_sent: bool = True) -> Message:
-    """What AgentFlow says by itself: to a model in the conversation's language, to each person in their own."""
+    """Adds AgentFlow's own text: a model gets the conversation's language, each person their own."""
     content = [{"type": "text", "text": say(said, turn.language, escape=plain)}]
     return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": said})
 
 
 def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
-    """An engine's answer with the calls it asks for, before any of them is looked at."""
+    """Stores an engine's answer with its calls, before any call is handled."""
     turn = turn_of(turn_id)
     message = add_message(unit, turn, "assistant", reply.content, phrases=reply.phrases)
     blocks = [block for block in reply.content if block["type"] == "tool_use"]
@@ -79,13 +79,13 @@ def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
 
 
 def add_results(unit: Unit, turn_id: str) -> None:
-    """The results of the newest answer's calls as the next message."""
+    """Stores the results of the newest answer's calls as the next message."""
     turn = turn_of(turn_id)
     add_message(unit, turn, "user", results_of(open_calls(turn.conversation)))
 
 
 def open_calls(conversation: Conversation) -> list[ToolCall]:
-    """Calls of the newest message, when it is an answer that waits for their results."""
+    """The calls of the newest message, if it is an answer that waits for their results."""
     last = last_message(conversation)
     if last is None or last.role != "assistant":
         return []
@@ -93,7 +93,7 @@ def open_calls(conversation: Conversation) -> list[ToolCall]:
 
 
 def results_of(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
-    """As the blocks that must stand first in the next message."""
+    """The blocks that must come first in the next message."""
     return [
         {"type": "tool_result", "tool_use_id": c.tool_use_id, "content": c.result or "-", "is_error": c.is_error}
         for c in calls

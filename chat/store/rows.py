@@ -1,4 +1,4 @@
-"""A conversation's rows: found, changed at once, and told to whoever looks at it."""
+"""A conversation's rows: finding them, changing them at once, and publishing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodes.leader.projection.unit import Unit
 
 
 def change(unit: Unit, row: Model, **values: Any) -> None:
-    """At once, unlike `Unit.change`: another job of the same transaction may read the row back."""
+    """Writes at once, unlike `Unit.change`: another job of the same transaction may read the row back."""
     unit.changes += 1
     for name, value in values.items():
         setattr(row, name, value)

@@ -1,4 +1,4 @@
-"""A turn from what was said to its end."""
+"""A turn from the message to its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HAN = re.compile("[\u3400-\u9fff]")
 
 
 def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
-    """A new turn's id; it waits until the ones before it have ended. `fields`: further ones of the turn."""
+    """The new turn's id; it waits until earlier turns have ended. `fields`: further fields of the turn."""
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
@@ -54,13 +54,13 @@ def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: An
 
 
 def say_phrase(unit: Unit, conversation_id: str, said: Phrase, *, actor: str, language: str, **fields: Any) -> str:
-    """The same for what nobody has typed: each reader gets it in their own language."""
+    """Like `say`, for a text that nobody typed: each reader gets it in their own language."""
     about = {"language": language, "phrases": {"text": said}, **fields}
     return say(unit, conversation_id, words(said, language), actor=actor, **about)
 
 
 def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
-    """The turn that is tried: the same one, or a new one with its words when it was answered in part."""
+    """The turn to run: the same one, or a new one with its text if it was partly answered."""
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
         raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
@@ -78,22 +78,22 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
 
 
 def _last_number(conversation: Conversation) -> int:
-    """Not their count: old ones may have gone."""
+    """Not the number of turns: old ones may be deleted."""
     turns = Turn.objects.filter(conversation=conversation).order_by("-number")
     return turns.values_list("number", flat=True).first() or 0
 
 
 def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
-    """Its words become a message. What waited for an approval until now is withdrawn: the person went on.
+    """Stores the turn's text as a message and withdraws approvals that still wait: the person has moved on.
 
-    False when it has been stopped meanwhile.
+    False when it has been stopped in the meantime.
     """
     turn = turn_of(turn_id)
     if turn.state != TurnState.QUEUED:
         return False
     for waiting in Turn.objects.filter(conversation=turn.conversation_id, state=TurnState.WAITING).exclude(id=turn_id):
         withdraw(unit, waiting, TurnState.DONE, phrase("refused.superseded"))
-    # A turn that is tried again has its words in the conversation already.
+    # A retried turn already has its text in the conversation.
     if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
         words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
         add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
@@ -102,7 +102,7 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
 
 
 def resume_turn(unit: Unit, turn_id: str) -> bool:
-    """A person has answered what it waited for. False when it has been stopped or withdrawn meanwhile."""
+    """Continues after a person's answer. False when it has been stopped or withdrawn in the meantime."""
     turn = turn_of(turn_id)
     if turn.state != TurnState.WAITING:
         return False
@@ -111,7 +111,7 @@ def resume_turn(unit: Unit, turn_id: str) -> bool:
 
 
 def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
-    """What the person has seen so far stays, as text; what has been sent to a node goes on by itself."""
+    """Keeps the text that the person has seen; commands that were sent to a node continue."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
         return
@@ -123,13 +123,13 @@ def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
 
 
 def leave_running(unit: Unit, turn: Turn, reason: Phrase) -> None:
-    """Calls that have been sent and are not waited for any more."""
+    """Marks calls that were sent and are no longer awaited."""
     for call in ToolCall.objects.filter(turn=turn, state=CallState.RUNNING):
         finish_call(unit, call.id, CallState.UNKNOWN, reason, is_error=True)
 
 
 def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: Phrase) -> None:
-    """Ends a turn; what it has proposed and nobody has begun is not done any more."""
+    """Ends a turn; its proposals that have not started are not carried out."""
     for call in ToolCall.objects.filter(turn=turn).select_related("turn__conversation"):
         approval = approval_of(call)
         if approval is not None and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
