@@ -1,4 +1,4 @@
-"""Plans in words, the version of what they touch, and their effect. The words are AgentFlow's, never an engine's."""
+"""Describes plans in AgentFlow's own words, versions their targets, and says which task states mean success."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nodes.domain.states import Action, TaskState
 _NAME_CHARACTERS = 80
 _INPUT_CHARACTERS = 500
 
-# In which states a task is when the action has worked.
+# A task in one of these states shows that the action worked.
 _LIVE = frozenset({TaskState.RUNNING, TaskState.PAUSED})
 RESULTING: Mapping[Action, frozenset[TaskState]] = {
     Action.PAUSE: frozenset({TaskState.PAUSED}),
@@ -23,12 +23,12 @@ RESULTING: Mapping[Action, frozenset[TaskState]] = {
     Action.RETRY: frozenset(TaskState) - {TaskState.PENDING, TaskState.DISPATCHED},
     Action.INPUT: frozenset(TaskState),
 }
-# A command that says so found its work done.
+# Error codes that mean the task already was in the wanted state.
 UNCHANGED_CODES = frozenset({"already-paused", "not-paused"})
 
 
 def summary_of(plan: Plan, tasks: Sequence[Mapping[str, Any]]) -> Phrase:
-    """The exact action, for the person who decides."""
+    """The exact action, for the person who approves it."""
     if plan.spec is not None:
         return _summary_of_run(plan)
     if plan.action is None:
@@ -50,14 +50,14 @@ def _summary_of_run(plan: Plan) -> Phrase:
 
 
 def name_of(task: Mapping[str, Any]) -> Phrase:
-    """Name, id and node: which one it is must be plain."""
+    """Name, id and node, so that the task is unambiguous."""
     where = task["node"] or task["targetNode"] or phrase("act.no-node")
     return phrase("act.task", name=clean(task["name"], _NAME_CHARACTERS), id=task["id"], node=where)
 
 
 def version_of(states: Sequence[tuple[str, int, str, str]]) -> str:
-    """Of targets as (id, attempt, state, node): an approval holds only while it stays the same.
+    """Version of the targets, given as (id, attempt, state, node). An approval is valid only while it is unchanged.
 
-    Not the row's own version: progress changes that all the time and matters to nobody's decision.
+    The row's own version is no use here: it changes with every progress report, which does not affect the decision.
     """
     return " ".join(f"{task_id}#{attempt}:{state}@{node}" for task_id, attempt, state, node in states)

@@ -1,4 +1,4 @@
-"""Admin pages of conversations and the memory: to be looked at. Changes go through the page Memory, audited."""
+"""Read-only admin pages of conversations and the memory. Changes go through the Memory page, which audits them."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class AnalysisAdmin(HistoryAdmin):
 
 
 class _AuditKind(admin.SimpleListFilter):
-    """Its kinds are known: looking for them among the rows would read them all."""
+    """The kinds are listed here, because collecting them from the rows would scan the whole table."""
 
     title = _("kind")
     parameter_name = "kind"

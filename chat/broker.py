@@ -1,7 +1,8 @@
-"""The only one who carries tool calls out. Checks, asks `chat.policy`, asks people, acts once, and reports the effect.
+"""The tool executor: the only module that carries tool calls out.
 
-Each step is stored before the next is taken: a call is RUNNING in the database before anything goes to the fleet, and
-the command's id is made of the call, so that neither a crash nor a repeat can act a second time.
+It checks each call, asks `chat.policy`, asks a person if needed, acts once, and reports the effect. Each step is stored
+before the next one starts: a call is RUNNING in the database before anything is sent to the fleet, and the command's id
+is derived from the call, so neither a crash nor a repeat can act twice.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ from nodes.models import Alert
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 15.0
-MAX_CALLS = 16  # Of one answer; the rest is refused.
+MAX_CALLS = 16  # Per answer; the rest is refused.
 _VIEW = "view"
 _OPERATE = "operate"
-# States in which a call has had, or may have had, its effect.
+# A call in one of these states has had, or may have had, its effect.
 _BEGUN = (CallState.RUNNING, CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 
 
 class Gone(Exception):
-    """What a proposal was for is over."""
+    """The alert that a proposal refers to is resolved."""
 
 
 class Broker:
@@ -55,7 +56,7 @@ class Broker:
         self._threads = threads
 
     async def settle(self, turn: Turn, calls: Sequence[ToolCall], wish: Wish | None) -> bool:
-        """Brings every call as far as it may go; True when all have their results, False when a person must answer."""
+        """Moves every call as far as possible. True when all have results, False when one waits for a person."""
         is_settled = True
         for number, call in enumerate(calls):
             if call.state == CallState.WAITING:
@@ -111,14 +112,14 @@ class Broker:
         except TimeoutError:
             state, result = CallState.FAILED, phrase("refused.slow")
         except Exception:
-            logger.exception("the tool %s failed; its engine is told", tool.name)
+            logger.exception("the tool %s failed; its engine gets an error", tool.name)
             state, result = CallState.FAILED, phrase("refused.broken")
         await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
 
     # --- remembering ------------------------------------------------------------------------------
 
     async def _remember(self, turn: Turn, call: ToolCall, command: MemoryCommand) -> None:
-        """The change and the call's end are one transaction: after a crash both are there, or neither."""
+        """Stores the change and the end of the call in one transaction: after a crash both are stored, or neither."""
         if command.writes and (turn.trigger != Trigger.PERSON or not await self._may(turn.actor, _OPERATE)):
             await self._fail(call, phrase("refused.may-not-remember"))
             return
@@ -148,7 +149,7 @@ class Broker:
     # --- acting -----------------------------------------------------------------------------------
 
     async def _plan(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> bool:
-        """False when a person has been asked."""
+        """False when a person has to decide."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
         mark = await self._threads.read(lambda: _open_mark(turn))
         summary = summary_of(plan, tasks)
@@ -162,7 +163,7 @@ class Broker:
         return True
 
     async def _question(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> Question:
-        # One sentence, one action: a second call for the same wish is the engine's own idea.
+        # One sentence allows one action: a second call for the same wish is the engine's own idea.
         has_acted = await self._threads.read(
             lambda: (
                 ToolCall.objects.filter(turn=turn, state__in=_BEGUN)
@@ -191,7 +192,7 @@ class Broker:
             await self._fail(call, phrase("refused.not-any-more"))
             return
         if not await self._may(acting, plan.right):
-            # The right was withdrawn since.
+            # The right was withdrawn in the meantime.
             said = phrase("refused.may-not", name=acting) if acting else phrase("refused.nobody")
             await self._finish(call, CallState.FAILED, said)
             return
@@ -212,7 +213,7 @@ class Broker:
         await self._writes.write(ask)
 
     async def _claim(self, call: ToolCall, *, acting: str, summary: Said, risk: Risk) -> str | None:
-        """In whose name it is carried out; None when it may not be."""
+        """The user in whose name the call is carried out; None when it is not allowed."""
 
         def claim(unit: Unit) -> str | None:
             is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
@@ -243,15 +244,18 @@ def _risk(command: MemoryCommand) -> str:
 
 
 def right_of(tool_name: str, arguments: Arguments) -> str:
-    """What it takes to let a call of an action be done."""
+    """The right that is needed to approve a call of this action."""
     plan = TOOLS[tool_name].plan
     if plan is None:
-        raise AssertionError("only actions need more than to look")
+        raise AssertionError("only actions need a right beyond viewing")
     return plan(arguments).right
 
 
 def _open_mark(turn: Turn) -> str:
-    """Of a proposal's alert. Raises `Gone` when it is over: an answer must not reach the next question."""
+    """Part of the target version: whether the proposal's alert is open. Raises `Gone` when it is resolved.
+
+    An answer must not reach a later question of the same task.
+    """
     alert_id = store.alert_of(turn)
     if alert_id is None:
         return ""
@@ -275,7 +279,7 @@ def targets_of(call: ToolCall) -> set[str]:
 
 
 def current_version(unit: Unit, call: ToolCall) -> str:
-    """Of the call's targets as they are now, on the writer's thread; unlike any other when one is gone."""
+    """Version of the call's targets now, on the writer's thread; matches no other version when a target is gone."""
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")

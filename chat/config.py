@@ -1,4 +1,4 @@
-"""Which engine answers, as the operator set it. Read once, in `agentflow_site.env`."""
+"""The operator's choice of engine. `agentflow_site.env` reads it once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ DEFAULT_MODEL = "claude-sonnet-5-5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatConfig:
-    provider: str = "auto"  # "auto": Anthropic when there is a key, else offline.
+    provider: str = "auto"  # "auto": Anthropic if there is a key, else offline.
     model: str = DEFAULT_MODEL
-    base_url: str = ""  # Empty = the provider's own.
+    base_url: str = ""  # Empty = the provider's default.
     api_key: str = field(default="", repr=False)
     daily_limit_usd: float = 0.0  # 0 = none
 
@@ -22,5 +22,5 @@ class ChatConfig:
 
     @property
     def is_compatible(self) -> bool:
-        """An endpoint that speaks the Messages API but may know only its plain parts."""
+        """The endpoint speaks the Messages API, but may support only its basic features."""
         return self.provider == "compatible"

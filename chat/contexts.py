@@ -1,4 +1,4 @@
-"""What a conversation is about: "project:node", either side "*". And what a model is told of the fleet beside it."""
+"""The scope of a conversation ("project:node", either may be "*"), and the fleet summary sent to a model with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Context:
 
     @classmethod
     def parse(cls, text: str) -> Context:
-        """Raises `ChatRejected`. Empty = everything; a project may hold a colon, a node cannot."""
+        """Empty = everything. A project name may contain a colon, a node id cannot. Raises `ChatRejected`."""
         if not text:
             return cls()
         project, separator, node = text.rpartition(":")
@@ -41,13 +41,13 @@ class Context:
         return f"{self.project}:{self.node}"
 
     def covers(self, task: Mapping[str, Any]) -> bool:
-        """Whether this task (as messages carry it) lies in the context."""
+        """Whether the context includes this task (in the form that messages carry)."""
         node = task["node"] or task["targetNode"]
         return self.project in (ANY, task["project"]) and self.node in (ANY, node)
 
     @property
     def filters(self) -> dict[str, Any]:
-        """For the selectors' `project` and `node`."""
+        """The `project` and `node` arguments of the selectors."""
         return {
             "project": "" if self.project == ANY else self.project,
             "node": "" if self.node == ANY else self.node,
@@ -55,7 +55,7 @@ class Context:
 
 
 def fleet_state(context: Context, counts: Mapping[str, Any], now: datetime) -> str:
-    """Stands before the person's words in the same message. Numbers only: names come from outside, through tools."""
+    """Precedes the person's text in the same message. Only numbers: names are untrusted and come through tools."""
     state = {
         "now": now.isoformat(timespec="seconds"),
         "context": {"project": context.project, "node": context.node},

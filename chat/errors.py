@@ -1,4 +1,4 @@
-"""Why the conversation does not do what was asked."""
+"""Errors of the conversation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nodes.errors import AgentFlowError, TaskRejected
 
 
 class ChatRejected(TaskRejected):
-    """A request to the conversation is refused; `code` is for programs. Crosses the inner door as its parent."""
+    """A request to the conversation is refused; `code` is for programs. Reaches other processes as `TaskRejected`."""
 
 
 class EngineError(AgentFlowError):
@@ -24,8 +24,8 @@ class EngineError(AgentFlowError):
 
 
 class HistoryRefused(EngineError):
-    """The endpoint does not take this history (any more): a new epoch may help."""
+    """The endpoint rejects this history; a new epoch may help."""
 
 
 class MemoryRefused(ChatRejected):
-    """Nothing was remembered or changed; the text is for whoever asked, a model or a person."""
+    """The memory was not changed; the message is for the caller, a model or a person."""

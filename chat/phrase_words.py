@@ -1,4 +1,4 @@
-"""The words of every phrase, by its key. `{name}` stands for a value of it.
+"""The words of every phrase, by key. `{name}` is replaced by a value of the phrase.
 
 The page's script gets the same table (`chat.phrases.script_phrases`).
 """
@@ -16,11 +16,11 @@ from nodes.state_words import TASK_HEALTH, TASK_STATES
 
 @keep_lazy_text
 def _lowered(word: str | Promise) -> str:
-    """In a sentence a state has no capital."""
+    """A state has no capital inside a sentence."""
     return str(word).lower()
 
 
-# Why a task does not get on, by what the rules call it.
+# Why a task is stuck, by the rules' category of the cause.
 _CAUSES: Mapping[str, str | Promise] = {
     "cause.disk-full": _("The disk is full."),
     "cause.memory": _("Memory has run out."),
@@ -39,7 +39,7 @@ _CAUSES: Mapping[str, str | Promise] = {
     "cause.input": _("It waits for a line of input."),
 }
 
-# What may help, why, and whether it did.
+# Possible fixes, their reasons, and whether they helped.
 _FIXES: Mapping[str, str | Promise] = {
     "fix.input": _("Answer “{text}”"),
     "fix.enter": _("Press Enter"),
@@ -80,7 +80,7 @@ _TURNS: Mapping[str, str | Promise] = {
     "answer.by-rules": _("(by rules, without a model)"),
 }
 
-# Why a turn has no answer, or not the one that was asked for.
+# Why a turn has no answer, or a different one than was asked for.
 _PROBLEMS: Mapping[str, str | Promise] = {
     "problem.resolved": _("The task went on by itself meanwhile."),
     "problem.internal": _("Something went wrong in the Leader; its log says what."),
@@ -104,7 +104,7 @@ _PROBLEMS: Mapping[str, str | Promise] = {
     "retry.overloaded": _("overloaded"),
 }
 
-# The exact action, for the person who decides.
+# The exact action, for the person who approves it.
 _ACTIONS: Mapping[str, str | Promise] = {
     "act.pause": _("Pause {task}"),
     "act.resume": _("Resume {task}"),
@@ -124,7 +124,7 @@ _ACTIONS: Mapping[str, str | Promise] = {
     "memory.rename": _("Rename {path} in the memory to {to}"),
 }
 
-# What came of an action, and why one was not done.
+# The outcome of an action, and why one was not carried out.
 _OUTCOMES: Mapping[str, str | Promise] = {
     "outcome.done": _("Done."),
     "outcome.is-now": _("Done: {task} is now {state}."),

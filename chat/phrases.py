@@ -1,7 +1,7 @@
-"""What AgentFlow says by itself: a key with values, stored and sent so, and put into words where it is shown.
+"""AgentFlow's own texts: stored and sent as a key with values, and put into words where they are shown.
 
 People with different languages read one conversation, so a finished sentence would be right for only some of them. The
-values are data (names, numbers, quotes) and may be hostile; words come from `chat.phrase_words` alone.
+values are data (names, numbers, quotes) and may be hostile; words come only from `chat.phrase_words`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from django.utils import translation
 from chat.phrase_words import WORDS
 
 _VALUE = re.compile(r"\{(\w+)\}")
-# These have no words of their own: their `parts` stand one after the other.
+# These have no words of their own: they join their `parts`.
 _JOINTS: Mapping[str, str] = {"lines": "\n", "sentences": " "}
 
 
 class Phrase(TypedDict):
-    """As JSON. A value is a text, a whole number, another phrase, or a list of texts and phrases."""
+    """JSON. A value is a text, a whole number, another phrase, or a list of texts and phrases."""
 
     key: str
     values: dict[str, Any]
 
 
-# A text is somebody's own words (a model's, a person's): it stays as it is.
+# A text is the words of a model or a person and is never translated.
 Said: TypeAlias = str | Phrase
-# Of a row or a message: by the name that the text has on the wire.
+# Phrases of a row or a message, by the wire name of the text.
 Phrases: TypeAlias = dict[str, Phrase]
 
 
@@ -38,21 +38,21 @@ def phrase(key: str, **values: Any) -> Phrase:
 
 
 def say(said: Said, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
-    """In words, in this language or the active one. `escape`: what is done to texts among the values."""
+    """The text in this language, or the active one. `escape` is applied to texts among the values."""
     with translation.override(language) if language else nullcontext():
         return _value(said, escape)
 
 
 def with_phrase(phrases: Mapping[str, Phrase], name: str, said: Said) -> Phrases:
-    """A copy in which this text is what is said now; without its phrase where that is somebody's own words."""
+    """A copy with the phrase of this text set, or removed if `said` is not a phrase."""
     others = {other: phrase for other, phrase in phrases.items() if other != name}
     return others if isinstance(said, str) else {**others, name: said}
 
 
 def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[[str], str] = str) -> dict[str, Any]:
-    """The fields with those texts that are phrases in this language; None: as they are stored.
+    """The fields, with texts that are phrases put into this language; None leaves them as stored.
 
-    A phrase that this version does not know leaves the stored text.
+    The stored text stays if this version does not know its phrase.
     """
     if language is None:
         return dict(fields)
@@ -61,7 +61,7 @@ def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[
 
 
 def script_phrases() -> dict[str, str]:
-    """Every phrase's words for the page's script, in the language that is active."""
+    """The words of every phrase in the active language, for the page's script."""
     return {key: str(text) for key, text in WORDS.items()}
 
 
@@ -75,6 +75,6 @@ def _value(value: Any, escape: Callable[[str], str]) -> str:
     key, values = value["key"], value["values"]
     if key in _JOINTS:
         return _JOINTS[key].join(_value(part, escape) for part in values["parts"])
-    # A word that is not known yet (a new state, say) stands as it came.
+    # An unknown word (a new state, say) is shown as it came.
     words = str(WORDS[key]) if key in WORDS else key.rpartition(".")[2]
     return _VALUE.sub(lambda found: _value(values.get(found[1], found[0]), escape), words)

@@ -1,8 +1,8 @@
-"""May this tool call run, or must a person decide? Pure, and the only place that says so.
+"""Decides whether a tool call may run or a person must approve it. Pure; the only place that decides this.
 
-The model is not trusted to judge this: it may have been fooled by what it read. So an action runs unasked only when
-the person's own sentence, read by rules, asks for exactly this action on exactly this task, and nothing hostile can
-have come in between.
+The model is not trusted with this decision, because what it read may have manipulated it. An action runs without
+approval only if the person's own sentence, read by rules, asks for exactly this action on exactly this task, and no
+untrusted text was read in between.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from chat.states import Trigger
 
 class Risk(StrEnum):
     READ = "read"
-    MEMORY = "memory"  # Changes what AgentFlow remembers, and nothing in the fleet; it can be reverted.
-    MUTATING = "mutating"  # One task, and it can be undone or is harmless.
-    DESTRUCTIVE = "destructive"  # Ends something, starts something, or touches several.
+    MEMORY = "memory"  # Changes AgentFlow's memory but nothing in the fleet; it can be reverted.
+    MUTATING = "mutating"  # Affects one task, and can be undone or is harmless.
+    DESTRUCTIVE = "destructive"  # Ends or starts something, or affects several tasks.
 
 
 class Decision(StrEnum):
@@ -27,25 +27,25 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a sentence asks for without any doubt: one action on one task."""
+    """What a sentence asks for beyond doubt: one action on one task."""
 
     action: str
     task_id: str
-    text: str = ""  # The words themselves: input for a task must stand in them.
+    text: str = ""  # The person's text: input for a task must occur in it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Everything the decision depends on."""
+    """Everything that the decision depends on."""
 
     risk: Risk
     trigger: Trigger
-    action: str  # Of a task: nodes.domain.states.Action; else empty.
+    action: str  # For a task, a nodes.domain.states.Action; else empty.
     task_ids: tuple[str, ...]
-    input: str  # For "input": what is to be written.
-    wish: Wish | None  # Of this turn's words.
+    input: str  # For "input": the text to send.
+    wish: Wish | None  # What this turn's text asks for.
     is_sure: bool  # The engine did not guess.
-    has_read_untrusted: bool  # This turn.
+    has_read_untrusted: bool  # In this turn.
     asker_may: bool  # The person who asked has the right that the action needs.
 
 

@@ -1,5 +1,5 @@
-"""What a request costs, in millionths of a US dollar. Pure. A model that is not listed counts as the dearest one:
-the daily limit must hold for it too.
+"""The cost of a request in millionths of a US dollar. Pure. An unlisted model counts as the most expensive one, so that
+the daily limit holds for it too.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from chat.engines.protocol import Usage
 
-# Of the price of input.
+# As a share of the input price.
 _CACHE_READ = 0.1
 _CACHE_WRITE = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars for a million tokens."""
+    """US dollars per million tokens."""
 
     input: float
     output: float
@@ -28,7 +28,7 @@ class Price:
 
 PRICES: Mapping[str, Price] = {
     "claude-sonnet-5-5": Price(input=2, output=10),
-    # Its dearer tier, above 100,000 tokens of input: a limit must not be overrun.
+    # The price above 100,000 input tokens, the higher one, so that the limit is never exceeded.
     "claude-haiku-5-5": Price(input=0.5, output=2.5),
     "claude-opus-5-5": Price(input=4, output=20),
 }

@@ -1,6 +1,6 @@
-"""After a start of the Leader: turns that ran are interrupted, and their calls are settled from the fleet's own rows.
+"""After the Leader starts: interrupts turns that were running, and settles their calls from the fleet's own rows.
 
-Nothing is carried out again: a call that was begun either has its command's row, or was never sent.
+Nothing is carried out again: a started call either has a row for its command, or was never sent.
 """
 
 from __future__ import annotations

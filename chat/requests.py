@@ -1,7 +1,7 @@
-"""The exact request to an engine, built from what is stored.
+"""Builds the exact request to an engine from what is stored.
 
-The system prompt and the tools are constant for a version of AgentFlow, and messages are only added: a model's thinking
-is bound to every byte before it.
+The system prompt and the tools are constant within a version of AgentFlow, and messages are only appended, because a
+model's thinking is bound to every byte before it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def build(turn_id: str, context: Context) -> Request:
 
 
 def keep_sent(unit: Unit, turn_id: str, body: bytes, usage: dict[str, int]) -> None:
-    """Keeps what went out, and of each conversation only the newest few. Empty: nothing was sent anywhere."""
+    """Stores the request that was sent; each conversation keeps only its newest few. Empty `body`: nothing was sent."""
     if not body:
         return
     turn = store.turn_of(turn_id)
@@ -73,7 +73,7 @@ def _refusals(turn: Turn) -> dict[str, Phrase]:
 
 
 def _last_task(turn: Turn) -> str:
-    """The task that this person's last action in the conversation was about."""
+    """The task of this person's latest tool call in earlier turns of the conversation."""
     calls = ToolCall.objects.filter(turn__conversation=turn.conversation_id, turn__actor=turn.actor).exclude(turn=turn)
     for arguments in calls.order_by("-message", "-position").values_list("arguments", flat=True)[:10]:
         task_id = arguments.get("task") if isinstance(arguments, dict) else None

@@ -1,7 +1,7 @@
-"""How long conversations, the audit and what was deleted from the memory are kept.
+"""How long conversations, the audit and deleted memory files are kept.
 
-Steps of the Leader's retention, in its small batches. A closed conversation goes by its age. Of an open one only turns
-over its number go, oldest first, and what a model is still sent is never cut into: the history begins anew first.
+These are steps of the Leader's retention, in its small batches. A closed conversation is deleted by age. An open one
+loses its oldest turns above a limit, and never turns that a model is still sent: a new epoch begins first.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from chat.models import Audit, Conversation, MemoryFile, Message, Turn
 from chat.states import OPEN_TURNS
 from nodes.leader.projection.unit import Unit
 
-# Turns removed in one transaction: they take their messages, calls, approvals and requests along.
+# Turns deleted in one transaction, with their messages, calls, approvals and requests.
 _TURN_BATCH = 10
 _AUDIT_BATCH = 1_000
-# Files take up to a hundred revisions along.
+# Each file has up to a hundred revisions.
 _FILE_BATCH = 10
-# The money that was spent today is counted from turns.
+# Today's cost is computed from turns, so newer ones must stay.
 _YOUNGEST = timedelta(days=1)
 
 
@@ -35,8 +35,8 @@ class ChatRetention:
 
 
 def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
-    """For `nodes.leader.projection.retention`: each says how many rows it took, None when there is nothing more for
-    it.
+    """For `nodes.leader.projection.retention`: each step returns how many rows it deleted, or None when it has nothing
+    more to delete.
     """
     return {
         "old conversations": partial(_prune_closed, config),
@@ -47,7 +47,7 @@ def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
 
 
 def _prune_closed(config: ChatRetention, unit: Unit) -> int | None:
-    """Nothing is at work in a closed one: it is closed at rest, and takes no more words."""
+    """A closed conversation is idle: only an idle one can be closed, and it accepts no more messages."""
     before = unit.now - config.closed_age
     oldest = Conversation.objects.filter(closed_at__lt=before).order_by("closed_at").first()
     if oldest is None:
@@ -77,7 +77,7 @@ def _prune_open(config: ChatRetention, unit: Unit) -> int | None:
 
 
 def _may_cut(unit: Unit, conversation: Conversation, old: QuerySet[Turn]) -> bool:
-    """Not while anything is at work there. What is still sent to a model becomes an earlier epoch first."""
+    """Not while a turn is active. Turns that are still sent to a model are moved to an earlier epoch first."""
     if Turn.objects.filter(conversation=conversation, state__in=OPEN_TURNS).exists():
         return False
     sent = Message.objects.filter(conversation=conversation, epoch=conversation.epoch)
@@ -104,7 +104,7 @@ def _prune_audit(config: ChatRetention, unit: Unit) -> int | None:
 
 
 def _delete(unit: Unit, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
-    """How many of these themselves went, not of what went with them."""
+    """How many of these rows were deleted, without those that cascaded."""
     unit.changes += 1
     _, by_model = rows.delete()
     return by_model.get(rows.model._meta.label, 0)

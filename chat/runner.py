@@ -1,7 +1,7 @@
-"""Runs turns: one at a time in a conversation, few at a time in all; stops them; settles what a crash left behind.
+"""Runs turns: one at a time per conversation, a few at a time overall. Stops them, and settles those a crash left.
 
-A service on the Leader's loop, and there is exactly one. It is woken by what is asked, by the next expiry, and as a
-listener by a change of what a waiting approval is about: such an approval is closed at once.
+A service on the Leader's loop, with exactly one instance. New requests and the next expiry wake it, and, as a listener,
+a change of what a waiting approval is about: such an approval is closed at once.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Runner:
         self._threads = threads
         self._publish = publish
         self._woken = asyncio.Event()
-        # What an earlier process left behind is settled.
+        # Set when the turns of an earlier process are settled.
         self.recovered = asyncio.Event()
         self._is_stopping = False
-        # By conversation.
+        # By conversation id.
         self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
-        self._stopping: set[str] = set()  # Turns whose stop is being written: none of them begins.
+        self._stopping: set[str] = set()  # Turns whose stop is being stored: they must not start.
         # What waiting approvals are about, as `Published.key`; None while that is being read.
         self._targets: frozenset[str] | None = frozenset()
-        self._heard: set[str] = set()  # Keys that came meanwhile.
+        self._heard: set[str] = set()  # Keys that arrived in the meantime.
 
     async def run(self) -> None:
         try:
@@ -76,7 +76,7 @@ class Runner:
         self._woken.set()
 
     def wake(self) -> None:
-        """Something was said or answered."""
+        """Call it after a new message or answer is stored."""
         self._woken.set()
 
     def wants(self, topic: str) -> bool:
@@ -89,7 +89,7 @@ class Runner:
             self._woken.set()
 
     async def stop_turn(self, turn_id: str) -> None:
-        """Returns when the turn has been stopped; one that has ended already stays as it is."""
+        """Returns when the turn has stopped; a turn that has already ended is unchanged."""
         self._stopping.add(turn_id)
         try:
             partial = ""
@@ -120,7 +120,7 @@ class Runner:
             await self._writes.write(lambda unit: store.close_approvals(unit, current_version))
             ready, delay, targets = await self._threads.read(self._ready)
         except (StoreError, DatabaseError) as exc:
-            logger.warning("no turn can be begun: %s; tried again in %s s", exc, _RETRY_SECONDS)
+            logger.warning("no turn can be started: %s; retrying in %s s", exc, _RETRY_SECONDS)
             ready, delay = [], _RETRY_SECONDS
         self._targets = targets
         if not targets.isdisjoint(self._heard):
@@ -134,7 +134,7 @@ class Runner:
         self._woken.clear()
 
     def _ready(self) -> tuple[list[tuple[str, str, str]], float | None, frozenset[str]]:
-        """Turns that can go on, oldest first; seconds until the next approval expires; what approvals are about."""
+        """Turns that can continue, oldest first; seconds until the next approval expires; what approvals are about."""
         open_approvals = Approval.objects.filter(state=ApprovalState.WAITING)
         calls = [approval.call for approval in open_approvals.select_related("call__turn")]
         waiting_turns = {call.turn_id for call in calls}
@@ -145,7 +145,7 @@ class Runner:
             (turn, conversation, trigger)
             for turn, conversation, state, trigger in rows
             if turn not in waiting_turns
-            # Nobody's question is taken away by a stall.
+            # A stall's turn must not withdraw a question that waits for a person.
             and not (trigger == Trigger.STALL and state == TurnState.QUEUED and conversation in held)
         ]
         first = open_approvals.order_by("expires_at").values_list("expires_at", flat=True).first()
@@ -175,7 +175,7 @@ class Runner:
         try:
             await run.run()
         except Exception:
-            logger.exception("turn %s failed; it is marked so and can be tried again", turn_id)
+            logger.exception("turn %s failed; it is marked as failed and can be retried", turn_id)
             await self._write_failure(turn_id)
         finally:
             del self._running[conversation_id]

@@ -1,4 +1,4 @@
-"""Reads for pages, sockets and programs: limited, in the dictionaries of `/ws/`. Sync; nothing here writes."""
+"""Reads for pages, sockets and programs: limited, as the dictionaries of `/ws/`. Sync; never writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_ROWS = 200
 
 
 def engine_status() -> Fields:
-    """Which engine answers: `name` ("claude" or "offline"), `model`, `reason` (why offline: "no-key", "chosen",
+    """The engine in use: `name` ("claude" or "offline"), `model`, `reason` (why offline: "no-key", "chosen",
     "daily-limit").
     """
     found = EngineStatus.objects.filter(id=1).first()
@@ -30,7 +30,7 @@ def engine_status() -> Fields:
 
 
 def contexts() -> list[str]:
-    """Every "project:node" that a conversation can be about: what the nodes report, and "*" on either side."""
+    """Every "project:node" that a conversation can be about: what nodes report, with "*" on either side."""
     pairs: set[tuple[str, str]] = set()
     for node in fleet.node_list():
         if node["role"] == "leader":
@@ -42,7 +42,7 @@ def contexts() -> list[str]:
 
 
 def conversation_list(*, context: str = "", limit: int = 50, page: int = 1) -> Fields:
-    """Newest first, closed ones too."""
+    """Newest first, including closed ones."""
     rows = Conversation.objects.order_by("-last_at", "-id")
     if context:
         wanted = Context.parse(context)
@@ -61,9 +61,9 @@ def conversation_list(*, context: str = "", limit: int = 50, page: int = 1) -> F
 def conversation(
     conversation_id: str, *, before: int = 0, limit: int = SNAPSHOT_TURNS, language: str | None = None
 ) -> Fields:
-    """One conversation with its latest turns, oldest first; `before`: only turns with a smaller number.
+    """One conversation with its latest turns, oldest first. `before`: only turns with a smaller number.
 
-    `language`: of what AgentFlow says by itself; None = the conversation's. Raises `NotFound`.
+    `language`: of AgentFlow's own texts; None = the conversation's. Raises `NotFound`.
     """
     row = Conversation.objects.filter(id=conversation_id).first()
     if row is None:
@@ -105,7 +105,7 @@ def _with_parts(turns: Sequence[Turn], language: str | None) -> list[Fields]:
 
 
 def snapshot(topics: Sequence[str]) -> Fields:
-    """`chats`: the conversations among these topics that exist."""
+    """`chats`: the existing conversations among these topics."""
     found = []
     for topic in topics:
         kind, _, conversation_id = topic.partition(":")
@@ -123,7 +123,7 @@ def conversation_of_turn(turn_id: str) -> str:
 
 
 def audit(*, conversation_id: str = "", limit: int = 100, language: str | None = None) -> list[Fields]:
-    """Proposals, approvals, refusals and effects, newest first. `language`: as of `conversation`."""
+    """Proposals, approvals, refusals and effects, newest first. `language`: as for `conversation`."""
     rows = Audit.objects.order_by("-id")
     if conversation_id:
         rows = rows.filter(conversation_id=conversation_id)

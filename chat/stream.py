@@ -1,7 +1,7 @@
-"""What an engine is saying just now, for dashboards: pieces gathered for 50 ms, and the whole text once a second.
+"""Streams an engine's answer to dashboards: pieces batched for 50 ms, and the whole text once a second.
 
-Pieces stand outside the feed and may be lost; whoever joins in the middle, or missed one, has the whole text a second
-later, and CHAT_RESPONSE in the feed ends it in any case.
+Pieces are not in the feed and may be lost. A client that joins in the middle, or missed a piece, gets the whole text
+within a second, and CHAT_RESPONSE in the feed ends it in any case.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WHOLE_SECONDS = 1.0
 
 
 class Stream:
-    """Implements `chat.engines.protocol.Progress` for one turn. On the loop."""
+    """Implements `chat.engines.protocol.Progress` for one turn. Runs on the event loop."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class Stream:
         self._publish = publish
         self._conversation_id = conversation_id
         self._turn_id = turn_id
-        # The last request's body, as it went out.
+        # The body of the last request, as sent.
         self.sent = b""
         self._request = 0
         self._text = ""
-        self._said = 0  # Characters that went out.
+        self._said = 0  # Characters that were sent.
         self._whole_mono = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
@@ -47,7 +47,7 @@ class Stream:
         return self._text
 
     def begin(self, request: int) -> None:
-        """The turn's next answer; `request` numbers them."""
+        """Starts the turn's next answer; `request` numbers them."""
         self.end()
         self._request = request
         self.sent = b""
@@ -56,7 +56,7 @@ class Stream:
         self._whole_mono = time.monotonic()
 
     def end(self) -> None:
-        """The answer is stored, or void: what is gathered need not go out any more."""
+        """The answer is stored or discarded, so pending pieces need not be sent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -105,6 +105,6 @@ class Stream:
         self._said = len(self._text)
 
     def _send(self, text: str) -> None:
-        # A key of its own: none of them replaces another.
+        # A unique key, so that no piece replaces another.
         key = f"chat:{self._turn_id}:{next(self._numbers)}"
         self._publish([Published(0, (topics.chat(self._conversation_id),), text, "state", key)])

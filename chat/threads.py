@@ -1,4 +1,4 @@
-"""Threads for what blocks: reads of the database, and requests to the fleet's front door."""
+"""Threads for blocking work: database reads, and requests to the fleet's services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import connection
 T = TypeVar("T")
 
 _READERS = 2
-# As many actions may wait for the front door at once; each takes milliseconds.
+# Actions that may call the fleet's services at the same time; each takes milliseconds.
 _ACTORS = 4
 
 

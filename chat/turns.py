@@ -1,6 +1,6 @@
-"""One turn from the person's words to its end: ask the engine, let the broker settle its calls, tell it the results.
+"""Runs one turn from the person's message to its end: asks the engine, has the broker settle its calls, repeats.
 
-Every step is in the database before the next is taken, so a turn can go on wherever it stands.
+Every step is stored before the next one starts, so a turn can continue from any point.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_ROUNDS = 8
 
 
 class TurnRun:
-    """`run` returns when the turn has ended or waits for a person. Cancelling it leaves the turn to the caller."""
+    """`run` returns when the turn has ended or waits for a person. After a cancel, the caller ends the turn."""
 
     def __init__(
         self, turn_id: str, *, writes: Writes, broker: Broker, engines: Engines, threads: Threads, publish: Publish
@@ -109,7 +109,7 @@ class TurnRun:
         try:
             return await self._ask_engine(context)
         except HistoryRefused as exc:
-            logger.warning("the history of turn %s is not taken (%s); it begins anew", self._turn_id, exc.problem)
+            logger.warning("the history of turn %s is rejected (%s); starting a new epoch", self._turn_id, exc.problem)
             await self._writes.write(lambda unit: store.begin_epoch(unit, self._turn_id))
             return await self._ask_engine(context)
 
@@ -156,7 +156,7 @@ class TurnRun:
 
     @staticmethod
     def _ending(reply: Reply) -> tuple[str, Said]:
-        """Its problem and that in words; empty for an answer as it should be."""
+        """The problem and its text; both empty if the answer is complete."""
         if reply.stop_reason == "refusal":
             return "refused", phrase("problem.declined")
         if reply.stop_reason == "max_tokens":

@@ -1,4 +1,4 @@
-"""What the person's own sentence asks for, read by rules: for the gate with every engine, and for the offline one."""
+"""What the person's own sentence asks for, read by rules: for the policy with every engine, and the offline engine."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ENDED_TASKS = 50
 
 
 def understand(text: str, context: Context, *, last_task: str = "") -> Reading:
-    """Sure only when every word is accounted for: a word that is not could turn the meaning round."""
+    """Certain only if every word is accounted for: an unknown word could reverse the meaning."""
     said_in = interpret.Context(focus_node="" if context.node == ANY else context.node, last_task=last_task)
     return interpret.interpret(text, _world(context), said_in)
 
 
 def _world(context: Context) -> World:
-    """All nodes, and the tasks that words in this context can mean."""
+    """All nodes, and the tasks that words can refer to in this context."""
     live = selectors.task_list(state=_LIVE_STATES, limit=_LIVE_TASKS, **context.filters)["results"]
     ended = selectors.task_list(limit=_ENDED_TASKS, **context.filters)["results"]
     tasks = {task["id"]: task for task in [*live, *ended]}
@@ -36,7 +36,7 @@ def _task(message: dict[str, Any]) -> interpret.Task:
 
 
 def wish_of(text: str, context: Context) -> Wish | None:
-    """One action on one task that the sentence asks for beyond doubt; None for everything else."""
+    """The one action on one task that the sentence asks for beyond doubt; None for anything else."""
     found = understand(text, context)
     if found.outcome is not Outcome.EXECUTE or len(found.tasks) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Text that came from outside (output, messages and names of tasks): marked, capped and stripped of what could hide."""
+"""Untrusted text (output, messages and names of tasks): marked, capped and stripped of hidden characters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from typing import Any
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Controls but tab and line feed, lone surrogates, and characters that are not seen or turn the direction of writing.
+# Controls except tab and line feed, lone surrogates, and invisible or direction-changing characters.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
 
 
 def clean(text: str, limit: int) -> str:
-    """Keeps the head and the tail of what is too long, and says how much is missing."""
+    """Shortens long text to its head and tail, and says how much is missing."""
     text = _UNSEEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
     if len(text) <= limit:
         return text
@@ -24,16 +24,16 @@ def clean(text: str, limit: int) -> str:
 
 
 def marked(source: str, text: str, limit: int) -> dict[str, str]:
-    """The only form in which such text travels."""
+    """The only form in which such text is sent to an engine."""
     return {"source": source, "trust": "untrusted", "text": clean(text, limit)}
 
 
 def plain(text: str) -> str:
-    """Text from outside within our own Markdown: nothing in it may look like ours."""
+    """Escapes untrusted text inside our own Markdown, so that it cannot imitate ours."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in text.replace("\n", " "))
 
 
 def encoded(result: Any, limit: int) -> str:
-    """A tool's result as the engine gets it: JSON, at most `limit` characters."""
+    """A tool's result for the engine: JSON, at most `limit` characters."""
     text = json.dumps(result, ensure_ascii=False)
     return text if len(text) <= limit else clean(text, limit)

@@ -1,4 +1,4 @@
-"""Waits for what becomes of a command or task by listening to the very messages that dashboards get."""
+"""Waits for the outcome of a command or task by listening to the messages that dashboards get."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = 50
 
 
 class Following:
-    """Messages about one thing since `Watch.follow`, in order; of many only the newest."""
+    """Messages about one thing since `Watch.follow`, in order; only the newest ones are kept."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque(maxlen=_KEPT)
@@ -28,7 +28,7 @@ class Following:
         self._came.set()
 
     async def until(self, is_it: Callable[[Message], bool], seconds: float) -> Message | None:
-        """The first message that is the one; None when it does not come in time."""
+        """The first message that matches; None on timeout."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -43,18 +43,18 @@ class Following:
 
 
 class Watch:
-    """A `nodes.leader.projection.published.Listener`; it reads only what somebody follows. On the loop."""
+    """A `nodes.leader.projection.published.Listener`; it stores only what is followed. Runs on the event loop."""
 
     def __init__(self) -> None:
         self._following: dict[str, list[Following]] = {}
         self._others: list[Listener] = []
 
     def pass_on(self, listener: Listener) -> None:
-        """It hears everything too, from now on."""
+        """From now on the listener gets everything too."""
         self._others.append(listener)
 
     def wants(self, topic: str) -> bool:
-        return False  # What it follows is published anyway; it needs no log batch encoded.
+        return False  # What it follows is published anyway, so it needs no log batch encoded.
 
     def publish(self, batch: Sequence[Published]) -> None:
         for listener in self._others:
@@ -67,7 +67,7 @@ class Watch:
 
     @contextmanager
     def follow(self, key: str) -> Iterator[Following]:
-        """`key` as in `Published.key`: "command:<id>", "task:<id>". Begin before you ask, and nothing is missed."""
+        """`key`: as `Published.key`, "command:<id>" or "task:<id>". Start before acting, so that nothing is missed."""
         following = Following()
         self._following.setdefault(key, []).append(following)
         try:
