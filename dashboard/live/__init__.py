@@ -1,3 +1,1 @@
-"""The live web side: what the fleet's feed says, handed to every dashboard at once. docs/websocket.md is the
-contract.
-"""
+"""The live web side: sends the fleet's feed to every dashboard at once. docs/websocket.md is the contract."""

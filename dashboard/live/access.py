@@ -1,5 +1,5 @@
-"""Asks again, once a minute and at a logout, what each viewer may do: a socket must not outlive the rights it was
-opened with.
+"""Rechecks each viewer's role, once a minute and at a logout: a socket must not outlive the rights it was opened
+with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RECHECK_SECONDS = 60.0
 
 
 class RoleWatch:
-    """One question per person and minute, however many sockets they have open."""
+    """One query per person and minute, however many sockets they have open."""
 
     def __init__(self, tickets: Tickets, threads: Threads, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._tickets = tickets
@@ -28,16 +28,14 @@ class RoleWatch:
         self._sockets: dict[object, tuple[Viewer, Callable[[Role], None]]] = {}
 
     def add(self, socket: object, viewer: Viewer, on_role: Callable[[Role], None]) -> None:
-        """`on_role` is called on the loop with the role at each check."""
+        """`on_role` is called on the event loop with the role at each check."""
         self._sockets[socket] = (viewer, on_role)
 
     def remove(self, socket: object) -> None:
         self._sockets.pop(socket, None)
 
     def session_ended(self, session_key: str) -> None:
-        """A logout: its sockets lose every right at once, without asking the database (the session may still be in
-        it).
-        """
+        """A logout: its sockets lose every right at once, without a query: the session may still be in the database."""
         for viewer, on_role in list(self._sockets.values()):
             if session_key and viewer.session_key == session_key:
                 on_role(Role.NOBODY)
@@ -52,8 +50,8 @@ class RoleWatch:
             try:
                 role = await self._threads.read(self._tickets.recheck, who)
             except Exception:
-                # The database is away: nobody could read or do anything anyway; asked again in a minute.
-                logger.exception("could not check a viewer's role; asked again in %g s", self._recheck_seconds)
+                # The database is down: nobody can read or do anything anyway, and the next check is in a minute.
+                logger.exception("could not check a viewer's role; retrying in %g s", self._recheck_seconds)
                 return
             for viewer, on_role in list(self._sockets.values()):
                 if (viewer.user_id, viewer.session_key, viewer.token_id) == (

@@ -1,6 +1,6 @@
-"""What a client asks to be done: its rights are checked, then `nodes.services` or `chat.services` does it on a thread.
+"""Carries out clients' requests: checks the rights, then calls `nodes.services` or `chat.services` on a thread.
 
-That it was stored is answered to the asker; what becomes of it, COMMAND and TASK_UPDATE say to everybody alike.
+Only the sender gets the answer that a request is stored. Its outcome reaches everyone as COMMAND and TASK_UPDATE.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     task_id: str
-    command_id: str = ""  # Empty for what is not a command to a node: a new task, a retry.
+    command_id: str = ""  # Empty for requests without a command to a node: a new task, a retry.
 
 
 async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> Accepted:
@@ -65,7 +65,7 @@ async def open_conversation(context: str, *, role: Role, actor: str, chats: Chat
 async def talk(
     request: ChatMessage, *, conversation_id: str, role: Role, actor: str, chats: Chats, threads: Threads
 ) -> chat_services.Accepted:
-    """`conversation_id`: where CHAT is said. Raises `Refused`.
+    """`conversation_id`: where a CHAT message goes. Raises `Refused`.
 
     The Leader checks the right that an approved action itself needs.
     """
@@ -91,7 +91,7 @@ def _require(role: Role, right: Right) -> None:
 
 @contextmanager
 def _refusals(actor: str) -> Iterator[None]:
-    """The fleet's errors as what the client is told."""
+    """Translates the fleet's errors into answers to the client."""
     try:
         yield
     except TaskRejected as exc:
@@ -101,7 +101,7 @@ def _refusals(actor: str) -> Iterator[None]:
     except Conflict as exc:
         raise Refused("conflict", str(exc) or "The task is not in a state for this.") from exc
     except AgentFlowError as exc:
-        # A Leader that cannot be reached, above all: an operator sees why in the log, the person sees that it did not
-        # happen.
+        # Usually the Leader cannot be reached: the log has the reason for the operator, and the user sees that nothing
+        # happened.
         logger.warning("a request of %s was not taken: %s", actor, exc)
         raise Refused("unavailable", "The Leader did not take the request; try again.") from exc

@@ -1,8 +1,7 @@
-"""The Leader's word to web processes of their own: "the feed has reached N", with the newest of what the feed
-does not hold.
+"""Sends hints from the Leader to separate web processes: "the feed is at N", with the newest ephemeral messages.
 
-A hint, over the channel layer: what is lost costs a read of the database, never an event. Hints that queue up become
-one.
+Hints go over the channel layer. A lost one costs a read of the database, never an event. Hints that queue up are
+merged into one.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It has no types.
+from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It is untyped.
 from redis.exceptions import RedisError
 
 from dashboard.live.delays import Delays
@@ -35,14 +34,14 @@ class Announcer:
     def __init__(self, layer: FeedChannelLayer | None = None) -> None:
         self._layer = layer
         self._seq = 0
-        # Newest text per key: metrics of a node, the store's trouble. More than the limit means that Redis is away, and
-        # old figures are worth nothing.
+        # Newest text per key: metrics of a node, the store's failure. Above the limit Redis must be down, and old
+        # figures have no value.
         self._ephemeral: dict[str, str] = {}
         self._ready = asyncio.Event()
         self._is_stopping = False
 
     def wants(self, topic: str) -> bool:
-        """Log batches must show up in `publish` for their feed numbers; one encoding of each will do."""
+        """Log batches must appear in `publish` for their feed numbers; one encoding of each is enough."""
         return topic == LOGS
 
     def publish(self, batch: Sequence[Published]) -> None:
@@ -68,15 +67,15 @@ class Announcer:
                     async with asyncio.timeout(_SEND_SECONDS):
                         await layer.group_send(GROUP, message)
                 except (RedisError, OSError, TimeoutError) as exc:
-                    # The hint is repeated until it is out, so that nobody stays behind once Redis is back.
+                    # The hint is retried until it is sent, so that every process catches up once Redis is back.
                     self._ready.set()
                     if not is_down:
-                        logger.warning("hints to web processes cannot be sent: %s; tried again until they can", exc)
+                        logger.warning("hints to web processes cannot be sent: %s; retrying", exc)
                     is_down = True
                     await asyncio.sleep(delays.next_seconds())
                     continue
                 if is_down:
-                    logger.info("hints to web processes go out again")
+                    logger.info("hints to web processes are sent again")
                 is_down = False
                 delays.reset()
         finally:

@@ -1,8 +1,8 @@
-"""Answers to SUBSCRIBE: exactly the missed messages, or a snapshot; built at most once a second for all who ask the
-same.
+"""Answers to SUBSCRIBE: exactly the missed messages, or a snapshot; built at most once a second for all sockets that
+ask for the same.
 
-While an answer may still be handed out, its topics are held in the broadcaster: what is committed after its position is
-remembered there for each socket that joins with it.
+While an answer may still be used, the broadcaster holds its topics: it keeps what is committed after the answer's
+position for each socket that joins with it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Answers:
         self.builds = 0
 
     async def get(self, topics: Sequence[str], since: Cursor | None = None, *, is_base: bool = False) -> Answer:
-        """An answer that the broadcaster can join on to: join before the next `await`, or something may be missed.
+        """An answer that the broadcaster can join on to: join before the next `await`, or messages may be missed.
 
-        `is_base`: for a client that may know only the base messages, so each node and task follows as one of those.
-        Raises what the database raises.
+        `is_base`: the client may know only the base messages, so each node and task follows as one of those. Raises the
+        database's errors.
         """
         key = (tuple(sorted(set(topics))), since, is_base)
         for _ in range(_TRIES):
@@ -52,13 +52,13 @@ class Answers:
             answer = await asyncio.shield(task)
             if self._broadcaster.reaches(answer.seq):
                 return answer
-            # Thousands of messages within one second: this one is too old already.
+            # Thousands of messages within one second: this answer is already too old.
             await asyncio.sleep(self._lifetime_seconds)
         raise TimeoutError("the feed outruns its snapshots")
 
     def _start(self, key: _Key) -> asyncio.Task[Answer]:
         topics = key[0]
-        # Held before the position is read: nothing committed later can be missed.
+        # Held before the position is read, so that nothing committed later is missed.
         self._broadcaster.hold(topics)
         self.builds += 1
         task = asyncio.get_running_loop().create_task(self._threads.read(self._build, *key), name="live-answer")
@@ -79,7 +79,7 @@ class Answers:
     # --- on a reader thread -----------------------------------------------------------------------
 
     def _build(self, topics: tuple[str, ...], since: Cursor | None, is_base: bool) -> Answer:
-        # The position first, then the state: what changes in between comes again, and is never missing.
+        # Position first, then state: a change in between is repeated, never missing.
         store, seq = self._feed.position()
         if since is not None and since.store in ("", store) and since.number <= seq:
             missed = self._missed(topics, since.number, store, seq)
@@ -98,7 +98,7 @@ class Answers:
             return None
         frames = [Frame.of(published, 0.0) for published in missed]
         if ALERTS in topics and self._broadcaster.store_message is not None:
-            # Outside the feed, so it may have been missed; at worst it is said twice.
+            # It is outside the feed and may have been missed; at worst it is sent twice.
             frames.append(Frame.of(self._broadcaster.store_message, 0.0))
         seq = max(seq, missed[-1].seq) if missed else seq
         frames.append(replies.pong(store=store, seq=seq, push_ms=None))
@@ -106,14 +106,14 @@ class Answers:
         return answer if answer.size_bytes <= MISSED_BYTES else None
 
     def _trouble(self) -> dict[str, Any] | None:
-        """STORE as it was last said, while the store is failing."""
+        """The latest STORE message, while the store is failing."""
         said = self._broadcaster.store_message
         message: dict[str, Any] = orjson.loads(said.text) if said is not None else {}
         return message if message.get("state") == "failing" else None
 
 
 def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
-    """The state once more, as the messages that a client of the base specification knows."""
+    """The state again, as messages that a client of the base specification knows."""
     place = {"store": snapshot["store"], "seq": snapshot["seq"]}
     found: list[dict[str, Any]] = []
     for name, kind, field in (("nodes", "NODE_STATUS", "node"), ("tasks", "TASK_UPDATE", "task")):

@@ -1,7 +1,7 @@
-"""Hands each committed message to the outboxes of the sockets that listen; the pool of sockets of one process.
+"""Delivers each committed message to the outboxes of the subscribed sockets of one process.
 
-One message is encoded once however many sockets listen, a socket is woken once per batch, and nothing is done for
-nobody. Everything but `wants` runs on the event loop.
+A message is encoded once for all sockets, a socket is woken once per batch, and topics without subscribers cost
+nothing. Everything except `wants` runs on the event loop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dashboard.live.outbox import Outbox
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import STORE_KEY
 
-# What is remembered for sockets that join from a snapshot of a moment ago.
+# Messages kept for sockets that join from a recent snapshot.
 HISTORY_MESSAGES = 4000
 HISTORY_BYTES = 4 << 20
-# Batches wait for the writers of earlier ones to have had a turn; more than this many messages do not wait.
+# Batches wait until the writers of earlier ones have had a turn; above this many messages they do not wait.
 _WAITING_MESSAGES = 10_000
 
 
@@ -28,7 +28,7 @@ class Broadcaster:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Topic → outbox → feed number up to which the outbox needs nothing of this topic (its snapshot has it).
+        # Topic → outbox → feed number that the outbox's snapshot of this topic already includes.
         self._index: dict[str, dict[Outbox, int]] = {}
         self._outboxes: set[Outbox] = set()
         self._holds: dict[str, int] = {}
@@ -40,12 +40,12 @@ class Broadcaster:
         self._waiting: deque[Sequence[Published]] = deque()
         self._waiting_messages = 0
         self._is_yielding = False
-        # The last word about the store, for newcomers; None = there never was any trouble.
+        # The latest message about the store, for new sockets; None = it has never failed.
         self.store_message: Published | None = None
 
     @property
     def position(self) -> int:
-        """The newest feed number handed out here; 0 = none yet."""
+        """The newest feed number delivered here; 0 = none yet."""
         return self._position
 
     @property
@@ -55,14 +55,14 @@ class Broadcaster:
     # --- the projection's side --------------------------------------------------------------------
 
     def wants(self, topic: str) -> bool:
-        """Thread-safe: two look-ups in dictionaries."""
+        """Thread-safe: two dictionary look-ups."""
         return topic in self._index or topic in self._holds
 
     def publish(self, batch: Sequence[Published]) -> None:
-        """Delivers at once, unless an earlier batch was delivered in this same turn of the loop.
+        """Delivers at once, unless an earlier batch was delivered in the same turn of the event loop.
 
-        Then it waits until the writers have had their turn: a burst of batches must not overflow the outbox of a
-        client that reads.
+        In that case the batch waits until the writers have had their turn: a burst of batches must not overflow the
+        outbox of a client that keeps reading.
         """
         if self._waiting_messages > _WAITING_MESSAGES:
             while self._waiting:
@@ -76,12 +76,12 @@ class Broadcaster:
             self._yield_turn()
 
     def advance(self, seq: int) -> None:
-        """The feed has got here, with nothing more for anybody."""
+        """The feed has reached `seq` without further messages for these sockets."""
         if not self._waiting:
             self._position = max(self._position, seq)
 
     def restart(self, seq: int) -> None:
-        """The feed cannot be continued: every socket is closed, and its client comes back for a snapshot."""
+        """The feed cannot be continued: every socket is closed, and its client reconnects and gets a snapshot."""
         self._waiting.clear()
         self._waiting_messages = 0
         self._history.clear()
@@ -119,7 +119,7 @@ class Broadcaster:
             frame = Frame.of(published, now)
             if seq:
                 self._remember(published, frame)
-            # Once per socket, also when it listens to two of the topics.
+            # Once per socket, even if it is subscribed to several of the topics.
             reached = {outbox for floors in listeners for outbox, floor in floors.items() if seq > floor or not seq}
             for outbox in reached:
                 outbox.put(frame)
@@ -146,7 +146,7 @@ class Broadcaster:
         self._outboxes.discard(outbox)
 
     def hold(self, topics: Iterable[str]) -> None:
-        """Remembers messages of these topics from now on, though no socket may listen yet. Undone by `release`."""
+        """Keeps messages of these topics from now on, even without subscribers. Undone by `release`."""
         for topic in topics:
             self._holds[topic] = self._holds.get(topic, 0) + 1
 
@@ -158,17 +158,17 @@ class Broadcaster:
         self._forget_if_idle()
 
     def reaches(self, seq: int) -> bool:
-        """Whether everything after `seq` is still remembered, for topics that were held since then."""
+        """Whether everything after `seq` is still kept, for topics that have been held since then."""
         return seq >= self._history_floor
 
     def join(self, outbox: Outbox, topics: Iterable[str], *, after: int) -> None:
-        """Everything of `topics` after feed number `after`, first what is remembered, then what comes.
+        """Delivers everything of `topics` after feed number `after`: first what is kept, then new messages.
 
-        The caller has held the topics since before `after` was read, and `reaches(after)`: nothing lies in between.
+        The caller has held the topics since before it read `after`, and `reaches(after)` is true: nothing is missing.
         """
         joined = set(topics)
         for published, frame in self._history:
-            # Also what another topic has brought already: the snapshot that this follows may be older than that.
+            # Repeats what another topic has already delivered: the snapshot that this follows may be older.
             if published.seq > after and not joined.isdisjoint(published.topics):
                 outbox.put(frame)
         for topic in joined:
@@ -185,7 +185,7 @@ class Broadcaster:
         self._forget_if_idle()
 
     def topics(self) -> frozenset[str]:
-        """Every topic that is wanted now."""
+        """Every topic that has subscribers or is held."""
         return frozenset((*self._index, *self._holds))
 
     def topics_of(self, outbox: Outbox) -> list[str]:

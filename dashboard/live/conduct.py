@@ -1,4 +1,4 @@
-"""How one client behaves: message rate and repeated offences. Pure: time is passed in."""
+"""Limits one client's message rate and its number of violations. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from enum import IntEnum
 
 MESSAGES_PER_SECOND = 20
 ACKS_PER_SECOND = 4
-# So many offences within so many seconds close the socket.
+# This many violations within this many seconds close the socket.
 OFFENCES = 10
 OFFENCE_SECONDS = 60.0
 
 
 class Offence(IntEnum):
-    """The value is the close code of a repeat offender."""
+    """The value is the close code after repeated violations."""
 
     BAD_MESSAGE = 4400
     OVERSIZE = 4009
@@ -21,7 +21,7 @@ class Offence(IntEnum):
 
 
 class Bucket:
-    """`per_second` tokens a second, one second's worth at once."""
+    """Refills at `per_second`, and holds one second's worth."""
 
     def __init__(self, per_second: int, now: float) -> None:
         self._per_second = per_second
@@ -44,10 +44,10 @@ class Conduct:
         self._offences: deque[float] = deque(maxlen=OFFENCES)
 
     def may_send(self, now: float, *, is_ack: bool) -> bool:
-        """Whether this message keeps to the rate. ACKs count only above their own rate."""
+        """Whether this message is within the rate. ACKs count only above a rate of their own."""
         return (is_ack and self._acks.take(now)) or self._messages.take(now)
 
     def offended(self, now: float) -> bool:
-        """Notes an offence; True when it was one too many."""
+        """Records a violation; True when the limit is reached."""
         self._offences.append(now)
         return len(self._offences) == OFFENCES and now - self._offences[0] <= OFFENCE_SECONDS

@@ -1,7 +1,7 @@
 """One dashboard's socket at `/ws/`: authenticates, subscribes its outbox to topics, and forwards. docs/websocket.md.
 
-It knows nothing of nodes or tasks. PING and ACK are answered at once; everything that waits for a database is done in
-the order asked, by one task per socket. All writing is the writer's.
+It knows nothing about nodes or tasks. PING and ACK are answered at once; requests that need a database are handled in
+order by one task per socket. Only the writer writes to the socket.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from channels.consumer import AsyncConsumer  # type: ignore[import-untyped]  # It has no types.
+from channels.consumer import AsyncConsumer  # type: ignore[import-untyped]  # It is untyped.
 from channels.exceptions import StopConsumer  # type: ignore[import-untyped]  # As above.
 from django.db import Error as DatabaseError
 
@@ -48,12 +48,12 @@ from nodes.domain.parts import Part
 logger = logging.getLogger(__name__)
 
 AUTH_SECONDS = 5.0
-# AUTH stays "alone" when nothing has been subscribed to for so long after it.
+# If no SUBSCRIBE follows AUTH within this time, the default topics are sent.
 ALONE_SECONDS = 0.5
 _MAX_JOBS = 32
 _ABORT_SECONDS = 3.0
 
-# Daphne takes only 1000 and 3000 to 4999.
+# Daphne accepts only 1000 and 3000 to 4999.
 CLOSE_ERROR = 4500
 CLOSE_TRY_LATER = 4503
 CLOSE_SLOW = 4008
@@ -63,7 +63,7 @@ Job = Callable[[], Awaitable[None]]
 
 
 class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
-    """No channel layer: the broadcaster feeds it, and a group member per client would cost several times as much."""
+    """No channel layer: the broadcaster feeds it. A group member per client would cost several times as much."""
 
     channel_layer_alias = "none"
 
@@ -100,12 +100,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 try:
-                    # Not the base class's loop, which makes a task for each message and looks for a channel layer.
+                    # Not the base class's loop, which creates a task per message and looks for a channel layer.
                     self.scope, self.base_send = scope, send
                     while True:
                         await self.dispatch(await receive())
                 except StopConsumer:
-                    pass  # How Channels says that the socket has ended.
+                    pass  # Channels raises it when the socket has ended.
                 finally:
                     self._stop()
         finally:
@@ -115,7 +115,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 await self._live.leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Straight to the handler: the base class first hops to Django's one shared thread, at every message."""
+        """Calls the handler directly: the base class hops to Django's single shared thread for every message."""
         kind = message["type"]
         if kind == "websocket.receive":
             self._received(message)
@@ -131,7 +131,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             is_secure=self._buffer.is_secure or self.scope.get("scheme") in ("https", "wss"),
         )
         if self._origin is origin.Verdict.FOREIGN:
-            # Before accept: the browser sees a 403.
+            # Before accept: the browser gets a 403.
             await self.base_send({"type": "websocket.close"})
             raise StopConsumer
         await self.base_send({"type": "websocket.accept"})
@@ -159,8 +159,8 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             task.cancel()
 
     def _close(self, code: int) -> None:
-        """Ends the socket: nothing more is sent, what waits is dropped, and a client that does not answer is cut
-        off.
+        """Ends the socket: nothing more is sent, waiting messages are dropped, and a client that does not answer the
+        close is cut off.
         """
         if self._is_closing:
             return
@@ -177,9 +177,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             async with asyncio.timeout(_ABORT_SECONDS):
                 await self.base_send({"type": "websocket.close", "code": code})
         except (TimeoutError, *GONE):
-            # Its buffer is full for good, and the abort below ends it; or it has gone.
+            # Its buffer stays full, and the abort below ends it; or it has already gone.
             pass
-        # Cancelled as soon as the client has gone by itself.
+        # Cancelled as soon as the client disconnects.
         await asyncio.sleep(_ABORT_SECONDS)
         self._buffer.abort()
 
@@ -189,20 +189,20 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         except SlowClient:
             self._close(CLOSE_SLOW)
         except GONE:
-            # Its disconnect event is on the way; until then nothing more is put into its outbox.
+            # Its disconnect event follows; until then nothing more is added to its outbox.
             self._outbox.overflow()
         except Exception:
             logger.exception("writing to a dashboard failed; its socket is closed")
             self._close(CLOSE_ERROR)
 
     async def _work(self) -> None:
-        """Does in order what needs a database or the Leader."""
+        """Handles in order the requests that need a database or the Leader."""
         while True:
             job = await self._jobs.get()
             try:
                 await job()
             except (DatabaseError, TimeoutError) as exc:
-                logger.warning("a dashboard cannot be served now: %s; its client comes back later", exc)
+                logger.warning("a dashboard cannot be served now: %s; its client reconnects later", exc)
                 self._close(CLOSE_TRY_LATER)
             except Exception:
                 logger.exception("a dashboard's request failed; its socket is closed")
@@ -237,7 +237,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         elif len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES:
             self._offended(Offence.OVERSIZE, "too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.", now)
         else:
-            # The rate first: a flood must not cost a parse each. Only what looks like an ACK has a rate of its own.
+            # Rate first: a flood must not cost a parse per message. Only what looks like an ACK uses the ACK rate.
             may_be_ack = len(text) < 256 and '"ACK"' in text
             if not self._conduct.may_send(now, is_ack=may_be_ack):
                 self._offended(Offence.TOO_FAST, "too-fast", "At most 20 messages a second.", now)
@@ -338,7 +338,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 conversation_id = await open_conversation(
                     message.context, role=self._role, actor=actor, chats=live.chats, threads=live.threads
                 )
-                # Before it is said: whoever speaks hears the answer, also without a SUBSCRIBE of his own.
+                # Before the message is sent: the sender gets the answer even without a SUBSCRIBE.
                 await self._subscriptions.hear(chat_topic(conversation_id))
             accepted = await talk(
                 message,

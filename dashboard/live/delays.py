@@ -1,4 +1,4 @@
-"""Delays between tries to reach Redis or the database: doubling, capped and spread."""
+"""Delays between tries to reach Redis or the database: doubling, capped, with jitter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Delays:
     def next_seconds(self) -> float:
         step = self._step_seconds
         self._step_seconds = min(step * 2, self._cap_seconds)
-        return step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+        return step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, not a secret
 
     def reset(self) -> None:
-        """Once the other end has answered."""
+        """Call it when the other end has answered."""
         self._step_seconds = self._first_seconds

@@ -1,8 +1,7 @@
-"""Follows the feed in a web process of its own: a hint comes over Redis, the messages come out of the database.
+"""Follows the feed in a separate web process: hints come over Redis, messages from the database.
 
-One subscription for the whole process. While Redis is away the position is looked at every few seconds instead, and
-whenever a subscription begins (again) everything since the last read is fetched: a lost hint costs a read, never an
-event.
+There is one subscription per process. While Redis is down the position is polled every few seconds, and whenever a
+subscription (re)starts, everything since the last read is fetched: a lost hint costs a read, never an event.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It has no types.
+from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It is untyped.
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
@@ -32,7 +31,7 @@ from nodes.waits import wait_at_most
 logger = logging.getLogger(__name__)
 
 READ_MESSAGES = 500
-# How often the position is looked at while no hints can come.
+# Polling interval while no hints can arrive.
 BLIND_SECONDS = 2.0
 _START_SECONDS = 10.0
 
@@ -41,11 +40,11 @@ _START_SECONDS = 10.0
 class _Reading:
     store: str
     position: int
-    messages: Sequence[Published] | None  # None = the feed does not reach back so far.
+    messages: Sequence[Published] | None  # None = the feed does not reach back that far.
 
 
 class Follower:
-    """`run` may be run again after it was cancelled; it then begins at the feed's end."""
+    """`run` may run again after it was cancelled; it then starts at the feed's end."""
 
     def __init__(
         self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, layer: FeedChannelLayer | None
@@ -61,8 +60,8 @@ class Follower:
         self._started = asyncio.Event()
 
     async def started(self) -> None:
-        """Returns when the position is known from which on nothing is missed. Raises `TimeoutError`: the database is
-        away.
+        """Returns when the position is known after which nothing is missed. Raises `TimeoutError` when the database
+        does not answer.
         """
         async with asyncio.timeout(_START_SECONDS):
             await self._started.wait()
@@ -86,7 +85,7 @@ class Follower:
 
     async def _begin(self) -> None:
         if self._layer is None:
-            logger.warning("AGENTFLOW_REDIS_URL is not set: the database is asked for news every %g s", BLIND_SECONDS)
+            logger.warning("AGENTFLOW_REDIS_URL is not set: the database is polled every %g s", BLIND_SECONDS)
         delays = Delays()
         while True:
             try:
@@ -116,7 +115,7 @@ class Follower:
             self._hinted(await layer.next_message(channel))
 
     def _hinted(self, hint: Mapping[str, Any]) -> None:
-        """Anybody who can write to Redis can send one, so it can do no more than cause a read or show a figure."""
+        """Anyone who can write to Redis can send one, so it can only cause a read or show a figure."""
         seq, ephemeral = hint.get("seq"), hint.get("ephemeral")
         if isinstance(seq, int) and seq > self._cursor:
             self._ready.set()
@@ -138,7 +137,7 @@ class Follower:
         while True:
             await self._wait()
             try:
-                # Each read waits for its thread, so the writers get their turn on a long way to catch up.
+                # Each read waits for its thread, so the writers get their turn during a long catch-up.
                 is_behind = True
                 while is_behind:
                     is_behind = await self._advance()
@@ -162,12 +161,12 @@ class Follower:
             self._broadcaster.restart(reading.position)
             return False
         if not self._broadcaster.topics() <= topics:
-            # Somebody began to listen during the read; a topic must not be passed over.
+            # A socket subscribed during the read; its topic must not be skipped.
             return True
         messages = reading.messages
         is_full = len(messages) >= READ_MESSAGES
         if is_full:
-            # One log batch may be several messages (its parts by level): the last number may not be whole yet.
+            # One log batch may be several messages (parts by level), so the last number may be incomplete.
             last = messages[-1].seq
             messages = [message for message in messages if message.seq < last]
             self._cursor = last - 1
@@ -179,19 +178,19 @@ class Follower:
         return is_full
 
     def _read(self, cursor: int, topics: Sequence[str]) -> _Reading:
-        # The position first: what is committed in between is read now and, being in order, not again.
+        # Position first: what is committed in between is read now and, being in order, not again.
         store, position = self._feed.position()
         messages = self._feed.feed_since(cursor, topics, READ_MESSAGES) if topics and position > cursor else []
         return _Reading(store=store, position=position, messages=messages)
 
     async def _database_failed(self, exc: Exception, delays: Delays) -> None:
         delay = delays.next_seconds()
-        logger.warning("the feed cannot be read: %s; tried again in %.1f s", exc, delay)
+        logger.warning("the feed cannot be read: %s; retrying in %.1f s", exc, delay)
         await asyncio.sleep(delay)
 
 
 def feed_layer() -> FeedChannelLayer | None:
-    """The Redis channel layer of the settings, if there is one."""
+    """The Redis channel layer of the settings, if configured."""
     layer = get_channel_layer()
     return layer if isinstance(layer, FeedChannelLayer) else None
 

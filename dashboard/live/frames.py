@@ -1,4 +1,4 @@
-"""One message on its way to sockets: encoded once, shared by all of them."""
+"""One message for sockets: encoded once, shared by all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Frame:
         self.text = text
         self.lane = lane
         self.seq = seq  # Feed number; 0 = not part of the feed.
-        self.key = key  # Of two metrics with one key only the newer counts.
+        self.key = key  # Of two metrics with one key only the newer is sent.
         self.published_mono = published_mono  # When its commit reached the broadcaster; 0 = an answer, not an event.
         self.size_bytes = len(text) if text.isascii() else len(text.encode())
         self.event: dict[str, Any] = {"type": "websocket.send", "text": text}
@@ -41,22 +41,20 @@ class Frame:
 
     @property
     def line_count(self) -> int:
-        """Lines of a LOG message, counted once for all sockets. Text is hostile, so only parsing counts them right."""
+        """Lines of a LOG message, counted once for all sockets. Text is hostile, so only parsing counts correctly."""
         if self._lines < 0:
             self._lines = len(orjson.loads(self.text).get("lines", ())) if self.lane == "logs" else 0
         return self._lines
 
 
 class Answer:
-    """What a SUBSCRIBE is answered with, shared by every socket that asked the same: a SNAPSHOT, or the missed
-    messages.
-    """
+    """The answer to a SUBSCRIBE, shared by all sockets that asked for the same: a SNAPSHOT, or the missed messages."""
 
     __slots__ = ("first_seq", "frames", "seq", "size_bytes", "store")
 
     def __init__(self, frames: Sequence[Frame], *, store: str, seq: int) -> None:
         self.frames = frames
         self.store = store
-        self.seq = seq  # It is complete up to this feed number.
+        self.seq = seq  # Complete up to this feed number.
         self.first_seq = min((frame.seq for frame in frames if frame.seq), default=0)
         self.size_bytes = sum(frame.size_bytes for frame in frames)

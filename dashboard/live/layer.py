@@ -1,8 +1,8 @@
-"""The Redis channel layer, mended where it matters here. It carries hints; the database is the truth.
+"""The Redis channel layer, with fixes. It carries hints; the database is the source of truth.
 
-channels_redis 4.3.0's pub/sub layer takes `on_disconnect` and `on_reconnect` and never calls them, wakes ten times a
-second, and logs a traceback a second while Redis is away. A subscriber must know when it was deaf: what was hinted at
-meanwhile is gone. So here the receiver waits without polling, calls both, and says an outage in one line.
+channels_redis 4.3.0's pub/sub layer accepts `on_disconnect` and `on_reconnect` but never calls them, wakes ten times a
+second, and logs a traceback a second while Redis is down. A subscriber must know about a disconnect, because hints sent
+meanwhile are lost. So here the receiver waits without polling, calls both, and logs an outage as one line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dashboard.live.delays import Delays
 
 logger = logging.getLogger(__name__)
 
-# A blocked read returns after this long, so that redis-py sends its health check and a dead link is noticed.
+# A blocking read returns after this long, so that redis-py sends its health check and notices a dead link.
 READ_SECONDS = 10.0
 
 
@@ -42,10 +42,10 @@ class _Connection(RedisSingleShardConnection):
                 continue
             delays.reset()
             if message["type"] == "subscribe":
-                # Also after every reconnect: redis-py subscribes again by itself.
+                # Also after every reconnect, as redis-py resubscribes by itself.
                 layer.subscribed()
             elif message["type"] == "message":
-                self._receive_message(message)  # type: ignore[no-untyped-call]  # channels_redis has no types.
+                self._receive_message(message)  # type: ignore[no-untyped-call]  # channels_redis is untyped.
 
 
 class FeedLoopLayer(RedisPubSubLoopLayer):
@@ -61,28 +61,28 @@ class FeedLoopLayer(RedisPubSubLoopLayer):
         self._is_down = False
 
     async def join_group(self, group: str) -> str:
-        """A new channel in the group. Raises what Redis raises."""
+        """A new channel in the group. Raises Redis's errors."""
         untyped: Any = self
         channel: str = await untyped.new_channel()
         await untyped.group_add(group, channel)
         return channel
 
     async def close(self) -> None:
-        """Ends the subscription and the connections; the layer may be used again."""
+        """Ends the subscription and the connections; the layer can be used again."""
         untyped: Any = self
         await untyped.flush()
 
     async def next_message(self, channel: str) -> dict[str, Any]:
-        """Like `receive`, but being cancelled leaves the subscription alone (`close` ends it)."""
+        """Like `receive`, but cancelling it keeps the subscription (`close` ends it)."""
         message: dict[str, Any] = self.channel_layer.deserialize(await self.channels[channel].get())
         return message
 
     def disconnected(self, exc: Exception, retry_seconds: float) -> None:
         if self._is_down:
-            logger.debug("Redis still cannot be reached: %s; next try in %.1f s", exc, retry_seconds)
+            logger.debug("Redis still cannot be reached: %s; retrying in %.1f s", exc, retry_seconds)
             return
         self._is_down = True
-        logger.warning("Redis cannot be reached: %s; tried again with growing delays, dashboards are served on", exc)
+        logger.warning("Redis cannot be reached: %s; retrying with growing delays; dashboards keep working", exc)
         if self.on_disconnect is not None:
             self.on_disconnect()
 
@@ -95,7 +95,7 @@ class FeedLoopLayer(RedisPubSubLoopLayer):
 
 
 class FeedChannelLayer(RedisPubSubChannelLayer):
-    """The backend named in CHANNEL_LAYERS."""
+    """The backend for CHANNEL_LAYERS."""
 
     def on_loop(self) -> FeedLoopLayer:
         """The layer of the running loop."""

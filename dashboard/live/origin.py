@@ -1,4 +1,4 @@
-"""Who may open a socket from where: a browser only from the site's own pages (scheme, host and port alike).
+"""Decides whether a socket's Origin is allowed: a browser only from the site's own pages (same scheme, host and port).
 
 Without this, any page on the internet could open a socket in a logged-in person's browser.
 """
@@ -15,11 +15,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Verdict(Enum):
     SAME = auto()
     FOREIGN = auto()
-    NONE = auto()  # No browser: allowed, but only with an API token.
+    NONE = auto()  # Not a browser: allowed, but only with an API token.
 
 
 def judge(headers: Iterable[tuple[bytes, bytes]], *, is_behind_https_proxy: bool, is_secure: bool = False) -> Verdict:
-    """`X-Forwarded-Proto` counts only when the operator has declared the proxy that sets it."""
+    """`X-Forwarded-Proto` counts only if the operator has declared the proxy that sets it."""
     values: dict[bytes, list[str]] = {}
     for name, value in headers:
         values.setdefault(name.lower(), []).append(value.decode("latin1"))
@@ -35,7 +35,7 @@ def judge(headers: Iterable[tuple[bytes, bytes]], *, is_behind_https_proxy: bool
 
 
 def _place(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port; None for anything that is more or less than that ("null", a path, a password)."""
+    """Scheme, host and port; None for anything else ("null", a URL with a path or a password)."""
     try:
         parts = urlsplit(url)
         port = parts.port

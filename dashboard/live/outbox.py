@@ -1,15 +1,15 @@
-"""What waits for one socket, bounded: a browser that does not read costs little and loses nothing silently.
+"""The messages that wait for one socket, bounded: a browser that does not read costs little and loses nothing silently.
 
 - states and answers keep their order; at 1,000 messages or 1 MiB the outbox overflows and the socket is closed (4008);
-- logs keep the last 500 lines; what had to go is handed out as `Skipped`;
+- logs keep the last 500 lines; dropped ones are reported as `Skipped`;
 - metrics keep the newest per node;
-- an answer to SUBSCRIBE is shared by many sockets, so it costs no bytes here; four of them may wait.
+- an answer to SUBSCRIBE is shared by many sockets, so its bytes do not count here; four of them may wait.
 
-These limits hold for a client that has fallen behind. One that reads may be handed a burst several times as large, for
-its writer has had no chance yet: a thousand lines at once are no reason to skip any.
+These limits apply to a client that has fallen behind. One that keeps reading may get a burst several times as large,
+because its writer had no chance to send yet.
 
-States and logs leave in the order of the feed: a client's position is one number, and must never pass over what is
-still to come. Pure: no clock, no socket.
+States and logs leave in feed order: a client's position is one number, and must never pass messages that are still
+waiting. Pure: no clock, no socket.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class OutboxLimits:
     answers: int = 4
 
 
-# How much more than the limits may wait for a client that has not fallen behind.
+# The limits are this many times higher for a client that has not fallen behind.
 _BURST = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Log messages that had to make room; `first_seq` to `last_seq` are their feed numbers."""
+    """Log messages that were dropped; `first_seq` to `last_seq` are their feed numbers."""
 
     messages: int
     lines: int
@@ -49,7 +49,7 @@ def _do_nothing() -> None:
 
 
 class Outbox:
-    """`wake` is called at most once per batch by whoever fills it, and must only wake a waiting writer."""
+    """Filling it calls `wake` at most once per batch, which must only wake a waiting writer."""
 
     def __init__(self, limits: OutboxLimits | None = None, *, wake: Callable[[], None] = _do_nothing) -> None:
         self.wake = wake
@@ -74,11 +74,11 @@ class Outbox:
         return self._state_bytes + self._log_bytes + sum(frame.size_bytes for frame in self._metrics.values())
 
     def put(self, frame: Frame) -> None:
-        """Never raises: a full outbox drops what it holds and says `is_overflown` from then on."""
+        """Never raises: a full outbox drops its messages and sets `is_overflown`."""
         if self.is_overflown:
             return
         if frame.lane == "metrics":
-            # Delete first: the newest then also stands last.
+            # Deleted first, so that the newest also comes last.
             self._metrics.pop(frame.key, None)
             self._metrics[frame.key] = frame
             return
@@ -112,7 +112,7 @@ class Outbox:
             self.overflow()
 
     def overflow(self) -> None:
-        """The socket will be closed and its client comes back for a snapshot: nothing here is worth its memory."""
+        """The socket will be closed and its client gets a snapshot later, so the messages can be dropped."""
         self.clear()
         self.is_overflown = True
 
@@ -132,7 +132,7 @@ class Outbox:
             self._skip(self._pop_log())
 
     def fall_behind(self) -> None:
-        """The writer has waited in vain for the client to take more: from now until it is empty the limits hold."""
+        """The client has not drained for a while: the limits apply from now on until the outbox is empty."""
         if not self._is_behind:
             self._is_behind = True
             self._trim_logs()
@@ -148,15 +148,15 @@ class Outbox:
         )
 
     def take(self, max_bytes: int) -> list[Frame | Skipped]:
-        """The oldest of what waits, until `max_bytes` are reached; at least one item if there is any."""
+        """The oldest waiting items, until `max_bytes` are reached; at least one item if there is any."""
         taken: list[Frame | Skipped] = []
         if len(self._states) == 1 and not (self._logs or self._metrics or self._skipped):
-            # Nearly always. The rest of this method does the same, more slowly.
+            # The usual case. The rest of this method does the same, more slowly.
             item = self._pop_state()
             self._is_behind = False
             return [item] if isinstance(item, Frame) else list(item.frames)
         if self._skipped:
-            # Older than every log line left.
+            # Older than every remaining log line.
             taken.append(self._skipped)
             self._skipped = None
         size = 0
@@ -190,9 +190,7 @@ class Outbox:
         return frame
 
     def position(self, published: int) -> int:
-        """The feed number up to which this socket has been given everything, when `published` is where the feed
-        stands.
-        """
+        """The feed number up to which this socket has been given everything, when the feed is at `published`."""
         for _, item in (*self._states, *self._logs):
             first = item.seq if isinstance(item, Frame) else item.first_seq
             if first:

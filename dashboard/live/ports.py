@@ -1,5 +1,5 @@
-"""What the live side needs of the rest, as small protocols. `dashboard.live.process` fills them in; all of it is
-sync.
+"""What the live side needs from other packages, as small protocols. `dashboard.live.process` provides them; all calls
+are sync.
 """
 
 from __future__ import annotations

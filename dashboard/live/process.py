@@ -1,7 +1,7 @@
-"""The live side of one process: its broadcaster, its threads, and what keeps them fed.
+"""The live side of one process: its broadcaster, its threads, and its source of messages.
 
-In the Leader's process the projection publishes straight into it (`lead`). A web process of its own follows the feed in
-the database, woken by hints (`dashboard.live.follower`); that starts with the first socket, for Daphne has no
+In the Leader's process the projection publishes straight into it (`lead`). A separate web process follows the feed in
+the database, woken by hints (`dashboard.live.follower`); it starts with the first socket, because Daphne has no
 start-up hook.
 """
 
@@ -62,7 +62,7 @@ class Live:
         user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
 
     async def enter(self) -> None:
-        """A socket opens. Returns when the feed is being followed; raises `TimeoutError` when it cannot be read."""
+        """A socket opens. Returns when the feed is being followed. Raises `TimeoutError` when it cannot be read."""
         self._sockets += 1
         if self._background is None:
             self._loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ class Live:
             await self._follower.started()
 
     async def leave(self) -> None:
-        """A socket has gone. The last one stops what ran for them."""
+        """A socket has closed. The last one stops the background work."""
         self._sockets -= 1
         if self._sockets or self._background is None:
             return
@@ -82,7 +82,7 @@ class Live:
         await asyncio.wait([self._ending])
 
     async def _run(self, before: asyncio.Task[None] | None) -> None:
-        """`before`: an earlier run that may not have ended yet; there is one subscription a process."""
+        """`before`: an earlier run that may still be ending; a process has only one subscription."""
         if before is not None:
             await asyncio.wait([before])
         try:
@@ -91,7 +91,7 @@ class Live:
                 if self._follower is not None:
                     tasks.create_task(self._follower.run(), name="live-follower")
         except Exception:
-            logger.exception("the live background stopped; every dashboard starts again")
+            logger.exception("following the feed failed; every dashboard restarts")
             self._background = None
             self.broadcaster.restart(self.broadcaster.position)
 
@@ -121,13 +121,13 @@ _announcer: Announcer | None = None
 
 
 def current() -> Live:
-    """This process's live side, made at the first call. Unless `lead` came first, it follows a Leader elsewhere."""
+    """This process's live side, created at the first call. Unless `lead` came first, it follows another process."""
     return _make(is_leader=False)
 
 
 def lead() -> tuple[Listener, Announcer | None]:
-    """To be called once in the Leader's process, before it serves: the projection's listener, and the service that
-    tells other web processes (None without Redis)."""
+    """Call it once in the Leader's process, before it serves. Returns the projection's listener, and the service that
+    notifies other web processes (None without Redis)."""
     global _announcer
     live = _make(is_leader=True)
     from django.conf import settings

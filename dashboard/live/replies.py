@@ -1,4 +1,4 @@
-"""What the server says by itself, not out of the feed: answers to clients, as frames ready to send."""
+"""Messages that do not come from the feed: answers to clients, as frames ready to send."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nodes.domain.parts import Part, as_json
 
 
 def encode(message: Mapping[str, Any]) -> str:
-    """JSON as it goes out; NaN and infinity become null."""
+    """JSON for the wire; NaN and infinity become null."""
     return orjson.dumps(message).decode()
 
 
@@ -33,12 +33,12 @@ def auth_ok(*, user: str, role: str, store: str, seq: int, heartbeat_seconds: fl
 
 
 def pong(*, store: str, seq: int, push_ms: float | None) -> Frame:
-    """The socket has been sent everything up to `seq` that it listens to."""
+    """The socket has been sent everything up to `seq` of its topics."""
     return Frame(encode({"type": "PONG", "store": store, "seq": str(seq), "pushMs": push_ms}))
 
 
 def gap(skipped: Skipped) -> Frame:
-    """Log lines that made room for newer ones. It carries no `seq`: it tells of what was not sent."""
+    """Log lines that were dropped for newer ones. It has no `seq`: it is about messages that were not sent."""
     return Frame(
         encode(
             {
@@ -55,12 +55,12 @@ def gap(skipped: Skipped) -> Frame:
 
 
 def accepted(*, task_id: str, command_id: str, ref: str) -> Frame:
-    """The Leader has stored the request; to the asker alone."""
+    """The Leader has stored the request; only its sender gets this."""
     return Frame(encode({"type": "ACCEPTED", "ref": ref, "task": task_id, "command": command_id}))
 
 
 def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
-    """The Leader has stored what was said or answered; to the asker alone."""
+    """The Leader has stored the message or answer; only its sender gets this."""
     fields = {"type": "CHAT_ACCEPTED", "ref": ref, "conversation": conversation_id, "turn": turn_id}
     return Frame(encode(fields))
 

@@ -1,7 +1,7 @@
-"""What one socket has subscribed to: each topic's state first, then everything after it, under one cursor.
+"""One socket's subscriptions: each topic's state first, then everything after it, under one cursor.
 
-The client's position is a single number. So what other topics have up to an answer's position comes before that answer,
-and no PONG says a position while a SUBSCRIBE is about to bring something older.
+The client's position is a single number. So everything of other topics up to an answer's position is sent before that
+answer, and no PONG gives a position while a SUBSCRIBE may still bring something older.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REACH_SECONDS = 2.0
 
 
 class Subscriptions:
-    """Used by one task after the other, but for `begin`, `awaits`, `answered` and `close`, which never wait."""
+    """Used by one task at a time, except `begin`, `awaits`, `answered` and `close`, which never wait."""
 
     def __init__(
         self, live: process.Live, outbox: Outbox, *, say: Callable[[Frame], None], say_position: Callable[[], None]
@@ -31,45 +31,45 @@ class Subscriptions:
         self._say = say
         self._say_position = say_position
         self._is_closed = False
-        # Complete up to here since the first answer, whatever the broadcaster has seen.
+        # The client is complete up to here since the first answer, whatever the broadcaster has delivered.
         self._base_seq = 0
-        # SUBSCRIBEs that are not answered yet, and whether a PONG waits for them: the feed's position passes over what
-        # they are about to bring.
+        # Unanswered SUBSCRIBEs, and whether a PONG waits for them: the feed's position is already past what they will
+        # bring.
         self._joins = 0
         self._owes_position = False
-        # Default topics that AUTH brings along until the client has said what it wants.
+        # Default topics that follow AUTH unless the client subscribes to others.
         self._pending_topics: list[str] = []
 
     def begin(self) -> None:
-        """Authenticated: the default topics wait to be asked for."""
+        """Authenticated: the default topics are pending."""
         self._base_seq = 0
         self._pending_topics = list(DEFAULT_TOPICS)
 
     def close(self) -> None:
-        """Nothing is joined any more, not by an answer that is on its way either."""
+        """From now on nothing is joined, not even by an answer that is being built."""
         self._is_closed = True
         self._live.broadcaster.remove(self._outbox)
 
     def position(self) -> int | None:
-        """The client is complete up to here; None while that cannot be said. It is said as soon as it can."""
+        """The feed number up to which the client is complete; None while that is unknown (a PONG follows later)."""
         if self._joins:
             self._owes_position = True
             return None
         return self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
 
     def awaits(self) -> None:
-        """A SUBSCRIBE has come and waits for its turn."""
+        """A SUBSCRIBE has arrived and waits for its turn."""
         self._joins += 1
 
     def answered(self) -> None:
-        """Of what `awaits` has counted."""
+        """A SUBSCRIBE that `awaits` counted is answered."""
         self._joins -= 1
         if self._owes_position and not self._joins:
             self._owes_position = False
             self._say_position()
 
     async def subscribe_alone(self, *, is_base: bool) -> None:
-        """The default topics, when the client has asked for none itself."""
+        """Subscribes to the default topics if the client has asked for none."""
         topics, self._pending_topics = self._pending_topics, []
         if topics:
             await self._join(topics, None, is_base=is_base)
@@ -81,7 +81,7 @@ class Subscriptions:
             self.answered()
 
     async def hear(self, topic: str) -> None:
-        """This one too, if it is not heard yet."""
+        """Subscribes to this topic too, if needed."""
         if topic not in self._live.broadcaster.topics_of(self._outbox):
             await self._join([topic], None)
 
@@ -102,7 +102,7 @@ class Subscriptions:
         broadcaster = self._live.broadcaster
         answer = await self._live.answers.get(topics, since, is_base=is_base)
         if not set(broadcaster.topics_of(self._outbox)) <= set(topics):
-            # What other topics have up to the answer's position must come before it: the client's cursor is one number.
+            # Messages of other topics up to the answer's position must come first: the client's cursor is one number.
             await self._reached(answer.seq)
             answer = await self._live.answers.get(topics, since, is_base=is_base)
         if self._is_closed:
@@ -112,8 +112,8 @@ class Subscriptions:
         broadcaster.join(self._outbox, topics, after=answer.seq)
 
     async def _reached(self, seq: int) -> None:
-        """Numbers may be left unused, so this gives up after a while; then nothing below `seq` is under way."""
+        """Feed numbers may stay unused, so this gives up after a while; by then nothing below `seq` is on its way."""
         deadline = time.monotonic() + _REACH_SECONDS
-        # Rare and short: an event for every position is not worth its upkeep.
+        # Rare and short, so an event per position would cost more than polling.
         while self._live.broadcaster.position < seq and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

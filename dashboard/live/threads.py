@@ -1,6 +1,6 @@
-"""Threads for database work of the live side: never Django's one thread-sensitive thread.
+"""Threads for database work of the live side, instead of Django's single thread-sensitive one.
 
-One slow query there would stop the messages of every socket.
+There, one slow query would delay the messages of every socket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ACTORS = 4
 
 
 class Threads:
-    """Two small pools, so that actions that wait for an unreachable Leader never hold up reads."""
+    """Two small pools, so that actions that wait for an unreachable Leader never delay reads."""
 
     def __init__(self) -> None:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="live-read")

@@ -1,6 +1,4 @@
-"""Topics as clients name them. The spelling itself lives in `nodes.leader.projection.topics`; this adds what only
-`/ws/` knows.
-"""
+"""Topics as clients name them. `nodes.leader.projection.topics` has the spelling; this adds what only `/ws/` needs."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from nodes.leader.projection.topics import ALERTS, CHATS, LOGS, NODES, TASKS, ch
 
 __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 
-# What AUTH alone subscribes to.
+# The topics after an AUTH without SUBSCRIBE.
 DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 
 _WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS, CHATS})
@@ -26,7 +24,7 @@ TOPIC_PATTERN = (
 
 
 def is_topic(name: str) -> bool:
-    """Whether this is a topic at all; that its node, task or conversation exists is not asked."""
+    """Whether the name is a valid topic; does not check that its node, task or conversation exists."""
     if name in _WHOLE:
         return True
     if len(name) > MAX_CHARACTERS or not name.isprintable() or " " in name:

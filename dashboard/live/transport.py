@@ -1,6 +1,6 @@
-"""The server's own write buffer behind an ASGI `send`: Daphne accepts any amount, so somebody must look.
+"""The server's write buffer behind an ASGI `send`: Daphne accepts any amount, so the buffer must be watched.
 
-Daphne hands out `partial(handle_reply, protocol)`; its Twisted transport holds what the kernel has not taken. uvicorn's
+Daphne passes `partial(handle_reply, protocol)`; its Twisted transport holds what the kernel has not taken. uvicorn's
 `send` is a method of the protocol, with an asyncio transport. Behind another server the buffer is unknown and counts
 as empty: there `send` itself must wait.
 """
@@ -15,10 +15,10 @@ from typing import Any
 from autobahn.exception import Disconnected
 from twisted.internet.interfaces import ISSLTransport
 
-# The kernel's buffer for one dashboard. Its default may grow to megabytes, in which a stuck client stays unseen.
+# The kernel's buffer per dashboard. By default it may grow to megabytes, which would hide a stuck client.
 _KERNEL_BUFFER_BYTES = 256 << 10
 
-# What `send` raises when the client has just gone and the server has not said so yet: Daphne's and ASGI's own.
+# What `send` raises when the client has disconnected and the server has not reported it yet: Daphne's and ASGI's own.
 GONE = (Disconnected, OSError)
 
 
@@ -36,11 +36,11 @@ class WriteBuffer:
 
     @property
     def takes_at_once(self) -> bool:
-        """The server's `send` never waits (Daphne's): its coroutine may be run to its end without a task."""
+        """The server's `send` never waits (Daphne's), so its coroutine can be run to its end without a task."""
         return self._is_twisted
 
     def pending_bytes(self) -> int:
-        """Bytes that were sent and that the kernel has not taken yet."""
+        """Bytes that were sent but not yet taken by the kernel."""
         transport = self._transport
         if self._is_twisted:
             return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
@@ -49,7 +49,7 @@ class WriteBuffer:
         return 0
 
     def abort(self) -> None:
-        """Drops the connection with what is buffered; nothing happens when it is gone already."""
+        """Drops the connection and its buffer; does nothing when it is already closed."""
         transport = self._transport
         for name in ("abortConnection", "abort"):
             if hasattr(transport, name):
@@ -66,5 +66,5 @@ class WriteBuffer:
 
 def _transport_of(send: Callable[..., Any]) -> Any:
     owner = send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
-    # Under TLS a wrapper, which passes on what it does not know.
+    # Under TLS this is a wrapper that forwards unknown attributes.
     return getattr(owner, "transport", None)

@@ -1,7 +1,7 @@
-"""The one task that writes to a socket: drains its outbox, no faster than the client takes it.
+"""The one task that writes to a socket: drains its outbox, no faster than the client reads.
 
-Daphne has no back-pressure, so the server's write buffer is watched (`transport`), and for a client that ACKs also the
-window of what it has not applied (`flow`). A client that does not drain is reported as slow within 25 s.
+Daphne has no back-pressure, so this watches the server's write buffer (`transport`), and for a client that sends ACKs
+also its window (`flow`). A client that does not drain is reported as slow within 25 s.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from dashboard.live.transport import WriteBuffer
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
-# More than this in the server's buffer, and nothing is added.
+# With more than this in the server's buffer, nothing is added.
 BUFFER_BYTES = 256 << 10
 _TURN_BYTES = 64 << 10
 _POLL_SECONDS = (0.0, 0.01, 0.02, 0.05)
-# So many polls without room (a quarter of a second), and the client has fallen behind.
+# After this many polls without room (a quarter of a second), the client has fallen behind.
 _BEHIND_POLLS = 7
 CHECK_SECONDS = 5.0
 STALLED_CHECKS = 4
-# After so many messages of the feed, the client is told its position once it is quiet again.
+# After this many feed messages, the client gets its position once the feed is quiet again.
 _BURST_MESSAGES = 20
 _QUIET_SECONDS = 1.0
 
 
 class SlowClient(Exception):
-    """It does not drain: its outbox has overflown, or nothing moved for too long."""
+    """The client does not drain: its outbox has overflown, or nothing moved for too long."""
 
 
 class Writer:
-    """`say_position` puts a PONG into the outbox; `on_slow` is called, once, when nothing has moved for 20 s."""
+    """`say_position` puts a PONG into the outbox; `on_slow` is called once, when nothing has moved for 20 s."""
 
     def __init__(
         self,
@@ -114,14 +114,14 @@ class Writer:
     async def _send_items(self, items: Sequence[Frame | Skipped]) -> None:
         frames = [replies.gap(item) if isinstance(item, Skipped) else item for item in items]
         if self._check is None:
-            # Before sending: a server that waits in `send` is watched too.
+            # Before sending, so that a server that waits in `send` is watched too.
             self._arm_check()
         for event in self._events(frames):
             await self._send(event)
         self._account(frames)
 
     def _wake(self) -> None:
-        """Nearly always one message for an idle client: sent here and now. Waking the task costs more CPU."""
+        """Usually one message for an idle client, sent right here: waking the task costs more CPU."""
         outbox = self._outbox
         if (
             self._is_idle
@@ -136,7 +136,7 @@ class Writer:
             except StopIteration:
                 if not outbox:
                     return
-            except Exception as exc:  # noqa: BLE001 - raised again in `run`; the other sockets of the batch go on
+            except Exception as exc:  # noqa: BLE001 - re-raised in `run`; other sockets of the batch continue
                 self._failure = exc
             else:
                 sending.close()
@@ -165,7 +165,7 @@ class Writer:
         self._flow.sent(last_seq=last_seq, messages=numbered, size_bytes=size, published_mono=newest)
 
     def _check_quiet(self) -> None:
-        """One timer a second during a burst, not one a message."""
+        """One timer per second during a burst, not one per message."""
         self._quiet = None
         silent = self._clock() - self._last_sent
         if silent < _QUIET_SECONDS / 2 or self._outbox:
@@ -181,19 +181,19 @@ class Writer:
             self._check = asyncio.get_running_loop().call_later(self._check_seconds, self._check_progress)
 
     def _check_progress(self) -> None:
-        """Every few seconds while anything is under way; an idle socket has no timer."""
+        """Runs every few seconds while anything is unsent; an idle socket has no timer."""
         self._check = None
         pending = self._buffer.pending_bytes()
         if not pending and not self._is_waiting_for_ack:
             self._still_checks = 0
             return
-        # What has left the buffer so far. Frame headers make it lag a little, never run ahead.
+        # Bytes that have left the buffer so far. Frame headers make it lag a little, never lead.
         drained = self._sent_bytes - pending
         moved = pending > 0 and drained > self._progress
         self._progress = max(self._progress, drained)
         self._still_checks = 0 if moved else self._still_checks + 1
         if not moved:
-            # Also behind a server that waits in `send`.
+            # Also for a server that waits in `send`.
             self._outbox.fall_behind()
         if self._still_checks >= STALLED_CHECKS:
             self._on_slow()
