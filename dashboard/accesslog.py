@@ -1,6 +1,6 @@
-"""One line per request, whatever server runs: method, path, status, milliseconds, user, address.
+"""One line per request, under any server: method, path, status, milliseconds, user, address.
 
-The query is left out, because a one-time login link's token stands there.
+The query is left out, because it may contain the token of a one-time login link.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dashboard.accounts.address import client_address
 logger = logging.getLogger("agentflow.access")
 
 _LONGEST_PATH = 500
-_CLIENT_WENT_AWAY = 499  # Never sent: there is nobody to send it to.
+_CLIENT_WENT_AWAY = 499  # Never sent: the client is gone.
 
 
 class AccessLogMiddleware:
-    """Stands outermost; runs in either world, so that it never costs a thread of its own."""
+    """The outermost middleware; both sync and async, so that it never costs an extra thread."""
 
     sync_capable = True
     async_capable = True
@@ -59,7 +59,7 @@ def _write(request: HttpRequest, status: int, began_mono: float) -> None:
     logger.info(
         "%s %s %d %dms user=%s from=%s",
         request.method,
-        iri_to_uri(request.path[:_LONGEST_PATH]),  # Percent-encoded: a path cannot forge a second line.
+        iri_to_uri(request.path[:_LONGEST_PATH]),  # Percent-encoded: a path cannot forge a second log line.
         status,
         round((time.monotonic() - began_mono) * 1000),
         _user_name(request),
@@ -68,9 +68,9 @@ def _write(request: HttpRequest, status: int, began_mono: float) -> None:
 
 
 def _user_name(request: HttpRequest) -> str:
-    """The user when the request has looked for one; never looks itself, which could be a query on the event loop."""
+    """The user, if the request has loaded one. Never loads it: that could be a query on the event loop."""
     known = (request.__dict__.get(name) for name in ("user", "_cached_user", "_acached_user"))
-    # Not isinstance: asking a lazy user for its class makes it look.
+    # Not isinstance: it would make a lazy user load.
     user = next((user for user in known if type(user) is User), None)
     if user is None:
         return "-"

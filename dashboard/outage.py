@@ -1,4 +1,4 @@
-"""What people are told when the database does not take a request: that, and when to come again; never its own words."""
+"""The answer when the database does not respond: a plain message and when to retry, never the database's error text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE = "store-unavailable"
 
 
 def is_outage(exc: BaseException | None) -> bool:
-    """Locked, full or not there: the database is at fault, not the request."""
+    """Locked, full or missing: the database is at fault, not the request."""
     return isinstance(exc, (OperationalError, InterfaceError))
 
 
@@ -26,8 +26,8 @@ def words() -> str:
 
 
 def answer_failure(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: for every door, and for middleware too."""
-    # Called within the `except` of the failure, also on another thread: asgiref carries it there.
+    """Django's handler500, for every URL and for middleware."""
+    # Called within the failure's `except`, possibly on another thread: asgiref carries the exception there.
     if not is_outage(sys.exc_info()[1]):
         return server_error(request)
     if request.path.startswith("/api/"):

@@ -1,6 +1,4 @@
-"""Requests that Django itself refuses (a foreign Host, too many fields …) or that the database did not take.
-
-One line in the log, not a traceback.
+"""Logs requests that Django refuses (a foreign Host, too many fields …) or that the database failed, as one line.
 
 Loaded with the settings, before any app: standard library only.
 """
@@ -9,12 +7,12 @@ from __future__ import annotations
 
 import logging
 
-# Of Django, by name: it is not loaded yet.
+# Django's classes by name: Django is not loaded yet.
 _OUTAGES = frozenset({("django.db.utils", "OperationalError"), ("django.db.utils", "InterfaceError")})
 
 
 class OneLine(logging.Filter):
-    """Takes the traceback from what says nothing about our code: whoever sends nonsense must not fill the log."""
+    """Drops the traceback of errors that are not our code's: malformed requests must not fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security") or (record.name == "django.request" and _is_outage(record)):

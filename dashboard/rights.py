@@ -1,7 +1,7 @@
-"""Who may do what: one table, asked at every door (page, REST route, WebSocket message, admin).
+"""Who may do what: one table, checked for every page, REST route, WebSocket message and admin page.
 
-A role is never remembered longer than one request: `role_of` reads the database, so a deactivated user or a removed
-group counts at once.
+A role is never kept longer than one request: `role_of` reads the database, so deactivating a user or removing a group
+takes effect at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 class Role(StrEnum):
-    """From least to most; each may all that the ones before it may. All but NOBODY are also names of Django groups."""
+    """From least to most; each includes the rights of the previous. All but NOBODY are also names of Django groups."""
 
     NOBODY = "nobody"
     VIEWER = "viewer"
@@ -34,7 +34,7 @@ class Role(StrEnum):
 class Right(StrEnum):
     VIEW = "view"  # Pages, live state, logs, history.
     OPERATE = "operate"  # Pause, resume, cancel, retry, answer input; run a project's named tasks.
-    RUN_COMMANDS = "run-commands"  # New commands, that is: anything at all on a node.
+    RUN_COMMANDS = "run-commands"  # New commands, so anything at all on a node.
     MANAGE = "manage"  # Nodes, tokens, users: the admin pages.
 
 
@@ -45,12 +45,12 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.ADMIN: frozenset(Right),
 }
 
-# Best first: a user in several groups has the best of them.
+# Highest first: a user in several groups has the highest role.
 GROUP_ROLES = (Role.ADMIN, Role.OPERATOR, Role.VIEWER)
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
-    """The user's role as the database says now; one query, none for anonymous users and superusers."""
+    """The user's role in the database; one query, none for anonymous users and superusers."""
     if not isinstance(user, User) or not user.is_active:
         return Role.NOBODY
     if user.is_superuser:
@@ -64,27 +64,27 @@ def may(role: Role, right: Right) -> bool:
 
 
 def right_to_submit(spec: TaskSpec) -> Right:
-    """What it takes to start this: a named task comes from whoever owns the node, a command from the asker."""
+    """The right to start this: the node's owner defines a named task, whereas a command comes from the user."""
     is_only_named = bool(spec.named_task) and not spec.argv and not spec.shell_line
-    # The environment decides what a program does as much as its arguments do (PATH, LD_PRELOAD, BASH_ENV).
+    # The environment affects a program as much as its arguments do (PATH, LD_PRELOAD, BASH_ENV).
     return (
         Right.OPERATE if is_only_named and not spec.environment and not spec.working_directory else Right.RUN_COMMANDS
     )
 
 
 def request_role(request: HttpRequest) -> Role:
-    """The role of the request's user, read once for this request."""
+    """The role of the request's user, read once per request."""
     role = getattr(request, "_agentflow_role", None)
     if not isinstance(role, Role):
         role = role_of(request.user)
-        request._agentflow_role = role  # type: ignore[attr-defined]  # Lives and dies with the request.
+        request._agentflow_role = role  # type: ignore[attr-defined]  # Lives as long as the request.
     return role
 
 
 def require_right(right: Right) -> Callable[[View[P]], View[P]]:
-    """Guards a page: anonymous users go to the login page, users without the right get the 403 page.
+    """Guards a page: anonymous users are redirected to the login page, users without the right get the 403 page.
 
-    A fragment asked for by htmx cannot follow a redirect into its place on the page, so it makes the whole page go.
+    A fragment that htmx asks for cannot follow a redirect in place, so htmx is told to redirect the whole page.
     """
 
     def decorate(view: View[P]) -> View[P]:

@@ -1,7 +1,7 @@
 """What opens the live socket: a short-lived ticket that a page fetches, or a program's API token.
 
-A ticket lives a minute and is bound to one user and one login session; it is readable by whoever holds the page, so the
-session key inside it is encrypted. What a `Viewer` may do is asked again from the database with `recheck`.
+A ticket is valid for a minute and bound to one user and one login session. Whoever has the page can read it, so the
+session key inside is encrypted. `recheck` reads a viewer's role from the database again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SALT = "agentflow.dashboard.ticket"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who is at the other end of a socket. Exactly one of `session_key` and `token_id` is set."""
+    """The user of a socket. Exactly one of `session_key` and `token_id` is set."""
 
     user_id: int
     username: str
@@ -39,7 +39,7 @@ class Viewer:
 
     @property
     def is_program(self) -> bool:
-        """It came with an API token: a browser cannot be made to send one, so it needs no Origin."""
+        """It used an API token: a browser cannot be made to send one, so it needs no Origin."""
         return self.token_id is not None
 
 
@@ -53,7 +53,7 @@ def issue_ticket(request: HttpRequest) -> str:
 
 
 def authenticate(token: str) -> Viewer | None:
-    """The viewer behind a ticket or an API token; None for anything that is not good now. Bad input never raises."""
+    """The viewer of a ticket or an API token; None if it is not valid now. Bad input never raises."""
     if not isinstance(token, str) or len(token) > 2048 or not token.isascii():
         return None
     if token.startswith(tokens.TOKEN_PREFIX):
@@ -62,7 +62,7 @@ def authenticate(token: str) -> Viewer | None:
 
 
 def recheck(viewer: Viewer) -> Role:
-    """The viewer's role now; NOBODY when the user is deactivated, the session has ended or the token is revoked."""
+    """The viewer's role now; NOBODY if the user is deactivated, the session has ended or the token is revoked."""
     user = User.objects.filter(pk=viewer.user_id, is_active=True).first()
     if user is None:
         return Role.NOBODY
@@ -99,7 +99,7 @@ def _from_ticket(token: str) -> Viewer | None:
 
 
 def _session_is_open(session_key: str, user: User) -> bool:
-    """The session exists, is this user's, and no password change since its login has ended it."""
+    """The session exists, belongs to this user, and was not ended by a password change."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     if session.get(SESSION_KEY) != str(user.pk) or BACKEND_SESSION_KEY not in session:
         return False

@@ -1,4 +1,4 @@
-"""Doors of the dashboard: pages for people, and the accounts' pages."""
+"""URLs of the dashboard: the pages, and those of the accounts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Users' ways in: password, one-time login link, API token."""
+"""How users log in: password, one-time login link, API token."""

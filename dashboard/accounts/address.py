@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The client address of a request."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from django.http import HttpRequest
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address; behind the declared proxy, the one that the proxy saw.
+    """The peer's address; behind the declared proxy, the address that the proxy saw.
 
-    Only the last entry of X-Forwarded-For is the proxy's own word; what stands before it came from the client.
+    Only the last entry of X-Forwarded-For was added by the proxy; earlier entries came from the client.
     """
     if settings.BEHIND_HTTPS_PROXY:
         forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()

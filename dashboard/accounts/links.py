@@ -1,7 +1,7 @@
-"""One-time login links: how the first administrator gets in, with no password preset anywhere.
+"""One-time login links: how the first administrator logs in, as no password is preset.
 
-The token stands in the query, which access logs leave out; opening the link only shows a button, because mail scanners
-and browsers open links by themselves. Pressing it consumes the link.
+The token is in the query, which access logs leave out. Opening the link only shows a button, because mail scanners and
+browsers open links by themselves; pressing the button uses up the link.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LINK_LIFE = timedelta(minutes=15)
 
 
 def create_login_link(username: str, *, base_url: str = "") -> str:
-    """A fresh link for this user: a path, or a URL when `base_url` is given.
+    """A new link for this user: a path, or a URL if `base_url` is given.
 
-    A user that does not exist yet is made: as administrator, without a usable password.
+    A missing user is created as an administrator without a usable password.
     """
     now = timezone.now()
     token = secrets.token_urlsafe(32)
@@ -35,19 +35,19 @@ def create_login_link(username: str, *, base_url: str = "") -> str:
             user.set_unusable_password()
             user.save(update_fields=["password"])
             user.groups.add(Group.objects.get_or_create(name=Role.ADMIN)[0])
-        # Links that can no longer be used say nothing to anybody.
+        # Links that can no longer be used are of no interest.
         LoginLink.objects.filter(Q(expires_at__lt=now) | Q(used_at__isnull=False)).delete()
         LoginLink.objects.create(user=user, digest=digest(token), expires_at=now + LINK_LIFE)
     return f"{base_url.rstrip('/')}{reverse('dashboard:login-link')}?token={token}"
 
 
 def is_usable(token: str) -> bool:
-    """Whether pressing the button would work now; consumes nothing."""
+    """Whether the button would work now; does not use up the link."""
     return _usable(token).exists()
 
 
 def consume(token: str) -> User | None:
-    """The user whom this link logs in, once: one statement both checks and uses it up, so of two presses one wins."""
+    """The user whom this link logs in, once: one statement both checks it and uses it up, so only one press wins."""
     if _usable(token).update(used_at=timezone.now()) != 1:
         return None
     return LoginLink.objects.select_related("user").get(digest=_digest(token)).user

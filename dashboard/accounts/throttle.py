@@ -1,7 +1,7 @@
-"""Slows down password guessing, for one user name from one address at a time.
+"""Slows down password guessing, per pair of user name and address.
 
-The pair is the key, so nobody can lock another person out from elsewhere. Kept in memory and bounded: the pair whose
-last failure is oldest is forgotten first, which costs an attacker far more tries than it gives.
+With the pair as key, nobody can lock another person out from elsewhere. Kept in memory and bounded: the pair with the
+oldest last failure is dropped first, which costs an attacker far more tries than it gains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 
 class LoginThrottle:
-    """Refuses further tries after `limit` failures, until `window_seconds` after the first of them. Thread-safe."""
+    """Refuses tries after `limit` failures, until `window_seconds` after the first of them. Thread-safe."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class LoginThrottle:
         self._max_entries = max_entries
         self._mono = mono
         self._lock = threading.Lock()
-        # key → (first failure, failures since)
+        # key → (time of the first failure, number of failures since)
         self._failures: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
     def wait_seconds(self, username: str, address: str) -> float:

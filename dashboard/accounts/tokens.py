@@ -1,6 +1,6 @@
 """API tokens for programs. Only the hash is stored; the token itself is shown once.
 
-A token carries 256 random bits, so a plain SHA-256 is enough, and looking it up by that hash tells an attacker nothing.
+A token has 256 random bits, so a plain SHA-256 is enough, and looking it up by its hash leaks nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 TOKEN_PREFIX = "aft_"  # noqa: S105  # Public: lets secret scanners find a leaked token.
 SHOWN_CHARACTERS = 12
-# "Last used" is for a person who tidies up: finer would be a database write for every request.
+# "Last used" helps people to clean up; a finer grain would cost a database write per request.
 LAST_USED_GRAIN = timedelta(hours=1)
 
 
@@ -31,7 +31,7 @@ def digest(token: str) -> str:
 
 
 def issue(user: User, *, name: str) -> tuple[ApiToken, str]:
-    """Makes a token and returns it with its row; this is the only time that the token itself is known."""
+    """Creates a token and returns its row with the token itself, which is not stored."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row = ApiToken.objects.create(user=user, name=name, prefix=token[:SHOWN_CHARACTERS], digest=digest(token))
     return row, token
@@ -50,7 +50,7 @@ def verify(token: str) -> ApiToken | None:
 
 
 def revoke(row: ApiToken) -> bool:
-    """False when it was revoked already."""
+    """False when it is already revoked."""
     return bool(ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()))
 
 
@@ -61,5 +61,5 @@ def _note_use(row: ApiToken) -> None:
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_GRAIN)
     try:
         ApiToken.objects.filter(stale, pk=row.pk).update(last_used_at=now)
-    except OperationalError:  # A busy database must not turn a good token away; the next use notes it.
-        logger.warning("could not note the use of an API token", extra={"token_prefix": row.prefix})
+    except OperationalError:  # A busy database must not reject a valid token; the next use records it.
+        logger.warning("could not record the use of an API token", extra={"token_prefix": row.prefix})

@@ -1,4 +1,4 @@
-"""Doors of the accounts; `dashboard.urls` includes them, so that their names are `dashboard:login` and so on."""
+"""URLs of the accounts; `dashboard.urls` includes them, so that their names are `dashboard:login` and so on."""
 
 from __future__ import annotations
 

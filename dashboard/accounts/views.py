@@ -25,7 +25,7 @@ from dashboard.accounts import links
 from dashboard.accounts.forms import LoginForm
 
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
-# When a login link opened this session: for a while its holder may set a password without knowing the old one.
+# When a login link opened this session: for a while its user may set a password without the old one.
 _LINK_LOGIN_AT = "agentflow_link_login_at"
 
 
@@ -55,7 +55,7 @@ def logout_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def login_link(request: HttpRequest) -> HttpResponse:
-    """GET shows a button and changes nothing; POST uses the link up, logs in and offers to set a password."""
+    """GET shows a button and changes nothing; POST uses up the link, logs in and offers to set a password."""
     if request.method == "GET":
         token = request.GET.get("token", "")
         is_usable = links.is_usable(token)
@@ -73,7 +73,7 @@ def login_link(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def set_password(request: HttpRequest) -> HttpResponse:
-    """The logged-in user's own password; a role is not needed. Other sessions of the user end with a change."""
+    """The logged-in user's own password; needs no role. A change ends the user's other sessions."""
     user = request.user
     if not isinstance(user, User):
         return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': request.path})}")
@@ -92,7 +92,7 @@ def set_password(request: HttpRequest) -> HttpResponse:
 
 def _open_session(request: HttpRequest, user: User) -> None:
     login(request, user, backend=_MODEL_BACKEND)
-    # Nobody else tidies up; a login is rare enough.
+    # Nothing else deletes expired sessions, and logins are rare.
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
@@ -102,7 +102,7 @@ def _came_by_link(request: HttpRequest) -> bool:
 
 
 def _next_url(request: HttpRequest) -> str:
-    """Where to go afterwards; another site's address is never followed."""
+    """The page after the login; never another site's address."""
     asked = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
     return asked if asked and is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -12,7 +12,7 @@ from dashboard.models import ApiToken
 
 
 class BearerAuthentication(BaseAuthentication):
-    """A wrong header is refused, not passed over: a program never falls back to somebody's session."""
+    """Refuses a malformed header instead of ignoring it: a program never falls back to a session."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         header = request.headers.get("Authorization", "")

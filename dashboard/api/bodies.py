@@ -1,4 +1,4 @@
-"""JSON in and out, and nothing else. Bodies are bounded; NaN is refused on the way in and null on the way out."""
+"""JSON only, in and out. Bodies are bounded; NaN is refused in requests and becomes null in responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
-# As large as a WebSocket message may be, four times: a whole file pasted into a task's input.
+# Four times a WebSocket message, to allow pasting a whole file into a task's input.
 MAX_BODY_BYTES = 256 << 10
 
 

@@ -1,4 +1,4 @@
-"""Conversations over REST: what `/ws/` says, for programs that ask now and then."""
+"""Conversations over REST: the same data as on `/ws/`, for programs that ask occasionally."""
 
 from __future__ import annotations
 

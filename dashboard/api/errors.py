@@ -1,6 +1,6 @@
-"""The one place that turns an exception into the API's answer: `{"error": {"code", "message", "field"}}`.
+"""The only place that turns an exception into the API's answer: `{"error": {"code", "message", "field"}}`.
 
-`code` is for programs and does not change; `message` is for people; `field` is set when one field is to blame.
+`code` is for programs and does not change; `message` is for people; `field` is set when one field caused the error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
 
-# What a rejected task's code means in HTTP; every other code is 409: well asked, but not now and not here.
+# HTTP status by rejection code; any other code is 409: a valid request that conflicts with the present state.
 _REJECTED_STATUS: Mapping[str, int] = {"forbidden": 403, "bad-field": 400, "invalid": 400}
 
 _CODES: Mapping[type[exceptions.APIException], str] = {
@@ -86,6 +86,6 @@ def _answer(
 
 
 def _code_of(detail: Any, default: str) -> str:
-    """Our own codes are written with hyphens; DRF's ("invalid", "min_value" …) are one thing to a program."""
+    """Our own codes contain hyphens; DRF's ("invalid", "min_value" …) are all mapped to one."""
     code = getattr(detail, "code", None) or default
     return code if "-" in code else default

@@ -1,4 +1,4 @@
-"""The REST API's doorkeeper."""
+"""Access control of the REST API."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-if TYPE_CHECKING:  # At run time it would be a circle: DRF's views load these classes from the settings.
+if TYPE_CHECKING:  # A circular import at run time: DRF's views load these classes from the settings.
     from rest_framework.views import APIView
 
 from dashboard.rights import Right, may, role_of
 
 
 class HasRight(BasePermission):
-    """Each view names the right for each of its methods in `rights`; any other method is refused to everybody."""
+    """Each view declares in `rights` which right each method needs; any other method is refused."""
 
     message = "Your role does not allow this."
     code = "forbidden"

@@ -1,4 +1,4 @@
-"""How often one user may ask: a bucket per user that fills steadily and allows a burst. In memory and bounded."""
+"""Rate limits per user: a bucket per user that refills steadily and allows a burst. In memory and bounded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-if TYPE_CHECKING:  # At run time it would be a circle: DRF's views load these classes from the settings.
+if TYPE_CHECKING:  # A circular import at run time: DRF's views load these classes from the settings.
     from rest_framework.views import APIView
 
 
 class Buckets:
-    """Tokens per key: `burst` at most, `per_second` new ones. Thread-safe."""
+    """Tokens per key: at most `burst`, and `per_second` new ones. Thread-safe."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class Buckets:
         self._max_keys = max_keys
         self._mono = mono
         self._lock = threading.Lock()
-        self._levels: OrderedDict[int, tuple[float, float]] = OrderedDict()  # key → (tokens, when counted)
+        self._levels: OrderedDict[int, tuple[float, float]] = OrderedDict()  # key → (tokens, time of the count)
 
     def take(self, key: int) -> float:
-        """0 when a token was taken, else the seconds until there is one."""
+        """0 when a token was taken, else the seconds until one is available."""
         now = self._mono()
         with self._lock:
             tokens, counted = self._levels.pop(key, (self._burst, now))
@@ -52,7 +52,7 @@ class _UserThrottle(BaseThrottle):
     _wait_seconds = 0.0
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        if request.user.pk is None:  # Refused by the doorkeeper already.
+        if request.user.pk is None:  # The permission check refuses it.
             return True
         self._wait_seconds = self.buckets.take(request.user.pk)
         return self._wait_seconds == 0
@@ -62,13 +62,13 @@ class _UserThrottle(BaseThrottle):
 
 
 class RequestThrottle(_UserThrottle):
-    """Everything: enough for a program that looks often, though the live socket would serve it better."""
+    """For every request: enough for a program that polls often, though the live socket would suit it better."""
 
     buckets = Buckets(burst=1000, per_second=60)
 
 
 class ChangeThrottle(_UserThrottle):
-    """What changes something, on top."""
+    """Additional limit for requests that change something."""
 
     buckets = Buckets(burst=200, per_second=10)
 

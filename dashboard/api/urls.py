@@ -1,4 +1,4 @@
-"""The REST API, version 1. A path works with and without its last slash: a redirect would lose a POST's body."""
+"""The REST API, version 1. Paths work with and without the trailing slash: a redirect would lose a POST's body."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Routes of the REST API. Each checks the request, asks one selector or service, and answers with its dictionaries.
+"""Routes of the REST API. Each checks the request, calls one selector or service, and returns its dictionaries.
 
-docs/api.md lists every route; a test compares.
+docs/api.md lists every route; a test compares them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nodes.domain.incoming import read
 
 
 class Route(APIView):
-    """`rights` says what each method takes; a method that is not in it does not exist."""
+    """`rights` maps each method to the right that it needs; other methods do not exist."""
 
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
     query: ClassVar[type[Fields]] = Nothing
@@ -151,7 +151,7 @@ class History(Route):
 
 
 class NoRoute(APIView):
-    """Whatever else stands under /api/v1/."""
+    """Anything else under /api/v1/."""
 
     permission_classes = [AllowAny]
     metadata_class = None
@@ -161,5 +161,5 @@ class NoRoute(APIView):
 
 
 def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
-    """Who may not set variables may only see which there are."""
+    """Users who may not set variables see only their names."""
     return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}

@@ -1,4 +1,4 @@
-"""The groups that carry the roles of `dashboard.rights`."""
+"""Creates the groups for the roles of `dashboard.rights`."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def create_groups(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [("dashboard", "0001_login_tokens"), ("auth", "0012_alter_user_first_name_max_length")]
 
-    # Backwards the groups stay: people may have put users into them.
+    # When reversed, the groups stay: people may have added users to them.
     operations = [migrations.RunPython(create_groups, migrations.RunPython.noop)]
