@@ -1,1 +1,1 @@
-"""The pages that people read. Each module holds the views of one subject; none of them writes but `memory`."""
+"""The pages. Each module has the views of one subject; only `memory` writes."""

@@ -1,4 +1,4 @@
-"""A task, a node and an alert of which nothing is known yet: the rows that the script clones for what appears later."""
+"""Empty task, node and alert rows that the script clones for new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work log: every attempt that ever ran, narrowed by node, state, project, time and text."""
+"""The work log: every attempt, filtered by node, state, project, time and text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_TEXT = 200
 
 
 class WorkLogForm(forms.Form):
-    """What the work log is narrowed by; every field may be empty."""
+    """The filters of the work log; every field may be empty."""
 
     node = forms.CharField(required=False, max_length=64)
     state = forms.ChoiceField(required=False, choices=[("", ""), *((state, state) for state in words.TASK_STATES)])
@@ -33,13 +33,13 @@ class WorkLogForm(forms.Form):
     text = forms.CharField(required=False, max_length=_MAX_TEXT)
 
     def filters(self) -> dict[str, Any]:
-        """For `selectors.work_log`; a field that is wrong narrows nothing, its error is shown."""
+        """Arguments of `selectors.work_log`; a field with an error filters nothing, and its error is shown."""
         cleaned = getattr(self, "cleaned_data", {})
         since, until = cleaned.get("since"), cleaned.get("until")
         return {
             **{name: cleaned.get(name, "") for name in ("node", "state", "project", "text")},
             "since": _midnight(since) if since else None,
-            # The whole of the last day.
+            # Includes the last day.
             "until": _midnight(until + timedelta(days=1)) if until and until < date.max else None,
         }
 
@@ -66,7 +66,7 @@ def work_log(request: HttpRequest) -> HttpResponse:
         "form_errors": [f"{form.fields[name].label or name}: {errors[0]}" for name, errors in form.errors.items()],
         "pager": pager(request, number=number, has_more=found["hasMore"]),
     }
-    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+    if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_work_log.html", context)
     projects = {project["name"] for node in data["nodes"] for project in node["capabilities"].get("projects", ())}
     context.update(nodes=data["nodes"], projects=sorted(projects), task_states=words.TASK_STATES)

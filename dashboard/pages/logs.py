@@ -1,4 +1,4 @@
-"""The live log of the whole cluster, or of one node, over the full height of the window; and the search in any log."""
+"""The live log of the whole cluster or one node, at the window's full height; and the search in any log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     node = asked if asked in {node["id"] for node in data["nodes"]} else ""
     data["logs"] = selectors.recent_logs(node=node, limit=LINES)
     data["gaps"] = [gap for gap in selectors.gaps(node=node) if gap["lane"] == Lane.LOGS] if node else []
-    # The lines' own tasks alone: their names stand beside the lines.
+    # Only the tasks of these lines, for their names beside the lines.
     data["tasks"] = selectors.known_tasks({batch["task"] for batch in data["logs"]})
     names = {task["id"]: plain_text(task["name"]) for task in data["tasks"]}
     context = {
@@ -45,7 +45,7 @@ def logs(request: HttpRequest) -> HttpResponse:
             for line in batch["lines"]
         ],
     }
-    # One node's lines come on a topic of their own, so that a noisy neighbour cannot push them out.
+    # A node's lines have a topic of their own, so that a noisy other node cannot displace them.
     topics = ("nodes", "tasks", "alerts", f"logs:{node}" if node else "logs")
     return render_page(request, "pages/logs.html", context, section="logs", topics=topics, data=data)
 
@@ -53,7 +53,7 @@ def logs(request: HttpRequest) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def log_search(request: HttpRequest) -> JsonResponse:
-    """JSON: the next piece of a search in lines that a page does not hold, by the same filter as in its script."""
+    """JSON: the next part of a search in lines that a page does not have, with the same filter as the page's script."""
     asked = request.GET
     wanted, unwanted = _words(asked.get("text", "")[:_MOST_CHARACTERS])
     before, attempt = _number(asked.get("before", "")), _number(asked.get("attempt", ""))

@@ -1,6 +1,6 @@
-"""What AgentFlow remembers, and what a model was sent: to read, and for operators to put right.
+"""What AgentFlow remembers, and what a model was sent; operators can edit the memory.
 
-The only pages that change something; each change is asked of the Leader, which audits it.
+These are the only pages that change something; each change is a request to the Leader, which audits it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def memory_list(request: HttpRequest) -> HttpResponse:
         "conversations": conversations["results"],
         "has_more_conversations": conversations["hasMore"],
     }
-    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+    if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_memory_list.html", context)
     return _page(request, "pages/memory_list.html", context)
 
@@ -85,7 +85,7 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
     except NotFound as exc:
         raise Http404 from exc
     except TaskRejected as exc:
-        # What was typed is not lost: it stands in the form again.
+        # Keeps what was typed in the form.
         problem = str(MEMORY_REASONS.get(exc.code, exc.message))
         return _file_page(request, file_id, problem=problem, typed=text, why=post.get("why", ""), status=409)
     except LeaderUnavailable:

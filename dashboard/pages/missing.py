@@ -1,4 +1,4 @@
-"""What is said of lines and entries that are not here any more; frontend/src/logs/panel.ts says the same."""
+"""Texts about lines and entries that are missing; frontend/src/logs/panel.ts has the same texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboard.pages import words
 
 
 def lost_lines(first: int, last: int, reason: str = "missing") -> str:
-    """Of lines of one attempt, both ends inclusive."""
+    """About lines of one attempt, both ends inclusive."""
     if first == last:
         text = _("Line {first} is not here any more: {reason}")
     else:
@@ -20,7 +20,7 @@ def lost_lines(first: int, last: int, reason: str = "missing") -> str:
 
 
 def lost_entries(gap: Mapping[str, Any]) -> str:
-    """Of a node's journal, as GAP names them; an end without lines of its own is told by its lines alone."""
+    """About entries of a node's journal, as in GAP. A gap without numbers gets a text of its own."""
     if gap["reason"] == "damaged":
         return _("What the node had not sent yet is lost: its journal was damaged, and a new one begins")
     first, last = int(gap["from"]), int(gap["to"])

@@ -1,4 +1,4 @@
-"""The nodes: a list that can be narrowed, and each node's own page: what it is, what it can do, what it does."""
+"""The nodes: a list with filters, and each node's page with its machine, projects and tasks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "node_states": words.NODE_STATES,
         **BLANKS,
     }
-    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+    if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_node_list.html", context)
     return render_page(request, "pages/node_list.html", context, section="nodes", topics=("nodes", "alerts"), data=data)
 

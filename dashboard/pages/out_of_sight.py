@@ -1,4 +1,4 @@
-"""Attempts on nodes that nobody can see: neither running nor ended, but unknown since then."""
+"""Attempts on unreachable nodes: neither running nor ended, but unknown since then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSE
 
 
 def mark_out_of_sight(attempts: Iterable[dict[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> None:
-    """Gives each attempt the `unknownSince` that a task has in TaskInfo."""
+    """Adds to each attempt the `unknownSince` that a task has in TaskInfo."""
     unseen = {node["id"]: node["stateSince"] for node in nodes if node["state"] != NodeState.ONLINE}
     for attempt in attempts:
         attempt["unknownSince"] = unseen.get(attempt["node"]) if attempt["state"] in _OCCUPYING else None

@@ -1,4 +1,4 @@
-"""The overview: the whole cluster at a glance, rendered from the same snapshot that the live feed would send."""
+"""The overview: the whole cluster at a glance, rendered from the snapshot that the live feed sends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 
 TOPICS = ("nodes", "tasks", "alerts", "logs")
-# What is in sight at first; the script lists the rest, without it the lists of nodes and tasks do.
+# Rows rendered at first. The script shows the rest; without scripts the lists of nodes and tasks do.
 ROWS = 20
 
-# Problems first, then what moves, then what rests.
+# Tasks with problems first, then running ones, then the rest.
 _TASK_ORDER = ("running", "paused", "dispatched", "pending")
 _NODE_ORDER = {"offline": 0, "suspect": 1, "online": 2}
 _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
@@ -29,7 +29,7 @@ _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
 @require_right(Right.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     data = live_data(TOPICS)
-    # The script lists them in this order too.
+    # The script sorts them in the same order.
     nodes = data["nodes"] = sorted(data["nodes"], key=_node_rank)
     tasks = data["tasks"] = sorted(data["tasks"], key=_task_rank)
     context = {
@@ -90,7 +90,7 @@ def _node_rank(node: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _task_rank(task: Mapping[str, Any]) -> tuple[int, int, float]:
-    """What waits for a person, then what runs, then the newest of the rest."""
+    """Tasks that wait for a person first, then running ones, then the rest, newest first."""
     needs_person = task["unknownSince"] is not None or (
         task["state"] == "running" and task["health"] in ("waiting", "stalled")
     )

@@ -1,4 +1,4 @@
-"""What every page shares: who looks, at which position of the feed, and what the script needs to go on from there."""
+"""What every page shares: the user, the feed position, and what the script needs to continue from there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nodes import selectors
 
 
 def live_data(topics: Sequence[str]) -> dict[str, Any]:
-    """State of these topics as a SNAPSHOT has it. The position is read first: what changes meanwhile comes again."""
+    """State of these topics as in a SNAPSHOT. Position first: a change in between is repeated, never missing."""
     store, seq = selectors.position()
     where = {"store": store, "seq": str(seq)} if store else {}
     return {**where, **selectors.snapshot(topics)}
@@ -33,7 +33,7 @@ def render_page(
     topics: tuple[str, ...],
     data: Mapping[str, Any],
 ) -> HttpResponse:
-    """Renders a whole page. `data` is what `live_data` gave: the script starts from it and asks for what came after."""
+    """Renders a whole page. `data`: from `live_data`; the script starts with it and asks for what came after."""
     body = {
         **_viewer(request),
         **context,
@@ -43,30 +43,30 @@ def render_page(
         "script": _script_settings(),
     }
     response = render(request, template, body)
-    # Live state is good for nobody else, and not later.
+    # Live state is only for this user, and only now.
     response["Cache-Control"] = "no-store"
     return _compressed(request, response)
 
 
 def render_fragment(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-    """The part of a page that htmx asked for; the same partial that the whole page includes."""
+    """The part of a page that htmx asked for; the whole page includes the same partial."""
     response = render(request, template, {**_viewer(request), **context, "is_fragment": True})
     response["Cache-Control"] = "no-store"
-    # The whole page and its part have one address.
+    # The whole page and its part have the same address.
     response["Vary"] = "HX-Request"
     return _compressed(request, response)
 
 
 def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Only here: a page may repeat what its address says, so nothing that is secret may be in it (BREACH). The CSRF
-    token is masked anew each time, the ticket of the live socket is fetched apart, and the length is blurred.
+    """Compresses only here: a page may repeat parts of its address, so it must not contain secrets (BREACH). The CSRF
+    token is masked differently each time, the live socket's ticket is fetched separately, and padding hides the length.
     """
     _GZIP.process_response(request, response)
     return response
 
 
 def _unused(request: HttpRequest) -> HttpResponseBase:
-    raise AssertionError("the middleware is only asked to compress")
+    raise AssertionError("the middleware only compresses a given response")
 
 
 _GZIP = GZipMiddleware(_unused)
@@ -85,7 +85,7 @@ def _viewer(request: HttpRequest) -> dict[str, Any]:
 
 
 def _script_settings() -> dict[str, Any]:
-    """What the script cannot know by itself: words in the reader's language, and addresses."""
+    """What the script cannot know: texts in the reader's language, and addresses."""
     return {
         "language": get_language() or "en",
         "strings": strings.script_strings(),

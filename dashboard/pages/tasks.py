@@ -1,4 +1,4 @@
-"""The tasks: a list that can be narrowed, and each task's own page with its whole log."""
+"""The tasks: a list with filters, and each task's page with its whole log."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def task_list(request: HttpRequest) -> HttpResponse:
         "tasks": found["results"],
         "filters": filters,
         "is_filtered": is_filtered,
-        # New tasks may only appear where they belong: at the top of the whole list.
+        # New tasks may appear only where they belong: at the top of the unfiltered list.
         "rows": "known" if is_filtered or number > 1 else "all",
         "pager": pager(request, number=number, has_more=found["hasMore"]),
         "task_states": words.TASK_STATES,
         "nodes": data["nodes"],
         **BLANKS,
     }
-    if request.htmx:  # type: ignore[attr-defined]  # Set by the middleware.
+    if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_task_list.html", context)
     data["tasks"] = found["results"]
     data["commands"] = _commands_of(found["results"])
@@ -129,7 +129,7 @@ def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def task_log_text(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    """The whole log of one attempt as a text file, as it was printed."""
+    """The whole log of one attempt as a text file, exactly as printed."""
     attempt = _asked_number(request, "attempt")
     try:
         first = selectors.task_log(task_id, attempt, limit=LOG_CHUNK)
@@ -169,13 +169,13 @@ def _as_batch(log: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gaps(log: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is missing in the attempt for good, as GAP messages."""
+    """The attempt's permanent gaps, as GAP messages."""
     what = {"type": "GAP", "lane": "logs", "reason": "missing", "task": log["task"], "attempt": log["attempt"]}
     return [{**what, "firstLine": first, "lines": last - first + 1} for first, last in log["missing"]]
 
 
 def _static_lines(log: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For readers without the script; what is missing stands at its place, also before the first line."""
+    """The lines for readers without scripts, with gaps at their places, also before the first line."""
     rows = [(line[1], {"at": line[2], "level": line[3], "text": line[5]}) for line in log["lines"]]
     rows += [(first, {"gap": lost_lines(first, last)}) for first, last in log["missing"]]
     return [row for _, row in sorted(rows, key=lambda row: row[0])]

@@ -1,4 +1,4 @@
-"""A fresh ticket for the live socket: pages hold none, and a socket takes none that is older than a minute."""
+"""A fresh ticket for the live socket: pages contain none, and tickets expire after a minute."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""How figures, times and states are drawn. The page's script draws the same cells again when a push changes them
-(frontend/src/tables), so what is written here has its twin there.
+"""How figures, times and states are drawn. The page's script redraws the same cells when a push changes them
+(frontend/src/tables), so keep both in step.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ THEMES = ("dark", "light")
 
 @register.simple_tag
 def icon_sprite() -> SafeString:
-    """The built sprite, within the page: a state that changes needs no request for its picture."""
+    """The built sprite, inlined into the page, so that a state change needs no request for its icon."""
     return _read_sprite()
 
 
@@ -46,19 +46,19 @@ def _read_sprite() -> SafeString:
     if not isinstance(path, str):
         logger.warning("static/dist/icons.svg is missing: pages have no icons until the front end is built")
         return SafeString("")
-    # Our own build's output, not anybody's input.
+    # Our own build's output, not user input.
     return SafeString(Path(path).read_text(encoding="utf-8"))
 
 
 @register.simple_tag
 def icon(name: str, css_class: str = "icon") -> SafeString:
-    """A picture from the sprite; always beside a word, so it is hidden from screen readers."""
+    """An icon from the sprite; always beside a word, so it is hidden from screen readers."""
     return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', css_class, name)
 
 
 @register.simple_tag
 def task_chip(task: Mapping[str, Any]) -> SafeString:
-    """State of a task; "unknown" while its node is out of sight."""
+    """State of a task; "unknown" while its node is unreachable."""
     look = words.UNKNOWN if task.get("unknownSince") else words.TASK_STATES.get(str(task.get("state")))
     return _chip("state", look)
 
@@ -71,7 +71,7 @@ def health_chip(task: Mapping[str, Any]) -> SafeString:
 
 @register.filter
 def task_note(task: Mapping[str, Any]) -> str:
-    """The one thing that a person should know beside the state."""
+    """The most important note beside the state."""
     if task.get("unknownSince"):
         since = _("unknown since {time}").format(time=_clock(task["unknownSince"]))
         return f"{state_label(str(task.get('state')))} · {since}"
@@ -82,13 +82,13 @@ def task_note(task: Mapping[str, Any]) -> str:
 
 @register.filter
 def message_text(thing: Mapping[str, Any]) -> str:
-    """What is said of a task, an attempt or an alert: AgentFlow's own words in the reader's language."""
+    """The message of a task, an attempt or an alert: AgentFlow's own texts are in the reader's language."""
     return in_words(str(thing.get("message") or ""), thing.get("messageParts"))
 
 
 @register.filter
 def alert_task_name(alert: Mapping[str, Any]) -> str:
-    """The task's name and, from the second try on, its number; the id where an earlier version kept no name."""
+    """The task's name and, from the second attempt on, its number; the id if an earlier version stored no name."""
     name = plain_text(str(alert.get("taskName") or alert.get("task") or ""))
     attempt = alert.get("attempt") or 0
     return f"{name} #{attempt}" if attempt > 1 else name
@@ -96,7 +96,7 @@ def alert_task_name(alert: Mapping[str, Any]) -> str:
 
 @register.simple_tag
 def freshness(node: Mapping[str, Any]) -> SafeString:
-    """Live while heartbeats prove its links; else since when nothing is known of it."""
+    """Live while heartbeats arrive; otherwise the time since when the node's state is unknown."""
     is_live, since = node.get("state") == "online", node.get("stateSince")
     word = (
         pgettext("freshness", "live") if is_live else _("since {time}").format(time=_clock(since)) if since else NOTHING
@@ -107,7 +107,7 @@ def freshness(node: Mapping[str, Any]) -> SafeString:
 
 @register.filter
 def node_slots(node: Mapping[str, Any]) -> str:
-    """Busy slots of all; what nobody can see is not counted as running."""
+    """Busy slots of all slots; tasks on unreachable nodes do not count as running."""
     if not node.get("slots"):
         return NOTHING
     if node.get("state") == "online":
@@ -117,7 +117,7 @@ def node_slots(node: Mapping[str, Any]) -> str:
 
 @register.filter
 def link_word(node: Mapping[str, Any]) -> str:
-    """The round trip of the link to its parent, or what is wrong with it."""
+    """The round trip time to the node's parent, or what is wrong with the link."""
     link = node["link"]
     if node.get("role") == "leader":
         return NOTHING
@@ -174,9 +174,7 @@ def action_label(kind: str) -> str:
 
 @register.filter
 def command_reason(command: Mapping[str, Any]) -> str:
-    """Why it came to nothing, or to a part: in the reader's language where the code is one of ours, else as the node
-    has said it.
-    """
+    """Why a command failed, wholly or in part: in the reader's language for a known code, else the node's text."""
     known, said = words.REASONS.get(command["code"]), message_text(command)
     if known:
         return str(known).replace("{message}", said)
@@ -185,7 +183,7 @@ def command_reason(command: Mapping[str, Any]) -> str:
 
 @register.filter
 def command_said(command: Mapping[str, Any]) -> str:
-    """What the node said with it, where nothing else tells."""
+    """The node's message, if no other text explains the result."""
     said = message_text(command)
     return "" if command["code"] in words.REASONS or said == command_reason(command) else said
 
@@ -198,7 +196,7 @@ def command_chip(command: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def task_command(task: Mapping[str, Any], commands: Sequence[Mapping[str, Any]]) -> SafeString:
-    """The newest that a person asked of the task and that is still on its way; the script tells how it ends."""
+    """The newest unfinished command of the task that a person requested; the script shows how it ends."""
     told = next((c for c in commands or () if c["task"] == task["id"] and c["kind"] != "start"), None)
     if told is None or told["state"] not in ("pending", "sent", "acked"):
         return format_html('<p class="sub request" data-field="request" hidden>{}<span></span></p>', icon("send"))
@@ -216,7 +214,7 @@ def task_command(task: Mapping[str, Any], commands: Sequence[Mapping[str, Any]])
 
 @register.simple_tag
 def is_offered(action: str, task: Mapping[str, Any]) -> bool:
-    """Whether a person is offered this action on the task as it is now."""
+    """Whether the action is offered for the task in its present state."""
     if action == "input" and not task.get("acceptsInput"):
         return False
     return task.get("state") in words.OFFERED[action]
@@ -230,7 +228,7 @@ def whole_percent(value: float | None) -> str:
 
 @register.filter
 def progress_percent(fraction: float | None) -> str:
-    """0.432 → "43%"; nothing known, nothing shown."""
+    """0.432 → "43%"; empty when unknown."""
     return "" if fraction is None else f"{int(fraction * 100)}%"
 
 
@@ -241,7 +239,7 @@ def usage_percent(usage: Mapping[str, Any] | None) -> float | None:
 
 @register.filter
 def gibibytes(count: Any) -> str:
-    """Bytes for a person, in powers of 1024."""
+    """Bytes in powers of 1024, for display."""
     if count in (None, ""):
         return NOTHING
     size = float(count)
@@ -261,7 +259,7 @@ def milliseconds(value: float | None) -> str:
 
 @register.filter
 def clock_duration(seconds: float | None) -> str:
-    """75 → "1:15", 3700 → "1:01:40": reads alike in every language."""
+    """75 → "1:15", 3700 → "1:01:40": the same in every language."""
     if seconds is None:
         return ""
     minutes, second = divmod(int(max(0, seconds)), 60)
@@ -280,12 +278,12 @@ def elapsed(task: Mapping[str, Any], now_ms: int) -> str:
 
 @register.simple_tag
 def moment(at_ms: float | None, field: str = "", style: str = "time") -> SafeString:
-    """A point in time. The script shows it in the reader's own time zone, or as an age when style is "age"."""
+    """A point in time. The script shows it in the reader's own time zone, or as an age if style is "age"."""
     name = format_html(' data-field="{}"', field) if field else ""
     if not at_ms:
         return format_html('<time{} data-style="{}">{}</time>', name, style, NOTHING)
     when = datetime.fromtimestamp(at_ms / 1000, UTC)
-    # Without the script: absolute, in the server's zone.
+    # Without scripts: absolute, in the server's time zone.
     shown = date_format(localtime(when), "Y-m-d H:i:s")
     return format_html(
         '<time{} data-style="{}" data-at="{}" datetime="{}" title="{}">{}</time>',
@@ -310,22 +308,22 @@ def without_colours(text: str) -> str:
 
 @register.filter
 def as_json(value: Any) -> str:
-    """For a data attribute; escaped by the template like any other text."""
+    """For a data attribute; the template escapes it like any other text."""
     return json.dumps(value, ensure_ascii=False)
 
 
 @register.simple_tag
 def theme_attribute(request: object = None) -> SafeString | str:
-    """The theme that the reader chose; none chosen = the one of the reader's system.
+    """The theme that the reader chose; empty = that of the reader's system.
 
-    The page about a fault in the server is rendered without a request.
+    The page for server errors is rendered without a request.
     """
     chosen = request.COOKIES.get("agentflow_theme", "") if isinstance(request, HttpRequest) else ""
     return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
 
 
 def _clock(at_ms: float) -> str:
-    """14:03:22, or the day and 14:03 when that is another day."""
+    """14:03:22, or the date and 14:03 for another day."""
     when = localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
     return date_format(when, "H:i:s" if when.date() == localtime().date() else "Y-m-d H:i")
 
