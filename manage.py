@@ -15,7 +15,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except DatabaseError as exc:
-        # Away, not set up, or not a database at all. What else it says is a fault of ours, and its traceback is wanted.
+        # Unreachable, not set up, or not a database at all. Any other error is ours, and its traceback is wanted.
         is_outage = type(exc) in (OperationalError, ProgrammingError, DatabaseError)
         if not is_outage or "--traceback" in sys.argv:
             raise

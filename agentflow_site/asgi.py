@@ -35,6 +35,6 @@ async def application(
     elif scope["type"] == "websocket" and scope["path"] == LIVE_PATH:
         await _live(scope, receive, send)
     elif scope["type"] == "websocket":
-        # Closed before it is accepted: the client sees a 403, the log nothing.
+        # Closed before it is accepted: the client gets a 403, and nothing is logged.
         await receive()
         await send({"type": "websocket.close"})

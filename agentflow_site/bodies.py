@@ -1,4 +1,4 @@
-"""The largest body an HTTP request may have, kept to before Django sees it: its ASGI handler spools without a limit."""
+"""Enforces the largest body of an HTTP request before Django reads it: its ASGI handler spools without a limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MESSAGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
 
 def bounded(application: Callable[..., Awaitable[None]]) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Answers a larger body with 413: by its Content-Length before anything is read, else as soon as it is over."""
+    """Answers a larger body with 413: by its Content-Length before reading, or as soon as it exceeds the limit."""
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if _declared_bytes(scope) > MAX_BODY_BYTES:
@@ -32,7 +32,7 @@ def bounded(application: Callable[..., Awaitable[None]]) -> Callable[[Scope, Rec
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            # As if the client had gone: what was spooled is dropped, and nothing runs.
+            # As if the client had disconnected: the spooled body is dropped, and no view runs.
             return message if received_bytes <= MAX_BODY_BYTES else {"type": "http.disconnect"}
 
         await application(scope, count, send)
@@ -43,9 +43,9 @@ def bounded(application: Callable[..., Awaitable[None]]) -> Callable[[Scope, Rec
 
 
 def _declared_bytes(scope: Scope) -> int:
-    """0 = not said, or nonsense, which the count finds out."""
+    """0 = missing or malformed; then counting the bytes enforces the limit."""
     text = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    # No number of bytes has more than 20 digits, and Python minds very long ones.
+    # No byte count has more than 20 digits, and Python refuses to parse very long ones.
     return int(text[:20]) if text.isdigit() else 0
 
 

@@ -1,7 +1,7 @@
 """A cluster on one machine: Leader, two Masters and an Edge as child processes of `manage.py up`.
 
-Start order: migrate → cluster key → tokens → Leader → Masters → Edge. The children are the same commands that one would
-start by hand on several machines. A child that ends is started again; one that keeps ending stops everything.
+Start order: migrate → cluster key → tokens → Leader → Masters → Edge. The children run the same commands that you would
+run by hand on several machines. A child that exits is restarted; one that keeps exiting stops the cluster.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from nodes.waits import wait_at_most
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
-# TERM, 10 s, KILL, and the way back.
+# SIGTERM, 10 s, SIGKILL, and time for the reports.
 CANCEL_SECONDS = 15.0
 RESTART_SECONDS = 1.0
-# A child that ended this often within a minute will not get better by itself.
+# A child that exited this often within a minute will not recover by itself.
 RESTARTS_PER_MINUTE = 5
 
 
@@ -52,17 +52,17 @@ class Child:
 
 
 class LocalCluster:
-    """Runs until Ctrl-C or SIGTERM, or until a child cannot be kept running. `say` prints a line for the person."""
+    """Runs until Ctrl-C or SIGTERM, or until a child keeps exiting. `say` prints a line for the user."""
 
     def __init__(self, config: ClusterConfig, say: Callable[[str], object]) -> None:
         self._config = config
         self._say = say
-        self._asked = asyncio.Event()  # A person wants it to end; tasks first, when that was asked for.
+        self._asked = asyncio.Event()  # The user requested a stop; with `stop_tasks`, tasks are cancelled first.
         self._stopping = asyncio.Event()
         self._failed = False
 
     async def run(self) -> int:
-        """Exit code: 0 after a stop that was asked for. Raises `ConfigError` when the cluster cannot start."""
+        """Returns the exit code, 0 after a requested stop. Raises `ConfigError` when the cluster cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
@@ -82,7 +82,7 @@ class LocalCluster:
         return 1 if self._failed else 0
 
     def _on_signal(self) -> None:
-        # The second one stops without waiting for tasks.
+        # A second signal stops without waiting for tasks.
         if self._asked.is_set() or not self._config.stop_tasks:
             self._stopping.set()
         self._asked.set()
@@ -132,7 +132,7 @@ class LocalCluster:
         return not self._stopping.is_set()
 
     def _cancel_tasks(self) -> None:
-        """Cancels what runs or waits, as a person would; returns when all has ended, or when its time is over."""
+        """Cancels tasks that run or wait, as a user would; returns when all have ended, or on timeout."""
         from nodes import selectors, services
         from nodes.errors import AgentFlowError
 
@@ -175,10 +175,10 @@ class LocalCluster:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C goes to the terminal's whole process group: the children must get our orderly SIGTERM instead.
+            # Ctrl-C signals the terminal's whole process group; the children must get only our orderly SIGTERM.
             start_new_session=True,
         )
-        assert process.stdout is not None  # PIPE was asked for.
+        assert process.stdout is not None  # stdout=PIPE was passed.
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relay_output(child.name, process.stdout), name=f"{child.name} output")
             stopper = group.create_task(self._stop_when_asked(process), name=f"{child.name} stop")
@@ -201,10 +201,10 @@ class LocalCluster:
             except TimeoutError:
                 process.kill()
         except ProcessLookupError:
-            pass  # It has ended by itself, which is what is wanted.
+            pass  # It has already exited.
 
     async def _leader_answers(self) -> bool:
-        """False when the start was broken off. The wait is bounded; connecting costs the Leader nothing."""
+        """False when a stop was requested, or on timeout. Polling is cheap: it only opens a connection."""
         host, _, port = self._config.http.rpartition(":")
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -215,7 +215,7 @@ class LocalCluster:
                         await writer.wait_closed()
                         return True
                     except OSError:
-                        await asyncio.sleep(0.1)  # Not yet; how long that may take is bounded above, and said.
+                        await asyncio.sleep(0.1)  # Not ready yet; the timeout above limits the wait.
         except TimeoutError:
             self._say(f"The Leader does not answer on {self._config.http} within {READY_SECONDS:g} s. Stopping.")
             self._failed = True
@@ -226,7 +226,7 @@ class LocalCluster:
 def _require_free(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        if not host:  # It would mean every address of this machine.
+        if not host:  # An empty host means every address of this machine.
             raise ValueError(address)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -247,7 +247,7 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def _environment(child: Child, leader: str) -> dict[str, str]:
-    """Only the Leader speaks to a model: an agent's environment can be read by the tasks of the same user."""
+    """Only the Leader gets the model's settings: tasks of the same user can read an agent's environment."""
     environment = {**os.environ, "AGENTFLOW_LEADER_GRPC": leader}
     if child.arguments[0] != "leader":
         for name in ("AGENTFLOW_CHAT_API_KEY", "AGENTFLOW_CHAT_API_KEY_FILE", "AGENTFLOW_CHAT_PROVIDER"):

@@ -1,4 +1,5 @@
-"""Typed readers of the environment: the one place that reads it. A bad value stops the start and says what is allowed.
+"""Typed readers of the environment, and the only code that reads it. A bad value stops the start and the error lists
+what is allowed.
 
 docs/operations.md lists every variable.
 """
@@ -40,7 +41,7 @@ class SiteEnv:
     behind_https_proxy: bool
     database_url: str  # Empty = SQLite in the data folder.
     redis_url: str  # Empty = one process, in-process channel layer.
-    leader_grpc: str  # Where a web process of its own finds the Leader.
+    leader_grpc: str  # Where a separate web process reaches the Leader.
     heartbeat_seconds: float
     log_level: str
     language: str
@@ -111,7 +112,7 @@ def _chat(env: Env) -> ChatConfig:
 
 
 def _chat_key(key: str, file: str) -> str:
-    """Never repeated in an error: it is a secret."""
+    """The value is a secret and never appears in an error."""
     if key and file:
         raise ConfigError("give AGENTFLOW_CHAT_API_KEY or AGENTFLOW_CHAT_API_KEY_FILE, not both")
     if file:
@@ -144,7 +145,7 @@ def _checked(
         if is_good(value):
             return value
     except EnvError:
-        pass  # Said below, with the value.
+        pass  # Reported below, with the value.
     variable = f"AGENTFLOW_{name}"
     raise ConfigError(f"{variable}={os.environ.get(variable)} is not allowed: give {allowed}")
 
@@ -164,7 +165,7 @@ def _is_time_zone(name: str) -> bool:
         return False
 
 
-# The values of these two may hold a password, so a bad one is not repeated.
+# These two values may contain a password, so errors do not repeat them.
 
 
 def _redis_url(url: str) -> str:
@@ -184,7 +185,7 @@ def _database_url() -> str:
 
 
 def make_data_dir(path: Path) -> None:
-    """Creates the data folder, for its owner only. Raises `ConfigError` when that cannot be."""
+    """Creates the data folder, accessible only by its owner. Raises `ConfigError` when that fails."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / ".writable"
@@ -197,19 +198,19 @@ def make_data_dir(path: Path) -> None:
 
 
 def secret_key(data_dir: Path) -> str:
-    """Django's secret key: made at the first start, mode 0600, kept in the data folder."""
+    """Django's secret key: created at the first start with mode 0600 and kept in the data folder."""
     path = data_dir / "secret_key"
     try:
         return path.read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
-        pass  # The first start: it is made below.
+        pass  # First start: it is created below.
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     make_data_dir(data_dir)
     key = secrets.token_urlsafe(48)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # Another process of this first start was faster.
+    except FileExistsError:  # Another process of this first start created it.
         return path.read_text().strip()
     with os.fdopen(descriptor, "w") as file:
         file.write(key)

@@ -1,4 +1,4 @@
-"""The Leader: one process, one loop. Hub, projection, scheduler, inner door and web server are wired here alone."""
+"""The Leader: one process, one event loop. The only module that wires hub, projection, scheduler, gateway and web."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LeaderConfig:
     heartbeat_seconds: float = 30.0
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
-    is_insecure: bool = False  # Plain text beyond this machine was asked for.
+    is_insecure: bool = False  # The operator allows plain text beyond this machine.
     is_behind_https_proxy: bool = False
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     chat_retention: ChatRetention = field(default_factory=ChatRetention)
@@ -75,7 +75,7 @@ class LeaderConfig:
 
     @property
     def serves_https(self) -> bool:
-        """A web port that only this machine or a proxy reaches stays plain."""
+        """A web port that only this machine or a proxy can reach stays without TLS."""
         return self.has_tls and not self.is_behind_https_proxy and not _is_loopback(self.http)
 
     def check(self) -> None:
@@ -100,9 +100,9 @@ class LeaderConfig:
 
 
 def run_leader(config: LeaderConfig) -> int:
-    """Blocks until the Leader has ended; the exit code. Raises `ConfigError` when it cannot start.
+    """Blocks until the Leader has stopped and returns the exit code. Raises `ConfigError` when it cannot start.
 
-    Order of a first start: migrate → cluster key → tokens → serve.
+    First start: migrate → cluster key → tokens → serve.
     """
     config.check()
     with only_one_leader(config.data_dir):
@@ -197,7 +197,7 @@ class _Leader:
         return verify_token(self._key.public_key, token, revoked=self._revocations.ids)
 
     def _listener(self) -> tuple[Listener, list[Service]]:
-        """Who tells dashboards: this process's sockets, and a word to web processes of their own where Redis is."""
+        """What feeds dashboards: this process's sockets, and, with Redis, hints to separate web processes."""
         if not self._config.http and not settings.REDIS_URL:
             return NobodyListens(), []
         from dashboard.live.process import lead
@@ -242,12 +242,12 @@ class _Leader:
 
 
 class LeaderRuns(ConfigError):
-    """Another process holds the data folder."""
+    """Another process holds the data folder's lock."""
 
 
 @contextlib.contextmanager
 def only_one_leader(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder's lock; the kernel lets go of it however the process ends. Raises `LeaderRuns`."""
+    """Holds the data folder's lock; the kernel releases it however the process ends. Raises `LeaderRuns`."""
     path = data_dir / "leader.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -281,14 +281,14 @@ def _migrate() -> None:
 
 
 def _ensure_web_token(data_dir: Path, key: ClusterKey) -> None:
-    """For web processes of their own on this data folder. Anew at each start: a revoked or foreign one would stay."""
+    """For separate web processes on this data folder. Created at each start, so that a revoked one is replaced."""
     path = data_dir / "tokens" / "web.token"
     path.unlink(missing_ok=True)
     create_secret(path, issue_token(key, node_id="web", role=TokenRole.WEB).encode())
 
 
 def _share_certificate(config: LeaderConfig) -> None:
-    """The inner door's client trusts exactly this certificate."""
+    """The gateway's client trusts exactly this certificate."""
     shared = config.data_dir / "leader.crt"
     if config.tls_cert_file is None:
         shared.unlink(missing_ok=True)
@@ -314,7 +314,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _run_on_reactors_loop(work: Coroutine[Any, Any, int]) -> int:
-    """Daphne is an installed app: Twisted's reactor is there by now, on a loop of Daphne's making, so that is ours."""
+    """Daphne is an installed app, so Twisted's reactor is installed already, on an event loop that Daphne created."""
     from daphne.server import twisted_loop
 
     with asyncio.Runner(loop_factory=lambda: twisted_loop) as runner:

@@ -1,4 +1,4 @@
-"""Retention as the settings say, and one round of it on demand: by the running Leader, or here when there is none."""
+"""Retention settings, and one round on demand: by the running Leader, or in this process if none runs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def chat_retention(env: SiteEnv) -> ChatRetention:
 
 
 def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
-    """Rows that went, by kind. Raises `LeaderUnavailable` when a Leader runs and does not answer, `StoreError`."""
+    """Deleted rows by kind. Raises `LeaderUnavailable` when a Leader runs but does not answer, or `StoreError`."""
     try:
-        # One process writes at a time: whoever holds the data folder.
+        # Only one process may write at a time: the one that holds the data folder's lock.
         with only_one_leader(data_dir):
             return asyncio.run(_prune_here(config, chat))
     except LeaderRuns:

@@ -1,4 +1,4 @@
-"""Django's settings; every value from outside comes through `agentflow_site.env`."""
+"""Django's settings; every external value comes through `agentflow_site.env`."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ TEMPLATES = [
     }
 ]
 
-# SQLite unless DATABASE_URL says otherwise. IMMEDIATE: a read-then-write transaction otherwise fails at once when
-# another process wrote in between, whatever the timeout. FULL: what was acknowledged survives a power cut.
+# SQLite unless DATABASE_URL is set. IMMEDIATE: otherwise a read-then-write transaction fails at once, whatever the
+# timeout, if another process wrote in between. FULL: acknowledged data survives a power cut.
 SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,
@@ -100,12 +100,12 @@ else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "db.sqlite3")}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
-# Under ASGI a kept connection would belong to a thread that nobody closes.
+# Under ASGI a persistent connection would belong to a thread that never closes it.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Hints only ("the feed advanced to N"): the database is the truth, so a lost hint costs a read, never an event.
+# Hints only ("the feed is at N"): the database is the source of truth, so a lost hint costs a read, never an event.
 if ENV.redis_url:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
@@ -115,8 +115,8 @@ if ENV.redis_url:
                 "hosts": [
                     {
                         "address": ENV.redis_url,
-                        # redis-py's own default drops a connection that has nothing to say for 5 s, as an idle
-                        # subscription has. The layer's reads end before this does.
+                        # redis-py's default drops a connection that is silent for 5 s, as an idle subscription is. The
+                        # layer's blocking reads end before this timeout.
                         "socket_timeout": 15.0,
                         "socket_connect_timeout": 5.0,
                         "socket_keepalive": True,
@@ -152,7 +152,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# The browser may load nothing but our own files, and run no inline script.
+# The browser may load only our own files, and run no inline script.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -166,7 +166,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "object-src": [NONE],
         "manifest-src": [SELF],
-        # Fragments never carry scripts.
+        # HTML fragments never contain scripts.
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["htmx"],
     }
@@ -175,7 +175,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Cookies know no ports: two clusters on one host would otherwise log each other's users out.
+# Cookies ignore ports: two clusters on one host would otherwise log each other's users out.
 _COOKIE_SUFFIX = hashlib.sha256(f"cookies {SECRET_KEY}".encode()).hexdigest()[:8]
 SESSION_COOKIE_NAME = f"agentflow_session_{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"agentflow_csrf_{_COOKIE_SUFFIX}"
@@ -184,7 +184,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
-# X-Forwarded-* is believed only when the operator says that a proxy of theirs sets it.
+# X-Forwarded-* is trusted only if the operator declares that their proxy sets it.
 BEHIND_HTTPS_PROXY = ENV.behind_https_proxy
 if BEHIND_HTTPS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -193,16 +193,16 @@ if BEHIND_HTTPS_PROXY:
     SESSION_COOKIE_NAME = f"__Host-{SESSION_COOKIE_NAME}"
     CSRF_COOKIE_NAME = f"__Host-{CSRF_COOKIE_NAME}"
     SECURE_HSTS_SECONDS = 31_536_000
-# Sub-domains and browsers' preload lists are the domain owner's to decide, not ours.
+# Sub-domains and browsers' preload lists are the domain owner's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-# Other sites' pages may call the REST API when they are named; never with this site's cookies.
+# Origins that the operator names may call the REST API, but never with this site's cookies.
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 REST_FRAMEWORK: dict[str, Any] = {
-    # Bearer first: its challenge is what a refused program is told.
+    # Bearer first: DRF sends the first class's challenge with a 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "dashboard.api.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
@@ -212,7 +212,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["dashboard.api.bodies.JsonRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["dashboard.api.throttles.RequestThrottle", "dashboard.api.throttles.ChangeThrottle"],
     "DEFAULT_THROTTLE_RATES": {"requests": "1200/min", "changes": "240/min"},
-    # Behind a proxy the last address in X-Forwarded-For is its own word; without one the header is not believed.
+    # Behind a proxy, the last address in X-Forwarded-For is the proxy's own; without one the header is ignored.
     "NUM_PROXIES": 1 if BEHIND_HTTPS_PROXY else 0,
     "EXCEPTION_HANDLER": "dashboard.api.errors.answer_error",
     "URL_FORMAT_OVERRIDE": None,
@@ -225,6 +225,6 @@ LOGGING: dict[str, Any] = {
     "filters": {"one-line": {"()": "dashboard.refused.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["one-line"]}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
-    # Refused requests stand in the access log (agentflow.access) already.
+    # The access log (agentflow.access) already has refused requests.
     "loggers": {"django.request": {"level": "ERROR"}},
 }

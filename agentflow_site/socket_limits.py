@@ -1,6 +1,6 @@
-"""Daphne's limit for a WebSocket message is for what clients send; the library holds its own messages to it, too.
+"""Lifts Daphne's message size limit for messages that the server sends: it is meant for those of clients.
 
-A snapshot of a large fleet is larger than anything that a client may say.
+A snapshot of a large fleet exceeds the limit for a client's message.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _Protocol: Any = ws_protocol.WebSocketProtocol
 
 
 class _UnboundedSender(_Protocol):  # type: ignore[misc]  # Daphne has no types.
-    maxMessagePayloadSize: int  # Autobahn's word for it, in bytes; 0 is none.
+    maxMessagePayloadSize: int  # Autobahn's attribute, in bytes; 0 = no limit.
 
     def sendMessage(self, *arguments: Any, **options: Any) -> None:
         limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
@@ -24,5 +24,5 @@ class _UnboundedSender(_Protocol):  # type: ignore[misc]  # Daphne has no types.
 
 
 def bound_received_only() -> None:
-    """For every Daphne of this process; what is sent is bounded by `dashboard.live.outbox`."""
+    """Applies to every Daphne server of this process; `dashboard.live.outbox` bounds what is sent."""
     ws_protocol.WebSocketFactory.protocol = _UnboundedSender

@@ -1,4 +1,4 @@
-"""Every HTTP door of the site."""
+"""Every URL of the site."""
 
 from __future__ import annotations
 

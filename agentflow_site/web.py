@@ -1,6 +1,6 @@
-"""Daphne on the Leader's own loop, as a service: listening, its access log, and an orderly end.
+"""Daphne on the Leader's own event loop, as a service: listening, access log, and orderly shutdown.
 
-Daphne's `Server.run` takes the process over; here the loop is ours, so its parts are put up one by one.
+Daphne's `Server.run` takes over the process; here the event loop is ours, so its parts are set up one by one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nodes.errors import ConfigError
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("agentflow.access")
 
-# Untyped, all of them; the reactor's very interface is made at run time.
+# All untyped; the reactor's interface is created at run time.
 reactor: Any = twisted_reactor
 _Server: Any = server.Server
 _HTTPFactory: Any = http_protocol.HTTPFactory
@@ -34,14 +34,14 @@ _describe: Any = endpoints.build_endpoint_description_strings
 _endpoint_of: Any = twisted_endpoints.serverFromString
 _begin_logging: Any = globalLogBeginner.beginLoggingTo
 
-# Above what `/ws/` allows (64 KiB): the consumer must see what is too large to answer it.
+# Above the limit of `/ws/` (64 KiB): the consumer must see an oversized message to answer it.
 _MAX_MESSAGE_BYTES = 256 * 1024
 _HTTP_SECONDS = 60
 _HANDSHAKE_SECONDS = 5
-# docs/websocket.md: come again. Of the codes below 3000 the library sends 1000 alone.
+# docs/websocket.md: reconnect. The only code below 3000 that the library may send is 1000.
 _CLOSE_GOING_AWAY = 4503
 _PARTING_SECONDS = 1.5
-# So much of a body that is refused is read and dropped, so that its sender sees the answer; then it is cut off.
+# This much of a refused body is read and dropped, so that the sender sees the answer; then the connection is cut.
 _MAX_DROPPED_BYTES = 32 << 20
 
 
@@ -55,7 +55,7 @@ class WebConfig:
 
     @property
     def endpoint(self) -> str:
-        """As Twisted describes it."""
+        """Twisted's endpoint description."""
         plain: str = _describe(host=self.host, port=self.port)[0]
         if self.tls_cert_file is None or self.tls_key_file is None:
             return plain
@@ -63,7 +63,7 @@ class WebConfig:
 
 
 class _BoundedRequest(_WebRequest):  # type: ignore[misc]  # As above.
-    """Twisted spools the whole body before the application is asked; this keeps only so much as tells it to refuse."""
+    """Twisted spools the whole body before calling the application; this keeps only enough to refuse it."""
 
     _received_bytes = 0
 
@@ -88,7 +88,7 @@ def _escaped(path: Path) -> str:
 
 
 class WebServer:
-    """A service. `listen` comes first, so that a port in use stops the start with one line."""
+    """A service. Call `listen` first, so that a port in use stops the start with one line."""
 
     name = "web"
 
@@ -100,7 +100,7 @@ class WebServer:
             signal_handlers=False,
             action_logger=_log_action,
             http_timeout=_HTTP_SECONDS,
-            websocket_timeout=-1,  # The default drops every socket after a day.
+            websocket_timeout=-1,  # The default closes every socket after a day.
             websocket_connect_timeout=_HANDSHAKE_SECONDS,
             websocket_handshake_timeout=_HANDSHAKE_SECONDS,
             websocket_max_message_size=_MAX_MESSAGE_BYTES,
@@ -117,19 +117,19 @@ class WebServer:
         return int(self._port.getHost().port)
 
     async def listen(self) -> None:
-        """Raises `ConfigError` when the port cannot be had."""
+        """Raises `ConfigError` when the port is not available."""
         server = self._server
         server.connections = {}
         server.http_factory = _BoundedFactory(server)
         server.ws_factory = _WebSocketFactory(server, server="")
         server.ws_factory.setProtocolOptions(
             autoPingTimeout=server.ping_timeout,
-            allowNullOrigin=True,  # Who may come is the consumer's question, with better words.
+            allowNullOrigin=True,  # The consumer checks the origin, and gives a better error.
             openHandshakeTimeout=server.websocket_handshake_timeout,
             maxMessagePayloadSize=server.websocket_max_message_size,
             maxFramePayloadSize=server.websocket_max_frame_size,
         )
-        # Twisted's own log says nothing that ours does not.
+        # Twisted's own log adds nothing to ours.
         _begin_logging([lambda event: None], redirectStandardIO=False, discardBuffer=True)
         if not reactor.running:
             reactor.startRunning(installSignalHandlers=False)
@@ -155,7 +155,7 @@ class WebServer:
         self._stop.set()
 
     async def _part(self) -> None:
-        """Sockets are told to come again; requests get a moment; then everything is cut."""
+        """Asks sockets to reconnect, lets requests finish for a moment, then cuts the rest."""
         connections = self._server.connections
         for protocol in list(connections):
             if hasattr(protocol, "serverClose"):
@@ -170,7 +170,7 @@ class WebServer:
 
 
 def _log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
-    """Sockets only: HTTP requests are logged by the site's middleware, whatever the server. No query strings."""
+    """Logs sockets only: the site's middleware logs HTTP requests, under any server. No query strings."""
     if protocol == "websocket" and action in ("connected", "rejected", "disconnected"):
         path = str(details["path"]).partition("?")[0]
         access_logger.info("WS %s %s %s", path, action, details["client"] or "-")

@@ -1,4 +1,4 @@
-"""`manage.py leader`: parse, build the configuration, run."""
+"""`manage.py leader`: parses arguments, builds the configuration, runs the Leader."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         heartbeat = settings.HEARTBEAT_SECONDS if options["heartbeat"] is None else options["heartbeat"]
         if not 5 <= heartbeat <= 60:
             raise CommandError(f"--heartbeat {heartbeat:g}: give 5 to 60 seconds", returncode=2)
-        settings.HEARTBEAT_SECONDS = heartbeat  # Sockets are told the same.
+        settings.HEARTBEAT_SECONDS = heartbeat  # Sockets use the same value.
         config = LeaderConfig(
             data_dir=settings.DATA_DIR,
             http="" if options["no_web"] else options["http"],

@@ -1,4 +1,4 @@
-"""`manage.py prune`: removes now what the Leader removes every hour."""
+"""`manage.py prune`: runs the Leader's hourly retention now."""
 
 from __future__ import annotations
 
