@@ -1,10 +1,10 @@
-"""`make bench`: what the product costs beside a bare floor, measured in one run. Prints a table and bench-results.json.
+"""`make bench`: compares the product with a bare floor in one run. Prints a table and writes bench-results.json.
 
-Nothing is asserted: on a shared machine absolute times mean little, ratios within one run mean something.
+Nothing is asserted: on a shared machine absolute times mean little, but ratios within one run are comparable.
 
     python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction] [page] [heap]
 
-All but `heap`, which takes eleven minutes, when none is named.
+Without arguments, everything runs except `heap`, which takes eleven minutes.
 """
 
 from __future__ import annotations

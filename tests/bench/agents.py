@@ -1,7 +1,7 @@
-"""Agents that push made-up work through the product's real journal and uplink.
+"""Agents that push artificial work through the product's real journal and uplink.
 
     agents.py states DATA_DIR GRPC_PORT FOLDER EVENTS RATE     one agent; task states stamped with the time
-    agents.py ingest DATA_DIR GRPC_PORT FOLDER AGENTS LINES    log lines as fast as they are taken, ten states a second
+    agents.py ingest DATA_DIR GRPC_PORT FOLDER AGENTS LINES    log lines at full speed, ten states a second
 
 Prints "ready", works, prints one JSON line {"seconds": from the first append to the last acknowledgement}.
 """

@@ -44,7 +44,7 @@ class Dashboards:
     async def listen(self, socket: ClientConnection, cursors: bool) -> None:
         """Acknowledges as a page does: at most four times a second.
 
-        A stamp counts once: a task is told again, with its old message, when its node leaves.
+        A stamp counts once: a task is sent again, with its old message, when its node disconnects.
         """
         last_ack = 0.0
         last_stamp = 0

@@ -1,4 +1,4 @@
-"""What the bench measured, and how it is shown."""
+"""The figures of the bench, and how they are printed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Figure:
     name: str
     value: float
     unit: str
-    floor: float | None = None  # The same measured on the floor in the same run.
-    before: float | None = None  # What it was in an earlier version, on another day.
-    aim: str = ""  # What was promised, of the ratio where there is a floor.
+    floor: float | None = None  # The floor's figure from the same run.
+    before: float | None = None  # The figure of an earlier version, from another day.
+    aim: str = ""  # The target; for the ratio if there is a floor.
     is_met: bool | None = None
 
     @property

@@ -1,8 +1,8 @@
 """The floor: grpc.aio stream → fsync'd sqlite3 insert → raw ASGI WebSocket on Daphne, one process, no Django.
 
-What the product costs beyond these figures is its own doing.
+Anything above these figures is the product's own cost.
 
-    floor.py serve GRPC_PORT HTTP_PORT DATABASE      the server; GET /?count=N sends N frames to everybody, at RATE
+    floor.py serve GRPC_PORT HTTP_PORT DATABASE      the server; GET /?count=N sends N frames to every client, at RATE
     floor.py send GRPC_PORT EVENTS RATE              a worker that sends stamped events
 """
 
@@ -62,7 +62,7 @@ class Floor:
             frame = json.dumps({"type": "EVENT", "padding": PADDING})
             start = time.monotonic()
             for number in range(count):
-                # At the product's pace: frames sent in one burst would share their system calls.
+                # At the product's rate: frames sent in one burst would share their system calls.
                 await asyncio.sleep(max(0.0, start + number / RATE - time.monotonic()))
                 await self.broadcast(frame)
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -90,7 +90,7 @@ def serve(grpc_port: int, http_port: int, database: str) -> None:
     server: grpc.aio.Server | None = None
 
     async def start() -> None:
-        nonlocal server  # A grpc.aio server stops when nobody holds it.
+        nonlocal server  # A grpc.aio server stops when it is garbage-collected.
         server = grpc.aio.server()
         handler = grpc.method_handlers_generic_handler(
             "floor.Push", {"Stream": grpc.stream_stream_rpc_method_handler(floor.stream)}

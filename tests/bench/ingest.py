@@ -1,4 +1,4 @@
-"""Log lines from ten agents into SQLite, and how late states come meanwhile; beside the same rows by executemany."""
+"""Log lines from ten agents into SQLite, and the delay of states meanwhile, compared with executemany."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = 300_000
 
 
 def floor(schema: list[str]) -> float:
-    """Lines a second by executemany into the product's own table, fsync'd, a transaction per 500."""
+    """Lines per second by executemany into the product's own table, fsync'd, 500 rows per transaction."""
     rows = [
         (number, "bench-0", "bench-logs-0", 1, number, 1_700_000_000_000, 20, 1, LINE.decode())
         for number in range(LINES)

@@ -1,4 +1,4 @@
-"""Task state change → browser, at 50 events a second with ten dashboards, the floor and the product in turn."""
+"""Task state change → browser, at 50 events a second with ten dashboards: first the floor, then the product."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the overview costs a browser: a real Chromium over simulated fleets, beside a blank page in the same run.
+"""The overview's cost in a browser: a real Chromium over simulated fleets, compared with a blank page in the same run.
 
-`heap` watches the memory of the page for ten minutes. The column "before" has the figures of 30 November 2026, when the
-page kept every row of the fleet in the DOM.
+`heap` watches the page's memory for ten minutes. The column "before" has the figures of 30 November 2026, when the page
+kept every row of the fleet in the DOM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECONDS = 10.0
 HEAP_SECONDS = 600.0
 RATES = {"metrics": 30.0, "states": 65.0, "lines": 5.0}  # 100 updates a second.
 
-# Counts frames and long tasks; the page's own script is not touched.
+# Counts frames and long tasks without changing the page's own script.
 COUNT = """() => {
   const found = (window.bench = { frames: 0, tasks: [], since: 0 });
   const frame = () => { found.frames += 1; requestAnimationFrame(frame); };
@@ -74,7 +74,7 @@ BEFORE = {
 
 
 class Watch:
-    """What one page costs, as the browser itself counts it."""
+    """The cost of one page, measured by the browser."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -83,7 +83,7 @@ class Watch:
         page.evaluate(COUNT)
 
     def measure(self, name: str, fleet: Fleet | None = None, during: Callable[[], None] | None = None) -> list[Figure]:
-        """`during` is done again and again. With a fleet the figures are judged by the aims."""
+        """`during` is repeated until the end. With a fleet the figures are compared with the targets."""
         self.page.evaluate(RESTART)
         before = self._metrics()
         end = time.monotonic() + SECONDS
@@ -179,7 +179,7 @@ class Pushed(Helper):
 
 @contextmanager
 def stage(folder: Path, fleet: Fleet) -> Iterator[tuple[Cluster, Pushed]]:
-    """A Leader and a fleet that is online and says nothing yet."""
+    """A Leader and a fleet that is online and not pushing yet."""
     with leader(folder) as cluster:
         size = (fleet.masters, fleet.edges, fleet.tasks)
         pushed = Pushed("simulated", cluster.data_dir, cluster.grpc_port, folder / "fleet", *size)
@@ -208,7 +208,7 @@ def open_live(context: BrowserContext, cluster: Cluster) -> Page:
 
 
 def _loading(context: BrowserContext, cluster: Cluster, fleet: Fleet) -> list[Figure]:
-    """Opened once before: script and style sheet come from the browser's cache, as they do in use."""
+    """The page was opened once before: script and style sheet come from the browser's cache, as in normal use."""
     open_live(context, cluster).close()
     page = context.new_page()
     page.add_init_script(WHEN_LIVE)
@@ -251,7 +251,7 @@ def _living(context: BrowserContext, cluster: Cluster, fleet: Fleet, pushed: Pus
     figures += watch.measure(f"{name}, 30 metrics/s", fleet)
     pushed.rates(**RATES)
     figures += watch.measure(f"{name}, 100 updates/s", fleet)
-    # The reader moves things: what that costs is no steady state, so only what was before stands beside it.
+    # Dragging is not a steady state, so it has no target, only the earlier figure.
     figures += watch.measure(f"{name}, topology dragged", during=lambda: _drag(page))
     figures += watch.measure(f"{name}, tables scrolled", during=lambda: _scroll(page))
     pushed.rates()

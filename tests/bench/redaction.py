@@ -1,4 +1,4 @@
-"""What the search for secrets costs ordinary output in a shim, beside the framing that every line pays anyway."""
+"""The cost of the search for secrets in ordinary output, compared with the framing that every line needs anyway."""
 
 from __future__ import annotations
 

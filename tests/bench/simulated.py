@@ -114,7 +114,7 @@ class SimulatedMaster:
         self._uplink.send_ephemeral(f"{node}/Metrics/", self._update(node, self._metrics()))
 
     async def push_state(self, number: int) -> None:
-        """Progress mostly; every twentieth ends its task, which begins again with the next attempt."""
+        """Mostly progress; every twentieth push ends its task, which starts again with the next attempt."""
         place = number % len(self.tasks)
         task = self.tasks[place]
         if task.state is TaskState.SUCCEEDED:
@@ -140,7 +140,7 @@ class SimulatedMaster:
 
     def _snapshot(self, node: str, role: Role, tasks: tuple[TaskStatus, ...] = ()) -> Snapshot:
         parent = "" if role is Role.MASTER else self.name
-        # The uplink puts in a Master's own marks; an Edge has nothing in its journal.
+        # The uplink adds a Master's own marks; an Edge has an empty journal.
         positions = () if role is Role.MASTER else (JournalMark(journal_id=uuid.uuid4().hex, seq=0, node_id=node),)
         report = NodeReport(role=role, parent=parent, capabilities=self._capabilities, link_rtt_ms=1.5)
         return Snapshot(tasks=tasks, positions=positions, report=report, metrics=self._metrics())
@@ -183,7 +183,7 @@ class Fleet:
                 await master.stop()
 
     async def _push(self, what: str, push: Callable[[SimulatedMaster, int], Coroutine[Any, Any, None]]) -> None:
-        """The Masters in turn; a rate holds on average, without a burst to catch up with what a busy machine missed."""
+        """Pushes from each Master in turn at an average rate, without a burst to make up for a slow machine."""
         for number in itertools.count():
             while (rate := self._rates[what]) <= 0:
                 await asyncio.sleep(0.05)

@@ -43,7 +43,7 @@ class Helper:
         return dict(json.loads(output.strip().splitlines()[-1]))
 
     def wait(self, timeout: float = 300.0) -> dict[str, Any]:
-        """For helpers that end by themselves."""
+        """For helpers that exit by themselves."""
         assert self._child.stdout
         output = self._child.stdout.read()
         self._child.wait(timeout)

@@ -56,7 +56,7 @@ class Parent:
         await self.send(ControlTask(task_id="t1", action=action, input=text), command_id, times=times)
 
     def statuses(self) -> list[TaskStatus]:
-        """Of task t1, as journaled."""
+        """Of task t1, as written to the journal."""
         payloads = (decode_update(entry).payload for entry in self.store.entries)
         return [payload for payload in payloads if isinstance(payload, TaskStatus) and payload.task_id == "t1"]
 
@@ -64,7 +64,7 @@ class Parent:
         return [status.state.value for status in self.statuses()]
 
     def answers(self, command_id: str) -> list[CommandResult]:
-        """Final ones, as journaled."""
+        """The final ones, as written to the journal."""
         payloads = (decode_update(entry).payload for entry in self.store.entries)
         results = [payload for payload in payloads if isinstance(payload, CommandResult)]
         return [
@@ -76,13 +76,13 @@ class Parent:
         return answers[0]
 
     def states_journal(self) -> str:
-        """Id of the one that the agent came with last."""
+        """Id of the journal that the agent reported last."""
         return next(mark.journal_id for mark in self.store.hellos[-1].journals if mark.lane == Lane.STATES)
 
     def nothing_is_untold(self) -> bool:
-        """True once the agent has noted in its ledger that all its answers stand in its journal.
+        """True once the agent has recorded in its ledger that all its answers are in its journal.
 
-        The parent may see an answer a moment before; an agent that is killed in between tells it again.
+        The parent may see an answer a moment earlier; an agent that is killed in between sends it again.
         """
         with closing(sqlite3.connect(f"file:{self.data / 'commands.db'}?mode=ro", uri=True)) as ledger:
             untold = ledger.execute("SELECT count(*) FROM command WHERE told_in != ?", (self.states_journal(),))

@@ -1,7 +1,7 @@
 """A real agent that kills itself at a named point.
 
-`python -m tests.support.agent_process POINT master …` is `python -m nodes master …` that dies with SIGKILL when it
-comes to the point; an empty POINT never does. Run by its path, with a point of `SHIM_POINTS`, this is such a shim.
+`python -m tests.support.agent_process POINT master …` is `python -m nodes master …`, but it dies of SIGKILL when it
+reaches the point; with an empty POINT it never does. Run by its path with a point of `SHIM_POINTS`, it is such a shim.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def arm(point: str) -> None:
         case _ if point in SHIM_POINTS:
             shim_link._START = Path(__file__)
             spawn = os.posix_spawn
-            # A shim gets no environment of ours, so the point goes with its arguments.
+            # A shim does not get our environment, so the point is added to its arguments.
             os.posix_spawn = lambda path, arguments, *rest, **named: spawn(  # type: ignore[assignment]
                 path, [*arguments, point], *rest, **named
             )
@@ -98,7 +98,7 @@ def _shim(point: str, folder: str, descriptor: int) -> int:
 
         def record_and_die(supervisor: Supervisor, command_id: str, do: str) -> None:
             record(supervisor, command_id, do)
-            if command_id == "c":  # Not at what a test needs before.
+            if command_id == "c":  # Not for commands that a test sends before.
                 _die()
 
         Supervisor._record = record_and_die  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""An authority of the test's own and certificates that it signed, for 127.0.0.1 and localhost."""
+"""A certificate authority for tests and certificates that it signed, for 127.0.0.1 and localhost."""
 
 from __future__ import annotations
 

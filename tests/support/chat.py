@@ -1,4 +1,4 @@
-"""The whole conversation over a real projection, scheduler and store; a node that does what it is told; people."""
+"""The whole conversation over a real projection, scheduler and store, with a node that obeys commands, and users."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def make_people() -> None:
 
 @dataclass
 class FakeMaster:
-    """A node that does at once what it is told, and remembers what reached it."""
+    """A node that obeys every command at once, and records what it received."""
 
     voice: Voice
     received: list[tuple[str, str]] = field(default_factory=list)  # action or "start", task id
     answers: bool = True
-    others: dict[str, Voice] = field(default_factory=dict)  # Further nodes, which do what they are told too.
+    others: dict[str, Voice] = field(default_factory=dict)  # Further nodes, which obey commands too.
 
     def take(self, node_id: str, command: pb.LeaderCommand) -> None:
         kind = command.WhichOneof("payload")
@@ -81,7 +81,7 @@ class FakeMaster:
 
 
 class ChatWorld:
-    """What a test does to a Leader with one Master and its conversations."""
+    """What a test does with a Leader, one Master and its conversations."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class ChatWorld:
         self._running: list[asyncio.Task[None]]
 
     def start_chat(self, writes: Writes | None = None) -> None:
-        """As the Leader's start does. `writes`: something else in the place of the projection."""
+        """Like the Leader's start. `writes`: replaces the projection."""
         writes = writes or self.projection
         made = make_chat(self.config, writes, self._watch, self.recorder.publish)
         self.desk, self.runner, self.stalls = made.desk, made.runner, made.stalls
@@ -121,7 +121,7 @@ class ChatWorld:
             await task
 
     async def kill_chat(self) -> None:
-        """As a kill does: nothing is written or sent any more."""
+        """Like a kill: nothing is written or sent any more."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -139,7 +139,7 @@ class ChatWorld:
         return await asyncio.to_thread(chat_services.open_conversation, context, actor=actor)
 
     async def say(self, text: str, *, context: str = "*:*", actor: str = "ann") -> str:
-        """The turn's id."""
+        """Returns the turn's id."""
         conversation_id = await self.open(context, actor=actor)
         accepted = await asyncio.to_thread(chat_services.say, conversation_id, text, actor=actor)
         return accepted.turn_id
@@ -155,7 +155,7 @@ class ChatWorld:
         return await read(find)
 
     async def settled(self, turn_id: str, *states: str) -> dict[str, Any]:
-        """The turn once it has one of these states (any at rest, if none is given)."""
+        """The turn once it is in one of these states (by default: ended or waiting)."""
         wanted = states or ("done", "stopped", "failed", "interrupted", "waiting")
         last: dict[str, Any] = {}
 
@@ -171,7 +171,7 @@ class ChatWorld:
         return last
 
     async def ask(self, text: str, **more: Any) -> dict[str, Any]:
-        """Says it and waits for its end, or for an approval."""
+        """Sends the text and waits until the turn ends or needs an approval."""
         return await self.settled(await self.say(text, **more))
 
 

@@ -47,7 +47,7 @@ def authenticate(token: str) -> TestIdentity:
 
 @dataclass
 class MemoryStore:
-    """An `Upstream` with the rules of a real one: contiguous marks, duplicates ignored, acks after the "commit"."""
+    """An `Upstream` with the rules of a real one: contiguous marks, no duplicates, acks after the "commit"."""
 
     store_id: str = "store"
     marks: dict[str, int] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class MemoryStore:
         return next((state for name, state in reversed(self.states) if name == node_id), None)
 
     def task_ids(self, node_id: str | None = None) -> list[str]:
-        """Of the task states stored, in order."""
+        """Of the stored task states, in order."""
         return [
             entry.task_update.task_id
             for entry in self.entries
@@ -129,7 +129,7 @@ class MemoryStore:
         ]
 
     def lines(self, node_id: str | None = None) -> list[bytes]:
-        """Of the logs stored, in order."""
+        """Of the stored logs, in order."""
         return [line.text for entry in self.entries if node_id in (None, entry.node_id) for line in entry.logs.lines]
 
 
@@ -173,7 +173,7 @@ async def hub_of(store: Any, *, address: str = "127.0.0.1:0", **options: Any) ->
 
 
 class Node:
-    """Journals, uplink, and a list of the commands that came."""
+    """Journals, uplink, and a list of the commands received."""
 
     def __init__(self, folder: Path, target: str, node_id: str = "master-1", role: Role = Role.MASTER, **options: Any):
         limits = options.pop("limits", JournalLimits())

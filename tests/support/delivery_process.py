@@ -1,7 +1,7 @@
-"""The two ends of a stream as processes of their own, to be killed: `python -m tests.support.delivery_process`.
+"""The two ends of a stream as separate processes that a test can kill: `python -m tests.support.delivery_process`.
 
-The parent keeps its marks and what it was told in one SQLite file. The node feeds numbered states and lines, and
-remembers with a cursor, in the same commit, how far it has come.
+The parent keeps its marks and what it received in one SQLite file. The node feeds numbered states and lines, and stores
+its position as a cursor in the same commit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINES_PER_STATE = 20
 
 
 class FileStore:
-    """An `Upstream` whose marks and rows move in one transaction. No UNIQUE: a doubled row must show."""
+    """An `Upstream` that changes its marks and rows in one transaction. No UNIQUE, so that a duplicate row shows."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -49,7 +49,7 @@ class FileStore:
 
     async def _commit(self, updates: Sequence[pb.NodeUpdate]) -> Applied:
         marks: dict[str, int] = dict(self._db.execute("SELECT journal_id, seq FROM marks"))
-        await asyncio.sleep(0.003)  # Time to be killed in, before the commit and before the ack.
+        await asyncio.sleep(0.003)  # Time to be killed, before the commit and before the ack.
         self._db.execute("BEGIN IMMEDIATE")
         for update in updates:
             if update.seq and update.seq == marks.get(update.journal_id, 0) + 1:

@@ -1,7 +1,7 @@
-"""The table of doors and the people who try them.
+"""The table of ways into the site, and the users who try them.
 
-A door is a way in: a page, a REST route, an admin page, a WebSocket message, a gRPC method. Each row says what each
-kind of person meets there. `make_people` makes them, each with a user and, but for the anonymous, an API token.
+A door is a page, a REST route, an admin page, a WebSocket message or a gRPC method. Each row has the expected result
+for each kind of user. `make_people` creates the users, each (except the anonymous one) with an API token.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from nodes.leader.scheduler.requests import ControlRequest
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 
 ANONYMOUS = "anonymous"
-# In the order of a door's columns. "nobody" is logged in and has no role.
+# In the order of a door's columns. "nobody" is logged in but has no role.
 PEOPLE = (ANONYMOUS, *(str(role) for role in Role))
 
 
@@ -55,7 +55,7 @@ class Door:
 
 
 class NoLeader:
-    """The way to a Leader that is not there: whoever gets as far as this was let in."""
+    """Replaces a Leader that does not run: a request that gets this far was allowed."""
 
     def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
         raise LeaderUnavailable("no Leader runs here")
@@ -76,14 +76,14 @@ class People:
     tokens: Mapping[str, str] = field(repr=False)
 
     def browser(self, person: str) -> Client:
-        """A browser in which this person has logged in."""
+        """A browser in which this user has logged in."""
         client = Client(raise_request_exception=False)
         if person != ANONYMOUS:
             client.force_login(self.users[person])
         return client
 
     def headers(self, person: str) -> dict[str, str]:
-        """What this person's program sends."""
+        """What this user's program sends."""
         return {} if person == ANONYMOUS else {"Authorization": f"Bearer {self.tokens[person]}"}
 
 
@@ -98,7 +98,7 @@ def make_people() -> People:
 
 
 def make_history() -> None:
-    """One row of everything, so that each page has something to show. The text is what an attacker would print."""
+    """One row of everything, so that each page has something to show. The texts are what an attacker would print."""
     now = timezone.now()
     hostile = "<script>alert(1)</script>\x1b[31m'\"&"
     node = Node.objects.create(id="master-1", role="master", state="online", capabilities={}, slots=2)
@@ -163,7 +163,7 @@ def _make_conversation(hostile: str) -> None:
 
 
 def all_routes(within: URLResolver | None = None, before: str = "") -> Iterator[str]:
-    """Every route of the site, spelled as the patterns that make it up."""
+    """Every route of the site, spelled as its concatenated patterns."""
     for entry in (within or get_resolver()).url_patterns:
         route = before + str(entry.pattern)
         if isinstance(entry, URLPattern):

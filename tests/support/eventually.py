@@ -1,4 +1,4 @@
-"""Wait for a condition instead of sleeping for a guess."""
+"""Waits for a condition instead of sleeping."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout: flo
 
 
 def eventually_sync(condition: Callable[[], Any], timeout: float = 10.0, message: str = "") -> Any:
-    """`eventually` for tests without a loop."""
+    """`eventually` for tests without an event loop."""
     deadline = time.monotonic() + timeout
     while True:
         looked = time.monotonic()
@@ -40,5 +40,5 @@ def eventually_sync(condition: Callable[[], Any], timeout: float = 10.0, message
 
 
 def _pause(least: float, *, cost: float) -> float:
-    """A look that costs much is taken less often: what is waited for needs the machine more."""
+    """An expensive condition is checked less often: the code under test needs the CPU more."""
     return min(max(least, 3 * cost), 0.25)

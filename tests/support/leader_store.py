@@ -1,4 +1,4 @@
-"""A projection over the test database, with a listener that remembers, and nodes that speak to it without a wire."""
+"""A projection over the test database, with a listener that records, and nodes that talk to it without a stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 async def read(function: Callable[[], T]) -> T:
-    """Runs an ORM read on a thread of its own and leaves no connection behind."""
+    """Runs an ORM read on a separate thread and leaves no connection behind."""
 
     def run() -> T:
         try:
@@ -47,7 +47,7 @@ async def read(function: Callable[[], T]) -> T:
 
 
 class Recorder:
-    """A listener; `topics` are those that somebody wants."""
+    """A listener; `topics` are the wanted ones."""
 
     def __init__(self, *topics: str) -> None:
         self.topics = set(topics)
@@ -65,7 +65,7 @@ class Recorder:
 
 
 class Voice:
-    """A node as the hub hears it: numbers its entries, remembers its journals."""
+    """A node as the hub sees it: numbers its entries, remembers its journals."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Voice:
         self.node_id = node_id
         self.peer = via.peer if via else Peer(node_id=node_id, role=role, token_id=f"token-{node_id}", is_base=is_base)
         self.role = role
-        self.life = ""  # Another one: its data folder is new, and so are its journals.
+        self.life = ""  # With another value its data folder is new, and so are its journals.
         self.seqs = {"states": 0, "logs": 0}
         self.clock_ahead_seconds = 0.0
 

@@ -1,7 +1,7 @@
 """A strict Messages API on a real socket: HTTP/1.1, chunked server-sent events, every rule that a history can break.
 
-A script is a list of steps, one for each POST /v1/messages, or a function from the request's body to a step. What the
-real API would refuse is refused here too: a fake that takes anything proves nothing.
+A script is a list of steps, one per POST /v1/messages, or a function from the request's body to a step. It rejects what
+the real API would reject, because a fake that accepts anything proves nothing.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def thinking(words: str) -> Block:
 
 
 def tool_use(name: str, arguments: Mapping[str, Any], *, id: str = "", raw: str | None = None) -> Block:
-    """`raw`: the JSON as it is streamed, when it is not that of the arguments."""
+    """`raw`: the JSON to stream, if it differs from that of the arguments."""
     return {"type": "tool_use", "id": id or f"toolu_{next(_ids):04d}", "name": name, "input": arguments, "_raw": raw}
 
 
 @dataclass
 class Reply:
     blocks: Sequence[Block]
-    stop_reason: str | None = None  # None: tool_use when there is one, else end_turn.
+    stop_reason: str | None = None  # None: tool_use if there is such a block, else end_turn.
     usage: dict[str, int] = field(default_factory=lambda: dict(_USAGE))
     delay_seconds: float = 0.0  # Between events.
 
@@ -106,7 +106,7 @@ class Silence:
 
 @dataclass
 class Page:
-    """What a gateway's error page is: HTML under a status of its own."""
+    """The error page of a gateway: HTML with its own status."""
 
     status: int = 200
     body: str = "<html><body>Sign in</body></html>"
@@ -120,7 +120,7 @@ Script: TypeAlias = Sequence[Step] | Callable[[dict[str, Any]], Step]
 
 
 def problem_of(body: dict[str, Any]) -> str:
-    """Why this request is bad; empty when it is good."""
+    """Why this request is invalid; empty if it is valid."""
     for name in body:
         if name in _NOT_SUPPORTED:
             return f"{name}: not supported on this version"
@@ -138,7 +138,7 @@ _SCHEMA_WORDS = {"type", "properties", "required", "additionalProperties", "item
 
 
 def _format_problem(body: dict[str, Any]) -> str:
-    """Structured outputs: a JSON schema in which every object is closed, of the few words that are supported."""
+    """Structured outputs: a JSON schema with only closed objects and supported keywords."""
     wanted = (body.get("output_config") or {}).get("format")
     if wanted is None:
         return ""
@@ -161,7 +161,7 @@ def _tools_problem(body: dict[str, Any]) -> str:
         return "tools: Tool names must be unique."
     for tool in body.get("tools", ()):
         if tool == {"type": "memory_20250818", "name": "memory"}:
-            continue  # Known by its name.
+            continue  # A built-in tool.
         if tool["input_schema"].get("type") != "object":
             return f"tools.{tool['name']}.input_schema.type: Input should be 'object'"
     return ""
@@ -209,7 +209,7 @@ def _blocks(message: dict[str, Any]) -> list[Block]:
 
 
 def signature_of(body: dict[str, Any], count: int) -> str:
-    """What binds thinking to everything before it: system, tools, and the first `count` messages."""
+    """A signature over everything before the thinking: system, tools, and the first `count` messages."""
     before = [
         {"role": message["role"], "content": [b for b in _blocks(message) if b["type"] != "thinking"]}
         for message in body["messages"][:count]
@@ -262,14 +262,14 @@ def _parts(block: Block) -> tuple[Block, list[Block]]:
         signed = {"type": "signature_delta", "signature": block["signature"]}
         return {"type": "thinking", "thinking": "", "signature": ""}, [*words, signed]
     raw = block["_raw"] if block["_raw"] is not None else json.dumps(block["input"], ensure_ascii=False)
-    # Fragments end anywhere, within a key too; the first is empty.
+    # Fragments end anywhere, even within a key; the first is empty.
     pieces = ["", *(raw[i : i + 7] for i in range(0, len(raw), 7))]
     start = {"type": "tool_use", "id": block["id"], "name": block["name"], "input": {}}
     return start, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
 
 
 class MessagesApi:
-    """`async with MessagesApi(script) as api`: `api.url`, `api.bodies` (every request that came), `api.refusals`."""
+    """`async with MessagesApi(script) as api`: `api.url`, `api.bodies` (all requests), `api.refusals`."""
 
     def __init__(self, script: Script = (), *, key: str = "key-1", strict_thinking: bool = True) -> None:
         self.script = script
@@ -305,7 +305,7 @@ class MessagesApi:
         except (ConnectionError, asyncio.IncompleteReadError):
             self.disconnects += 1
         except asyncio.CancelledError:
-            pass  # The fake is closed, and a stream's own callback would log it.
+            pass  # The fake is closed, and the stream's own callback would log it.
         finally:
             self._connections.discard(task)
             writer.close()
@@ -361,7 +361,7 @@ class MessagesApi:
                     await asyncio.sleep(step.seconds)
                 else:
                     return await self._break(step, writer)
-            # In two writes: whoever reads must put it together.
+            # In two writes, so that the reader must join them.
             middle = len(event) // 2
             await self._chunk(writer, event[:middle])
             await self._chunk(writer, event[middle:])

@@ -1,4 +1,4 @@
-"""A real Redis server on a port of its own, without persistence; killed and started again by tests."""
+"""A real Redis server on its own port, without persistence; tests kill and restart it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RedisServer:
         return self
 
     def kill(self) -> None:
-        """kill -9, and gone when this returns."""
+        """Sends SIGKILL and returns when it has exited."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()

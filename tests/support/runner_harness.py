@@ -1,4 +1,4 @@
-"""A real runner with real shims and processes; only the journal behind it is a list."""
+"""A real runner with real shims and processes; only its journal is a list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.payloads: list[Payload] = []
-        self.ephemeral: list[Payload] = []  # Those of them that need not be kept.
+        self.ephemeral: list[Payload] = []  # Those that need not be durable.
         self.cursors: dict[str, int] = {}
         self.journal_id = "memory"
 
@@ -99,7 +99,7 @@ class RunnerHarness:
         return [p for p in self.journal.payloads if isinstance(p, CommandResult) and p.command_id == command_id]
 
     def lines(self, task_id: str = "t1") -> list[LogLine]:
-        """All lines, after a check that their numbers have neither hole nor repeat."""
+        """All lines, after checking that their numbers have no gap and no duplicate."""
         found: list[LogLine] = []
         for batch in self.journal.payloads:
             if isinstance(batch, LogBatch) and batch.task_id == task_id:
@@ -122,7 +122,7 @@ async def running(
     on_running: Callable[[], None] = lambda: None,
     **config: Any,
 ) -> AsyncIterator[RunnerHarness]:
-    """A runner on `folder`; leaving stops it, and by default what it runs."""
+    """A runner on `folder`; leaving the block stops it, and by default its tasks."""
     journal = journal or MemoryJournal()
     config.setdefault("slots", 4)
     config.setdefault("environment", base_environment(os.environ))
@@ -152,7 +152,7 @@ async def running(
 
 
 def end_tasks(folder: Path) -> None:
-    """Ends whatever a failed test left running below `folder`: its shim takes the signal for a cancel."""
+    """Ends anything that a failed test left running below `folder`: its shim treats the signal as a cancel."""
     for claim in folder.glob("**/tasks/*/claim.json"):
         pid = json.loads(claim.read_text()).get("pid", 0)
         command = Path(f"/proc/{pid}/cmdline")
@@ -161,7 +161,7 @@ def end_tasks(folder: Path) -> None:
 
 
 def processes_with(marker: str) -> list[int]:
-    """Living processes whose command line holds the marker."""
+    """Running processes whose command line contains the marker."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

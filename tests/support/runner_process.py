@@ -1,6 +1,6 @@
-"""A runner with its journals in a process of its own, so that a test can kill it.
+"""A runner with its journals in a separate process, so that a test can kill it.
 
-Commands come on standard input, what is told goes to standard output: `python -m tests.support.runner_process FOLDER`.
+It reads commands from standard input and prints its reports: `python -m tests.support.runner_process FOLDER`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NODE = "node-1"
 
 
 class RunnerProcess:
-    """The test's end."""
+    """The test's side."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,7 +57,7 @@ class RunnerProcess:
         self._close()
 
     def clean_up(self) -> None:
-        """Ends whatever a failed test left running, tasks too."""
+        """Ends anything that a failed test left running, including tasks."""
         if self._process.poll() is None:
             self.kill()
         end_tasks(self.folder)
@@ -93,7 +93,7 @@ class RunnerProcess:
         return [(told["state"], told["code"]) for told in self.told if told.get("command") == command_id]
 
     async def journaled_lines(self, task_id: str = "t1") -> list[tuple[int, bytes]]:
-        """(number, text) of every line in the logs journal; only while the process is down."""
+        """(number, text) of every line in the logs journal; only while the process is not running."""
         journal = Journal(self.folder / "logs.db", node_id=NODE, lane=Lane.LOGS)
         lines: list[tuple[int, bytes]] = []
         after = 0

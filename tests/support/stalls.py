@@ -1,4 +1,4 @@
-"""A task that gets stuck, as its node tells it, and a model's answer about it."""
+"""A stuck task, as its node reports it, and a model's answer about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def stick(
     reason: str = "waits for input",
     **others: str,
 ) -> None:
-    """Its node's verdict with evidence; `others`: further pieces by kind."""
+    """The node's report with evidence; `others`: further pieces by kind."""
     pieces = {"lines": line, **others}
     evidence = tuple(Evidence(id=f"{task_id}.1-{kind}", kind=kind, text=text) for kind, text in pieces.items())
     await world.voice.tell(StallAlert(task_id=task_id, verdict=verdict, reason=reason, evidence=evidence))
@@ -41,7 +41,7 @@ async def recover(world: ChatWorld, task_id: str = "t1") -> None:
 
 
 async def stall_turn(world: ChatWorld, number: int = 1) -> str:
-    """The id of the so-manieth turn that a stall began, once it is there."""
+    """The id of the `number`th turn that a stall started, once it exists."""
 
     def find() -> str | None:
         found = Turn.objects.filter(trigger="stall").order_by("created_at", "number").values_list("id", flat=True)
@@ -53,12 +53,12 @@ async def stall_turn(world: ChatWorld, number: int = 1) -> str:
 
 
 async def analysed(world: ChatWorld, number: int = 1) -> dict[str, Any]:
-    """Its turn once it is done, with the analysis."""
+    """That turn once it is done, with the analysis."""
     return await world.settled(await stall_turn(world, number), "done")
 
 
 def says(**fields: Any) -> Reply:
-    """A model's analysis in the shape that was asked for."""
+    """A model's analysis in the requested schema."""
     answer = {
         "cause": "It asks whether to go on.",
         "confidence": "high",

@@ -1,4 +1,4 @@
-"""A TCP proxy that counts what passes and can swallow it, as a broken network does: no end of file, no reset."""
+"""A TCP proxy that counts bytes and can swallow them, like a broken network: no end of file, no reset."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TcpProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.sleep(0)  # The transports close on the next turn of the loop.
+        await asyncio.sleep(0)  # The transports close on the next turn of the event loop.
 
 
 @asynccontextmanager

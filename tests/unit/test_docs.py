@@ -1,4 +1,4 @@
-"""The documents name everything that exists: settings, commands, messages, documents they link to."""
+"""The documents mention everything that exists: settings, commands, messages, and the documents they link to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of rights, and the roles behind it."""
+"""The table of rights, and the roles it is based on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_user(name: str, *roles: Role, **fields: object) -> User:
 
 
 def set_roles(user: User, *roles: Role) -> None:
-    # The groups of the migration are gone once a test in this process has emptied the tables.
+    # The migration's groups are gone once a test in this process has emptied the tables.
     user.groups.set([Group.objects.get_or_create(name=role)[0] for role in roles])
 
 

@@ -1,4 +1,4 @@
-"""The bounds on tries."""
+"""The limits on tries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conversation's settings: a bad value stops the start, and the key is never told."""
+"""The conversation's settings: a bad value stops the start, and errors never contain the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses, inputs and sentences of the memory, as tables."""
+"""Paths, inputs and sentences of the memory, as tables."""
 
 from __future__ import annotations
 

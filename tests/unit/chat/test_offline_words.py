@@ -1,4 +1,4 @@
-"""The offline engine speaks of states in the words of the pages."""
+"""The offline engine describes states with the same words as the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AgentFlow says by itself: one form for everybody, words for each reader, and none missing."""
+"""AgentFlow's own texts: stored once for everyone, worded for each reader, and none is missing."""
 
 from __future__ import annotations
 

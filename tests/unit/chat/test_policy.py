@@ -1,4 +1,4 @@
-"""The gate, as a table and over every combination: only one way leads to an action without a question."""
+"""The policy, as a table and over every combination: only one way leads to an action without an approval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request taken apart: every block in one section, and the tokens' sum exact."""
+"""A request split into sections: every block is in one of them, and the sum of tokens is exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one check of every analysis, and the line that the memory keeps of a fix."""
+"""The check of every analysis, and the line that the memory keeps about a fix."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def finding(**fields: Any) -> Finding:
 @pytest.mark.parametrize(
     ("citation", "is_kept"),
     [
-        (Citation(id="e1", quote="Continue? [y/N]"), True),  # Spaces are not what it is about.
+        (Citation(id="e1", quote="Continue? [y/N]"), True),  # Spaces do not matter.
         (Citation(id="e1", quote="  step 1\nContinue? "), True),
         (Citation(id="e1"), True),
         (Citation(id="e9", quote="step 1"), False),
-        (Citation(id="e2", quote="step 1"), False),  # It stands in another piece.
+        (Citation(id="e2", quote="step 1"), False),  # It is in another piece.
         (Citation(id="e1", quote="step 2"), False),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which alert gets a turn when, and what a fix has done: both pure, with a clock of numbers."""
+"""When each alert gets a turn, and whether a fix helped: both pure, with a numeric clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stuck(alert_id: int, *, kind: str = "waiting", mark: str = "", node: str = "
 
 
 def ids(queue: Queue, now: float) -> list[int]:
-    """Of the turns that begin now."""
+    """Of the turns that start now."""
     found = []
     while (batch := queue.next(now)) is not None:
         found.append(batch.first.alert_id)

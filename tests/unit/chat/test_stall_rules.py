@@ -1,4 +1,4 @@
-"""Causes and fixes by rules: prompts in English and Chinese, lines, processes, metrics; and what helped before."""
+"""Causes and fixes by rules: prompts in English and Chinese, lines, processes, metrics, and earlier results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes from outside travels marked, capped and without anything that hides."""
+"""Untrusted text is sent marked, capped and without hidden characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge of the fault suite: each invariant holds for what is right, and fails for each thing that can be wrong."""
+"""The fault suite's checks: each invariant passes for correct data, and fails for each possible error."""
 
 from __future__ import annotations
 

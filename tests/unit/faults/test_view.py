@@ -1,4 +1,4 @@
-"""docs/websocket.md, "Positions": what a dashboard knows after the messages it got."""
+"""docs/websocket.md, "Positions": what a dashboard shows after the messages it got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py interpret`, as somebody pipes sentences into it."""
+"""`manage.py interpret`, with sentences piped into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sentences are read as: the given ones, the ones that must never act, and each word that takes authority away."""
+"""How sentences are read: the given ones, those that must never act, and each word that blocks execution."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_what_takes_authority_away_does_so_with_every_order(world: World, frame:
 def test_nor_does_it_even_propose_a_cancel(world: World, frame: str) -> None:
     reading = interpret(frame.format("cancel t101"), world)
 
-    # A question mark, and a second task, are for whoever confirms to look at.
+    # The person who confirms decides about a question mark and a second task.
     may_propose = frame in ("{}?", "{} and cancel t102")
     assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history"
     assert reading.outcome is not Outcome.CONFIRM or may_propose
@@ -184,7 +184,7 @@ def test_a_no_without_a_known_action_is_a_no(world: World, text: str) -> None:
         ("would you mind pausing t101 or t102?", Outcome.ASK),
         ("would you mind pausing t102 tomorrow?", Outcome.ASK),
         ("do you mind that t101 is pausing?", Outcome.HELP),
-        ("who would mind, pausing t101?", Outcome.EXECUTE),  # Looks into the history.
+        ("who would mind, pausing t101?", Outcome.EXECUTE),  # Reads the history.
     ],
 )
 def test_would_you_mind_asks_for_what_comes_next(world: World, text: str, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Fan-out of one process: encoded once, one wake-up a batch, nothing missed at a join and nothing for nobody."""
+"""Fan-out in one process: encoded once, one wake-up per batch, nothing missed at a join, no work without sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/websocket.md, "Limits": 20 messages a second, 4 ACKs a second besides, and repeat offenders."""
+"""docs/websocket.md, "Limits": 20 messages a second, 4 further ACKs a second, and repeated violations."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_push_latency_is_the_median_of_the_last_acks_less_what_the_client_held()
         send(flow, seq, published=published)
         flow.acked(seq, now=acked, held_seconds=held)
 
-    # The first has no time of publication (an answer), so three samples: 10, 20 and 500 ms.
+    # The first has no publication time (an answer), so there are three samples: 10, 20 and 500 ms.
     assert flow.push_ms == 20.0
 
 

@@ -23,7 +23,7 @@ def log(seq: int, lines: int = 1) -> Frame:
 
 
 def behind() -> Outbox:
-    """The outbox of a client that has fallen behind: something waits already."""
+    """The outbox of a client that has fallen behind: something is waiting already."""
     outbox = Outbox(LIMITS)
     outbox.put(metrics("a", 0))
     outbox.fall_behind()

@@ -1,4 +1,4 @@
-"""docs/websocket.md, client messages: read strictly, and anything wrong is one typed error."""
+"""docs/websocket.md, client messages: parsed strictly, and any mistake is one typed error."""
 
 from __future__ import annotations
 

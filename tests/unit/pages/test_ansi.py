@@ -1,4 +1,4 @@
-"""Log text is hostile: whatever it holds, what a page shows of it as plain text commands nothing."""
+"""Log text is hostile: whatever it contains, a page shows it as plain text without control sequences."""
 
 from __future__ import annotations
 

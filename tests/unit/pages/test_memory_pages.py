@@ -1,4 +1,4 @@
-"""The memory's pages without the script: reading, narrowing, and what asks the Leader for a change."""
+"""The memory's pages without scripts: reading, filtering, and requests to the Leader for a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages are read without the script too: what they say, to whom, and at what cost."""
+"""Pages also work without scripts: what they show, to whom, and at what cost."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_is_not_there_is_not_found(cluster: None, as_role: AsRole, path: st
 
 @pytest.mark.parametrize("template", ["403.html", "403_csrf.html", "404.html", "500.html"])
 def test_fault_pages_need_nothing(template: str) -> None:
-    """Also the one about a fault of the server, which is rendered without a request."""
+    """Also for server errors, whose page is rendered without a request."""
     assert "AgentFlow" in render_to_string(template)
 
 
@@ -557,7 +557,7 @@ def test_pages_need_no_inline_style_or_script(cluster: None, as_role: AsRole, pa
 def test_ids_are_unique(cluster: None, as_role: AsRole, path: str) -> None:
     client = as_role("admin") if path != "/login/" else Client()
     ids = re.findall(r'\sid="([^"]+)"', text_of(client.get(path)))
-    # Blank rows stand in templates, which are not part of the document.
+    # Row templates are in <template> elements, which are not part of the document.
     named = [name for name in ids if not name.endswith("-")]
 
     assert sorted(named) == sorted(set(named))
@@ -565,7 +565,7 @@ def test_ids_are_unique(cluster: None, as_role: AsRole, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_are_compressed_and_hold_no_secret(cluster: None, as_role: AsRole, path: str) -> None:
-    """A page repeats what its address says: what is secret in it could be guessed from compressed lengths (BREACH)."""
+    """A page repeats parts of its address, so compressed lengths could reveal a secret in it (BREACH)."""
     client = as_role("admin")
     plain, packed = client.get(path), client.get(path, headers={"Accept-Encoding": "gzip"})
 
@@ -593,7 +593,7 @@ def test_overview_carries_what_is_in_sight_and_counts_the_rest(cluster: None, as
     assert text.count('<tr id="task-') - text.count('<tr id="task-"') == 20
     assert re.search(rf'id="node-count">{len(data["nodes"])}<', text)
     assert f"Show all {len(data['tasks'])}" in text
-    # The script goes on where the server's rows end.
+    # The script continues where the server's rows end.
     assert re.findall(r'<tr id="task-([\w-]+)"', text)[:20] == [task["id"] for task in data["tasks"]][:20]
 
 

@@ -1,4 +1,4 @@
-"""Words: every state has a look, every string of the script is said by somebody, and all of it is there in Chinese."""
+"""Words: every state has a look, every string of the script is used, and everything is translated to Chinese."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_everything_of_a_conversation_has_words() -> None:
 
 
 def test_every_reason_of_a_command_has_words() -> None:
-    """Of a node, of the shim, of the Leader: wherever a code is given to somebody who pressed a button."""
+    """Of nodes, shims and the Leader: every code that the user of a button may get."""
     given = r"_failed\(command_id,|TaskRejected\(|_reply\(False,|_refuse\(message,|CommandState\.\w+, |code="
     said = rf'(?:{given})\s*"([a-z-]+)"'
     where = ["agent/runner/**/*.py", "stream/uplink/*.py", "leader/scheduler/*.py", "leader/projection/commands.py"]
@@ -51,18 +51,18 @@ def test_every_reason_of_a_command_has_words() -> None:
     codes = {code for path in paths for code in re.findall(said, path.read_text())}
 
     assert len(codes) > 20
-    # Of one that had its effect.
+    # The code of a command that had its effect.
     assert codes - set(words.REASONS) - {"repeated"} == set()
 
 
 def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
-    """Of the Leader, of nodes and of shims: what is put into a row or onto the wire can be said by a page."""
+    """Of the Leader, nodes and shims: a page has a text for everything that is stored or sent."""
     paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
     paths += (settings.BASE_DIR / "dashboard/live").glob("*.py")
     source = "\n".join(path.read_text() for path in paths)
     given = re.findall(r"""\b(?:part|record)\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
     used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
-    # Chosen where they are made.
+    # Codes that are chosen at run time.
     chosen = {"node-disk", "node-memory", "node-offline", "duplicate-node", "wal-large", "no-folder", "not-a-folder"}
     chosen |= {"position-expected", "variable-name-expected"}
     chosen |= {"clock-ahead", "clock-behind", "clock-hours-ahead", "clock-hours-behind", "had-no-slot", "out-of-reach"}
@@ -157,7 +157,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
         used |= {text for _, text in re.findall(r"""{% trans (["'])(.*?)\1""", path.read_text())}
     with translation.override("en"):
         used |= set(strings.script_strings().values())
-        # States in a sentence are those of the tables, without their capital; the rest of a number's line is values.
+        # States in a sentence come from the tables, without the capital; the rest of a line with numbers is values.
         used |= {
             text
             for key, text in script_phrases().items()

@@ -1,4 +1,4 @@
-"""The bound on request bodies, as any ASGI server meets it."""
+"""The limit on request bodies, under any ASGI server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHUNK = 64 << 10
 
 
 class Exchange:
-    """One request: hands out its body in chunks, keeps the answer."""
+    """One request: sends its body in chunks, keeps the answer."""
 
     def __init__(self, body_bytes: int, *, path: str = "/", declared: bytes | None = None) -> None:
         headers = [] if declared is None else [(b"content-length", declared)]
@@ -37,7 +37,7 @@ class Exchange:
 
 
 class Spooler:
-    """Reads to the end like Django, then answers."""
+    """Reads to the end, like Django, then answers."""
 
     body_bytes = 0
 
@@ -53,7 +53,7 @@ class Spooler:
 
 
 async def met(exchange: Exchange) -> tuple[int, int]:
-    """Status, and how much the application was given."""
+    """The status, and how many bytes the application received."""
     application = Spooler()
     await bounded(application)(exchange.scope, exchange.receive, exchange.send)
     return exchange.status, application.body_bytes

@@ -1,4 +1,4 @@
-"""Values from outside: good ones are taken, each bad one is one line with what is allowed."""
+"""Environment values: good ones are accepted, each bad one gives a one-line error that says what is allowed."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from tests.support.processes import REPOSITORY
 
 
 def test_no_rule_asks_has() -> None:
-    """Each change in a page would be a search for what it may restyle, up to the root of the page."""
+    """With `:has()`, each change in a page would search up to the page's root for what it may restyle."""
     sheet = (REPOSITORY / "static/dist/styles.css").read_text()
 
     assert "[data-theme=dark]" in sheet
