@@ -1,4 +1,4 @@
-"""Ways in: password, one-time link, and the limits on both."""
+"""Login by password and one-time link, and the limits on both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def viewer() -> User:
     user = User.objects.create_user("vera", password=PASSWORD)
-    # Made by a migration; a test with real transactions that ran before has emptied that table, too.
+    # A migration creates the group, but an earlier test with real transactions has emptied that table.
     user.groups.add(Group.objects.get_or_create(name="viewer")[0])
     return user
 
@@ -184,7 +184,7 @@ def test_who_came_by_link_sets_a_password_without_the_old_one(client: Client) ->
 
     assert answer.status_code == 302
     assert User.objects.get(username="admin").check_password(PASSWORD)
-    assert client.get("/account/password/").status_code == 200, "the session that changed it goes on"
+    assert client.get("/account/password/").status_code == 200, "the session that changed it continues"
     assert elsewhere.get("/account/password/").status_code == 302, "the others end"
 
 

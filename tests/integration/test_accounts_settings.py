@@ -1,4 +1,4 @@
-"""What protects the site beside the code: headers, cookies, CORS, the access log."""
+"""Protection by settings: headers, cookies, CORS, the access log."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_a_client_that_went_away_leaves_its_line(caplog: pytest.LogCapture
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the site's own handler writes."""
+    """The output of the site's own log handler."""
     handler = next(h for h in logging.getLogger().handlers if any(isinstance(f, OneLine) for f in h.filters))
     assert isinstance(handler, logging.StreamHandler)
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""The admin pages: only for administrators, quick on large tables, and harmless to look at."""
+"""The admin pages: only for administrators, fast on large tables, and free of side effects."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_admin_pages_carry_the_strict_policy(browser: Client) -> None:
 
 
 class InlineParts(HTMLParser):
-    """Whatever the strict policy would block: inline scripts, styles and handlers."""
+    """Anything that the strict policy blocks: inline scripts, styles and handlers."""
 
     def __init__(self) -> None:
         super().__init__()

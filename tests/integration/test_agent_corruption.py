@@ -1,4 +1,4 @@
-"""Files of an agent that go bad: set aside, and what was told only there is told again."""
+"""Corrupt files of an agent: they are moved away, and what only they had reported is reported again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def parent(tmp_path: Path) -> AsyncIterator[Parent]:
 
 
 def forget_journal(store: MemoryStore, lane: Lane) -> None:
-    """The parent never saw what stood in the journal: its entries and its mark are gone."""
+    """The parent never saw the journal: its entries and its mark are removed."""
     journals = {mark.journal_id for mark in store.hellos[-1].journals if mark.lane == lane}
     store.entries = [entry for entry in store.entries if entry.journal_id not in journals]
     for journal_id in journals:
@@ -39,7 +39,7 @@ def forget_journal(store: MemoryStore, lane: Lane) -> None:
 
 
 def ruin(path: Path) -> None:
-    """What a killed process left in the write-ahead log would bring everything back."""
+    """Also removes the write-ahead log, from which SQLite would restore everything."""
     path.write_bytes(b"no database" * 1000)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -66,7 +66,7 @@ async def test_what_stood_only_in_a_corrupt_journal_is_told_again(parent: Parent
     assert (await parent.answer("start")).state is CommandState.SUCCEEDED
     assert len(list(parent.data.glob(f"{path.name}.corrupt-*"))) >= 1
     batches = [entry.logs for entry in parent.store.entries if entry.HasField("logs")]
-    assert batches[0].first_line == 1  # The very numbers of before, so a parent that has them stores nothing twice.
+    assert batches[0].first_line == 1  # The original numbers, so that a parent that has the lines stores nothing twice.
     await eventually(parent.nothing_is_untold)
     await eventually(lambda: (parent.data / "tasks/t1.1" / layout.REPORTED).read_text() == parent.states_journal())
     told = len(parent.store.entries)
@@ -85,13 +85,13 @@ async def test_a_journal_that_goes_bad_in_use_ends_the_agent_and_not_its_tasks(p
     numbers = itertools.count()
 
     def is_dead() -> bool:
-        """Each command makes it write one more entry.
+        """Each command makes the agent write one more entry.
 
-        A transaction that is under way while the files go bad puts its index back, and SQLite goes on from its memory:
-        so they go bad each time, and the index too.
+        A transaction in progress while the files are corrupted restores its index, and SQLite continues from memory. So
+        they are corrupted each time, including the index.
         """
         for path in parent.data.glob("states.db*"):
-            with suppress(FileNotFoundError), path.open("r+b") as file:  # The dying one takes some away.
+            with suppress(FileNotFoundError), path.open("r+b") as file:  # The dying agent removes some of them.
                 file.write(b"\xff" * path.stat().st_size)
         parent.hub.send("master-1", pb.LeaderCommand(command_id=f"c{next(numbers)}", control=pb.ControlSignal()))
         return not parent.agent.is_running
@@ -136,7 +136,7 @@ async def test_commands_are_not_done_twice_when_the_ledger_is_lost(parent: Paren
     await parent.run_agent()
     await parent.control(Action.INPUT, "input", text=b"once\n")
     await eventually(lambda: len(parent.answers("input")) > answers)
-    assert parent.answers("input")[-1].state is CommandState.SUCCEEDED  # Also when its task is over.
+    assert parent.answers("input")[-1].state is CommandState.SUCCEEDED  # Even after its task has ended.
 
 
 @slow
@@ -163,7 +163,7 @@ async def test_a_renewed_journal_has_all_that_is_not_told_elsewhere(tmp_path: Pa
         journal.payloads.clear()
 
         journal.journal_id = "another"
-        assert [status.exit_code for status in node.runner.snapshot_tasks()] == [3]  # Else the parent calls it lost.
+        assert [status.exit_code for status in node.runner.snapshot_tasks()] == [3]  # Else the parent marks it lost.
         node.runner.tell_again()
         assert (await node.end()).request is not None
         assert (await node.result(command)).state is CommandState.SUCCEEDED
@@ -199,7 +199,7 @@ def damage_body(path: Path) -> None:
 
 
 def damage_last_number(path: Path) -> None:
-    """A number within a page, which SQLite's own check does not look at."""
+    """A number inside a page, which SQLite's own check does not examine."""
     with sqlite3.connect(path) as database:
         database.execute("UPDATE shelves SET last_seq = 5")
     database.close()
@@ -225,6 +225,6 @@ async def test_damage_that_the_database_cannot_see_is_found(tmp_path: Path, dama
 
     healed = Journal(path, node_id="n1", lane=Lane.STATES)
     assert healed.journal_id != journal.journal_id
-    assert healed.last_seq == 1  # That an earlier one is lost.
+    assert healed.last_seq == 1  # The report that an earlier entry is lost.
     await healed.aclose()
     assert len([aside for aside in tmp_path.glob("states.db.corrupt-*") if aside.suffix[-1].isdigit()]) == 1

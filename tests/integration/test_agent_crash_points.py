@@ -1,7 +1,7 @@
-"""docs/protocol.md, commands: an agent, or a shim, that dies at every step of every command.
+"""docs/protocol.md, commands: an agent, or a shim, dies at every step of every command.
 
-After it the effect is there at most once, as the task itself saw it, and the answer is true, and stays the same however
-often the command comes again.
+Afterwards the effect happened at most once, as seen by the task itself. The answer is correct and stays the same,
+however often the command is repeated.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def seen(parent: Parent) -> list[str]:
 
 
 async def answered_the_same(parent: Parent, command_id: str, send: Callable[[int], Awaitable[None]]) -> None:
-    """Ten more times, half of them on a new stream: each is answered with the first answer."""
+    """Sends it ten more times, half of them on a new stream; each must get the first answer."""
     first = await parent.answer(command_id)
     known = len(parent.answers(command_id))
     await send(5)
@@ -100,7 +100,7 @@ async def test_a_start_that_is_cut_off(parent: Parent, point: str) -> None:
         await eventually(lambda: seen(parent))
         assert parent.states()[-1] == "running"
     elif point == "intent-stored":
-        assert parent.states() == []  # Nothing is said of a task that never was: it may run elsewhere.
+        assert parent.states() == []  # Nothing is reported of a task that never started: it may run elsewhere.
     else:
         assert parent.states()[-1] == {"folder-made": "failed", "shim-claimed": "lost"}[point]
     assert seen(parent) == ["started"] * has_run
@@ -126,7 +126,7 @@ async def test_a_control_that_is_cut_off(parent: Parent, action: Action, point: 
         await parent.control(Action.PAUSE, "before")
         await parent.answer("before")
     if not is_shim:
-        await eventually(parent.nothing_is_untold)  # Else it would come to the point with an earlier answer.
+        await eventually(parent.nothing_is_untold)  # Otherwise it would reach the point with an earlier answer.
         parent.agent.kill()
         await parent.run_agent(point)
 

@@ -1,4 +1,4 @@
-"""A full disk under an agent: tasks go on, states are told, what is lost is counted, and it heals by itself."""
+"""A full disk under an agent: tasks continue, states are reported, losses are counted, and it recovers by itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ sys.exit(3)
 
 @pytest.fixture
 async def parent(tmp_path: Path) -> AsyncIterator[Parent]:
-    """Its agent's data lie on a disk of 32 MB."""
+    """Its agent's data is on a disk of 32 MB."""
     disk = tmp_path / "data"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk)], capture_output=True)
@@ -58,7 +58,7 @@ async def parent(tmp_path: Path) -> AsyncIterator[Parent]:
 
 @contextlib.contextmanager
 def full(disk: Path) -> Iterator[None]:
-    """No byte of it is free for long; what others give up is taken, too."""
+    """Keeps the disk full: space that others free is taken too."""
     filler, stop = disk / "filler", threading.Event()
 
     def fill() -> None:
@@ -86,7 +86,7 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
     folder = parent.data / "tasks/t1.1"
 
     with full(parent.data):
-        for number in range(50):  # SQLite may still find a place or two in the pages that it holds.
+        for number in range(50):  # SQLite may still find some room in its pages.
             refused = f"c{number}"
             await parent.control(Action.INPUT, refused, text=b"x")
             answer = await parent.answer(refused)
@@ -96,8 +96,8 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
         assert "not carried out" in answer.message
         before = len(parent.answers(refused))
         said = int(await eventually(count.read_text))
-        await eventually(lambda: int(count.read_text() or 0) > said + 5_000)  # The task goes on, unhindered.
-        # It ends while the disk is full: of all that, its state has a place, and is told.
+        await eventually(lambda: int(count.read_text() or 0) > said + 5_000)  # The task continues undisturbed.
+        # It ends while the disk is full: only its final state has reserved space, and is reported.
         stop.touch()
         await eventually(lambda: parent.states()[-1] == "failed", 20)
         assert parent.statuses()[-1].exit_code == 3
@@ -106,7 +106,7 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
     await eventually(lambda: (folder / layout.REPORTED).read_text() != "", 20)
     await parent.control(Action.INPUT, refused, text=b"x", times=5)
     await eventually(lambda: len(parent.answers(refused)) >= before + 5)
-    assert {answer.code for answer in parent.answers(refused)} == {"disk"}  # Not done later, either.
+    assert {answer.code for answer in parent.answers(refused)} == {"disk"}  # And it is not done later.
     assert refused not in TaskFolder(folder).taken_commands()
 
     total, suppressed = int(count.read_text()), parent.statuses()[-1].suppressed_lines
@@ -117,9 +117,9 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
     noted = [
         int(found[1]) for line in parent.store.lines() if (found := re.fullmatch(rb"(\d+) lines suppressed", line))
     ]
-    assert sum(noted) <= suppressed  # The very last may have had no place in the file; the state has them all.
+    assert sum(noted) <= suppressed  # The last count may not have fitted into the file; the state has all of them.
 
-    await parent.start_task("true", command_id="after")  # The same attempt: known, hence not run again.
+    await parent.start_task("true", command_id="after")  # The same attempt: known, so it does not run again.
     assert (await parent.answer("after")).code == "repeated"
     parent.agent.kill()
     await parent.run_agent()

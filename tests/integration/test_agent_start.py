@@ -1,4 +1,4 @@
-"""The agent as a process: how it starts, refuses to start, and stays small."""
+"""The agent as a process: how it starts, when it refuses to start, and that it stays small."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.eventually import eventually_sync
 
 ROOT = Path(__file__).resolve().parents[2]
-# A port where nobody listens: the agent tries again and again, and says so.
+# A port without a listener: the agent keeps retrying and logs it.
 NOBODY = "127.0.0.1:9"
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ class AgentProcess:
         eventually_sync(lambda: "next try in" in self.log.read_text(), timeout=20)
 
     def fails(self, *more: str, data_dir: str = "data", code: int = 2) -> str:
-        """The one line it says before it ends."""
+        """The one line that it prints before it exits."""
         done = subprocess.run(
             self.command(*more, data_dir=data_dir), cwd=ROOT, capture_output=True, text=True, timeout=30
         )

@@ -1,4 +1,4 @@
-"""Real agents on a real stream: what a Leader sees of them, and that it can command them, through their deaths."""
+"""Real agents on a real stream: what a Leader sees of them, and that it can command them, even when they crash."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ argv = ["python3", "-uc", "import time\\nfor i in range(200): print(f'line {i}')
 
 
 class Leader(MemoryStore):
-    """A store that knows the cluster's key, as the Leader's does."""
+    """A store that knows the cluster's key, like the Leader's."""
 
     def __init__(self, key: ClusterKey) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Fleet:
     def start(self, role: str, name: str, *more: str) -> Process:
         token = self.folder / f"{name}.token"
         token.touch(mode=0o600)
-        # The memory Leader believes "role:name"; a Master checks its Edges' tokens for real.
+        # The memory Leader accepts "role:name"; a Master really checks its Edges' tokens.
         token.write_text(
             f"{role}:{name}" if role == "master" else issue_token(self.leader.key, node_id=name, role=role)
         )
@@ -172,7 +172,7 @@ async def test_a_stop_of_the_agent_leaves_the_task_running(fleet: Fleet) -> None
     await eventually(lambda: "m1" in fleet.leader.snapshots)
     fleet.count("c1")
     await eventually(lambda: fleet.leader.states_of("t1") == ["running"])
-    assert await asyncio.to_thread(agent.stop) == 0  # The hub lives on this loop.
+    assert await asyncio.to_thread(agent.stop) == 0  # The hub runs on this loop.
     await eventually(lambda: not fleet.hub.connected)
     assert Path(f"/proc/{fleet.leader.pids().pop()}").exists()
 

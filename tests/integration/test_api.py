@@ -33,14 +33,14 @@ pytestmark = pytest.mark.django_db
 
 
 class Notebook:
-    """A Leader that writes down what it was asked."""
+    """A Leader that records its requests."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[TaskSpec, str]] = []
         self.controlled: list[ControlRequest] = []
 
     def submit(self, spec: TaskSpec, actor: str, task_id: str) -> str:
-        assert not task_id  # A program has no id of its own to name.
+        assert not task_id  # A program does not choose the task's id.
         self.submitted.append((spec, actor))
         return "task-new"
 
@@ -52,7 +52,7 @@ class Notebook:
 
 
 class Program:
-    """What one person's program does."""
+    """The requests of one user's program."""
 
     def __init__(self, token: str) -> None:
         self._client = Client(headers={"Authorization": f"Bearer {token}"}, raise_request_exception=False)
@@ -193,7 +193,7 @@ def test_what_agentflow_says_by_itself_comes_in_the_language_of_the_request(peop
     english, chinese = turn("en"), turn("zh-Hans")
     assert (english["message"], chinese["message"]) == ("vic may not do this.", "vic 无权执行此操作。")
     assert chinese["phrases"] == {"message": refused}
-    # What an earlier version stored stays as it is.
+    # Texts that an earlier version stored stay as they are.
     assert english["analysis"] == chinese["analysis"]
 
 

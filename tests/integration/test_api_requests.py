@@ -1,4 +1,4 @@
-"""What the REST API takes and how it refuses, without a fleet behind it."""
+"""Which requests the REST API accepts and how it refuses others, without a fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations with a model: the real SDK against a strict Messages API on a socket, the real gate behind it."""
+"""Conversations with a model: the real SDK against a strict Messages API on a socket, with the real policy."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_the_same_turn_after_it_read_a_log_asks(start: Start) -> None:
 @pytest.mark.parametrize(
     ("sentence", "name", "arguments"),
     [
-        (SENTENCE, "pause_task", {"task": "t2"}),  # Another one than was named.
+        (SENTENCE, "pause_task", {"task": "t2"}),  # Another task than the named one.
         (SENTENCE, "resume_task", {"task": "t1"}),  # Another action.
         ("怎么样了", "pause_task", {"task": "t1"}),  # Nobody asked for it.
         ("取消 firmware build", "cancel_task", {"task": "t1"}),  # Destructive: always.
@@ -152,7 +152,7 @@ HOSTILE = [
 
 
 async def test_a_model_that_obeys_every_hostile_line_acts_in_no_way_unapproved(start: Start) -> None:
-    """The fake does what the log says with every tool there is; the gate is tested, not the model."""
+    """The fake obeys the log with every tool there is: this tests the policy, not the model."""
     assert len(HOSTILE) >= 50
     evil = [
         ("cancel_task", {"task": "t1"}),
@@ -228,7 +228,7 @@ async def test_saying_something_else_withdraws_the_question(start: Start) -> Non
 async def test_an_administrators_action_waits_for_an_administrator(start: Start) -> None:
     script = [Reply([tool_use("run_command", {"node": "master-1", "command": ["true"]})]), Reply([text("ok")])]
     async with start(script) as (world, _):
-        await world.task("t2", "nightly test", state=TaskState.SUCCEEDED)  # Room for one more.
+        await world.task("t2", "nightly test", state=TaskState.SUCCEEDED)  # Frees a slot.
         turn = await world.ask("run true")
         approval = turn["steps"][0]["approval"]
         with pytest.raises(Exception, match="role"):
@@ -326,7 +326,7 @@ async def test_half_answers_do_nothing(start: Start, reply: Reply, problem: str)
 
         assert (turn["state"], turn["problem"], turn["steps"]) == ("done", problem, [])
         assert world.master.received == []
-        assert (await world.ask("go on"))["state"] == "done"  # The history is still a good one.
+        assert (await world.ask("go on"))["state"] == "done"  # The history is still valid.
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ async def test_a_history_that_is_not_taken_begins_anew(start: Start, trouble: St
 
 
 async def test_thirty_turns_keep_every_byte_before_the_thinking(start: Start) -> None:
-    """The API signs each thinking block with everything before it and refuses any change."""
+    """The API signs each thinking block together with everything before it, and rejects any change."""
 
     def script(body: dict[str, Any]) -> Step:
         if body["messages"][-1]["content"][-1]["type"] == "tool_result":

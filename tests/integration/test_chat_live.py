@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class ToDaphne(Recorder):
-    """The conversation runs on the test's loop, the sockets on Daphne's; in the Leader both are one."""
+    """The conversation runs on the test's loop, the sockets on Daphne's; in the Leader they share one."""
 
     def __init__(self, daphne: DaphneThread, live: Live) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ async def site(daphne: DaphneThread, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def receive_until(client: Client, *kinds: str) -> list[dict[str, Any]]:
-    """Everything up to the moment when all of these have come."""
+    """Everything until messages of all these types have arrived."""
     seen: list[dict[str, Any]] = []
     while not set(kinds) <= {message["type"] for message in seen}:
         seen.append(await client.receive())

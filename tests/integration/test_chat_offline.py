@@ -73,7 +73,7 @@ async def test_an_unknown_context_is_refused(world: ChatWorld, context: str) -> 
 async def test_a_stopped_turn_does_not_run(
     world: ChatWorld, monkeypatch: pytest.MonkeyPatch, is_stopped_first: bool
 ) -> None:
-    """Also when its run had been called for before the stop stood in the database."""
+    """Also when the runner had already picked it up before the stop was stored."""
     gate, runs, run = asyncio.Event(), 0, TurnRun.run
 
     async def late(self: TurnRun) -> None:

@@ -1,4 +1,4 @@
-"""The Leader dies at every boundary between storing and doing: a tool acts at most once, and the history stays good."""
+"""The Leader dies at every boundary between storing and acting: a tool acts at most once, the history stays valid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 class Mortal:
-    """The projection until its n-th write from the turn's beginning; then the process is dead, just before or after."""
+    """The projection until the turn's n-th write; then the process is dead, just before or after that write."""
 
     def __init__(self, projection: Projection, *, deadly_write: int, after: bool) -> None:
         self._projection = projection
@@ -47,7 +47,7 @@ class Mortal:
                 if self._after:
                     await self._projection.write(function)
                 self.died.set()
-                # Nobody lives on to see the answer; `kill_chat` ends this wait.
+                # The process is dead, so nobody gets the result; `kill_chat` ends this wait.
                 await asyncio.Event().wait()
         return await self._projection.write(function)
 
@@ -64,7 +64,7 @@ def model(body: dict[str, Any]) -> Step:
 
 
 async def goes_on(world: ChatWorld, mortal: Mortal, turn_id: str) -> None:
-    """Death may come while the turn still stands at "waiting"."""
+    """The process may die while the turn is still "waiting"."""
 
     async def has_moved() -> bool:
         return mortal.died.is_set() or (await world.turn(turn_id))["state"] != "waiting"
@@ -73,7 +73,7 @@ async def goes_on(world: ChatWorld, mortal: Mortal, turn_id: str) -> None:
 
 
 async def turn_ends(world: ChatWorld, mortal: Mortal, turn_id: str) -> bool:
-    """True when the turn came to rest, False when the process died first."""
+    """True when the turn has ended or waits, False when the process died first."""
 
     async def has_ended() -> bool:
         if mortal.died.is_set():
@@ -106,7 +106,7 @@ async def test_a_death_at_any_write_never_acts_twice(tmp_path: Path, sentence: s
                     asking = asyncio.create_task(world.answer(approval["id"]))
                     await eventually(lambda: asking.done() or mortal.died.is_set())  # noqa: B023 - awaited here
                     survived = not mortal.died.is_set() and await turn_ends(world, mortal, turn_id)
-                    # Its writes are counted too, so the turn may stand at "waiting" for a moment.
+                    # Its writes count too, so the turn may be "waiting" for a moment.
                     while survived and (await world.turn(turn_id))["state"] == "waiting":
                         await goes_on(world, mortal, turn_id)
                         survived = await turn_ends(world, mortal, turn_id)
@@ -118,12 +118,12 @@ async def test_a_death_at_any_write_never_acts_twice(tmp_path: Path, sentence: s
                 if survived:
                     break
             else:
-                raise AssertionError("the turn never came to its end")
+                raise AssertionError("the turn never ended")
         assert api.refusals == []
 
 
 async def check(world: ChatWorld, turn_id: str, task_id: str) -> None:
-    """After the restart: at most one act, every call settled as it really went, and the conversation can go on."""
+    """After the restart: at most one action, every call settled correctly, and the conversation can continue."""
     await eventually(lambda: read(lambda: not Turn.objects.filter(state="running", id=turn_id).exists()))
     assert len([task for _, task in world.master.received if task == task_id]) <= 1
     assert await read(lambda: Command.objects.filter(task=task_id).count()) <= 1

@@ -1,4 +1,4 @@
-"""What the chat keeps: nothing grows for ever, and what is at work or still sent to a model is never cut into."""
+"""Retention of the chat: nothing grows without limit, and active turns and those still sent to a model are kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=100)
 
 
 def model(body: dict[str, Any]) -> Step:
-    """Thinks, which binds it to every byte before, and looks around before it answers."""
+    """Thinks, which binds it to every byte before, and calls a tool before it answers."""
     last = body["messages"][-1]["content"][-1]
     if last["type"] == "tool_result":
         return Reply([thinking("so"), text("there you are")])
@@ -54,7 +54,7 @@ async def prune(world: ChatWorld, **config: Any) -> Mapping[str, int]:
 
 
 async def age() -> None:
-    """Everything that was said, a hundred days."""
+    """Makes everything that was said a hundred days older."""
     await read(lambda: Turn.objects.update(created_at=LONG_AGO))
 
 
@@ -106,7 +106,7 @@ async def test_an_open_one_keeps_its_newest_turns_and_a_history_that_a_model_tak
         ]
         assert first[-1]["text"] == "question 6"
         assert "question 3" not in json.dumps(api.bodies[-1])
-        # From here on the older ones go without another beginning.
+        # From here on older turns are deleted without another epoch.
         await age()
         await prune(world, open_turns=2)
         assert await numbers(conversation) == [5, 6]

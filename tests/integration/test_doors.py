@@ -1,7 +1,7 @@
-"""Every HTTP door × everybody: a route without a row in the table fails, and so does one that lets in the wrong people.
+"""Access to every URL for every role: a route that is missing from the table fails, and so does wrong access.
 
-docs/protocol.md, "Rights". WebSocket messages and gRPC methods have their own tables beside their tests; the people are
-the same (tests/support/doors.py).
+docs/protocol.md, "Rights". WebSocket messages and gRPC methods have their own tables beside their tests, with the same
+people (tests/support/doors.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ADMIN_MOVED = (302, 403, 403, 403, 302)
 ADMIN_REFUSED = (302, 403, 403, 403, 403)
 CONVERSATION = "api/v1/^chat/conversations/(?P<conversation_id>[^/]+)"
 API_READ = (401, 403, 200, 200, 200)
-# No Leader runs here: 503 is past the doorkeeper, and 404 is past it with nothing behind.
+# No Leader runs here: 503 means that access was granted, and so does 404 for an object that does not exist.
 API_OPERATE = (401, 403, 403, 503, 503)
 API_COMMAND = (401, 403, 403, 403, 503)
 NO_SUCH_ROUTE = (404, 404, 404, 404, 404)
@@ -132,7 +132,7 @@ ADMIN = [
 
 
 def model_doors() -> Iterator[Door]:
-    """Each model's five pages, for a row that does not exist: what is not there leads back to the index."""
+    """Each model's five pages, for a row that does not exist, which redirects to the index."""
     for model, model_admin in admin.site._registry.items():
         prefix = f"admin/{model._meta.app_label}/{model._meta.model_name}/"
         is_history = isinstance(model_admin, HistoryAdmin)

@@ -148,7 +148,7 @@ async def test_foreign_entries_keep_their_numbers(open_journal: Open) -> None:
 
     assert await journal.store("edge-journal", "edge-1", _foreign(1, 3)) == 3
     assert await journal.store("edge-journal", "edge-1", _foreign(2, 5)) == 5
-    assert await journal.store("edge-journal", "edge-1", _foreign(7, 9)) == 5  # Behind a hole.
+    assert await journal.store("edge-journal", "edge-1", _foreign(7, 9)) == 5  # After a gap.
     assert journal.mark("edge-journal") == 5
 
     assert _tasks(await _all(journal, "edge-journal")) == ["t1", "t2", "t3", "t4", "t5"]
@@ -196,7 +196,7 @@ async def test_a_jump_of_the_clock_trims_in_order_and_keeps_the_count_of_bytes(t
     journal = Journal(
         tmp_path / "states.db", node_id="n1", lane=Lane.STATES, limits=JournalLimits(keep_seconds=60), clock=clock
     )
-    for at_ms in (0, 3_600_000, 0):  # The middle one was written while the clock was an hour ahead.
+    for at_ms in (0, 3_600_000, 0):  # The middle entry was written while the clock was an hour ahead.
         clock.at_ms = at_ms
         await journal.append([_status(str(at_ms), padding=100)])
     journal.acked(journal.journal_id, 3)
@@ -282,7 +282,7 @@ async def test_corrupt_file_is_set_aside_and_a_new_journal_begins(
 
 
 async def test_renewed_journal_keeps_what_came_after_the_copy(open_journal: Open) -> None:
-    """A data folder was restored from a copy: the parent is ahead of entries 1 and 2."""
+    """A data folder was restored from a copy: the parent already has more than entries 1 and 2."""
     journal = open_journal()
     await journal.append([_status("old-1"), _status("old-2")])
     await journal.aclose()

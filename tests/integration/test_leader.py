@@ -1,4 +1,4 @@
-"""The Leader as a process: what stops its start, what it serves, how it ends."""
+"""The Leader as a process: what prevents its start, what it serves, how it stops."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
 
 
 def refused(folder: Path, *arguments: str, **env: str) -> str:
-    """The one line that a start ends with."""
+    """The one line that a failed start prints."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
         [sys.executable, "manage.py", "leader", *arguments],
@@ -161,8 +161,8 @@ def test_a_body_over_one_mebibyte_is_refused(leader: RunningLeader) -> None:
     chunks = [b"x" * 65_536] * 64
 
     assert post(leader, b"".join(chunks)) == 413
-    assert post(leader, iter(chunks)) == 413  # Without a length: in chunks.
-    assert post(leader, b"x" * (1 << 20)) == 403  # Large enough to be read: Django misses its CSRF token.
+    assert post(leader, iter(chunks)) == 413  # Without Content-Length: chunked.
+    assert post(leader, b"x" * (1 << 20)) == 403  # Within the limit: Django rejects it for its missing CSRF token.
     leader.process.wait_for_log("POST /login/ 413 from=127.0.0.1")
 
 
@@ -258,7 +258,7 @@ async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path
 async def test_a_stop_with_open_dashboards_tells_them_to_come_again(tmp_path: Path) -> None:
     """docs/websocket.md, "Errors and limits"."""
     leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
-    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Makes the administrator.
+    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Creates the administrator.
     token = (await asyncio.to_thread(manage, "apitoken", "new", "--user", "admin", env=leader.env)).split()[-1]
     async with open_client(f"ws://{leader.http}/ws/", token) as page, open_client(f"ws://{leader.http}/ws/", None):
         await page.until("AUTH_OK")
@@ -301,9 +301,9 @@ def test_pruning_on_demand_is_done_by_the_leader_or_without_one(tmp_path: Path) 
 
 
 async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(tmp_path: Path) -> None:
-    """All that one message may hold of tasks with long Chinese names is 400 KiB."""
+    """The most that one message may hold of tasks with long Chinese names is 400 KiB."""
     leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
-    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Makes the administrator.
+    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Creates the administrator.
     code = (
         "from django.utils import timezone; from nodes.models import Task;"
         "Task.objects.bulk_create([Task(id=f'big-{n}', name='编' * 200, spec={'shell_line': 'true'},"

@@ -1,4 +1,4 @@
-"""A web process of its own: hints over a real Redis, messages from the feed, nothing lost while Redis is away."""
+"""A separate web process: hints over a real Redis, messages from the feed, nothing lost while Redis is down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 class Cluster:
-    """A Leader's announcer and a follower with sockets, joined by Redis and the feed alone."""
+    """A Leader's announcer and a follower with sockets, connected only by Redis and the feed."""
 
     def __init__(self, daphne: DaphneThread, redis: RedisServer) -> None:
         self.daphne = daphne
@@ -107,10 +107,10 @@ async def test_an_idle_socket_outlives_redis_timeouts(cluster: Cluster, caplog: 
         await cluster.dashboard(client)
         await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
 
-        await asyncio.sleep(12)  # Longer than redis-py's 5 s and the layer's own read of 10 s.
+        await asyncio.sleep(12)  # Longer than redis-py's 5 s and the layer's own read timeout of 10 s.
         cluster.commit(cluster.feed.task("t1"))
 
-        # Well below the time after which a blind follower would have looked.
+        # Well below the polling interval of a follower without hints.
         assert (await client.receive(1.0))["type"] == "TASK_UPDATE"
     assert [r.message for r in caplog.records if r.name.startswith("dashboard.live") and r.levelno > logging.INFO] == []
 
@@ -130,7 +130,7 @@ async def test_nothing_is_lost_while_redis_is_away(
         async with open_client(cluster.daphne.url) as second:
             await cluster.dashboard(second)
             cluster.commit(cluster.feed.task("t1", step=3))
-            # The snapshot may be a second old; what came after it follows in order.
+            # The snapshot may be a second old; later messages follow in order.
             while (await second.until("TASK_UPDATE"))["task"]["step"] != 3:
                 pass
         assert (await client.until("TASK_UPDATE"))["task"]["step"] == 3
@@ -147,7 +147,7 @@ async def test_a_hint_that_was_lost_in_a_short_outage_is_made_good(cluster: Clus
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
         await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
-        cluster.feed.task("t1")  # Committed, and its hint never sent.
+        cluster.feed.task("t1")  # Committed, but its hint is never sent.
         redis.kill()
         redis.start()
 

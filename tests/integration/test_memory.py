@@ -1,4 +1,4 @@
-"""The memory over the real projection: the SDK's own words, limits, and edits of what has changed meanwhile."""
+"""The memory over the real projection: the SDK's exact texts, limits, and edits based on an old version."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ async def test_a_model_is_told_once_which_files_there_are(tmp_path: Path) -> Non
     first, second = (body["messages"] for body in api.bodies)
     index = first[0]["content"][0]["text"]
     assert index == f'<memory>{{"files": ["{A}", "/memories/node/master-1/b.md"], "more": false}}</memory>'
-    assert second[0] == first[0], "what a model's thinking is bound to stays"
+    assert second[0] == first[0], "what a model's thinking is bound to does not change"
     assert "<memory>" not in str(second[1:])
     conversation = await read(lambda: ContextSnapshot.objects.values_list("conversation", flat=True)[0])
     for request in (await read(lambda: memory_selectors.context_of(conversation)))["requests"]:

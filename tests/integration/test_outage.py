@@ -1,4 +1,4 @@
-"""A database that does not take a request is one clear word to a person or program, whatever the door."""
+"""When the database does not respond, every URL gives a person or program one clear message."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def client() -> Client:
 
 @pytest.fixture
 def locked(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another process writes and does not end."""
+    """Another process holds a write transaction open."""
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
-    connection.close()  # The next one has the short time-out.
+    connection.close()  # The next connection has the short timeout.
     blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
     yield
@@ -51,7 +51,7 @@ def test_a_page_says_so_in_the_persons_language(
 
 
 def test_the_api_says_so_in_its_own_form(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it is authentication that fails, before the API has a say."""
+    """Also if authentication fails, which runs before the API's own code."""
     client.force_login(User.objects.get())
     monkeypatch.setitem(connection.settings_dict, "NAME", "/proc/none/db.sqlite3")
     connection.close()

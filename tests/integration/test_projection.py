@@ -1,4 +1,4 @@
-"""What nodes report, over a real database file: states, history, marks, lines, and what cannot be applied."""
+"""Reports of nodes over a real database file: states, history, marks, lines, and entries that cannot be applied."""
 
 from __future__ import annotations
 
@@ -436,7 +436,7 @@ async def test_a_clock_that_is_wrong_is_told_until_it_is_right_again(master: Voi
         )
 
     async def told(ahead_seconds: float) -> list[str]:
-        """The alerts so far, when the node's clock is so far ahead; a resolved one begins with a minus."""
+        """The alerts so far, when the node's clock is ahead by so much; resolved ones are prefixed with a minus."""
         master.clock_ahead_seconds = ahead_seconds
         now_used = next(used)
         await master.say(measured(now_used))
@@ -494,7 +494,7 @@ async def test_a_node_out_of_sight_shows_its_tasks_as_unknown(
 
     shown = listener.messages("TASK_UPDATE")[-1]["task"]
     assert (shown["state"], shown["nodeState"]) == ("running", "offline")
-    # It went out of sight when it became suspect.
+    # It became unreachable when it became suspect.
     assert shown["unknownSince"] == suspected["unknownSince"] is not None
     assert listener.messages("ALERT")[-1]["kind"] == "node-offline"
     await master.arrive(status(TaskState.RUNNING))
@@ -550,7 +550,7 @@ async def test_the_master_that_an_edge_left_has_no_more_say(master: Voice, other
 
 
 async def test_a_snapshot_from_before_the_move_changes_nothing(master: Voice, other: Voice) -> None:
-    """The old Master has not noticed, says "online", and its stream to the Leader begins anew."""
+    """The old Master has not noticed, reports "online", and its stream to the Leader restarts."""
     old, new = edge_of(master), edge_of(other)
     await old.snapshot(state=NodeState.ONLINE)
     await new.snapshot(state=NodeState.ONLINE)
@@ -564,7 +564,7 @@ async def test_a_snapshot_from_before_the_move_changes_nothing(master: Voice, ot
 
 
 async def test_who_takes_its_word_back_gives_the_edge_to_who_has_it(master: Voice, other: Voice) -> None:
-    """As before, but the Edge has written nothing since: only later does it show who was right."""
+    """As above, but the Edge has written nothing since: only later it shows which Master was right."""
     old, new = edge_of(master), edge_of(other)
     await old.snapshot(state=NodeState.ONLINE)
     await new.snapshot(state=NodeState.ONLINE)
@@ -615,7 +615,7 @@ async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path
 async def test_nodes_are_out_of_sight_since_the_last_leaders_last_word(
     tmp_path: Path, projection: Projection, master: Voice
 ) -> None:
-    """Not since the next one's start: in a night without a Leader nobody watched."""
+    """Not since the next Leader started: without a Leader nobody watched the nodes."""
     await Voice(projection, "master-2").arrive()
     evening = datetime.now(UTC) - timedelta(hours=9)
     tomorrow = datetime.now(UTC) + timedelta(hours=9)
@@ -631,7 +631,7 @@ async def test_nodes_are_out_of_sight_since_the_last_leaders_last_word(
 
         assert {node.state for node in nodes} == {"suspect"}
         found = {node.state_changed_at for node in nodes}
-        assert found == {since} if since else min(found) >= began  # A clock that was put back shows no future.
+        assert found == {since} if since else min(found) >= began  # A clock that was set back shows no future time.
 
 
 # --- base clients ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What pages and sockets read is what was pushed."""
+"""Pages and sockets read exactly what was pushed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def projection(tmp_path: Path, listener: Recorder) -> AsyncIterator[Projec
 
 @pytest.fixture
 async def master(projection: Projection) -> Voice:
-    """Has run t1 (two lines, one an error) and stalls on t2."""
+    """Has run t1 (two lines, one of them an error) and is stuck on t2."""
     voice = Voice(projection, "master-1")
     await voice.arrive()
     await voice.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING, name="build", project="shop"))
@@ -126,7 +126,7 @@ async def test_entries_set_aside_are_counted(master: Voice) -> None:
 
 
 async def test_what_is_missing_is_told_and_stays_visible(master: Voice, listener: Recorder) -> None:
-    """Lines that nobody has are holes between numbers; entries that the node dropped stand in the history."""
+    """Missing lines are gaps between numbers; entries that the node dropped are in the history."""
     line = (LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x"),)
     await master.tell(LogBatch(task_id="t1", attempt=1, first_line=8, lines=line), lane="logs")
     master.seqs["states"] += 4

@@ -1,4 +1,4 @@
-"""What keeps a store in order over the months: retention, revocations, a database that does not answer."""
+"""Long-term maintenance of a store: retention, revocations, a database that does not respond."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_output_of_a_running_task_stays_however_old(projection: Projection
 
 
 async def test_output_is_kept_from_the_end_of_its_task_on(projection: Projection, master: Voice) -> None:
-    """However long it ran."""
+    """However long the task ran."""
     await ended_task(master, "t1", 5)
     await read(lambda: Attempt.objects.update(created_at=datetime.now(UTC) - timedelta(days=100)))
 
@@ -100,7 +100,7 @@ async def test_output_is_kept_from_the_end_of_its_task_on(projection: Projection
 
 
 async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, master: Voice) -> None:
-    """But along the primary key, from the oldest."""
+    """Except along the primary key, from the oldest row."""
     await ended_task(master, "t1", 5)
     plans: list[str] = []
 
@@ -143,7 +143,7 @@ async def test_old_history_leaves_and_what_still_moves_stays(projection: Project
     assert await read(lambda: list(Alert.objects.values_list("kind", flat=True))) == ["stalled"]
     assert (removed["log lines"], removed["tasks"], removed["alerts"]) == (1, 1, 1)
     assert not await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()
-    # The node may still speak of it: it begins anew, as one that nobody has heard of.
+    # The node may still report it: then it starts again as a new, unknown task.
     applied = await master.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING, attempt=2))
     assert not applied.nacks
 
@@ -151,7 +151,7 @@ async def test_old_history_leaves_and_what_still_moves_stays(projection: Project
 async def test_states_pass_while_a_large_log_is_pruned(
     projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each batch is a transaction of its own, and what waits is taken in between."""
+    """Each batch is its own transaction, and waiting states are stored in between."""
     monkeypatch.setattr("nodes.leader.projection.retention._BATCH", 100)
     for _ in range(20):
         await ended_task(master, f"t{_}", 1000)
@@ -168,7 +168,7 @@ async def test_states_pass_while_a_large_log_is_pruned(
 
 async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nodes.leader.projection.revocations._LOOK_SECONDS", 0.05)
-    await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; now it is known.
+    await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; from now on it is known.
     heard: list[str] = []
     revocations = Revocations()
     await revocations.start(projection, heard.extend)
@@ -187,7 +187,7 @@ async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
 ) -> None:
     monkeypatch.setattr("nodes.leader.projection.writer._RETRY_SECONDS", (0.05,))
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
-    await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
+    await projection.write(lambda unit: connection.close())  # The next connection has the short timeout.
     blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
 
@@ -210,7 +210,7 @@ async def test_a_database_that_is_well_again_is_noticed_though_nobody_writes(
 ) -> None:
     monkeypatch.setattr("nodes.leader.projection.writer._PROBE_SECONDS", 0.05)
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
-    await projection.write(lambda unit: connection.close())  # The next one has the short time-out.
+    await projection.write(lambda unit: connection.close())  # The next connection has the short timeout.
     with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None) as blocker:
         blocker.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="does not answer"):
@@ -276,7 +276,7 @@ async def store_id() -> str:
 async def test_the_database_that_was_last_used_keeps_its_identity(tmp_path: Path, listener: Recorder) -> None:
     async with running_projection(tmp_path, listener) as projection:
         first = await store_id()
-        # A node that has seen a later Leader moves the term while it runs.
+        # A node that has seen a later Leader raises the term while it runs.
         await Voice(projection, "master-1").arrive(max_epoch_seen=70)
 
     async with running_projection(tmp_path, listener):
@@ -284,7 +284,7 @@ async def test_the_database_that_was_last_used_keeps_its_identity(tmp_path: Path
 
 
 async def test_a_restored_database_is_another_store(tmp_path: Path, listener: Recorder) -> None:
-    """Its feed numbers were given out before, with another meaning: no cursor of then may be continued."""
+    """Its feed numbers were used before with another meaning, so old cursors must not be continued."""
     async with running_projection(tmp_path, listener):
         backup = await read(Store.objects.get)
     async with running_projection(tmp_path, listener):

@@ -1,4 +1,4 @@
-"""`leader --no-web` with a web process of its own beside it, joined by a real Redis and one database."""
+"""`leader --no-web` with a separate web process, connected by a real Redis and one database."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ async def test_commands_and_messages_go_through_a_web_process_and_survive_redis(
         first = await run_task(client, "first")
         assert (await update_of(watcher, first, 5))["task"]
 
-        await asyncio.sleep(11)  # Idle for longer than redis-py's time-out and the layer's own read.
+        await asyncio.sleep(11)  # Idle for longer than redis-py's timeout and the layer's own read.
         await client.send(type="CONTROL", ref="c", task=first, action="cancel")
-        # Sooner than a process without hints would look.
+        # Sooner than a process without hints would poll.
         assert (await update_of(watcher, first, 1.5))["task"]
 
         redis.kill()
@@ -89,7 +89,7 @@ async def test_commands_and_messages_go_through_a_web_process_and_survive_redis(
         position = await watcher.until("PONG")
         seen = [message["seq"] for message in watcher.seen if message["type"] in ("TASK_UPDATE", "COMMAND")]
 
-    # Everything that the feed holds about tasks is what the watcher has seen: nothing lost, nothing twice.
+    # The watcher has seen exactly what the feed holds about tasks: nothing lost, nothing twice.
     async with open_client(cluster.websocket_url, token) as late:
         await late.send(type="SUBSCRIBE", topics=["tasks"], since={"store": position["store"], "seq": "0"})
         feed = []

@@ -1,4 +1,4 @@
-"""The command ledger on a real file, and the command desk over real tasks."""
+"""The command ledger on a real file, and the command handler over real tasks."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_ledger_that_becomes_corrupt_in_use_begins_anew(tmp_path: Path) -> Non
     other.close()
     path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
 
-    # A page may still be in SQLite's cache; a new command is stored all the same, at the latest in a new file.
+    # A page may still be in SQLite's cache; a new command is stored anyway, if necessary in a new file.
     for number in range(500, 1000):
         assert ledger.begin(command(f"c{number}"), at_ms=number) is None
 
@@ -154,7 +154,7 @@ async def test_no_free_slot_is_busy_and_says_nothing_of_the_task(tmp_path: Path)
 async def test_an_expired_command_never_runs_and_says_so(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         body = StartTask(task_id="t1", attempt=1, spec=TaskSpec(argv=("true",)))
-        # It waited behind something for longer than it was good for.
+        # It was queued for longer than its time to live.
         late = Command(command_id="c1", body=body, ttl_seconds=5.0)
         node.runner.submit(late, asyncio.get_running_loop().time() - 6.0)
         result = await node.result("c1")
@@ -195,13 +195,13 @@ async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> N
         assert (await node.end()).state is TaskState.CANCELLED
         assert (await node.result(first)).state is CommandState.SUCCEEDED
         assert (await node.result(second)).state is CommandState.SUCCEEDED
-        # It may be told as running twice: its input closes a moment before it ends.
+        # It may be reported as running twice: its input closes a moment before it ends.
         assert [state for state, _ in groupby(node.statuses(), attrgetter("state"))] == ["running", "cancelled"]
 
 
 @pytest.mark.slow
 async def test_commands_of_one_task_take_their_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one that comes while another has waited for its turn and just got it."""
+    """Also a command that arrives when another one has just got its turn."""
     inside: list[str] = []
     go_on = {f"c{number}": asyncio.Event() for number in (1, 2, 3)}
 

@@ -1,4 +1,4 @@
-"""An agent that dies: its tasks go on, the next one finds them, and every line is handed over exactly once."""
+"""An agent that dies: its tasks continue, the next one finds them, and every line is delivered exactly once."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_the_end_that_came_while_no_agent_ran_is_told(tmp_path: Path, node
     node.start()
     await eventually(lambda: "snapshot" in node.told[-1])
     node.kill()
-    assert len(node.states()) == before  # Told once; nothing is left to say.
+    assert len(node.states()) == before  # Reported once; nothing is left to report.
 
 
 async def test_a_task_whose_supervisor_died_is_lost_and_nothing_of_it_runs_on(
@@ -114,7 +114,7 @@ async def test_an_identity_that_does_not_match_is_never_signalled(
     node.kill()
     folder = tmp_path / "tasks/t1.1"
     shim, task = (int(str(read(folder / name)["pid"])) for name in (layout.CLAIM, layout.STARTED))
-    # As after a reboot, or after long enough: the numbers belong to others now.
+    # As after a reboot, or after long enough: other processes have the numbers now.
     for name in (layout.CLAIM, layout.STARTED):
         layout.write_record(str(folder), name, read(folder / name) | other)
     node.start()

@@ -1,4 +1,4 @@
-"""Tasks as real processes under real shims: start, output, input, controls, end."""
+"""Tasks as real processes under real shims: start, output, input, control, end."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ async def test_a_clock_that_is_moved_changes_no_duration(tmp_path: Path, monkeyp
         node.control(Action.INPUT, input=b"x\n")
         end = await node.end()
 
-        assert end.state is TaskState.SUCCEEDED  # The hour does not count towards its time-out.
+        assert end.state is TaskState.SUCCEEDED  # The clock change of an hour does not count towards its timeout.
         assert 200 <= end.ended_at_ms - end.started_at_ms < 20_000
         assert end.paused_seconds < 20
         await eventually(node.lines)
-        assert node.lines()[0].at_ms > end.started_at_ms + 3_000_000  # The wall's time, as the wall shows it.
+        assert node.lines()[0].at_ms > end.started_at_ms + 3_000_000  # Wall-clock time, as the clock shows it.
 
 
 HOUR_LATER = """
@@ -139,7 +139,7 @@ exec(spin)
         paused = await node.result(node.control(Action.PAUSE))
         status = node.statuses()[-1]
         before = cpu_ticks(pids)
-        await asyncio.sleep(0.5)  # The thing to see is that nothing moves.
+        await asyncio.sleep(0.5)  # Waits to see that nothing moves.
         held = cpu_ticks(pids) - before
         await node.result(node.control(Action.RESUME))
 
@@ -191,7 +191,7 @@ async def test_time_out_does_not_count_the_pause(tmp_path: Path) -> None:
         node.start("sleep", "60", timeout_seconds=1.0)
         await node.state(TaskState.RUNNING)
         await node.result(node.control(Action.PAUSE))
-        await asyncio.sleep(1.3)  # Longer than the time-out.
+        await asyncio.sleep(1.3)  # Longer than the timeout.
         assert node.statuses()[-1].state is TaskState.PAUSED
         await node.result(node.control(Action.RESUME))
         end = await node.end()
@@ -284,7 +284,7 @@ async def test_progress_lines_are_progress_and_no_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("exit_code", "message"), [(0, "all of it"), (3, "exit code 3")])
 async def test_progress_of_the_last_moment_is_told_with_the_end(tmp_path: Path, exit_code: int, message: str) -> None:
-    """It is read when the task is known to be over."""
+    """The last progress report is read when the task is known to be over."""
     async with running(tmp_path) as node:
         for number in range(10):
             task_id = f"t{number}"

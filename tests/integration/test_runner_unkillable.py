@@ -1,4 +1,4 @@
-"""What SIGKILL does not end: a process that a cgroup of version 1 keeps frozen waits in the kernel like any other."""
+"""SIGKILL does not end a process that a version 1 cgroup keeps frozen: it behaves like one stuck in the kernel."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def freezer(tmp_path: Path) -> Iterator[Freezer]:
 
 @pytest.fixture(autouse=True)
 def impatient_shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a minute is long for a test."""
+    """The normal delay of half a minute is too long for a test."""
     script = tmp_path / "impatient.py"
     script.write_text(IMPATIENT.format(root=str(Path(__file__).parents[2])))
     monkeypatch.setattr(shim_link, "_START", script)
@@ -70,8 +70,8 @@ async def test_a_root_process_that_cannot_be_killed_is_said(tmp_path: Path, free
         cancel = node.control(Action.CANCEL)
 
         await eventually(lambda: "cannot be killed: 1 of its processes" in node.statuses()[-1].message)
-        assert node.statuses()[-1].state is TaskState.RUNNING  # It has not ended, and nothing says so.
-        assert node.journal.ephemeral == []  # A word for the journal, not one that may be dropped.
+        assert node.statuses()[-1].state is TaskState.RUNNING  # It has not ended, and no report says so.
+        assert node.journal.ephemeral == []  # The report is durable, not one that may be dropped.
         answer = await node.result(cancel)
         assert (answer.state, answer.code) == ("failed", "unkillable")
         assert "cannot be killed: 1 of its processes" in answer.message

@@ -1,4 +1,4 @@
-"""From a request to a node and back, over a real database: what is sent, when, and how every command ends."""
+"""From a request to a node and back, over a real database: what is sent, when, and how each command ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SLEEP = TaskSpec(argv=("sleep", "60"))
 
 
 class Streams:
-    """In the hub's place: what was sent to which stream, and which streams there are."""
+    """Replaces the hub: which streams exist, and what was sent to each."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, pb.LeaderCommand]] = []
@@ -216,7 +216,7 @@ async def test_a_start_that_never_left_expires_and_the_task_starts_elsewhere(
 
     await in_state(task_id, "pending")
 
-    # Told a moment after the commit.
+    # Published a moment after the commit.
     await eventually(lambda: listener.messages("COMMAND")[-1]["command"]["state"] == "expired")
     await Voice(projection, "master-2").arrive()
     assert (await in_state(task_id, "dispatched")).node_id == "master-2"
@@ -232,7 +232,7 @@ async def test_a_start_without_an_answer_is_unknown_and_never_repeated(
 
     assert (await task(task_id)).state == "dispatched"
     assert len(streams.sent) == 1
-    # A late word still settles it.
+    # A late report still settles it.
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING), result(command, CommandState.SUCCEEDED))
     assert command_states(listener, command.command_id)[-1] == "succeeded"
 
@@ -337,7 +337,7 @@ async def test_a_retry_is_a_new_attempt(scheduler: Scheduler, master: Voice, str
 
     again = await in_state(task_id, "dispatched")
     assert (again.attempt, again.exit_code, again.message) == (2, None, "")
-    # The state is committed a moment before the command goes out.
+    # The state is committed a moment before the command is sent.
     await eventually(lambda: streams.sent[-1][1].task_request.attempt == 2)
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING, attempt=2))
     assert (await task(task_id)).state == "running"
@@ -409,7 +409,7 @@ async def test_a_command_of_a_task_that_its_node_has_lost_is_unknown(
 async def test_a_start_that_a_node_has_taken_on_is_lost_with_all_that_the_node_knew(
     scheduler: Scheduler, master: Voice, streams: Streams, listener: Recorder, has_begun_anew: bool
 ) -> None:
-    """As long as its journal is the same it will start the task, or say why not."""
+    """While its journal is the same, the node will start the task, or report why not."""
     task_id, command = await started(scheduler, streams)
     await master.tell(result(command, CommandState.ACKED))
     if has_begun_anew:

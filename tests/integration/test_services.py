@@ -1,4 +1,4 @@
-"""The front door, in the Leader's process and from a web process of its own over real gRPC."""
+"""The services, in the Leader's process and from a separate web process over real gRPC."""
 
 from __future__ import annotations
 

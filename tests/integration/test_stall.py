@@ -1,4 +1,4 @@
-"""Real processes under a real runner and its shims, judged with a clock that runs faster: thresholds are parameters."""
+"""Real processes under a real runner and its shims, watched with an accelerated clock: thresholds are parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def watched(
     watch: StallWatch
     journal = MemoryJournal()
     journal.cursors.update(cursors or {})
-    # The watch does not exist yet: each of the two needs the other.
+    # The watch does not exist yet: the two need each other.
     wake = lambda: watch.wake()  # noqa: E731, PLW0108
     async with running(folder, journal=journal, on_running=wake, **config) as harness:
         watch = StallWatch(
@@ -67,7 +67,7 @@ def python(program: str) -> str:
 
 SPIN = "import time\nend = time.time() + {}\nwhile time.time() < end: pass\n"
 
-# What runs, and what must have been told of it, in this order, once it has run for long enough.
+# Each program, and the reports about it in order, after it has run for long enough.
 BEHAVIOURS: dict[str, tuple[str, list[TaskHealth]]] = {
     "busy-loop": (python(SPIN.format(60)), []),
     "sleeps-for-ever": ("sleep 600", [Q, S]),
@@ -112,8 +112,8 @@ async def test_verdicts_of_real_behaviours(tmp_path: Path) -> None:
             for name, verdicts in expected.items():
                 last = verdicts[-1:]
                 await eventually(lambda n=name, v=last: told(harness, n)[-1:] == v, timeout=40, message=name)
-            await asyncio.sleep(FAST.stalled_seconds)  # What is well must stay well for as long.
-            # Quiet is passed over when the machine is so busy that a task is looked at too late for it.
+            await asyncio.sleep(FAST.stalled_seconds)  # Healthy tasks must stay healthy for this long.
+            # Quiet is ignored: on a busy machine a task may be sampled too late for it.
             settled = {name: [v for v in told(harness, name) if v is not Q] for name in expected}
             assert settled == {name: [v for v in verdicts if v is not Q] for name, verdicts in expected.items()}
             assert told(harness, "paused") == []

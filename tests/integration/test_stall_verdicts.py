@@ -1,4 +1,4 @@
-"""After a fix: the detector's word becomes a verdict, told, said and remembered, also over a death of the Leader."""
+"""After a fix: the detector's report becomes a verdict, which is published, shown and remembered, even over a crash."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def world(tmp_path: Path) -> AsyncIterator[ChatWorld]:
 
 
 async def apply(world: ChatWorld, turn_id: str, number: int = 1) -> str:
-    """Clicked, approved and done; the id of the click's turn."""
+    """Clicked, approved and carried out; returns the id of the click's turn."""
     accepted = await asyncio.to_thread(chat_services.apply_fix, turn_id, number, actor="ann")
     clicked = await world.settled(accepted.turn_id, "waiting")
     await world.answer(clicked["steps"][0]["approval"]["id"])
@@ -51,7 +51,7 @@ async def apply(world: ChatWorld, turn_id: str, number: int = 1) -> str:
 
 
 async def judged(world: ChatWorld, turn_id: str) -> dict[str, Any]:
-    """The analysis once its verdict is given."""
+    """The analysis once it has its verdict."""
 
     async def find() -> dict[str, Any] | None:
         analysis: dict[str, Any] = (await world.turn(turn_id))["analysis"]

@@ -1,4 +1,4 @@
-"""From the node's verdict to an analysis, a click, an approval, and the input on the node; and a flood."""
+"""From the node's report to an analysis, a click, an approval, and the input on the node; and a flood of alerts."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_with_a_model_one_request_of_a_given_shape_carries_the_evidence_as
             await world.answer(clicked["steps"][0]["approval"]["id"])
             await world.settled(clicked["id"], "done")
             assert world.master.received == [("input", "t1")]
-            # The model goes on in the same conversation, with all of that in its history.
+            # The model continues in the same conversation, with all of that in its history.
             assert (await world.ask("and now?", context="shop:master-1"))["state"] == "done"
         assert api.refusals == []
 
@@ -221,7 +221,7 @@ async def test_a_fix_can_be_asked_for_again_after_it_was_refused_and_never_after
 
 
 async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None:
-    """The approval is bound to the alert: when the task goes on and asks something else, it holds no more."""
+    """The approval is bound to the alert: it is void when the task continues and asks something else."""
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await stick(world)
@@ -279,7 +279,7 @@ async def test_a_fix_that_the_tasks_state_does_not_allow_is_refused(tmp_path: Pa
 async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
-        # A question of this conversation is open: the stall's turn waits behind it.
+        # This conversation has an open approval: the stall's turn waits for it.
         asked = await world.ask("取消 firmware build", context="shop:master-1")
         await stick(world)
         turn_id = await stall_turn(world)
@@ -295,7 +295,7 @@ async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_
 
 
 async def test_what_agentflow_says_by_itself_reaches_each_reader_in_their_language(tmp_path: Path) -> None:
-    """The analysis, the click, what its approval is for, and its refusal."""
+    """The analysis, the click, the action to approve, and its refusal."""
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await stick(world)
@@ -343,11 +343,11 @@ async def test_a_model_is_told_of_the_analysis_in_the_language_of_who_spoke_last
 async def test_five_hundred_stalls_are_a_bounded_number_of_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each in a trouble of its own, so that none is named in another's analysis."""
+    """Each has a different trouble, so that none is covered by another's analysis."""
     monkeypatch.setattr(queue, "MOMENT_SECONDS", {"waiting": 0.0, "stalled": 0.0})
-    monkeypatch.setattr(turns, "MAX_QUEUED", 500)  # The other bound: of one conversation, while its turns run.
+    monkeypatch.setattr(turns, "MAX_QUEUED", 500)  # The other limit: turns of one conversation.
     async with chat_world(tmp_path) as world:
-        for number in range(500):  # As fast as the store takes them.
+        for number in range(500):  # As fast as the store accepts them.
             await world.task(f"t{number}", f"job {number}")
             letters = "".join(chr(ord("g") + int(digit)) for digit in str(number))
             await stick(world, f"t{number}", line=f"Password of {letters}:")

@@ -1,4 +1,4 @@
-"""Uplink and hub over real gRPC, with real journal files. Each test names the section of docs/protocol.md it guards."""
+"""Uplink and hub over real gRPC, with real journal files. Each test names the section of docs/protocol.md it covers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_commands_go_down_with_their_epoch_and_the_epoch_is_remembered(tmp
 
     async with hub_of(store, epoch=lambda: 6) as hub, node_of(tmp_path, hub, slow_delay_seconds=0.05) as node:
         await eventually(lambda: store.hellos[-1].max_epoch_seen == 7)
-        await asyncio.sleep(0.1)  # Nothing may come of it.
+        await asyncio.sleep(0.1)  # Nothing may happen.
         assert not node.uplink.is_connected
 
 
@@ -146,7 +146,7 @@ async def test_store_that_refuses_is_waited_for(tmp_path: Path) -> None:
     async with hub_of(store) as hub, node_of(tmp_path, hub) as node:
         await eventually(lambda: node.uplink.is_connected)
         await node.send(status("a"), status("b"))
-        await asyncio.sleep(0.1)  # Nothing may be acked meanwhile.
+        await asyncio.sleep(0.1)  # Nothing may be acknowledged meanwhile.
         assert not node.uplink._conversation.session.is_drained
 
         store.refuses = False
@@ -164,7 +164,7 @@ async def test_large_log_batch_is_cut_into_entries(tmp_path: Path) -> None:
     assert [entry.logs.first_line for entry in store.entries][:2] == [1, 8]
 
 
-# The parent dies
+# The parent crashes
 
 
 def _free_port() -> int:
@@ -190,7 +190,7 @@ async def test_parent_cut_off_mid_stream_loses_and_doubles_nothing(tmp_path: Pat
             async with hub_of(store, address=address) as hub:
                 await eventually(lambda number=number: len(store.task_ids()) > number * 50)
                 if number < 3:
-                    await hub._server.stop(grace=0)  # No word to anybody, as a kill would do.
+                    await hub._server.stop(grace=0)  # No message to anyone, as after a kill.
                 await feeding
                 if number == 3:
                     await eventually(lambda: len(store.task_ids()) == 200 and len(store.lines()) == 2000)
@@ -201,7 +201,7 @@ async def test_parent_cut_off_mid_stream_loses_and_doubles_nothing(tmp_path: Pat
 
 
 async def test_empty_store_is_refilled_from_the_journals(tmp_path: Path) -> None:
-    """Section "Opening": a new store has other marks."""
+    """Section "Opening": a new store has different marks."""
     first, second = MemoryStore(store_id="first"), MemoryStore(store_id="second")
     async with hub_of(first) as hub:
         address = f"127.0.0.1:{hub.bound_port}"
@@ -266,7 +266,7 @@ async def test_twenty_thousand_lines_arrive_once(tmp_path: Path) -> None:
     logging.getLogger(__name__).info("20,000 lines in %.2f s", seconds)
 
 
-# Who may come
+# Who may connect
 
 
 def _said_by_the_uplink(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -289,10 +289,10 @@ async def test_wrong_token_is_one_clear_line_and_no_stream(
     """Section "Who may speak"."""
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub, token=token):
-        # The hub says the same in its own log, perhaps before.
+        # The hub logs the same, perhaps earlier.
         await eventually(lambda: any(words in line for line in _said_by_the_uplink(caplog)))
 
-    # A write that fails as the stream ends may hide the status, and the next try has it (grpc/grpc#36066).
+    # A write that fails as the stream ends may hide the status; the next try gets it (grpc/grpc#36066).
     lines = [line for line in _said_by_the_uplink(caplog) if "Internal error from Core" not in line]
     assert len(lines) == 1
     assert "next try in" in lines[0]
@@ -337,7 +337,7 @@ async def test_node_whose_old_stream_is_dead_takes_its_place(tmp_path: Path) -> 
     store = MemoryStore()
     async with hub_of(store, probe_seconds=0.1) as hub, node_of(tmp_path / "one", hub) as first:
         await eventually(lambda: first.uplink.is_connected)
-        # A frozen process: its connection stands, nobody answers.
+        # A frozen process: its connection stays open, but nothing answers.
         first.uplink._conversation.session.receive = lambda message, now: []  # type: ignore[method-assign]
         async with node_of(tmp_path / "two", hub) as second:
             await eventually(lambda: second.uplink.is_connected)
@@ -354,7 +354,7 @@ async def test_revoked_node_is_cut_off_and_the_others_are_told(tmp_path: Path) -
 
         await eventually(lambda: not bad.uplink.is_connected)
         await eventually(lambda: "id-of-master:master-1" in good.uplink.node_file.revoked_token_ids)
-        # The node knows that it was sent away a moment before the hub has seen its stream end.
+        # The node knows that it was disconnected a moment before the hub has seen its stream end.
         await eventually(lambda: hub.connected == {"master-2"})
         assert good.uplink.is_connected
 

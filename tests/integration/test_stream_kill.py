@@ -1,4 +1,4 @@
-"""Either end is killed with SIGKILL at random moments; in the end everything is there, once and in order."""
+"""Either end is killed with SIGKILL at random moments; in the end everything has arrived, once and in order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _rows(path: Path, kind: str) -> list[str]:
         try:
             return [text for (text,) in db.execute("SELECT text FROM rows WHERE kind = ? ORDER BY rowid", (kind,))]
         except sqlite3.OperationalError:
-            return []  # Not made yet, or being written.
+            return []  # Not created yet, or being written.
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
         for victim in ["parent", "node", "parent", "both", "node", "parent"]:
             before = len(_rows(store, "state"))
             eventually_sync(lambda before=before: len(_rows(store, "state")) > before, timeout=20)
-            time.sleep(rng.uniform(0.0, 0.1))  # Anywhere in the stream's life.
+            time.sleep(rng.uniform(0.0, 0.1))  # At any time in the stream's life.
             for name in ("parent", "node") if victim == "both" else (victim,):
                 processes[name].kill()
                 processes[name].wait()
@@ -68,7 +68,7 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
             lambda: len(_rows(store, "state")) >= COUNT and len(_rows(store, "line")) >= COUNT * LINES_PER_STATE,
             timeout=60,
         )
-        time.sleep(0.3)  # What would come twice comes now.
+        time.sleep(0.3)  # Anything that would arrive twice arrives now.
     finally:
         for process in processes.values():
             process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The link itself: what an idle one carries, how soon a dead one is noticed, TLS, and clients of the base protocol."""
+"""The link itself: traffic when idle, how soon a dead one is noticed, TLS, and clients of the base protocol."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ async def test_idle_link_carries_the_heartbeat_and_nothing_else(tmp_path: Path) 
         node_of(tmp_path, f"127.0.0.1:{proxy.port}", heartbeat_seconds=5.0) as node,
     ):
         await eventually(lambda: node.uplink.is_connected)
-        await asyncio.sleep(1.0)  # The opening's last words.
+        await asyncio.sleep(1.0)  # The last messages of the opening.
         proxy.reset_counts()
 
         await asyncio.sleep(10.5)  # Two heartbeats.
 
-        # Ping, Pong, and what HTTP/2 says about them.
+        # Ping, Pong, and their HTTP/2 frames.
         assert 4 <= proxy.chunks["up"] + proxy.chunks["down"] <= 10, proxy.chunks
         assert proxy.size_bytes["up"] + proxy.size_bytes["down"] < 300, proxy.size_bytes
 
 
 @pytest.mark.slow
 async def test_dead_link_is_noticed_on_both_ends_and_heals(tmp_path: Path) -> None:
-    """No end of file, no reset: only silence. Known after heartbeat + 10 s at the latest."""
+    """No end of file, no reset, only silence: noticed after heartbeat + 10 s at the latest."""
     store = MemoryStore()
     async with (
         hub_of(store, heartbeat_seconds=5.0, offline_after_seconds=1.0) as hub,
@@ -64,7 +64,7 @@ async def test_dead_link_is_noticed_on_both_ends_and_heals(tmp_path: Path) -> No
 
 @pytest.mark.slow
 async def test_frozen_base_client_is_noticed_by_keepalive(tmp_path: Path) -> None:
-    """Pins the undocumented ping time-out: without it, this takes over a minute."""
+    """Pins the undocumented ping timeout: without it, this takes over a minute."""
     async with (
         hub_of(MemoryStore(), heartbeat_seconds=5.0) as hub,
         proxy_to(hub.bound_port) as proxy,
@@ -116,7 +116,7 @@ async def test_base_client_is_served(tmp_path: Path) -> None:
 
 
 async def test_newer_base_client_takes_the_place_of_the_older(tmp_path: Path) -> None:
-    """It cannot be probed, and must not lock itself out after a lost connection."""
+    """It cannot be probed, and a lost connection must not lock it out."""
     store = MemoryStore()
     async with hub_of(store) as hub, base_client(hub.bound_port, "master-9") as older:
         await older.write(BASE_STATUS)
@@ -135,7 +135,7 @@ async def _refusal(hub: Hub, *updates: pb.NodeUpdate, token: str = "") -> tuple[
             for update in updates:
                 await call.write(update)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass  # Ended already.
+            pass  # Already ended.
         code, details = await call.code(), await call.details()
     return code, details or ""
 
@@ -161,7 +161,7 @@ async def test_what_is_wrong_ends_the_stream_with_its_reason(tmp_path: Path, cap
         )
         assert (await _refusal(hub, oversize))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
-        # Nobody else was harmed.
+        # Other nodes are not affected.
         await node.send(status("t1"))
         await eventually(lambda: store.task_ids() == ["t1"])
     assert "Traceback" not in caplog.text

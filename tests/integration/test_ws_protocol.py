@@ -1,4 +1,4 @@
-"""The protocol of `/ws/` (docs/websocket.md) over a real Daphne and a real socket; feed and services are the test's."""
+"""The protocol of `/ws/` (docs/websocket.md) over a real Daphne and a real socket, with a fake feed and services."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_usable_position_is_answered_by_exactly_the_missed_messages(site
 async def test_a_position_asked_for_with_since_does_not_pass_over_what_was_missed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the page does it: SUBSCRIBE with `since`, and a PING at once, while the database is slow."""
+    """Like the page: SUBSCRIBE with `since`, immediately followed by a PING, while the database is slow."""
     site.publish(*(site.feed.task(f"t{n}", state="running") for n in (1, 2, 3, 4)))
     was_pinged = threading.Event()
     feed_since = site.feed.feed_since
@@ -117,7 +117,7 @@ async def test_a_position_asked_for_with_since_does_not_pass_over_what_was_misse
         await client.send(type="SUBSCRIBE", topics=["tasks"], since={"store": "store-1", "seq": "2"})
         await client.send(type="PING")
         await client.send(type="UNKNOWN")
-        await client.until("ERROR")  # Answered in order at once: the PING has been read.
+        await client.until("ERROR")  # Answered in order and at once: the PING has been read.
         was_pinged.set()
         answers = [await client.receive() for _ in range(4)]
 
@@ -229,7 +229,7 @@ async def test_many_sockets_share_one_snapshot(site: Site) -> None:
     for client in clients:
         await client.until("SNAPSHOT")
 
-    assert site.feed.snapshots <= 2  # A slow machine may need more than the second in which it is shared.
+    assert site.feed.snapshots <= 2  # A slow machine may need more than the second in which an answer is shared.
     for client in clients:
         await client.socket.close()
 

@@ -1,4 +1,4 @@
-"""docs/schemas are the messages as they really are: a session over Daphne against the real projection and store."""
+"""docs/schemas match the real messages: a session over Daphne against the real projection and store."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class ToDaphne(Recorder):
-    """The projection runs on the test's loop, the sockets on Daphne's; in the Leader both are one."""
+    """The projection runs on the test's loop, the sockets on Daphne's; in the Leader they share one."""
 
     def __init__(self, daphne: DaphneThread, live: Live) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
         await say_everything(leader.master)
         await receive(client, "METRICS", "LOG", "GAP", "ALERT")
         await client.send(**asked[7])
-    async with leader.open() as client:  # A base client, and a snapshot with something in it.
+    async with leader.open() as client:  # A base client, and a snapshot that is not empty.
         await receive(client, "AUTH_OK", "SNAPSHOT", "NODE_STATUS", "TASK_UPDATE", "ALERT")
     seen.append(json.loads(store_published(Trouble(reason="full", message="disk is full", since_ms=1)).text))
     seen.append(json.loads(replies.gap(Skipped(messages=1, lines=2, first_seq=3, last_seq=4)).text))

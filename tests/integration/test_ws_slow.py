@@ -1,4 +1,4 @@
-"""docs/websocket.md, "Slow clients": who does not read is closed, costs little, and hurts nobody else."""
+"""docs/websocket.md, "Slow clients": a client that does not read is closed, costs little, and affects no other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.live import DaphneThread, KnownTickets, MemoryFeed, RecordedS
 
 @pytest.fixture
 def live(daphne: DaphneThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
-    # The real limits, only sooner: 4 checks of 0.5 s instead of 4 of 5 s.
+    # The real limits, but faster: 4 checks of 0.5 s instead of 4 of 5 s.
     monkeypatch.setattr(writer.Writer.__init__, "__kwdefaults__", {"check_seconds": 0.5})
     live = Live(feed=MemoryFeed(), services=RecordedServices(), tickets=KnownTickets())
     daphne.application = LiveConsumer.as_asgi(live=live)
@@ -61,7 +61,7 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_little(daphne: Da
                 await asyncio.sleep(0.002)
 
             assert live.broadcaster.socket_count == 1
-            # The test's own garbage is in here too; without a limit it would be all of what was published.
+            # Includes the test's own garbage; without a limit it would be everything that was published.
             assert psutil.Process().memory_info().rss - before < 8 << 20
             assert sorted(latencies)[len(latencies) // 2] < 0.1
 
@@ -70,13 +70,13 @@ async def test_a_client_that_stops_reading_is_closed_when_nothing_more_comes(dap
     deaf = DeafClient(daphne.port)
     with contextlib.closing(deaf.socket):
         await eventually(lambda: daphne.call(lambda: len(live.broadcaster._index.get("tasks", ()))) == 1)
-        # More than kernel and server buffer, less than the outbox holds.
+        # More than the kernel and server buffers, less than the outbox holds.
         for seq in range(1, 101):
             daphne.call(lambda number=seq: live.broadcaster.publish([big(number)]))
         assert live.broadcaster.socket_count == 1
 
         await eventually(lambda: live.broadcaster.socket_count == 0, timeout=10)
-        # And the connection is cut, not left waiting for a close that nobody reads.
+        # The connection is cut instead of waiting for a close that the client never reads.
         await eventually(lambda: not deaf.is_open, timeout=5)
 
 
@@ -125,7 +125,7 @@ async def test_a_slow_reader_of_logs_is_told_what_it_missed(daphne: DaphneThread
     async with open_client(daphne.url) as client:
         await client.send(type="SUBSCRIBE", topics=["logs"])
         await client.until("SNAPSHOT")
-        # Several times what kernel and server buffer; the client does not read meanwhile.
+        # Several times the kernel and server buffers; the client is not reading.
         client.socket.transport.pause_reading()
         for _ in range(40):
             daphne.call(lambda: live.broadcaster.publish([feed.log("m", *["x" * 1000] * 100)]))
