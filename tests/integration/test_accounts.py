@@ -41,7 +41,7 @@ def try_login(client: Client, password: str, *, username: str = "vera", **extra:
     return client.post("/login/", {"username": username, "password": password}, **extra).status_code
 
 
-def test_a_right_password_logs_in_and_leads_on(viewer: User, client: Client) -> None:
+def test_a_correct_password_logs_in_and_redirects(viewer: User, client: Client) -> None:
     answer = client.post("/login/?next=/tasks/x/", {"username": "vera", "password": PASSWORD})
 
     assert (answer.status_code, answer["Location"]) == (302, "/tasks/x/")
@@ -143,7 +143,7 @@ def test_a_login_link_dies_after_a_quarter_of_an_hour(client: Client) -> None:
     assert client.post(path, {"token": token}).status_code == 410
 
 
-def test_a_login_link_of_a_deactivated_user_is_worthless(client: Client) -> None:
+def test_a_login_link_of_a_deactivated_user_does_not_work(client: Client) -> None:
     path, token = link_path()
     User.objects.update(is_active=False)
 
@@ -174,7 +174,7 @@ def test_checking_a_login_link_and_using_it_up_is_one_statement(
     assert queries.captured_queries[0]["sql"].startswith("UPDATE")
 
 
-def test_who_came_by_link_sets_a_password_without_the_old_one(client: Client) -> None:
+def test_a_login_link_allows_setting_a_password_without_the_old_one(client: Client) -> None:
     path, token = link_path()
     client.post(path, {"token": token})
     elsewhere = Client()
@@ -214,7 +214,7 @@ def test_the_link_command_prints_the_link_alone_on_its_output(
     assert role_of(User.objects.get(username="ada")) is Role.ADMIN
 
 
-def test_the_link_command_gives_nobody_a_better_role(viewer: User) -> None:
+def test_the_link_command_does_not_raise_a_users_role(viewer: User) -> None:
     call_command("loginlink", "--user", "vera")
 
     assert role_of(viewer) is Role.VIEWER
@@ -235,7 +235,7 @@ def test_the_token_command_makes_lists_and_revokes(viewer: User, capsys: pytest.
     assert row.revoked_at is not None
 
 
-def test_the_token_command_says_what_is_wrong() -> None:
+def test_the_token_command_reports_errors() -> None:
     with pytest.raises(CommandError, match="no active user"):
         call_command("apitoken", "new", "--user", "nobody")
     with pytest.raises(CommandError, match="no API token begins"):

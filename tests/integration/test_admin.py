@@ -180,7 +180,7 @@ def test_log_lines_are_not_counted_to_the_end(browser: Client) -> None:
     assert page.context["cl"].result_list[0].id == COUNT_LIMIT + 199
 
 
-def test_history_cannot_be_written_by_anybody(people: People) -> None:
+def test_history_is_read_only(people: People) -> None:
     make_history()
     browser = people.browser("admin")
 

@@ -47,7 +47,7 @@ def ruin(path: Path) -> None:
 
 @slow
 @pytest.mark.parametrize("lane", [Lane.STATES, Lane.LOGS])
-async def test_what_stood_only_in_a_corrupt_journal_is_told_again(parent: Parent, lane: Lane) -> None:
+async def test_reports_lost_with_a_corrupt_journal_are_sent_again(parent: Parent, lane: Lane) -> None:
     await parent.run_agent()
     await parent.start_task("sh", "-c", "echo one; echo two; exit 3")
     await eventually(lambda: parent.states()[-1:] == ["failed"] and len(parent.store.lines()) == 2)
@@ -78,7 +78,7 @@ async def test_what_stood_only_in_a_corrupt_journal_is_told_again(parent: Parent
 
 
 @slow
-async def test_a_journal_that_goes_bad_in_use_ends_the_agent_and_not_its_tasks(parent: Parent) -> None:
+async def test_a_journal_that_becomes_corrupt_in_use_ends_the_agent_but_not_its_tasks(parent: Parent) -> None:
     await parent.run_agent()
     await parent.start_task("sh", "-c", "read line; echo got $line; exit 4")
     await eventually(lambda: parent.states() == ["running"])
@@ -140,7 +140,7 @@ async def test_commands_are_not_done_twice_when_the_ledger_is_lost(parent: Paren
 
 
 @slow
-async def test_an_agent_whose_node_file_is_damaged_starts_and_learns_it_anew(parent: Parent) -> None:
+async def test_a_damaged_node_file_is_replaced_at_the_next_start(parent: Parent) -> None:
     await parent.run_agent()
     parent.agent.kill()
     (parent.data / "node.json").write_bytes(b"\0" * 100)
@@ -152,7 +152,7 @@ async def test_an_agent_whose_node_file_is_damaged_starts_and_learns_it_anew(par
 
 
 @slow
-async def test_a_renewed_journal_has_all_that_is_not_told_elsewhere(tmp_path: Path) -> None:
+async def test_a_renewed_journal_has_everything_that_is_not_reported_elsewhere(tmp_path: Path) -> None:
     journal = MemoryJournal()
     async with running(tmp_path, journal=journal) as node:
         command = node.start("sh", "-c", "exit 3")
@@ -176,7 +176,7 @@ async def test_a_renewed_journal_has_all_that_is_not_told_elsewhere(tmp_path: Pa
 
 
 @slow
-async def test_a_running_task_with_a_damaged_request_is_left_alone(tmp_path: Path) -> None:
+async def test_a_running_task_with_a_damaged_request_is_not_touched(tmp_path: Path) -> None:
     async with running(tmp_path, end_left_tasks=False) as node:
         node.start("sleep", "60")
         await node.state(TaskState.RUNNING)

@@ -78,7 +78,7 @@ def full(disk: Path) -> Iterator[None]:
         filler.unlink()
 
 
-async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path) -> None:
+async def test_an_agent_survives_a_full_disk(parent: Parent, tmp_path: Path) -> None:
     stop, count = tmp_path / "stop", tmp_path / "count"
     await parent.run_agent()
     await parent.start_task(sys.executable, "-c", TALKING.format(stop=str(stop), count=str(count)))
@@ -127,7 +127,9 @@ async def test_an_agent_lives_through_a_full_disk(parent: Parent, tmp_path: Path
     assert (await parent.answer("late")).code == "finished"
 
 
-def test_an_end_is_told_before_a_full_disk_takes_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_is_reported_before_a_full_disk_loses_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events: list[str] = []
     write_record = layout.write_record
 
@@ -146,7 +148,7 @@ def test_an_end_is_told_before_a_full_disk_takes_its_record(tmp_path: Path, monk
     assert layout.read_record(str(tmp_path), layout.EXIT) == {"state": "failed"}
 
 
-async def test_what_waits_for_the_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_entries_waiting_for_the_disk_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = MemoryJournal()
     is_full = True
 
@@ -174,7 +176,7 @@ def commands_at_work() -> int:
     return sum(task.get_name().startswith("command-") for task in asyncio.all_tasks())
 
 
-async def test_a_sweep_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_sweep_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = MemoryJournal()
     refusals = 0
 

@@ -61,7 +61,7 @@ def agent(tmp_path: Path) -> Iterator[AgentProcess]:
         made.process.wait()
 
 
-def test_an_unknown_leader_is_tried_again_and_a_stop_is_clean(agent: AgentProcess) -> None:
+def test_an_unreachable_leader_is_retried_and_a_stop_is_clean(agent: AgentProcess) -> None:
     agent.start()
     assert agent.process is not None
     agent.process.terminate()
@@ -94,7 +94,7 @@ def test_a_killed_agent_leaves_no_lock_behind(agent: AgentProcess) -> None:
     assert agent.process.poll() is None or agent.process.pid
 
 
-def test_every_start_that_cannot_be_is_one_line(agent: AgentProcess) -> None:
+def test_every_impossible_start_is_one_line(agent: AgentProcess) -> None:
     config = agent.folder / "agentflow.toml"
     config.write_text("[node]\nslots = many\n")
     blocked = agent.folder / "file"
@@ -147,7 +147,7 @@ def test_the_management_command_becomes_the_agent(agent: AgentProcess) -> None:
     assert agent.process.wait(10) == 0
 
 
-def test_a_hub_port_in_use_ends_the_master_with_one_line(agent: AgentProcess) -> None:
+def test_a_hub_port_in_use_stops_the_master_with_one_line(agent: AgentProcess) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -181,7 +181,7 @@ def test_no_list_asks_more_for_more_rows(viewer: Program, django_assert_max_num_
             viewer.get(path)
 
 
-def test_what_agentflow_says_by_itself_comes_in_the_language_of_the_request(people: People) -> None:
+def test_agentflows_own_texts_use_the_language_of_the_request(people: People) -> None:
     make_history()
     refused = phrase("refused.may-not", name="vic")
     Turn.objects.filter(id="turn-1").update(message="vic may not do this.", phrases={"message": refused})
@@ -254,7 +254,7 @@ def test_history_is_narrowed_by_time(viewer: Program) -> None:
     assert error(viewer.get("history/", since=10**15)) == (400, "bad-field", "since")
 
 
-def test_a_task_is_submitted_as_it_was_asked(admin: Program, leader: Notebook) -> None:
+def test_a_task_is_submitted_as_requested(admin: Program, leader: Notebook) -> None:
     answer = admin.post("tasks/", {"node": "n1", "argv": ["make", "all"], "timeoutSeconds": 60})
 
     assert (answer.status_code, answer.json(), answer["Location"]) == (
@@ -277,7 +277,7 @@ def test_an_operator_runs_named_tasks_only_as_they_are(people: People, leader: N
     assert len(leader.submitted) == 1
 
 
-def test_a_control_reaches_the_leader_whole(admin: Program, leader: Notebook) -> None:
+def test_a_control_reaches_the_leader_complete(admin: Program, leader: Notebook) -> None:
     answer = admin.post("tasks/t1/control/", {"action": "input", "input": "是\n", "closeInput": True, "ref": "r1"})
 
     assert (answer.status_code, answer.json()) == (202, {"command": "command-1"})
@@ -298,7 +298,7 @@ def test_a_refusal_carries_its_code(admin: Program) -> None:
     assert error(admin.post("tasks/task-ended/control/", {"action": "pause"})) == (409, "finished", None)
 
 
-def test_without_a_leader_reading_goes_on(admin: Program) -> None:
+def test_without_a_leader_reading_still_works(admin: Program) -> None:
     add_task(1)
     services.use_gateway(NoLeader())
 

@@ -147,7 +147,7 @@ def test_every_error_has_one_shape(exc: Exception, status: int, code: str) -> No
     assert answer.data["error"]["field"] is None
 
 
-def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_errors_are_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise KeyError("secret detail")
     except KeyError as exc:
@@ -158,5 +158,5 @@ def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFi
     assert "secret detail" in caplog.text
 
 
-def test_what_is_no_number_becomes_null() -> None:
+def test_nan_becomes_null() -> None:
     assert JsonRenderer().render({"cpu": float("nan"), "load": float("inf")}) == b'{"cpu":null,"load":null}'

@@ -69,7 +69,7 @@ def pause_then_say(words: str = "好了") -> list[Step]:
     ]
 
 
-async def test_the_sentence_pauses_the_task_unasked_and_the_model_hears_the_resulting_state(start: Start) -> None:
+async def test_the_sentence_pauses_the_task_without_approval_and_the_model_gets_the_new_state(start: Start) -> None:
     async with start(pause_then_say()) as (world, api):
         turn = await world.ask(SENTENCE)
 
@@ -114,7 +114,7 @@ async def test_the_same_turn_after_it_read_a_log_asks(start: Start) -> None:
         ("看看 firmware build", "send_input", {"task": "t1", "text": "y"}),
     ],
 )
-async def test_what_the_sentence_does_not_plainly_ask_for_is_a_question(
+async def test_actions_that_the_sentence_does_not_clearly_request_need_approval(
     start: Start, sentence: str, name: str, arguments: dict[str, Any]
 ) -> None:
     async with start([Reply([tool_use(name, arguments)])]) as (world, _):
@@ -151,7 +151,7 @@ HOSTILE = [
 ]
 
 
-async def test_a_model_that_obeys_every_hostile_line_acts_in_no_way_unapproved(start: Start) -> None:
+async def test_a_model_that_obeys_every_hostile_line_does_nothing_unapproved(start: Start) -> None:
     """The fake obeys the log with every tool there is: this tests the policy, not the model."""
     assert len(HOSTILE) >= 50
     evil = [
@@ -187,7 +187,7 @@ async def test_a_model_that_obeys_every_hostile_line_acts_in_no_way_unapproved(s
         assert effects == []
 
 
-async def test_an_approval_does_not_hold_when_the_task_has_changed(start: Start) -> None:
+async def test_an_approval_is_void_when_the_task_has_changed(start: Start) -> None:
     async with start([Reply([tool_use("cancel_task", {"task": "t1"})]), Reply([text("ok")])]) as (world, api):
         turn = await world.ask("取消 firmware build")
         await world.task("t1", "firmware build", state=TaskState.PAUSED)
@@ -200,7 +200,7 @@ async def test_an_approval_does_not_hold_when_the_task_has_changed(start: Start)
         assert api.bodies[-1]["messages"][-1]["content"][0]["is_error"]
 
 
-async def test_a_declined_action_is_told_to_the_model_and_not_done(start: Start) -> None:
+async def test_a_declined_action_is_reported_to_the_model_and_not_carried_out(start: Start) -> None:
     async with start([Reply([tool_use("cancel_task", {"task": "t1"})]), Reply([text("ok")])]) as (world, api):
         turn = await world.ask("取消 firmware build")
         await world.answer(turn["steps"][0]["approval"]["id"], is_yes=False)
@@ -264,7 +264,7 @@ BAD = Reply([text("part"), tool_use("cancel_task", {"task": "t1"})])
     ],
     ids=lambda step: f"{type(step).__name__} {getattr(step, 'how', getattr(step, 'status', ''))}",
 )
-async def test_trouble_is_retried_on_screen_and_nothing_is_done_twice(start: Start, trouble: Step) -> None:
+async def test_failed_requests_are_retried_on_screen_and_nothing_is_done_twice(start: Start, trouble: Step) -> None:
     async with start([trouble, *pause_then_say()]) as (world, _):
         turn = await world.ask(SENTENCE)
 
@@ -287,9 +287,7 @@ async def test_trouble_is_retried_on_screen_and_nothing_is_done_twice(start: Sta
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_what_waiting_cannot_mend_fails_at_once_and_can_be_tried_again(
-    start: Start, trouble: Step, problem: str
-) -> None:
+async def test_permanent_errors_fail_at_once_and_can_be_retried(start: Start, trouble: Step, problem: str) -> None:
     async with start([trouble, Reply([text("now")])]) as (world, api):
         turn = await world.ask("hello")
 
@@ -339,7 +337,7 @@ async def test_half_answers_do_nothing(start: Start, reply: Reply, problem: str)
     ],
     ids=["too long", "413", "thinking", "window"],
 )
-async def test_a_history_that_is_not_taken_begins_anew(start: Start, trouble: Step) -> None:
+async def test_a_rejected_history_starts_a_new_epoch(start: Start, trouble: Step) -> None:
     async with start([Reply([thinking("a"), text("first answer")]), trouble, Reply([text("second")])]) as (world, api):
         await world.ask("first question")
         turn = await world.ask("second question")
@@ -386,7 +384,7 @@ async def test_stop_ends_the_request_at_once_and_keeps_what_was_said(start: Star
         assert (await world.ask("go on"))["state"] == "done"
 
 
-async def test_pieces_come_in_order_and_the_whole_text_again_for_whoever_joins_late(start: Start) -> None:
+async def test_pieces_arrive_in_order_and_the_whole_text_again_for_late_clients(start: Start) -> None:
     words = "word " * 100
     async with start([Reply([text(words)], delay_seconds=0.03)]) as (world, _):
         await world.ask("tell me")
@@ -411,7 +409,7 @@ async def test_the_daily_limit_hands_over_to_the_rules(start: Start) -> None:
         assert len(api.bodies) == 1
 
 
-async def test_a_model_that_never_comes_to_an_end_is_stopped(start: Start) -> None:
+async def test_a_model_that_never_finishes_is_stopped(start: Start) -> None:
     async with start(lambda body: Reply([tool_use("list_nodes", {})])) as (world, api):
         turn = await world.ask("hello")
 
@@ -432,7 +430,7 @@ async def test_a_model_that_never_comes_to_an_end_is_stopped(start: Start) -> No
         ("cancel_task", {"task": "t1\x00"}),
     ],
 )
-async def test_bad_calls_are_told_to_the_model_and_nobody_is_asked(
+async def test_bad_calls_are_reported_to_the_model_and_nobody_is_asked(
     start: Start, name: str, arguments: dict[str, Any]
 ) -> None:
     async with start([Reply([tool_use(name, arguments)]), Reply([text("sorry")])]) as (world, api):

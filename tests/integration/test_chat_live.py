@@ -101,7 +101,7 @@ async def test_chat_alone_is_answered_and_every_message_fits_its_schema(site: Si
     assert all(f"| `{message['type']}` |" in DOCUMENT for message in seen)
 
 
-async def test_whoever_comes_later_gets_the_conversation_and_what_was_missed(site: Site) -> None:
+async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site: Site) -> None:
     conversation = await site.world.open("shop:*")
     topic = f"chat:{conversation}"
     async with site.open() as client:
@@ -125,7 +125,7 @@ async def test_whoever_comes_later_gets_the_conversation_and_what_was_missed(sit
     assert shown["steps"] == turn["steps"]
 
 
-async def test_everybody_hears_what_waits_and_begins_but_reads_answers_where_they_are_given(site: Site) -> None:
+async def test_everyone_gets_open_questions_but_only_subscribers_get_answers(site: Site) -> None:
     async with site.open("vic") as client:
         await client.send(type="SUBSCRIBE", topics=["chats"])
         await client.until("SNAPSHOT")
@@ -177,9 +177,7 @@ async def _answer(client: Client) -> str:
             return str(message.get("code", message["type"]))
 
 
-async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_inner_door(
-    site: Site, tmp_path: Path
-) -> None:
+async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(site: Site, tmp_path: Path) -> None:
     key = ClusterKey.load_or_create(tmp_path)
     server = grpc.aio.server()
 

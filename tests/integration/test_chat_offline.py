@@ -135,7 +135,7 @@ async def test_a_word_that_is_not_understood_makes_it_a_proposal_at_most(world: 
     assert turn["state"] == "waiting" or turn["steps"] == []
 
 
-async def test_a_task_on_a_node_out_of_reach_is_reported_as_what_it_is(world: ChatWorld) -> None:
+async def test_a_task_on_an_unreachable_node_is_reported_as_unknown(world: ChatWorld) -> None:
     world.master.answers = False
     await world.projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
     turn_id = await world.say("暂停 firmware build")

@@ -63,7 +63,7 @@ async def numbers(conversation: str) -> list[int]:
     return await read(lambda: list(turns.values_list("number", flat=True)))
 
 
-async def test_a_closed_conversation_goes_by_its_age_and_its_audit_stays(tmp_path: Path) -> None:
+async def test_a_closed_conversation_is_deleted_by_age_and_its_audit_stays(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await world.task("t1", "firmware build", project="shop")
         old = await world.open()
@@ -118,7 +118,7 @@ async def test_an_open_one_keeps_its_newest_turns_and_a_history_that_a_model_tak
             assert set(await read(lambda rows=rows: list(rows.values_list("turn", flat=True)))) == kept
 
 
-async def test_the_last_turn_can_be_tried_again_after_the_ones_before_it_have_gone(tmp_path: Path) -> None:
+async def test_the_last_turn_can_be_retried_after_earlier_ones_are_deleted(tmp_path: Path) -> None:
     is_away = False
 
     def script(body: dict[str, Any]) -> Step:
@@ -163,7 +163,7 @@ async def test_nothing_goes_while_an_answer_or_an_approval_is_waited_for(tmp_pat
         assert (await world.ask("and now"))["state"] == "done"
 
 
-async def test_deleted_memory_and_old_audit_entries_go(tmp_path: Path) -> None:
+async def test_deleted_memory_and_old_audit_entries_are_pruned(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         now = datetime.now(UTC)
 

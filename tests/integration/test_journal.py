@@ -254,7 +254,7 @@ async def test_size_limit_drops_acked_entries_first_then_the_oldest(
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "nonsense"])
-async def test_corrupt_file_is_set_aside_and_a_new_journal_begins(
+async def test_corrupt_file_is_quarantined_and_a_new_journal_starts(
     open_journal: Open, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = open_journal()
@@ -300,7 +300,7 @@ async def test_renewed_journal_keeps_what_came_after_the_copy(open_journal: Open
     assert [mark.journal_id for mark in restored.marks()] == [restored.journal_id]
 
 
-async def test_full_disk_is_told_and_heals(open_journal: Open) -> None:
+async def test_full_disk_is_reported_and_recovers(open_journal: Open) -> None:
     journal = open_journal()
     await journal.append([_status("a")])
     pages = journal._file._db.execute("PRAGMA page_count").fetchone()[0]
@@ -352,7 +352,7 @@ async def test_states_use_the_reserve_on_a_full_disk(small_disk: Path, caplog: p
     await again.aclose()
 
 
-async def test_cancelled_caller_harms_nobody(open_journal: Open) -> None:
+async def test_cancelled_caller_does_not_affect_others(open_journal: Open) -> None:
     journal = open_journal()
     tasks = [asyncio.create_task(journal.append([_status(str(n))])) for n in range(20)]
     await asyncio.sleep(0)
@@ -410,7 +410,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-async def test_what_was_confirmed_survives_kill_9(tmp_path: Path, open_journal: Open) -> None:
+async def test_confirmed_entries_survive_kill_9(tmp_path: Path, open_journal: Open) -> None:
     confirmed = 0
     for round_number in range(3):
         process = subprocess.Popen(

@@ -113,7 +113,7 @@ def test_a_port_in_use_is_refused(leader: RunningLeader, tmp_path: Path, option:
         (["--name", "a b"], "not a valid node name"),
     ],
 )
-def test_what_would_be_unsafe_or_wrong_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_unsafe_or_wrong_values_are_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
     assert words in refused(tmp_path, *arguments)
 
 
@@ -166,7 +166,7 @@ def test_a_body_over_one_mebibyte_is_refused(leader: RunningLeader) -> None:
     leader.process.wait_for_log("POST /login/ 413 from=127.0.0.1")
 
 
-def test_who_sends_without_end_is_cut_off(leader: RunningLeader) -> None:
+def test_a_sender_that_never_stops_is_cut_off(leader: RunningLeader) -> None:
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         post(leader, itertools.repeat(b"x" * 65_536))
 
@@ -184,7 +184,7 @@ async def until_end(call: Any) -> None:
         pass
 
 
-async def test_a_base_client_reports_and_obeys(leader: RunningLeader) -> None:
+async def test_a_base_client_reports_and_carries_out_commands(leader: RunningLeader) -> None:
     token = await asyncio.to_thread(leader.token, "base-1")
     async with stream(leader, token) as call:
         await call.write(
@@ -255,7 +255,7 @@ async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path
     leader.process.stop()
 
 
-async def test_a_stop_with_open_dashboards_tells_them_to_come_again(tmp_path: Path) -> None:
+async def test_a_stop_asks_open_dashboards_to_reconnect(tmp_path: Path) -> None:
     """docs/websocket.md, "Errors and limits"."""
     leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
     await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Creates the administrator.
@@ -272,7 +272,7 @@ async def test_a_stop_with_open_dashboards_tells_them_to_come_again(tmp_path: Pa
     assert "Traceback" not in log
 
 
-def test_a_killed_leader_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+def test_a_killed_leader_does_not_block_the_next_start(tmp_path: Path) -> None:
     leader = RunningLeader(tmp_path, "--no-web").start()
     leader.process.kill()
 

@@ -91,7 +91,7 @@ async def test_a_commit_reaches_the_sockets_of_another_process(cluster: Cluster)
 
 
 @pytest.mark.parametrize("kind", ["CHAT_DELTA", "CHAT_RETRYING"])
-async def test_what_a_conversation_says_beside_the_feed_reaches_another_process(cluster: Cluster, kind: str) -> None:
+async def test_messages_of_a_conversation_outside_the_feed_reach_another_process(cluster: Cluster, kind: str) -> None:
     async with open_client(cluster.daphne.url) as client:
         await client.send(type="SUBSCRIBE", topics=["chat:c1"])
         await client.until("SNAPSHOT")
@@ -143,7 +143,7 @@ async def test_nothing_is_lost_while_redis_is_away(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_a_hint_that_was_lost_in_a_short_outage_is_made_good(cluster: Cluster, redis: RedisServer) -> None:
+async def test_a_hint_lost_in_a_short_outage_is_recovered(cluster: Cluster, redis: RedisServer) -> None:
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
         await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
@@ -165,7 +165,7 @@ async def test_a_process_that_starts_without_redis_serves(cluster: Cluster, redi
         await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
 
 
-async def test_a_page_that_is_loaded_again_and_again_misses_nothing(cluster: Cluster) -> None:
+async def test_a_page_that_reloads_repeatedly_misses_nothing(cluster: Cluster) -> None:
     for _ in range(30):
         async with open_client(cluster.daphne.url) as client:
             await client.send(type="SUBSCRIBE", topics=["tasks"])

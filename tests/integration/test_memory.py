@@ -149,7 +149,7 @@ async def test_every_change_has_a_revision_and_an_audit_entry(world: ChatWorld) 
     assert await read(lambda: Audit.objects.filter(kind="memory").count()) == 4
 
 
-async def test_the_offline_engine_remembers_forgets_and_tells(world: ChatWorld) -> None:
+async def test_the_offline_engine_remembers_forgets_and_recalls(world: ChatWorld) -> None:
     said = await world.ask("remember that the shop's build needs 4 GB")
     assert [step["state"] for step in said["steps"]] == ["done"]
     await world.ask("记住 部署前先跑测试")
@@ -189,7 +189,7 @@ async def test_a_snapshot_is_what_went_over_the_wire_byte_for_byte(tmp_path: Pat
         assert sum(section["tokens"] for section in request["sections"]) == total
 
 
-async def test_a_model_is_told_once_which_files_there_are(tmp_path: Path) -> None:
+async def test_a_model_gets_the_list_of_files_once(tmp_path: Path) -> None:
     script = [Reply([thinking("hm"), text("one")]), Reply([thinking("hm"), text("two")])]
     async with MessagesApi(script) as api:
         config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
@@ -227,7 +227,7 @@ async def test_a_long_list_of_files_is_cut_to_the_newest(world: ChatWorld) -> No
     assert '"more": true' in said
 
 
-async def test_a_person_edits_and_takes_back_through_the_leader(world: ChatWorld) -> None:
+async def test_a_person_edits_and_reverts_through_the_leader(world: ChatWorld) -> None:
     await carry_out(world, command="create", path=A, file_text="one")
     file = await read(lambda: MemoryFile.objects.get(path=A))
 

@@ -35,7 +35,7 @@ def locked(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "try again in a moment"), ("zh-hans", "请稍后再试")])
-def test_a_page_says_so_in_the_persons_language(
+def test_a_page_reports_it_in_the_users_language(
     client: Client, locked: None, language: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -50,7 +50,7 @@ def test_a_page_says_so_in_the_persons_language(
     assert "locked" not in answer.content.decode()
 
 
-def test_the_api_says_so_in_its_own_form(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_reports_it_in_its_own_format(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if authentication fails, which runs before the API's own code."""
     client.force_login(User.objects.get())
     monkeypatch.setitem(connection.settings_dict, "NAME", "/proc/none/db.sqlite3")

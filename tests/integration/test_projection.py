@@ -100,7 +100,7 @@ async def test_an_entry_sent_twice_counts_once(master: Voice, listener: Recorder
     assert await read(Event.objects.count) == 1
 
 
-async def test_a_hole_is_asked_for_and_the_mark_stays(master: Voice) -> None:
+async def test_a_gap_is_requested_and_the_mark_stays(master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING))
 
     applied = await master.send(
@@ -112,7 +112,7 @@ async def test_a_hole_is_asked_for_and_the_mark_stays(master: Voice) -> None:
     assert (await task()).state == "running"
 
 
-async def test_a_gap_stands_for_what_the_node_dropped(master: Voice) -> None:
+async def test_a_gap_covers_what_the_node_dropped(master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING))
     gap = master.entry(Gap(from_seq=2, to_seq=9, reason="trimmed"), seq=9)
 
@@ -124,7 +124,7 @@ async def test_a_gap_stands_for_what_the_node_dropped(master: Voice) -> None:
     assert (detail["from_seq"], detail["to_seq"]) == (2, 9)
 
 
-async def test_an_illegal_move_is_set_aside_and_blocks_nothing(master: Voice) -> None:
+async def test_an_illegal_transition_is_quarantined_and_blocks_nothing(master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING))
     await master.tell(status(TaskState.SUCCEEDED, exit_code=0))
 
@@ -138,7 +138,7 @@ async def test_an_illegal_move_is_set_aside_and_blocks_nothing(master: Voice) ->
     assert pb.NodeUpdate.FromString(bytes(letter.body)).task_update.task_id == "t1"
 
 
-async def test_an_unknown_state_is_set_aside(master: Voice) -> None:
+async def test_an_unknown_state_is_quarantined(master: Voice) -> None:
     entry = master.entry(status(TaskState.RUNNING))
     entry.task_update.state = 99  # type: ignore[assignment]
 
@@ -161,7 +161,7 @@ async def test_a_value_that_the_database_refuses_costs_only_its_own_entry(master
 
 
 @pytest.mark.parametrize("task_id", ["a/b", "a b", "a\nb", "\x00", "..", "编译", "x" * 65, "?", "a%2fb"])
-async def test_an_id_that_no_url_or_topic_can_hold_is_set_aside(master: Voice, task_id: str) -> None:
+async def test_an_id_that_no_url_or_topic_can_contain_is_quarantined(master: Voice, task_id: str) -> None:
     """docs/protocol.md, "Limits"."""
     applied = await master.tell(status(TaskState.RUNNING, task_id=task_id), status(TaskState.RUNNING))
     logged = await master.tell(lines(1, b"hello", task_id=task_id), lane="logs")
@@ -176,7 +176,7 @@ async def test_an_id_that_no_url_or_topic_can_hold_is_set_aside(master: Voice, t
     assert await read(DeadLetter.objects.count) == 2
 
 
-async def test_an_edge_whose_name_no_topic_can_hold_is_not_registered(master: Voice) -> None:
+async def test_an_edge_whose_name_no_topic_can_contain_is_not_registered(master: Voice) -> None:
     edge = Voice(master.projection, "logs: edge/1", Role.EDGE, via=master)
 
     applied = await edge.say(edge.report(state=NodeState.ONLINE))
@@ -185,7 +185,7 @@ async def test_an_edge_whose_name_no_topic_can_hold_is_not_registered(master: Vo
     assert not await read(Node.objects.filter(role="edge").exists)
 
 
-async def test_an_oversize_entry_is_set_aside(master: Voice) -> None:
+async def test_an_oversize_entry_is_quarantined(master: Voice) -> None:
     applied = await master.tell(status(TaskState.RUNNING, message="x" * 600_000))
 
     assert [nack.code for nack in applied.nacks] == ["oversize"]
@@ -237,7 +237,7 @@ async def test_text_with_nul_is_stored_without_it(master: Voice) -> None:
 # --- the opening ----------------------------------------------------------------------------------
 
 
-async def test_welcome_tells_the_marks_and_the_store(projection: Projection, master: Voice) -> None:
+async def test_welcome_has_the_marks_and_the_store(projection: Projection, master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING))
 
     welcome = await master.arrive(status(TaskState.RUNNING))
@@ -253,7 +253,7 @@ async def test_a_higher_epoch_seen_by_a_node_moves_ours_above_it(projection: Pro
     assert (tmp_path / "epoch").read_text() == "42\n"
 
 
-async def test_a_snapshot_makes_an_empty_store_whole_and_the_replay_only_adds_history(
+async def test_a_snapshot_completes_an_empty_store_and_the_replay_only_adds_history(
     projection: Projection, listener: Recorder
 ) -> None:
     voice = Voice(projection, "master-1")
@@ -396,9 +396,7 @@ async def test_the_end_of_a_task_resolves_its_alerts(master: Voice) -> None:
     assert not await read(lambda: Alert.objects.filter(resolved_at=None).exists())
 
 
-async def test_a_full_disk_and_full_memory_are_told_until_there_is_room_again(
-    master: Voice, listener: Recorder
-) -> None:
+async def test_a_full_disk_and_full_memory_raise_alerts_until_there_is_room(master: Voice, listener: Recorder) -> None:
     async def measured(memory: int, disk: int, *, alerts: list[tuple[str, bool]]) -> None:
         await master.say(
             Metrics(
@@ -427,7 +425,7 @@ async def test_a_full_disk_and_full_memory_are_told_until_there_is_room_again(
     )
 
 
-async def test_a_clock_that_is_wrong_is_told_until_it_is_right_again(master: Voice, listener: Recorder) -> None:
+async def test_a_wrong_clock_raises_an_alert_until_it_is_right(master: Voice, listener: Recorder) -> None:
     used = itertools.count(1)
 
     def measured(memory: int) -> Metrics:
@@ -483,7 +481,7 @@ async def test_metrics_are_pushed_at_once_and_stored_later(master: Voice, listen
     await eventually(stored)
 
 
-async def test_a_node_out_of_sight_shows_its_tasks_as_unknown(
+async def test_an_unreachable_nodes_tasks_are_shown_as_unknown(
     projection: Projection, master: Voice, listener: Recorder
 ) -> None:
     await master.tell(status(TaskState.RUNNING))
@@ -502,7 +500,7 @@ async def test_a_node_out_of_sight_shows_its_tasks_as_unknown(
     assert listener.messages("ALERT")[-1]["resolvedAt"]
 
 
-async def test_an_edge_is_known_by_its_masters_word(projection: Projection, master: Voice) -> None:
+async def test_an_edge_is_registered_by_its_masters_report(projection: Projection, master: Voice) -> None:
     edge = Voice(projection, "edge-1", Role.EDGE, via=master)
     await edge.say(edge.report(state=NodeState.ONLINE))
     await edge.tell(status(TaskState.RUNNING))
@@ -534,7 +532,7 @@ def edge_of(master: Voice) -> Voice:
 
 
 @pytest.mark.parametrize("state", [NodeState.SUSPECT, NodeState.OFFLINE])
-async def test_the_master_that_an_edge_left_has_no_more_say(master: Voice, other: Voice, state: NodeState) -> None:
+async def test_the_master_that_an_edge_left_is_ignored(master: Voice, other: Voice, state: NodeState) -> None:
     old, new = edge_of(master), edge_of(other)
     await old.snapshot(state=NodeState.ONLINE)
     await new.snapshot(state=NodeState.ONLINE)
@@ -563,7 +561,9 @@ async def test_a_snapshot_from_before_the_move_changes_nothing(master: Voice, ot
     assert (await task()).state == "running"
 
 
-async def test_who_takes_its_word_back_gives_the_edge_to_who_has_it(master: Voice, other: Voice) -> None:
+async def test_a_master_that_corrects_its_report_loses_the_edge_to_the_one_that_has_it(
+    master: Voice, other: Voice
+) -> None:
     """As above, but the Edge has written nothing since: only later it shows which Master was right."""
     old, new = edge_of(master), edge_of(other)
     await old.snapshot(state=NodeState.ONLINE)
@@ -581,7 +581,7 @@ async def test_who_takes_its_word_back_gives_the_edge_to_who_has_it(master: Voic
     assert await seen() == ("master-2", "offline")
 
 
-async def test_a_master_out_of_sight_gives_its_edge_to_who_has_it(
+async def test_an_unreachable_master_loses_its_edge_to_the_master_that_has_it(
     projection: Projection, master: Voice, other: Voice
 ) -> None:
     for voice in (other, master):
@@ -612,7 +612,7 @@ async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path
     assert not await read(Alert.objects.exists)
 
 
-async def test_nodes_are_out_of_sight_since_the_last_leaders_last_word(
+async def test_nodes_are_unreachable_since_the_last_leaders_last_report(
     tmp_path: Path, projection: Projection, master: Voice
 ) -> None:
     """Not since the next Leader started: without a Leader nobody watched the nodes."""

@@ -117,7 +117,7 @@ async def test_a_log_is_paged_by_line_number(master: Voice) -> None:
         await read(lambda: selectors.task_log("nowhere"))
 
 
-async def test_entries_set_aside_are_counted(master: Voice) -> None:
+async def test_quarantined_entries_are_counted(master: Voice) -> None:
     await master.tell(TaskStatus(task_id="no good/", state=TaskState.RUNNING))
 
     assert (await read(selectors.counts))["deadLetters"] == 1
@@ -125,7 +125,7 @@ async def test_entries_set_aside_are_counted(master: Voice) -> None:
     assert await read(lambda: selectors.dead_letters(node="master-2")) == 0
 
 
-async def test_what_is_missing_is_told_and_stays_visible(master: Voice, listener: Recorder) -> None:
+async def test_gaps_are_published_and_stay_visible(master: Voice, listener: Recorder) -> None:
     """Missing lines are gaps between numbers; entries that the node dropped are in the history."""
     line = (LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x"),)
     await master.tell(LogBatch(task_id="t1", attempt=1, first_line=8, lines=line), lane="logs")

@@ -129,7 +129,7 @@ async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, mas
     assert not sorts, sorts
 
 
-async def test_old_history_leaves_and_what_still_moves_stays(projection: Projection, master: Voice) -> None:
+async def test_old_history_is_pruned_and_active_tasks_stay(projection: Projection, master: Voice) -> None:
     await ended_task(master, "t1", 1)
     await master.tell(TaskStatus(task_id="t2", state=TaskState.RUNNING))
     await master.tell(StallAlert(task_id="t2", verdict=TaskHealth.STALLED, reason="silent"))
@@ -166,7 +166,7 @@ async def test_states_pass_while_a_large_log_is_pruned(
     assert passed > 50
 
 
-async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revocation_is_noticed(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nodes.leader.projection.revocations._LOOK_SECONDS", 0.05)
     await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; from now on it is known.
     heard: list[str] = []
@@ -182,7 +182,7 @@ async def test_a_revoked_token_is_heard_of(projection: Projection, monkeypatch: 
     await running
 
 
-async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
+async def test_while_the_database_is_locked_nodes_wait_and_people_are_notified(
     projection: Projection, master: Voice, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodes.leader.projection.writer._RETRY_SECONDS", (0.05,))
@@ -205,7 +205,7 @@ async def test_while_the_database_is_locked_nodes_wait_and_people_are_told(
     assert (ok["state"], ok["since"]) == ("ok", None)
 
 
-async def test_a_database_that_is_well_again_is_noticed_though_nobody_writes(
+async def test_a_recovered_database_is_noticed_without_a_write(
     projection: Projection, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodes.leader.projection.writer._PROBE_SECONDS", 0.05)
@@ -232,7 +232,7 @@ async def test_a_second_node_of_one_name_raises_one_alert(
     assert not await read(lambda: Alert.objects.filter(resolved_at=None).exists())
 
 
-async def test_the_leader_is_a_node_whose_name_nobody_else_may_bear(projection: Projection) -> None:
+async def test_the_leader_is_a_node_with_a_reserved_name(projection: Projection) -> None:
     await projection.register_leader(NodeReport(role=Role.LEADER, capabilities=Capabilities(os="Linux")))
 
     node = await read(lambda: Node.objects.get(id="leader"))

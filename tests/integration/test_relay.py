@@ -137,7 +137,7 @@ async def test_edge_that_moves_to_another_master_is_never_counted_twice(tmp_path
     assert store.task_ids("edge-1") == [f"e{n}" for n in range(32)]
 
 
-async def test_edge_that_comes_back_is_online_with_its_first_word(tmp_path: Path) -> None:
+async def test_edge_that_reconnects_is_online_with_its_first_report(tmp_path: Path) -> None:
     """A Leader ignores a Master's report about an Edge that is away and was with another Master in between."""
     store = MemoryStore()
     async with hub_of(store) as leader, master_of(tmp_path, leader) as (_, hub):

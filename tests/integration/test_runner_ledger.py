@@ -46,7 +46,7 @@ def test_an_intent_is_stored_once_and_answered_with_its_result(tmp_path: Path) -
     ledger.close()
 
 
-def test_what_is_older_than_seven_days_is_forgotten(tmp_path: Path) -> None:
+def test_entries_older_than_seven_days_are_deleted(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "commands.db")
     ledger.begin(command("old"), at_ms=1_000)
     ledger.begin(command("new"), at_ms=2_000)
@@ -58,7 +58,7 @@ def test_what_is_older_than_seven_days_is_forgotten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "flipped pages", "truncated"])
-def test_a_corrupt_ledger_is_set_aside_and_a_new_one_begins(tmp_path: Path, damage: str) -> None:
+def test_a_corrupt_ledger_is_quarantined_and_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "commands.db"
     ledger = Ledger(path)
     for number in range(500):
@@ -82,7 +82,7 @@ def test_a_corrupt_ledger_is_set_aside_and_a_new_one_begins(tmp_path: Path, dama
     ledger.close()
 
 
-def test_a_ledger_that_becomes_corrupt_in_use_begins_anew(tmp_path: Path) -> None:
+def test_a_ledger_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "commands.db"
     ledger = Ledger(path)
     for number in range(500):
@@ -151,7 +151,7 @@ async def test_no_free_slot_is_busy_and_says_nothing_of_the_task(tmp_path: Path)
 
 
 @pytest.mark.slow
-async def test_an_expired_command_never_runs_and_says_so(tmp_path: Path) -> None:
+async def test_an_expired_command_never_runs_and_is_reported(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         body = StartTask(task_id="t1", attempt=1, spec=TaskSpec(argv=("true",)))
         # It was queued for longer than its time to live.
@@ -164,7 +164,7 @@ async def test_an_expired_command_never_runs_and_says_so(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-async def test_controls_that_come_too_late_or_from_nowhere(tmp_path: Path) -> None:
+async def test_controls_of_ended_or_unknown_tasks(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         unknown = await node.result(node.control(Action.PAUSE, task_id="nobody"))
         node.start("true")

@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, object]:
     return record
 
 
-async def test_an_agent_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_an_agent_killed_repeatedly_loses_and_duplicates_nothing(tmp_path: Path, node: RunnerProcess) -> None:
     node.send(id="c1", argv=counting(300, 0.01))
     await eventually(lambda: node.states() == ["running"])
     for starts in range(2, 6):
@@ -67,7 +67,7 @@ async def test_an_agent_killed_again_and_again_loses_and_doubles_nothing(tmp_pat
     assert [text for _, text in lines] == [b"line %d" % index for index in range(300)] + [b"last"]
 
 
-async def test_the_end_that_came_while_no_agent_ran_is_told(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_an_end_without_a_running_agent_is_reported(tmp_path: Path, node: RunnerProcess) -> None:
     node.send(id="c1", argv=["sh", "-c", "sleep 0.7; echo done; exit 5"])
     await eventually(lambda: node.states() == ["running"])
     node.kill()
@@ -86,7 +86,7 @@ async def test_the_end_that_came_while_no_agent_ran_is_told(tmp_path: Path, node
     assert len(node.states()) == before  # Reported once; nothing is left to report.
 
 
-async def test_a_task_whose_supervisor_died_is_lost_and_nothing_of_it_runs_on(
+async def test_a_task_whose_supervisor_died_is_lost_and_no_process_of_it_stays(
     tmp_path: Path, node: RunnerProcess
 ) -> None:
     marker = f"7{uuid.uuid4().int % 10**6:06d}"
@@ -128,7 +128,7 @@ async def test_an_identity_that_does_not_match_is_never_signalled(
     await eventually(lambda: procfs.process(task) is None)
 
 
-async def test_a_start_that_the_agents_death_cut_off_never_runs_later(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_a_start_interrupted_by_the_agents_death_never_runs_later(tmp_path: Path, node: RunnerProcess) -> None:
     node.send(id="c1", argv=["true"])
     await eventually(lambda: node.states()[-1:] == ["succeeded"])
     await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
@@ -177,7 +177,7 @@ async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path
     assert node.states()[-1] == "cancelled"
 
 
-async def test_records_that_cannot_be_read_are_not_taken_for_nothing_done(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_unreadable_records_do_not_count_as_nothing_done(tmp_path: Path, node: RunnerProcess) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
     node.send(id="c1", argv=[sys.executable, "-uc", stubborn])
     await eventually((tmp_path / "tasks/t1.1" / layout.OUTPUT).exists)
@@ -224,7 +224,7 @@ async def test_of_many_finished_tasks_the_newest_keep_their_folders(tmp_path: Pa
         assert [len(node.lines(task_id)) for task_id in ("t1", "t4")] == [1, 1]
 
 
-async def test_an_end_is_told_again_though_its_folder_goes_meanwhile(
+async def test_an_end_is_reported_again_although_its_folder_is_deleted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = MemoryJournal()
@@ -265,7 +265,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_a_paused_task_is_found_paused_and_goes_on(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_a_paused_task_is_found_paused_and_continues(tmp_path: Path, node: RunnerProcess) -> None:
     node.send(id="c1", argv=counting(100, 0.02))
     await eventually(lambda: node.states() == ["running"])
     node.send(id="c2", action="pause")

@@ -43,7 +43,7 @@ async def test_a_task_runs_and_its_end_is_reported(tmp_path: Path) -> None:
         assert [result.state for result in node.results(command)] == [CommandState.ACKED, CommandState.SUCCEEDED]
 
 
-async def test_a_clock_that_is_moved_changes_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_change_affects_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "hour_later.py"
     script.write_text(HOUR_LATER.format(root=str(Path(__file__).parents[2]), moved=str(tmp_path / "moved")))
     monkeypatch.setattr(shim_link, "_START", script)
@@ -174,7 +174,7 @@ async def test_a_child_that_ignores_term_is_killed(tmp_path: Path) -> None:
         assert (await node.result(command)).state is CommandState.SUCCEEDED
 
 
-async def test_what_the_root_left_behind_is_ended_with_it(tmp_path: Path) -> None:
+async def test_leftover_processes_are_ended_with_the_task(tmp_path: Path) -> None:
     marker = f"4{uuid.uuid4().int % 10**6:06d}"
     async with running(tmp_path) as node:
         node.shell(f"setsid sleep {marker} & echo started")
@@ -283,7 +283,9 @@ async def test_progress_lines_are_progress_and_no_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("exit_code", "message"), [(0, "all of it"), (3, "exit code 3")])
-async def test_progress_of_the_last_moment_is_told_with_the_end(tmp_path: Path, exit_code: int, message: str) -> None:
+async def test_progress_of_the_last_moment_is_reported_with_the_end(
+    tmp_path: Path, exit_code: int, message: str
+) -> None:
     """The last progress report is read when the task is known to be over."""
     async with running(tmp_path) as node:
         for number in range(10):

@@ -62,7 +62,7 @@ def impatient_shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shim_link, "_START", script)
 
 
-async def test_a_root_process_that_cannot_be_killed_is_said(tmp_path: Path, freezer: Freezer) -> None:
+async def test_a_root_process_that_cannot_be_killed_is_reported(tmp_path: Path, freezer: Freezer) -> None:
     async with running(tmp_path, term_grace_seconds=0.2) as node:
         node.start("sleep", "600")
         running_status = await node.state(TaskState.RUNNING)
@@ -82,7 +82,7 @@ async def test_a_root_process_that_cannot_be_killed_is_said(tmp_path: Path, free
         assert "cannot be killed" not in end.message
 
 
-async def test_what_a_task_leaves_unkillable_does_not_keep_its_end_secret(tmp_path: Path, freezer: Freezer) -> None:
+async def test_an_unkillable_leftover_does_not_hide_the_tasks_end(tmp_path: Path, freezer: Freezer) -> None:
     marker = "600.125"
     script = f"import subprocess; print(subprocess.Popen(['sleep', '{marker}']).pid, flush=True); input()"
     async with running(tmp_path) as node:

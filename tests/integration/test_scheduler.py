@@ -153,7 +153,9 @@ async def test_beyond_its_slots_a_node_gets_nothing_until_one_is_free(
     assert (await task(second[0])).state == "dispatched"
 
 
-async def test_a_busy_node_is_left_alone_for_a_moment(scheduler: Scheduler, master: Voice, streams: Streams) -> None:
+async def test_a_busy_node_gets_the_start_again_after_a_delay(
+    scheduler: Scheduler, master: Voice, streams: Streams
+) -> None:
     task_id, command = await started(scheduler, streams)
 
     await master.tell(result(command, CommandState.FAILED, "busy", "no slot"))
@@ -186,7 +188,7 @@ async def test_a_task_for_an_edge_goes_down_its_masters_stream(
     assert (await task(task_id)).node_id == "edge-1"
 
 
-async def test_what_was_not_answered_is_sent_again_to_the_next_stream(
+async def test_unanswered_commands_are_sent_again_on_the_next_stream(
     scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
 ) -> None:
     task_id, command = await started(scheduler, streams)
@@ -290,7 +292,7 @@ async def test_a_pause_goes_to_the_node_and_its_answer_comes_back(
         (TaskState.SUCCEEDED, Action.CANCEL, "finished"),
     ],
 )
-async def test_what_makes_no_sense_is_refused(
+async def test_invalid_input_is_refused(
     scheduler: Scheduler, master: Voice, streams: Streams, state: TaskState, action: Action, code: str
 ) -> None:
     task_id = await running(scheduler, master, streams)
@@ -305,7 +307,7 @@ async def test_what_makes_no_sense_is_refused(
     assert len(streams.sent) == sent
 
 
-async def test_nothing_can_be_done_to_a_task_that_is_not_there(scheduler: Scheduler) -> None:
+async def test_actions_on_a_missing_task_are_refused(scheduler: Scheduler) -> None:
     with pytest.raises(NotFound):
         await control(scheduler, "nowhere", Action.CANCEL)
 
@@ -343,7 +345,7 @@ async def test_a_retry_is_a_new_attempt(scheduler: Scheduler, master: Voice, str
     assert (await task(task_id)).state == "running"
 
 
-async def test_a_control_for_a_node_out_of_sight_waits_and_expires(
+async def test_a_control_for_an_unreachable_node_waits_and_expires(
     scheduler: Scheduler,
     master: Voice,
     streams: Streams,
@@ -421,7 +423,7 @@ async def test_a_start_that_a_node_has_taken_on_is_lost_with_all_that_the_node_k
     assert found == (("lost", "unknown") if has_begun_anew else ("dispatched", "acked"))
 
 
-async def test_what_was_asked_while_a_node_was_not_yet_online_goes_out_when_it_is(
+async def test_commands_requested_before_a_node_is_online_are_sent_when_it_is(
     scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
 ) -> None:
     task_id = await running(scheduler, master, streams)
@@ -435,7 +437,7 @@ async def test_what_was_asked_while_a_node_was_not_yet_online_goes_out_when_it_i
     await eventually(lambda: [c.command_id for _, c in streams.sent[sent:]] == [command_id])
 
 
-async def test_an_edge_that_is_back_behind_its_master_gets_its_commands_again(
+async def test_an_edge_that_reconnects_to_its_master_gets_its_commands_again(
     scheduler: Scheduler, master: Voice, streams: Streams, projection: Projection
 ) -> None:
     edge = Voice(projection, "edge-1", Role.EDGE, via=master)
@@ -497,7 +499,7 @@ async def test_a_base_client_that_says_nothing_leaves_a_command_unknown(
         (TaskSpec(), "invalid"),
     ],
 )
-async def test_what_could_never_run_is_refused(scheduler: Scheduler, master: Voice, spec: TaskSpec, code: str) -> None:
+async def test_impossible_tasks_are_refused(scheduler: Scheduler, master: Voice, spec: TaskSpec, code: str) -> None:
     with pytest.raises(TaskRejected) as refused:
         await scheduler.submit(spec, actor="ann")
 

@@ -85,7 +85,7 @@ async def control(task_id: str, action: Action, **fields: Any) -> str:
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_a_task_arrives_as_it_was_asked_for() -> None:
+async def test_a_task_arrives_as_requested() -> None:
     task_id = await submit()
 
     task = await read(lambda: Task.objects.get(id=task_id))
@@ -112,7 +112,7 @@ async def test_control_answers_with_a_command_and_errors_come_back_as_they_were(
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_the_first_who_acknowledges_an_alert_counts(projection: Projection) -> None:
+async def test_the_first_acknowledgement_of_an_alert_counts(projection: Projection) -> None:
     await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="m", node_id="m1"))
     alert = await read(Alert.objects.get)
 
@@ -128,13 +128,13 @@ async def test_the_first_who_acknowledges_an_alert_counts(projection: Projection
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_nonsense_is_refused_before_the_leader_is_asked() -> None:
+async def test_invalid_requests_are_refused_before_the_leader_is_called() -> None:
     with pytest.raises(TaskRejected, match="exactly one"):
         await submit(TaskSpec())
 
 
 @pytest.mark.parametrize("role", ["master", "edge", "leader"])
-async def test_the_inner_door_is_for_web_tokens_only(door: str, key: ClusterKey, tmp_path: Path, role: str) -> None:
+async def test_the_gateway_accepts_only_web_tokens(door: str, key: ClusterKey, tmp_path: Path, role: str) -> None:
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="n", role=role))
     client = DoorClient(door, token_path=token)
@@ -154,7 +154,7 @@ async def test_a_wrong_token_opens_nothing(door: str, tmp_path: Path) -> None:
     await asyncio.to_thread(client.close)
 
 
-async def test_without_a_leader_the_answer_says_so(tmp_path: Path, key: ClusterKey) -> None:
+async def test_without_a_leader_the_answer_is_unavailable(tmp_path: Path, key: ClusterKey) -> None:
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="web", role="web"))
     client = DoorClient("127.0.0.1:1", token_path=token)

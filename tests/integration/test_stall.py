@@ -140,7 +140,7 @@ async def test_answer_makes_a_waiting_task_recover_and_evidence_is_whole(tmp_pat
         assert "hello Ann" in [text.decode() for text in harness.texts()]
 
 
-async def test_task_found_again_is_judged_anew_with_its_last_lines(tmp_path: Path) -> None:
+async def test_task_found_again_is_judged_with_its_last_lines(tmp_path: Path) -> None:
     async with watched(tmp_path, end_left_tasks=False) as harness:
         harness.shell("echo before; read answer; sleep 600")
         await eventually(lambda: told(harness, "t1") == [W], timeout=20, message="waiting")
@@ -152,7 +152,7 @@ async def test_task_found_again_is_judged_anew_with_its_last_lines(tmp_path: Pat
         assert next(item.text for item in alert.evidence if item.kind == "lines") == "before"
 
 
-async def test_what_a_good_run_did_is_remembered(tmp_path: Path) -> None:
+async def test_a_good_run_is_remembered(tmp_path: Path) -> None:
     async with watched(tmp_path) as harness:
         harness.shell("echo a; sleep 3; echo b", task_id="first")
         assert (await harness.end("first")).state is TaskState.SUCCEEDED

@@ -139,7 +139,7 @@ async def test_over_the_daily_limit_no_request_is_sent(tmp_path: Path) -> None:
             assert api.bodies == []
 
 
-async def test_what_a_fooled_model_cites_and_proposes_is_dropped(tmp_path: Path) -> None:
+async def test_invented_citations_and_fixes_of_a_model_are_dropped(tmp_path: Path) -> None:
     answer = says(
         cause="All is well\x1b[8m",
         evidence=[{"id": "t9.1-lines", "quote": "x"}, {"id": "t1.1-lines", "quote": "never printed"}],
@@ -294,7 +294,7 @@ async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_
         assert refused.value.code == "not-failed"
 
 
-async def test_what_agentflow_says_by_itself_reaches_each_reader_in_their_language(tmp_path: Path) -> None:
+async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path: Path) -> None:
     """The analysis, the click, the action to approve, and its refusal."""
     async with chat_world(tmp_path) as world:
         await run_task(world)
@@ -328,7 +328,7 @@ async def test_what_agentflow_says_by_itself_reaches_each_reader_in_their_langua
 
 
 @pytest.mark.parametrize("context", ["shop:master-1", "*:*"])
-async def test_a_model_is_told_of_the_analysis_in_the_language_of_who_spoke_last(tmp_path: Path, context: str) -> None:
+async def test_a_model_gets_the_analysis_in_the_language_of_the_last_person(tmp_path: Path, context: str) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await world.ask("list the tasks", context="*:*")

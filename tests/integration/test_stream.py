@@ -120,7 +120,7 @@ async def test_open_commands_are_sent_after_the_welcome(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_command_that_makes_no_sense_is_answered(tmp_path: Path, message: pb.LeaderCommand, code: str) -> None:
+async def test_invalid_command_is_answered(tmp_path: Path, message: pb.LeaderCommand, code: str) -> None:
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub) as node:
         await eventually(lambda: hub.connected)
@@ -180,7 +180,7 @@ async def _feed(node, first: int, last: int) -> None:  # type: ignore[no-untyped
         await node.send(log_batch(n * 10 + 1, 10))
 
 
-async def test_parent_cut_off_mid_stream_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_parent_cut_off_mid_stream_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     """Section "Durable lanes": replay from the marks."""
     store = MemoryStore(commit_seconds=0.005)
     address = f"127.0.0.1:{_free_port()}"
@@ -230,7 +230,9 @@ async def test_stop_of_the_parent_is_quick_and_the_node_comes_back(tmp_path: Pat
                 await eventually(lambda: len(store.hellos) == 2)
 
 
-async def test_restored_data_folder_goes_on_under_a_new_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_restored_data_folder_continues_under_a_new_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The parent is ahead of a journal that was restored from a copy."""
     store = MemoryStore()
     async with hub_of(store) as hub:
@@ -307,7 +309,7 @@ async def test_wrong_token_is_one_clear_line_and_no_stream(
         ("no-such-host.invalid:50051", "the host name"),
     ],
 )
-async def test_unknown_leader_is_tried_again_and_said(
+async def test_unreachable_leader_is_retried_and_logged(
     tmp_path: Path, target: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with node_of(tmp_path, target):
@@ -345,7 +347,7 @@ async def test_node_whose_old_stream_is_dead_takes_its_place(tmp_path: Path) -> 
         first.uplink.request_stop()
 
 
-async def test_revoked_node_is_cut_off_and_the_others_are_told(tmp_path: Path) -> None:
+async def test_revoked_node_is_cut_off_and_the_others_are_notified(tmp_path: Path) -> None:
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub) as bad, node_of(tmp_path, hub, "master-2") as good:
         await eventually(lambda: len(hub.connected) == 2)
@@ -396,7 +398,7 @@ async def test_role_of_the_hub_decides_who_may_come(tmp_path: Path) -> None:
         assert store.peers[0].role is Role.EDGE
 
 
-async def test_edge_that_left_its_master_is_heard_itself_and_its_old_entries_count(tmp_path: Path) -> None:
+async def test_edge_that_left_its_master_reports_itself_and_its_old_entries_count(tmp_path: Path) -> None:
     store = MemoryStore()
     async with (
         hub_of(store, accepts=frozenset({Role.MASTER, Role.EDGE})) as hub,

@@ -46,7 +46,7 @@ def _rows(path: Path, kind: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
+def test_nothing_is_lost_or_duplicated_whichever_end_is_killed(tmp_path: Path) -> None:
     """Sections "Durable lanes" and "Opening"."""
     rng = random.Random(7)
     port, store = _free_port(), tmp_path / "store.db"

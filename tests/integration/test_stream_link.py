@@ -42,7 +42,7 @@ async def test_idle_link_carries_the_heartbeat_and_nothing_else(tmp_path: Path) 
 
 
 @pytest.mark.slow
-async def test_dead_link_is_noticed_on_both_ends_and_heals(tmp_path: Path) -> None:
+async def test_dead_link_is_noticed_on_both_ends_and_recovers(tmp_path: Path) -> None:
     """No end of file, no reset, only silence: noticed after heartbeat + 10 s at the latest."""
     store = MemoryStore()
     async with (
@@ -140,7 +140,7 @@ async def _refusal(hub: Hub, *updates: pb.NodeUpdate, token: str = "") -> tuple[
     return code, details or ""
 
 
-async def test_what_is_wrong_ends_the_stream_with_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_protocol_errors_end_the_stream_with_a_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryStore()
     foreign = pb.NodeUpdate(node_id="somebody", metrics=pb.SystemMetrics())
     hello = pb.NodeUpdate(hello=pb.Hello(protocol_version=9, name="master-9", role="master"))
@@ -209,7 +209,7 @@ async def test_tls_with_an_own_authority(
             await eventually(lambda: "nodes.stream.uplink.uplink" in caplog.text and "master-3" not in hub.connected)
 
 
-async def test_stranger_behind_the_address_ends_the_service(tmp_path: Path) -> None:
+async def test_server_that_is_no_hub_ends_the_service(tmp_path: Path) -> None:
     server = grpc.aio.server()
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

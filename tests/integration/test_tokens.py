@@ -26,7 +26,7 @@ def token(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_new_prints_only_a_token_that_is_good(tmp_path: Path) -> None:
+def test_new_prints_only_a_valid_token(tmp_path: Path) -> None:
     printed = token("new", "--role", "master", "--name", "master-1")
 
     identity = verify_token(ClusterKey.load_or_create(tmp_path).public_key, printed.strip(), revoked=())
@@ -65,6 +65,6 @@ def test_revoke_by_name_and_by_id() -> None:
         (["new", "--role", "master", "--name", "a", "--expires", "0"], "1 to 36500"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
+def test_invalid_input_is_refused(arguments: list[str], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         token(*arguments)

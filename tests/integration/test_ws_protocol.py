@@ -207,7 +207,7 @@ async def test_after_a_burst_the_position_comes_unasked(site: Site) -> None:
         assert (await client.until("PONG"))["seq"] == "30"
 
 
-async def test_nobody_is_sent_nothing_and_idle_is_silent(site: Site) -> None:
+async def test_sockets_get_only_their_topics(site: Site) -> None:
     async with site.open() as client:
         await client.receive()
         await client.send(type="SUBSCRIBE", topics=["task:other"])
@@ -245,7 +245,7 @@ async def test_an_operator_controls_a_task(site: Site) -> None:
     assert site.services.calls == [("control", "t1", Action.INPUT, "operator", "r1", b"ja\n")]
 
 
-async def test_who_runs_a_task_is_told_its_id(site: Site) -> None:
+async def test_the_sender_of_a_run_gets_the_tasks_id(site: Site) -> None:
     async with site.open("operator") as client:
         await client.send(type="RUN", ref="r2", project="p", namedTask="build")
 
@@ -261,7 +261,9 @@ async def test_who_runs_a_task_is_told_its_id(site: Site) -> None:
         ("operator", {"type": "RUN", "shellLine": "true"}),
     ],
 )
-async def test_what_a_role_may_not_is_refused_with_the_ref(site: Site, role: str, message: dict[str, object]) -> None:
+async def test_actions_above_the_role_are_refused_with_the_ref(
+    site: Site, role: str, message: dict[str, object]
+) -> None:
     async with site.open(role) as client:
         await client.send(ref="r9", **message)
         error = await client.until("ERROR")
@@ -359,7 +361,7 @@ async def test_a_bad_message_gets_an_error_and_the_socket_lives(
 
 
 @pytest.mark.parametrize(("text", "code"), [("{", 4400), ("x" * 70_000, 4009)])
-async def test_a_repeat_offender_is_closed(site: Site, text: str, code: int) -> None:
+async def test_repeated_violations_close_the_socket(site: Site, text: str, code: int) -> None:
     async with site.open() as client:
         for _ in range(10):
             await client.socket.send(text)

@@ -200,7 +200,7 @@ def test_the_example_session_fits_the_schemas() -> None:
 # --- the real feed --------------------------------------------------------------------------------
 
 
-async def test_a_client_that_comes_back_gets_exactly_what_was_pushed(leader: Leader) -> None:
+async def test_a_reconnected_client_gets_exactly_what_was_pushed(leader: Leader) -> None:
     topics = ["nodes", "tasks", "alerts", "logs"]
     async with leader.open() as first:
         await first.send(type="SUBSCRIBE", topics=topics)

@@ -66,7 +66,9 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_little(daphne: Da
             assert sorted(latencies)[len(latencies) // 2] < 0.1
 
 
-async def test_a_client_that_stops_reading_is_closed_when_nothing_more_comes(daphne: DaphneThread, live: Live) -> None:
+async def test_a_client_that_stops_reading_is_closed_when_nothing_more_is_published(
+    daphne: DaphneThread, live: Live
+) -> None:
     deaf = DeafClient(daphne.port)
     with contextlib.closing(deaf.socket):
         await eventually(lambda: daphne.call(lambda: len(live.broadcaster._index.get("tasks", ()))) == 1)
@@ -120,7 +122,7 @@ async def test_a_client_that_reads_and_never_acks_gets_everything(daphne: Daphne
         await task
 
 
-async def test_a_slow_reader_of_logs_is_told_what_it_missed(daphne: DaphneThread, live: Live) -> None:
+async def test_a_slow_reader_of_logs_gets_a_gap_for_what_it_missed(daphne: DaphneThread, live: Live) -> None:
     feed = feed_of(live)
     async with open_client(daphne.url) as client:
         await client.send(type="SUBSCRIBE", topics=["logs"])

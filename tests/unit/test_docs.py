@@ -31,7 +31,7 @@ def test_every_command_is_documented() -> None:
 @pytest.mark.parametrize(
     "document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda path: path.name
 )
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_are_valid(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []

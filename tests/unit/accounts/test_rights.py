@@ -89,7 +89,7 @@ def test_a_ticket_opens_as_its_user_and_hides_the_session_key(operator: User, cl
     assert tickets.recheck(viewer) is Role.OPERATOR
 
 
-def test_a_ticket_lives_a_minute(operator: User, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ticket_is_valid_for_a_minute(operator: User, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.force_login(operator)
     ticket = ticket_of(client)
 
@@ -175,7 +175,7 @@ def test_an_api_token_is_stored_as_its_hash_only(operator: User) -> None:
     assert tokens.verify(token + "x") is None
 
 
-def test_the_last_use_is_noted_once_an_hour(operator: User, django_assert_num_queries: object) -> None:
+def test_the_last_use_is_recorded_once_an_hour(operator: User, django_assert_num_queries: object) -> None:
     row, token = tokens.issue(operator, name="ci")
     tokens.verify(token)
     row.refresh_from_db()

@@ -39,7 +39,7 @@ def test_old_failures_do_not_add_up() -> None:
     assert throttle.wait_seconds("ada", "10.0.0.1") == 0
 
 
-def test_a_success_forgets_the_failures() -> None:
+def test_a_success_clears_the_failures() -> None:
     throttle = LoginThrottle(limit=2)
     throttle.failed("ada", "10.0.0.1")
     throttle.succeeded("ada", "10.0.0.1")

@@ -49,7 +49,7 @@ SCOPES = ("global", "project/shop", "node/master-1")
         "/memories/node/master-1x/a",
     ],
 )
-def test_what_is_no_address_of_this_conversation_is_refused(path: str) -> None:
+def test_paths_outside_this_conversation_are_refused(path: str) -> None:
     with pytest.raises(MemoryRefused):
         place_of(path, SCOPES)
 
@@ -108,7 +108,7 @@ def test_a_context_has_the_scopes_of_its_names() -> None:
         {"command": "delete"},
     ],
 )
-def test_an_input_that_is_not_as_it_must_be_is_refused(arguments: Any) -> None:
+def test_an_invalid_input_is_refused(arguments: Any) -> None:
     with pytest.raises(MemoryRefused):
         parse(arguments)
 

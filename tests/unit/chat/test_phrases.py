@@ -50,7 +50,7 @@ def test_lists_and_joined_parts() -> None:
     assert say(both, "en") == "It helped before (1 of 2 times). mine"
 
 
-def test_a_word_of_a_newer_version_stands_as_it_came() -> None:
+def test_a_word_of_a_newer_version_is_shown_as_it_is() -> None:
     assert say(phrase("outcome.is-now", task="x", state=phrase("task.new-here")), "en") == "Done: x is now new-here."
     stored = {"cause": "as it was stored", "phrases": {"cause": phrase("cause.new-here")}}
     assert worded(stored, "zh-hans")["cause"] == "as it was stored"
@@ -63,7 +63,7 @@ def test_fields_are_worded_for_the_reader_and_what_an_earlier_version_stored_sta
     assert worded(fields, None) == fields
 
 
-def test_what_is_said_now_takes_the_place_of_the_phrase_before() -> None:
+def test_a_new_text_replaces_the_earlier_phrase() -> None:
     kept = with_phrase({"cause": ANSWER}, "verdictText", FAILED)
 
     assert kept == {"cause": ANSWER, "verdictText": FAILED}
@@ -124,11 +124,11 @@ def test_an_analysis_as_an_answer_in_two_languages() -> None:
         (phrase("refused.expired"), False, "outcome.not-done"),
     ],
 )
-def test_what_came_of_an_action(result: Any, is_ok: bool, key: str) -> None:
+def test_outcome_of_an_action(result: Any, is_ok: bool, key: str) -> None:
     assert outcome_of(result, is_ok=is_ok)["key"] == key
 
 
-def test_a_refusal_is_said_in_the_reader_s_language() -> None:
+def test_a_refusal_is_shown_in_the_readers_language() -> None:
     expired = outcome_of(
         {"command": "expired", "task": {"id": "t", "name": "n", "node": "m", "state": "running"}}, is_ok=False
     )

@@ -24,7 +24,7 @@ GOOD = Question(
 )
 
 
-def test_what_was_plainly_asked_for_runs() -> None:
+def test_clearly_requested_actions_run() -> None:
     assert decide(GOOD) is Decision.RUN
 
 

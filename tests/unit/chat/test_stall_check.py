@@ -50,7 +50,7 @@ def finding(**fields: Any) -> Finding:
         (Citation(id="e1", quote="step 2"), False),
     ],
 )
-def test_only_what_stands_in_the_evidence_is_cited(citation: Citation, is_kept: bool) -> None:
+def test_only_text_from_the_evidence_is_cited(citation: Citation, is_kept: bool) -> None:
     found = checked(case(), finding(evidence=(citation,)))
 
     assert bool(found.evidence) is is_kept
@@ -74,7 +74,7 @@ def test_only_what_stands_in_the_evidence_is_cited(citation: Citation, is_kept: 
         (Fix(action=Action.RETRY), False),
     ],
 )
-def test_only_what_can_be_done_now_is_proposed(fix: Fix, is_possible: bool) -> None:
+def test_only_fixes_that_are_possible_now_are_proposed(fix: Fix, is_possible: bool) -> None:
     found = checked(case(), finding(fixes=(fix, fix)))
 
     assert len(found.fixes) == is_possible
@@ -89,7 +89,7 @@ def test_no_secret_is_proposed_whoever_proposes_it() -> None:
 @pytest.mark.parametrize(
     "answer", [None, [], "x", {}, {"cause": ""}, {"cause": "c"}, {"cause": "c", "evidence": {}, "fixes": []}]
 )
-def test_what_is_no_analysis_is_nonsense(answer: Any) -> None:
+def test_an_answer_that_is_no_analysis_is_refused(answer: Any) -> None:
     with pytest.raises(Nonsense):
         finding_of(answer)
 
@@ -143,7 +143,7 @@ def test_results_are_counted_in_one_line_for_each_trouble_and_fix() -> None:
     assert read_lines(text, "ffffffffffff") == ()
 
 
-def test_what_people_wrote_into_the_file_stays() -> None:
+def test_peoples_own_lines_stay_in_the_file() -> None:
     before = f"- ask ann first\n- {MARK} (lock): pause helped 2, not helped 0\n"
 
     text = with_result(
@@ -155,7 +155,7 @@ def test_what_people_wrote_into_the_file_stays() -> None:
     assert text.count(MARK) == 1
 
 
-def test_the_file_does_not_grow_for_ever() -> None:
+def test_the_file_does_not_grow_without_limit() -> None:
     text = ""
     for number in range(MOST_LINES + 20):
         text = with_result(
@@ -167,7 +167,7 @@ def test_the_file_does_not_grow_for_ever() -> None:
 
 
 @given(st.text(max_size=80))
-def test_a_line_never_holds_what_is_no_plain_word(answer: str) -> None:
+def test_a_line_contains_only_plain_words(answer: str) -> None:
     fix = Fix(action=Action.INPUT, text=answer)
     text = with_result("", fingerprint=MARK, sort="input", fix=fix, has_helped=True, today=TODAY)
 

@@ -31,7 +31,7 @@ def ids(queue: Queue, now: float) -> list[int]:
     return found
 
 
-def test_a_person_is_called_soon_and_a_stall_after_a_moment() -> None:
+def test_a_waiting_task_is_analysed_soon_and_a_stalled_one_later() -> None:
     queue = Queue()
     queue.add(stuck(1, kind="stalled"), 0.0)
     queue.add(stuck(2, kind="waiting"), 0.0)
@@ -65,7 +65,7 @@ def test_the_same_trouble_is_one_turn_that_names_the_others() -> None:
     assert ids(queue, 2.0 + COOLDOWN_SECONDS - 1) == []
 
 
-def test_where_the_first_was_helped_the_next_is_looked_at_and_where_not_the_others_wait() -> None:
+def test_when_a_fix_helps_the_next_is_analysed_and_otherwise_the_others_wait() -> None:
     queue = Queue()
     for number in (1, 2, 3):
         queue.add(stuck(number, mark="same"), 0.0)
@@ -88,7 +88,7 @@ def test_a_task_that_is_stuck_again_waits_unless_a_fix_was_tried() -> None:
     assert ids(queue, 102.0) == [2]
 
 
-def test_what_is_over_the_budget_waits_oldest_first_and_is_dropped_when_it_is_resolved() -> None:
+def test_alerts_over_the_budget_wait_oldest_first_and_are_dropped_when_resolved() -> None:
     queue = Queue()
     for number in range(1, A_MINUTE + 4):
         queue.add(stuck(number), 0.0)
@@ -110,7 +110,7 @@ def test_an_hour_has_its_own_budget() -> None:
     assert begun == AN_HOUR
 
 
-def test_a_turn_that_could_not_begin_is_tried_again() -> None:
+def test_a_turn_that_could_not_start_is_retried() -> None:
     queue = Queue()
     queue.add(stuck(1), 0.0)
     batch = queue.next(2.0)
@@ -121,7 +121,7 @@ def test_a_turn_that_could_not_begin_is_tried_again() -> None:
     assert ids(queue, 22.0) == [1]
 
 
-def test_a_turn_that_could_not_be_begun_costs_nothing_of_the_budget() -> None:
+def test_a_turn_that_could_not_start_does_not_use_the_budget() -> None:
     queue = Queue()
     for number in range(A_MINUTE + 1):
         queue.add(stuck(number), 0.0)

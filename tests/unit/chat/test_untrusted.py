@@ -28,7 +28,7 @@ def test_hidden_characters_go_and_words_stay(raw: str, shown: str) -> None:
     assert clean(raw, 100) == shown
 
 
-def test_the_end_of_a_long_text_stays_and_the_hole_is_told() -> None:
+def test_the_end_of_a_long_text_stays_and_the_gap_is_marked() -> None:
     text = clean("a" * 1000 + "the error", 100)
 
     assert text.endswith("the error")

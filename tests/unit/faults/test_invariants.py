@@ -113,7 +113,7 @@ class TestEnds:
     def test_the_end_is_not_what_happened(self, state: str, stored: int | None, real: int | None) -> None:
         assert "is stored as" in invariants.ends(self.attempt(state, stored), self.run(real))[0]
 
-    def test_it_runs_and_is_told_as_ended(self) -> None:
+    def test_it_runs_but_is_reported_as_ended(self) -> None:
         runs = self.run(None)
         runs[KEY].starts = [(os.getpid(), start_ticks(os.getpid()) or 0)]
 
@@ -147,7 +147,7 @@ class TestOutput:
     def test_holds(self) -> None:
         assert invariants.output(self.lines("line 1", "line 2 xx", "line 3"), self.run(3)) == []
 
-    def test_what_was_suppressed_is_counted(self) -> None:
+    def test_suppressed_lines_are_counted(self) -> None:
         lines = self.lines("line 1", "40 lines suppressed", "line 42")
 
         assert invariants.output(lines, self.run(42)) == []
@@ -160,7 +160,7 @@ class TestOutput:
         "texts",
         [("line 1", "line 3"), ("line 1", "line 1"), ("line 2", "line 1"), ("line 1", "line 2", "line 2"), ("lime 1",)],
     )
-    def test_a_line_is_missing_doubled_misplaced_or_torn(self, texts: tuple[str, ...]) -> None:
+    def test_a_line_is_missing_duplicated_misplaced_or_torn(self, texts: tuple[str, ...]) -> None:
         assert invariants.output(self.lines(*texts), self.run(3)) != []
 
     def test_the_end_is_missing(self) -> None:
@@ -170,7 +170,7 @@ class TestOutput:
     def test_more_is_stored_than_was_printed(self) -> None:
         assert "3 are accounted for" in invariants.output(self.lines("line 1", "line 2", "line 3"), self.run(2))[0]
 
-    def test_what_was_killed_may_lack_what_it_only_meant_to_print(self) -> None:
+    def test_output_that_was_not_printed_before_a_kill_may_be_missing(self) -> None:
         runs = self.run(3, exit_code=None)
         runs[KEY].sure_line = 2
 
@@ -201,11 +201,11 @@ class TestEffects:
     def test_input_was_written_twice(self) -> None:
         assert "2 times" in self.judge(self.command("succeeded"), Run(*KEY, inputs=["a", "a"]), {"a": "c1"})[0]
 
-    def test_input_is_told_as_done_and_never_came(self) -> None:
+    def test_input_is_reported_as_done_but_never_arrived(self) -> None:
         assert "never came" in self.judge(self.command("succeeded"), Run(*KEY), {"a": "c1"})[0]
 
     @pytest.mark.parametrize("state", ["failed", "expired"])
-    def test_input_is_told_as_not_done_and_came(self, state: str) -> None:
+    def test_input_is_reported_as_not_done_but_arrived(self, state: str) -> None:
         assert "but came" in self.judge(self.command(state), Run(*KEY, inputs=["a"]), {"a": "c1"})[0]
 
     def test_a_start_that_expired_has_run(self) -> None:

@@ -35,7 +35,7 @@ def test_a_snapshot_replaces_everything() -> None:
     assert known.lines_from == 3 << 10
 
 
-def test_what_was_applied_already_changes_nothing() -> None:
+def test_an_older_message_changes_nothing() -> None:
     known = view()
     known.fold(message("NODE_STATUS", 6, node=node(6, state="suspect")))
     known.fold(message("NODE_STATUS", 5, node=node(9, state="offline")))
@@ -68,7 +68,7 @@ def test_lines_come_once_and_gaps_are_counted() -> None:
     assert (known.skipped, known.lines_from) == (7, 4 << 10)
 
 
-def test_an_alert_goes_when_it_is_resolved() -> None:
+def test_a_resolved_alert_leaves_the_queue() -> None:
     known = view()
     known.fold(message("ALERT", 6, id="1", resolvedAt=None))
     assert set(known.alerts) == {"1"}

@@ -38,7 +38,7 @@ def test_each_line_has_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"nodes": 1}', '{"tasks": [{}]}', '{"tasks": [{"id": 1}]}'])
-def test_a_bad_world_is_said_at_once(tmp_path: Path, content: str) -> None:
+def test_an_invalid_world_is_reported_at_once(tmp_path: Path, content: str) -> None:
     path = tmp_path / "world.json"
     path.write_text(content)
 

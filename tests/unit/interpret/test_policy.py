@@ -66,14 +66,14 @@ _TAKES_AUTHORITY_AWAY = [
 
 @pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
 @pytest.mark.parametrize(("order", "action"), ORDERS)
-def test_what_takes_authority_away_does_so_with_every_order(world: World, frame: str, order: str, action: str) -> None:
+def test_blocking_words_block_every_order(world: World, frame: str, order: str, action: str) -> None:
     reading = interpret(frame.format(order), world)
 
     assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history", reading
 
 
 @pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
-def test_nor_does_it_even_propose_a_cancel(world: World, frame: str) -> None:
+def test_it_does_not_even_propose_a_cancel(world: World, frame: str) -> None:
     reading = interpret(frame.format("cancel t101"), world)
 
     # The person who confirms decides about a question mark and a second task.
@@ -162,7 +162,7 @@ def test_answers_to_a_proposal(world: World, text: str, outcome: Outcome) -> Non
 
 
 @pytest.mark.parametrize("text", ["delete everything", "drop table tasks", "删除所有任务", "wipe all failed jobs"])
-def test_an_order_that_is_not_known_is_answered_with_help(world: World, text: str) -> None:
+def test_an_unknown_order_is_answered_with_help(world: World, text: str) -> None:
     assert interpret(text, world).outcome is Outcome.HELP
 
 
@@ -244,7 +244,7 @@ def test_a_no_to_the_order_is_one_with_a_condition_too(world: World, text: str) 
         *("does retry start from scratch?", "假装暂停 t101", "考虑暂停 t101", "almost pause t101"),
     ],
 )
-def test_a_question_about_a_deed_is_answered_with_help(world: World, text: str) -> None:
+def test_a_question_about_an_action_is_answered_with_help(world: World, text: str) -> None:
     assert interpret(text, world).outcome is Outcome.HELP
 
 
@@ -262,7 +262,7 @@ def test_a_question_about_a_deed_is_answered_with_help(world: World, text: str) 
         ("put the kernel build on hold", "pause", ["t103"]),
     ],
 )
-def test_other_ways_of_saying_it(world: World, text: str, intent: str, tasks: list[str]) -> None:
+def test_other_wordings_of_an_order(world: World, text: str, intent: str, tasks: list[str]) -> None:
     reading = interpret(text, world)
 
     assert (reading.outcome, reading.intent, list(reading.tasks)) == (Outcome.EXECUTE, intent, tasks)

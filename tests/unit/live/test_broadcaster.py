@@ -45,7 +45,7 @@ async def test_each_socket_gets_its_topics_once_and_is_woken_once_a_batch() -> N
     assert (both.wakes, tasks.wakes, nobody.wakes) == (1, 1, 0)
 
 
-async def test_what_the_snapshot_has_is_not_sent_again() -> None:
+async def test_messages_in_the_snapshot_are_not_sent_again() -> None:
     broadcaster, socket = Broadcaster(), Socket()
     broadcaster.join(socket.outbox, ["tasks"], after=2)
 
@@ -54,7 +54,7 @@ async def test_what_the_snapshot_has_is_not_sent_again() -> None:
     assert socket.seqs() == [3]
 
 
-async def test_what_came_between_the_snapshot_and_the_join_is_sent_first() -> None:
+async def test_messages_between_the_snapshot_and_the_join_are_sent_first() -> None:
     broadcaster, socket = Broadcaster(), Socket()
     broadcaster.hold(["tasks"])
     broadcaster.publish([message(1), message(2), message(3, "nodes"), message(4)])

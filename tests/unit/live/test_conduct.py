@@ -21,7 +21,7 @@ def test_acks_count_only_above_four_a_second() -> None:
     assert conduct.may_send(0.25, is_ack=True)
 
 
-def test_only_offences_close_together_are_too_many() -> None:
+def test_only_violations_in_a_short_time_are_too_many() -> None:
     conduct = Conduct(0.0)
     assert [conduct.offended(n * 0.1) for n in range(OFFENCES)] == [False] * (OFFENCES - 1) + [True]
 

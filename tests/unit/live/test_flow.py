@@ -30,7 +30,7 @@ def test_a_client_that_acks_gets_a_window_of_messages() -> None:
     assert flow.has_room
 
 
-def test_and_of_bytes() -> None:
+def test_a_client_that_acks_gets_a_window_of_bytes() -> None:
     flow = Flow()
     flow.acked(0, now=0.0)
     send(flow, 1, size=WINDOW_BYTES)

@@ -140,7 +140,7 @@ def test_the_position_never_passes_over_what_still_waits() -> None:
         max_size=120,
     )
 )
-def test_whatever_comes_it_stays_bounded_ordered_and_accounted_for(steps: list[tuple[str, int]]) -> None:
+def test_the_outbox_stays_bounded_ordered_and_complete(steps: list[tuple[str, int]]) -> None:
     outbox = Outbox(LIMITS)
     is_behind = False
     given_states: list[int] = []

@@ -181,7 +181,7 @@ def test_bad_messages_have_a_code_and_keep_the_ref(message: dict[str, Any], code
 
 
 @pytest.mark.parametrize("text", ["", "{", "nul", '{"type":"PING"', "[" * 5000, '{"a":"\\ud800"}', "NaN"])
-def test_what_is_not_json(text: str) -> None:
+def test_messages_that_are_not_json(text: str) -> None:
     with pytest.raises(BadMessage) as bad:
         parse(text)
 

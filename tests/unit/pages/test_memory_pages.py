@@ -95,7 +95,7 @@ def test_an_operator_asks_the_leader(file: MemoryFile, as_role: AsRole, monkeypa
     assert asked == [(wanted, "operator-person")]
 
 
-def test_what_was_typed_stands_beside_the_refusal(
+def test_typed_text_is_kept_when_it_is_refused(
     file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(arguments: object, *, actor: str) -> None:
@@ -117,5 +117,5 @@ def test_what_was_typed_stands_beside_the_refusal(
 
 
 @pytest.mark.parametrize("path", ["/memory/99/", "/memory/context/none/", "/memory/request/99.json"])
-def test_what_is_not_there_is_404(cluster: None, as_role: AsRole, path: str) -> None:
+def test_missing_objects_are_404(cluster: None, as_role: AsRole, path: str) -> None:
     assert as_role("viewer").get(path).status_code == 404

@@ -21,7 +21,7 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     ("ago", "shown"),
     [(timedelta(hours=2), "10:00:05"), (timedelta(hours=13), "2026-03-03 23:00")],
 )
-def test_a_time_of_another_day_has_its_day(ago: timedelta, shown: str) -> None:
+def test_a_time_on_another_day_includes_the_date(ago: timedelta, shown: str) -> None:
     at_ms = (NOON - ago).timestamp() * 1000
 
     assert f"since {shown}<" in freshness({"state": "offline", "stateSince": at_ms})

@@ -47,7 +47,7 @@ def test_every_page_asks_for_the_right_to_view(
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt"])
-def test_strangers_are_sent_to_the_login_page(cluster: None, client: Client, path: str) -> None:
+def test_anonymous_users_are_redirected_to_the_login_page(cluster: None, client: Client, path: str) -> None:
     response = client.get(path)
 
     assert response.status_code == 302
@@ -61,7 +61,7 @@ def test_pages_are_only_read(cluster: None, as_role: AsRole, path: str, role: st
 
 
 @pytest.mark.parametrize("path", ["/tasks/nope/", "/tasks/t-1/?attempt=7", "/nodes/nope/", "/tasks/nope/log", "/nope/"])
-def test_what_is_not_there_is_not_found(cluster: None, as_role: AsRole, path: str) -> None:
+def test_missing_objects_are_not_found(cluster: None, as_role: AsRole, path: str) -> None:
     assert as_role("viewer").get(path).status_code == 404
 
 
@@ -207,7 +207,7 @@ def test_log_is_paged_upwards_by_line_number(cluster: None, as_role: AsRole, mon
     assert (older["hasMore"], oldest["hasMore"]) == (True, False)
 
 
-def test_lines_that_are_gone_are_told_at_their_place(cluster: None, as_role: AsRole) -> None:
+def test_missing_lines_are_shown_at_their_place(cluster: None, as_role: AsRole) -> None:
     add_task("t-6", lines=9)
     LogLine.objects.filter(task_id="t-6", number__in=[1, 2, 6, 8, 9]).delete()
 
@@ -311,7 +311,7 @@ def test_search_reads_a_bounded_piece_and_says_where_it_stopped(
 @pytest.mark.parametrize(
     "query", ["before=x", "before=99999999999999999999", "attempt=-1", "text=" + "a" * 5000, "level=no"]
 )
-def test_search_that_makes_no_sense_finds_nothing_or_all(cluster: None, as_role: AsRole, query: str) -> None:
+def test_odd_searches_find_nothing_or_everything(cluster: None, as_role: AsRole, query: str) -> None:
     assert as_role("viewer").get(f"/logs/search?{query}").status_code == 200
 
 
@@ -335,7 +335,7 @@ def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) 
     assert "Entries 1 to" not in text_of(as_role("operator").get("/nodes/master-2/"))
 
 
-def test_command_on_its_way_is_told_beside_its_task(cluster: None, as_role: AsRole) -> None:
+def test_command_on_its_way_is_shown_beside_its_task(cluster: None, as_role: AsRole) -> None:
     now = timezone.now()
     moments = {"created_at": now, "expires_at": now, "changed_at": now}
     Command.objects.create(
@@ -480,7 +480,7 @@ def test_work_log_is_narrowed(cluster: None, as_role: AsRole, query: str, found:
     assert text.count('<td class="cell-name">') == found
 
 
-def test_wrong_date_is_said_and_narrows_nothing(cluster: None, as_role: AsRole) -> None:
+def test_wrong_date_is_reported_and_filters_nothing(cluster: None, as_role: AsRole) -> None:
     text = text_of(as_role("viewer").get("/history/?since=yesterday"))
 
     assert 'role="alert"' in text
@@ -618,7 +618,7 @@ def test_theme_is_the_readers_choice(cluster: None, as_role: AsRole, cookie: str
 
 
 @pytest.mark.parametrize("path", ["/login/", "/", "/tasks/", "/history/"])
-def test_pages_speak_chinese(cluster: None, as_role: AsRole, path: str) -> None:
+def test_pages_are_translated_to_chinese(cluster: None, as_role: AsRole, path: str) -> None:
     client = Client() if path == "/login/" else as_role("viewer")
 
     text = text_of(client.get(path, headers={"Accept-Language": "zh-hans"}))

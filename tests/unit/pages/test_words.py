@@ -114,7 +114,7 @@ def test_every_icon_is_in_the_sprite() -> None:
     assert used - names == set()
 
 
-def test_script_says_every_string_and_knows_each_that_it_says() -> None:
+def test_script_uses_exactly_the_strings_that_it_gets() -> None:
     known = {re.sub(r"\.(one|other)$", "", key) for key in strings.script_strings()}
     source = "\n".join(path.read_text() for path in [*SOURCES.rglob("*.ts"), *SOURCES.rglob("*.tsx")])
     said = set(re.findall(r"""["`]([a-z]+\.[a-zA-Z]+)["`]""", source)) | {

@@ -90,7 +90,7 @@ async def test_a_program_gets_the_refusal_as_json() -> None:
     assert json.loads(exchange.sent[1]["body"])["error"]["code"] == "too-large"
 
 
-async def test_the_access_log_has_one_line_whatever_the_path_holds(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_access_log_has_one_line_for_any_path(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "agentflow.access"):
         await met(Exchange(0, path="/a\nb", declared=b"2000000"))
 

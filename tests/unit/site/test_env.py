@@ -90,7 +90,7 @@ def test_every_language_of_the_pages_may_be_set() -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_data_folder_that_cannot_be_is_one_line(tmp_path: Path, name: str) -> None:
+def test_an_unusable_data_folder_is_a_one_line_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ConfigError, match=f"AGENTFLOW_DATA_DIR={tmp_path / name} cannot be written: "):
