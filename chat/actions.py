@@ -15,7 +15,6 @@ _NAME_CHARACTERS = 80
 _INPUT_CHARACTERS = 500
 
 # A task in one of these states shows that the action worked.
-_LIVE = frozenset({TaskState.RUNNING, TaskState.PAUSED})
 RESULTING: Mapping[Action, frozenset[TaskState]] = {
     Action.PAUSE: frozenset({TaskState.PAUSED}),
     Action.RESUME: frozenset({TaskState.RUNNING}),
