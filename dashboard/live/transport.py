@@ -31,10 +31,6 @@ class WriteBuffer:
         self._limit_kernel_buffer()
 
     @property
-    def is_known(self) -> bool:
-        return self._is_twisted or hasattr(self._transport, "get_write_buffer_size")
-
-    @property
     def takes_at_once(self) -> bool:
         """The server's `send` never waits (Daphne's), so its coroutine can be run to its end without a task."""
         return self._is_twisted
