@@ -65,8 +65,6 @@ Job = Callable[[], Awaitable[None]]
 class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
     """No channel layer: the broadcaster feeds it. A group member per client would cost several times as much."""
 
-    channel_layer_alias = "none"
-
     def __init__(self, *, live: process.Live | None = None) -> None:
         self._live = live or process.current()
         self._tasks: asyncio.TaskGroup | None = None
