@@ -114,14 +114,6 @@ def snapshot(topics: Sequence[str]) -> Fields:
     return {"chats": found} if any(topic.startswith("chat:") for topic in topics) else {}
 
 
-def conversation_of_turn(turn_id: str) -> str:
-    """Raises `NotFound`."""
-    found = Turn.objects.filter(id=turn_id).values_list("conversation", flat=True).first()
-    if found is None:
-        raise NotFound(f"There is no turn {turn_id}.")
-    return found
-
-
 def audit(*, conversation_id: str = "", limit: int = 100, language: str | None = None) -> list[Fields]:
     """Proposals, approvals, refusals and effects, newest first. `language`: as for `conversation`."""
     rows = Audit.objects.order_by("-id")

@@ -305,7 +305,7 @@ async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path
         await world.settled(clicked["id"], "done")
 
         async def said(language: str) -> tuple[dict[str, Any], dict[str, Any]]:
-            conversation_id = await read(lambda: chat_selectors.conversation_of_turn(turn["id"]))
+            conversation_id = await read(lambda: Turn.objects.get(id=turn["id"]).conversation_id)
             found = await read(lambda: chat_selectors.conversation(conversation_id, language=language))
             stalled, refused = found["turns"]
             return stalled, refused

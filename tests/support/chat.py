@@ -16,6 +16,7 @@ from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.desk import Desk
+from chat.models import Turn
 from chat.ports import Writes
 from chat.runner import Runner
 from chat.stalls.service import Stalls
@@ -149,7 +150,7 @@ class ChatWorld:
 
     async def turn(self, turn_id: str) -> dict[str, Any]:
         def find() -> dict[str, Any]:
-            conversation = chat_selectors.conversation(chat_selectors.conversation_of_turn(turn_id))
+            conversation = chat_selectors.conversation(Turn.objects.get(id=turn_id).conversation_id)
             return next(turn for turn in conversation["turns"] if turn["id"] == turn_id)
 
         return await read(find)
