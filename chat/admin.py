@@ -27,7 +27,7 @@ from chat.models import (
 from chat.states import AuditKind
 from nodes.admin import HistoryAdmin, page_of
 
-_WHOLE_ID = _("A whole id, or a whole name")
+_WHOLE_ID = _("A complete id or name")
 
 
 @admin.register(Conversation)
@@ -155,7 +155,7 @@ class ContextSnapshotAdmin(HistoryAdmin):
     def size_bytes(self, row: ContextSnapshot) -> int:
         return int(vars(row)["length"])
 
-    @admin.display(description=_("request, as it was sent"))
+    @admin.display(description=_("request, as sent"))
     def sent(self, row: ContextSnapshot) -> SafeString:
         return format_html("<pre>{}</pre>", bytes(row.body).decode("utf-8", "backslashreplace"))
 

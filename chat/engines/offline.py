@@ -67,7 +67,7 @@ class OfflineEngine:
         arguments = await self._threads.read(lambda: notes.command_for(sentence, request.context))
         with translation.override(request.language):
             if arguments is None:
-                return _said(_("I find no single line of my memory that this could mean."), progress)
+                return _said(_("No line of my memory, or more than one, matches this."), progress)
         return use(request, "memory", dict(arguments))
 
     def _begin(self, request: Request, found: Reading, progress: Progress) -> Reply:

@@ -29,11 +29,11 @@ def help_text() -> str:
 def of_reading(found: Reading) -> str:
     """Why nothing was done."""
     if found.outcome is Outcome.REFUSE:
-        return _("I do nothing, then.")
+        return _("Then I do nothing.")
     if found.outcome is Outcome.ASK:
         return _("I am not sure what you mean, so I have done nothing. Name one action and one task, by name or id.")
     if found.intent == "submit":
-        return _("I start no new tasks without a model. The form for a new task does, on the page of tasks.")
+        return _("I cannot start new tasks without a model. Use the New task form on the Tasks page.")
     return help_text()
 
 
@@ -48,12 +48,12 @@ def of_result(tool: str, result: Any, is_ok: bool) -> str:
 
 def of_memory(lines: list[str]) -> str:
     if not lines:
-        return _("I remember nothing here yet. Say “remember that …”.")
+        return _("I do not remember anything here yet. Say “remember that …”.")
     return "\n".join([_("I remember:"), "", *(f"- {_plain(line)}" for line in lines)])
 
 
 def _remembered(result: Any) -> str:
-    return _("My memory is changed. The page Memory shows it, and can take it back.")
+    return _("I have changed my memory. The Memory page shows the change, and you can revert it there.")
 
 
 def _state(result: Any) -> str:
@@ -98,7 +98,7 @@ def _history(result: Result) -> str:
         f"- **{_plain(row['name'])}** #{row['attempt']} ({row['task']}, {row['node'] or '–'}): {_state_of(row)}"
         for row in result["attempts"][:_ROWS]
     ]
-    return "\n".join(rows) or _("Nothing has been run there.")
+    return "\n".join(rows) or _("Nothing has run there.")
 
 
 def _log(result: Result) -> str:

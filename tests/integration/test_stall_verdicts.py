@@ -75,9 +75,9 @@ async def test_a_fix_that_helped_is_used_in_the_next_analysis(world: ChatWorld) 
 
     analysis = await judged(world, turn["id"])
     assert (analysis["verdict"], analysis["verdictFix"]) == ("helped", 1)
-    assert "that helped, the task goes on" in analysis["verdictText"]
+    assert "that helped, the task continues" in analysis["verdictText"]
     assert [m["analysis"]["verdict"] for m in world.recorder.messages("CHAT_ANALYSIS")][-2:] == ["watching", "helped"]
-    assert (await world.turn(clicked))["messages"][-1]["text"].endswith("that helped, the task goes on.")
+    assert (await world.turn(clicked))["messages"][-1]["text"].endswith("that helped, the task continues.")
     assert 'input "y" helped 1, not helped 0' in await memory()
     assert "Continue" not in await memory()
     assert not await read(lambda: MemoryFile.objects.get(path=MEMORY).needs_review)
@@ -204,7 +204,7 @@ async def test_tasks_with_the_same_trouble_are_named_in_one_analysis_and_come_af
 
     turn = await analysed(world)
     assert turn["analysis"]["task"] == "t1"
-    assert "The same holds for other tasks (2): t2, t3" in turn["messages"][-1]["text"]
+    assert "The same applies to other tasks (2): t2, t3" in turn["messages"][-1]["text"]
     await apply(world, turn["id"])
     await recover(world)
     await judged(world, turn["id"])

@@ -91,9 +91,9 @@ def test_an_analysis_as_an_answer_in_two_languages() -> None:
     assert say(said, "en", escape=plain).split("\n") == [
         "**build\\_\\*all\\*** (t1) on master-1: It asks a question and waits for yes or no.",
         "",
-        "The same holds for other tasks (2): t2, t3",
+        "The same applies to other tasks (2): t2, t3",
         "",
-        "What may help; somebody must approve it:",
+        "Possible fixes; each needs an approval:",
         "1. Answer “y”: The prompt offers it.",
         "2. Cancel it",
         "",
