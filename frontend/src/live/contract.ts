@@ -62,7 +62,7 @@ export interface Ack {
   heldMs?: number;
 }
 
-/** What a person may ask of a task that exists. */
+/** What a person can request for an existing task. */
 export type Action = "cancel" | "input" | "pause" | "resume" | "retry";
 
 export interface AlertInfo {
