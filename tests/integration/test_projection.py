@@ -445,12 +445,12 @@ async def test_a_wrong_clock_raises_an_alert_until_it_is_right(master: Voice, li
 
         await eventually(stored)
         return [
-            ("" if message["resolvedAt"] is None else "-") + message["message"].partition(".")[0]
+            ("" if message["resolvedAt"] is None else "-") + message["message"].partition(",")[0]
             for message in listener.messages("ALERT")
         ]
 
-    ahead = "master-1: its clock is about 2 min ahead of the Leader's"
-    behind = "master-1: its clock is about 3 h behind the Leader's"
+    ahead = "master-1: the clock is about 2 min ahead of the Leader's"
+    behind = "master-1: the clock is about 3 h behind the Leader's"
     assert await told(20) == []
     assert await told(-50) == []
     assert await told(121) == [ahead]

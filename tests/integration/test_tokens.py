@@ -59,7 +59,7 @@ def test_revoke_by_name_and_by_id() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["revoke", "--name", "nobody"], "No token of nobody"),
+        (["revoke", "--name", "nobody"], "No tokens for node nobody"),
         (["revoke", "nothing"], "No token nothing"),
         (["new", "--role", "master", "--name", "a b"], "not a valid node name"),
         (["new", "--role", "master", "--name", "a", "--expires", "0"], "1 to 36500"),
