@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -131,9 +130,9 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
     return worded(fields, language)
 
 
-def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> str:
-    """CHAT_DELTA: from `offset` on, this answer's text is now `text`."""
-    fields = {
+def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> Fields:
+    """CHAT_DELTA: everything of this answer from `offset` on is now `text`."""
+    return {
         "type": "CHAT_DELTA",
         "conversation": conversation_id,
         "turn": turn_id,
@@ -141,7 +140,6 @@ def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text
         "offset": offset,
         "text": text,
     }
-    return json.dumps(fields, ensure_ascii=False)
 
 
 def shown_text(content: Iterable[Fields]) -> str:

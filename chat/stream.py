@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import time
 
-from chat.messages import delta
+from chat.messages import Fields, delta
 from chat.ports import Publish
 from nodes.leader.projection import topics
 from nodes.leader.projection.published import Published
@@ -72,14 +71,15 @@ class Stream:
         self._say(0)
 
     def retrying(self, delay_seconds: float, reason: str) -> None:
-        fields = {
-            "type": "CHAT_RETRYING",
-            "conversation": self._conversation_id,
-            "turn": self._turn_id,
-            "delaySeconds": round(delay_seconds, 1),
-            "reason": reason,
-        }
-        self._send(json.dumps(fields, ensure_ascii=False))
+        self._send(
+            {
+                "type": "CHAT_RETRYING",
+                "conversation": self._conversation_id,
+                "turn": self._turn_id,
+                "delaySeconds": round(delay_seconds, 1),
+                "reason": reason,
+            }
+        )
 
     def sending(self, body: bytes) -> None:
         self.sent = body
@@ -104,7 +104,7 @@ class Stream:
         )
         self._said = len(self._text)
 
-    def _send(self, text: str) -> None:
-        # A unique key, so that no piece replaces another.
+    def _send(self, body: Fields) -> None:
+        # A key of its own: none of them replaces another.
         key = f"chat:{self._turn_id}:{next(self._numbers)}"
-        self._publish([Published(0, (topics.chat(self._conversation_id),), text, "state", key)])
+        self._publish([Published.of(0, (topics.chat(self._conversation_id),), body, "state", key)])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from nodes.leader.projection.published import Listener, Published
 
-Message = dict[str, Any]
+Message = Mapping[str, Any]
 
 _KEPT = 50
 
@@ -63,7 +62,7 @@ class Watch:
             return
         for published in batch:
             for following in self._following.get(published.key, ()):
-                following.put(json.loads(published.text))
+                following.put(published.body)
 
     @contextmanager
     def follow(self, key: str) -> Iterator[Following]:

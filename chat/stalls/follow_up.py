@@ -7,7 +7,6 @@ conversation and remembered in one transaction.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +31,7 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-_STORE_SECONDS = 2.0  # Delay before retrying a failed database.
-_ANALYSIS = '{"type":"CHAT_ANALYSIS"'
+_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +61,17 @@ class FollowUp:
             self._woken.set()
 
     def _concerns(self, published: Published) -> bool:
-        key = published.key
-        if published.text.startswith(_ANALYSIS):
-            return bool(json.loads(published.text)["analysis"]["verdict"] == FixVerdict.WATCHING)
-        if key.startswith("alert:"):
-            return bool(self._tasks) and json.loads(published.text)["task"] in self._tasks
-        # Progress updates are frequent and irrelevant here; the end of a task is not.
-        is_ours = key.startswith("task:") and key.removeprefix("task:") in self._tasks
-        return is_ours and published.kind == "state" and TaskState(json.loads(published.text)["task"]["state"]).is_final
+        body = published.body
+        if published.type == "CHAT_ANALYSIS":
+            return bool(body["analysis"]["verdict"] == FixVerdict.WATCHING)
+        if published.type == "ALERT":
+            return body["task"] in self._tasks
+        # Progress comes often and says nothing here; an end does.
+        return (
+            published.type == "TASK_UPDATE"
+            and body["task"]["id"] in self._tasks
+            and TaskState(body["task"]["state"]).is_final
+        )
 
     async def run(self) -> None:
         while not self._is_stopping:

@@ -7,10 +7,10 @@ Leader was down, or did not fit into the queue, are found there. `chat.stalls.qu
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from django.db import Error as DatabaseError
 
@@ -30,8 +30,7 @@ from nodes.waits import wait_at_most
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 20.0
-_STORE_SECONDS = 2.0  # Delay before retrying a failed database.
-_ANALYSIS = '{"type":"CHAT_ANALYSIS"'
+_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
 
 # (context, turn's text, alert, other tasks with the same trouble) → the turn's id.
 Begin = Callable[[Context, Phrase, int, Sequence[str]], Awaitable[str]]
@@ -72,13 +71,12 @@ class Stalls:
 
     def publish(self, batch: Sequence[Published]) -> None:
         for published in batch:
-            if published.key.startswith("alert:"):
-                self._alert(published.text)
-            elif published.text.startswith(_ANALYSIS):
-                self._analysis(published.text)
+            if published.type == "ALERT":
+                self._alert(published.body)
+            elif published.type == "CHAT_ANALYSIS":
+                self._analysis(published.body["analysis"])
 
-    def _alert(self, text: str) -> None:
-        alert = json.loads(text)
+    def _alert(self, alert: Mapping[str, Any]) -> None:
         alert_id = int(alert["id"])
         if alert["resolvedAt"] is not None:
             self._came.pop(alert_id, None)
@@ -90,8 +88,7 @@ class Stalls:
                 self._is_behind = True
             self._woken.set()
 
-    def _analysis(self, text: str) -> None:
-        analysis = json.loads(text)["analysis"]
+    def _analysis(self, analysis: Mapping[str, Any]) -> None:
         if analysis["verdict"] in (FixVerdict.HELPED, FixVerdict.NOT_HELPED):
             has_helped = analysis["verdict"] == FixVerdict.HELPED
             self._queue.judged(int(analysis["alert"]), analysis["task"], self._clock(), has_helped=has_helped)

@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from dashboard.live import replies
 from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.frames import Answer, Frame
@@ -108,8 +106,7 @@ class Answers:
     def _trouble(self) -> dict[str, Any] | None:
         """The latest STORE message, while the store is failing."""
         said = self._broadcaster.store_message
-        message: dict[str, Any] = orjson.loads(said.text) if said is not None else {}
-        return message if message.get("state") == "failing" else None
+        return dict(said.body) if said is not None and said.body.get("state") == "failing" else None
 
 
 def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ class Broadcaster:
         self._outboxes: set[Outbox] = set()
         self._holds: dict[str, int] = {}
         # Messages of wanted topics after `_history_floor`, oldest first.
-        self._history: deque[tuple[Published, Frame]] = deque()
+        self._history: deque[tuple[tuple[str, ...], Frame]] = deque()
         self._history_bytes = 0
         self._history_floor = 0
         self._position = 0
@@ -129,12 +129,12 @@ class Broadcaster:
         return bool(woken)
 
     def _remember(self, published: Published, frame: Frame) -> None:
-        self._history.append((published, frame))
+        self._history.append((published.topics, frame))
         self._history_bytes += frame.size_bytes
         while len(self._history) > HISTORY_MESSAGES or self._history_bytes > HISTORY_BYTES:
-            oldest, dropped = self._history.popleft()
+            _topics, dropped = self._history.popleft()
             self._history_bytes -= dropped.size_bytes
-            self._history_floor = oldest.seq
+            self._history_floor = dropped.seq
 
     # --- the sockets' side ------------------------------------------------------------------------
 
@@ -167,9 +167,9 @@ class Broadcaster:
         The caller has held the topics since before it read `after`, and `reaches(after)` is true: nothing is missing.
         """
         joined = set(topics)
-        for published, frame in self._history:
-            # Repeats what another topic has already delivered: the snapshot that this follows may be older.
-            if published.seq > after and not joined.isdisjoint(published.topics):
+        for frame_topics, frame in self._history:
+            # Also what another topic has brought already: the snapshot that this follows may be older than that.
+            if frame.seq > after and not joined.isdisjoint(frame_topics):
                 outbox.put(frame)
         for topic in joined:
             self._index.setdefault(topic, {})[outbox] = after

@@ -205,9 +205,9 @@ def _ephemeral(text: object) -> Published | None:
     if not isinstance(message, dict):
         return None
     if message.get("type") == "METRICS" and isinstance(message.get("node"), str):
-        return Published(0, (NODES,), text, "metrics", f"node:{message['node']}")
+        return Published(0, (NODES,), text, "metrics", f"node:{message['node']}", message)
     if message.get("type") == "STORE" and message.get("state") in ("ok", "failing"):
-        return Published(0, (ALERTS,), text, "state", STORE_KEY)
+        return Published(0, (ALERTS,), text, "state", STORE_KEY, message)
     if message.get("type") in ("CHAT_DELTA", "CHAT_RETRYING") and isinstance(message.get("conversation"), str):
-        return Published(0, (chat(message["conversation"]),), text, "state", "")
+        return Published(0, (chat(message["conversation"]),), text, "state", "", message)
     return None

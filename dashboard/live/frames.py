@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import orjson
-
 from nodes.leader.projection.published import Published
 
 Lane = Literal["states", "metrics", "logs"]
@@ -17,9 +15,18 @@ _LANES: dict[str, Lane] = {"state": "states", "metrics": "metrics", "logs": "log
 class Frame:
     """A message as text. `event` is the ASGI event that sends it, one object for all sockets."""
 
-    __slots__ = ("_lines", "event", "key", "lane", "published_mono", "seq", "size_bytes", "text")
+    __slots__ = ("event", "key", "lane", "line_count", "published_mono", "seq", "size_bytes", "text")
 
-    def __init__(self, text: str, *, lane: Lane = "states", seq: int = 0, key: str = "", published_mono: float = 0.0):
+    def __init__(
+        self,
+        text: str,
+        *,
+        lane: Lane = "states",
+        seq: int = 0,
+        key: str = "",
+        published_mono: float = 0.0,
+        line_count: int = 0,
+    ):
         self.text = text
         self.lane = lane
         self.seq = seq  # Feed number; 0 = not part of the feed.
@@ -27,7 +34,7 @@ class Frame:
         self.published_mono = published_mono  # When its commit reached the broadcaster; 0 = an answer, not an event.
         self.size_bytes = len(text) if text.isascii() else len(text.encode())
         self.event: dict[str, Any] = {"type": "websocket.send", "text": text}
-        self._lines = -1
+        self.line_count = line_count  # Of a LOG message.
 
     @classmethod
     def of(cls, published: Published, published_mono: float) -> Frame:
@@ -37,14 +44,8 @@ class Frame:
             seq=published.seq,
             key=published.key,
             published_mono=published_mono,
+            line_count=len(published.body.get("lines", ())) if published.kind == "logs" else 0,
         )
-
-    @property
-    def line_count(self) -> int:
-        """Lines of a LOG message, counted once for all sockets. Text is hostile, so only parsing counts correctly."""
-        if self._lines < 0:
-            self._lines = len(orjson.loads(self.text).get("lines", ())) if self.lane == "logs" else 0
-        return self._lines
 
 
 class Answer:

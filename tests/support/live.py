@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import orjson
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -135,13 +134,13 @@ class MemoryFeed:
         return self._entry("LOG", topics, kind="logs", node=node, task="t1", attempt=1, lines=lines)
 
     def metrics(self, node: str, cpu: float) -> Published:
-        text = json.dumps({"type": "METRICS", "at": 0, "node": node, "cpu": cpu})
-        return Published(0, ("nodes",), text, "metrics", f"node:{node}")
+        body = {"type": "METRICS", "at": 0, "node": node, "cpu": cpu}
+        return Published.of(0, ("nodes",), body, "metrics", f"node:{node}")
 
     def _entry(self, kind_: str, topics: tuple[str, ...], kind: Any = "state", **fields: Any) -> Published:
         seq = self.seq + 1
-        text = orjson.dumps({"type": kind_, "store": self.store, "seq": str(seq), "at": 0, **fields}).decode()
-        entry = Published(seq, topics, text, kind, f"{kind_}:{seq}")
+        body = {"type": kind_, "store": self.store, "seq": str(seq), "at": 0, **fields}
+        entry = Published.of(seq, topics, body, kind, f"{kind_}:{seq}")
         self.entries.append(entry)
         self.seq = seq  # Last: a thread that reads the position finds everything up to there, as in the database.
         return entry

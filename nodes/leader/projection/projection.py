@@ -20,7 +20,7 @@ from nodes.leader.projection.commands import commands_for_stream
 from nodes.leader.projection.entries import Outcome, apply_entry, set_aside
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.image import Image
-from nodes.leader.projection.messages import encode, metrics_fields, metrics_message
+from nodes.leader.projection.messages import metrics_fields, metrics_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.snapshots import AwaitedReplays
 from nodes.leader.projection.unit import Unit
@@ -242,7 +242,7 @@ class Projection:
 
     def _push_metrics(self, node_id: str, metrics: Metrics, *, link_rtt_ms: float) -> None:
         message = metrics_message(node_id, metrics_fields(metrics), link_rtt_ms=link_rtt_ms)
-        self._listener.publish([Published(0, (topics.NODES,), encode(message), "metrics", f"node:{node_id}")])
+        self._listener.publish([Published.of(0, (topics.NODES,), message, "metrics", f"node:{node_id}")])
         self._metrics[node_id] = metrics
         if self._metrics_timer is None:
             loop = asyncio.get_running_loop()

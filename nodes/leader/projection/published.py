@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from nodes.leader.projection.messages import encode
 
 Kind = Literal["state", "metrics", "logs"]
 
@@ -17,7 +19,18 @@ class Published:
     topics: tuple[str, ...]
     text: str  # The JSON object, ready to send.
     kind: Kind
-    key: str  # What it is about ("node:master-1"); newer metrics replace older ones with the same key.
+    key: str  # What it is about ("node:master-1"); of two metrics with one key only the newer counts.
+    # The message that `text` encodes, for listeners in this process. Empty for states read back from the feed.
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, seq: int, topics: tuple[str, ...], body: Mapping[str, Any], kind: Kind, key: str) -> Published:
+        return cls(seq, topics, encode(body), kind, key, body)
+
+    @property
+    def type(self) -> str:
+        """Such as "TASK_UPDATE"; empty when there is no body."""
+        return str(self.body.get("type", ""))
 
 
 class Listener(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nodes.leader.projection import topics
-from nodes.leader.projection.messages import encode, now_ms
+from nodes.leader.projection.messages import now_ms
 from nodes.leader.projection.published import Published
 
 # Key of the only message about the store; the newest wins.
@@ -57,4 +57,4 @@ def store_published(trouble: Trouble | None) -> Published:
         "message": trouble.message if trouble else "",
         "since": trouble.since_ms if trouble else None,
     }
-    return Published(0, (topics.ALERTS,), encode(message), "state", STORE_KEY)
+    return Published.of(0, (topics.ALERTS,), message, "state", STORE_KEY)

@@ -24,7 +24,6 @@ from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
 from nodes.leader.projection.messages import (
     alert_fields,
     command_info,
-    encode,
     gap_fields,
     node_info,
     state_message,
@@ -163,7 +162,7 @@ class Unit:
         self._add(seq, where, message, key)
 
     def _add(self, seq: int, where: tuple[str, ...], message: dict[str, Any], key: str) -> None:
-        self.published.append(Published(seq, where, encode(message), "state", key))
+        self.published.append(Published.of(seq, where, message, "state", key))
 
     # --- alerts -----------------------------------------------------------------------------------
 

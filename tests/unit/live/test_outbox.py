@@ -19,7 +19,7 @@ def state(seq: int, size: int = 10) -> Frame:
 
 
 def log(seq: int, lines: int = 1) -> Frame:
-    return Frame(json.dumps({"lines": [["x"]] * lines}), lane="logs", seq=seq)
+    return Frame(json.dumps({"lines": [["x"]] * lines}), lane="logs", seq=seq, line_count=lines)
 
 
 def behind() -> Outbox:
