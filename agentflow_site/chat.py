@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,7 +14,7 @@ from chat.config import ChatConfig
 from chat.desk import Desk
 from chat.effects import Effects
 from chat.engines.choice import Engines
-from chat.ports import Publish, Writes
+from chat.ports import ChatPort, Publish, Writes
 from chat.runner import Runner
 from chat.stalls.follow_up import FollowUp
 from chat.stalls.service import Stalls
@@ -20,6 +22,10 @@ from chat.threads import Threads
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
 from nodes.core.lifecycle import Service
+from nodes.services import LeaderLoop
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
 class _Rights:
@@ -28,6 +34,17 @@ class _Rights:
     def may(self, actor: str, right: str) -> bool:
         user = User.objects.filter(username=actor).first()
         return user is not None and may(role_of(user), Right(right))
+
+
+class InProcessChat:
+    """Implements `chat.ports.ChatGateway` within the Leader's process."""
+
+    def __init__(self, chat: ChatPort, loop: LeaderLoop) -> None:
+        self._chat = chat
+        self._loop = loop
+
+    def ask(self, request: Q, call: Callable[[ChatPort, Q], Coroutine[Any, Any, R]], /) -> R:
+        return self._loop.wait(lambda: call(self._chat, request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +59,7 @@ class Chat:
         return (self.runner, self.stalls, self.follow_up)
 
 
-def make_chat(config: ChatConfig, writes: Writes, watch: Watch, publish: Publish) -> Chat:
+def make_chat(config: ChatConfig, *, writes: Writes, watch: Watch, publish: Publish) -> Chat:
     threads = Threads()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)

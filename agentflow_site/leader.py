@@ -19,8 +19,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from agentflow_site.chat import make_chat
-from chat.desk import Desk
+from agentflow_site.chat import InProcessChat, make_chat
+from chat import remote as chat_remote
+from chat import services as chat_services
 from chat.retention import ChatRetention, steps
 from chat.watch import Watch
 from nodes import services
@@ -138,12 +139,26 @@ class _Leader:
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention, steps(config.chat_retention))
-            chat = make_chat(settings.ENV.chat, projection, watch, listener.publish)
-            hub, scheduler = self._hub(projection, retention, chat.desk)
+
+            def send(node_id: str, command: pb.LeaderCommand) -> bool:
+                return hub.send(node_id, command)
+
+            scheduler = Scheduler(projection, epoch=self._epoch, send=send)
+            chat = make_chat(
+                settings.ENV.chat,
+                writes=projection,
+                watch=watch,
+                publish=listener.publish,
+            )
+            remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.desk)}
+            door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune, parts=remote_parts)
+            hub = self._hub(projection, door)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
-            services.use_gateway(services.InProcessGateway(scheduler, asyncio.get_running_loop(), chat.desk))
+            loop = services.LeaderLoop(asyncio.get_running_loop())
+            services.use_gateway(services.InProcessGateway(scheduler, loop))
+            chat_services.use_gateway(InProcessChat(chat.desk, loop))
             collector = Collector(sampler.sample, emit=projection.take_own_metrics)
             parts: list[Service] = [
                 hub,
@@ -166,18 +181,13 @@ class _Leader:
             return await run_services(parts, stop_deadline_seconds=STOP_SECONDS)
         finally:
             await projection.stop()
+            chat_services.use_gateway(None)
             services.use_gateway(None)
             logger.info("the Leader has stopped")
 
-    def _hub(self, projection: Projection, retention: Retention, desk: Desk) -> tuple[Hub, Scheduler]:
+    def _hub(self, projection: Projection, door: LeaderDoor) -> Hub:
         config = self._config
-
-        def send(node_id: str, command: pb.LeaderCommand) -> bool:
-            return hub.send(node_id, command)
-
-        scheduler = Scheduler(projection, epoch=self._epoch, send=send)
-        door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune, desk=desk)
-        hub = Hub(
+        return Hub(
             HubConfig(
                 address=config.grpc,
                 accepts=frozenset({Role.MASTER, Role.EDGE}),
@@ -191,7 +201,6 @@ class _Leader:
             extra_services=[door.add_to],
             on_duplicate=projection.report_duplicate,
         )
-        return hub, scheduler
 
     def _authenticate(self, token: str) -> NodeIdentity:
         return verify_token(self._key.public_key, token, revoked=self._revocations.ids)

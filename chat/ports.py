@@ -1,14 +1,23 @@
-"""What the conversation needs of the rest. `agentflow_site.chat` fills it in."""
+"""The seams of the conversation, as small protocols: what it needs of the rest, and what the rest may ask of it.
+
+`agentflow_site.chat` wires both. A new call is a request and a method of `ChatPort` here, a method of the service, and
+a function of `chat.services`; its form in bytes (`chat.remote`) follows from the declaration.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.unit import Unit
 
 T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+# --- what the conversation needs ------------------------------------------------------------------
 
 
 class Writes(Protocol):
@@ -25,3 +34,99 @@ class Rights(Protocol):
 
 
 Publish = Callable[[Sequence[Published]], None]
+
+# --- what may be asked of it ----------------------------------------------------------------------
+# Fields are text, whole numbers and booleans, all of them required; `actor` is who asks. `chat.services` says what each
+# request does.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenConversation:
+    context: str
+    is_fresh: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    conversation_id: str
+    text: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopTurn:
+    turn_id: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTurn:
+    turn_id: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerApproval:
+    approval_id: str
+    is_yes: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyFix:
+    turn_id: str
+    number: int
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeMemory:
+    action: str  # "edit", "revert", "delete" or "review".
+    file_id: int
+    version: int  # The one that the person saw.
+    to: int  # For "revert": the revision.
+    text: str  # For "edit".
+    why: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    conversation_id: str
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """There is nothing more to say."""
+
+
+class ChatPort(Protocol):
+    """The conversations, on the Leader's loop. All raise `TaskRejected`, `NotFound`, `StoreError`."""
+
+    async def open_conversation(self, request: OpenConversation) -> Opened: ...
+
+    async def say(self, request: Say) -> Accepted: ...
+
+    async def stop_turn(self, request: StopTurn) -> Accepted: ...
+
+    async def retry_turn(self, request: RetryTurn) -> Accepted: ...
+
+    async def answer_approval(self, request: AnswerApproval) -> Accepted: ...
+
+    async def apply_fix(self, request: ApplyFix) -> Accepted: ...
+
+    async def change_memory(self, request: ChangeMemory) -> Done: ...
+
+
+class ChatGateway(Protocol):
+    """The way to the conversations from a thread, in the Leader's process or in another one."""
+
+    def ask(self, request: Q, call: Callable[[ChatPort, Q], Coroutine[Any, Any, R]], /) -> R:
+        """What `call` answers to the request. Blocks; raises `TaskRejected`, `NotFound`, `LeaderUnavailable`."""

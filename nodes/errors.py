@@ -64,3 +64,13 @@ class TaskRejected(TaskError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class OtherVersion(TaskRejected):
+    """A web process of its own and the Leader do not run the same version."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other-version",
+            "The web process and the Leader run different versions; restart them with the same version.",
+        )

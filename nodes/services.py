@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nodes.domain.commands import TaskSpec, check_input, check_spec
 from nodes.domain.states import Action
@@ -20,19 +19,19 @@ from nodes.leader.scheduler.scheduler import Scheduler
 __all__ = [
     "Gateway",
     "InProcessGateway",
+    "LeaderLoop",
     "LeaderUnavailable",
     "acknowledge_alert",
-    "ask_chat",
+    "ask_service",
     "control_task",
+    "in_time",
     "submit_task",
     "use_gateway",
 ]
 
-if TYPE_CHECKING:  # It loads gRPC.
-    from nodes.leader.gateway.server import ChatDesk
-
-
 _ANSWER_SECONDS = 10.0
+# More than the loop gives itself: for a loop that hangs.
+_LOOP_SECONDS = _ANSWER_SECONDS + 1
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class Gateway(Protocol):
 
     def acknowledge(self, alert_id: int, actor: str) -> None: ...
 
-    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+    def ask(self, service: str, body: bytes) -> bytes: ...
 
 
 def submit_task(spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
@@ -95,51 +94,65 @@ def acknowledge_alert(alert_id: int, *, actor: str) -> None:
     _current().acknowledge(alert_id, actor)
 
 
-def ask_chat(call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the conversation service of the Leader answers; `chat.services` knows the calls.
+def ask_service(service: str, body: bytes) -> bytes:
+    """From a web process of its own: what a part of the Leader answers that the site has registered as `service`.
 
     Raises `TaskRejected` with the reason, `NotFound`, `LeaderUnavailable`.
     """
-    return _current().chat(call, arguments)
+    return _current().ask(service, body)
+
+
+async def in_time(work: Coroutine[Any, Any, T]) -> T:
+    """On the Leader's loop. Raises `LeaderUnavailable` when the work takes too long or cannot be stored."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await work
+    except TimeoutError as exc:
+        raise LeaderUnavailable("The Leader did not answer in time.") from exc
+    except StoreError as exc:
+        if type(exc) is not StoreError:  # NotFound and the like are answers.
+            raise
+        raise LeaderUnavailable(f"The Leader cannot store anything now: {exc}") from exc
+
+
+class LeaderLoop:
+    """The Leader's loop as its other threads use it; made on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+
+    def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs it on the loop and blocks this thread, like `in_time`."""
+        if threading.get_ident() == self._thread:
+            raise AssertionError("the Leader's loop would wait for itself; call the services on another thread")
+        future = asyncio.run_coroutine_threadsafe(in_time(work()), self._loop)
+        try:
+            return future.result(_LOOP_SECONDS)
+        except TimeoutError as exc:
+            future.cancel()
+            raise LeaderUnavailable("The Leader did not answer in time.") from exc
 
 
 class InProcessGateway:
     """Within the Leader's process: hands the request to the scheduler's loop and waits on this thread."""
 
-    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop, desk: ChatDesk | None = None) -> None:
+    def __init__(self, scheduler: Scheduler, loop: LeaderLoop) -> None:
         self._scheduler = scheduler
-        self._desk = desk
         self._loop = loop
-        self._loop_thread = threading.get_ident()
 
     def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
-        return self._wait(lambda: self._scheduler.submit(spec, actor=actor, task_id=task_id))
+        return self._loop.wait(lambda: self._scheduler.submit(spec, actor=actor, task_id=task_id))
 
     def control(self, request: ControlRequest) -> str:
-        return self._wait(lambda: self._scheduler.control(request))
+        return self._loop.wait(lambda: self._scheduler.control(request))
 
     def acknowledge(self, alert_id: int, actor: str) -> None:
-        self._wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+        self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
 
-    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        desk = self._desk
-        if desk is None:
-            raise LeaderUnavailable("This Leader holds no conversations.")
-        return self._wait(lambda: desk.ask(call, arguments))
-
-    def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if threading.get_ident() == self._loop_thread:
-            raise AssertionError("the Leader's loop would wait for itself; call the services on another thread")
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return future.result(_ANSWER_SECONDS)
-        except FutureTimeoutError as exc:
-            future.cancel()
-            raise LeaderUnavailable("The Leader did not answer in time.") from exc
-        except StoreError as exc:
-            if type(exc) is not StoreError:  # NotFound and the like are answers.
-                raise
-            raise LeaderUnavailable(f"The Leader cannot store anything now: {exc}") from exc
+    def ask(self, service: str, body: bytes) -> bytes:
+        """Bytes are for other processes: within this one, the site gives the service's callers its object."""
+        raise LeaderUnavailable(f"This Leader has no service {service}.")
 
 
 _lock = threading.Lock()

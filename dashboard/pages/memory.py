@@ -72,16 +72,16 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
     """Fields: action ("edit", "revert", "delete", "review"), version, text, to, why."""
     post = request.POST
     text = post.get("text", "").replace("\r\n", "\n")
-    arguments = {
-        "action": post.get("action", ""),
-        "file": file_id,
-        "version": _number(post.get("version", "")),
-        "to": _number(post.get("to", "")),
-        "text": text,
-        "why": post.get("why", "").strip(),
-    }
     try:
-        services.change_memory(arguments, actor=request.user.get_username())
+        services.change_memory(
+            file_id,
+            post.get("action", ""),
+            version=_number(post.get("version", "")),
+            text=text,
+            to=_number(post.get("to", "")),
+            why=post.get("why", "").strip(),
+            actor=request.user.get_username(),
+        )
     except NotFound as exc:
         raise Http404 from exc
     except TaskRejected as exc:

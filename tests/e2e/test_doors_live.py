@@ -16,6 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from nodes.leader.gateway.words import VERSION, VERSION_KEY
 from nodes.stream.identity import ClusterKey, issue_token
 from nodes.stream.wire.v1 import leader_pb2, node_sync_pb2
 from nodes.stream.wire.v1.leader_pb2_grpc import LeaderStub
@@ -67,7 +68,7 @@ REQUESTS = {
     "Leader.Control": leader_pb2.ControlRequest(task_id="none", action="pause"),
     "Leader.Acknowledge": leader_pb2.AcknowledgeRequest(alert_id=0),
     "Leader.Prune": leader_pb2.PruneRequest(),
-    "Leader.Chat": leader_pb2.ChatRequest(call="none", arguments=b"{}"),
+    "Leader.Ask": leader_pb2.AskRequest(service="chat", body=b"{}"),
 }
 INNER = tuple(REQUESTS)
 METHODS = (STREAM, *INNER)
@@ -204,7 +205,7 @@ async def knock(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -
             return answer
         try:
             call = getattr(LeaderStub(channel), method.partition(".")[2])
-            await call(REQUESTS[method], metadata=metadata)
+            await call(REQUESTS[method], metadata=[*metadata, (VERSION_KEY, VERSION)])
         except grpc.aio.AioRpcError as exc:
             return OK if exc.code().name in REACHED else str(exc.code().name)
         return OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 from django.contrib.auth.models import User
 from jsonschema import Draft202012Validator
 
+from chat import remote as chat_remote
+from chat import services as chat_services
 from dashboard import tickets
 from dashboard.accounts import tokens
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import FleetAndChats, Live
 from nodes import services
-from nodes.errors import NotFound, TaskRejected
+from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 from nodes.leader.gateway.client import DoorClient
 from nodes.leader.gateway.server import LeaderDoor
 from nodes.leader.projection.epoch import Epoch
@@ -177,7 +180,7 @@ async def _answer(client: Client) -> str:
             return str(message.get("code", message["type"]))
 
 
-async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(site: Site, tmp_path: Path) -> None:
+async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_gateway(site: Site, tmp_path: Path) -> None:
     key = ClusterKey.load_or_create(tmp_path)
     server = grpc.aio.server()
 
@@ -188,26 +191,26 @@ async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(
         Scheduler(site.world.projection, epoch=Epoch(tmp_path / "e"), send=lambda node, command: False),
         lambda token: verify_token(key.public_key, token, revoked=()),
         prune=prune,
-        desk=site.world.desk,
+        parts={chat_remote.SERVICE: chat_remote.answering(site.world.desk)},
     )
     door.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     (tmp_path / "web.token").write_text(issue_token(key, node_id="web", role="web"))
     client = DoorClient(f"127.0.0.1:{port}", token_path=tmp_path / "web.token")
+    chat_services.use_gateway(chat_remote.RemoteChat(client.ask))
     try:
-        call = asyncio.to_thread
-        opened = await call(client.chat, "open", {"context": "shop:*", "actor": "ann"})
-        said = {"conversation": opened["conversation"], "text": "暂停编译任务", "actor": "ann"}
-        accepted = await call(client.chat, "say", said)
+        conversation = await site.world.open("shop:*")
+        say = partial(asyncio.to_thread, chat_services.say)
+        accepted = await say(conversation, "暂停编译任务", actor="ann")
         with pytest.raises(TaskRejected) as refused:
-            await call(client.chat, "say", {**said, "actor": "vic"})
+            await say(conversation, "暂停编译任务", actor="vic")
         with pytest.raises(NotFound):
-            await call(client.chat, "say", {**said, "conversation": "none"})
-        with pytest.raises(TaskRejected):
-            await call(client.chat, "__init__", {})
+            await say("none", "暂停编译任务", actor="ann")
+        with pytest.raises(LeaderUnavailable, match="no service none"):
+            await asyncio.to_thread(client.ask, "none", b"{}")
 
-        assert (await site.world.settled(accepted["turn"]))["state"] == "done"
+        assert (await site.world.settled(accepted.turn_id))["state"] == "done"
         assert refused.value.code == "forbidden"
         assert site.world.master.received == [("pause", "t1")]
     finally:

@@ -232,8 +232,7 @@ async def test_a_person_edits_and_reverts_through_the_leader(world: ChatWorld) -
     file = await read(lambda: MemoryFile.objects.get(path=A))
 
     async def change(actor: str = "bob", **fields: Any) -> None:
-        arguments = {"file": file.pk, "to": 0, "text": "", "why": "", **fields}
-        await asyncio.to_thread(services.change_memory, arguments, actor=actor)
+        await asyncio.to_thread(lambda: services.change_memory(file.pk, actor=actor, **fields))
 
     await change(action="edit", version=1, text="two", why="wrong before")
     with pytest.raises(TaskRejected) as refused:

@@ -13,15 +13,16 @@ import pytest
 from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
-from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.client import DoorClient
 from nodes.leader.gateway.server import LeaderDoor
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Alert, Task
-from nodes.services import InProcessGateway
+from nodes.services import InProcessGateway, LeaderLoop
 from nodes.stream.identity import ClusterKey, issue_token, verify_token
+from nodes.stream.wire.v1 import leader_pb2 as pb
 from tests.support.leader_store import Recorder, read, running_projection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +65,7 @@ async def gateway(
     request: pytest.FixtureRequest, scheduler: Scheduler, door: str, key: ClusterKey, tmp_path: Path
 ) -> AsyncIterator[None]:
     if request.param == "in-process":
-        services.use_gateway(InProcessGateway(scheduler, asyncio.get_running_loop()))
+        services.use_gateway(InProcessGateway(scheduler, LeaderLoop(asyncio.get_running_loop())))
         yield
     else:
         token = tmp_path / "web.token"
@@ -154,7 +155,45 @@ async def test_a_wrong_token_opens_nothing(door: str, tmp_path: Path) -> None:
     await asyncio.to_thread(client.close)
 
 
-async def test_without_a_leader_the_answer_is_unavailable(tmp_path: Path, key: ClusterKey) -> None:
+# As a web process of the version before asked.
+OLD_REQUESTS = {
+    "Chat": b"\n\x04open\x12\x02{}",
+    "Submit": pb.SubmitRequest(spec=b"{}", actor="ann").SerializeToString(),
+}
+
+
+@pytest.mark.parametrize("method", OLD_REQUESTS)
+async def test_a_web_process_of_the_version_before_is_refused_in_words(door: str, key: ClusterKey, method: str) -> None:
+    token = issue_token(key, node_id="web", role="web")
+    async with grpc.aio.insecure_channel(door) as channel:
+        call = channel.unary_unary(f"/agentflow.v1.Leader/{method}")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(OLD_REQUESTS[method], metadata=(("authorization", f"Bearer {token}"),))
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await call(OLD_REQUESTS[method])
+
+    # Of this status and key it makes `TaskRejected`, so the person reads the words.
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert dict(refused.value.trailing_metadata())["agentflow-code"] == "other-version"
+    assert "restart them with the same version" in str(refused.value.details())
+    assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_leader_of_another_version_is_told_in_words(key: ClusterKey, tmp_path: Path) -> None:
+    server = grpc.aio.server()  # It has none of today's methods.
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    token = tmp_path / "t"
+    token.write_text(issue_token(key, node_id="web", role="web"))
+    client = DoorClient(f"127.0.0.1:{port}", token_path=token)
+
+    with pytest.raises(OtherVersion, match="restart them with the same version"):
+        await asyncio.to_thread(client.ask, "chat", b"{}")
+    await asyncio.to_thread(client.close)
+    await server.stop(0)
+
+
+async def test_without_a_leader_the_answer_says_so(tmp_path: Path, key: ClusterKey) -> None:
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="web", role="web"))
     client = DoorClient("127.0.0.1:1", token_path=token)
@@ -167,7 +206,7 @@ async def test_without_a_leader_the_answer_is_unavailable(tmp_path: Path, key: C
 
 
 async def test_the_leaders_loop_never_waits_for_itself(scheduler: Scheduler) -> None:
-    gateway = InProcessGateway(scheduler, asyncio.get_running_loop())
+    gateway = InProcessGateway(scheduler, LeaderLoop(asyncio.get_running_loop()))
 
     with pytest.raises(AssertionError, match="another thread"):
         gateway.submit(SPEC, "ann")

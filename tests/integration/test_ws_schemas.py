@@ -28,7 +28,7 @@ from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import Trouble, store_published
 from nodes.leader.scheduler.scheduler import Scheduler
-from nodes.services import InProcessGateway
+from nodes.services import InProcessGateway, LeaderLoop
 from tests.support.doors import make_people
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
@@ -79,7 +79,7 @@ async def leader(daphne: DaphneThread, tmp_path: Path) -> AsyncIterator[Leader]:
     leader = Leader(daphne, live, dict(people.tokens), ToDaphne(daphne, live))
     async with running_projection(tmp_path, leader.listener) as projection:
         scheduler = Scheduler(projection, epoch=Epoch(tmp_path / "epoch"), send=lambda node, command: True)
-        services.use_gateway(InProcessGateway(scheduler, asyncio.get_running_loop()))
+        services.use_gateway(InProcessGateway(scheduler, LeaderLoop(asyncio.get_running_loop())))
         leader.master = Voice(projection, "master-1")
         await leader.master.arrive()
         yield leader

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 
-from agentflow_site.chat import make_chat
+from agentflow_site.chat import InProcessChat, make_chat
 from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
@@ -109,11 +109,12 @@ class ChatWorld:
     def start_chat(self, writes: Writes | None = None) -> None:
         """Like the Leader's start. `writes`: replaces the projection."""
         writes = writes or self.projection
-        made = make_chat(self.config, writes, self._watch, self.recorder.publish)
+        made = make_chat(self.config, writes=writes, watch=self._watch, publish=self.recorder.publish)
         self.desk, self.runner, self.stalls = made.desk, made.runner, made.stalls
         self._services = made.services
-        gateway = services.InProcessGateway(self._scheduler, asyncio.get_running_loop(), self.desk)
-        services.use_gateway(gateway)
+        loop = services.LeaderLoop(asyncio.get_running_loop())
+        services.use_gateway(services.InProcessGateway(self._scheduler, loop))
+        chat_services.use_gateway(InProcessChat(self.desk, loop))
         self._running = [asyncio.create_task(service.run(), name=service.name) for service in self._services]
 
     async def end_chat(self) -> None:
@@ -202,3 +203,4 @@ async def chat_world(
             scheduler.request_stop()
             await scheduling
             services.use_gateway(None)
+            chat_services.use_gateway(None)

@@ -66,7 +66,7 @@ class NoLeader:
     def acknowledge(self, alert_id: int, actor: str) -> None:
         raise LeaderUnavailable("no Leader runs here")
 
-    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, service: str, body: bytes) -> bytes:
         raise LeaderUnavailable("no Leader runs here")
 
 

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 import grpc
 
-from nodes.domain.commands import TaskSpec, spec_to_json
-from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
-from nodes.leader.gateway.words import CODE_KEY, bearer
+from nodes.domain.commands import TaskSpec
+from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
+from nodes.leader.gateway.words import CODE_KEY, metadata_of
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -75,11 +75,9 @@ class DoorClient:
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
         return dict(reply.removed)
 
-    def chat(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        request = pb.ChatRequest(call=call, arguments=json.dumps(arguments).encode())
-        reply: pb.ChatReply = self._call(self._stub().Chat, request)
-        result: dict[str, Any] = json.loads(reply.result)
-        return result
+    def ask(self, service: str, body: bytes) -> bytes:
+        reply: pb.AskReply = self._call(self._stub().Ask, pb.AskRequest(service=service, body=body))
+        return reply.body
 
     def close(self) -> None:
         with self._lock:
@@ -108,7 +106,7 @@ class DoorClient:
                 f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it at its start"
             ) from exc
         try:
-            return method(request, timeout=timeout_seconds, metadata=(bearer(token),))
+            return method(request, timeout=timeout_seconds, metadata=metadata_of(token))
         except grpc.RpcError as exc:
             self._raise(exc)
 
@@ -120,6 +118,8 @@ class DoorClient:
             raise TaskRejected(code, details) from exc
         if status is grpc.StatusCode.NOT_FOUND and code:
             raise NotFound(details) from exc
+        if status is grpc.StatusCode.UNIMPLEMENTED:
+            raise OtherVersion from exc
         if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise TaskRejected("invalid", "The request is too large.") from exc
         raise LeaderUnavailable(f"The Leader at {self._target} did not take the request: {details or status}") from exc

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, Protocol, TypeVar
+from types import MappingProxyType
+from typing import NoReturn, TypeVar
 
 import grpc
 
 from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
-from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, ProtocolViolation, TaskRejected
-from nodes.leader.gateway.words import CODE_KEY, bearer_of
+from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
+from nodes.leader.gateway.words import CODE_KEY, bearer_of, is_same_version
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
@@ -25,10 +26,11 @@ T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class ChatDesk(Protocol):
-    """The conversation service: what `nodes.services` calls by the same name."""
+# A part of the Leader that the gateway knows nothing of: bytes in, bytes out; raises `AgentFlowError`.
+Service = Callable[[bytes], Awaitable[bytes]]
 
-    async def ask(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+_NO_SERVICES: Mapping[str, Service] = MappingProxyType({})
+_PATH = f"/{pb.DESCRIPTOR.services_by_name['Leader'].full_name}/"
 
 
 class LeaderDoor(services.LeaderServicer):
@@ -40,15 +42,17 @@ class LeaderDoor(services.LeaderServicer):
         authenticate: Callable[[str], NodeIdentity],
         *,
         prune: Callable[[], Awaitable[Mapping[str, int]]],
-        desk: ChatDesk | None = None,
+        parts: Mapping[str, Service] = _NO_SERVICES,
     ) -> None:
+        """`parts`: what `Ask` reaches, by name."""
         self._scheduler = scheduler
-        self._desk = desk
+        self._parts = parts
         self._authenticate = authenticate
         self._prune = prune
 
     def add_to(self, server: grpc.aio.Server) -> None:
         services.add_LeaderServicer_to_server(self, server)
+        server.add_generic_rpc_handlers((_UnknownMethods(self.refuse),))
 
     async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitReply:
         await self._check(context)
@@ -69,21 +73,20 @@ class LeaderDoor(services.LeaderServicer):
         await self._check(context)
         return pb.PruneReply(removed=await self._answer(context, self._prune))
 
-    async def Chat(self, request: pb.ChatRequest, context: Context) -> pb.ChatReply:
+    async def Ask(self, request: pb.AskRequest, context: Context) -> pb.AskReply:
         await self._check(context)
-        result = await self._answer(context, lambda: self._chat(request))
-        return pb.ChatReply(result=json.dumps(result).encode())
+        return pb.AskReply(body=await self._answer(context, lambda: self._ask(request)))
 
-    async def _chat(self, request: pb.ChatRequest) -> dict[str, Any]:
-        if self._desk is None:
-            raise LeaderUnavailable("This Leader holds no conversations.")
-        try:
-            arguments = json.loads(request.arguments)
-        except ValueError as exc:
-            raise TaskRejected("invalid", "The arguments are not JSON.") from exc
-        if not isinstance(arguments, dict):
-            raise TaskRejected("invalid", "The arguments are no object.")
-        return await self._desk.ask(request.call, arguments)
+    async def refuse(self, _request: bytes, context: Context) -> bytes:
+        """For a method that this version does not have."""
+        await self._check(context)
+        await _abort_rejected(context, OtherVersion())
+
+    async def _ask(self, request: pb.AskRequest) -> bytes:
+        service = self._parts.get(request.service)
+        if service is None:
+            raise LeaderUnavailable(f"This Leader has no service {request.service[:40]}.")
+        return await service(request.body)
 
     async def _submit(self, request: pb.SubmitRequest) -> str:
         try:
@@ -119,13 +122,15 @@ class LeaderDoor(services.LeaderServicer):
         except InvalidToken as exc:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, exc.reason)
         if identity.role is not TokenRole.WEB:
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this door is for web processes")
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the gateway is for web processes")
+        if not is_same_version(context.invocation_metadata() or ()):
+            await _abort_rejected(context, OtherVersion())
 
     async def _answer(self, context: Context, ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except TaskRejected as exc:
-            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, exc.code, exc.message)
+            await _abort_rejected(context, exc)
         except NotFound as exc:
             await _abort(context, grpc.StatusCode.NOT_FOUND, "not-found", str(exc))
         except AgentFlowError as exc:
@@ -134,6 +139,20 @@ class LeaderDoor(services.LeaderServicer):
             # gRPC would send the exception's words to the peer.
             logger.exception("a request of a web process failed")
             await _abort(context, grpc.StatusCode.INTERNAL, "internal", "the Leader's log says what went wrong")
+
+
+class _UnknownMethods(grpc.GenericRpcHandler):
+    """Asked after the methods that exist: a web process of another version gets an answer in words."""
+
+    def __init__(self, refuse: Callable[[bytes, Context], Awaitable[bytes]]) -> None:
+        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        return self._handler if handler_call_details.method.startswith(_PATH) else None
+
+
+async def _abort_rejected(context: Context, exc: TaskRejected) -> NoReturn:
+    await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, exc.code, exc.message)
 
 
 async def _abort(context: Context, status: grpc.StatusCode, code: str, message: str) -> NoReturn:

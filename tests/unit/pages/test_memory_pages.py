@@ -85,20 +85,20 @@ def test_a_viewer_changes_nothing(file: MemoryFile, as_role: AsRole) -> None:
 
 def test_an_operator_asks_the_leader(file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(services, "change_memory", lambda arguments, *, actor: asked.append((arguments, actor)))
+    monkeypatch.setattr(services, "change_memory", lambda *place, **fields: asked.append((place, fields)))
     fields = {"action": "edit", "version": "2", "text": "new\r\n", "why": "wrong"}
 
     response = as_role("operator").post(f"/memory/{file.pk}/change", fields)
 
     assert response.status_code == 302
-    wanted = {"action": "edit", "file": file.pk, "version": 2, "to": 0, "text": "new\n", "why": "wrong"}
-    assert asked == [(wanted, "operator-person")]
+    wanted = {"version": 2, "to": 0, "text": "new\n", "why": "wrong", "actor": "operator-person"}
+    assert asked == [((file.pk, "edit"), wanted)]
 
 
 def test_typed_text_is_kept_when_it_is_refused(
     file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(arguments: object, *, actor: str) -> None:
+    def refuse(*_place: object, **_fields: object) -> None:
         raise MemoryRefused("stale", "It has been changed meanwhile.")
 
     monkeypatch.setattr(services, "change_memory", refuse)

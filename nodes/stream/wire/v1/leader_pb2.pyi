@@ -225,45 +225,42 @@ class ControlReply(_message.Message):
 Global___ControlReply: _TypeAlias = ControlReply  # noqa: Y015
 
 @_typing.final
-class ChatRequest(_message.Message):
+class AskRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CALL_FIELD_NUMBER: _builtins.int
-    ARGUMENTS_FIELD_NUMBER: _builtins.int
-    call: _builtins.str
-    """A function of chat.services: "open", "say", "stop", "retry", "answer"."""
-    arguments: _builtins.bytes
-    """Its arguments as a JSON object."""
+    SERVICE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    body: _builtins.bytes
     def __init__(
         self,
         *,
-        call: _builtins.str = ...,
-        arguments: _builtins.bytes = ...,
+        service: _builtins.str = ...,
+        body: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "call", b"call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChatRequest: _TypeAlias = ChatRequest  # noqa: Y015
+Global___AskRequest: _TypeAlias = AskRequest  # noqa: Y015
 
 @_typing.final
-class ChatReply(_message.Message):
+class AskReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    RESULT_FIELD_NUMBER: _builtins.int
-    result: _builtins.bytes
-    """JSON object."""
+    BODY_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
     def __init__(
         self,
         *,
-        result: _builtins.bytes = ...,
+        body: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChatReply: _TypeAlias = ChatReply  # noqa: Y015
+Global___AskReply: _TypeAlias = AskReply  # noqa: Y015

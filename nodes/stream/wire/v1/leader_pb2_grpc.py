@@ -54,10 +54,10 @@ class LeaderStub:
                 request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
                 response_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.PruneReply.FromString,
                 _registered_method=True)
-        self.Chat = channel.unary_unary(
-                '/agentflow.v1.Leader/Chat',
-                request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.SerializeToString,
-                response_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatReply.FromString,
+        self.Ask = channel.unary_unary(
+                '/agentflow.v1.Leader/Ask',
+                request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskRequest.SerializeToString,
+                response_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskReply.FromString,
                 _registered_method=True)
 
 
@@ -65,7 +65,7 @@ class LeaderServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Submit(self, request, context):
-        """Metadata `authorization: Bearer <web token>`. The web process has checked the user's rights; `actor` is for the audit.
+        """Metadata `authorization: Bearer <web token>` and `agentflow-gateway-version`. The web process has checked the person's rights; `actor` is for the audit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,8 +90,8 @@ class LeaderServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Chat(self, request, context):
-        """Conversations run only in the Leader's process.
+    def Ask(self, request, context):
+        """A part of the Leader that the site registered under a name; what the bytes mean is between the two.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,10 +120,10 @@ def add_LeaderServicer_to_server(servicer, server):
                     request_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.FromString,
                     response_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.PruneReply.SerializeToString,
             ),
-            'Chat': grpc.unary_unary_rpc_method_handler(
-                    servicer.Chat,
-                    request_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.FromString,
-                    response_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatReply.SerializeToString,
+            'Ask': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ask,
+                    request_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskRequest.FromString,
+                    response_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -245,7 +245,7 @@ class Leader:
             _registered_method=True)
 
     @staticmethod
-    def Chat(request,
+    def Ask(request,
             target,
             options=(),
             channel_credentials=None,
@@ -258,9 +258,9 @@ class Leader:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/agentflow.v1.Leader/Chat',
-            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatRequest.SerializeToString,
-            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.ChatReply.FromString,
+            '/agentflow.v1.Leader/Ask',
+            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskRequest.SerializeToString,
+            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AskReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,25 +32,25 @@ class LeaderStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LeaderAsyncStub: ...
     Submit: _grpc.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]
-    """Metadata `authorization: Bearer <web token>`. The web process has checked the user's rights; `actor` is for the audit."""
+    """Metadata `authorization: Bearer <web token>` and `agentflow-gateway-version`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]
     Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
-    """Removes everything over its age or number limit; answers when done."""
-    Chat: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ChatRequest, _leader_pb2.ChatReply]
-    """Conversations run only in the Leader's process."""
+    """Removes now what is over its age or number; answers when it is done."""
+    Ask: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]
+    """A part of the Leader that the site registered under a name; what the bytes mean is between the two."""
 
 @_typing.type_check_only
 class LeaderAsyncStub(LeaderStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Submit: _aio.UnaryUnaryMultiCallable[_leader_pb2.SubmitRequest, _leader_pb2.SubmitReply]  # type: ignore[assignment]
-    """Metadata `authorization: Bearer <web token>`. The web process has checked the user's rights; `actor` is for the audit."""
+    """Metadata `authorization: Bearer <web token>` and `agentflow-gateway-version`. The web process has checked the person's rights; `actor` is for the audit."""
     Control: _aio.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]  # type: ignore[assignment]
     Acknowledge: _aio.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]  # type: ignore[assignment]
     Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
-    """Removes everything over its age or number limit; answers when done."""
-    Chat: _aio.UnaryUnaryMultiCallable[_leader_pb2.ChatRequest, _leader_pb2.ChatReply]  # type: ignore[assignment]
-    """Conversations run only in the Leader's process."""
+    """Removes now what is over its age or number; answers when it is done."""
+    Ask: _aio.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]  # type: ignore[assignment]
+    """A part of the Leader that the site registered under a name; what the bytes mean is between the two."""
 
 class LeaderServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -59,7 +59,7 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         request: _leader_pb2.SubmitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_leader_pb2.SubmitReply, _abc.Awaitable[_leader_pb2.SubmitReply]]:
-        """Metadata `authorization: Bearer <web token>`. The web process has checked the user's rights; `actor` is for the audit."""
+        """Metadata `authorization: Bearer <web token>` and `agentflow-gateway-version`. The web process has checked the person's rights; `actor` is for the audit."""
 
     @_abc_1.abstractmethod
     def Control(
@@ -84,11 +84,11 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         """Removes everything over its age or number limit; answers when done."""
 
     @_abc_1.abstractmethod
-    def Chat(
+    def Ask(
         self,
-        request: _leader_pb2.ChatRequest,
+        request: _leader_pb2.AskRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_leader_pb2.ChatReply, _abc.Awaitable[_leader_pb2.ChatReply]]:
-        """Conversations run only in the Leader's process."""
+    ) -> _typing.Union[_leader_pb2.AskReply, _abc.Awaitable[_leader_pb2.AskReply]]:
+        """A part of the Leader that the site registered under a name; what the bytes mean is between the two."""
 
 def add_LeaderServicer_to_server(servicer: LeaderServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,91 @@
+"""The port in bytes: each declared call crosses as it is, and what another version sends is refused in words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, get_type_hints
+
+import pytest
+
+from chat import ports
+from chat.remote import SERVICE, RemoteChat, answering
+from nodes.errors import OtherVersion
+
+VALUES: dict[type, Any] = {str: "暂停 \ud800", int: 7, bool: True}
+CALLS = {name: get_type_hints(method) for name, method in vars(ports.ChatPort).items() if name[0] != "_"}
+
+
+def filled(kind: type) -> Any:
+    return kind(**{name: VALUES[field] for name, field in get_type_hints(kind).items()})
+
+
+class Port:
+    """A `ChatPort` that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def answer(request: Any) -> Any:
+            self.asked.append((name, request))
+            return filled(CALLS[name]["return"])
+
+        return answer
+
+
+def send(port: Any, body: object) -> bytes:
+    return asyncio.run(answering(port)(json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_crosses_as_it_was_declared(name: str) -> None:
+    port, sent = Port(), []
+
+    def over(service: str, body: bytes) -> bytes:
+        sent.append(service)
+        return asyncio.run(answering(port)(body))  # type: ignore[arg-type]
+
+    request = filled(CALLS[name]["request"])
+    answer = RemoteChat(over).ask(request, lambda chat, request: getattr(chat, name)(request))
+
+    assert port.asked == [(name, request)]
+    assert answer == filled(CALLS[name]["return"])
+    assert sent == [SERVICE]
+
+
+GOOD = {"conversation_id": "c", "text": "hi", "actor": "ann"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"Unheard": {}},
+        {"__init__": {}},
+        {"Say": GOOD, "StopTurn": {}},
+        {"Say": []},
+        {"Say": {**GOOD, "mood": "good"}},
+        {"Say": {"text": "hi", "actor": "ann"}},
+        {"Say": {**GOOD, "text": 1}},
+        {"ApplyFix": {"turn_id": "t", "number": True, "actor": "ann"}},
+    ],
+    ids=str,
+)
+def test_what_another_version_asks_is_refused_in_words(body: object) -> None:
+    port = Port()
+
+    with pytest.raises(OtherVersion, match="restart them with the same version"):
+        send(port, body)
+    assert port.asked == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"conversation_id":"c"}', b'{"conversation_id":1,"turn_id":"t"}']
+)
+def test_so_is_what_another_version_answers(body: bytes) -> None:
+    request = ports.Say(**GOOD)
+
+    with pytest.raises(OtherVersion):
+        RemoteChat(lambda service, asked: body).ask(request, lambda chat, request: chat.say(request))
