@@ -14,7 +14,7 @@ from chat.config import ChatConfig
 from chat.desk import Desk
 from chat.effects import Effects
 from chat.engines.choice import Engines
-from chat.ports import ChatPort, Publish, Writes
+from chat.ports import ChatPort, Fleet, Publish, Writes
 from chat.runner import Runner
 from chat.stalls.follow_up import FollowUp
 from chat.stalls.service import Stalls
@@ -22,7 +22,11 @@ from chat.threads import Threads
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
 from nodes.core.lifecycle import Service
-from nodes.services import LeaderLoop
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+from nodes.leader.scheduler.requests import ControlRequest
+from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.services import LeaderLoop, in_time
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -34,6 +38,20 @@ class _Rights:
     def may(self, actor: str, right: str) -> bool:
         user = User.objects.filter(username=actor).first()
         return user is not None and may(role_of(user), Right(right))
+
+
+class ScheduledFleet:
+    """Implements `chat.ports.Fleet`."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None:
+        await in_time(self._scheduler.submit(spec, actor=actor, task_id=task_id))
+
+    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
+        request = ControlRequest(task_id=task_id, action=action, actor=actor, input=input, command_id=command_id)
+        await in_time(self._scheduler.control(request))
 
 
 class InProcessChat:
@@ -59,11 +77,11 @@ class Chat:
         return (self.runner, self.stalls, self.follow_up)
 
 
-def make_chat(config: ChatConfig, *, writes: Writes, watch: Watch, publish: Publish) -> Chat:
+def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch, publish: Publish) -> Chat:
     threads = Threads()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
-    broker = Broker(writes=writes, rights=rights, effects=Effects(watch, threads), threads=threads)
+    broker = Broker(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)
     runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
     language = settings.LANGUAGE_CODE
     desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads, language=language)

@@ -19,7 +19,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from agentflow_site.chat import InProcessChat, make_chat
+from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
@@ -147,6 +147,7 @@ class _Leader:
             chat = make_chat(
                 settings.ENV.chat,
                 writes=projection,
+                fleet=ScheduledFleet(scheduler),
                 watch=watch,
                 publish=listener.publish,
             )

@@ -1,4 +1,4 @@
-"""Carries a plan out through the fleet's front door and waits, by pushed messages, for what becomes of it."""
+"""Carries a plan out through the scheduler and waits for its outcome in the messages that it publishes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.actions import RESULTING, UNCHANGED_CODES
+from chat.ports import Fleet
 from chat.states import CallState
 from chat.threads import Threads
 from chat.tools.fleet import brief_task
 from chat.tools.tool import Plan
 from chat.untrusted import marked
 from chat.watch import Following, Message, Watch
-from nodes import selectors, services
+from nodes import selectors
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import AgentFlowError, NotFound, TaskRejected
@@ -36,7 +37,8 @@ class Effect:
 
 
 class Effects:
-    def __init__(self, watch: Watch, threads: Threads) -> None:
+    def __init__(self, fleet: Fleet, watch: Watch, threads: Threads) -> None:
+        self._fleet = fleet
         self._watch = watch
         self._threads = threads
 
@@ -59,9 +61,7 @@ class Effects:
         text = f"{plan.input}\n".encode() if action is Action.INPUT else b""
         with self._watch.follow(f"command:{command_id}") as command, self._watch.follow(f"task:{task_id}") as task:
             try:
-                await self._threads.act(
-                    lambda: services.control_task(task_id, action, actor=actor, input=text, command_id=command_id)
-                )
+                await self._fleet.control(task_id, action, actor=actor, input=text, command_id=command_id)
             except TaskRejected as exc:
                 if exc.code in UNCHANGED_CODES:
                     return Effect(state=CallState.DONE, result={"changed": False, **await self._task(task_id)})
@@ -95,7 +95,7 @@ class Effects:
         task_id = task_id[:16]
         with self._watch.follow(f"task:{task_id}") as task:
             try:
-                await self._threads.act(lambda: services.submit_task(spec, actor=actor, task_id=task_id))
+                await self._fleet.submit(spec, actor=actor, task_id=task_id)
             except TaskRejected as exc:
                 return Effect(state=CallState.FAILED, result={"error": exc.message, "code": exc.code})
             except AgentFlowError as exc:

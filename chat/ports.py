@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.unit import Unit
 
@@ -31,6 +33,19 @@ class Rights(Protocol):
 
     def may(self, actor: str, right: str) -> bool:
         """`right` is a word of `dashboard.rights.Right`; nobody has any right under an unknown name."""
+
+
+class Fleet(Protocol):
+    """The scheduler, on the Leader's loop.
+
+    Both return once the request is stored and raise `TaskRejected`, or `LeaderUnavailable` when the outcome is unknown.
+    The ids are the caller's own: a second request with the same id changes nothing.
+    """
+
+    async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None: ...
+
+    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
+        """Also raises `NotFound`."""
 
 
 Publish = Callable[[Sequence[Published]], None]

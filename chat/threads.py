@@ -1,4 +1,4 @@
-"""Threads for blocking work: database reads, and requests to the fleet's services."""
+"""Threads for reads of the database, which block."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ from django.db import connection
 T = TypeVar("T")
 
 _READERS = 2
-# Actions that may call the fleet's services at the same time; each takes milliseconds.
-_ACTORS = 4
 
 
 class Threads:
     def __init__(self) -> None:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chat-read")
-        self._actors = ThreadPoolExecutor(_ACTORS, thread_name_prefix="chat-act")
 
     async def read(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, _closing, function)
 
-    async def act(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._actors, _closing, function)
-
     def close(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
-        self._actors.shutdown(wait=False, cancel_futures=True)
 
 
 def _closing(function: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 
-from agentflow_site.chat import InProcessChat, make_chat
+from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
@@ -109,7 +109,8 @@ class ChatWorld:
     def start_chat(self, writes: Writes | None = None) -> None:
         """Like the Leader's start. `writes`: replaces the projection."""
         writes = writes or self.projection
-        made = make_chat(self.config, writes=writes, watch=self._watch, publish=self.recorder.publish)
+        fleet = ScheduledFleet(self._scheduler)
+        made = make_chat(self.config, writes=writes, fleet=fleet, watch=self._watch, publish=self.recorder.publish)
         self.desk, self.runner, self.stalls = made.desk, made.runner, made.stalls
         self._services = made.services
         loop = services.LeaderLoop(asyncio.get_running_loop())

@@ -1,0 +1,52 @@
+"""Effects reach the fleet through their port, on the loop's own thread, and know an unknown outcome from a refusal."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from chat.effects import Effects
+from chat.states import CallState
+from chat.threads import Threads
+from chat.tools.tool import Plan
+from chat.watch import Watch
+from nodes.domain.commands import TaskSpec
+from nodes.domain.states import Action
+from nodes.errors import AgentFlowError, LeaderUnavailable, TaskRejected
+
+
+class RefusingFleet:
+    """A `chat.ports.Fleet`."""
+
+    def __init__(self, error: AgentFlowError) -> None:
+        self._error = error
+        self.asked: list[tuple[int, str]] = []
+
+    async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None:
+        self.asked.append((threading.get_ident(), task_id))
+        raise self._error
+
+    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
+        raise AssertionError("only new tasks are asked for here")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "result"),
+    [
+        (TaskRejected("busy", "No slot."), CallState.FAILED, {"error": "No slot.", "code": "busy"}),
+        (LeaderUnavailable("Too slow."), CallState.UNKNOWN, {"error": "Too slow."}),
+    ],
+    ids=["refused", "unknown"],
+)
+async def test_the_fleet_is_asked_on_the_loop(error: AgentFlowError, state: CallState, result: dict[str, str]) -> None:
+    fleet, threads = RefusingFleet(error), Threads()
+
+    plan = Plan(right="operate", spec=TaskSpec(argv=("true",)))
+    effect = await Effects(fleet, Watch(), threads).carry_out(
+        plan, command_ids=lambda n: "0123456789abcdefg", actor="a"
+    )
+    threads.close()
+
+    assert (effect.state, effect.result) == (state, result)
+    assert fleet.asked == [(threading.get_ident(), "0123456789abcdef")]
