@@ -12,7 +12,7 @@ import time
 
 from chat.messages import Fields, delta
 from chat.ports import Publish
-from nodes.leader.projection import topics
+from chat.topics import chat
 from nodes.leader.projection.published import Published
 
 GATHER_SECONDS = 0.05
@@ -107,4 +107,4 @@ class Stream:
     def _send(self, body: Fields) -> None:
         # A key of its own: none of them replaces another.
         key = f"chat:{self._turn_id}:{next(self._numbers)}"
-        self._publish([Published.of(0, (topics.chat(self._conversation_id),), body, "state", key)])
+        self._publish([Published.of(0, (chat(self._conversation_id),), body, "state", key)])

@@ -1,4 +1,4 @@
-"""The front door for whoever acts: pages, sockets, programs, chat. Sync, safe on any thread but the Leader's own loop.
+"""The front door for whoever acts: pages, sockets, programs. Sync, safe on any thread but the Leader's own loop.
 
 The caller has checked the person's rights. A request is stored when a function returns; what becomes of it is pushed.
 """

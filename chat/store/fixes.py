@@ -11,8 +11,7 @@ from chat.models import Analysis, ToolCall, Turn
 from chat.phrases import with_phrase
 from chat.stalls.case import action_of
 from chat.states import CallState, FixState, FixVerdict, TurnState
-from chat.store.rows import change
-from nodes.domain.states import TaskState, is_possible
+from chat.store.rows import change, publish
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 
@@ -108,7 +107,7 @@ def is_alert_open(unit: Unit, alert_id: int) -> bool:
 
 def publish_analysis(unit: Unit, analysis: Analysis) -> None:
     turn = analysis.turn
-    unit.publish_chat("CHAT_ANALYSIS", turn.conversation_id, turn=turn.id, analysis=analysis_info(analysis))
+    publish(unit, "CHAT_ANALYSIS", turn.conversation_id, turn=turn.id, analysis=analysis_info(analysis))
 
 
 def _set(unit: Unit, analysis: Analysis, number: int, **values: str) -> None:

@@ -10,7 +10,7 @@ from chat.messages import message_info, shown_text
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.phrases import Phrase, Phrases, say
 from chat.store.calls import call_id, hash_of
-from chat.store.rows import publish_step, turn_of
+from chat.store.rows import publish, publish_step, turn_of
 from chat.untrusted import plain
 from nodes.leader.projection.unit import Unit
 
@@ -46,7 +46,7 @@ def add_message(
     unit.insert(message)
     if message.text:
         info = message_info(message)
-        unit.publish_chat("CHAT_RESPONSE", turn.conversation_id, turn=turn.id, text=info["text"], message=info)
+        publish(unit, "CHAT_RESPONSE", turn.conversation_id, turn=turn.id, text=info["text"], message=info)
     return message
 
 

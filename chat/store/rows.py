@@ -8,6 +8,7 @@ from django.db.models import Model
 
 from chat.messages import conversation_info, step_info, turn_info
 from chat.models import Approval, Conversation, ToolCall, Turn
+from chat.topics import CHATS, chat
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 
@@ -40,13 +41,21 @@ def approval_of(call: ToolCall) -> Approval | None:
     return Approval.objects.filter(call=call).first()
 
 
+def publish(unit: Unit, kind: str, conversation_id: str, **fields: Any) -> None:
+    """One message of a conversation."""
+    topic = chat(conversation_id)
+    # An answer's text is for who reads it there; what waits for a person, and what comes and goes, for everybody.
+    where = (topic,) if kind == "CHAT_RESPONSE" else (CHATS, topic)
+    unit.publish(kind, where, topic, conversation=conversation_id, **fields)
+
+
 def publish_turn(unit: Unit, turn: Turn) -> None:
-    unit.publish_chat("CHAT_TURN", turn.conversation_id, turn=turn_info(turn))
+    publish(unit, "CHAT_TURN", turn.conversation_id, turn=turn_info(turn))
 
 
 def publish_step(unit: Unit, call: ToolCall) -> None:
-    unit.publish_chat("CHAT_STEP", call.turn.conversation_id, step=step_info(call, approval_of(call)))
+    publish(unit, "CHAT_STEP", call.turn.conversation_id, step=step_info(call, approval_of(call)))
 
 
 def publish_conversation(unit: Unit, conversation: Conversation) -> None:
-    unit.publish_chat("CHAT_CONVERSATION", conversation.id, info=conversation_info(conversation))
+    publish(unit, "CHAT_CONVERSATION", conversation.id, info=conversation_info(conversation))

@@ -1,11 +1,14 @@
-"""Topics as clients name them. `nodes.leader.projection.topics` has the spelling; this adds what only `/ws/` needs."""
+"""Topics as clients name them, spelled in `nodes.leader.projection.topics` and `chat.topics`; this adds what `/ws/`
+alone knows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chat.topics import CHATS, chat
 from nodes.domain.states import LogLevel
-from nodes.leader.projection.topics import ALERTS, CHATS, LOGS, NODES, TASKS, chat, logs, task
+from nodes.leader.projection.topics import ALERTS, LOGS, NODES, TASKS, logs, task
 
 __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 

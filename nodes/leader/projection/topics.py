@@ -1,4 +1,4 @@
-"""The names of topics. docs/websocket.md lists them."""
+"""How the fleet's topics are spelled, in this one place. docs/websocket.md lists them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ NODES = "nodes"
 TASKS = "tasks"
 ALERTS = "alerts"
 LOGS = "logs"
-CHATS = "chats"
 
 
 def task(task_id: str) -> str:
     """Everything about one task, including its output."""
     return f"task:{task_id}"
-
-
-def chat(conversation_id: str) -> str:
-    """One conversation."""
-    return f"chat:{conversation_id}"
 
 
 def logs(node_id: str, level: str = "") -> str:

@@ -148,13 +148,10 @@ class Unit:
         message = state_message("GAP", store=self.image.store.store_id, seq=seq, **fields)
         self._add(seq, tuple(where), message, f"node:{node_id}")
 
-    def publish_chat(self, kind: str, conversation_id: str, **fields: Any) -> None:
-        """One message of a conversation; of two messages about the same thing, the later has the higher `seq`."""
+    def publish(self, kind: str, where: tuple[str, ...], key: str, **fields: Any) -> None:
+        """A message of another part of the Leader; of two about the same thing the later has the higher `seq`."""
         seq = self.next_seq()
-        message = state_message(kind, store=self.image.store.store_id, seq=seq, conversation=conversation_id, **fields)
-        # CHAT_RESPONSE goes only to the conversation's readers; other chat messages also go to `topics.CHATS`.
-        everywhere = () if kind == "CHAT_RESPONSE" else (topics.CHATS,)
-        self._add(seq, (*everywhere, topics.chat(conversation_id)), message, f"chat:{conversation_id}")
+        self._add(seq, where, state_message(kind, store=self.image.store.store_id, seq=seq, **fields), key)
 
     def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
         message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)
