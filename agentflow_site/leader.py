@@ -1,4 +1,4 @@
-"""The Leader: one process, one event loop. The only module that wires hub, projection, scheduler, gateway and web."""
+"""The Leader: one process, one loop. Hub, projection, scheduler, gateway and web server are wired here alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
 from nodes.errors import ConfigError, StoreError
-from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.published import Everybody, Listener, NobodyListens
@@ -152,8 +152,8 @@ class _Leader:
                 publish=listener.publish,
             )
             remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.desk)}
-            door = LeaderDoor(scheduler, self._authenticate, prune=retention.prune, parts=remote_parts)
-            hub = self._hub(projection, door)
+            gateway = GatewayServer(scheduler, self._authenticate, prune=retention.prune, parts=remote_parts)
+            hub = self._hub(projection, gateway)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
@@ -186,7 +186,7 @@ class _Leader:
             services.use_gateway(None)
             logger.info("the Leader has stopped")
 
-    def _hub(self, projection: Projection, door: LeaderDoor) -> Hub:
+    def _hub(self, projection: Projection, gateway: GatewayServer) -> Hub:
         config = self._config
         return Hub(
             HubConfig(
@@ -199,7 +199,7 @@ class _Leader:
             upstream=projection,
             authenticate=self._authenticate,
             epoch=lambda: self._epoch.value,
-            extra_services=[door.add_to],
+            extra_services=[gateway.add_to],
             on_duplicate=projection.report_duplicate,
         )
 

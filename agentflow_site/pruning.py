@@ -10,7 +10,7 @@ from pathlib import Path
 from agentflow_site.env import SiteEnv
 from agentflow_site.leader import LeaderRuns, only_one_leader
 from chat.retention import ChatRetention, steps
-from nodes.leader.gateway.client import DoorClient
+from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.projection.published import NobodyListens
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.writer import FunctionJob, Writer
@@ -41,7 +41,7 @@ def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatR
         with only_one_leader(data_dir):
             return asyncio.run(_prune_here(config, chat))
     except LeaderRuns:
-        return DoorClient.on_data_dir(data_dir, leader_grpc).prune()
+        return RemoteGateway.on_data_dir(data_dir, leader_grpc).prune()
 
 
 async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ from nodes.errors import AgentFlowError, TaskRejected
 
 
 class ChatRejected(TaskRejected):
-    """A request to the conversation is refused; `code` is for programs. Reaches other processes as `TaskRejected`."""
+    """A request to the conversation is refused; `code` is for programs. Crosses the gateway as its parent."""
 
 
 class EngineError(AgentFlowError):

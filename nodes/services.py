@@ -160,7 +160,7 @@ _gateway: Gateway | None = None
 
 
 def use_gateway(gateway: Gateway | None) -> None:
-    """Set by the Leader's process; None = ask the Leader over its inner door, as the settings say."""
+    """Set by the Leader's process; None = ask the Leader over its gateway, as the settings say."""
     global _gateway
     with _lock:
         _gateway = gateway
@@ -173,7 +173,7 @@ def _current() -> Gateway:
             from django.conf import settings
 
             # Only a web process of its own needs gRPC.
-            from nodes.leader.gateway.client import DoorClient
+            from nodes.leader.gateway.client import RemoteGateway
 
-            _gateway = DoorClient.on_data_dir(settings.DATA_DIR, settings.LEADER_GRPC)
+            _gateway = RemoteGateway.on_data_dir(settings.DATA_DIR, settings.LEADER_GRPC)
         return _gateway

@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from nodes.leader.gateway.words import VERSION, VERSION_KEY
+from nodes.leader.gateway.auth_metadata import VERSION, VERSION_KEY
 from nodes.stream.identity import ClusterKey, issue_token
 from nodes.stream.wire.v1 import leader_pb2, node_sync_pb2
 from nodes.stream.wire.v1.leader_pb2_grpc import LeaderStub
@@ -62,7 +62,7 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
 ROLES = ("viewer", "operator", "admin")
 
 STREAM = "NodeSync.Connect"
-# Method of the inner door → a request that does nothing.
+# Method of the gateway → a request that does nothing.
 REQUESTS = {
     "Leader.Submit": leader_pb2.SubmitRequest(spec=b"{}"),
     "Leader.Control": leader_pb2.ControlRequest(task_id="none", action="pause"),
@@ -73,7 +73,7 @@ REQUESTS = {
 INNER = tuple(REQUESTS)
 METHODS = (STREAM, *INNER)
 OK, NO, FORBIDDEN = "open", "UNAUTHENTICATED", "PERMISSION_DENIED"
-# Token → what the stream and the inner door answer.
+# Token → what the stream and the gateway answer.
 TOKENS = {
     "none": (NO, NO),
     "garbage": (NO, NO),

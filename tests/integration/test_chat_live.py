@@ -22,8 +22,8 @@ from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import FleetAndChats, Live
 from nodes import services
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
-from nodes.leader.gateway.client import DoorClient
-from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.gateway.client import RemoteGateway
+from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.published import Published
 from nodes.leader.scheduler.scheduler import Scheduler
@@ -187,17 +187,17 @@ async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_gatewa
     async def prune() -> dict[str, int]:
         return {}
 
-    door = LeaderDoor(
+    gateway = GatewayServer(
         Scheduler(site.world.projection, epoch=Epoch(tmp_path / "e"), send=lambda node, command: False),
         lambda token: verify_token(key.public_key, token, revoked=()),
         prune=prune,
         parts={chat_remote.SERVICE: chat_remote.answering(site.world.desk)},
     )
-    door.add_to(server)
+    gateway.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     (tmp_path / "web.token").write_text(issue_token(key, node_id="web", role="web"))
-    client = DoorClient(f"127.0.0.1:{port}", token_path=tmp_path / "web.token")
+    client = RemoteGateway(f"127.0.0.1:{port}", token_path=tmp_path / "web.token")
     chat_services.use_gateway(chat_remote.RemoteChat(client.ask))
     try:
         conversation = await site.world.open("shop:*")

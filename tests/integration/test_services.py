@@ -1,4 +1,4 @@
-"""The services, in the Leader's process and from a separate web process over real gRPC."""
+"""The fleet's services, in the Leader's process and from a web process of its own over real gRPC."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
-from nodes.leader.gateway.client import DoorClient
-from nodes.leader.gateway.server import LeaderDoor
+from nodes.leader.gateway.client import RemoteGateway
+from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.scheduler.scheduler import Scheduler
@@ -47,13 +47,13 @@ def key(tmp_path: Path) -> ClusterKey:
 
 
 @pytest.fixture
-async def door(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
+async def address(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
     server = grpc.aio.server()
 
     async def prune() -> dict[str, int]:
         return {"log lines": 3}
 
-    LeaderDoor(scheduler, lambda token: verify_token(key.public_key, token, revoked=()), prune=prune).add_to(server)
+    GatewayServer(scheduler, lambda token: verify_token(key.public_key, token, revoked=()), prune=prune).add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"
@@ -62,7 +62,7 @@ async def door(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
 
 @pytest.fixture(params=["in-process", "grpc"])
 async def gateway(
-    request: pytest.FixtureRequest, scheduler: Scheduler, door: str, key: ClusterKey, tmp_path: Path
+    request: pytest.FixtureRequest, scheduler: Scheduler, address: str, key: ClusterKey, tmp_path: Path
 ) -> AsyncIterator[None]:
     if request.param == "in-process":
         services.use_gateway(InProcessGateway(scheduler, LeaderLoop(asyncio.get_running_loop())))
@@ -70,7 +70,7 @@ async def gateway(
     else:
         token = tmp_path / "web.token"
         token.write_text(issue_token(key, node_id="web", role="web"))
-        client = DoorClient(door, token_path=token)
+        client = RemoteGateway(address, token_path=token)
         services.use_gateway(client)
         yield
         await asyncio.to_thread(client.close)
@@ -135,20 +135,20 @@ async def test_invalid_requests_are_refused_before_the_leader_is_called() -> Non
 
 
 @pytest.mark.parametrize("role", ["master", "edge", "leader"])
-async def test_the_gateway_accepts_only_web_tokens(door: str, key: ClusterKey, tmp_path: Path, role: str) -> None:
+async def test_the_gateway_is_for_web_tokens_only(address: str, key: ClusterKey, tmp_path: Path, role: str) -> None:
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="n", role=role))
-    client = DoorClient(door, token_path=token)
+    client = RemoteGateway(address, token_path=token)
 
     with pytest.raises(LeaderUnavailable, match="for web processes"):
         await asyncio.to_thread(client.submit, SPEC, "ann")
     await asyncio.to_thread(client.close)
 
 
-async def test_a_wrong_token_opens_nothing(door: str, tmp_path: Path) -> None:
+async def test_a_wrong_token_opens_nothing(address: str, tmp_path: Path) -> None:
     token = tmp_path / "t"
     token.write_text("wrong")
-    client = DoorClient(door, token_path=token)
+    client = RemoteGateway(address, token_path=token)
 
     with pytest.raises(LeaderUnavailable, match="malformed"):
         await asyncio.to_thread(client.submit, SPEC, "ann")
@@ -163,9 +163,11 @@ OLD_REQUESTS = {
 
 
 @pytest.mark.parametrize("method", OLD_REQUESTS)
-async def test_a_web_process_of_the_version_before_is_refused_in_words(door: str, key: ClusterKey, method: str) -> None:
+async def test_a_web_process_of_the_version_before_is_refused_in_words(
+    address: str, key: ClusterKey, method: str
+) -> None:
     token = issue_token(key, node_id="web", role="web")
-    async with grpc.aio.insecure_channel(door) as channel:
+    async with grpc.aio.insecure_channel(address) as channel:
         call = channel.unary_unary(f"/agentflow.v1.Leader/{method}")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(OLD_REQUESTS[method], metadata=(("authorization", f"Bearer {token}"),))
@@ -185,7 +187,7 @@ async def test_a_leader_of_another_version_is_told_in_words(key: ClusterKey, tmp
     await server.start()
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="web", role="web"))
-    client = DoorClient(f"127.0.0.1:{port}", token_path=token)
+    client = RemoteGateway(f"127.0.0.1:{port}", token_path=token)
 
     with pytest.raises(OtherVersion, match="restart them with the same version"):
         await asyncio.to_thread(client.ask, "chat", b"{}")
@@ -196,13 +198,13 @@ async def test_a_leader_of_another_version_is_told_in_words(key: ClusterKey, tmp
 async def test_without_a_leader_the_answer_says_so(tmp_path: Path, key: ClusterKey) -> None:
     token = tmp_path / "t"
     token.write_text(issue_token(key, node_id="web", role="web"))
-    client = DoorClient("127.0.0.1:1", token_path=token)
+    client = RemoteGateway("127.0.0.1:1", token_path=token)
 
     with pytest.raises(LeaderUnavailable, match=r"127\.0\.0\.1:1"):
         await asyncio.to_thread(client.submit, SPEC, "ann")
     await asyncio.to_thread(client.close)
     with pytest.raises(LeaderUnavailable, match="cannot be read"):
-        DoorClient("127.0.0.1:1", token_path=tmp_path / "none").submit(SPEC, "ann")
+        RemoteGateway("127.0.0.1:1", token_path=tmp_path / "none").submit(SPEC, "ann")
 
 
 async def test_the_leaders_loop_never_waits_for_itself(scheduler: Scheduler) -> None:

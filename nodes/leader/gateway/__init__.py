@@ -1,4 +1,4 @@
-"""The Leader's inner door: one small gRPC service for web processes of their own (protos/agentflow/v1/leader.proto)."""
+"""The Leader's gateway: one small gRPC service for web processes of their own (protos/agentflow/v1/leader.proto)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import grpc
 
 from nodes.domain.commands import TaskSpec
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
-from nodes.leader.gateway.words import CODE_KEY, metadata_of
+from nodes.leader.gateway.auth_metadata import CODE_KEY, metadata_of
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -31,7 +31,7 @@ _OPTIONS = (
 )
 
 
-class DoorClient:
+class RemoteGateway:
     """Implements `nodes.services.Gateway`. Connects at the first call, again when the Leader is back."""
 
     def __init__(self, target: str, *, token_path: Path, ca_path: Path | None = None) -> None:
@@ -42,7 +42,7 @@ class DoorClient:
         self._channel: grpc.Channel | None = None
 
     @classmethod
-    def on_data_dir(cls, data_dir: Path, target: str) -> DoorClient:
+    def on_data_dir(cls, data_dir: Path, target: str) -> RemoteGateway:
         """To the Leader that runs on this data folder: it leaves its token and its certificate there."""
         ca_path = data_dir / "leader.crt"
         token_path = data_dir / "tokens" / "web.token"
@@ -111,7 +111,7 @@ class DoorClient:
             self._raise(exc)
 
     def _raise(self, exc: grpc.RpcError) -> NoReturn:
-        """The one place that looks at a status of this door. Unknown means unavailable: nothing is tried again here."""
+        """The only place that reads the status of a call. Unknown means unavailable: nothing is retried here."""
         status, details = exc.code(), exc.details() or ""
         code = next((str(item.value) for item in exc.trailing_metadata() or () if item.key == CODE_KEY), "")
         if status is grpc.StatusCode.FAILED_PRECONDITION and code:

@@ -13,7 +13,7 @@ import grpc
 from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
-from nodes.leader.gateway.words import CODE_KEY, bearer_of, is_same_version
+from nodes.leader.gateway.auth_metadata import CODE_KEY, bearer_of, is_same_version
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
@@ -33,7 +33,7 @@ _NO_SERVICES: Mapping[str, Service] = MappingProxyType({})
 _PATH = f"/{pb.DESCRIPTOR.services_by_name['Leader'].full_name}/"
 
 
-class LeaderDoor(services.LeaderServicer):
+class GatewayServer(services.LeaderServicer):
     """Added to the hub's server by `add_to`."""
 
     def __init__(

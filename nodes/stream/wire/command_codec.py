@@ -107,3 +107,55 @@ def decode_request(request: pb.TaskRequest) -> StartTask:
             close_input=request.close_input,
         ),
     )
+
+
+def spec_to_json(spec: TaskSpec) -> dict[str, Any]:
+    """For the store and the gateway: field names as in `TaskSpec`, defaults left out."""
+    values: dict[str, Any] = {
+        "project": spec.project,
+        "name": spec.name,
+        "node": spec.node,
+        "argv": list(spec.argv),
+        "shell_line": spec.shell_line,
+        "named_task": spec.named_task,
+        "working_directory": spec.working_directory,
+        "environment": dict(spec.environment),
+        "timeout_seconds": spec.timeout_seconds,
+        "stall_after_seconds": spec.stall_after_seconds,
+        "close_input": spec.close_input,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def spec_from_json(values: Mapping[str, Any]) -> TaskSpec:
+    """Raises `ProtocolViolation` for an unknown field or a value of another type."""
+    unknown = values.keys() - _SPEC_TYPES.keys()
+    if unknown:
+        raise ProtocolViolation(f"task spec: unknown field {min(unknown)!r}")
+    for name, value in values.items():
+        if not isinstance(value, _SPEC_TYPES[name]) or (isinstance(value, bool) and name != "close_input"):
+            raise ProtocolViolation(f"task spec: {name} has a wrong type")
+    argv = values.get("argv", ())
+    environment = values.get("environment", {})
+    words = [*argv, *environment.keys(), *environment.values()]
+    if not all(isinstance(word, str) for word in words):
+        raise ProtocolViolation("task spec: arguments and environment are text")
+    fields = {**values, "argv": tuple(argv), "environment": dict(environment)}
+    for name in ("timeout_seconds", "stall_after_seconds"):
+        fields[name] = not_negative(float(values.get(name, 0.0)), name)
+    return TaskSpec(**fields)
+
+
+_SPEC_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "project": str,
+    "name": str,
+    "node": str,
+    "argv": (list, tuple),
+    "shell_line": str,
+    "named_task": str,
+    "working_directory": str,
+    "environment": Mapping,
+    "timeout_seconds": (int, float),
+    "stall_after_seconds": (int, float),
+    "close_input": bool,
+}
