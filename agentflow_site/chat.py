@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from chat.broker import Broker
+from chat.chat_service import ChatService
 from chat.config import ChatConfig
-from chat.desk import Desk
 from chat.effects import Effects
 from chat.engines.choice import Engines
 from chat.ports import ChatPort, Fleet, Publish, Writes
@@ -67,7 +67,7 @@ class InProcessChat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    desk: Desk  # Is asked.
+    chat_service: ChatService  # Answers requests.
     runner: Runner  # Runs turns.
     stalls: Stalls  # Brings up what is stuck.
     follow_up: FollowUp  # Says whether a fix helped.
@@ -84,10 +84,10 @@ def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch,
     broker = Broker(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)
     runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
     language = settings.LANGUAGE_CODE
-    desk = Desk(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
-    stalls = Stalls(desk.stall, threads, recovered=runner.recovered)
+    chat_service = ChatService(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
+    stalls = Stalls(chat_service.stall, threads, recovered=runner.recovered)
     follow_up = FollowUp(writes, threads)
     watch.pass_on(runner)
     watch.pass_on(stalls)
     watch.pass_on(follow_up)
-    return Chat(desk=desk, runner=runner, stalls=stalls, follow_up=follow_up)
+    return Chat(chat_service=chat_service, runner=runner, stalls=stalls, follow_up=follow_up)

@@ -151,7 +151,7 @@ class _Leader:
                 watch=watch,
                 publish=listener.publish,
             )
-            remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.desk)}
+            remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.chat_service)}
             gateway = GatewayServer(scheduler, self._authenticate, prune=retention.prune, parts=remote_parts)
             hub = self._hub(projection, gateway)
             await self._revocations.start(projection, hub.revoke)
@@ -159,7 +159,7 @@ class _Leader:
             await projection.register_leader(self._report(sampler))
             loop = services.LeaderLoop(asyncio.get_running_loop())
             services.use_gateway(services.InProcessGateway(scheduler, loop))
-            chat_services.use_gateway(InProcessChat(chat.desk, loop))
+            chat_services.use_gateway(InProcessChat(chat.chat_service, loop))
             collector = Collector(sampler.sample, emit=projection.take_own_metrics)
             parts: list[Service] = [
                 hub,

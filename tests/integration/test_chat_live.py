@@ -191,7 +191,7 @@ async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_gatewa
         Scheduler(site.world.projection, epoch=Epoch(tmp_path / "e"), send=lambda node, command: False),
         lambda token: verify_token(key.public_key, token, revoked=()),
         prune=prune,
-        parts={chat_remote.SERVICE: chat_remote.answering(site.world.desk)},
+        parts={chat_remote.SERVICE: chat_remote.answering(site.world.chat_service)},
     )
     gateway.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -14,9 +14,8 @@ from django.contrib.auth.models import Group, User
 from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from chat import selectors as chat_selectors
 from chat import services as chat_services
+from chat.chat_service import ChatService
 from chat.config import ChatConfig
-from chat.desk import Desk
-from chat.models import Turn
 from chat.ports import Writes
 from chat.runner import Runner
 from chat.stalls.service import Stalls
@@ -98,7 +97,7 @@ class ChatWorld:
         self.master = master
         self.voice = master.voice
         self.config = config
-        self.desk: Desk
+        self.chat_service: ChatService
         self.runner: Runner
         self._watch = watch
         self._scheduler = scheduler
@@ -111,11 +110,11 @@ class ChatWorld:
         writes = writes or self.projection
         fleet = ScheduledFleet(self._scheduler)
         made = make_chat(self.config, writes=writes, fleet=fleet, watch=self._watch, publish=self.recorder.publish)
-        self.desk, self.runner, self.stalls = made.desk, made.runner, made.stalls
+        self.chat_service, self.runner, self.stalls = made.chat_service, made.runner, made.stalls
         self._services = made.services
         loop = services.LeaderLoop(asyncio.get_running_loop())
         services.use_gateway(services.InProcessGateway(self._scheduler, loop))
-        chat_services.use_gateway(InProcessChat(self.desk, loop))
+        chat_services.use_gateway(InProcessChat(self.chat_service, loop))
         self._running = [asyncio.create_task(service.run(), name=service.name) for service in self._services]
 
     async def end_chat(self) -> None:

@@ -40,7 +40,7 @@ _OPERATE = "operate"
 _MAX_NUMBER = 1 << 62
 
 
-class Desk:
+class ChatService:
     """Implements `chat.ports.ChatPort`. Rights are checked here once more: this is where they count."""
 
     def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads, language: str) -> None:
