@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from chat.broker import Broker
 from chat.chat_service import ChatService
 from chat.config import ChatConfig
 from chat.effects import Effects
@@ -19,6 +18,7 @@ from chat.runner import Runner
 from chat.stalls.follow_up import FollowUp
 from chat.stalls.service import Stalls
 from chat.threads import Threads
+from chat.tool_executor import ToolExecutor
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
 from nodes.core.lifecycle import Service
@@ -81,8 +81,8 @@ def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch,
     threads = Threads()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
-    broker = Broker(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)
-    runner = Runner(writes=writes, broker=broker, engines=engines, threads=threads, publish=publish)
+    executor = ToolExecutor(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)
+    runner = Runner(writes=writes, executor=executor, engines=engines, threads=threads, publish=publish)
     language = settings.LANGUAGE_CODE
     chat_service = ChatService(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(chat_service.stall, threads, recovered=runner.recovered)

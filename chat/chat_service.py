@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 from chat import store
-from chat.broker import current_version, right_of
 from chat.contexts import Context
 from chat.errors import ChatRejected
 from chat.memory import files
@@ -31,6 +30,7 @@ from chat.ports import (
 from chat.runner import Runner
 from chat.states import ApprovalState
 from chat.threads import Threads
+from chat.tool_executor import current_version, right_of
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 

@@ -163,7 +163,7 @@ class ToolCall(models.Model):
     arguments = models.JSONField(default=dict)
     arguments_hash = models.CharField(max_length=64)
     risk = models.CharField(max_length=12, blank=True)
-    # The exact action in words; empty until the broker has checked it.
+    # The exact action in words; empty until the tool executor has looked at it.
     summary = models.TextField(blank=True)
     is_sure = models.BooleanField(default=True)  # False: the engine guessed, so a person decides.
     state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in CallState], default=CallState.PROPOSED)

@@ -16,7 +16,6 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from chat import recovery, store
-from chat.broker import Broker, current_version, targets_of
 from chat.engines.choice import Engines
 from chat.models import Approval, Turn
 from chat.phrases import phrase
@@ -24,6 +23,7 @@ from chat.ports import Publish, Writes
 from chat.stalls.turn import StallRun
 from chat.states import ApprovalState, Trigger, TurnState
 from chat.threads import Threads
+from chat.tool_executor import ToolExecutor
 from chat.turns import TurnRun
 from nodes.errors import StoreError
 from nodes.leader.projection.published import Published
@@ -39,9 +39,11 @@ _RETRY_SECONDS = 2.0
 class Runner:
     name = "chat"
 
-    def __init__(self, *, writes: Writes, broker: Broker, engines: Engines, threads: Threads, publish: Publish) -> None:
+    def __init__(
+        self, *, writes: Writes, executor: ToolExecutor, engines: Engines, threads: Threads, publish: Publish
+    ) -> None:
         self._writes = writes
-        self._broker = broker
+        self._executor = executor
         self._engines = engines
         self._threads = threads
         self._publish = publish
@@ -165,7 +167,7 @@ class Runner:
         return TurnRun(
             turn_id,
             writes=self._writes,
-            broker=self._broker,
+            executor=self._executor,
             engines=self._engines,
             threads=self._threads,
             publish=self._publish,

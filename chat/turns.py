@@ -1,4 +1,4 @@
-"""Runs one turn from the person's message to its end: asks the engine, has the broker settle its calls, repeats.
+"""One turn from the words to its end: the engine answers, the tool executor settles its calls, the results go back.
 
 Every step is stored before the next one starts, so a turn can continue from any point.
 """
@@ -9,7 +9,6 @@ import logging
 from datetime import UTC, datetime
 
 from chat import requests, store
-from chat.broker import Broker
 from chat.contexts import Context, fleet_state
 from chat.engines.choice import Engines
 from chat.engines.given import GivenEngine
@@ -22,6 +21,7 @@ from chat.ports import Publish, Writes
 from chat.states import TurnState
 from chat.stream import Stream
 from chat.threads import Threads
+from chat.tool_executor import ToolExecutor
 from chat.understanding import wish_of
 from nodes import selectors
 from nodes.leader.projection.unit import Unit
@@ -35,11 +35,18 @@ class TurnRun:
     """`run` returns when the turn has ended or waits for a person. After a cancel, the caller ends the turn."""
 
     def __init__(
-        self, turn_id: str, *, writes: Writes, broker: Broker, engines: Engines, threads: Threads, publish: Publish
+        self,
+        turn_id: str,
+        *,
+        writes: Writes,
+        executor: ToolExecutor,
+        engines: Engines,
+        threads: Threads,
+        publish: Publish,
     ) -> None:
         self._turn_id = turn_id
         self._writes = writes
-        self._broker = broker
+        self._executor = executor
         self._engines = engines
         self._threads = threads
         self._publish = publish
@@ -90,7 +97,7 @@ class TurnRun:
         calls = await self._threads.read(lambda: store.open_calls(turn.conversation))
         if not calls:
             return True
-        if not await self._broker.settle(turn, calls, wish):
+        if not await self._executor.settle(turn, calls, wish):
             return False
         await self._writes.write(lambda unit: store.add_results(unit, turn.id))
         return True

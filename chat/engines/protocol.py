@@ -1,4 +1,4 @@
-"""The interface of an engine: it turns a conversation into the next answer. It never acts; the broker runs tools."""
+"""What an engine is: it turns a conversation into the next answer. It never acts; tools are the executor's."""
 
 from __future__ import annotations
 

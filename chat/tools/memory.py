@@ -1,4 +1,4 @@
-"""The memory tool. Its commands are in `chat.memory`; the broker carries them out."""
+"""The memory tool among the others. Its commands are in `chat.memory`; the tool executor carries them out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tool: its name, arguments and risk, and either a read or a plan of an action. Only the broker acts."""
+"""A tool: its name, arguments and risk, and a read or a plan of what is to be done. Only the tool executor acts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Reading:
 class Tool:
     """Exactly one of `read` and `plan` is set. Both are sync, run on a thread, and raise `BadArguments`.
 
-    The memory tool has neither: the broker recognizes it by its risk.
+    The memory's own tool has neither: the tool executor knows it by its risk.
     """
 
     name: str

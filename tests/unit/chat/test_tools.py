@@ -51,7 +51,7 @@ def test_each_tool_reads_or_plans_and_only_what_reads_is_harmless() -> None:
     assert [name for name, tool in TOOLS.items() if tool.risk is Risk.MEMORY] == ["memory"]
     for tool in TOOLS.values():
         if tool.risk is Risk.MEMORY:
-            continue  # The broker handles it, and it affects nothing in the fleet.
+            continue  # The tool executor knows it, and it reaches nothing in the fleet.
         assert (tool.read is None) != (tool.plan is None)
         assert (tool.risk is Risk.READ) == (tool.read is not None)
 

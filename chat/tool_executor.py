@@ -48,7 +48,7 @@ class Gone(Exception):
     """The alert that a proposal refers to is resolved."""
 
 
-class Broker:
+class ToolExecutor:
     def __init__(self, *, writes: Writes, rights: Rights, effects: Effects, threads: Threads) -> None:
         self._writes = writes
         self._rights = rights
