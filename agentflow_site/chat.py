@@ -15,7 +15,7 @@ from chat.effects import Effects
 from chat.engines.choice import Engines
 from chat.ports import ChatPort, Fleet, Publish, Writes
 from chat.runner import Runner
-from chat.stalls.follow_up import FollowUp
+from chat.stalls.fix_verifier import FixVerifier
 from chat.stalls.service import Stalls
 from chat.threads import Threads
 from chat.tool_executor import ToolExecutor
@@ -70,11 +70,11 @@ class Chat:
     chat_service: ChatService  # Answers requests.
     runner: Runner  # Runs turns.
     stalls: Stalls  # Brings up what is stuck.
-    follow_up: FollowUp  # Says whether a fix helped.
+    fix_verifier: FixVerifier  # Says whether a fix helped.
 
     @property
     def services(self) -> tuple[Service, ...]:
-        return (self.runner, self.stalls, self.follow_up)
+        return (self.runner, self.stalls, self.fix_verifier)
 
 
 def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch, publish: Publish) -> Chat:
@@ -86,8 +86,7 @@ def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch,
     language = settings.LANGUAGE_CODE
     chat_service = ChatService(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(chat_service.stall, threads, recovered=runner.recovered)
-    follow_up = FollowUp(writes, threads)
-    watch.pass_on(runner)
+    fix_verifier = FixVerifier(writes, threads)
     watch.pass_on(stalls)
-    watch.pass_on(follow_up)
-    return Chat(chat_service=chat_service, runner=runner, stalls=stalls, follow_up=follow_up)
+    watch.pass_on(fix_verifier)
+    return Chat(chat_service=chat_service, runner=runner, stalls=stalls, fix_verifier=fix_verifier)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from chat.phrases import Said
-from chat.stalls.case import CONFIDENCES, TOOLS, Case, Citation, Finding, Fix
-from chat.stalls.learnt import remembered_for
+from chat.stalls.fix_history import remembered_for
 from chat.stalls.prompts import asks_secret, read_prompt
+from chat.stalls.stall_context import CONFIDENCES, TOOLS, Citation, Finding, Fix, StallContext
 from chat.tools.registry import TOOLS as REGISTRY
 from chat.tools.tool import BadArguments
 from chat.untrusted import clean
@@ -51,13 +51,13 @@ def finding_of(answer: Any) -> Finding:
     )
 
 
-def checked(case: Case, finding: Finding) -> Finding:
-    """The parts of the finding that may be trusted, shown and proposed."""
-    evidence = _real_citations(case, finding.evidence)
+def checked(stall: StallContext, finding: Finding) -> Finding:
+    """What of it may be believed, shown and proposed."""
+    evidence = _real_citations(stall, finding.evidence)
     confidence = finding.confidence if finding.confidence in CONFIDENCES else "low"
     fixes: list[Fix] = []
     for fix in finding.fixes:
-        good = _possible(case, fix)
+        good = _possible(stall, fix)
         is_new = good is not None and all((kept.action, kept.text) != (good.action, good.text) for kept in fixes)
         if good is not None and is_new and len(fixes) < MOST_FIXES:
             fixes.append(good)
@@ -65,32 +65,32 @@ def checked(case: Case, finding: Finding) -> Finding:
         cause=_cleaned(finding.cause, CAUSE_CHARACTERS),
         confidence=confidence if evidence else "low",
         evidence=evidence,
-        fixes=_default_first(case, fixes),
+        fixes=_default_first(stall, fixes),
         sort=finding.sort,
     )
 
 
-def _default_first(case: Case, fixes: list[Fix]) -> tuple[Fix, ...]:
-    """If the prompt marks a default answer, as in `[y/N]`, no other answer may come before it."""
-    defaults = {offered.text for offered in read_prompt(case.tail).offers if offered.is_default}
+def _default_first(stall: StallContext, fixes: list[Fix]) -> tuple[Fix, ...]:
+    """Where the prompt marks an answer as its default, as in `[y/N]`, no other answer stands before that one."""
+    defaults = {offered.text for offered in read_prompt(stall.tail).offers if offered.is_default}
     if defaults:
         defaults.add("")  # Enter alone selects it.
     places = [place for place, fix in enumerate(fixes) if fix.action is Action.INPUT]
-    answers = sorted((fixes[place] for place in places), key=lambda fix: not _is_good(case, fix, defaults))
+    answers = sorted((fixes[place] for place in places), key=lambda fix: not _is_good(stall, fix, defaults))
     for place, fix in zip(places, answers, strict=True):
         fixes[place] = fix
     return tuple(fixes)
 
 
-def _is_good(case: Case, fix: Fix, defaults: set[str]) -> bool:
-    """A default that is not known to have failed."""
-    past = remembered_for(case.remembered, fix)
+def _is_good(stall: StallContext, fix: Fix, defaults: set[str]) -> bool:
+    """A default, and not known to be of no help."""
+    past = remembered_for(stall.remembered, fix)
     return fix.text.lower() in defaults and (past is None or past.helped >= past.failed)
 
 
-def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
-    """Those whose id belongs to the alert and whose text occurs in that piece, since models invent quotes."""
-    pieces = {piece.id: piece for piece in case.pieces}
+def _real_citations(stall: StallContext, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
+    """Those whose id the alert has, and whose words stand in that very piece: a made-up quote proves nothing."""
+    pieces = {piece.id: piece for piece in stall.pieces}
     kept: list[Citation] = []
     for citation in citations:
         piece = pieces.get(citation.id)
@@ -101,22 +101,22 @@ def _real_citations(case: Case, citations: tuple[Citation, ...]) -> tuple[Citati
     return tuple(kept[:MOST_CITATIONS])
 
 
-def _possible(case: Case, fix: Fix) -> Fix | None:
-    """The fix as it may be proposed; None if it is impossible in the task's state, or not allowed."""
-    if not case.allows(fix.action):
+def _possible(stall: StallContext, fix: Fix) -> Fix | None:
+    """The fix as it may be proposed; None when it cannot be done to this task now, or must not be."""
+    if not stall.allows(fix.action):
         return None
     if fix.action is Action.INPUT:
         text = fix.text.removesuffix("\n")
         # A single line of visible characters, so that the person approves exactly what is sent.
         if len(text) > INPUT_CHARACTERS or "\n" in text or "\t" in text or clean(text, INPUT_CHARACTERS) != text:
             return None
-        if asks_secret(case.tail):
+        if asks_secret(stall.tail):
             return None
         fix = Fix(action=fix.action, text=text, why=fix.why)
     else:
         fix = Fix(action=fix.action, why=fix.why)
     try:
-        REGISTRY[TOOLS[fix.action]].check({"task": case.task_id, **fix.arguments})
+        REGISTRY[TOOLS[fix.action]].check({"task": stall.task_id, **fix.arguments})
     except BadArguments:
         return None
     return Fix(action=fix.action, text=fix.text, why=_cleaned(fix.why, WHY_CHARACTERS))

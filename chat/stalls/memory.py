@@ -10,8 +10,8 @@ from chat.memory.commands import MemoryCommand
 from chat.memory.files import Author
 from chat.memory.paths import ROOT, scopes_of
 from chat.models import MemoryFile
-from chat.stalls.case import Case, Fix, Remembered
-from chat.stalls.learnt import FILE, read_lines, with_result
+from chat.stalls.fix_history import FILE, read_lines, with_result
+from chat.stalls.stall_context import Fix, Remembered, StallContext
 from nodes.leader.projection.unit import Unit
 
 
@@ -20,9 +20,9 @@ def scope_for(project: str, node_id: str) -> str:
     return scopes[1] if len(scopes) > 1 else scopes[0]
 
 
-def remembered_of(case: Case) -> tuple[Remembered, ...]:
-    file = _file(scope_for(case.project, case.node_id))
-    return read_lines(file.content, case.fingerprint) if file is not None else ()
+def remembered_of(stall: StallContext) -> tuple[Remembered, ...]:
+    file = _file(scope_for(stall.project, stall.node_id))
+    return read_lines(file.content, stall.fingerprint) if file is not None else ()
 
 
 def remember(

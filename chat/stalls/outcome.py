@@ -10,8 +10,8 @@ from chat.errors import MemoryRefused
 from chat.memory.files import Author
 from chat.models import Analysis, Turn
 from chat.phrases import phrase
-from chat.stalls.case import Fix, action_of
 from chat.stalls.memory import remember, scope_for
+from chat.stalls.stall_context import Fix, action_of
 from chat.stalls.verdicts import Judged
 from chat.states import FixVerdict
 from nodes.leader.projection.unit import Unit

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chat.stalls.case import CONFIDENCES, Case
+from chat.stalls.stall_context import CONFIDENCES, StallContext
 from chat.untrusted import marked
 from nodes.domain.states import Action
 
@@ -55,28 +55,28 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def question_of(case: Case) -> str:
-    source = f"alert {case.alert_id}"
+def question_of(stall: StallContext) -> str:
+    source = f"alert {stall.alert_id}"
     return json.dumps(
         {
-            "alert": {"id": case.alert_id, "kind": case.kind, "reason": marked(source, case.reason, 500)},
+            "alert": {"id": stall.alert_id, "kind": stall.kind, "reason": marked(source, stall.reason, 500)},
             "task": {
-                "id": case.task_id,
-                "node": case.node_id,
-                "state": case.state,
-                "acceptsInput": case.accepts_input,
-                "name": marked(f"task {case.task_id}", case.name, 200),
+                "id": stall.task_id,
+                "node": stall.node_id,
+                "state": stall.state,
+                "acceptsInput": stall.accepts_input,
+                "name": marked(f"task {stall.task_id}", stall.name, 200),
             },
-            "possible": [str(action) for action in Action if case.allows(action)],
-            "language": case.language,
-            "sameTrouble": list(case.others[:20]),
+            "possible": [str(action) for action in Action if stall.allows(action)],
+            "language": stall.language,
+            "sameTrouble": list(stall.others[:20]),
             "remembered": [
                 {"action": past.action, "answer": past.answer, "helped": past.helped, "notHelped": past.failed}
-                for past in case.remembered
+                for past in stall.remembered
             ],
             "evidence": [
                 {"id": piece.id, "kind": piece.kind, **marked(f"evidence {piece.id}", piece.text, len(piece.text))}
-                for piece in case.pieces
+                for piece in stall.pieces
             ],
         },
         ensure_ascii=False,

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.phrases import Phrase, Said, phrase
-from chat.stalls.case import Case, Citation, Finding, Fix, Remembered
-from chat.stalls.learnt import remembered_for
+from chat.stalls.fix_history import remembered_for
 from chat.stalls.measured import Window, read_window
 from chat.stalls.prompts import Offered, Prompt, read_prompt
+from chat.stalls.stall_context import Citation, Finding, Fix, Remembered, StallContext
 from nodes.domain.states import Action
 
 QUOTE_CHARACTERS = 200
@@ -81,11 +81,11 @@ _CHANNELS: Sequence[tuple[re.Pattern[str], _Cause]] = (
 _PROCESS = re.compile(r"^\d+ parent=\d+ (?P<state>\S+) (?P<channel>\S+) ", re.M)
 
 
-def find(case: Case) -> Finding:
-    found = _waiting(case) if case.kind == "waiting" else _stalled(case)
-    fixes = tuple(fix for fix in found.fixes if case.allows(fix.action))
-    ranked = sorted(_with_known(case, found.sort, fixes), key=lambda fix: _rank(case, fix))
-    kept = [_with_past(case, fix) for fix in ranked][:MOST_FIXES]
+def find(stall: StallContext) -> Finding:
+    found = _waiting(stall) if stall.kind == "waiting" else _stalled(stall)
+    fixes = tuple(fix for fix in found.fixes if stall.allows(fix.action))
+    ranked = sorted(_with_known(stall, found.sort, fixes), key=lambda fix: _rank(stall, fix))
+    kept = [_with_past(stall, fix) for fix in ranked][:MOST_FIXES]
     return Finding(
         cause=found.cause, confidence=found.confidence, evidence=found.evidence, fixes=tuple(kept), sort=found.sort
     )
@@ -94,9 +94,9 @@ def find(case: Case) -> Finding:
 # --- waiting for a person -------------------------------------------------------------------------
 
 
-def _waiting(case: Case) -> Finding:
-    prompt = read_prompt(case.tail)
-    lines = case.piece("lines")
+def _waiting(stall: StallContext) -> Finding:
+    prompt = read_prompt(stall.tail)
+    lines = stall.piece("lines")
     cited = (Citation(id=lines.id, quote=_short(prompt.quote)),) if lines is not None else ()
     fixes = [Fix(action=Action.INPUT, text=offered.text, why=_why(prompt, offered)) for offered in prompt.offers]
     # Leaves room for cancelling.
@@ -122,12 +122,12 @@ def _why(prompt: Prompt, offered: Offered) -> Phrase:
 # --- stalled --------------------------------------------------------------------------------------
 
 
-def _stalled(case: Case) -> Finding:
-    return _from_lines(case) or _from_processes(case) or _from_metrics(case) or _unknown(case)
+def _stalled(stall: StallContext) -> Finding:
+    return _from_lines(stall) or _from_processes(stall) or _from_metrics(stall) or _unknown(stall)
 
 
-def _from_lines(case: Case) -> Finding | None:
-    lines, tail = case.piece("lines"), case.tail[-_TAIL_LINES:]
+def _from_lines(stall: StallContext) -> Finding | None:
+    lines, tail = stall.piece("lines"), stall.tail[-_TAIL_LINES:]
     if lines is None:
         return None
     for pattern, cause in _LINES:
@@ -140,8 +140,8 @@ def _from_lines(case: Case) -> Finding | None:
     return None
 
 
-def _from_processes(case: Case) -> Finding | None:
-    processes = case.piece("processes")
+def _from_processes(stall: StallContext) -> Finding | None:
+    processes = stall.piece("processes")
     if processes is None:
         return None
     for found in _PROCESS.finditer(processes.text):
@@ -156,8 +156,8 @@ def _from_processes(case: Case) -> Finding | None:
     return None
 
 
-def _from_metrics(case: Case) -> Finding | None:
-    metrics = case.piece("metrics")
+def _from_metrics(stall: StallContext) -> Finding | None:
+    metrics = stall.piece("metrics")
     if metrics is None:
         return None
     window = read_window(metrics.text)
@@ -176,10 +176,10 @@ def _measured_cause(window: Window) -> _Cause | None:
     return _BLOCKED if window.cpu_share is not None and window.cpu_share < 0.01 else None
 
 
-def _unknown(case: Case) -> Finding:
-    """Cites what was seen: the last output, and the first process."""
+def _unknown(stall: StallContext) -> Finding:
+    """What was seen all the same: the last of what it printed, and its first process."""
     seen = [("lines", -1), ("processes", 0)]
-    pieces = [(piece, place) for kind, place in seen if (piece := case.piece(kind)) is not None]
+    pieces = [(piece, place) for kind, place in seen if (piece := stall.piece(kind)) is not None]
     cited = (Citation(id=piece.id, quote=_short(piece.text.strip().split("\n")[place])) for piece, place in pieces)
     return _finding(_BLOCKED, "low", *cited)
 
@@ -192,26 +192,26 @@ def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
 # --- what is known from before --------------------------------------------------------------------
 
 
-def _with_known(case: Case, sort: str, fixes: Sequence[Fix]) -> list[Fix]:
-    """Adds fixes that helped before and that the rules would not propose. Never for a secret."""
+def _with_known(stall: StallContext, sort: str, fixes: Sequence[Fix]) -> list[Fix]:
+    """Also what helped before and the rules would not have thought of. Never for a secret."""
     known = [
         Fix(action=past.action, text=past.literal or "")
-        for past in case.remembered
-        if past.helped > past.failed and case.allows(past.action) and sort != "password" and past.literal is not None
+        for past in stall.remembered
+        if past.helped > past.failed and stall.allows(past.action) and sort != "password" and past.literal is not None
     ]
     asked = {(fix.action, fix.text) for fix in fixes}
     return [*(fix for fix in known if (fix.action, fix.text) not in asked), *fixes]
 
 
-def _rank(case: Case, fix: Fix) -> int:
-    past = remembered_for(case.remembered, fix)
+def _rank(stall: StallContext, fix: Fix) -> int:
+    past = remembered_for(stall.remembered, fix)
     if past is None or past.helped == past.failed:
         return 1
     return 0 if past.helped > past.failed else 2
 
 
-def _with_past(case: Case, fix: Fix) -> Fix:
-    past = remembered_for(case.remembered, fix)
+def _with_past(stall: StallContext, fix: Fix) -> Fix:
+    past = remembered_for(stall.remembered, fix)
     return fix if past is None else Fix(action=fix.action, text=fix.text, why=_past_words(past, fix.why))
 
 

@@ -17,8 +17,8 @@ from django.db import Error as DatabaseError
 from chat.contexts import ANY, Context
 from chat.models import Analysis, Turn
 from chat.phrases import Phrase
-from chat.stalls.case import KINDS, fingerprint, pieces_of, tail_of
 from chat.stalls.queue import MOST_WAITING, Batch, Queue, Stuck
+from chat.stalls.stall_context import KINDS, fingerprint, pieces_of, tail_of
 from chat.stalls.words import opening
 from chat.states import OPEN_TURNS, FixVerdict
 from chat.threads import Threads

@@ -1,4 +1,4 @@
-"""One stall's turn: the alert becomes a case, the case a question to a model or the rules, the answer an analysis.
+"""The turn of one stall: its alert becomes a context, the context a question to a model or the rules, then an analysis.
 
 It never acts. Whatever a model's endpoint does, the turn ends with an analysis, if necessary from the rules.
 """
@@ -21,10 +21,10 @@ from chat.models import Turn
 from chat.phrases import Said, say, with_phrase
 from chat.ports import Publish, Writes
 from chat.stalls import rules
-from chat.stalls.case import Case, Finding, case_of
 from chat.stalls.check import Nonsense, checked, finding_of
 from chat.stalls.memory import remembered_of
 from chat.stalls.question import SCHEMA, SYSTEM, question_of
+from chat.stalls.stall_context import Finding, StallContext, stall_context_of
 from chat.stalls.words import fix_fields, message_of
 from chat.states import TurnState
 from chat.stream import Stream
@@ -62,8 +62,8 @@ class StallRun:
 
     async def run(self) -> None:
         turn = await self._threads.read(lambda: store.turn_of(self._turn_id))
-        case = await self._threads.read(lambda: _case(turn))
-        if case is None:
+        stall = await self._threads.read(lambda: _stall_context(turn))
+        if stall is None:
             await self._writes.write(lambda unit: store.end_resolved(unit, turn.id))
             return
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
@@ -72,41 +72,41 @@ class StallRun:
         if not await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet)):
             return
         stream = _Quiet(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
-        answer = await self._answer(case, stream)
-        await self._writes.write(lambda unit: _keep(unit, turn.id, case, answer, stream.sent))
+        answer = await self._answer(stall, stream)
+        await self._writes.write(lambda unit: _keep(unit, turn.id, stall, answer, stream.sent))
 
-    async def _answer(self, case: Case, stream: _Quiet) -> _Answer:
-        question = question_of(case)
+    async def _answer(self, stall: StallContext, stream: _Quiet) -> _Answer:
+        question = question_of(stall)
         async with self._engines.analyst(len(SYSTEM) + len(question.encode())) as analyst:
             if analyst is None:
-                return _by_rules(case)
-            return await self._ask(analyst, case, question, stream)
+                return _by_rules(stall)
+            return await self._ask(analyst, stall, question, stream)
 
-    async def _ask(self, analyst: Analyst, case: Case, question: str, stream: _Quiet) -> _Answer:
+    async def _ask(self, analyst: Analyst, stall: StallContext, question: str, stream: _Quiet) -> _Answer:
         reply: Reply | None = None
         try:
             async with asyncio.timeout(MODEL_SECONDS):
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
                 # Before the reservation of its highest possible cost is released.
                 await self._engines.spent(reply.cost_microusd)
-            own = rules.find(case)
-            # The category always comes from the rules, because it is remembered.
-            finding = replace(checked(case, _read(reply)), sort=own.sort)
+            own = rules.find(stall)
+            # The rules' word for the trouble, whoever finds the cause: it is remembered.
+            finding = replace(checked(stall, _read(reply)), sort=own.sort)
         except EngineError as exc:
-            logger.warning("alert %s: the model failed (%s); using the rules", case.alert_id, exc.problem)
-            failed = _by_rules(case)
+            logger.warning("alert %s: the model cannot say why (%s); the rules do", stall.alert_id, exc.problem)
+            failed = _by_rules(stall)
             return replace(failed, problem=exc.problem, message=exc.said, is_cost_partial=exc.is_cost_partial)
         except TimeoutError:
             logger.warning(
-                "alert %s: the model did not answer within %g s; using the rules", case.alert_id, MODEL_SECONDS
+                "alert %s: the model did not answer within %g s; the rules do", stall.alert_id, MODEL_SECONDS
             )
-            return replace(_by_rules(case), problem="timeout", is_cost_partial=bool(stream.sent))
+            return replace(_by_rules(stall), problem="timeout", is_cost_partial=bool(stream.sent))
         except Nonsense as exc:
-            logger.warning("alert %s: the model's answer is no analysis (%s); using the rules", case.alert_id, exc)
-            return replace(_by_rules(case), reply=reply, problem="nonsense")
+            logger.warning("alert %s: the model's analysis is none (%s); the rules give one", stall.alert_id, exc)
+            return replace(_by_rules(stall), reply=reply, problem="nonsense")
         if not finding.fixes:
-            # None of the model's fixes is possible, and a cause without a fix helps nobody.
-            finding = replace(finding, fixes=checked(case, own).fixes)
+            # Nothing that it proposed can be done; a cause without a way out helps nobody.
+            finding = replace(finding, fixes=checked(stall, own).fixes)
         return _Answer(engine=analyst.name, finding=finding, reply=reply)
 
 
@@ -133,18 +133,18 @@ class _Quiet:
         self._stream.sending(body)
 
 
-def _case(turn: Turn) -> Case | None:
-    """None when the alert is resolved or pruned."""
+def _stall_context(turn: Turn) -> StallContext | None:
+    """None when its alert is over, or pruned."""
     alert = selectors.alert_detail(turn.alert_id) if turn.alert_id is not None else None
     if alert is None or alert["resolvedAt"] is not None:
         return None
     task = selectors.task_detail(alert["task"])
-    case = case_of(alert, task, language=turn.language, others=tuple(turn.other_tasks))
-    return replace(case, remembered=remembered_of(case))
+    stall = stall_context_of(alert, task, language=turn.language, others=tuple(turn.other_tasks))
+    return replace(stall, remembered=remembered_of(stall))
 
 
-def _by_rules(case: Case) -> _Answer:
-    return _Answer(engine="offline", finding=checked(case, rules.find(case)))
+def _by_rules(stall: StallContext) -> _Answer:
+    return _Answer(engine="offline", finding=checked(stall, rules.find(stall)))
 
 
 def _read(reply: Reply) -> Finding:
@@ -160,7 +160,7 @@ def _read(reply: Reply) -> Finding:
         raise Nonsense("it is not JSON") from exc
 
 
-def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) -> None:
+def _keep(unit: Unit, turn_id: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
     turn, reply, finding = store.turn_of(turn_id), answer.reply, answer.finding
     if not TurnState(turn.state).is_open:
         return  # Stopped in the meantime.
@@ -170,20 +170,20 @@ def _keep(unit: Unit, turn_id: str, case: Case, answer: _Answer, sent: bytes) ->
     model = reply.model if reply is not None else ""
     store.change(unit, turn, engine=answer.engine, model=model[:100], requests=turn.requests + bool(sent))
     requests.keep_sent(unit, turn_id, sent, usage)
-    fixes = [fix_fields(case, number, fix) for number, fix in enumerate(finding.fixes, 1)]
-    kinds = {piece.id: piece.kind for piece in case.pieces}
+    fixes = [fix_fields(stall, number, fix) for number, fix in enumerate(finding.fixes, 1)]
+    kinds = {piece.id: piece.kind for piece in stall.pieces}
     store.keep_analysis(
         unit,
         turn_id,
-        message_of(case, finding, engine=answer.engine),
-        alert_id=case.alert_id,
-        task_id=case.task_id,
-        node_id=case.node_id,
-        kind=case.kind,
-        fingerprint=case.fingerprint,
+        message_of(stall, finding, engine=answer.engine),
+        alert_id=stall.alert_id,
+        task_id=stall.task_id,
+        node_id=stall.node_id,
+        kind=stall.kind,
+        fingerprint=stall.fingerprint,
         sort=finding.sort,
         engine=answer.engine,
-        cause=say(finding.cause, case.language),
+        cause=say(finding.cause, stall.language),
         phrases=with_phrase({}, "cause", finding.cause),
         confidence=finding.confidence,
         evidence=[{"id": one.id, "kind": kinds[one.id], "quote": one.quote} for one in finding.evidence],

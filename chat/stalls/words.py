@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat.phrases import Phrase, phrase, say, with_phrase
-from chat.stalls.case import TOOLS, Case, Finding, Fix
+from chat.stalls.stall_context import TOOLS, Finding, Fix, StallContext
 from chat.tools.registry import TOOLS as REGISTRY
 from chat.untrusted import clean
 from nodes.domain.states import Action
@@ -25,33 +25,33 @@ def label_of(fix: Fix) -> Phrase:
     return phrase("fix.input", text=clean(fix.text, _LABEL_CHARACTERS)) if fix.text else phrase("fix.enter")
 
 
-def fix_fields(case: Case, number: int, fix: Fix) -> dict[str, Any]:
-    """In the form that is stored and sent."""
+def fix_fields(stall: StallContext, number: int, fix: Fix) -> dict[str, Any]:
+    """As it is stored and told."""
     tool, label = TOOLS[fix.action], label_of(fix)
     return {
         "number": number,
-        "label": say(label, case.language),
-        "why": say(fix.why, case.language),
+        "label": say(label, stall.language),
+        "why": say(fix.why, stall.language),
         "phrases": with_phrase({"label": label}, "why", fix.why),
         "tool": tool,
-        "arguments": {"task": case.task_id, **fix.arguments},
+        "arguments": {"task": stall.task_id, **fix.arguments},
         "risk": str(REGISTRY[tool].risk),
         "state": "open",
         "turn": "",
     }
 
 
-def message_of(case: Case, finding: Finding, *, engine: str) -> Phrase:
-    """The turn's answer, in Markdown. It has no quotes: models get this text later, and task output must always be
-    marked as untrusted.
+def message_of(stall: StallContext, finding: Finding, *, engine: str) -> Phrase:
+    """The turn's answer, in Markdown. Without quotes: it is told to models later, and what a task printed travels only
+    marked.
     """
-    name = clean(case.name, _LABEL_CHARACTERS)
+    name = clean(stall.name, _LABEL_CHARACTERS)
     lines: list[Phrase | str] = [
-        phrase("answer.cause", task=name, id=case.task_id, node=case.node_id, cause=finding.cause)
+        phrase("answer.cause", task=name, id=stall.task_id, node=stall.node_id, cause=finding.cause)
     ]
-    if case.others:
-        shown = [*case.others[:_OTHERS_SHOWN], *(["…"] if len(case.others) > _OTHERS_SHOWN else [])]
-        lines += ["", phrase("answer.others", count=len(case.others), ids=shown)]
+    if stall.others:
+        shown = [*stall.others[:_OTHERS_SHOWN], *(["…"] if len(stall.others) > _OTHERS_SHOWN else [])]
+        lines += ["", phrase("answer.others", count=len(stall.others), ids=shown)]
     if finding.fixes:
         lines += ["", phrase("answer.fixes")]
         lines += [_proposal(number, fix) for number, fix in enumerate(finding.fixes, 1)]

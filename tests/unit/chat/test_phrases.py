@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from chat.engines.outcomes import outcome_of
 from chat.phrase_words import WORDS
 from chat.phrases import Phrase, phrase, say, with_phrase, worded
-from chat.stalls.case import Case, Citation, Finding, Fix
+from chat.stalls.stall_context import Citation, Finding, Fix, StallContext
 from chat.stalls.words import fix_fields, message_of
 from chat.untrusted import plain
 from nodes.domain.states import Action, TaskState
 
 ANSWER = phrase("fix.input", text="{state} *y*")
 FAILED = phrase("verdict.failed", fix=ANSWER, state=phrase("task.failed"))
-CASE = Case(
+STALL = StallContext(
     alert_id=7,
     kind="waiting",
     task_id="t1",
@@ -71,8 +71,8 @@ def test_a_new_text_replaces_the_earlier_phrase() -> None:
 
 
 def test_a_fix_keeps_phrases_for_people_and_words_for_the_model() -> None:
-    by_rules = fix_fields(CASE, 1, Fix(action=Action.INPUT, text="y", why=phrase("why.offered")))
-    by_model = fix_fields(CASE, 2, Fix(action=Action.CANCEL, why="没救了"))
+    by_rules = fix_fields(STALL, 1, Fix(action=Action.INPUT, text="y", why=phrase("why.offered")))
+    by_model = fix_fields(STALL, 2, Fix(action=Action.CANCEL, why="没救了"))
 
     assert (by_rules["label"], by_rules["why"]) == ("回答“y”", "提示中给出了这一选项。")
     assert by_rules["phrases"] == {"label": phrase("fix.input", text="y"), "why": phrase("why.offered")}
@@ -86,7 +86,7 @@ def test_an_analysis_as_an_answer_in_two_languages() -> None:
         evidence=(Citation(id="t1.1-lines"),),
         fixes=(Fix(action=Action.INPUT, text="y", why=phrase("why.offered")), Fix(action=Action.CANCEL)),
     )
-    said = message_of(CASE, finding, engine="offline")
+    said = message_of(STALL, finding, engine="offline")
 
     assert say(said, "en", escape=plain).split("\n") == [
         "**build\\_\\*all\\*** (t1) on master-1: It asks a question and waits for yes or no.",

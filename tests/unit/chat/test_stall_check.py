@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.stalls.case import Case, Citation, Finding, Fix, Piece, Remembered
 from chat.stalls.check import Nonsense, checked, finding_of
-from chat.stalls.learnt import HEADING, MOST_LINES, answer_key, read_lines, with_result
+from chat.stalls.fix_history import HEADING, MOST_LINES, answer_key, read_lines, with_result
+from chat.stalls.stall_context import Citation, Finding, Fix, Piece, Remembered, StallContext
 from nodes.domain.states import Action, TaskState
 
 TODAY = date(2026, 11, 28)
 MARK = "0123456789ab"
 
 
-def case(lines: str = "step 1\nContinue?   [y/N]") -> Case:
-    return Case(
+def stall(lines: str = "step 1\nContinue?   [y/N]") -> StallContext:
+    return StallContext(
         alert_id=1,
         kind="waiting",
         task_id="t1",
@@ -50,8 +50,8 @@ def finding(**fields: Any) -> Finding:
         (Citation(id="e1", quote="step 2"), False),
     ],
 )
-def test_only_text_from_the_evidence_is_cited(citation: Citation, is_kept: bool) -> None:
-    found = checked(case(), finding(evidence=(citation,)))
+def test_only_what_stands_in_the_evidence_is_cited(citation: Citation, is_kept: bool) -> None:
+    found = checked(stall(), finding(evidence=(citation,)))
 
     assert bool(found.evidence) is is_kept
     assert found.confidence == ("high" if is_kept else "low")
@@ -74,14 +74,14 @@ def test_only_text_from_the_evidence_is_cited(citation: Citation, is_kept: bool)
         (Fix(action=Action.RETRY), False),
     ],
 )
-def test_only_fixes_that_are_possible_now_are_proposed(fix: Fix, is_possible: bool) -> None:
-    found = checked(case(), finding(fixes=(fix, fix)))
+def test_only_what_can_be_done_now_is_proposed(fix: Fix, is_possible: bool) -> None:
+    found = checked(stall(), finding(fixes=(fix, fix)))
 
     assert len(found.fixes) == is_possible
 
 
 def test_no_secret_is_proposed_whoever_proposes_it() -> None:
-    found = checked(case("Password:"), finding(fixes=(Fix(action=Action.INPUT, text="x"), Fix(action=Action.CANCEL))))
+    found = checked(stall("Password:"), finding(fixes=(Fix(action=Action.INPUT, text="x"), Fix(action=Action.CANCEL))))
 
     assert [fix.action for fix in found.fixes] == [Action.CANCEL]
 
@@ -111,7 +111,7 @@ def test_whatever_a_model_says_the_analysis_is_a_good_one(
 ) -> None:
     try:
         found = checked(
-            case(), finding_of({"cause": cause, "confidence": confidence, "evidence": evidence, "fixes": fixes})
+            stall(), finding_of({"cause": cause, "confidence": confidence, "evidence": evidence, "fixes": fixes})
         )
     except Nonsense:
         return
@@ -193,7 +193,7 @@ def test_the_prompts_own_default_is_proposed_before_other_answers(
 ) -> None:
     answers = [Fix(action=Action.INPUT, text=text) for text in proposed]
 
-    found = checked(case(prompt), finding(fixes=(*answers, Fix(action=Action.CANCEL))))
+    found = checked(stall(prompt), finding(fixes=(*answers, Fix(action=Action.CANCEL))))
 
     assert [fix.text for fix in found.fixes[:-1]] == expected
     assert found.fixes[-1].action is Action.CANCEL

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 
 from chat.phrases import phrase, say
-from chat.stalls.case import Case, Fix, Piece, Remembered
 from chat.stalls.prompts import read_prompt
 from chat.stalls.rules import find
+from chat.stalls.stall_context import Fix, Piece, Remembered, StallContext
 from nodes.domain.states import Action, TaskState
 
 
-def case(*, kind: str = "stalled", lines: str = "", remembered: tuple[Remembered, ...] = (), **pieces: str) -> Case:
+def stall(
+    *, kind: str = "stalled", lines: str = "", remembered: tuple[Remembered, ...] = (), **pieces: str
+) -> StallContext:
     texts = {"lines": lines, **pieces} if lines else pieces
-    return Case(
+    return StallContext(
         alert_id=1,
         kind=kind,
         task_id="t1",
@@ -80,7 +82,7 @@ def test_a_capital_letter_marks_the_default(line: str, default: str | None) -> N
 def test_a_password_is_never_proposed_even_when_one_is_remembered() -> None:
     past = Remembered(action=Action.INPUT, answer='"hunter2"', helped=9, failed=0)
 
-    found = find(case(kind="waiting", lines="Password:", remembered=(past,)))
+    found = find(stall(kind="waiting", lines="Password:", remembered=(past,)))
 
     assert [fix.action for fix in found.fixes] == [Action.CANCEL]
     assert (found.sort, found.confidence) == ("password", "high")
@@ -119,7 +121,7 @@ NODE = " node: cpu=3% memory={memory}/100 disk={disk}/100 load=0.1"
     ],
 )
 def test_causes_of_a_stall(pieces: dict[str, str], sort: str, confidence: str) -> None:
-    given = case(**pieces)
+    given = stall(**pieces)
     found = find(given)
 
     assert (found.sort, found.confidence) == (sort, confidence)
@@ -140,9 +142,11 @@ def test_causes_of_a_stall(pieces: dict[str, str], sort: str, confidence: str) -
     ],
 )
 def test_only_what_the_state_allows_is_proposed(state: TaskState, accepts_input: bool, actions: list[Action]) -> None:
-    fields: dict[str, Any] = {name: getattr(case(kind="waiting", lines="Go? [y/n]"), name) for name in Case.__slots__}
+    fields: dict[str, Any] = {
+        name: getattr(stall(kind="waiting", lines="Go? [y/n]"), name) for name in StallContext.__slots__
+    }
 
-    found = find(Case(**{**fields, "state": state, "accepts_input": accepts_input}))
+    found = find(StallContext(**{**fields, "state": state, "accepts_input": accepts_input}))
 
     assert [fix.action for fix in found.fixes] == actions
 
@@ -151,7 +155,7 @@ def test_what_helped_before_comes_first_and_what_did_not_comes_last() -> None:
     yes = Remembered(action=Action.INPUT, answer='"y"', helped=0, failed=2)
     no = Remembered(action=Action.INPUT, answer='"n"', helped=3, failed=1)
 
-    fixes = find(case(kind="waiting", lines="Go? [y/n]", remembered=(yes, no))).fixes
+    fixes = find(stall(kind="waiting", lines="Go? [y/n]", remembered=(yes, no))).fixes
 
     assert [fix.text for fix in fixes] == ["n", "", "y"]
     assert say(fixes[0].why, "en").startswith("It helped before (3 of 4 times).")
@@ -162,14 +166,14 @@ def test_an_answer_that_helped_is_proposed_where_the_prompt_offers_none() -> Non
     past = Remembered(action=Action.INPUT, answer='"prod"', helped=1, failed=0)
     hashed = Remembered(action=Action.INPUT, answer="#0a1b2c3d", helped=5, failed=0)
 
-    fixes = find(case(kind="waiting", lines="Deploy where?", remembered=(hashed, past))).fixes
+    fixes = find(stall(kind="waiting", lines="Deploy where?", remembered=(hashed, past))).fixes
 
     assert [(fix.action, fix.text) for fix in fixes] == [(Action.INPUT, "prod"), (Action.CANCEL, "")]
 
 
 def test_the_same_trouble_has_one_fingerprint_whatever_numbers_it_names() -> None:
     def of(line: str, kind: str = "waiting") -> str:
-        return case(kind=kind, lines=line).fingerprint
+        return stall(kind=kind, lines=line).fingerprint
 
     assert of("Delete /srv/a/1 (12 files)? [y/N]") == of("Delete /srv/b/27 (3 files)? [y/N]")
     assert of("commit 0f3a9c2d1? [y/N]") == of("commit 77a1b2c3f? [y/N]")

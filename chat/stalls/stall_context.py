@@ -63,7 +63,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class StallContext:
     """Everything that an analysis may depend on."""
 
     alert_id: int
@@ -128,11 +128,11 @@ class Finding:
     sort: str = ""  # The rules' category of the cause.
 
 
-def case_of(
+def stall_context_of(
     alert: Mapping[str, Any], task: Mapping[str, Any], *, language: str = "en", others: tuple[str, ...] = ()
-) -> Case:
-    """Built from an alert with its evidence and its task, both as the selectors return them."""
-    return Case(
+) -> StallContext:
+    """From an alert with its evidence and its task, both as the selectors give them."""
+    return StallContext(
         alert_id=int(alert["id"]),
         kind=alert["kind"],
         task_id=alert["task"],

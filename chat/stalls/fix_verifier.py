@@ -17,8 +17,8 @@ from django.db import Error as DatabaseError
 
 from chat.models import Analysis
 from chat.ports import Writes
-from chat.stalls.case import KINDS, action_of, fingerprint, pieces_of, tail_of
 from chat.stalls.outcome import give_verdict
+from chat.stalls.stall_context import KINDS, action_of, fingerprint, pieces_of, tail_of
 from chat.stalls.verdicts import Judged, Seen, judge
 from chat.states import FixVerdict
 from chat.store import fix_of
@@ -41,8 +41,8 @@ class _Watched:
     judged: Judged
 
 
-class FollowUp:
-    """A listener of published changes, and a service. Runs on the event loop."""
+class FixVerifier:
+    """A listener of what is published, and a service. On the loop."""
 
     name = "verdicts"
 

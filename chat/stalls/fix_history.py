@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from chat.stalls.case import Fix, Remembered
+from chat.stalls.stall_context import Fix, Remembered
 from nodes.domain.states import Action
 
 FILE = "stalls.md"
