@@ -129,6 +129,7 @@ REASONS: Mapping[str, Text] = {
     "invalid": _("The request is not valid: {message}"),
     "bad-field": _("The request is not valid: {message}"),
     "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+    "other-version": _("The web process and the Leader run different versions; restart them with the same version."),
     "too-fast": _("Too many requests at once; wait a moment."),
 }
 
@@ -292,6 +293,7 @@ MEMORY_REASONS: Mapping[str, Text] = {
     "too-many": _("There are too many files; delete or merge some first."),
     "forbidden": _("Your role does not allow this."),
     "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+    "other-version": _("The web process and the Leader run different versions; restart them with the same version."),
 }
 
 LIVE_STATES = (TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED)
