@@ -87,6 +87,7 @@ def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch,
     chat_service = ChatService(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(chat_service.stall, threads, recovered=runner.recovered)
     fix_verifier = FixVerifier(writes, threads)
+    watch.pass_on(runner)
     watch.pass_on(stalls)
     watch.pass_on(fix_verifier)
     return Chat(chat_service=chat_service, runner=runner, stalls=stalls, fix_verifier=fix_verifier)

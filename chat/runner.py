@@ -23,7 +23,7 @@ from chat.ports import Publish, Writes
 from chat.stalls.turn import StallRun
 from chat.states import ApprovalState, Trigger, TurnState
 from chat.threads import Threads
-from chat.tool_executor import ToolExecutor
+from chat.tool_executor import ToolExecutor, current_version, targets_of
 from chat.turns import TurnRun
 from nodes.errors import StoreError
 from nodes.leader.projection.published import Published

@@ -9,9 +9,10 @@ from chat.errors import ChatRejected
 from chat.messages import analysis_info
 from chat.models import Analysis, ToolCall, Turn
 from chat.phrases import with_phrase
-from chat.stalls.case import action_of
+from chat.stalls.stall_context import action_of
 from chat.states import CallState, FixState, FixVerdict, TurnState
 from chat.store.rows import change, publish
+from nodes.domain.states import TaskState, is_possible
 from nodes.errors import NotFound
 from nodes.leader.projection.unit import Unit
 

@@ -233,5 +233,7 @@ async def test_master_that_never_met_a_leader_takes_no_edge(tmp_path: Path, capl
         await hub.started()
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE):
             # No word of its token, which may be good: it comes again soon, not as slowly as one that was refused.
-            await eventually(lambda: "parent ended the stream: this master has not connected to its leader yet" in caplog.text)
+            await eventually(
+                lambda: "parent ended the stream: this master has not connected to its leader yet" in caplog.text
+            )
     await master.aclose()

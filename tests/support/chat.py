@@ -16,6 +16,7 @@ from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.chat_service import ChatService
 from chat.config import ChatConfig
+from chat.models import Turn
 from chat.ports import Writes
 from chat.runner import Runner
 from chat.stalls.service import Stalls

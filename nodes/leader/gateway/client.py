@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import grpc
 
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, metadata_of
 from nodes.leader.scheduler.requests import ControlRequest

@@ -11,6 +11,7 @@ from typing import Any
 
 from nodes.domain.states import LogLevel
 from nodes.leader.projection import topics
+from nodes.leader.projection.contract import WireLine
 from nodes.leader.projection.messages import LEVEL_NAMES, STREAM_NAMES, log_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.stream.wire.v1 import node_sync_pb2 as pb

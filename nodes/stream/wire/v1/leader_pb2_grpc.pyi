@@ -36,7 +36,7 @@ class LeaderStub:
     Control: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]
     Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
-    """Removes now what is over its age or number; answers when it is done."""
+    """Removes everything over its age or number limit; answers when done."""
     Ask: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]
     """A part of the Leader that the site registered under a name; what the bytes mean is between the two."""
 
@@ -48,7 +48,7 @@ class LeaderAsyncStub(LeaderStub):
     Control: _aio.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]  # type: ignore[assignment]
     Acknowledge: _aio.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]  # type: ignore[assignment]
     Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
-    """Removes now what is over its age or number; answers when it is done."""
+    """Removes everything over its age or number limit; answers when done."""
     Ask: _aio.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]  # type: ignore[assignment]
     """A part of the Leader that the site registered under a name; what the bytes mean is between the two."""
 
