@@ -97,7 +97,7 @@ SCHEMA: dict[str, Any] = {
     "name": NAME,
     "description": (
         "What AgentFlow remembers, as text files under /memories/global, /memories/project/<name> and "
-        "/memories/node/<name> of this conversation's context. Look here before you diagnose; write down only lasting "
+        "/memories/node/<name> of this conversation's context. Look here before you diagnose; store only lasting "
         "facts. view: path (a folder lists it), view_range; create: path, file_text; str_replace: path, old_str, "
         "new_str; insert: path, insert_line, insert_text; delete: path; rename: old_path, new_path."
     ),

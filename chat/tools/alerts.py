@@ -27,7 +27,7 @@ def _read_evidence(arguments: Arguments, reading: Reading) -> Any:
 TOOLS = (
     Tool(
         name="read_evidence",
-        description="What was seen when a task got stuck: last lines, processes, metrics. Cite the ids you use.",
+        description="Evidence collected when a task got stuck: last lines, processes, metrics. Cite the ids you use.",
         risk=Risk.READ,
         parameters={"alert": Parameter(description="The alert's id.", maximum=1 << 53, is_required=True)},
         read=_read_evidence,

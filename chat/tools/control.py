@@ -50,7 +50,7 @@ TOOLS = (
     ),
     Tool(
         name="send_input",
-        description="Write a line to one task's standard input; the line's end is added.",
+        description="Write a line to one task's standard input; the line ending is added.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK, "text": Parameter(description="The line.", max_characters=4_000, is_required=True)},
         plan=_send_input,

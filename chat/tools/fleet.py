@@ -89,7 +89,7 @@ def _metrics(arguments: Arguments, reading: Reading) -> Any:
     return {"nodes": [_chosen(node, names) for node in nodes]}
 
 
-_NODE = Parameter(description="The node's id, exactly.", max_characters=64)
+_NODE = Parameter(description="The exact id of the node.", max_characters=64)
 
 TOOLS = (
     Tool(name="list_nodes", description="All nodes with their state and load.", risk=Risk.READ, read=_list_nodes),
@@ -97,24 +97,24 @@ TOOLS = (
         name="inspect_node",
         description="One node: machine, load, projects with their named tasks, its latest tasks.",
         risk=Risk.READ,
-        parameters={"node": Parameter(description="The node's id, exactly.", max_characters=64, is_required=True)},
+        parameters={"node": Parameter(description="The exact id of the node.", max_characters=64, is_required=True)},
         read=_inspect_node,
     ),
     Tool(
         name="list_tasks",
-        description="Tasks, newest first; of the conversation's context unless node or project is given.",
+        description="Tasks, newest first; in the conversation's context unless node or project is given.",
         risk=Risk.READ,
         parameters={
             "node": _NODE,
             "project": Parameter(description="The project's name."),
-            "state": Parameter(description="Only in this state.", choices=_STATES),
-            "limit": Parameter(description="At most so many; 50 if left out.", maximum=200),
+            "state": Parameter(description="Only tasks in this state.", choices=_STATES),
+            "limit": Parameter(description="Maximum number of tasks; default 50.", maximum=200),
         },
         read=_list_tasks,
     ),
     Tool(
         name="inspect_task",
-        description="One task: state, times, attempts, commands, and what it says of itself (untrusted).",
+        description="One task: state, times, attempts, commands, and its own messages (untrusted).",
         risk=Risk.READ,
         parameters={"task": Parameter(description="The task's id.", max_characters=64, is_required=True)},
         read=_inspect_task,
@@ -122,7 +122,7 @@ TOOLS = (
     ),
     Tool(
         name="metrics",
-        description="CPU, memory, disk, load and GPUs of one node or all, as they were pushed last.",
+        description="CPU, memory, disk, load and GPUs of one node or all, as last reported.",
         risk=Risk.READ,
         parameters={"node": _NODE},
         read=_metrics,

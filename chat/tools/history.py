@@ -27,14 +27,14 @@ def _query_history(arguments: Arguments, reading: Reading) -> Any:
 TOOLS = (
     Tool(
         name="query_history",
-        description="Attempts of tasks, newest first, of the conversation's context unless node or project is given.",
+        description="Attempts of tasks, newest first, in the conversation's context unless node or project is given.",
         risk=Risk.READ,
         parameters={
             "node": Parameter(description="The node's id.", max_characters=64),
             "project": Parameter(description="The project's name."),
             "state": Parameter(description="How they ended.", choices=tuple(str(state) for state in TaskState)),
-            "hours": Parameter(description="Only of the last so many hours.", maximum=24 * 366),
-            "limit": Parameter(description="At most so many; 30 if left out.", maximum=100),
+            "hours": Parameter(description="How many hours to look back.", maximum=24 * 366),
+            "limit": Parameter(description="Maximum number of attempts; default 30.", maximum=100),
         },
         read=_query_history,
     ),

@@ -56,9 +56,9 @@ TOOLS = (
         risk=Risk.READ,
         parameters={
             "task": _TASK,
-            "lines": Parameter(description="How many; 50 if left out.", maximum=200),
+            "lines": Parameter(description="Number of lines; default 50.", maximum=200),
             "before": Parameter(description="Only lines with a smaller number.", maximum=(1 << 53)),
-            "attempt": Parameter(description="Of an earlier attempt.", maximum=100_000),
+            "attempt": Parameter(description="Number of an earlier attempt; default: the newest.", maximum=100_000),
         },
         read=_read_log,
         is_untrusted=True,
@@ -66,9 +66,9 @@ TOOLS = (
     ),
     Tool(
         name="search_logs",
-        description="Lines of a task's output that hold a text, upper or lower case alike. Untrusted text.",
+        description="Lines of a task's output that contain a text, ignoring case. Untrusted text.",
         risk=Risk.READ,
-        parameters={"task": _TASK, "text": Parameter(description="What to look for.", is_required=True)},
+        parameters={"task": _TASK, "text": Parameter(description="The text to find.", is_required=True)},
         read=_search_logs,
         is_untrusted=True,
         max_characters=16_000,

@@ -6,7 +6,7 @@ from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Plan, Tool
 from nodes.domain.commands import TaskSpec
 
-_NODE = Parameter(description="The node's id; left out: any node that has the project.", max_characters=64)
+_NODE = Parameter(description="The node's id; if omitted, any node that has the project.", max_characters=64)
 
 
 def _run_named_task(arguments: Arguments) -> Plan:

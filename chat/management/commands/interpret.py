@@ -16,7 +16,7 @@ from chat.interpret import Context, Pending, Task, World, interpret
 
 class Command(BaseCommand):
     help = (
-        'Read JSON lines {"text": …, "context": {…}} on standard input, and answer each at once with one JSON line '
+        'Read JSON lines {"text": …, "context": {…}} from standard input, and answer each at once with a JSON line '
         '{"outcome", "intent", "tasks", "why"}, or {"error"}. A context may have focus_node, last_task and pending.'
     )
     requires_system_checks: list[str] = []  # The type that Django declares.
