@@ -117,8 +117,8 @@ class LocalCluster:
         return (
             f"\nAgentFlow runs on http://{self._config.http}\n"
             f"Log in once with this link (15 minutes, one use): {link}\n"
-            f"A new one: {Path(sys.argv[0]).name} loginlink. Ctrl-C stops the cluster"
-            f"{', its tasks included' if self._config.stop_tasks else '; running tasks go on'}.\n"
+            f"For a new link: {Path(sys.argv[0]).name} loginlink. Ctrl-C stops the cluster"
+            f"{', its tasks included' if self._config.stop_tasks else '; running tasks continue'}.\n"
         )
 
     # --- the end ----------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class LocalCluster:
             try:
                 services.control_task(task["id"], Action.CANCEL, actor="up", reason="the cluster stops")
             except AgentFlowError as exc:
-                self._say(f"{task['name']} goes on: {exc}")
+                self._say(f"{task['name']} keeps running: {exc}")
         while time.monotonic() < deadline and not self._stopping.is_set():
             if not selectors.task_list(state=open_states, limit=1)["results"]:
                 return
@@ -160,11 +160,11 @@ class LocalCluster:
                 return
             child.ends.append(loop.time())
             if len(child.ends) == child.ends.maxlen and loop.time() - child.ends[0] < 60:
-                self._say(f"{child.name} keeps ending (exit code {code}): see its last lines above. Stopping.")
+                self._say(f"{child.name} keeps exiting (exit code {code}): see its last lines above. Stopping.")
                 self._failed = True
                 self._stopping.set()
                 return
-            self._say(f"{child.name} ended with exit code {code}; starting it again")
+            self._say(f"{child.name} exited with code {code}; restarting it")
             await wait_at_most(self._stopping, RESTART_SECONDS)
 
     async def _run_once(self, child: Child) -> int:
@@ -232,11 +232,11 @@ def _require_free(address: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host.strip("[]"), int(port)))
     except (ValueError, OverflowError) as exc:
-        raise ConfigError(f"{address} is no address: HOST:PORT is expected, such as 127.0.0.1:8000") from exc
+        raise ConfigError(f"{address} is not an address: HOST:PORT is expected, such as 127.0.0.1:8000") from exc
     except OSError as exc:
         raise ConfigError(
             f"{address} cannot be used: {exc.strerror or exc}; "
-            "is AgentFlow running already? Other addresses: manage.py up --http, --grpc, --hub"
+            "is AgentFlow running already? For other addresses: manage.py up --http, --grpc, --hub"
         ) from exc
 
 

@@ -96,7 +96,7 @@ class LeaderConfig:
             if not _is_loopback(self.http) and not is_safe:
                 raise ConfigError(
                     f"--http {self.http} can be reached from other machines: give --tls-cert and --tls-key, "
-                    "set AGENTFLOW_BEHIND_HTTPS_PROXY=true behind a proxy that does TLS, or give --insecure"
+                    "set AGENTFLOW_BEHIND_HTTPS_PROXY=true behind a proxy that handles TLS, or give --insecure"
                 )
 
 
@@ -269,7 +269,7 @@ def only_one_leader(data_dir: Path) -> Iterator[None]:
         except OSError as exc:
             holder = file.read().strip()
             raise LeaderRuns(
-                f"a Leader runs on {data_dir} already{f' (process {holder})' if holder else ''}; "
+                f"a Leader is already running on {data_dir}{f' (process {holder})' if holder else ''}; "
                 "stop it, or give another AGENTFLOW_DATA_DIR"
             ) from exc
         file.truncate(0)

@@ -44,7 +44,7 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(exc, exceptions.APIException):
         return _answer_api_exception(exc)
     if isinstance(exc, Http404 | NotFound):
-        return _answer(404, "not-found", str(exc) or "There is nothing here.")
+        return _answer(404, "not-found", str(exc) or "Not found.")
     if isinstance(exc, PermissionDenied):
         return _answer(403, "forbidden", str(exc) or "Your role does not allow this.")
     if isinstance(exc, TaskRejected):
@@ -54,11 +54,11 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(exc, AgentFlowError):
         return _answer(503, "unavailable", str(exc), headers={"Retry-After": "5"})
     if outage.is_outage(exc):
-        logger.warning("a request was not answered: %s", exc)
+        logger.warning("a request failed: %s", exc)
         headers = {"Retry-After": str(outage.RETRY_AFTER_SECONDS)}
         return _answer(503, outage.CODE, outage.words(), headers=headers)
     logger.error("a request failed", exc_info=exc)
-    return _answer(500, "internal", "Something went wrong on the server; its log says what.")
+    return _answer(500, "internal", "Something went wrong on the server; see its log.")
 
 
 def _answer_api_exception(exc: exceptions.APIException) -> Response:

@@ -238,5 +238,5 @@ def test_the_token_command_makes_lists_and_revokes(viewer: User, capsys: pytest.
 def test_the_token_command_reports_errors() -> None:
     with pytest.raises(CommandError, match="no active user"):
         call_command("apitoken", "new", "--user", "nobody")
-    with pytest.raises(CommandError, match="no API token begins"):
+    with pytest.raises(CommandError, match="no API token starts"):
         call_command("apitoken", "revoke", "aft_")

@@ -87,7 +87,7 @@ def refused(folder: Path, *arguments: str, **env: str) -> str:
 def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) -> None:
     line = refused(leader.data_dir, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
 
-    assert "runs on" in line
+    assert "is already running on" in line
     assert str(leader.process.pid) in line
 
 
@@ -297,7 +297,7 @@ def test_pruning_on_demand_is_done_by_the_leader_or_without_one(tmp_path: Path) 
         manage("prune", env=elsewhere)
     leader.process.stop()
 
-    assert asked == alone == "Nothing is over its age or number.\n"
+    assert asked == alone == "Nothing is over its limit of age or number.\n"
 
 
 async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(tmp_path: Path) -> None:

@@ -20,19 +20,19 @@ class Command(BaseCommand):
     help = "Run the Leader: nodes connect to --grpc, browsers to --http."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="address of the page")
+        parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="address of the web pages")
         parser.add_argument("--grpc", default="127.0.0.1:7946", metavar="HOST:PORT", help="where nodes connect")
-        parser.add_argument("--no-web", action="store_true", help="no web server in this process")
-        parser.add_argument("--name", default="leader", help="the Leader's own name among the nodes")
+        parser.add_argument("--no-web", action="store_true", help="do not serve web pages in this process")
+        parser.add_argument("--name", default="leader", help="the Leader's node name")
         parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
-        parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
-        parser.add_argument("--insecure", action="store_true", help="plain text beyond this machine, at your own risk")
+        parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key, PEM")
+        parser.add_argument("--insecure", action="store_true", help="allow plain text from other machines")
         parser.add_argument(
             "--heartbeat",
             type=float,
             default=None,
             metavar="SECONDS",
-            help="5 to 60; else AGENTFLOW_HEARTBEAT_SECONDS, else 30",
+            help="5 to 60; default: AGENTFLOW_HEARTBEAT_SECONDS, or 30",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -13,17 +13,17 @@ from nodes.errors import AgentFlowError, LeaderUnavailable
 
 
 class Command(BaseCommand):
-    help = "Remove output, history, conversations and whatever else is over its age or number (AGENTFLOW_KEEP_…)"
+    help = "Delete output, history, conversations and other data over their limits of age or number (AGENTFLOW_KEEP_…)"
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             kept = retention_config(settings.ENV), chat_retention(settings.ENV)
             removed = prune(settings.DATA_DIR, settings.LEADER_GRPC, *kept)
         except LeaderUnavailable as exc:
-            raise CommandError(f"{exc}; AGENTFLOW_LEADER_GRPC says where it listens") from exc
+            raise CommandError(f"{exc}; set AGENTFLOW_LEADER_GRPC to its address") from exc
         except AgentFlowError as exc:
             raise CommandError(str(exc)) from exc
         for kind, count in sorted(removed.items()):
-            self.stdout.write(f"{count} {kind} removed")
+            self.stdout.write(f"{count} {kind} deleted")
         if not removed:
-            self.stdout.write("Nothing is over its age or number.")
+            self.stdout.write("Nothing is over its limit of age or number.")

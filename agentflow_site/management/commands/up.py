@@ -18,11 +18,11 @@ class Command(BaseCommand):
     help = "Run a Leader with its web page, two Masters and an Edge on this machine; Ctrl-C stops them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="address of the page")
+        parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="address of the web pages")
         parser.add_argument("--grpc", default="127.0.0.1:7946", metavar="HOST:PORT", help="where the Masters connect")
         parser.add_argument("--hub", default="127.0.0.1:7947", metavar="HOST:PORT", help="where the Edge connects")
         parser.add_argument(
-            "--stop-tasks", action="store_true", help="Ctrl-C cancels running tasks too; without it they go on"
+            "--stop-tasks", action="store_true", help="Ctrl-C also cancels running tasks; by default they continue"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

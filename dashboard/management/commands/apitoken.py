@@ -14,17 +14,17 @@ from dashboard.rights import Role, role_of
 
 
 class Command(BaseCommand):
-    help = "Make, list or revoke API tokens; a token may what its user may"
+    help = "Create, list or revoke API tokens; a token has the rights of its user"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        new = actions.add_parser("new", help="print a new token; it is shown this once")
-        new.add_argument("--user", required=True, help="whose rights it has")
-        new.add_argument("--name", default="", help="what it is for")
+        new = actions.add_parser("new", help="print a new token, which is shown only once")
+        new.add_argument("--user", required=True, help="the user whose rights it has")
+        new.add_argument("--name", default="", help="its purpose")
         shown = actions.add_parser("list", help="tokens, newest first")
         shown.add_argument("--user", default="", help="only this user's")
-        revoke = actions.add_parser("revoke", help="make a token worthless at once")
-        revoke.add_argument("prefix", help="its first characters, as `list` shows them")
+        revoke = actions.add_parser("revoke", help="revoke a token at once")
+        revoke.add_argument("prefix", help="its first characters, as shown by `list`")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "new":
@@ -38,11 +38,11 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
             raise CommandError(
-                f"there is no active user {username}; make one with: manage.py loginlink --user {username}"
+                f"there is no active user {username}; create one with: manage.py loginlink --user {username}"
             )
         role = role_of(user)
         if role is Role.NOBODY:
-            self.stderr.write(f"{username} has no role yet, so the token opens nothing until a group is given")
+            self.stderr.write(f"{username} has no role yet, so the token has no rights until the user is in a group")
         _, token = tokens.issue(user, name=name or f"made {timezone.now():%Y-%m-%d}")
         self.stderr.write(f"API token of {username} ({role}); it is not shown again:")
         self.stdout.write(token)
@@ -53,14 +53,14 @@ class Command(BaseCommand):
             used = f"last used {row.last_used_at:%Y-%m-%d %H:00}" if row.last_used_at else "never used"
             state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else used
             self.stdout.write(
-                f"{row.prefix}…  {row.user.username}  {row.name}  made {row.created_at:%Y-%m-%d}  {state}"
+                f"{row.prefix}…  {row.user.username}  {row.name}  created {row.created_at:%Y-%m-%d}  {state}"
             )
 
     def _revoke(self, prefix: str) -> None:
         found = list(ApiToken.objects.filter(prefix__startswith=prefix.rstrip("…")[: tokens.SHOWN_CHARACTERS]))
         if not prefix.startswith(tokens.TOKEN_PREFIX) or len(prefix) <= len(tokens.TOKEN_PREFIX) or not found:
-            raise CommandError(f"no API token begins with {prefix}; see: manage.py apitoken list")
+            raise CommandError(f"no API token starts with {prefix}; see: manage.py apitoken list")
         if len(found) > 1:
-            raise CommandError(f"{len(found)} API tokens begin with {prefix}; give more of it")
+            raise CommandError(f"{len(found)} API tokens start with {prefix}; give more characters")
         row = found[0]
-        self.stdout.write(f"{row.prefix}… {'revoked' if tokens.revoke(row) else 'was revoked already'}")
+        self.stdout.write(f"{row.prefix}… {'revoked' if tokens.revoke(row) else 'was already revoked'}")

@@ -10,12 +10,12 @@ from dashboard.accounts.links import LINK_LIFE, create_login_link
 
 
 class Command(BaseCommand):
-    help = "Print a link that logs a user in, once, within 15 minutes; a missing user is made as administrator"
+    help = "Print a link that logs a user in, once, within 15 minutes; a missing user is created as administrator"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", default="admin", help="user name (default: admin)")
         parser.add_argument(
-            "--base-url", default="", help="such as http://127.0.0.1:8000; without it a path is printed"
+            "--base-url", default="", help="such as http://127.0.0.1:8000; by default only a path is printed"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
