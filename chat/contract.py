@@ -1,4 +1,4 @@
-"""What goes out to dashboards about conversations: each message and each thing in it, declared once.
+"""Messages to dashboards about conversations: each message and each object in it, declared once.
 
 As `nodes.leader.projection.contract`. Texts are data: shown, never run.
 """
@@ -24,14 +24,14 @@ RiskWord = Annotated[str, one_of("Risk", ("", *Risk))]
 
 
 class Phrase(TypedDict):
-    """What AgentFlow says by itself: which sentence, and what is filled in."""
+    """One of AgentFlow's own texts: its key, and the values to fill in."""
 
     key: str
     values: dict[str, PhraseValue]
 
 
 PhraseValue = str | int | Phrase | list[str | Phrase]
-# By the field whose text it is; a field that is not here holds somebody's own words.
+# By the name of the text's field; a field that is not here has the words of a person or a model.
 Phrases = dict[str, Phrase]
 
 
@@ -49,7 +49,7 @@ class Turn(TypedDict):
     phrases: Phrases
     # Of the answers in it.
     language: str
-    # Whether it can be tried again, and to any purpose.
+    # Whether a retry is possible and makes sense.
     isRetriable: bool
     # Tokens: "input", "cacheRead", "cacheWrite", "output".
     usage: dict[str, int]
@@ -73,7 +73,7 @@ class Step(TypedDict):
 
     id: str
     turn: str
-    # The answer that it came with, and its place there.
+    # The answer that contains it, and its index there.
     message: str
     position: int
     tool: str
@@ -91,7 +91,7 @@ class Step(TypedDict):
 
 
 class Fix(TypedDict):
-    """What a person may have done with one click and an approval."""
+    """An action that a person can start with one click and an approval."""
 
     number: Annotated[int, Meta(ge=1, le=3)]
     label: str
@@ -101,7 +101,7 @@ class Fix(TypedDict):
     arguments: dict[str, Any]
     risk: RiskWord
     state: FixStateWord
-    # The turn that a click began; empty = nobody has asked for it.
+    # The turn that a click started; empty = no one has chosen it.
     turn: str
 
 
@@ -112,7 +112,7 @@ class Quote(TypedDict):
 
 
 class Analysis(TypedDict):
-    """Why a task is stuck, what may help, and whether it did. Quotes are whatever a program printed."""
+    """Why a task is stuck, what may help, and whether it did. Quotes are what programs printed."""
 
     id: str
     turn: str
@@ -128,7 +128,7 @@ class Analysis(TypedDict):
     evidence: list[Quote]
     fixes: Annotated[list[Fix], Meta(max_length=3)]
     verdict: Verdict
-    # Of which fix; 0 = none of them.
+    # The number of the fix; 0 = none.
     verdictFix: int
     verdictText: str
     verdictAt: int | None
@@ -208,7 +208,7 @@ class ChatConversation(OfConversation):
 
 
 class ChatDelta(TypedDict):
-    """Everything of this answer from `offset` on is now `text`. Ephemeral."""
+    """From `offset` on, this answer's text is now `text`. Ephemeral."""
 
     type: Literal["CHAT_DELTA"]
     conversation: str

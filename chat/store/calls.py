@@ -157,7 +157,7 @@ def deny(
 
 
 def close_approvals(unit: Unit, version_now: Callable[[Unit, ToolCall], str]) -> None:
-    """Questions to which nobody can say yes any more: their time is over, or what they are about has changed."""
+    """Open approvals that can no longer be granted: they have expired, or their target has changed."""
     for approval in Approval.objects.filter(state=ApprovalState.WAITING):
         call = call_of(approval.call_id)
         if approval.expires_at <= unit.now:

@@ -45,7 +45,7 @@ def fix_of(analysis: Analysis, number: int) -> dict[str, Any]:
 
 
 def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
-    """Raises `ChatRejected`: what can no longer be done must not be put before anybody."""
+    """Raises `ChatRejected` if the fix can no longer be carried out, so that no one is asked to approve it."""
     fix = fix_of(analysis, number)
     state = FixState(fix["state"])
     if state is FixState.ASKED:
@@ -56,7 +56,7 @@ def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
     if task is None or TaskState(task.state).is_final:
         raise ChatRejected("stale", "The task has ended.")
     if not is_alert_open(unit, analysis.alert_id):
-        raise ChatRejected("stale", "The task is not stuck there any more.")
+        raise ChatRejected("stale", "The task is no longer stuck there.")
     if not is_possible(action_of(fix["tool"]), TaskState(task.state), accepts_input=task.accepts_input):
         raise ChatRejected("stale", "The task's present state does not allow this.")
 

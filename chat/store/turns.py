@@ -67,7 +67,7 @@ def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
     if turn.fix_number:
         raise ChatRejected("not-failed", "Choose the proposal once more instead: it must still fit the task.")
     if not turn.is_retriable:
-        raise ChatRejected("not-failed", "The task is not stuck there any more.")
+        raise ChatRejected("not-failed", "The task is no longer stuck there.")
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
         same = {name: getattr(turn, name) for name in ("trigger", "alert_id", "other_tasks", "language")}

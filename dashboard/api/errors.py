@@ -38,7 +38,7 @@ _CODES: Mapping[type[exceptions.APIException], str] = {
 
 
 def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler. Whatever nobody foresaw is logged with its traceback and answered without it."""
+    """DRF's exception handler. Unexpected errors are logged with a traceback and answered without it."""
     if isinstance(exc, BadInput):
         return _answer(400, exc.code, str(exc), shown(exc.path), parts=(exc.part,))
     if isinstance(exc, exceptions.APIException):

@@ -46,7 +46,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The tiles' figures for readers without the script, which counts them itself from then on."""
+    """The tiles' initial figures; the script updates them."""
     nodes = Counter(node["state"] for node in data["nodes"])
     loads = [node["cpu"] for node in data["nodes"] if node["state"] == "online" and node["cpu"] is not None]
     seen = [task for task in data["tasks"] if task["unknownSince"] is None]

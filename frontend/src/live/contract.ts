@@ -103,7 +103,7 @@ export interface AlertMessage {
   type: "ALERT";
 }
 
-/** Why a task is stuck, what may help, and whether it did. Quotes are whatever a program printed. */
+/** Why a task is stuck, what may help, and whether it did. Quotes are what programs printed. */
 export interface Analysis {
   alert: string;
   cause: string;
@@ -207,7 +207,7 @@ export interface ChatConversation {
   type: "CHAT_CONVERSATION";
 }
 
-/** Everything of this answer from `offset` on is now `text`. Ephemeral. */
+/** From `offset` on, this answer's text is now `text`. Ephemeral. */
 export interface ChatDelta {
   conversation: string;
   offset: number;
@@ -360,7 +360,7 @@ export interface ErrorMessage {
   type: "ERROR";
 }
 
-/** What a person may have done with one click and an approval. */
+/** An action that a person can start with one click and an approval. */
 export interface Fix {
   arguments: Record<string, unknown>;
   label: string;
@@ -492,7 +492,7 @@ export interface NodeStatusMessage {
   type: "NODE_STATUS";
 }
 
-/** What AgentFlow says by itself: which sentence, and what is filled in. */
+/** One of AgentFlow's own texts: its key, and the values to fill in. */
 export interface Phrase {
   key: string;
   values: Record<string, string | number | Phrase | Array<string | Phrase>>;
