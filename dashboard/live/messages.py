@@ -30,7 +30,7 @@ Topics = Annotated[
     tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN, "maxLength": MAX_CHARACTERS})], ...],
     Meta(min_length=1, max_length=MAX_TOPICS),
 ]
-# 18 digits: each fits into 64 bits, in every language that a client is written in as text.
+# At most 18 digits: always within the database's 64 bits. Text, since JavaScript's numbers end at 2**53.
 FeedNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | Annotated[int, Meta(ge=0, le=10**18 - 1)]
 
 
