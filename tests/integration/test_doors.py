@@ -156,6 +156,7 @@ PAGES = [
     door("GET", "nodes/", "/nodes/", PAGE),
     door("GET", "nodes/<str:node_id>/", "/nodes/master-1/", PAGE),
     door("GET", "logs/", "/logs/", PAGE),
+    door("GET", "logs/search", "/logs/search?text=x", PAGE),
     door("GET", "history/", "/history/", PAGE),
     door("GET", "memory/", "/memory/", PAGE),
     door("GET", "memory/<int:file_id>/", "/memory/1/", PAGE),
