@@ -21,7 +21,7 @@ def is_outage(exc: BaseException | None) -> bool:
 
 def words() -> str:
     return _(
-        "The Leader's database does not answer. Running tasks continue and nothing is lost; try again in a moment."
+        "The Leader's database does not respond. Running tasks continue and nothing is lost; try again in a moment."
     )
 
 

@@ -25,7 +25,7 @@ class LoginForm(AuthenticationForm):
         address = client_address(self.request)
         if wait_seconds := login_throttle.wait_seconds(username, address):
             raise ValidationError(
-                _("Too many tries. Wait %(minutes)d min, then try again, or use a login link."),
+                _("Too many failed logins. Try again in %(minutes)d min, or use a login link."),
                 code="throttled",
                 params={"minutes": math.ceil(wait_seconds / 60)},
             )

@@ -105,7 +105,7 @@ def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
         asked["total"] = sum(section["tokens"] for section in asked["sections"])
         for section in asked["sections"]:
             section["label"] = SECTIONS[section["name"]]
-    context = {"heading": _("Context"), "found": found, "engine": selectors.engine_status()}
+    context = {"heading": _("Model context"), "found": found, "engine": selectors.engine_status()}
     return _page(request, "pages/memory_context.html", context)
 
 

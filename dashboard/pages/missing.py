@@ -13,18 +13,18 @@ from dashboard.pages import words
 def lost_lines(first: int, last: int, reason: str = "missing") -> str:
     """About lines of one attempt, both ends inclusive."""
     if first == last:
-        text = _("Line {first} is not here any more: {reason}")
+        text = _("Line {first} is no longer available: {reason}")
     else:
-        text = _("Lines {first} to {last} are not here any more: {reason}")
+        text = _("Lines {first} to {last} are no longer available: {reason}")
     return text.format(first=f"{first:,}", last=f"{last:,}", reason=_reason(reason))
 
 
 def lost_entries(gap: Mapping[str, Any]) -> str:
     """About entries of a node's journal, as in GAP. A gap without numbers gets a text of its own."""
     if gap["reason"] == "damaged":
-        return _("What the node had not sent yet is lost: its journal was damaged, and a new one begins")
+        return _("Entries that the node had not sent are lost: its journal was damaged and a new one was started")
     first, last = int(gap["from"]), int(gap["to"])
-    text = _("Entries {first} to {last} are not here any more: {reason}")
+    text = _("Entries {first} to {last} are no longer available: {reason}")
     return text.format(first=f"{first:,}", last=f"{last:,}", reason=_reason(gap["reason"]))
 
 

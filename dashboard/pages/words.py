@@ -73,9 +73,9 @@ COMMAND_STATES: Mapping[str, Text] = {
 
 # Before the Leader has it as a command, and when it never becomes one: states of the page alone.
 REQUEST_STATES: Mapping[str, Text] = {
-    "asked": pgettext_lazy("command state", "asked"),
+    "asked": pgettext_lazy("command state", "requested"),
     "refused": pgettext_lazy("command state", "refused"),
-    "unanswered": pgettext_lazy("command state", "no answer yet"),
+    "unanswered": pgettext_lazy("command state", "no response yet"),
 }
 
 COMMAND_LOOKS: Mapping[str, tuple[str, str]] = {  # Icon and tone; the script has the same in tables/command-view.ts.
@@ -93,53 +93,55 @@ START = pgettext_lazy("command", "Start")
 # Why a command or a request came to nothing, by its code: of nodes, of their shims and of the Leader. `{message}` is
 # what was said with it, where only that tells what was wrong.
 REASONS: Mapping[str, Text] = {
-    "expired": _("The node could not be reached in time; it will not run."),
-    "no-answer": _("The node did not answer in time; nobody knows whether it had an effect."),
-    "unknown": _("The task's supervisor died over it; nobody knows whether it had an effect."),
-    "lost": _("The node knows nothing of it any more; nobody knows whether it had an effect."),
-    "not-started": _("The agent restarted before it was begun; it will not run."),
-    "interrupted": _("The agent restarted in the middle of it; it had no effect."),
-    "finished": _("The task has ended already."),
-    "ending": _("The task is being ended already."),
-    "busy": _("There is no free slot, or an earlier attempt still runs there."),
-    "no-such-task": _("The node does not know the task."),
+    "expired": _("The node could not be reached in time. The command will not run."),
+    "no-answer": _("The node did not respond in time. Whether the command took effect is unknown."),
+    "unknown": _("The task's supervisor crashed; the outcome is unknown."),
+    "lost": _("The node has no record of the command; the outcome is unknown."),
+    "not-started": _("The agent restarted before the command started. It will not run."),
+    "interrupted": _("The agent restarted while running the command. It had no effect."),
+    "finished": _("The task has already ended."),
+    "ending": _("The task is already ending."),
+    "busy": _("The node has no free slot, or an earlier attempt still runs there."),
+    "no-such-task": _("The node has no such task."),
     "no-such-node": _("There is no such node."),
     "no-such-project": _("The node has no such project."),
     "no-such-named-task": _("The project has no such named task."),
-    "disk": _("The node's disk is full or broken: it could not note the command, so it did nothing."),
+    "disk": _("The node's disk is full or broken. The command could not be recorded and did not run."),
     "input-closed": _("The task's standard input is closed."),
     "no-input": _("The task's standard input is closed."),
     "input-full": _("The task has not read its earlier input yet."),
-    "too-large": _("It is too large to be sent at once."),
-    "unkillable": _("No signal ends it: its processes wait in the kernel. It ends once the kernel lets go of them."),
-    "partial": _("Only a part of the task could be paused; something of it still runs."),
-    "unknown-action": _("The node is too old for this."),
-    "not-running": _("The task does not run yet."),
-    "already-paused": _("The task is paused already."),
+    "too-large": _("It is too large to send at once."),
+    "unkillable": _(
+        "Signals have no effect: its processes are blocked in the kernel. The task ends when the kernel releases them."
+    ),
+    "partial": _("Only part of the task was paused; some processes still run."),
+    "unknown-action": _("The node's version does not support this."),
+    "not-running": _("The task is not running yet."),
+    "already-paused": _("The task is already paused."),
     "not-paused": _("The task is not paused."),
     "not-finished": _("The task has not ended; cancel it first."),
-    "no-request": _("What this task ran is not known here; it cannot be repeated."),
+    "no-request": _("The Leader does not have this task's command, so it cannot be retried."),
     "commands-not-allowed": _("The node runs only the named tasks of its projects."),
-    "forbidden": _("Your role, or the node's own rule, does not allow this."),
+    "forbidden": _("Your role or the node's settings do not allow this."),
     "not-found": _("There is no such task."),
-    "cannot-start": _("It could not be started: {message}"),
+    "cannot-start": _("The task could not be started: {message}"),
     "node-error": _("The node cannot start tasks now: {message}"),
     "bad-request": _("The node cannot do this: {message}"),
     "bad-value": _("The node cannot do this: {message}"),
-    "invalid": _("The request is not valid: {message}"),
-    "bad-field": _("The request is not valid: {message}"),
-    "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+    "invalid": _("Invalid request: {message}"),
+    "bad-field": _("Invalid request: {message}"),
+    "unavailable": _("The Leader is unreachable. Whether an earlier request took effect is unknown."),
     "other-version": _("The web process and the Leader run different versions; restart them with the same version."),
-    "too-fast": _("Too many requests at once; wait a moment."),
+    "too-fast": _("Too many requests; wait a moment."),
 }
 
 # Why entries of a node are missing for good, by the reason in GAP.
 GAP_REASONS: Mapping[str, Text] = {
-    "trimmed": _("the node had to make room"),
+    "trimmed": _("the node deleted them to free space"),
     "missing": _("the node no longer had them"),
-    "quota": _("the node had to make room"),
-    "pruned": _("removed here to make room"),
-    "oversize": _("too large to be sent"),
+    "quota": _("the node deleted them to free space"),
+    "pruned": _("deleted on the Leader to free space"),
+    "oversize": _("too large to send"),
     "disk": _("the node's disk was full"),
     "damaged": _("the node's journal was damaged"),
     "refused": _("the Leader could not read them"),
@@ -148,7 +150,7 @@ GAP_REASONS: Mapping[str, Text] = {
 # Why nothing can be stored, by the reason in STORE.
 STORE_REASONS: Mapping[str, Text] = {
     "full": _("the Leader's disk is full"),
-    "locked": _("another program holds the database"),
+    "locked": _("another program has locked the database"),
     "unreachable": _("the database cannot be reached"),
     "error": _("the database reports an error"),
 }
@@ -166,13 +168,13 @@ OFFERED: Mapping[str, frozenset[TaskState]] = {str(action): states for action, s
 
 # A conversation's turns, what they do, and what people are asked.
 CHAT_TURNS: Mapping[str, Look] = {
-    TurnState.QUEUED: Look(_("Waits for its turn"), "clock", "calm"),
+    TurnState.QUEUED: Look(_("Waiting for its turn"), "clock", "calm"),
     TurnState.RUNNING: Look(_("Working …"), "loader", "busy"),
-    TurnState.WAITING: Look(_("Waits for an approval"), "message-circle-question", "held"),
+    TurnState.WAITING: Look(_("Waiting for approval"), "message-circle-question", "held"),
     TurnState.DONE: Look(pgettext_lazy("chat", "Done"), "circle-check", "good"),
     TurnState.STOPPED: Look(_("Stopped"), "square", "calm"),
     TurnState.FAILED: Look(pgettext_lazy("chat", "Failed"), "circle-x", "bad"),
-    TurnState.INTERRUPTED: Look(_("Interrupted: the Leader was started again"), "unlink", "warn"),
+    TurnState.INTERRUPTED: Look(_("Interrupted: the Leader restarted"), "unlink", "warn"),
 }
 
 CHAT_STEPS: Mapping[str, Look] = {
@@ -187,13 +189,13 @@ CHAT_STEPS: Mapping[str, Look] = {
 }
 
 CHAT_APPROVALS: Mapping[str, Look] = {
-    ApprovalState.WAITING: Look(_("Waits for an approval"), "message-circle-question", "held"),
+    ApprovalState.WAITING: Look(_("Waiting for approval"), "message-circle-question", "held"),
     ApprovalState.APPROVED: Look(pgettext_lazy("approval", "Approved"), "circle-check", "good"),
     ApprovalState.USED: Look(pgettext_lazy("approval", "Approved"), "circle-check", "good"),
     ApprovalState.DENIED: Look(pgettext_lazy("approval", "Refused"), "ban", "calm"),
-    ApprovalState.EXPIRED: Look(_("Expired: nobody answered in time"), "timer-off", "warn"),
-    ApprovalState.STALE: Look(_("Not done: its target has changed"), "triangle-alert", "warn"),
-    ApprovalState.WITHDRAWN: Look(_("Withdrawn: something else was said"), "x", "calm"),
+    ApprovalState.EXPIRED: Look(_("Expired: no decision in time"), "timer-off", "warn"),
+    ApprovalState.STALE: Look(_("Not done: its target changed"), "triangle-alert", "warn"),
+    ApprovalState.WITHDRAWN: Look(_("Withdrawn: a newer message replaced it"), "x", "calm"),
 }
 
 # An analysis: how sure it is, what became of what it proposed, and whether that helped.
@@ -205,14 +207,14 @@ CHAT_CONFIDENCE: Mapping[str, Look] = {
 
 CHAT_FIXES: Mapping[str, Look] = {
     "open": Look(pgettext_lazy("fix", "proposed"), "circle-dashed", "calm"),
-    "asked": Look(_("Waits for an approval"), "message-circle-question", "held"),
+    "asked": Look(_("Waiting for approval"), "message-circle-question", "held"),
     "done": Look(pgettext_lazy("chat", "done"), "circle-check", "good"),
     "refused": Look(pgettext_lazy("chat", "not done"), "ban", "calm"),
     "failed": Look(pgettext_lazy("chat", "failed"), "circle-x", "bad"),
 }
 
 CHAT_VERDICTS: Mapping[str, Look] = {
-    "watching": Look(_("Watching whether it helps …"), "activity", "busy"),
+    "watching": Look(_("Checking whether it helps …"), "activity", "busy"),
     "helped": Look(_("It helped"), "circle-check", "good"),
     "not-helped": Look(_("It did not help"), "circle-x", "warn"),
 }
@@ -220,79 +222,79 @@ CHAT_VERDICTS: Mapping[str, Look] = {
 EVIDENCE_KINDS: Mapping[str, Text] = {
     "lines": _("Last lines"),
     "processes": _("Processes"),
-    "metrics": _("Figures"),
+    "metrics": _("Metrics"),
     "stacks": _("Python stacks"),
 }
 
 PROCESS_STATES: Mapping[str, Text] = {
     "R": pgettext_lazy("process", "running"),
     "S": pgettext_lazy("process", "sleeping"),
-    "D": pgettext_lazy("process", "waits for a device"),
+    "D": pgettext_lazy("process", "waiting for a device"),
     "T": pgettext_lazy("process", "stopped"),
     "t": pgettext_lazy("process", "stopped by a debugger"),
-    "Z": pgettext_lazy("process", "ended, not collected"),
+    "Z": pgettext_lazy("process", "zombie"),
     "I": pgettext_lazy("process", "idle"),
 }
 
 CHAT_TOOLS: Mapping[str, Text] = {
-    "list_nodes": _("Look at the nodes"),
-    "inspect_node": _("Look at a node"),
-    "list_tasks": _("Look for tasks"),
-    "inspect_task": _("Look at a task"),
-    "read_evidence": _("Read the evidence of an alert"),
-    "metrics": _("Read the metrics"),
+    "list_nodes": _("List nodes"),
+    "inspect_node": _("Inspect a node"),
+    "list_tasks": _("List tasks"),
+    "inspect_task": _("Inspect a task"),
+    "read_evidence": _("Read an alert's evidence"),
+    "metrics": _("Read metrics"),
     "query_history": _("Read the work log"),
     "read_log": _("Read a task's log"),
-    "search_logs": _("Search the logs"),
+    "search_logs": _("Search logs"),
 }
 
 # What an approval brings about, in words that no engine has written.
 CHAT_EFFECTS: Mapping[str, Text] = {
-    "pause_task": _("Its processes stand still until they are resumed; nothing is lost."),
-    "resume_task": _("Its processes go on where they stood."),
-    "retry_task": _("It is started once more, as it was asked for."),
-    "send_input": _("The line is written to its standard input. That cannot be taken back."),
-    "cancel_task": _("Its processes are asked to stop and killed after 10 s. That cannot be taken back."),
-    "control_tasks": _("It is done to each of these tasks. Cancelling cannot be taken back."),
-    "run_named_task": _("A new task is started on the node."),
-    "memory": _("What it remembers is changed; each change can be taken back."),
-    "run_command": _("The command is run on the node, with all rights of its agent."),
+    "pause_task": _("Its processes freeze until you resume them; nothing is lost."),
+    "resume_task": _("Its processes continue where they paused."),
+    "retry_task": _("The task starts again with the same request."),
+    "send_input": _("The line is written to its standard input. This cannot be undone."),
+    "cancel_task": _("Its processes are asked to stop, then killed after 10 s. This cannot be undone."),
+    "control_tasks": _("It applies to each of these tasks. Cancelling cannot be undone."),
+    "run_named_task": _("A new task starts on the node."),
+    "memory": _("The memory changes; each change can be undone."),
+    "run_command": _("The command runs on the node with all permissions of its agent."),
 }
 
 # Why the answers come by rules, by the reason of `engine`.
 CHAT_ENGINES: Mapping[str, Text] = {
-    "no-key": _("No key for Claude is set: answers come by rules, without a language model."),
-    "chosen": _("Answers come by rules, as the settings say, without a language model."),
-    "daily-limit": _("Today's spending limit is reached: until tomorrow answers come by rules."),
-    "not-started": _("The Leader has not told yet which engine answers."),
+    "no-key": _("No Claude API key is set. Answers are rule-based, without a language model."),
+    "chosen": _("The settings select rule-based answers, without a language model."),
+    "daily-limit": _("Today's spending limit is reached. Answers are rule-based until tomorrow."),
+    "not-started": _("The Leader has not reported yet which engine answers."),
 }
 
 CHAT_REASONS: Mapping[str, Text] = {
-    "empty": _("There is nothing in it."),
+    "empty": _("The message is empty."),
     "too-long": _("The message is too long."),
-    "busy": _("The conversation is not at rest: wait, or stop it first."),
-    "closed": _("The conversation was closed; say it in the new one."),
-    "bad-context": _("This is not a context."),
-    "no-such-context": _("There is no such project or node any more."),
-    "not-failed": _("Only what failed or was stopped can be tried again."),
-    "answered": _("Somebody has answered already."),
-    "asked": _("Somebody has asked for this already."),
-    "done": _("This has been done already."),
-    "expired": _("Nobody answered in time; it was not done."),
-    "stale": _("Its target has changed since; it was not done."),
-    "not-found": _("It is not there any more."),
+    "busy": _("The conversation is busy; wait or stop it."),
+    "closed": _("This conversation is closed; use the new one."),
+    "bad-context": _("This context is not valid."),
+    "no-such-context": _("This project or node no longer exists."),
+    "not-failed": _("Only a failed or stopped turn can be retried."),
+    "answered": _("Someone has already decided."),
+    "asked": _("Someone has already requested this."),
+    "done": _("This was already done."),
+    "expired": _("No decision in time; it was not done."),
+    "stale": _("Its target has changed; it was not done."),
+    "not-found": _("It no longer exists."),
 }
 
 # Why the memory was not changed as somebody wanted on its page.
 MEMORY_REASONS: Mapping[str, Text] = {
-    "stale": _("It has been changed meanwhile; look at it again."),
-    "deleted": _("This file is deleted; go back to one of its revisions first."),
-    "exists": _("There is a file at this path already."),
+    "stale": _("It has changed in the meantime; reload it."),
+    "deleted": _("This file is deleted; restore one of its revisions first."),
+    "exists": _("A file with this path already exists."),
     "too-large": _("The text is too large for one file."),
     "full": _("The memory of this project or node is full; delete something first."),
     "too-many": _("There are too many files; delete or merge some first."),
     "forbidden": _("Your role does not allow this."),
-    "unavailable": _("The Leader cannot be reached; whether an earlier try had an effect is unknown."),
+    "unavailable": _("The Leader is unreachable. Whether an earlier request took effect is unknown."),
     "other-version": _("The web process and the Leader run different versions; restart them with the same version."),
 }
 

@@ -63,9 +63,9 @@ def test_login_link_shows_a_button_and_is_good_once(fleet: Cluster, visitors: Vi
 
     # The first page still shows its button; the server says that it is too late.
     first.get_by_role("button", name="Log in").click()
-    expect(first.get_by_role("heading", name="This link is no longer good")).to_be_visible()
+    expect(first.get_by_role("heading", name="This link has expired")).to_be_visible()
     first.goto(link)
-    expect(first.get_by_role("heading", name="This link is no longer good")).to_be_visible()
+    expect(first.get_by_role("heading", name="This link has expired")).to_be_visible()
     first.goto(fleet.url)
     expect(first).to_have_url(re.compile("/login/"))
 
@@ -106,7 +106,7 @@ def test_tree_is_paused_resumed_and_cancelled_from_the_page(fleet: Cluster, visi
     with contextlib.suppress(AssertionError):
         eventually_sync(lambda: [cpu_ticks(pid) for pid in tree] != before, timeout=0.2)
     if [cpu_ticks(pid) for pid in tree] != before:
-        expect(note_of(row)).to_contain_text("Paused in part")
+        expect(note_of(row)).to_contain_text("Partly paused")
 
     press(row, "Resume")
     expect(chip_of(row)).to_have_text("Running")
@@ -157,7 +157,7 @@ def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, n
     dialog = page.get_by_role("dialog", name=f"Answer “{name}”")
     asked = dialog.locator("#answer-lines strong")
     expect(asked).to_have_text("Delete 3 files? [y/N]")
-    line = dialog.get_by_role("textbox", name="Line for its standard input")
+    line = dialog.get_by_role("textbox", name="Line for standard input")
     expect(line).to_be_focused()
     # Nothing sticks out of the dialog or touches its edge.
     for width in (1280, 390):
@@ -182,7 +182,7 @@ def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, n
     press(row_of(page, f"{name} again"), "Answer")
     dialog = page.get_by_role("dialog", name=f"Answer “{name} again”")
     fleet.control(task, "cancel")
-    expect(dialog.get_by_role("alert")).to_have_text("It takes no input now: Cancelled.")
+    expect(dialog.get_by_role("alert")).to_have_text("It does not accept input: Cancelled.")
     expect(dialog.get_by_role("button", name="Send")).to_be_disabled()
 
 
@@ -205,7 +205,7 @@ def test_page_follows_to_the_next_attempt(fleet: Cluster, visitors: Visitors, na
     expect(page.locator("#log-attempt")).to_have_text("#2")
     expect(page.locator("#log-count")).to_have_text("30 lines")
     assert numbers(log_texts(page)) == [*range(1, 31)]
-    expect(page.get_by_role("link", name="Whole log as text")).to_have_attribute("href", re.compile("attempt=2$"))
+    expect(page.get_by_role("link", name="Download the full log")).to_have_attribute("href", re.compile("attempt=2$"))
 
     # A reader of an older attempt stays there, and a notice names the new one, whoever starts it.
     attempts.last.click()
@@ -225,7 +225,7 @@ def test_page_follows_to_the_next_attempt(fleet: Cluster, visitors: Visitors, na
 def test_work_log_follows_what_runs(fleet: Cluster, visitors: Visitors, name: str) -> None:
     page = visitors.open_live("/history/")
     task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
-    page.get_by_role("status").get_by_role("link", name="Read it again").click()
+    page.get_by_role("status").get_by_role("link", name="Reload").click()
     row = page.locator(f'#work-log tr[data-task="{task}"]')
     expect(chip_of(row)).to_have_text("Running")
     before = row.locator('[data-field="elapsed"]').inner_text()
@@ -257,7 +257,7 @@ def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visi
     expect(searched).to_have_text("Searched 3,000 of 5,000 lines.")
     text.fill("nothing like it")
     expect(count).to_have_text("0 of 5,000 lines")
-    expect(page.locator("#log-empty")).to_have_text("No line passes the filter.")
+    expect(page.locator("#log-empty")).to_have_text("No lines match the filter.")
 
     # Levels are a filter too.
     text.fill("")
@@ -270,7 +270,7 @@ def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visi
         expect(live.locator("#log-count")).to_have_text(held)
         live.locator("#log-text").fill("needle")
         expect(live.locator("#log-count")).to_have_text("1 match")
-        expect(live.locator("#log-searched")).to_have_text("Searched every line that is kept.")
+        expect(live.locator("#log-searched")).to_have_text("Searched all stored lines.")
         assert log_texts(live) == ["line 38 needle"]
         assert violations(live) == []
 

@@ -81,7 +81,7 @@ def test_typed_sentence_pauses_exactly_that_task(fleet: Cluster, visitors: Visit
     fleet.wait_task(other, "running")
     page = visitors.open_live(viewport=WIDE)
     panel = open_chat(page)
-    expect(panel.locator("#chat-engine")).to_contain_text("No key for Claude is set")
+    expect(panel.locator("#chat-engine")).to_contain_text("No Claude API key is set")
 
     say(panel, SENTENCE)
 
@@ -106,7 +106,7 @@ def test_destructive_request_waits_for_an_answer_that_everybody_sees(
 
     card = ask_to_cancel(mine, build)
     expect(card).to_contain_text("firmware build")
-    expect(card).to_contain_text("cannot be taken back")
+    expect(card).to_contain_text("cannot be undone")
     expect(card).to_contain_text("expires in 9:")
     expect(card_of(readers)).to_have_attribute("data-state", "waiting")
     expect(readers.get_by_role("button", name="Approve")).to_have_count(0)
@@ -163,7 +163,7 @@ def test_hidden_panel_tells_of_an_approval(visitors: Visitors, build: str) -> No
     page = visitors.open_live("/nodes/", viewport=WIDE)
     ask_to_cancel(open_chat(visitors.open_live(viewport=WIDE)), build)
 
-    page.locator(".toast-card").filter(has_text="Waits for your approval").get_by_role("link").click()
+    page.locator(".toast-card").filter(has_text="Waiting for your approval").get_by_role("link").click()
 
     expect(card_of(page.locator("#chat"))).to_have_attribute("data-state", "waiting")
     press(card_of(page.locator("#chat")), "Refuse")
@@ -240,16 +240,16 @@ def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: C
     expect(processes.locator("td").nth(3)).to_contain_text("pipe_read")
     expect(sheet.locator('[data-kind="metrics"] tbody tr').last).to_contain_text("last seen")
     assert violations(page) == []
-    press(sheet, "I look after it")
+    press(sheet, "Acknowledge")
 
-    expect(sheet).to_contain_text("admin looks after it")
-    expect(sheet.get_by_role("button", name="I look after it")).to_be_hidden()
+    expect(sheet).to_contain_text("Acknowledged by admin")
+    expect(sheet.get_by_role("button", name="Acknowledge")).to_be_hidden()
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
-    expect(item).to_contain_text("admin looks after it")
+    expect(item).to_contain_text("Acknowledged by admin")
     press(reader.locator(".alert-item").filter(has_text="waiting for input"), "Evidence")
-    expect(reader.get_by_role("dialog")).to_contain_text("admin looks after it")
-    expect(reader.get_by_role("dialog").get_by_role("button", name="I look after it")).to_have_count(0)
+    expect(reader.get_by_role("dialog")).to_contain_text("Acknowledged by admin")
+    expect(reader.get_by_role("dialog").get_by_role("button", name="Acknowledge")).to_have_count(0)
     page.goto(f"{fleet.url}/tasks/{task}/")
     press(page.locator("#task-head"), "Evidence")
     expect(page.get_by_role("dialog")).to_contain_text("Deploy now? [y/N]")
@@ -274,14 +274,14 @@ def test_what_cannot_be_done_any_more_is_inert_at_once(fleet: Cluster, visitors:
     fleet.control(task, "cancel")
 
     expect(card).to_have_attribute("data-state", "stale")
-    expect(card).to_contain_text("its target has changed")
+    expect(card).to_contain_text("its target changed")
     expect(card.get_by_role("button")).to_have_count(0)
     ended = "No longer possible: the task has ended (Cancelled)."
     expect(fix).to_be_disabled()
     expect(fix).to_have_accessible_description(re.compile(re.escape(ended)))
     expect(panel.locator(".analysis-fix").first).to_contain_text(ended)
     expect(elsewhere.locator('[data-fix="1"]')).to_be_disabled()
-    expect(elsewhere.locator(".analysis-fix").first).to_contain_text("the task is not stuck there any more")
+    expect(elsewhere.locator(".analysis-fix").first).to_contain_text("the task has moved on")
     page.reload()
     expect(fix).to_be_disabled()
     expect(panel.locator(".analysis-fix").first).to_contain_text(ended)
@@ -310,7 +310,7 @@ def test_conversation_is_called_empty_only_when_it_is(visitors: Visitors, build:
     page.unroute("**/chat/conversations/?*")
     press(failed, "Try again")
 
-    expect(empty).to_contain_text("Nothing has been said here yet")
+    expect(empty).to_contain_text("No messages yet")
     expect(failed).to_be_hidden()
     expect(panel.locator("#chat-log")).to_be_focused()
 
@@ -323,7 +323,7 @@ def test_context_that_is_gone_takes_no_message(visitors: Visitors, build: str) -
     page.locator("#chat-toggle").click()
 
     panel = page.locator("#chat")
-    expect(panel.locator("#chat-gone")).to_have_text("There is no such project or node any more.")
+    expect(panel.locator("#chat-gone")).to_have_text("This project or node no longer exists.")
     expect(panel.get_by_label("Message")).to_be_hidden()
     expect(panel.get_by_role("button", name="New conversation")).to_be_disabled()
     open_chat(page)
@@ -373,11 +373,11 @@ def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster,
     assert [fix["arguments"].get("text") for fix in stalled["analysis"]["fixes"]] == ["n", "y", None]
     fleet.api("POST", f"chat/turns/{stalled['id']}/fixes/2/", {})
 
-    page.locator(".toast-card").filter(has_text="Waits for your approval").get_by_role("link").click()
+    page.locator(".toast-card").filter(has_text="Waiting for your approval").get_by_role("link").click()
     panel = page.locator("#chat")
     turn = panel.locator(".chat-turn").last
     expect(panel.locator(".chat-said").first).to_contain_text("AgentFlow noticed")
-    expect(panel.locator(".chat-said").first).to_contain_text("Waiting for you: why is that")
+    expect(panel.locator(".chat-said").first).to_contain_text("Waiting for you: what is the cause")
     press(card_of(panel), "Approve")
 
     expect(card_of(panel)).to_contain_text("Approved · admin")

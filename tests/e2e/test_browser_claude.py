@@ -44,7 +44,7 @@ def converse(folder: Path, url: str, tasks: dict[str, str]) -> None:
             turn = panel.locator(".chat-turn").last
             expect(turn).to_have_attribute("data-state", "done")
             expect(turn.locator(".chat-step")).to_have_count(2)
-            expect(turn.locator(".chat-step").first).to_contain_text("Look for tasks")
+            expect(turn.locator(".chat-step").first).to_contain_text("List tasks")
             expect(turn.locator(".chat-answer")).to_contain_text("firmware build: paused")
             expect(turn.locator(".chat-cost")).to_contain_text("300 tokens in, 60 out")
             expect(turn.locator(".chat-cost")).to_contain_text("$")

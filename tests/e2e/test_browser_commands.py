@@ -87,9 +87,9 @@ def test_command_that_came_too_late_says_why(frozen: Cluster, visitors: Visitors
     eventually_sync(lambda: has_ended(pid), timeout=20, message="the task ends by itself")
     frozen.processes["master-2"].signal(signal.SIGCONT)
 
-    expect(request_of(head)).to_have_text("Cancel: failed · The task has ended already. · admin")
+    expect(request_of(head)).to_have_text("Cancel: failed · The task has already ended. · admin")
     first = page.locator("#command-rows tr").first
-    expect(first.locator('[data-field="reason"]')).to_have_text("The task has ended already.")
+    expect(first.locator('[data-field="reason"]')).to_have_text("The task has already ended.")
     page.reload()
-    expect(request_of(head)).to_have_text("Cancel: failed · The task has ended already. · admin")
+    expect(request_of(head)).to_have_text("Cancel: failed · The task has already ended. · admin")
     expect(chip_of(head)).to_have_text("Done")

@@ -68,8 +68,8 @@ def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visit
     for node in ("master-1", "edge-1"):
         expect(fresh_of(overview.locator(f"#node-{node}"))).to_have_text(re.compile(f"since {CLOCK}"))
         expect(card_of(overview, node)).to_contain_text(re.compile(f"since {CLOCK}"))
-    expect(card_of(overview, "edge-1")).to_contain_text("master-1 is out of reach")
-    expect(edge_page.locator("#node-head [data-field=beyond]")).to_have_text("master-1 is out of reach")
+    expect(card_of(overview, "edge-1")).to_contain_text("master-1 is unreachable")
+    expect(edge_page.locator("#node-head [data-field=beyond]")).to_have_text("master-1 is unreachable")
     expect(wire_word(overview, "leader", "master-1")).to_have_text(re.compile("silent|down"))
     expect(edge_page.locator("#hops .hop-link").nth(2)).to_have_text(re.compile("silent|down"))
     expect(edge_page.locator("#hops .hop-link").nth(1)).to_have_attribute("data-link", "ok")
@@ -102,7 +102,7 @@ def test_page_that_is_cut_off_shows_nothing_as_live(fleet: Cluster, visitors: Vi
 
     fleet.processes["leader"].kill()
 
-    expect(page.locator("#link-notice")).to_have_text(re.compile(f"Cut off since {CLOCK}"))
+    expect(page.locator("#link-notice")).to_have_text(re.compile(f"Disconnected since {CLOCK}"))
     expect(page.locator("body")).to_have_attribute("data-stale", "")
     for node in ("leader", "master-1", "master-2", "edge-1"):
         expect(fresh_of(page.locator(f"#node-{node}"))).to_have_text(re.compile(f"as of {CLOCK}"))

@@ -49,7 +49,7 @@ def test_what_was_said_is_found_changed_and_taken_back(visitors: Visitors, remem
     rows = page.locator("#memory-list tbody tr")
     search = page.get_by_label("Text in path or content")
     search.fill("no such words")
-    expect(page.locator("#memory-list")).to_contain_text("Nothing in the memory is like this.")
+    expect(page.locator("#memory-list")).to_contain_text("No memory files match.")
     search.fill("staging database")
     expect(rows).to_have_count(1)
     rows.get_by_role("link").click()

@@ -67,7 +67,7 @@ def live_through(folder: Path, env: dict[str, str], api: MessagesApi) -> None:
 
 def answer_the_question(fleet: Cluster, page: Page, chinese: Page, *, by_model: bool) -> None:
     fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
-    notice = page.locator(".toast-card").filter(has_text="deploy: AgentFlow has looked into it")
+    notice = page.locator(".toast-card").filter(has_text="deploy: the analysis is ready")
     expect(notice).to_be_visible()
     expect(page.locator(".toast-card")).to_have_count(1)
     notice.get_by_role("link").click()
@@ -107,7 +107,7 @@ def read_in_chinese(page: Page, *, by_model: bool) -> None:
     cause = card.locator(".analysis-cause")
     expect(cause).to_have_text(CAUSE if by_model else "它提出了一个问题，在等待回答“是”或“否”。")
     assert cause.get_attribute("lang") == ("en" if by_model else None)
-    expect(card.locator(".analysis-fix").first).to_contain_text("回答“y”")
+    expect(card.locator(".analysis-fix").first).to_contain_text("应答“y”")
     why = card.locator(".analysis-fix").first.locator("p.sub")
     expect(why).to_have_text("The prompt offers it." if by_model else "提示中给出了这一选项。")
     expect(card.locator("blockquote")).to_have_text("Deploy now? [y/N]")
@@ -116,9 +116,9 @@ def read_in_chinese(page: Page, *, by_model: bool) -> None:
 
 def verdict_in_chinese(page: Page) -> None:
     panel = page.locator("#chat")
-    expect(panel.locator('[data-verdict="helped"]')).to_contain_text("回答“y”：有效，任务")
+    expect(panel.locator('[data-verdict="helped"]')).to_contain_text("应答“y”：有效，任务")
     clicked = panel.locator(".chat-turn").last
-    expect(clicked.locator(".chat-said")).to_contain_text("回答“y”")
+    expect(clicked.locator(".chat-said")).to_contain_text("应答“y”")
     expect(clicked.locator(".step-name")).to_contain_text("输入“y”")
     expect(clicked.locator(".chat-answer").first).to_contain_text("完成：“deploy”")
     expect(clicked.locator(".chat-answer").last).to_contain_text("有效，任务")

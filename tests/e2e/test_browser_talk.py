@@ -44,7 +44,7 @@ def test_card_of_a_task_that_has_changed_does_nothing(fleet: Cluster, visitors: 
 
     press(card, "Approve")
 
-    expect(card_of(panel)).to_contain_text("Not done: its target has changed")
+    expect(card_of(panel)).to_contain_text("Not done: its target changed")
     assert fleet.task(build)["state"] == "paused"
 
 
@@ -59,7 +59,7 @@ def test_card_that_has_expired_does_nothing(fleet: Cluster, visitors: Visitors, 
 
     press(card, "Approve")
 
-    expect(card_of(panel)).to_contain_text("Expired: nobody answered in time")
+    expect(card_of(panel)).to_contain_text("Expired: no decision in time")
     expect(card_of(panel).get_by_role("button")).to_have_count(0)
     assert fleet.task(build)["state"] == "running"
 
@@ -79,7 +79,7 @@ def test_second_of_two_tabs_is_told_that_it_was_answered(fleet: Cluster, visitor
 
     press(late, "Approve")
 
-    expect(second.locator("#chat-problem")).to_have_text("Somebody has answered already.")
+    expect(second.locator("#chat-problem")).to_have_text("Someone has already decided.")
     assert fleet.task(build)["state"] == "running"
 
 

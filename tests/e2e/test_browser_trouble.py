@@ -75,7 +75,7 @@ def now_ms() -> int:
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("en", r"Nothing new is stored since \d\d:\d\d:\d\d: the Leader's disk is full\."),
+        ("en", r"No new data has been stored since \d\d:\d\d:\d\d: the Leader's disk is full\."),
         ("zh-CN", r"自 \d\d:\d\d:\d\d 起无法保存新内容：Leader 的磁盘已满。"),
     ],
 )
@@ -108,7 +108,9 @@ def test_page_in_trouble_is_accessible(tap: Any, fleet: Cluster, path: str, them
     tapped.say(
         type="GAP", **place, task="", attempt=0, firstLine=0, lines=0, reason="trimmed", **{"from": "1", "to": "9"}
     )
-    expect(page.get_by_text("Entries 1 to 9 are not here any more: the node had to make room")).to_be_visible()
+    expect(
+        page.get_by_text("Entries 1 to 9 are no longer available: the node deleted them to free space")
+    ).to_be_visible()
     # As a page looks that is cut off; the socket of this one is open.
     page.evaluate("document.body.setAttribute('data-stale', '')")
 
@@ -131,7 +133,7 @@ def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) 
     tapped.say(type="LOG", store=store, seq=str(seq + 3), **line, lines=lines)
 
     expect(page.locator("#log")).to_contain_text("line 5000")
-    expected = "Lines 6 to 4,999 are not here any more: the node had to make room"
+    expected = "Lines 6 to 4,999 are no longer available: the node deleted them to free space"
     assert log_texts(page) == [*(f"line {number}" for number in range(1, 6)), expected, "line 5000"]
 
 
@@ -148,8 +150,8 @@ def test_node_page_says_when_the_node_offers_something_else(tap: Any, fleet: Clu
     node["capabilities"]["projects"] = []
     tapped.say(type="NODE_STATUS", store=store, seq=str(seq + 2), at=now_ms(), node=node)
 
-    expect(notice).to_contain_text("has changed since this page was read")
-    expect(notice.get_by_role("link", name="Read it again")).to_be_visible()
+    expect(notice).to_contain_text("have changed since the page was loaded")
+    expect(notice.get_by_role("link", name="Reload")).to_be_visible()
 
 
 def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cluster) -> None:
@@ -192,7 +194,7 @@ def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cl
     command.press("Enter")
     expect(dialog).to_be_hidden()
     page.keyboard.press("n")
-    expect(dialog.get_by_role("alert")).to_contain_text("there is no connection")
+    expect(dialog.get_by_role("alert")).to_contain_text("no connection")
     assert values() == typed
     expect(dialog.locator("[name=closeInput]")).to_be_checked()
     expect(dialog.get_by_role("combobox", name="Node", exact=True)).to_have_value("master-1")
@@ -240,7 +242,7 @@ def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:
     tapped.say(type="GAP", **place, task="t1", attempt=1, firstLine=3, lines=1, reason="unheard-of")
 
     gap = page.locator("#log [data-gap] .log-text")
-    expect(gap).to_have_text("t1 · Line 3 is not here any more: unheard-of")
+    expect(gap).to_have_text("t1 · Line 3 is no longer available: unheard-of")
 
 
 def test_log_without_lines_says_why(fleet: Cluster, visitors: Visitors) -> None:
@@ -251,7 +253,7 @@ def test_log_without_lines_says_why(fleet: Cluster, visitors: Visitors) -> None:
 
     fleet.control(task, "cancel")
 
-    expect(page.locator("#log-empty")).to_have_text("It has printed nothing.")
+    expect(page.locator("#log-empty")).to_have_text("No output.")
 
 
 def test_list_that_cannot_be_loaded_stays_and_says_so(fleet: Cluster, visitors: Visitors) -> None:
@@ -269,5 +271,5 @@ def test_list_that_cannot_be_loaded_stays_and_says_so(fleet: Cluster, visitors: 
     held[-1].fulfill(status=503, body="<h1>no</h1>", content_type="text/html")
 
     expect(page.locator("#task-results")).not_to_have_attribute("aria-busy", "true")
-    expect(page.locator(".toast-card")).to_contain_text("The server cannot answer now")
+    expect(page.locator(".toast-card")).to_contain_text("The server does not respond")
     expect(page.locator("#task-rows")).to_be_attached()

@@ -204,7 +204,7 @@ async def test_tasks_with_the_same_trouble_are_named_in_one_analysis_and_come_af
 
     turn = await analysed(world)
     assert turn["analysis"]["task"] == "t1"
-    assert "The same applies to other tasks (2): t2, t3" in turn["messages"][-1]["text"]
+    assert "Other tasks with the same problem (2): t2, t3" in turn["messages"][-1]["text"]
     await apply(world, turn["id"])
     await recover(world)
     await judged(world, turn["id"])

@@ -38,7 +38,7 @@ STALL = StallContext(
 
 def test_a_phrase_is_worded_in_each_language_and_its_values_stay() -> None:
     assert say(FAILED, "en") == "Answer “{state} *y*”: that did not help, the task is failed."
-    assert say(FAILED, "zh-hans") == "回答“{state} *y*”：无效，任务失败。"
+    assert say(FAILED, "zh-hans") == "应答“{state} *y*”：无效，任务失败。"
     assert say(FAILED, "en", escape=plain).startswith("Answer “\\{state\\} \\*y\\*”:")
 
 
@@ -59,7 +59,7 @@ def test_a_word_of_a_newer_version_is_shown_as_it_is() -> None:
 def test_fields_are_worded_for_the_reader_and_what_an_earlier_version_stored_stays() -> None:
     fields = {"label": "Answer “{state} *y*”", "why": "因为", "phrases": {"label": ANSWER}}
 
-    assert worded(fields, "zh-hans") == {**fields, "label": "回答“{state} *y*”"}
+    assert worded(fields, "zh-hans") == {**fields, "label": "应答“{state} *y*”"}
     assert worded(fields, None) == fields
 
 
@@ -74,7 +74,7 @@ def test_a_fix_keeps_phrases_for_people_and_words_for_the_model() -> None:
     by_rules = fix_fields(STALL, 1, Fix(action=Action.INPUT, text="y", why=phrase("why.offered")))
     by_model = fix_fields(STALL, 2, Fix(action=Action.CANCEL, why="没救了"))
 
-    assert (by_rules["label"], by_rules["why"]) == ("回答“y”", "提示中给出了这一选项。")
+    assert (by_rules["label"], by_rules["why"]) == ("应答“y”", "提示中给出了这一选项。")
     assert by_rules["phrases"] == {"label": phrase("fix.input", text="y"), "why": phrase("why.offered")}
     assert (by_model["why"], by_model["phrases"]) == ("没救了", {"label": phrase("fix.cancel")})
 
@@ -91,9 +91,9 @@ def test_an_analysis_as_an_answer_in_two_languages() -> None:
     assert say(said, "en", escape=plain).split("\n") == [
         "**build\\_\\*all\\*** (t1) on master-1: It asks a question and waits for yes or no.",
         "",
-        "The same applies to other tasks (2): t2, t3",
+        "Other tasks with the same problem (2): t2, t3",
         "",
-        "Possible fixes; each needs an approval:",
+        "Suggested fixes; each needs an approval:",
         "1. Answer “y”: The prompt offers it.",
         "2. Cancel it",
         "",
@@ -135,7 +135,7 @@ def test_a_refusal_is_shown_in_the_readers_language() -> None:
 
     assert "expired before it ran" in say(expired, "en")
     assert "expired" not in say(expired, "zh-hans")
-    assert say(outcome_of(phrase("refused.expired"), is_ok=False), "zh-hans") == "没有执行：没有人及时答复。"
+    assert say(outcome_of(phrase("refused.expired"), is_ok=False), "zh-hans") == "没有执行：未及时审批。"
 
 
 def test_every_phrase_that_is_said_has_words_and_every_word_is_said() -> None:

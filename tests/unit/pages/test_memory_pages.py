@@ -112,8 +112,8 @@ def test_typed_text_is_kept_when_it_is_refused(
         return str(response.content.decode())
 
     assert "my words" in save("en")
-    assert "It has been changed meanwhile" in save("en")
-    assert "其间已被更改" in save("zh-hans")
+    assert "It has changed in the meantime" in save("en")
+    assert "内容已被他人更改" in save("zh-hans")
 
 
 @pytest.mark.parametrize("path", ["/memory/99/", "/memory/context/none/", "/memory/request/99.json"])

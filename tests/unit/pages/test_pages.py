@@ -215,11 +215,11 @@ def test_missing_lines_are_shown_at_their_place(cluster: None, as_role: AsRole) 
 
     rows = re.findall(r'<span class="log-text">(.*?)</span>', text_of(response))
     assert rows == [
-        "Lines 1 to 2 are not here any more: the node no longer had them",
+        "Lines 1 to 2 are no longer available: the node no longer had them",
         *("line 3", "line 4", "line 5"),
-        "Line 6 is not here any more: the node no longer had them",
+        "Line 6 is no longer available: the node no longer had them",
         "line 7",
-        "Lines 8 to 9 are not here any more: the node no longer had them",
+        "Lines 8 to 9 are no longer available: the node no longer had them",
     ]
     gaps = data_of(response, "page-data")["gaps"]
     assert [(gap["firstLine"], gap["lines"]) for gap in gaps] == [(1, 2), (6, 1), (8, 2)]
@@ -330,7 +330,7 @@ def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) 
 
     text = text_of(as_role("viewer").get("/nodes/master-1/"))
 
-    assert "Entries 1 to 4,999 are not here any more: the node had to make room" in text
+    assert "Entries 1 to 4,999 are no longer available: the node deleted them to free space" in text
     assert '<a data-field="gapTask" href="/tasks/t-1/">name of t-1</a>' in text
     assert "Entries 1 to" not in text_of(as_role("operator").get("/nodes/master-2/"))
 
@@ -348,7 +348,7 @@ def test_command_on_its_way_is_shown_beside_its_task(cluster: None, as_role: AsR
 
     page = text_of(client.get("/tasks/t-1/"))
 
-    assert "The task has ended already." in page
+    assert "The task has already ended." in page
     for path in ("/", "/tasks/", "/nodes/master-1/"):
         data = data_of(client.get(path), "page-data")
         assert {command["id"] for command in data["commands"]} == {"c-1", "c-2"}
@@ -624,7 +624,7 @@ def test_pages_are_translated_to_chinese(cluster: None, as_role: AsRole, path: s
     text = text_of(client.get(path, headers={"Accept-Language": "zh-hans"}))
 
     assert 'lang="zh-Hans"' in text
-    assert {"/login/": "登录", "/": "集群总览", "/tasks/": "任务", "/history/": "工作日志"}[path] in text
+    assert {"/login/": "登录", "/": "集群总览", "/tasks/": "任务", "/history/": "执行历史"}[path] in text
 
 
 def test_empty_cluster_says_what_to_do(db: None, as_role: AsRole) -> None:
