@@ -21,10 +21,10 @@ export interface IslandNode {
   link: { state: "ok" | "suspect" | "down"; rttMs: number | null };
 }
 
-/** How the page itself stands; a new object whenever it changes. */
+/** Whether the page is current; a new object whenever it changes. */
 export interface PageSight {
   oldSince: number | null;
-  /** The push latency in words; empty = not measured, or cut off. */
+  /** The push latency in words; empty = not measured, or disconnected. */
   push: string;
 }
 
@@ -43,7 +43,7 @@ export interface Bridge {
   onSight: (listener: () => void) => () => void;
   freshness: (node: IslandNode) => Freshness;
   hop: (node: IslandNode) => Hop;
-  /** The reader points at a node ("" = at none): the log shows its lines. */
+  /** The reader points at a node ("" = none): the log shows its lines. */
   select: (id: string) => void;
   /** The reader wants the node's own page. */
   open: (id: string) => void;

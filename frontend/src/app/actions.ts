@@ -1,4 +1,4 @@
-/** Sends what a person asks for and shows what becomes of it. */
+/** Sends a person's requests and shows their outcome. */
 
 import { plain } from "../chat/markdown";
 import type { Action, ClientMessage, ControlRequest, MessagePart, RunRequest, TaskInfo } from "../live/messages";

@@ -1,6 +1,6 @@
 /**
- * One notice for each alert, whatever becomes of it: it opens, it is looked into, it is over. Whoever knows more of an
- * alert writes it onto the same card.
+ * One notice per alert for its whole life: opened, analysed, resolved. Any module that learns more about an
+ * alert updates the same card.
  */
 
 import { plain } from "../chat/markdown";
@@ -17,7 +17,7 @@ export class AlertNotices {
   /** By alert, oldest first. */
   readonly #cards = new Map<string, Toast>();
 
-  /** Whether the reader has this alert before him anyway. */
+  /** Whether the reader already sees this alert on the page. */
   isInSight: (alert: string) => boolean = () => false;
 
   constructor(toasts: Toasts) {
@@ -36,7 +36,7 @@ export class AlertNotices {
   }
 }
 
-/** What an alert says by itself; null = nothing: somebody looks after it. */
+/** An alert's own notice; null = none, because it is acknowledged. */
 export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
   if (alert.acknowledgedAt !== null && alert.resolvedAt === null) return null;
   const isOpen = alert.resolvedAt === null;

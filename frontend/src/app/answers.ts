@@ -1,4 +1,4 @@
-/** Lines for a task's standard input: a dialog that shows what the task asks, and the line under the log of its page. */
+/** Lines for a task's standard input: a dialog that shows the task's question, and the input below its log. */
 
 import type { LogBatch, TaskInfo } from "../live/messages";
 import { ansiFragment } from "../logs/ansi";
@@ -66,7 +66,7 @@ export class AnswerDialog {
     this.#line.focus();
   }
 
-  /** It may ask something else by now, or nothing any more. */
+  /** By now it may ask something else, or nothing. */
   #changed(): void {
     if (!this.#dialog.open) return;
     this.#drawState();
@@ -111,7 +111,7 @@ function lineElement(text: string, isLast: boolean): HTMLElement {
   return line;
 }
 
-/** `notTaken`: the Leader refused it, or nobody knows whether it has it. */
+/** `notTaken`: the Leader refused it, or did not respond. */
 function sendLine(actions: Actions, task: TaskInfo, { line, isLast }: Draft, notTaken: () => void): void {
   const heard = (outcome: Outcome): void => {
     if (outcome.kind === "failed" || outcome.kind === "no-answer") notTaken();

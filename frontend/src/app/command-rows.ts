@@ -1,4 +1,4 @@
-/** The commands of a task on its own page: who asked for what, when, how far it has come, and why not. */
+/** The commands of a task on its own page: who asked for what, when, its state, and the reason. */
 
 import { commandView } from "../tables/command-view";
 import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
@@ -11,7 +11,7 @@ export function wireCommands(page: Page): void {
   const task = element("task-head")?.dataset.task;
   if (!body || !template || task === undefined) return;
   const draw = (): void => {
-    // Oldest first: each new row goes on top of those that are there.
+    // Oldest first, because each new row goes on top.
     for (const command of [...page.fleet.commands.of(task)].reverse()) patch(rowOf(body, template, command), command, page);
     const count = element("command-count");
     // The server renders the latest only; a "+" says that there may be older ones.
@@ -25,7 +25,7 @@ export function wireCommands(page: Page): void {
 
 function rowOf(body: HTMLElement, template: HTMLTemplateElement, command: ShownCommand): HTMLElement {
   for (const row of body.children as HTMLCollectionOf<HTMLElement>) {
-    // What was asked here had no id of its own until the Leader gave it one.
+    // A request of this page has no id until the Leader assigns one.
     if (row.dataset.commandId === command.id || (command.ref !== "" && row.dataset.ref === command.ref)) return row;
   }
   const row = document.importNode(template.content.querySelector("tr") as HTMLElement, true);
@@ -46,7 +46,7 @@ function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
   setAttribute(state?.querySelector("use") ?? null, "href", `#${view.icon}`);
   setText(state?.querySelector(".chip-label") ?? null, view.state);
   setText(field(row, "reason"), view.reason);
-  // The node's own words may say more.
+  // The node's own message may say more.
   setAttribute(field(row, "reason"), "title", command.message || null);
   setText(field(row, "said"), view.said);
 }

@@ -1,11 +1,11 @@
 /**
- * What people have asked of tasks: every command that is on its way or was settled lately, and what this page's own reader
- * has asked and nobody has answered yet. Everybody who looks at a task sees the same of it.
+ * People's commands to tasks: every command that is pending or was settled recently, and this reader's own
+ * requests without an answer yet. Everyone who looks at a task sees the same.
  */
 
 import type { Action, CommandInfo, CommandState } from "../live/messages";
 
-/** Beside the Leader's states: not yet answered by it, turned down by it, and nobody knows. */
+/** In addition to the Leader's states: not answered yet, refused, and unknown. */
 export type ShownState = CommandState | "asked" | "refused" | "unanswered";
 export type ShownCommand = Omit<CommandInfo, "state"> & { state: ShownState };
 
@@ -19,7 +19,7 @@ export class Commands {
     return this.#byTask.get(task) ?? [];
   }
 
-  /** Takes over a snapshot: what was on its way and is not named is settled long ago; what was settled stays told. */
+  /** Applies a snapshot: pending commands that it does not contain were settled long ago; settled ones stay. */
   replace(commands: readonly CommandInfo[]): void {
     const named = new Set(commands.map((command) => command.id));
     for (const [task, known] of this.#byTask) {
@@ -39,7 +39,7 @@ export class Commands {
     this.#put(task, asked, () => false);
   }
 
-  /** What became of the reader's own request before it was a command; the task's id, or empty when it is none of ours. */
+  /** The outcome of the reader's own request before it was a command; returns the task's id, or empty if it is not ours. */
   answer(ref: string, change: Pick<ShownCommand, "state"> & Partial<ShownCommand>): string {
     for (const [task, known] of this.#byTask) {
       const asked = known.find((command) => command.ref === ref && command.state === "asked");
@@ -50,7 +50,7 @@ export class Commands {
     return "";
   }
 
-  /** The request has become something else than a command. */
+  /** The request did not become a command. */
   forget(ref: string): string {
     for (const [task, known] of this.#byTask) {
       if (!known.some((command) => command.ref === ref)) continue;

@@ -7,7 +7,7 @@ import type { Actions } from "./actions";
 import { AnswerDialog } from "./answers";
 import { element, type Page } from "./page";
 
-/** Wires openers and closers. `onOpen` hears which dialog opens, and by which button. */
+/** Wires openers and closers. `onOpen` gets the dialog that opens and the button that opened it. */
 export function wireDialogs(onOpen: (dialog: HTMLDialogElement, opener: HTMLElement | null) => void): void {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
@@ -27,7 +27,7 @@ export function openDialog(id: string, opener: HTMLElement | null, onOpen: (dial
   dialog.showModal();
 }
 
-/** Buttons of tasks: what needs a word from the person asks for it first. */
+/** Buttons of tasks: actions that need a confirmation or an input ask for it first. */
 export function wireTaskButtons(page: Page, actions: Actions): void {
   const answers = AnswerDialog.wire(page, actions);
   const askToCancel = cancelQuestion(page);
@@ -43,14 +43,14 @@ export function wireTaskButtons(page: Page, actions: Actions): void {
   });
 }
 
-/** Returns what asks before a task is cancelled. */
+/** Returns a function that asks before a task is cancelled. */
 function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void {
   const dialog = element<HTMLDialogElement>("cancel-dialog");
   const yes = dialog?.querySelector<HTMLButtonElement>("button[value=yes]");
   if (!dialog || !yes) return () => undefined;
   const { texts, fleet, settings } = page;
   let asked: TaskInfo | null = null;
-  // What it says must hold until the answer: meanwhile the task may start, move, end, or be retried.
+  // Its text must stay true until the answer: meanwhile the task may start, move, end, or be retried.
   const draw = (): void => {
     if (!asked) return;
     const task = fleet.tasks.get(asked.id) ?? asked;
@@ -69,14 +69,14 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
   };
 }
 
-/** On the task's own page the question is in sight, and the line stands below it. */
+/** On the task's own page the question is visible, and the input is below it. */
 function askForLine(task: TaskInfo, answers: AnswerDialog | null): void {
   const form = element("answer-form");
   if (form && !form.hidden) form.querySelector("input")?.focus();
   else answers?.open(task);
 }
 
-/** Calls `then` when the dialog is closed with its yes. */
+/** Calls `then` when the dialog is confirmed. */
 export function confirmWith(dialog: HTMLDialogElement, then: () => void): void {
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {

@@ -1,7 +1,7 @@
 /**
- * What the page knows of the cluster: nodes, tasks and open alerts, as the last messages said.
+ * The page's state of the cluster: nodes, tasks and open alerts, from the latest messages.
  *
- * Applying a message twice changes nothing. Listeners hear of one thing at a time, or that a whole kind is new.
+ * Applying a message twice changes nothing. Listeners are called for one item at a time, or when a whole kind is replaced.
  */
 
 import type { Action, AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../live/messages";
@@ -13,7 +13,7 @@ type Listener = (id: string) => void;
 
 const OCCUPYING = new Set(["dispatched", "running", "paused"]);
 const FINAL = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
-/** Finished tasks beyond this many are forgotten, oldest first; the work log has them. */
+/** Finished tasks beyond this number are dropped, oldest first; the work log has them. */
 const MAX_FINISHED = 500;
 
 export interface Figures {
@@ -22,7 +22,7 @@ export interface Figures {
   suspect: number;
   offline: number;
   running: number;
-  /** Would be running, but their node is out of sight. */
+  /** Running as far as is known, but their node is unreachable. */
   unknown: number;
   queued: number;
   waiting: number;
@@ -37,7 +37,7 @@ export class Fleet {
   readonly nodes = new Map<string, NodeStatus>();
   readonly tasks = new Map<string, TaskInfo>();
   readonly alerts = new Map<string, AlertInfo>();
-  /** Part of their tasks: whoever listens to tasks hears of them. */
+  /** Part of their tasks: listeners to tasks are called for them. */
   readonly commands = new Commands();
   readonly #changed: Record<Kind, Set<Listener>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
   readonly #replaced: Record<Kind, Set<() => void>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
@@ -54,7 +54,7 @@ export class Fleet {
     this.#replaced[kind].add(listener);
   }
 
-  /** Takes over a snapshot: what it does not name is gone. */
+  /** Applies a snapshot: what it does not contain is gone. */
   replace(data: PageData): void {
     if (data.nodes) fill(this.nodes, data.nodes);
     if (data.tasks) fill(this.tasks, data.tasks);
@@ -101,13 +101,13 @@ export class Fleet {
     this.tellTask(task);
   }
 
-  /** What became of that before it was a command; null = it never becomes one. */
+  /** The outcome before it was a command; null = it never becomes one. */
   answer(ref: string, change: (Pick<ShownCommand, "state"> & Partial<ShownCommand>) | null): void {
     const task = change === null ? this.commands.forget(ref) : this.commands.answer(ref, change);
     if (task !== "") this.tellTask(task);
   }
 
-  /** Has a task drawn again, for what is told of it has become old. */
+  /** Redraws a task because its command line has expired. */
   tellTask(task: string): void {
     this.#tell("tasks", task);
   }
@@ -118,7 +118,7 @@ export class Fleet {
     this.#tell("alerts", alert.id);
   }
 
-  /** Things that came with a part of the page; what is known already came by push and is newer. */
+  /** Items that came with an HTML fragment; known ones came by push and are newer. */
   learnTasks(tasks: readonly TaskInfo[]): void {
     for (const task of tasks) if (!this.tasks.has(task.id)) this.tasks.set(task.id, task);
   }
@@ -164,7 +164,7 @@ export class Fleet {
     return figures;
   }
 
-  /** A node's state is part of its tasks': what nobody can see is not "running" but unknown. */
+  /** A node's state is part of its tasks' state: on an unreachable node a task is not "running" but unknown. */
   #nodeMoved(node: NodeStatus): void {
     for (const task of this.tasks.values()) {
       if (task.node !== node.id || !OCCUPYING.has(task.state)) continue;

@@ -32,14 +32,14 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", failed);
-  // Until the answer is here, what stands there is the answer to an earlier question.
+  // Until the response arrives, the list shows an earlier result.
   for (const [event, isBusy] of [["htmx:before:request", "true"], ["htmx:finally:request", null]] as const) {
     document.addEventListener(event, (told) => {
       setAttribute((told as CustomEvent<RequestEnd>).detail.ctx?.target ?? null, "aria-busy", isBusy);
     });
   }
   document.addEventListener("htmx:before:swap", (event) => {
-    // A page about an error is no part of this one: what is shown stays.
+    // An error page must not be inserted: the current content stays.
     const status = (event as CustomEvent<RequestEnd>).detail.ctx?.response?.status ?? 200;
     if (status >= 400) event.preventDefault();
   });
@@ -50,7 +50,7 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   });
 }
 
-/** The rows that a fragment brought are things the page may not have heard of. */
+/** A fragment's rows may be items that the page does not know yet. */
 function takeListData(page: Page): void {
   const holder = document.getElementById("list-data");
   if (holder?.dataset.tasks) page.fleet.learnTasks(JSON.parse(holder.dataset.tasks) as TaskInfo[]);

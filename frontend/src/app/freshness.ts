@@ -1,5 +1,5 @@
 /**
- * How old what is shown of a node is, and which links stand between it and the reader. Pure.
+ * How old a node's data is, and which links are between the node and the reader. Pure.
  *
  * An online node is live even if nothing has changed for an hour: heartbeats prove its links, and only changes are sent.
  */
@@ -15,9 +15,9 @@ export interface Freshness {
   isLive: boolean;
   tone: Tone;
   word: string;
-  /** Since when nothing is known; null while it is live, or when nobody can tell. */
+  /** Since when nothing is known; null while it is live, or if that is unknown. */
   since: number | null;
-  /** The node on the way to it that cannot be reached; empty when the node itself is the one. */
+  /** The unreachable node on the path to it; empty if it is the node itself. */
   beyond: string;
 }
 
@@ -41,7 +41,7 @@ export interface Hop {
   word: string;
 }
 
-/** The link from a node to its parent. Out of the page's sight no link is proven. */
+/** The link from a node to its parent. While the page is not current, no link is proven. */
 export function hop(node: Pick<NodeStatus, "link">, pageOldSince: number | null, texts: Texts): Hop {
   const { state, rttMs } = node.link;
   if (state !== "ok") return { state, word: texts.say(state === "down" ? "hop.down" : "hop.suspect") };

@@ -1,4 +1,4 @@
-/** Starts a page: reads what the server rendered, opens the live link, and ties the two together. */
+/** Starts a page: reads what the server rendered, opens the live connection, and connects the two. */
 
 import { LiveClient } from "../live/client";
 import type { Socket } from "../live/link";
@@ -41,12 +41,12 @@ function openPage(settings: Settings, data: PageData): Page {
   const live = new LiveClient({
     topics,
     ...(start ? { start } : {}),
-    // The DOM's handler types name their `this`, which nobody here uses.
+    // The DOM's handler types declare `this`, which is not used here.
     openSocket: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
     ticket: () => fetchTicket(settings.urls.ticket),
     // Times in messages are the server's.
     now,
-    // A hidden page gets no animation frames, but must go on acknowledging.
+    // A hidden page gets no animation frames, but must keep acknowledging.
     schedule: (flush) => (document.hidden ? setTimeout(flush, 250) : requestAnimationFrame(flush)),
   });
   return {
@@ -61,7 +61,7 @@ function openPage(settings: Settings, data: PageData): Page {
   };
 }
 
-/** Live messages into what the page knows; everything on screen follows from that. */
+/** Applies live messages to the page's data; everything on screen follows from it. */
 function feedFleet(page: Page, notices: AlertNotices): void {
   const { live, fleet } = page;
   live.on("SNAPSHOT", (snapshot) => fleet.replace(snapshot));
@@ -78,7 +78,7 @@ function feedFleet(page: Page, notices: AlertNotices): void {
 
 function wireLife(live: LiveClient): void {
   document.addEventListener("visibilitychange", () => {
-    // A frame that was asked for before the page was hidden never comes.
+    // A frame requested before the page was hidden never comes.
     live.flush();
     if (!document.hidden) live.resume();
   });

@@ -1,4 +1,4 @@
-/** The "new task" dialog: node, project and named task narrow each other; a free command for those who may. */
+/** The "new task" dialog: node, project and named task narrow each other; any command for those with the right. */
 
 import type { NodeStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
@@ -12,7 +12,7 @@ export class NewTaskDialog {
   readonly #actions: Actions;
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
-  /** What was sent and not accepted, and why; the dialog shows it when it is opened next. */
+  /** The request that was not accepted, and why; the dialog shows it when it opens next. */
   #draft: { fields: RunFields; problem: string } | null = null;
 
   private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
@@ -56,7 +56,7 @@ export class NewTaskDialog {
     if (more) more.open = [...more.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")].some(isFilled);
   }
 
-  /** All but the choices, which depend on what the nodes offer now. */
+  /** Everything except the choices, which depend on the nodes' current capabilities. */
   #restore(fields: RunFields): void {
     const set = (name: string, value: string): void => {
       const control = this.#form.querySelector<HTMLInputElement | HTMLTextAreaElement>(`:is(input, textarea)[name="${name}"]`);

@@ -1,4 +1,4 @@
-/** On a node's page: the entries of its journals that are missing for good, as they are heard of. */
+/** On a node's page: journal entries that are missing for good, added as they are reported. */
 
 import { plain } from "../chat/markdown";
 import type { Gap } from "../live/messages";
@@ -27,7 +27,7 @@ export function wireNodeGaps(page: Page): void {
   });
 }
 
-/** Empty for what is known by its lines alone: its task's log draws it. */
+/** Empty for a gap that is known only by its lines: the task's log draws it. */
 export function entriesText(gap: Gap, page: Pick<Page, "texts" | "settings">): string {
   const first = Number(gap.from ?? 0);
   const last = Number(gap.to ?? 0);

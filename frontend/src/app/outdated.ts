@@ -1,4 +1,4 @@
-/** Parts of a page that are rendered once: what changes later is patched, or a notice offers to read the page again. */
+/** Parts of a page that are rendered once: what changes later is patched, or a notice offers to reload the page. */
 
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setText } from "../tables/cells";
@@ -10,7 +10,7 @@ export function wireOutdated(page: Page): void {
   wireNodeFacts(page);
 }
 
-/** Listed attempts are patched. New ones are not added, for the list may be filtered: a notice says that there are some. */
+/** Listed attempts are patched. New ones are not added, because the list may be filtered: a notice says that there are some. */
 function wireWorkLog(page: Page): void {
   const list = element("work-log");
   const notice = element("work-log-more");
@@ -39,7 +39,7 @@ function patchAttempt(row: HTMLElement, task: TaskInfo, page: Page): void {
   if (task.exitCode !== null) setText(field(row, "exitCode"), String(task.exitCode));
 }
 
-/** What a node can do and offers may change when it is started again. */
+/** A node's capabilities may change when it restarts. */
 function wireNodeFacts(page: Page): void {
   const notice = element("node-changed");
   const id = element("node-head")?.dataset.node ?? "";

@@ -13,7 +13,7 @@ export interface Page {
   fleet: Fleet;
   /** Whether this page is current. */
   sight: Sight;
-  /** The server's clock, as far as this page knows it. */
+  /** The server's clock, as estimated by this page. */
   now: () => number;
   taskUrl: (id: string) => string;
   nodeUrl: (id: string) => string;

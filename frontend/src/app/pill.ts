@@ -1,4 +1,4 @@
-/** The words about the link: live with its latency, on its way, waiting, or silent since when. Never hides that data is old. */
+/** The link's badge: live with its latency, connecting, waiting, or silent since when. It never hides that data is old. */
 
 import { type LinkStatus, oldSince } from "../live/link";
 import { setAttribute, setHidden, setText } from "../tables/cells";

@@ -1,7 +1,7 @@
 /**
- * The person's own requests on their way: asked → taken by the Leader → received by the node → done or failed, with the reason.
+ * The person's own pending requests: asked → accepted by the Leader → received by the node → done or failed, with the reason.
  *
- * What to show is handed to `show`. A new task and a retry end with the Leader's word: what becomes of them is a task of
+ * Each change is passed to `show`. A new task and a retry end when the Leader accepts them: their outcome is a task of
  * its own, or its next attempt.
  */
 
@@ -17,7 +17,7 @@ export type Outcome =
 export type Request = ControlRequest | RunRequest;
 
 interface Pending {
-  /** The command itself has been heard of: the Leader's answer, which may come later, is no news any more. */
+  /** The command itself has arrived, so the Leader's answer, which may come later, is not shown. */
   isCommand: boolean;
   show: (outcome: Outcome) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -35,7 +35,7 @@ export class Requests {
     this.#newRef = newRef;
   }
 
-  /** Notes a request that is about to be sent; returns its `ref`. */
+  /** Records a request that is about to be sent; returns its `ref`. */
   note(show: (outcome: Outcome) => void): string {
     const ref = this.#newRef();
     const timer = setTimeout(() => this.#settle(ref, { kind: "no-answer" }), ANSWER_WITHIN_MS);

@@ -1,6 +1,6 @@
-/** Questions to the REST API in the reader's own session. What happens comes by `/ws/`; nothing is asked again and again. */
+/** Requests to the REST API in the reader's session. Events come over `/ws/`; nothing is polled. */
 
-/** `code`: as ERROR has it; "unavailable" when the server says nothing. */
+/** `code`: as in ERROR; "unavailable" if the server does not respond. */
 export class RestError extends Error {
   readonly code: string;
 
@@ -10,7 +10,7 @@ export class RestError extends Error {
   }
 }
 
-/** The server's own limits are shorter; what is sent and not answered by then may have been done all the same. */
+/** The server's own limits are shorter; a request without a response by then may still have been carried out. */
 const ANSWER_WITHIN_MS = 30_000;
 
 export function getJson<T>(url: string): Promise<T> {

@@ -19,7 +19,7 @@ export interface RunFields {
 
 export type RunProblem = "run.needsCommand" | "run.unclosedQuote" | "run.needsNode" | "run.badEnvironment" | "run.noProjects";
 
-/** The request, or the key of what is wrong with the fields. */
+/** The request, or the key of the error in the fields. */
 export function runRequest(fields: RunFields): RunRequest | RunProblem {
   const base: RunRequest = {
     project: fields.project,
@@ -88,7 +88,7 @@ function parseEnvironment(text: string): Record<string, string> | null {
   return variables;
 }
 
-/** Projects that a node offers, or that any node does; by name. */
+/** Projects of one node, or of all nodes; by name. */
 export function projectNames(nodes: Iterable<NodeStatus>, node: string): string[] {
   const names = new Set<string>();
   for (const each of nodes) {
@@ -98,7 +98,7 @@ export function projectNames(nodes: Iterable<NodeStatus>, node: string): string[
   return [...names].sort((a, b) => a.localeCompare(b));
 }
 
-/** Named tasks of a project on one node or on any; the first node's word counts where two differ. */
+/** Named tasks of a project on one node or on any; if two nodes differ, the first one wins. */
 export function namedTasks(nodes: Iterable<NodeStatus>, node: string, project: string): NamedTask[] {
   const found = new Map<string, NamedTask>();
   for (const each of nodes) {

@@ -21,15 +21,15 @@ export interface Words {
   unknown: Look;
   nodeRoles: Record<NodeRole, Look>;
   actions: Record<Action, Look>;
-  /** The one command that no person's button gives. */
+  /** The one command without a button. */
   start: string;
   commandStates: Record<ShownState, string>;
-  /** Why a command failed or was refused, by its code; a code that is not here says so in the message. */
+  /** Why a command failed or was refused, by its code; for an unknown code the message is shown. */
   reasons: Record<string, string>;
   /** The sentences of AgentFlow's own messages, by their code. */
   messageParts: Record<string, string>;
   partSeparator: string;
-  /** Why entries of a node are missing, by the reason's word. */
+  /** Why entries of a node are missing, by the reason. */
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */
   storeReasons: Record<string, string>;
@@ -47,10 +47,10 @@ export interface Words {
   /** What a tool does, by its name; a tool that is not here is shown by its name. */
   chatTools: Record<string, string>;
   chatEffects: Record<string, string>;
-  /** Why the answers come by rules. */
+  /** Why answers are rule-based. */
   chatEngines: Record<string, string>;
   chatReasons: Record<string, string>;
-  /** What AgentFlow says by itself in conversations, by the key of the phrase. */
+  /** AgentFlow's own texts in conversations, by the phrase's key. */
   phrases: Record<string, string>;
   /** In which states an action is offered. */
   offered: Record<Action, TaskState[]>;
@@ -59,7 +59,7 @@ export interface Words {
 export interface Urls {
   ticket: string;
   login: string;
-  /** With TASK and NODE in the id's place. */
+  /** With TASK and NODE as placeholders for the id. */
   task: string;
   taskLog: string;
   node: string;
@@ -76,7 +76,7 @@ export interface Settings {
   urls: Urls;
 }
 
-/** The state that the server rendered, in the words of a SNAPSHOT. */
+/** The state that the server rendered, in the format of a SNAPSHOT. */
 export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs">> &
   Partial<Cursor> & {
     /** What is missing in what the server rendered. */

@@ -1,4 +1,4 @@
-/** Whether this page sees the cluster as it is now. While it does not, nothing on it may look live. */
+/** Whether this page is current. While it is not, nothing on it may look live. */
 
 import { oldSince } from "../live/link";
 import type { LiveClient } from "../live/client";
@@ -19,12 +19,12 @@ export class Sight {
     });
   }
 
-  /** Since when what is shown may be old; null = it is current. */
+  /** Since when the page may be out of date; null = it is current. */
   get oldSince(): number | null {
     return this.#oldSince;
   }
 
-  /** How long the last changes took from the Leader's commit to this page; null = not measured, or cut off. */
+  /** How long the last changes took from the Leader's commit to this page; null = not measured, or disconnected. */
   get pushMs(): number | null {
     return this.#pushMs;
   }

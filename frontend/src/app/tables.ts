@@ -1,4 +1,4 @@
-/** Ties the rows and heads that the server rendered to what the page knows. */
+/** Connects the server-rendered rows and heads to the page's data. */
 
 import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
@@ -15,7 +15,7 @@ import { element, type Page } from "./page";
 
 const MAX_ROWS = 50;
 
-/** Returns what draws all rows again, for when htmx has brought others. */
+/** Returns a function that redraws all rows, for use after htmx has replaced them. */
 export function wireTables(page: Page): () => void {
   const tables = [wireTasks(page), wireNodes(page), wireAlerts(page)];
   tables.push(...wireHeads(page));
@@ -54,7 +54,7 @@ function wireNodes(page: Page): () => void {
     name: (row, node) => nameNodeRow(row, node, page),
     place: "last",
     isExpendable: () => false,
-    // The Leader alone is not a cluster yet: the page goes on saying how a node joins.
+    // The Leader alone is not a cluster yet: the page keeps showing how a node joins.
     onCount: (shown, all) => {
       setHidden(element("nodes-empty"), [...page.fleet.nodes.values()].some((node) => node.role !== "leader"));
       setText(element("node-count"), countText(page, shown, all));
@@ -144,7 +144,7 @@ function wireHeads(page: Page): (() => void)[] {
   return heads;
 }
 
-/** Draws a node's load where it is in the DOM; its samples are kept also while it is not. */
+/** Draws a node's load if it is in the DOM; samples are kept in any case. */
 function sparkDrawer(page: Page): (row: HTMLElement, node: NodeStatus) => void {
   const samples = new Map<string, Samples>();
   const sparks = new WeakMap<Element, Spark>();
@@ -178,16 +178,16 @@ interface RowsPart<T> {
   place: "first" | "last";
   isExpendable: (item: T) => boolean;
   onCount: (shown: number, all: number) => void;
-  /** What a filter looks for words in. */
+  /** The text that a filter searches. */
   text: (item: T) => string;
   estimatedHeight: number;
 }
 
-/** Returns what draws the rows again. */
+/** Returns a function that redraws the rows. */
 function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(page: Page, kind: Kind, bodyId: string, part: RowsPart<T>): () => void {
   const items = page.fleet[kind] as unknown as Map<string, T>;
   const options = { ...part, template: element<HTMLTemplateElement>(part.template), get: (id: string) => items.get(id) };
-  // Looked up each time: the page may have no such table, and htmx may have put another in its place.
+  // Looked up each time: the page may have no such table, or htmx may have replaced it.
   const body = (): HTMLElement | null => element(bodyId);
   const box = body()?.closest<HTMLElement>("[data-window]");
   const rows = box
@@ -219,7 +219,7 @@ function countText(page: Page, shown: number, all: number): string {
   return shown === all ? page.texts.number(all) : page.texts.say("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
 }
 
-/** A list that is filtered or paged ("known") takes no new rows, only changes; a node's page takes its own tasks. */
+/** A list that is filtered or paged ("known") gets no new rows, only changes; a node's page shows only its own tasks. */
 function isWanted(item: AlertInfo | NodeStatus | TaskInfo, rows: string): boolean {
   if (rows === "known") return false;
   return !rows.startsWith("node:") || ("node" in item && `node:${item.node}` === rows);

@@ -1,6 +1,6 @@
 /**
- * Once a second, while somebody looks: ages, running times, and times in the reader's own zone. Nothing is asked for, and
- * only what is in sight and reads otherwise than before is written.
+ * Once a second, while the page is visible: ages, running times, and times in the reader's time zone. Nothing is requested,
+ * and only visible texts that changed are written.
  */
 
 import { setText } from "../tables/cells";
@@ -14,15 +14,15 @@ export function startTicker(page: Page): void {
   drawTimes(document, page);
   setInterval(draw, 1000);
   document.addEventListener("visibilitychange", draw);
-  // What is scrolled into sight must not show for a second what was true before. Scroll events do not bubble.
+  // Cells that scroll into view must not show an old text for a second. Scroll events do not bubble.
   document.addEventListener("scrollend", draw, { capture: true, passive: true });
 }
 
-/** `isEverything`: also what is scrolled out of sight. */
+/** `isEverything`: also cells outside the view. */
 export function drawTimes(root: ParentNode, page: Page, isEverything = true): void {
   const now = page.now();
   const cells = [...root.querySelectorAll<HTMLElement>('time[data-style], [data-field="elapsed"][data-started]')];
-  // All are measured before the first is written: one layout, not one for each.
+  // Measure all before writing the first: one layout instead of one per cell.
   const shown = isEverything ? cells : cells.filter((cell) => isNew(cell) || isInSight(cell));
   for (const cell of shown) {
     if (cell.dataset.style === undefined) setText(cell, elapsed(cell, page.sight.oldSince ?? now));
@@ -30,7 +30,7 @@ export function drawTimes(root: ParentNode, page: Page, isEverything = true): vo
   }
 }
 
-/** What each cell stood for when it was written last: a new point in time is written wherever it is. */
+/** The time that each cell showed last: a new time is written even outside the view. */
 const written = new WeakMap<HTMLElement, string>();
 
 function isNew(cell: HTMLElement): boolean {
@@ -46,7 +46,7 @@ function isInSight(cell: HTMLElement): boolean {
   return bottom >= 0 && top <= innerHeight;
 }
 
-/** Stands still with what the page knows: a task that it cannot see is not shown to go on. */
+/** Stops while the page is not current: a task on an unreachable node does not appear to continue. */
 function elapsed(cell: HTMLElement, until: number): string {
   return clockDuration(((Number(cell.dataset.ended) || until) - Number(cell.dataset.started)) / 1000);
 }

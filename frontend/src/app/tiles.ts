@@ -1,4 +1,4 @@
-/** The key figures at the top of the overview, counted from what the page knows. */
+/** The key figures at the top of the overview, counted from the page's data. */
 
 import { Samples, Spark } from "../charts/spark";
 import { setAttribute, setText } from "../tables/cells";
@@ -35,7 +35,7 @@ export function wireTiles(page: Page, store: StoreHealth): void {
   draw();
 }
 
-/** How far this page can vouch for what it counts. */
+/** How reliable this page's counts are. */
 export interface Standing {
   isLive: boolean;
   /** Since when the page may be old, as a time of day; empty = it is current. */
@@ -62,7 +62,7 @@ function counted(counts: [key: string, count: number][], texts: Texts): string[]
 }
 
 /**
- * What keeps this page from saying "all clear", in words; empty = nothing is wrong, as far as the page can know.
+ * What keeps this page from saying "all clear", in words; empty = nothing is known to be wrong.
  * `_figures` of dashboard/pages/overview.py decides the same for a page without the script.
  */
 export function concerns(figures: Figures, now: Standing, texts: Texts): string[] {
@@ -91,7 +91,7 @@ function drawTiles(figures: Figures, now: Standing, page: Page): void {
   const peak = figures.busiest ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node }) : "";
   tile("cpu", wholePercent(figures.cpu), peak, "");
   setText(element("alert-count"), texts.number(figures.alerts));
-  // The shield says that all is well: the empty list alone does not prove it.
+  // The shield means that all is well, which an empty list alone does not prove.
   const empty = element("alerts-empty");
   setAttribute(empty, "data-tone", isClear ? "good" : null);
   setAttribute(empty?.querySelector("use") ?? null, "href", isClear ? "#shield-check" : "#bell");

@@ -15,7 +15,7 @@ export interface ToastContent {
   text: string;
   /** Where the title leads. */
   href?: string;
-  /** The things that it is about, behind the title. */
+  /** What it is about, after the title. */
   about?: Link[];
   /** 0 = stays until it is dismissed. */
   lifeSeconds: number;
@@ -47,7 +47,7 @@ export class Toasts {
       this.#fill(card, next);
       if (next.lifeSeconds > 0) timer = setTimeout(remove, next.lifeSeconds * 1000);
     };
-    // Dismissed, or followed: what it tells is being looked at.
+    // Dismissed or followed: the reader has seen it.
     card.addEventListener("click", (event) => {
       if (!(event.target instanceof Element) || !event.target.closest("button, a")) return;
       clearTimeout(timer);

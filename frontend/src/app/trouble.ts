@@ -1,4 +1,4 @@
-/** The banner while the Leader cannot store anything: what does not work, why, since when, and that it heals by itself. */
+/** The banner while the Leader cannot store anything: what does not work, why, since when, and that it recovers by itself. */
 
 import type { StoreTrouble } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
@@ -17,7 +17,7 @@ export function wireTrouble(page: Page): StoreHealth {
     const banner = element("store-banner");
     const isFailing = trouble?.state === "failing";
     setHidden(banner, !isFailing);
-    // Emptied when it is over, so that a screen reader hears the next one.
+    // Emptied when it is over, so that a screen reader announces the next one.
     setText(element("store-text"), isFailing ? troubleText(trouble, page) : "");
     if (isFailing === isStoreFailing) return;
     isStoreFailing = isFailing;
@@ -25,7 +25,7 @@ export function wireTrouble(page: Page): StoreHealth {
   };
   page.live.on("STORE", show);
   page.live.on("SNAPSHOT", (snapshot) => "trouble" in snapshot && show(snapshot.trouble));
-  // Another Leader may know of no trouble and say nothing; one that has it says so right after this.
+  // A new Leader without trouble sends nothing; one with trouble reports it right after this.
   page.live.on("AUTH_OK", () => show(null));
   return {
     get isFailing() {

@@ -11,7 +11,7 @@ const HEIGHT = 28;
 const STEP_MS = WINDOW_MS / WIDTH;
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
-/** The samples of the last minutes; the one before the window is kept, since its value still held when it began. */
+/** The samples of the last minutes; the one before the window is kept, because its value still held when the window began. */
 export function trimSamples(samples: Sample[], nowMs: number): Sample[] {
   const first = samples.findIndex((sample) => sample.atMs >= nowMs - WINDOW_MS);
   return first < 0 ? samples.slice(-1) : samples.slice(Math.max(0, first - 1));
@@ -33,7 +33,7 @@ export class Samples {
   #samples: Sample[] = [];
 
   push(value: number, nowMs: number): void {
-    // The first value held before the page was opened, as far as anybody knows.
+    // Assume that the first value also held before the page was opened.
     if (this.#samples.length === 0) this.#samples.push({ atMs: nowMs - WINDOW_MS, value });
     const last = this.#samples.at(-1);
     if (last && nowMs - last.atMs < STEP_MS) last.value = value;

@@ -1,4 +1,4 @@
-/** The card of an analysis: why a task does not get on, what says so, what may help with one click, and whether it did. */
+/** The card of an analysis: why a task is stuck, the evidence, fixes to click, and whether they helped. */
 
 import { iconElement, type Page } from "../app/page";
 import { nothingSeen } from "../evidence/text";
@@ -60,7 +60,7 @@ function evidence(analysis: Analysis, page: Page): HTMLElement {
 }
 
 function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | null {
-  // When it has helped, what nobody asked for is of no use any more.
+  // Once a fix has helped, the others are no longer useful.
   const shown = analysis.fixes.filter((fix) => analysis.verdict !== "helped" || fix.state !== "open");
   if (shown.length === 0) return null;
   const list = make("ol", "analysis-fixes", ...shown.map((fix, index) => fixItem(fix, index === 0, analysis, page, canAct)));
@@ -76,12 +76,12 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   why.id = `${analysis.id}-${part}`;
   const item = make("li", "analysis-fix");
   item.dataset.state = fix.state;
-  // Once more after a refusal, never while it is asked for or after it was done.
+  // Again after a refusal, never while it is pending or after it was done.
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
   const block = isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.words, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;
   if (isOffered && canAct && mayAsk(fix)) {
-    // What an answer does, only the program knows: none is recommended.
+    // Only the program knows what an answer does: none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
     const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, { fix: String(fix.number), part });

@@ -1,4 +1,4 @@
-/** What the panel asks over REST: lists and older turns, and a text too long for a frame. What happens comes by `/ws/`. */
+/** The panel's REST requests: lists, older turns, and text too long for a frame. Events come over `/ws/`. */
 
 import { getJson, postJson } from "../app/rest";
 import type { ChatState, ConversationInfo, EngineStatus } from "../live/messages";
@@ -27,7 +27,7 @@ export class ChatApi {
     return getJson(`${this.#root}conversations/${encodeURIComponent(id)}/${before > 0 ? `?before=${before}` : ""}`);
   }
 
-  /** The context's open conversation; `fresh`: the present one is closed and a new one begun. */
+  /** The context's open conversation; `fresh`: the present one is closed and a new one opened. */
   open(context: string, fresh: boolean): Promise<ChatState> {
     return postJson(`${this.#root}conversations/`, { context, ...(fresh ? { fresh } : {}) });
   }

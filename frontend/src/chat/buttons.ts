@@ -1,4 +1,4 @@
-/** The buttons within the panel: what each asks of the Leader, or does on the page. */
+/** The buttons in the panel: what each requests from the Leader, or does on the page. */
 
 import type { Answer, Talk } from "./talk";
 
@@ -37,7 +37,7 @@ function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
   else if (pressed.id === "chat-earlier") parts.earlier();
 }
 
-/** The click only asks: what waits for an approval then is brought before the person. */
+/** The click only requests it: the approval that it waits for then gets the focus. */
 async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts): Promise<void> {
   const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
   const answer = await act(pressed, { type: "CHAT_FIX", turn, fix }, parts);

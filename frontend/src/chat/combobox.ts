@@ -40,7 +40,7 @@ export class ContextBox {
     input.addEventListener("input", () => void this.#open().then(() => this.#draw(input.value)));
     input.addEventListener("keydown", (event) => this.#key(event));
     input.addEventListener("blur", () => this.#close());
-    // The input keeps the focus; else its blur would take the list away from under the pointer.
+    // The input keeps the focus; otherwise its blur would close the list under the pointer.
     list.addEventListener("mousedown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
       const option = event.target instanceof Element ? event.target.closest<HTMLElement>("[role=option]") : null;
@@ -62,7 +62,7 @@ export class ContextBox {
     this.#isOpen = true;
     this.#draw("");
     this.#all = await this.#parts.options();
-    // Meanwhile the person may have typed, or gone.
+    // Meanwhile the person may have typed or left.
     if (this.#isOpen) this.#draw(this.#parts.input.value === this.#value ? "" : this.#parts.input.value);
   }
 

@@ -1,4 +1,4 @@
-/** Where a person writes: Enter sends, Shift+Enter begins a line, and an input method that is composing sends nothing. */
+/** The message box: Enter sends, Shift+Enter adds a line, and an input method that is composing sends nothing. */
 
 import type { Page } from "../app/page";
 import { setHidden, setText } from "../tables/cells";
@@ -11,7 +11,7 @@ export class Composer {
   readonly #text: HTMLTextAreaElement;
   readonly #send: HTMLButtonElement;
   readonly #problem: HTMLElement;
-  /** By context, while another one is chosen: a sentence about one node must not be said of the next. */
+  /** By context, while another one is chosen: a sentence about one node must not be sent to the next. */
   readonly #drafts = new Map<string, string>();
   #context = "";
   /** What was put there by a button. */
@@ -26,7 +26,7 @@ export class Composer {
     this.#send = need(form, "button[data-send]");
     this.#problem = need(form, ".form-error");
     this.#text.addEventListener("keydown", (event) => {
-      // 229: what browsers say of the Enter that ends a composition, after it has ended.
+      // 229: browsers report this for the Enter that ends a composition.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       form.requestSubmit();
@@ -58,7 +58,7 @@ export class Composer {
     this.#draw();
   }
 
-  /** Puts words in front of the person, who may change them; what was typed already stays. */
+  /** Inserts text that the person may change; text already typed stays. */
   propose(text: string): void {
     const { value } = this.#text;
     if (value.trim() === "" || value === this.#proposed) this.#text.value = this.#proposed = text;
@@ -67,7 +67,7 @@ export class Composer {
     this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
   }
 
-  /** The Leader has it. What was typed since stays. */
+  /** The Leader accepted it. Text typed since then stays. */
   sent(context: string, text: string): void {
     this.#isSending = false;
     if (this.#drafts.get(context) === text) this.#drafts.delete(context);
@@ -75,7 +75,7 @@ export class Composer {
     this.#draw();
   }
 
-  /** It was not taken: the text stays, with the reason. */
+  /** It was refused: the text stays, with the reason. */
   refused(reason: string): void {
     this.#isSending = false;
     this.#draw();

@@ -23,18 +23,18 @@ export function contextOf(project: string, node: string): string {
 /** Whether a conversation about it can be begun; `_check_context` of chat/store/conversations.py decides. */
 export function contextExists(context: string, nodes: ReadonlyMap<string, NodeStatus>): boolean {
   const { project, node } = parseContext(context);
-  // Where no node is known nothing can be said.
+  // Without a known node nothing can be sent.
   if (nodes.size === 0) return true;
   const chosen = node === "*" ? [...nodes.values()] : [nodes.get(node)].filter((found) => found !== undefined);
   return chosen.length > 0 && (project === "*" || chosen.some((one) => one.capabilities.projects?.some(({ name }) => name === project)));
 }
 
-/** The nearest that exists: without the project, else everything. */
+/** The nearest existing context: without the project, otherwise everything. */
 export function nearestContext(project: string, node: string, nodes: ReadonlyMap<string, NodeStatus>): string {
   return [contextOf(project, node), contextOf("", node)].find((context) => contextExists(context, nodes)) ?? EVERYTHING;
 }
 
-/** What a "*" stands for; empty where there is none. */
+/** What a "*" means; empty if there is none. */
 export function inWords(context: string, texts: Texts): string {
   const { project, node } = parseContext(context);
   if (project === "*") return texts.say(node === "*" ? "chat.everything" : "chat.wholeNode");
@@ -56,7 +56,7 @@ export function findContexts(all: readonly string[], typed: string, limit: numbe
 }
 
 export const MAX_CHARACTERS = 32_000;
-/** Of a frame's 64 KiB; a little is left for what stands around the text. */
+/** Of a frame's 64 KiB, with some room for the rest of the message. */
 const MAX_FRAME_BYTES = 63_000;
 
 export function isTooLong(text: string): boolean {
@@ -64,7 +64,7 @@ export function isTooLong(text: string): boolean {
   return text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS;
 }
 
-/** Whether it can be said by `/ws/`; what cannot goes by REST, which takes every text that is not too long. */
+/** Whether it fits into a `/ws/` message; longer text goes over REST. */
 export function fitsFrame(text: string): boolean {
   return text.length * 6 <= MAX_FRAME_BYTES || new TextEncoder().encode(JSON.stringify(text)).length <= MAX_FRAME_BYTES;
 }

@@ -1,8 +1,8 @@
-/** One conversation as this page knows it: the state it was given, and every message since. Pure; no DOM. */
+/** The page's copy of one conversation: the initial state and every message since. Pure; no DOM. */
 
 import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Phrases, Step } from "../live/messages";
 
-/** What is being said just now, and has not been stored yet. */
+/** The answer being written, not stored yet. */
 export interface Streaming {
   request: number;
   characters: string[];

@@ -1,4 +1,4 @@
-/** Small hands for building nodes. Text only ever becomes text. */
+/** Helpers that build DOM nodes. Text always stays text. */
 
 import { iconElement } from "../app/page";
 
@@ -34,7 +34,7 @@ export interface Item {
 
 const versions = new WeakMap<HTMLElement, string>();
 
-/** Makes the children be these, in this order. What has not changed is left alone; what is drawn anew keeps its openness and the focus. */
+/** Makes the children be these, in this order. What has not changed is left alone; what is redrawn keeps its open state and the focus. */
 export function sync(parent: HTMLElement, items: readonly Item[]): void {
   const present = new Map([...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]));
   let before: Element | null = parent.firstElementChild;

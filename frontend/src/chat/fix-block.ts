@@ -9,7 +9,7 @@ import type { Action } from "../live/messages";
 import { offeredActions, stateOf } from "../tables/task-view";
 
 const ACTIONS: Record<string, Action> = { send_input: "input", pause_task: "pause", resume_task: "resume", retry_task: "retry", cancel_task: "cancel" };
-/** The server tells at most so many open alerts; beyond that a missing one may still be open. */
+/** The server sends at most this many open alerts; beyond that a missing one may still be open. */
 const ALERTS_TOLD = 200;
 
 /** Why it cannot be asked for, in words; empty = it can. */

@@ -1,4 +1,4 @@
-/** What stands around a conversation: which engine answers and why, the context's older conversations, what went wrong. */
+/** The frame of a conversation: which engine answers and why, the context's older conversations, errors. */
 
 import { element, type Page } from "../app/page";
 import type { ConversationInfo, EngineStatus } from "../live/messages";
@@ -12,13 +12,13 @@ export function drawEngine(engine: EngineStatus | null, page: Page): void {
   setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.say("chat.byRules"));
 }
 
-/** What went wrong with what a person has asked for; empty = nothing. */
+/** The error of a person's request; empty = none. */
 export function complain(text: string): void {
   setText(element("chat-problem"), text);
   setHidden(element("chat-problem"), text === "");
 }
 
-/** The button for a new conversation; `code`: why none can be begun now. */
+/** The button for a new conversation; `code`: why none can be started now. */
 export function drawBegin(code: string, page: Page): void {
   const begin = element<HTMLButtonElement>("chat-new");
   if (!begin) return;

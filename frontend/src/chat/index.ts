@@ -1,4 +1,4 @@
-/** Ties the chat panel to its page: opening and closing, "Ask about this", and notices about what waits elsewhere. */
+/** Connects the chat panel to its page: opening and closing, "Ask about this", and notices about what waits elsewhere. */
 
 import type { AlertNotices } from "../app/alert-notices";
 import { element, type Page } from "../app/page";
@@ -24,7 +24,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
   const setOpen = (open: boolean): void => {
     document.body.dataset.chat = open ? "open" : "closed";
     setAttribute(toggle, "aria-expanded", String(open));
-    // On a phone it covers the page: there it does not come back by itself.
+    // On a phone it covers the page, so it does not open by itself there.
     const isKept = open && matchMedia("(min-width: 861px)").matches;
     document.cookie = `agentflow_chat=${isKept ? "open" : "closed"};path=/;max-age=${YEAR_SECONDS};samesite=lax`;
     if (open) panel.focus();
@@ -55,7 +55,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
   wireNotices(page, toasts, notices, (conversation) => isOpen() && panel.shows(conversation));
 }
 
-/** What the button stands at: an alert, a task or a node. */
+/** What the button belongs to: an alert, a task or a node. */
 function subject(about: HTMLElement, page: Page): { context: string; words: string } {
   const holder = about.closest<HTMLElement>("[data-alert], [data-task], [data-node]");
   const { alert = "", task = "", node = "" } = holder?.dataset ?? {};
@@ -69,7 +69,7 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
   return { context: page.fleet.nodes.get(name)?.role === "leader" ? EVERYTHING : nearestContext("", name, page.fleet.nodes), words: "" };
 }
 
-/** An approval that waits, and what AgentFlow found by itself, wherever the reader is. Each is told once. */
+/** Notices about waiting approvals and AgentFlow's own findings, on every page. Each is shown once. */
 function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: (conversation: string) => boolean): void {
   const { texts, live } = page;
   const told = new Set<string>();
@@ -89,7 +89,7 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
     if (step.approval?.state !== "waiting" || !isNew(step.approval.id, conversation)) return;
     toasts.show(content(conversation, "held", texts.say("chat.approvalTitle"), said(step, "summary", page)));
   });
-  // Written onto the notice that the alert had at once: one thing, one card.
+  // Updates the alert's existing notice: one card per alert.
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
     if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
     const look = analysis.verdict === "none" ? null : page.settings.words.chatVerdicts[analysis.verdict];

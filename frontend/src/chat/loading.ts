@@ -1,11 +1,11 @@
-/** What stands in a conversation's place until it is here: that it is loading, or why it is not here. Never that it is empty. */
+/** Shown until a conversation has loaded: that it is loading, or why it failed. Never that it is empty. */
 
 import { element, type Page } from "../app/page";
 import { RestError } from "../app/rest";
 import { setHidden, setText } from "../tables/cells";
 import type { Talk } from "./talk";
 
-/** A conversation comes by push after it was asked for; without a link it does not. */
+/** A conversation arrives by push after it was requested; without a link it does not. */
 const EXPECTED_WITHIN_MS = 20_000;
 
 export class Loading {
@@ -13,7 +13,7 @@ export class Loading {
   readonly #talk: Talk;
   #phase: "loading" | "failed" | "here" = "loading";
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Tries again what has failed. */
+  /** Retries what failed. */
   #again: () => void = () => undefined;
 
   constructor(page: Page, talk: Talk) {
@@ -41,7 +41,7 @@ export class Loading {
     this.#set("failed");
   }
 
-  /** It is here, as a whole; it may be empty. */
+  /** It has loaded completely; it may be empty. */
   done(): void {
     this.#set("here");
   }

@@ -1,6 +1,6 @@
 /**
- * The part of Markdown that answers use, as DOM nodes. Nothing is ever parsed as HTML: what is not understood stays text, there
- * are no images, and a link is a link only when somebody wrote it as one and it leads to http or https.
+ * The part of Markdown that answers use, as DOM nodes. Nothing is ever parsed as HTML: unknown syntax stays text, there
+ * are no images, and only explicit links to http or https become links.
  */
 
 const FENCE = /^\s*```(.*)$/;
@@ -58,7 +58,7 @@ function blocks(lines: readonly string[], depth: number): DocumentFragment {
       at = end - 1;
     } else if (HEADING.test(line)) {
       flush();
-      // A heading of an answer is none of the page.
+      // A heading in an answer is not a heading of the page.
       const heading = withInline("p", HEADING.exec(line)?.[1] ?? "", depth);
       heading.className = "md-heading";
       made.append(heading);
@@ -128,7 +128,7 @@ function marked(found: RegExpMatchArray, depth: number): Node {
   link.href = address ?? "";
   link.rel = "noopener noreferrer";
   link.target = "_blank";
-  // Where it leads is part of what is shown: its words are the model's.
+  // Show the target, because the link's text comes from the model.
   link.textContent = label === address ? (label ?? "") : `${label} (${hostOf(address ?? "")})`;
   return link;
 }

@@ -30,14 +30,14 @@ export class ChatPanel {
   readonly #loading: Loading;
   readonly #mayOperate = document.body.classList.contains("may-operate");
   #conversation: Conversation | null = null;
-  /** The open conversation of the context; empty = nobody has said anything there. */
+  /** The open conversation of the context; empty = there is none yet. */
   #present = "";
-  /** An older one that is read instead; empty = none. */
+  /** An older one that is shown instead; empty = none. */
   #reading = "";
-  /** Its project or node is there no more. */
+  /** Its project or node no longer exists. */
   #isGone = false;
   #engine: EngineStatus | null = null;
-  /** Counts choices: what a slower question answers is dropped. */
+  /** Counts selections: the response of an earlier one is dropped. */
   #choice = 0;
 
   constructor(page: Page, root: HTMLElement) {
@@ -145,7 +145,7 @@ export class ChatPanel {
 
   #show(state: ChatState): void {
     this.#engine = state.engine;
-    // Somebody who reads an older one goes on reading it.
+    // A reader of an older one stays there.
     if (this.#reading !== "" && this.#reading !== state.id) return;
     this.#conversation = new Conversation(state);
     this.#loading.done();
@@ -154,7 +154,7 @@ export class ChatPanel {
 
   #apply(message: ChatServerMessage): void {
     if (message.type === "CHAT_CONVERSATION" && message.info.context === this.context) {
-      // Begun or closed by somebody else: this page goes along.
+      // Opened or closed by someone else: this page follows.
       if (message.info.isOpen !== (message.info.id === this.#present)) this.choose(this.context);
       return;
     }
@@ -244,7 +244,7 @@ export class ChatPanel {
     setHidden(element("chat-old"), isPresent);
     setHidden(element("chat-gone"), !isGone);
     setHidden(element("chat-stop"), !isPresent || shown?.open == null);
-    // Where nobody has spoken a conversation must be begun, and of what is gone none can be.
+    // A context without a conversation needs a new one, which is impossible for what no longer exists.
     this.#composer?.setReadOnly(!isPresent || (isGone && this.#present === ""));
     drawBegin(isGone ? "no-such-context" : isPresent && shown?.open ? "busy" : "", this.#page);
     drawEngine(this.#engine, this.#page);

@@ -1,13 +1,13 @@
-/** What AgentFlow says by itself comes as a key with values (docs/websocket.md); here it becomes words in the reader's language. */
+/** AgentFlow's own texts come as a key with values (docs/websocket.md); here they become words in the reader's language. */
 
 import type { Page } from "../app/page";
 import type { Phrase, Phrases, PhraseValue } from "../live/messages";
 import { plain } from "./markdown";
 
-/** These have no words of their own: their `parts` follow one another. */
+/** These have no words of their own: they join their `parts`. */
 const JOINTS = new Map([["lines", "\n"], ["sentences", " "]]);
 
-/** The text of this field: in words of this page where it is a phrase that the page knows, else as it was written. */
+/** The text of this field: worded by this page if it is a known phrase, otherwise as it was written. */
 export function said<F extends string>(thing: Record<F, string> & { phrases?: Phrases }, field: F, page: Page): string {
   const phrase = thing.phrases?.[field];
   return plain(phrase && knows(phrase, page) ? inWords(phrase, page) : thing[field]);
@@ -20,7 +20,7 @@ export function inWords(value: PhraseValue, page: Page): string {
   const { key, values } = value;
   const joint = JOINTS.get(key);
   if (joint !== undefined) return partsOf(values.parts).map((part) => inWords(part, page)).join(joint);
-  // A word that is not known yet (a new state, say) stands as it came.
+  // An unknown word (a new state, say) is shown as received.
   const words = page.settings.words.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const inner = values[name];
@@ -28,7 +28,7 @@ export function inWords(value: PhraseValue, page: Page): string {
   });
 }
 
-/** What somebody wrote themselves says which language it is in. */
+/** Text written by a person or a model carries its language. */
 export function inLanguage<E extends HTMLElement>(element: E, thing: { phrases?: Phrases }, field: string, language: string | undefined): E {
   if (language && !thing.phrases?.[field]) element.lang = language;
   return element;

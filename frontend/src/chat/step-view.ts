@@ -1,4 +1,4 @@
-/** A tool call: what was done, with its result; and the card on which a person decides about it. */
+/** A tool call with its result, and the card on which a person decides about it. */
 
 import { iconElement, type Page } from "../app/page";
 import { clockDuration } from "../app/words";
@@ -42,7 +42,7 @@ function argumentList(step: Step): HTMLElement | null {
   return list;
 }
 
-/** Stays after the answer and says it: everybody who looks sees who decided. */
+/** Stays after the decision, so that everyone sees who decided. */
 function approvalCard(step: Step, approval: Approval, asker: string, page: Page): HTMLElement {
   const { texts, settings } = page;
   const isWaiting = approval.state === "waiting";
@@ -72,7 +72,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   if (document.body.classList.contains(`may-${approval.right}`)) {
     const answers = make("div", "approval-buttons");
     answers.append(
-      // What ends or starts something is not the button to press by habit.
+      // A destructive action is not the default button.
       button(`btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`, "circle-check", texts.say("chat.approve"), { answer: "approve" }),
       button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
     );
@@ -105,7 +105,7 @@ function targets(step: Step, page: Page): HTMLElement[] {
   });
 }
 
-/** Once a second, without asking anybody. The server decides; this only keeps a dead button from being pressed. */
+/** Once a second, without a request. The server decides; this only disables buttons that would be refused. */
 export function drawExpiry(expiry: HTMLElement, page: Page): void {
   const seconds = Math.floor((Number(expiry.dataset.expires) - page.now()) / 1000);
   expiry.textContent = seconds > 0 ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) }) : page.texts.say("chat.expired");

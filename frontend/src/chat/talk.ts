@@ -1,4 +1,4 @@
-/** Sends what a person asks of a conversation, and tells each asker what the Leader answered. */
+/** Sends a person's requests to a conversation, and returns the Leader's answer to each. */
 
 import type { Page } from "../app/page";
 import { RestError } from "../app/rest";
@@ -31,7 +31,7 @@ export class Talk {
     });
   }
 
-  /** By `/ws/`, or over REST what no frame can carry. */
+  /** Over `/ws/`, or over REST if it does not fit into a frame. */
   async say(context: string, text: string): Promise<Answer> {
     if (fitsFrame(text)) return this.ask({ type: "CHAT", text, targetContext: context });
     try {

@@ -16,7 +16,7 @@ export class ThreadView {
   #conversation: Conversation | null = null;
   #canAct = false;
   #isScheduled = false;
-  /** A turn whose question is brought before the reader as soon as it is there. */
+  /** A turn whose question gets the focus as soon as it appears. */
   #awaited = "";
 
   constructor(page: Page, box: HTMLElement, older: HTMLElement | null) {
@@ -48,7 +48,7 @@ export class ThreadView {
     if (isOther) this.toEnd();
   }
 
-  /** Soon, however much has come. A hidden page gets no frames. */
+  /** Soon, once for all changes. A hidden page gets no frames. */
   changed(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -65,7 +65,7 @@ export class ThreadView {
     if (scroller) scroller.scrollTop = scroller.scrollHeight;
   }
 
-  /** Brings the turn into sight, and its open question under the keys, now or when it comes. */
+  /** Scrolls to the turn and focuses its open question, now or when it arrives. */
   goTo(turn: string): void {
     this.#awaited = turn;
     this.#bring();

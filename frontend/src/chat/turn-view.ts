@@ -1,4 +1,4 @@
-/** One turn: what was said, the answer with its steps, how far it is, and what it took. */
+/** One turn: the message, the answer with its steps, its state, and its cost. */
 
 import { iconElement, type Page } from "../app/page";
 import type { Fix } from "../live/messages";
@@ -30,7 +30,7 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
   box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
   const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => asked(turn, fix, page) }];
   for (const part of partsOf(turn)) {
-    // An analysis is told once: as its card, not in sentences besides.
+    // An analysis is shown once: as its card, not as text as well.
     if (part.kind === "text" && turn.analysis) continue;
     if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => answer(part, turn, page) });
     else items.push({ key: part.key, version: JSON.stringify(part.step), build: () => stepElement(part.step, turn.actor, page) });
@@ -48,7 +48,7 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
   sync(box, items);
 }
 
-/** A model's or the rules' answer is Markdown; what AgentFlow says by itself is plain. */
+/** A model's or the rules' answer is Markdown; AgentFlow's own text is plain. */
 function answer(part: Part & { kind: "text" }, turn: ShownTurn, page: Page): HTMLElement {
   if (part.phrases?.text) return make("div", "chat-answer md", make("p", "", said(part, "text", page)));
   return inLanguage(make("div", "chat-answer md", markdown(part.text)), part, "text", turn.language);
@@ -62,7 +62,7 @@ function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
 
-/** What AgentFlow asks by itself is written for its engine; a person gets the task and what is the matter with it. */
+/** AgentFlow's own question is written for its engine; a person sees the task and its problem. */
 function foundOut(turn: ShownTurn, page: Page): HTMLElement {
   const { id, kind } = subjectOf(turn);
   const look = page.settings.words.taskHealth[kind as TaskHealth];
@@ -92,7 +92,7 @@ function statusOf(turn: ShownTurn, page: Page): Status {
     const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page)) };
     return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
-  // A model that could not be used is said, though rules have answered in its place.
+  // Say that the model could not be used, even though rules answered instead.
   if (turn.state === "done") return { text: said(turn, "message", page), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.words.chatTurns[turn.state];

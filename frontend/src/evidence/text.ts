@@ -1,4 +1,4 @@
-/** What an agent writes of a task's processes and of its figures, line by line, read back. Hostile text: what does not fit stays text. Pure. */
+/** Parses an agent's lines about a task's processes and metrics. Hostile text: lines that do not match stay text. Pure. */
 
 export interface ProcessRow {
   pid: string;
@@ -21,7 +21,7 @@ export interface FigureRow {
   nodeCpu: string;
 }
 
-/** What an agent writes where it has seen nothing, and the page's string for it. */
+/** An agent's text for "nothing found", and the page's string for it. */
 const NOTHING = new Map([
   ["(no output yet)", "evidence.noOutput"],
   ["(no processes)", "evidence.noProcesses"],

@@ -1,4 +1,4 @@
-/** What was seen when a task got stuck, whole, beside whatever page the reader is at; and the word that somebody looks after it. */
+/** The complete evidence of a stuck task, in a dialog on any page; and the button that acknowledges its alert. */
 
 import { button, make } from "../chat/dom";
 import { plain } from "../chat/markdown";
@@ -29,7 +29,7 @@ export function wireEvidence(page: Page): void {
     if (alert) view.open(alert);
   });
   page.live.on("ALERT", (message) => view.heard(message));
-  // What became of it while the page was cut off is in no message.
+  // Changes while the page was disconnected come in no message.
   page.fleet.onReplace("alerts", () => view.refresh());
 }
 
@@ -74,7 +74,7 @@ class EvidenceView {
       if (this.#shown !== alert) return;
       setHidden(element("evidence-problem"), true);
       this.#head(this.#newer ?? found);
-      // Evidence does not change: who reads it keeps the place.
+      // Evidence does not change, so the reader keeps the scroll position.
       if (this.#isLoaded) return;
       element("evidence-body")?.replaceChildren(...(found.evidence.length > 0 ? found.evidence.map((piece) => section(piece, this.#page)) : [make("p", "sub", texts.say("evidence.none"))]));
       // What was printed last is what it is about.
@@ -96,7 +96,7 @@ class EvidenceView {
     }
   }
 
-  /** The alert has changed, by whomever. */
+  /** The alert has changed. */
   heard(alert: Known): void {
     if (!this.#dialog.open || alert.id !== this.#shown) return;
     this.#newer = alert;
@@ -126,7 +126,7 @@ class EvidenceView {
     if (!this.#acknowledge) return;
     this.#acknowledge.disabled = true;
     try {
-      // That it was taken comes as an ALERT, to everybody.
+      // The result comes to everyone as an ALERT.
       await postJson(`${this.#page.settings.urls.alerts}${encodeURIComponent(this.#shown)}/acknowledge/`, {});
       setHidden(element("evidence-problem"), true);
     } catch (error) {

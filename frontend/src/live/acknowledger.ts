@@ -1,5 +1,5 @@
 /**
- * Says how far the page has come: the first of a burst at once, for that is the measured push latency, the rest at most four
+ * Acknowledges applied messages: the first of a burst at once, because it measures the push latency, the rest at most four
  * times a second.
  */
 
@@ -15,7 +15,7 @@ export class Acknowledger {
   #ackedSeq = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Something was acknowledged since `takeNews` was asked last. */
+  /** Something was acknowledged since the last `takeNews`. */
   #hasNews = false;
 
   constructor(send: (message: ClientMessage) => boolean, now: () => number) {

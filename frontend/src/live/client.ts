@@ -1,8 +1,8 @@
 /**
- * The page's live messages: subscribes, keeps order, acknowledges, notices silence. `Connection` opens and comes back.
+ * The page's live messages: subscribes, keeps order, acknowledges, detects silence. `Connection` connects and reconnects.
  *
  * It knows nothing of the DOM and nothing of nodes or tasks. Handlers see each state message once and in order; after a
- * break it asks for exactly what it missed, and gets that or a SNAPSHOT.
+ * break it requests exactly what it missed, and gets that or a SNAPSHOT.
  */
 
 import { Acknowledger } from "./acknowledger";
@@ -61,7 +61,7 @@ export class LiveClient {
     return this.#position.cursor;
   }
 
-  /** Calls `handler` for each message of the type, in order. A handler that throws hurts no other. */
+  /** Calls `handler` for each message of the type, in order. A handler that throws does not affect the others. */
   on<T extends MessageType>(type: T, handler: (message: MessageOf<T>) => void): () => void {
     return this.#handlers.on(type, handler);
   }
@@ -84,13 +84,13 @@ export class LiveClient {
     void this.#connection.open();
   }
 
-  /** Closes for good-bye (the page is left); `resume` opens again. */
+  /** Closes because the page is left; `resume` reconnects. */
   suspend(): void {
     this.#connection.suspend();
     this.#cut(this.#options.now());
   }
 
-  /** Ends a wait between tries: the person is looking, or the network is back. */
+  /** Ends a wait between attempts: the page is visible again, or the network is back. */
   resume(): void {
     if (this.#status.kind !== "closed") this.#connection.resume();
   }

@@ -1,7 +1,7 @@
 /**
- * Opens the page's WebSocket, and opens it again after a break: ticket, AUTH, limits of time, waits between tries.
+ * Opens the page's WebSocket and reconnects after a break: ticket, AUTH, time limits, waits between attempts.
  *
- * What comes over it is the listener's business; it says `established` when AUTH was accepted.
+ * The listener handles its messages; `established` is called when AUTH was accepted.
  */
 
 import { Backoff } from "./backoff";
@@ -15,7 +15,7 @@ const SESSION_OVER = 4401;
 const FORBIDDEN = 4403;
 const SILENT_CLOSE = 4000;
 const STABLE_AFTER_MS = 10_000;
-/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH for ever. */
+/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH without limit. */
 const OPEN_WITHIN_MS = 20_000;
 
 type ConnectionOptions = Required<Pick<LiveOptions, "openSocket" | "ticket" | "now" | "random">>;
@@ -23,9 +23,9 @@ type ConnectionOptions = Required<Pick<LiveOptions, "openSocket" | "ticket" | "n
 export interface ConnectionListener {
   connecting(): void;
   frame(text: string): void;
-  /** There is no link; the next try comes after `delayMs`. */
+  /** There is no link; the next attempt comes after `delayMs`. */
   waiting(delayMs: number): void;
-  /** There is no link, and no further try unless the person does something. */
+  /** There is no link, and no further attempt until the person acts. */
   refused(reason: "login" | "forbidden"): void;
 }
 
@@ -36,7 +36,7 @@ export class Connection {
   #socket: Socket | null = null;
   #openedAt = 0;
   #wasRefusedOnce = false;
-  /** Counts tries, so that one that was overtaken while it waited for its ticket gives up. */
+  /** Counts attempts, so that one that was superseded while it waited for its ticket gives up. */
   #attempt = 0;
   #retryTimer: Timer | undefined;
   #openTimer: Timer | undefined;
@@ -47,7 +47,7 @@ export class Connection {
     this.#backoff = new Backoff(options.random);
   }
 
-  /** AUTH was accepted, and the link stands since. */
+  /** Since AUTH was accepted. */
   get isEstablished(): boolean {
     return this.#openedAt > 0;
   }
@@ -86,9 +86,9 @@ export class Connection {
     this.#wasRefusedOnce = false;
   }
 
-  /** Nothing came of this try, or nothing comes any more: the next one. */
+  /** This attempt failed or its link is dead: schedule the next one. */
   drop(): void {
-    this.#attempt += 1; // Its ticket may still come.
+    this.#attempt += 1; // Its ticket may still arrive.
     const socket = this.#socket;
     this.#closed(SILENT_CLOSE);
     socket?.close(SILENT_CLOSE);
@@ -105,7 +105,7 @@ export class Connection {
     socket?.close(1000);
   }
 
-  /** Ends a wait between tries, and begins anew with short ones. */
+  /** Ends a wait between attempts and resets the delay. */
   resume(): void {
     if (this.#socket !== null) return;
     clearTimeout(this.#retryTimer);
@@ -127,7 +127,7 @@ export class Connection {
     this.#openedAt = 0;
     if (code === FORBIDDEN) return this.#listener.refused("forbidden");
     if (code === SESSION_OVER) {
-      // The ticket may just have grown old while the page waited: one try with a new one decides.
+      // The ticket may have expired while the page waited: one attempt with a new one decides.
       if (this.#wasRefusedOnce) return this.#listener.refused("login");
       this.#wasRefusedOnce = true;
     }

@@ -1,4 +1,4 @@
-/** Order in the feed: what was applied already is dropped, another store's numbers are never compared with ours. */
+/** Order in the feed: drops messages already applied; never compares numbers of two stores. */
 
 import type { Cursor } from "./messages";
 
@@ -21,7 +21,7 @@ export class FeedPosition {
     return this.#store === "" ? null : { store: this.#store, seq: this.#seq };
   }
 
-  /** True when the message is new and may be applied; the position then stands at it. */
+  /** True when the message is new and may be applied; the position then moves to it. */
   accept(message: Cursor): boolean {
     if (message.store !== this.#store) {
       // The server sends a SNAPSHOT before anything of another store; a first message without one is a base client's case.

@@ -1,23 +1,23 @@
-/** Words between the live client and those who use it. */
+/** Types shared by the live client and its users. */
 
 import type { Cursor } from "./messages";
 
-/** `since`: from when on this page may have missed something; null before it ever was cut off. */
+/** `since`: from when on this page may have missed something; null before the first break. */
 export type LinkStatus =
   | { kind: "connecting"; since: number | null }
   | { kind: "live"; pushMs: number | null }
-  /** Connected, but what has happened since then is not yet on the page. */
+  /** Connected, but events since then are not yet on the page. */
   | { kind: "behind"; since: number }
   | { kind: "silent"; since: number }
   | { kind: "waiting"; retryAt: number; since: number }
   | { kind: "closed"; reason: "login" | "forbidden"; since: number };
 
-/** Since when what the page shows may be old; null = it is current. */
+/** Since when the page may be out of date; null = it is current. */
 export function oldSince(status: LinkStatus): number | null {
   return status.kind === "live" ? null : status.since;
 }
 
-/** A ticket could not be had: `login` = the person must log in again, `network` = try later. */
+/** No ticket: `login` = the person must log in again, `network` = retry later. */
 export class TicketError extends Error {
   readonly reason: "login" | "forbidden" | "network";
 

@@ -1,14 +1,14 @@
 /**
- * The messages of `/ws/` as this page reads and writes them (docs/websocket.md), checked at the door.
+ * The messages of `/ws/` as this page reads and writes them (docs/websocket.md), checked on arrival.
  *
- * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are left alone.
+ * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are ignored.
  */
 
 import { type ClientMessage, type Control, type JournalGap, type LogBatch, type Phrase, REQUIRED, type Run, type ServerMessage, type Turn } from "./contract";
 
 export type * from "./contract";
 
-/** Where in which store's feed the page stands. */
+/** The page's position: a store and a number in its feed. */
 export interface Cursor {
   store: string;
   seq: string;
@@ -16,7 +16,7 @@ export interface Cursor {
 
 /**
  * Something is missing. Without a `seq`: lines that were not sent because this page read too slowly. With one: entries that
- * the node dropped or nobody can send again.
+ * the node dropped or that cannot be sent again.
  */
 export type Gap = { type: "GAP"; skipped?: number } & Partial<Omit<JournalGap, "type">>;
 
@@ -29,13 +29,13 @@ export type PhraseValue = Phrase["values"][string];
 export type MessageType = ServerMessage["type"];
 export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;
 
-/** What is asked, without what the sender adds. */
+/** The request, without what the sender adds. */
 export type RunRequest = Omit<Run, "type" | "ref">;
 export type ControlRequest = Omit<Control, "type" | "ref">;
 
 export type ChatClientMessage = Extract<ClientMessage, { type: `CHAT${string}` }>;
 
-/** The messages of one frame: an object, or an array of them. What is not understood is left out, never guessed. */
+/** The messages of one frame: an object, or an array of them. Anything malformed is left out, never guessed. */
 export function parseFrame(text: string): ServerMessage[] {
   let frame: unknown;
   try {

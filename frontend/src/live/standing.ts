@@ -1,15 +1,15 @@
 /**
- * How well the link serves: whether anything may be missing here, whether the server is still heard, and how long messages
- * take. Pure: it is told the time and says what follows; it sends nothing.
+ * The link's health: whether anything may be missing, whether the server still responds, and how long messages
+ * take. Pure: it gets the time as an argument and sends nothing.
  */
 
 import { compareSeq } from "./cursor";
 import type { LinkStatus } from "./link";
 import type { Cursor } from "./messages";
 
-/** A message that was so long on its way, or waits so long to be applied, means that the page may be behind. */
+/** A message that took this long, or waits this long to be applied, means that the page may be behind. */
 const BEHIND_MS = 3000;
-/** How long the answer to the question whether it is may take. */
+/** How long the answer to that question may take. */
 const PROBE_MS = 1000;
 
 export class Standing {
@@ -21,26 +21,26 @@ export class Standing {
   #missedSince: number | null = null;
   /** A message came late: since when the page may be behind, until a PONG says that it has everything. */
   #lateSince: number | null = null;
-  /** Where the server's feed stood when this link was opened: only beyond that has the page caught up. */
+  /** The server's feed position when this link opened: the page has caught up only beyond it. */
   #goal: Cursor | null = null;
 
   get missedSince(): number | null {
     return this.#missedSince;
   }
 
-  /** A link was opened, while the server's feed stood there. */
+  /** A link was opened; `cursor` is the server's feed position. */
   opened(goal: Cursor, heartbeatMs: number): void {
     this.#goal = goal;
     this.heartbeatMs = heartbeatMs;
   }
 
-  /** There is no link any more; what happens from `at` on is missed. */
+  /** The link is closed; events from `at` on are missed. */
   cut(at: number): void {
     this.#missedSince ??= at;
     this.#lateSince = null;
   }
 
-  /** Everything up to now is here: it came as a whole. */
+  /** Everything up to now has arrived, as a whole. */
   replaced(): void {
     this.#missedSince = this.#lateSince = null;
   }
@@ -72,7 +72,7 @@ export class Standing {
     return now - this.heardAt > 1.5 * this.heartbeatMs;
   }
 
-  /** A half-open connection says nothing for ever; the close event of a dead peer may take minutes. */
+  /** A half-open connection never reports anything; the close event of a dead peer may take minutes. */
   isDead(now: number): boolean {
     return now - this.heardAt > 2.5 * this.heartbeatMs;
   }

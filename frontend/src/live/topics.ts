@@ -1,4 +1,4 @@
-/** What the page hears of: the topics it began with, and those of its own choosing since. Pure. */
+/** The page's topics: the initial ones, and those it subscribed to since. Pure. */
 
 import type { ClientMessage, Cursor } from "./messages";
 
@@ -7,14 +7,14 @@ const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
 
 export class Topics {
   readonly #first: readonly string[];
-  /** Of the page's own choosing: true = their state has come, so only what is missed is asked for again. */
+  /** Subscribed by the page: true = their state has arrived, so only missed messages are requested. */
   readonly #followed = new Map<string, boolean>();
 
   constructor(first: readonly string[]) {
     this.#first = first;
   }
 
-  /** False when it is followed already. */
+  /** False when it is already subscribed. */
   add(topic: string): boolean {
     if (this.#followed.has(topic)) return false;
     this.#followed.set(topic, false);
@@ -25,12 +25,12 @@ export class Topics {
     return this.#followed.delete(topic);
   }
 
-  /** The state of these topics has come. */
+  /** The state of these topics has arrived. */
   came(topics: readonly string[]): void {
     for (const topic of topics) if (this.#followed.has(topic)) this.#followed.set(topic, true);
   }
 
-  /** What a new link is asked for. `since`: from where on it can go on. */
+  /** What a new connection subscribes to. `since`: the position to resume from. */
   requests(since: Cursor | null): ClientMessage[] {
     const unwanted = DEFAULT_TOPICS.filter((topic) => !this.#first.includes(topic));
     const known = [...this.#followed.keys()].filter((topic) => this.#followed.get(topic));

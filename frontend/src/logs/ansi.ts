@@ -2,7 +2,7 @@
  * Colours of terminal output, as plain data and then as spans with classes.
  *
  * The text is hostile: it only ever becomes `textContent`, never markup. Every other control sequence is dropped, and what
- * turns the direction of writing is named instead of obeyed: it would show a person another text than was printed.
+ * changes the writing direction is named instead of applied: it could show other text than was printed.
  */
 
 export interface Piece {

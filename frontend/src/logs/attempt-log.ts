@@ -1,7 +1,7 @@
 /**
  * The log of one attempt: its lines in the order of their numbers, what is missing in it, and what the server still has.
  *
- * Lines come by push, in order; those before the first and those that this page missed are asked for by their numbers.
+ * Lines come by push, in order; earlier lines and lines that this page missed are requested by their numbers.
  */
 
 import type { Page } from "../app/page";
@@ -12,7 +12,7 @@ import { GapFinder, gapReason, lostLines, mergedLines } from "./gaps";
 import { type LogLine, linesOf } from "./line";
 import type { LogView } from "./view";
 
-/** What the server answers when it is asked for older lines. */
+/** The server's response to a request for older lines. */
 interface OlderLines {
   logs: LogBatch[];
   gaps: Gap[];
@@ -61,7 +61,7 @@ export class AttemptLog {
     return Math.max(this.#place.last, this.#gaps.lastNumber);
   }
 
-  /** Nothing of it can be asked for any more: it is here, or gone. */
+  /** Nothing is left to request: every line is here, or gone. */
   get isWhole(): boolean {
     return !this.#hasOlder && this.#gaps.holes.length === 0;
   }
@@ -76,7 +76,7 @@ export class AttemptLog {
     return this.#place.before > 1;
   }
 
-  /** Another attempt is shown: answers that are still on their way are dropped. */
+  /** Another attempt is shown: responses still in flight are dropped. */
   close(): void {
     this.#isClosed = true;
     this.#note("");
@@ -92,7 +92,7 @@ export class AttemptLog {
     if (lines.length === 0) return;
     const dropped = this.#buffer.dropped;
     this.#view.append(this.#gaps.drawn(lines));
-    // What made room here is still at the server.
+    // Lines dropped here are still on the server.
     if (this.#buffer.dropped > dropped) this.#place.before = this.#buffer.lines.find((line) => !line.isGap)?.number ?? 1;
     if (this.#gaps.holes.length > 0 && Date.now() >= this.#retryAt) void this.#fill();
   }
@@ -125,7 +125,7 @@ export class AttemptLog {
     this.#view.replace(this.#gaps.redrawn(lines, this.#place.attempt, !this.#hasOlder));
   }
 
-  /** Lines that this page missed: the server has them. What stays drawn after that is truly missing. */
+  /** Lines that this page missed: the server has them. Gaps that remain after that are truly missing. */
   async #fill(): Promise<void> {
     for (let hole = this.#gaps.holes.at(-1); hole && !this.#isClosed; hole = this.#gaps.holes.at(-1)) {
       // Before the first line: the rest comes when the reader scrolls there.

@@ -24,7 +24,7 @@ export class Attempts {
   readonly #task: string;
   #newest: number;
   #shown: number;
-  /** The newest one has been seen to end: what its row says will not change. */
+  /** The newest one has ended on this page: its row will not change. */
   #isSettled = false;
 
   private constructor(page: Page, nav: HTMLElement, panel: LogPanel) {
@@ -77,7 +77,7 @@ export class Attempts {
     this.#newest = attempt;
     this.#isSettled = false;
     setHidden(this.#nav, false);
-    // How those before it ended was not seen here.
+    // This page did not see how earlier ones ended.
     if (isUnseen) void this.#readOlder();
     if (isFollowing) this.#show(attempt);
   }

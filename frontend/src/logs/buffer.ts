@@ -1,4 +1,4 @@
-/** The lines a page holds: capped, each once, and which of them the filter lets through. */
+/** The lines a page holds: capped, each once, and which of them pass the filter. */
 
 import type { LogLine } from "./line";
 
@@ -40,7 +40,7 @@ export class LogBuffer {
     return this.#lineCount;
   }
 
-  /** Lines of output that the filter lets through, those that the server found included. */
+  /** Lines of output that pass the filter, including those that the server found. */
   get matchCount(): number {
     return this.#matchCount;
   }
@@ -53,7 +53,7 @@ export class LogBuffer {
   append(lines: readonly LogLine[]): Change {
     const fresh = this.#unknown(lines);
     for (const line of fresh) this.#lines.push(line);
-    // Trimmed in blocks of a tenth: once in a while instead of at every line.
+    // Trimmed in blocks of a tenth, so that it happens rarely instead of at every line.
     const excess = this.#lines.length - this.#capacity;
     if (excess > this.#capacity / 10) {
       for (const line of this.#lines.splice(0, excess)) this.#known.delete(line.id);
@@ -72,21 +72,21 @@ export class LogBuffer {
     return { appended, isRebuilt: false };
   }
 
-  /** Puts these rows in the place of all that are here. */
+  /** Replaces all rows. */
   replace(lines: readonly LogLine[]): void {
     this.#lines = [...lines];
     this.#known = new Set(lines.map((line) => line.id));
     this.#redraw();
   }
 
-  /** Forgets everything but the filter: another log begins. */
+  /** Drops everything but the filter: another log starts. */
   clear(): void {
     this.#found = [];
     this.#dropped = 0;
     this.replace([]);
   }
 
-  /** What was found for the last filter goes. */
+  /** Drops what was found for the last filter. */
   setFilter(filter: LineFilter): void {
     this.#filter = filter;
     this.#found = [];

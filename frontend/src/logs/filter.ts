@@ -13,7 +13,7 @@ export interface FilterChoice {
   text: string;
 }
 
-/** The server reads the words of a search alike: dashboard/pages/logs.py. */
+/** The server parses a search the same way: dashboard/pages/logs.py. */
 export function lineFilter(choice: FilterChoice): LineFilter {
   const words = choice.text.toLowerCase().split(/\s+/).filter(Boolean);
   const unwanted = words.filter((word) => word.length > 1 && word.startsWith("-")).map((word) => word.slice(1));

@@ -61,7 +61,7 @@ export class FleetLog {
     this.#view.append([this.#gapRow(gap)]);
   }
 
-  /** The page was away for so long that not all it missed came after it. */
+  /** The page was disconnected for so long that it did not get everything it missed. */
   #markBreak(lines: readonly LogLine[]): void {
     this.#hasOlder = true;
     const known = new Set(lines.map((line) => line.id));
@@ -70,7 +70,7 @@ export class FleetLog {
     this.#view.append([gapLine(`said-${this.#gapCount}`, this.#page.texts.say("log.gapUnknown"), lines[0])]);
   }
 
-  /** It stands where it was heard of. */
+  /** It is drawn where it was reported. */
   #gapRow(gap: Gap): LogLine {
     const { texts } = this.#page;
     const lost = lostLines(gap);

@@ -1,10 +1,10 @@
-/** Draws what is missing in a log, so that a hole is never taken for silence. Pure. */
+/** Draws what is missing in a log, so that a hole never looks like silence. Pure. */
 
 import type { Gap, LogBatch } from "../live/messages";
 import type { Words } from "../app/settings";
 import { type LogLine, linesOf } from "./line";
 
-/** Lines of one attempt that nobody has any more, and why. */
+/** Lines of one attempt that are gone for good, and why. */
 export interface LostLines {
   attempt: number;
   first: number;
@@ -12,7 +12,7 @@ export interface LostLines {
   reason: string;
 }
 
-/** In the reader's language where the reason is one of ours. */
+/** In the reader's language if the reason is known. */
 export function gapReason(reason: string, words: Words): string {
   return (Object.hasOwn(words.gapReasons, reason) ? words.gapReasons[reason] : undefined) ?? reason;
 }
@@ -45,7 +45,7 @@ export class GapFinder {
     this.#describe = describe;
   }
 
-  /** Drawn gaps of which nobody has said that their lines are gone: they can be asked for. In the order of the log. */
+  /** Drawn gaps whose lines are not known to be gone, so they can be requested. In the order of the log. */
   get holes(): readonly Range[] {
     return this.#holes;
   }
@@ -77,7 +77,7 @@ export class GapFinder {
     return rows;
   }
 
-  /** A whole log anew. `isFromStart`: nothing lies before its first line, so what lacks there is missing. */
+  /** A new log. `isFromStart`: it starts at line 1, so anything absent before its first line is missing. */
   redrawn(lines: readonly LogLine[], attempt: number, isFromStart: boolean): LogLine[] {
     this.#attempt = attempt;
     this.#lastNumber = 0;
@@ -85,7 +85,7 @@ export class GapFinder {
     this.#holes = [];
     const [first] = lines;
     const rows = this.drawn(lines);
-    // Behind the last line only what somebody said is missing can be drawn.
+    // After the last line only reported gaps can be drawn.
     const end = Math.max(0, ...this.#lost.filter((lost) => lost.attempt === attempt).map((lost) => lost.last));
     if (end > this.#lastNumber && (first !== undefined || isFromStart)) {
       rows.push(...this.#between(this.#lastNumber + 1, end, { ...lines.at(-1), attempt }));

@@ -21,7 +21,7 @@ export interface SearchOptions {
   onChange: () => void;
 }
 
-/** No search at every letter while the reader types. */
+/** Do not search on every keystroke. */
 const TYPING_MS = 250;
 const MATCHES_A_ROUND = 400;
 const PIECES_A_ROUND = 10;
@@ -34,7 +34,7 @@ export class LogSearch {
   #before = "";
   #line = 0;
   #at = 0;
-  /** Counts searches: what an older one is answered is dropped. */
+  /** Counts searches: the response of an earlier one is dropped. */
   #run = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -56,7 +56,7 @@ export class LogSearch {
     return this.#at;
   }
 
-  /** Begins anew, with the lines before this id; empty = with the newest line. */
+  /** Starts over, with the lines before this id; empty = with the newest line. */
   start(before: string): void {
     this.stop();
     this.#before = before;
@@ -71,7 +71,7 @@ export class LogSearch {
     this.#line = this.#at = 0;
   }
 
-  /** Goes on where it paused. */
+  /** Continues where it paused. */
   more(): void {
     if (this.#state === "paused" || this.#state === "failed") void this.#round();
   }

@@ -1,4 +1,4 @@
-/** What the panel says of its log: how many lines of how many, how far a search has come, and why nothing is shown. */
+/** The panel's status: how many lines of how many, the progress of a search, and why nothing is shown. */
 
 import { element, type Page } from "../app/page";
 import { setHidden, setText } from "../tables/cells";

@@ -1,5 +1,5 @@
 /**
- * A virtual list of log lines: rows of one fixed height, only those in sight are in the DOM, whatever the buffer holds.
+ * A virtual list of log lines: rows of one fixed height, only visible ones are in the DOM, whatever the buffer holds.
  *
  * Follow mode sticks to the end until the person scrolls up, and returns when the person reaches the end again.
  */
@@ -77,14 +77,14 @@ export class LogView {
     this.#dirty();
   }
 
-  /** Another log begins. */
+  /** Another log starts. */
   clear(): void {
     this.#options.buffer.clear();
     this.#forgetRows();
     this.follow();
   }
 
-  /** Puts these rows in the place of all; the line that the reader has at the top stays there. */
+  /** Replaces all rows; the line at the top of the view stays there. */
   replace(lines: readonly LogLine[]): void {
     this.#changeInPlace(() => this.#options.buffer.replace(lines));
   }

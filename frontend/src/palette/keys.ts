@@ -1,4 +1,4 @@
-/** Keyboard: Ctrl/Cmd-K, "/", "?", "n", and "g" followed by a letter. Nothing is taken from somebody who types. */
+/** Keyboard: Ctrl/Cmd-K, "/", "?", "n", and "g" followed by a letter. Never active while the reader types. */
 
 import { element } from "../app/page";
 
@@ -16,7 +16,7 @@ export function wireKeys(open: (dialog: string) => void): void {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
-    // The keys' own times: a busy page must not make a quick hand look slow.
+    // Use the events' own times: on a busy page they are handled late.
     const isJump = event.timeStamp < jumpUntil;
     jumpUntil = 0;
     if (isJump) {

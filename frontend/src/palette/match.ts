@@ -1,4 +1,4 @@
-/** Which commands fit what was typed, best first. Pure. */
+/** Which commands match what was typed, best first. Pure. */
 
 export interface Entry {
   label: string;

@@ -1,6 +1,6 @@
 /**
  * Writing into server-rendered cells. Each function touches the DOM only when the value differs, and never replaces an
- * element: what has the focus keeps it.
+ * element, so the focus stays where it is.
  */
 
 import type { Look } from "../app/settings";

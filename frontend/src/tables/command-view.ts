@@ -1,4 +1,4 @@
-/** What is said of a command, worked out from it alone: no DOM. */
+/** How a command is shown, computed from the command alone: no DOM. */
 
 import { isOpen, type ShownCommand } from "../app/commands";
 import type { Tone, Words } from "../app/settings";
@@ -11,13 +11,13 @@ export interface CommandView {
   what: string;
   state: string;
   reason: string;
-  /** What the node said with it, where nothing else tells. */
+  /** The node's own message, where nothing else explains the outcome. */
   said: string;
   /** The whole in one line. */
   text: string;
 }
 
-/** For how long a task's row tells that a command was done, and that one was not. */
+/** How long a task's row shows that a command succeeded, and that one failed. */
 export const DONE_MS = 8_000;
 const FAILED_MS = 600_000;
 
@@ -45,7 +45,7 @@ export function commandView(command: ShownCommand, words: Words): CommandView {
   return { ...LOOKS[command.state], what, state, reason, said, text: parts.join(" · ") };
 }
 
-/** The one that a task's row tells of: the newest that a person asked for, while that is news. */
+/** The command that a task's row shows: the newest one of a person, while it is recent. */
 export function toldCommand(commands: readonly ShownCommand[], nowMs: number): ShownCommand | null {
   const newest = commands.find((command) => command.kind !== "start");
   if (!newest) return null;
@@ -54,9 +54,9 @@ export function toldCommand(commands: readonly ShownCommand[], nowMs: number): S
   return age < (newest.state === "succeeded" ? DONE_MS : FAILED_MS) ? newest : null;
 }
 
-/** In the reader's language where the code is one of ours, else as the server has said it. */
+/** In the reader's language if the code is known, otherwise the server's text. */
 export function reasonOf(code: string, message: string, words: Words): string {
   const known = Object.hasOwn(words.reasons, code) ? words.reasons[code] : undefined;
-  // A function: what a node says may hold "$&".
+  // A function, because a node's message may contain "$&".
   return known?.replace("{message}", () => message) ?? (message || code);
 }

@@ -1,10 +1,10 @@
-/** Rows of one table, kept in step with what the page knows; never sorted again under the reader's eyes. */
+/** Rows of one table, kept in sync with the page's data; never re-sorted while the reader looks. */
 
 import { newRow, type RowOptions } from "./row-options";
 
 export interface LiveRowsOptions<T> extends RowOptions<T> {
   body: () => HTMLElement | null;
-  /** False: this item gets no row of its own if it has none (a filtered list, another node's task). */
+  /** False: this item gets no new row (a filtered list, another node's task). */
   isWanted: (item: T) => boolean;
   maxRows: number;
   /** Which row may go when there are too many. */
@@ -19,7 +19,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options = options;
   }
 
-  /** Brings one item's row up to date: patches it, makes it, or takes it away. */
+  /** Updates one item's row: patches, creates or removes it. */
   update(id: string): void {
     const body = this.#options.body();
     if (!body) return;
@@ -27,7 +27,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options.onCount(body.childElementCount);
   }
 
-  /** After a snapshot: rows of what is gone go, all others are patched, new ones are made. */
+  /** After a snapshot: removes rows of items that are gone, patches the others, creates new ones. */
   updateAll(ids: Iterable<string>): void {
     const body = this.#options.body();
     if (!body) return;
@@ -38,7 +38,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options.onCount(body.childElementCount);
   }
 
-  /** Patches the rows that are there, for what the script draws and the server cannot. */
+  /** Patches the existing rows, for what only the script can draw. */
   refresh(): void {
     const body = this.#options.body();
     for (const row of body?.children ?? []) {

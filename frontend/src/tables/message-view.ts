@@ -4,7 +4,7 @@ import type { Words } from "../app/settings";
 import { plain } from "../chat/markdown";
 import type { AlertInfo, MessagePart } from "../live/messages";
 
-/** The text as it came where there are no parts, or where one has a code that this page does not know. */
+/** The plain text if there are no parts, or if one has an unknown code. */
 export function inWords(message: string, parts: readonly MessagePart[] | undefined, words: Words): string {
   if (!parts || parts.length === 0) return message;
   const sentences = parts.map((part) => sentence(part, words.messageParts));
@@ -13,11 +13,11 @@ export function inWords(message: string, parts: readonly MessagePart[] | undefin
 
 function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {
   const template = Object.hasOwn(templates, code) ? templates[code] : undefined;
-  // In one pass: a value may itself hold braces.
+  // In one pass, because a value may contain braces.
   return template?.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole)) ?? null;
 }
 
-/** The task's name and, from the second try on, its number; the id where an earlier version kept no name. */
+/** The task's name and, from the second attempt on, its number; the id if an earlier version stored no name. */
 export function alertTask({ task, taskName, attempt = 0 }: Pick<AlertInfo, "task" | "taskName" | "attempt">): string {
   const name = plain(taskName || task);
   return attempt > 1 ? `${name} #${attempt}` : name;

@@ -36,13 +36,13 @@ function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
   setOptionalText(field(row, "beyond"), found.beyond === "" ? "" : texts.say("fresh.beyond", { node: found.beyond }));
 }
 
-/** What nobody can see is not counted as running. */
+/** Tasks on unreachable nodes do not count as running. */
 function slots(node: NodeStatus, page: Page): string {
   if (node.slots === 0) return NOTHING;
   return node.state === "online" ? `${node.running} / ${node.slots}` : node.running > 0 ? page.texts.count("node.unknownTasks", node.running) : `– / ${node.slots}`;
 }
 
-/** A row that was cloned from the template gets what a patch never changes. */
+/** Sets what a patch never changes, in a row cloned from the template. */
 export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): void {
   row.id = `node-${node.id}`;
   row.dataset.node = node.id;

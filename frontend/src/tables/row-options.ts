@@ -1,4 +1,4 @@
-/** What every list of rows is told about its items. */
+/** What every list of rows needs to know about its items. */
 
 export interface RowOptions<T> {
   template: HTMLTemplateElement | null;
@@ -12,7 +12,7 @@ export interface RowOptions<T> {
   place: "first" | "last";
 }
 
-/** A row from the template, named but not yet patched; null where the page has no template. */
+/** A new row from the template, with its id set but not yet patched; null if the page has no template. */
 export function newRow<T>(options: Pick<RowOptions<T>, "template" | "idAttribute" | "name">, item: T): HTMLElement | null {
   const source = options.template?.content.querySelector<HTMLElement>(`[${options.idAttribute}]`);
   if (!source) return null;

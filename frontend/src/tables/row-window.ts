@@ -1,5 +1,5 @@
 /**
- * Which rows of a long list belong into the DOM: those in sight and a few around them, by heights that were measured when a
+ * Which rows of a long list belong in the DOM: the visible ones and a few around them, by heights measured when a
  * row was last shown. Pure: the numbers are given to it.
  */
 
@@ -12,7 +12,7 @@ export interface Span {
   after: number;
 }
 
-/** Rows kept on either side, so that a turn of the wheel or a Tab finds them there. */
+/** Rows kept on either side, so that they exist when the reader scrolls or presses Tab. */
 const AROUND = 6;
 
 export class RowWindow {
@@ -27,13 +27,13 @@ export class RowWindow {
     return this.#heights.get(id) ?? this.#estimate;
   }
 
-  /** True when it was another height before: what follows has moved. */
+  /** True when the height changed: the rows after it have moved. */
   measured(id: string, height: number): boolean {
     if (height === 0 || this.heightOf(id) === height) {
       if (height > 0) this.#heights.set(id, height);
       return false;
     }
-    // Rows that were never shown are most likely like the first that was.
+    // Assume that rows not yet shown are as high as the first one shown.
     if (this.#heights.size === 0) this.#estimate = height;
     this.#heights.set(id, height);
     return true;

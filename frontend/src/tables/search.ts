@@ -1,4 +1,4 @@
-/** What can be found of a node or a task by typing: the words that its row shows, and its projects. Pure. */
+/** The text by which a node or a task is found: the words in its row, and its projects. Pure. */
 
 import type { Words } from "../app/settings";
 import type { NodeStatus, TaskInfo } from "../live/messages";

@@ -28,7 +28,7 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   }
 }
 
-/** What was asked of it, and how far that has come. */
+/** The command that was sent to it, and its state. */
 function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void {
   if (!box) return;
   const told = toldCommand(page.fleet.commands.of(task.id), page.now());
@@ -40,18 +40,18 @@ function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void
   setAttribute(box.querySelector("use"), "href", `#${view.icon}`);
   setText(box.querySelector("span"), view.text);
   if (told.state !== "succeeded" || box.dataset.ends === told.id) return;
-  // Done is news for some seconds only.
+  // A success is shown for some seconds only.
   box.dataset.ends = told.id;
   setTimeout(() => page.fleet.tellTask(task.id), DONE_MS + 200);
 }
 
-/** When its running time stops to grow: at its end, or where it went out of sight. */
+/** When its running time stops growing: at its end, or when its node became unreachable. */
 function endOf(task: TaskInfo): string | null {
   const end = task.endedAt ?? task.unknownSince;
   return end === null ? null : String(end);
 }
 
-/** A row that was cloned from the template gets what a patch never changes. */
+/** Sets what a patch never changes, in a row cloned from the template. */
 export function nameTaskRow(row: HTMLElement, task: TaskInfo, page: Page): void {
   row.id = `task-${task.id}`;
   row.dataset.task = task.id;

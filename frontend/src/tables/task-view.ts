@@ -1,4 +1,4 @@
-/** What a task's row says, worked out from the task alone: no DOM. */
+/** How a task's row looks, computed from the task alone: no DOM. */
 
 import type { Look, Words } from "../app/settings";
 import type { Texts } from "../app/words";
@@ -11,7 +11,7 @@ export interface TaskView {
   place: string;
   attempt: string;
   note: string;
-  /** 0..1, or null when nothing is known. */
+  /** 0..1, or null if unknown. */
   progress: number | null;
   actions: ReadonlySet<Action>;
 }
@@ -29,7 +29,7 @@ export function taskView(task: TaskInfo, words: Words, texts: Texts, nowMs: numb
   };
 }
 
-/** Of a task whose node is out of sight nobody knows whether it runs: it is neither running nor failed. */
+/** A task whose node is unreachable is shown as unknown: neither running nor failed. */
 export function stateOf(task: TaskInfo, words: Words): Look {
   return task.unknownSince === null ? words.taskStates[task.state] : words.unknown;
 }
@@ -39,7 +39,7 @@ export function offeredActions(task: TaskInfo, words: Words): ReadonlySet<Action
   return new Set(offered.filter((action) => action !== "input" || task.acceptsInput));
 }
 
-/** The one thing a person should know beside the state. */
+/** The most important fact beside the state. */
 function note(task: TaskInfo, words: Words, texts: Texts, nowMs: number): string {
   if (task.unknownSince !== null) {
     const since = texts.say("task.unknownSince", { time: texts.clock(task.unknownSince, nowMs) });

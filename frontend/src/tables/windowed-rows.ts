@@ -1,7 +1,7 @@
 /**
- * Rows of one long list, of which only those in sight are in the DOM; never sorted again under the reader's eyes.
+ * Rows of one long list, of which only visible ones are in the DOM; never re-sorted while the reader looks.
  *
- * A change of a row that is not in sight costs nothing but its entry in a map. The row that holds the focus stays.
+ * A change of a row outside the view costs one entry in a map. The row that has the focus stays in the DOM.
  */
 
 import { setAttribute } from "./cells";
@@ -14,9 +14,9 @@ export interface WindowedRowsOptions<T> extends RowOptions<T> {
   box: HTMLElement;
   /** All, in the order in which they are listed; the server has rendered the first rows. */
   ids: Iterable<string>;
-  /** Of a row, until one was seen. */
+  /** Of a row, until one was measured. */
   estimatedHeight: number;
-  /** Rows that the filter lets through, and all. */
+  /** Rows that pass the filter, and all rows. */
   onCount: (shown: number, all: number) => void;
 }
 
@@ -31,7 +31,7 @@ export class WindowedRows<T extends { id: string }> {
   /** All, in the list's order. */
   #ids: string[] = [];
   readonly #known = new Set<string>();
-  /** Those that the filter lets through, in order. */
+  /** Those that pass the filter, in order. */
   #shown: string[] = [];
   #passing = new Set<string>();
   #passes: ((item: T) => boolean) | null = null;
@@ -39,14 +39,14 @@ export class WindowedRows<T extends { id: string }> {
   #isDrawAsked = false;
   /** How far the box is scrolled. */
   #top = 0;
-  /** How high the box is; null until it has said so, and until then the server's rows stay. */
+  /** The box's height; null until it is measured, and until then the server's rows stay. */
   #height: number | null = null;
 
   constructor(options: WindowedRowsOptions<T>) {
     const { body, box, ids, estimatedHeight, idAttribute } = options;
     this.#options = options;
     this.#window = new RowWindow(estimatedHeight);
-    // Blocks around the whole table: its head stays where it is, and rows stay the only children of its body.
+    // Spacers are outside the table: its head stays in place, and its body has only rows as children.
     this.#frame = body.closest("table") ?? body;
     this.#frame.before(this.#before);
     this.#frame.after(this.#after);
@@ -62,7 +62,7 @@ export class WindowedRows<T extends { id: string }> {
     this.#heights.observe(box);
   }
 
-  /** Shows that an item is new, changed or gone. */
+  /** Marks an item as new, changed or gone. */
   update(id: string): void {
     const item = this.#options.get(id);
     const isKnown = this.#known.has(id);
@@ -76,13 +76,13 @@ export class WindowedRows<T extends { id: string }> {
     if (row) this.#options.patch(row, item);
   }
 
-  /** After a snapshot: what is gone goes, the order of the rest stays. */
+  /** After a snapshot: removes what is gone; the order of the rest stays. */
   updateAll(ids: Iterable<string>): void {
     for (const id of [...this.#ids]) if (this.#options.get(id) === undefined) this.#remove(id);
     for (const id of ids) this.update(id);
   }
 
-  /** Patches the rows that are there, for what changes with something else than their item. */
+  /** Patches the existing rows, for changes that do not come from their items. */
   refresh(): void {
     for (const [id, row] of this.#rows) {
       const item = this.#options.get(id);
@@ -97,7 +97,7 @@ export class WindowedRows<T extends { id: string }> {
     this.#listChanged();
   }
 
-  /** Asks nothing of the layout: the boxes have said how large they are. */
+  /** Does not force a layout: observers have reported the sizes. */
   #draw(): void {
     if (this.#isListStale) this.#listAgain();
     if (this.#height === null) return;
@@ -129,7 +129,7 @@ export class WindowedRows<T extends { id: string }> {
     }
   }
 
-  /** For those who do not see how long the list is. */
+  /** For screen readers, which do not see how long the list is. */
   #tellPlace(row: HTMLElement, place: number): void {
     const isTable = this.#frame !== this.#options.body;
     // A table's head is its first row.
@@ -168,7 +168,7 @@ export class WindowedRows<T extends { id: string }> {
     this.#listChanged();
   }
 
-  /** Drawn once, after all that came with it. */
+  /** Draws once, after all changes of this frame. */
   #listChanged(): void {
     if (this.#isListStale) return;
     this.#isListStale = true;
@@ -177,7 +177,7 @@ export class WindowedRows<T extends { id: string }> {
 
   #listAgain(): void {
     const { get, onCount } = this.#options;
-    // What the page has forgotten by itself is gone here too.
+    // Items that the page has dropped are removed here too.
     for (const id of this.#ids.filter((one) => get(one) === undefined)) this.#remove(id);
     this.#isListStale = false;
     this.#shown = this.#ids.filter((id) => this.#passes === null || this.#passes(get(id) as T));
@@ -185,7 +185,7 @@ export class WindowedRows<T extends { id: string }> {
     onCount(this.#shown.length, this.#ids.length);
   }
 
-  /** Where the row that holds the focus has its place; -1 = nowhere here. */
+  /** The index of the row that has the focus; -1 = none. */
   #focusedPlace(): number {
     const { body, idAttribute } = this.#options;
     const row = document.activeElement?.closest(`[${idAttribute}]`);

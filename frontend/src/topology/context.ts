@@ -1,4 +1,4 @@
-/** What every card needs and none changes. */
+/** What every card needs and no card changes. */
 
 import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
@@ -22,14 +22,14 @@ export function useIsland(): Island {
   return island;
 }
 
-/** One node's present state; draws again only when that node changes. */
+/** One node's current state; re-renders only when that node changes. */
 export function useNode(id: string): IslandNode | undefined {
   const { store } = useIsland();
   const subscribe = useCallback((listener: () => void) => store.subscribe(id, listener), [store, id]);
   return useSyncExternalStore(subscribe, () => store.get(id));
 }
 
-/** Whether the page itself is current; draws again when that changes. */
+/** Whether the page itself is current; re-renders when that changes. */
 export function useSight(): PageSight {
   const { bridge } = useIsland();
   return useSyncExternalStore(bridge.onSight, bridge.sight);
@@ -38,7 +38,7 @@ export function useSight(): PageSight {
 const FAR_BELOW = 0.55;
 const isFar = (state: { transform: [number, number, number] }): boolean => state.transform[2] < FAR_BELOW;
 
-/** Seen from so far that only names and states can be read. */
+/** Zoomed out so far that only names and states are legible. */
 export function useIsFar(): boolean {
   return useStore(isFar);
 }

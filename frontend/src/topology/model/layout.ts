@@ -1,5 +1,5 @@
 /**
- * Where everything stands. A Master with its Edges is one block; blocks are packed on shelves in about the shape of the
+ * The layout. A Master with its Edges is one block; blocks are packed on shelves in about the shape of the
  * panel, so that a thousand nodes stay legible (a tidy tree of them is 180,000 px wide).
  *
  * Exceptions first: the healthy Edges of a large block fold into one card, the others stay drawn. Pure and deterministic.
@@ -112,7 +112,7 @@ function packShelves(slabs: readonly Slab[], aspect: number): Slab[][] {
   const area = slabs.reduce((sum, slab) => sum + (slab.width + BLOCK_GAP) * (slab.height + GAP_Y), 0);
   const widest = Math.max(0, ...slabs.map((slab) => slab.width));
   const oneShelf = slabs.reduce((sum, slab) => sum + slab.width + BLOCK_GAP, 0);
-  // A single row of a few Masters is the picture that everybody knows; it is kept while it is legible.
+  // A single row of a few Masters is the familiar picture; it is kept while it is legible.
   const limit = oneShelf <= 1500 ? oneShelf : Math.max(widest, 1.15 * Math.sqrt(area * aspect));
   const shelves: Slab[][] = [];
   let used = 0;

@@ -2,7 +2,7 @@
 
 import type { IslandNode } from "../../bridge";
 
-/** Stands for the Leader where it is no node of its own. */
+/** Represents the Leader if it is not a node of its own. */
 export const LEADER_ID = "~leader";
 
 export interface Block {
@@ -18,7 +18,7 @@ export interface Tree {
 
 const byId = (a: IslandNode, b: IslandNode): number => a.id.localeCompare(b.id, undefined, { numeric: true });
 
-/** An Edge whose Master is not known, or any node that hangs elsewhere, stands as a block of its own: nothing is left out. */
+/** An Edge whose Master is not known, or any node with another parent, is a block of its own: nothing is left out. */
 export function growTree(nodes: readonly IslandNode[]): Tree {
   const leader = nodes.find((node) => node.role === "leader") ?? null;
   const others = nodes.filter((node) => node !== leader).sort(byId);

@@ -1,4 +1,4 @@
-/** How old something is. The page's one timer writes the text: a card is not drawn again because a second has passed. */
+/** How old something is. The page's one timer writes the text, so a card does not re-render every second. */
 export function Age({ at }: { at: number | null }) {
   return <time data-style="age" data-at={at ?? undefined} />;
 }

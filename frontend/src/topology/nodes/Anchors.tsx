@@ -1,6 +1,6 @@
 import { Handle, Position } from "@xyflow/react";
 
-/** Where wires are tied; the layout draws their paths, so these are never seen. */
+/** Anchors of the wires; the layout draws their paths, so these are invisible. */
 export function Anchors() {
   return (
     <>

@@ -1,4 +1,4 @@
-/** A node: name, state, load. From afar only the name and the state. */
+/** A node: name, state, load. Zoomed out, only the name and the state. */
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
@@ -82,7 +82,7 @@ function Push({ latency }: { latency: string }) {
   );
 }
 
-/** Out of sight: since when, how old the figures are, behind whom, and how many tasks nobody can see. */
+/** Unreachable: since when, how old the metrics are, behind which node, and how many tasks are unknown. */
 function Absence({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
