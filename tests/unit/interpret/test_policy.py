@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat.interpret import Context, Outcome, Pending, Task, World, interpret
+from tests.support.tables import check_rows
 
 GIVEN = [json.loads(line) for line in (Path(__file__).parent / "utterances.jsonl").read_text().splitlines()]
 ORDERS = [
@@ -29,22 +30,27 @@ def _context(fields: dict[str, Any]) -> Context:
     return Context(**fields, pending=pending)
 
 
-@pytest.mark.parametrize("case", GIVEN, ids=[case["text"] or "empty" for case in GIVEN])
-def test_given_sentence(world: World, case: dict[str, Any]) -> None:
-    reading = interpret(case["text"], world, _context(dict(case["context"])))
+def test_given_sentences(world: World) -> None:
+    def check(case: dict[str, Any]) -> None:
+        reading = interpret(case["text"], world, _context(dict(case["context"])))
 
-    assert reading.outcome == case["outcome"], reading.why
-    if case["intent"] is not None:
-        assert reading.intent == case["intent"]
-    if case["tasks"] is not None:
-        assert list(reading.tasks) == case["tasks"]
+        assert reading.outcome == case["outcome"], reading.why
+        if case["intent"] is not None:
+            assert reading.intent == case["intent"]
+        if case["tasks"] is not None:
+            assert list(reading.tasks) == case["tasks"]
+
+    check_rows(GIVEN, check)
 
 
-@pytest.mark.parametrize(("order", "action"), ORDERS)
-def test_an_order_runs(world: World, order: str, action: str) -> None:
-    reading = interpret(order, world)
+def test_an_order_runs(world: World) -> None:
+    def check(row: tuple[str, str]) -> None:
+        order, action = row
+        reading = interpret(order, world)
 
-    assert (reading.outcome, reading.intent, len(reading.tasks)) == (Outcome.EXECUTE, action, 1)
+        assert (reading.outcome, reading.intent, len(reading.tasks)) == (Outcome.EXECUTE, action, 1)
+
+    check_rows(ORDERS, check)
 
 
 _TAKES_AUTHORITY_AWAY = [
@@ -65,21 +71,25 @@ _TAKES_AUTHORITY_AWAY = [
 
 
 @pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
-@pytest.mark.parametrize(("order", "action"), ORDERS)
-def test_blocking_words_block_every_order(world: World, frame: str, order: str, action: str) -> None:
-    reading = interpret(frame.format(order), world)
+def test_blocking_words_block_every_order(world: World, frame: str) -> None:
+    def check(sentence: str) -> None:
+        reading = interpret(sentence, world)
 
-    assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history", reading
+        assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history", reading
+
+    check_rows([frame.format(order) for order, _ in ORDERS], check)
 
 
-@pytest.mark.parametrize("frame", _TAKES_AUTHORITY_AWAY)
-def test_it_does_not_even_propose_a_cancel(world: World, frame: str) -> None:
-    reading = interpret(frame.format("cancel t101"), world)
+def test_it_does_not_even_propose_a_cancel(world: World) -> None:
+    def check(frame: str) -> None:
+        reading = interpret(frame.format("cancel t101"), world)
 
-    # The person who confirms decides about a question mark and a second task.
-    may_propose = frame in ("{}?", "{} and cancel t102")
-    assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history"
-    assert reading.outcome is not Outcome.CONFIRM or may_propose
+        # The person who confirms decides about a question mark and a second task.
+        may_propose = frame in ("{}?", "{} and cancel t102")
+        assert reading.outcome is not Outcome.EXECUTE or reading.intent == "history"
+        assert reading.outcome is not Outcome.CONFIRM or may_propose
+
+    check_rows(_TAKES_AUTHORITY_AWAY, check)
 
 
 @pytest.mark.parametrize(
