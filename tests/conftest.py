@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 from django.conf import settings
+
+from tests.support import database
 
 # The same examples in every run, and no judgement by the clock: the machine may be busy.
 hypothesis.settings.register_profile(
@@ -13,12 +19,34 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A database file, as in life: several threads cannot share one in memory."""
-    database = settings.DATABASES["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        from django.db import connections
+# Compiled once: otherwise each process that a test starts compiles the whole product before it says a word.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-        path = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
-        connections["default"].settings_dict["TEST"]["NAME"] = path
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_the_tests() -> Iterator[None]:
+    """Settings of this process only; those that the tests start have the real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Pages render without a built front end, and no client scans its folder.
+        files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+        patch.setattr(settings, "STORAGES", {**settings.STORAGES, "staticfiles": files})
+        patch.setattr(settings, "WHITENOISE_AUTOREFRESH", True, raising=False)
+        # Hashing is slow on purpose; the tests are not about that.
+        patch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A database file, as in life: several threads cannot share one in memory."""
+    if not database.is_sqlite():
+        yield
+        return
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    with pytest.MonkeyPatch.context() as patch:
+        database.copy_instead_of_migrating(patch, shared, tmp_path_factory.mktemp("database") / "db.sqlite3")
+        yield

@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from nodes.models import Alert, Attempt, LogLine, Node, Store, Task
 
@@ -22,15 +21,6 @@ PROJECT = {
         {"name": "test", "argv": ["make", "test"], "timeoutSeconds": 60, "stallAfterSeconds": 0, "description": ""}
     ],
 }
-
-
-@pytest.fixture(autouse=True)
-def _plain_static_files(settings: Settings) -> None:
-    """Pages are tested without a front-end build: names are not hashed."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
 
 
 @pytest.fixture
