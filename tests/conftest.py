@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from tests.support import database
 
@@ -38,15 +41,28 @@ def _settings_of_the_tests() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+def _shared_by_workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(_shared_by_workers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A database file, as in life: several threads cannot share one in memory."""
     if not database.is_sqlite():
         yield
         return
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if hasattr(request.config, "workerinput") else base
     with pytest.MonkeyPatch.context() as patch:
-        database.copy_instead_of_migrating(patch, shared, tmp_path_factory.mktemp("database") / "db.sqlite3")
+        own = tmp_path_factory.mktemp("database") / "db.sqlite3"
+        database.copy_instead_of_migrating(patch, _shared_by_workers, own)
         yield
+
+
+@pytest.fixture(scope="session")
+def migrated_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, _shared_by_workers: Path) -> Path:
+    """A database file as the migrations leave it, to copy into a data folder: its Leader has nothing to migrate."""
+    migrated = database.migrated_file(_shared_by_workers)
+    if not migrated.exists():  # No test of this worker asks for the database itself.
+        with django_db_blocker.unblock():
+            connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    return migrated

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.http import HttpResponse
+from pytest_django import DjangoDbBlocker
 
 from dashboard.rights import RIGHTS, Role
 from nodes import services
 from nodes.admin import HistoryAdmin
+from tests.support.database import rows_of_many_tests
 from tests.support.doors import PEOPLE, Door, NoLeader, People, all_routes, make_history, make_people
 
 pytestmark = pytest.mark.django_db
@@ -169,13 +171,16 @@ PAGES = [
 DOORS = [*PAGES, *ACCOUNTS, *API, *ADMIN, *model_doors()]
 
 
-@pytest.fixture
-def people() -> Iterator[People]:
-    made = make_people()
-    make_history()
-    services.use_gateway(NoLeader())
-    yield made
-    services.use_gateway(None)
+@pytest.fixture(scope="module")
+def people(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[People]:
+    with rows_of_many_tests(django_db_blocker):
+        made = make_people()
+        make_history()
+        for person in PEOPLE:
+            made.browser(person)
+        services.use_gateway(NoLeader())
+        yield made
+        services.use_gateway(None)
 
 
 def test_every_route_has_a_row() -> None:

@@ -7,22 +7,27 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1 import node_sync_pb2_grpc as stubs
+from tests.support.console import Console
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.live import open_client
 from tests.support.processes import REPOSITORY, Process, free_port, manage
@@ -37,6 +42,7 @@ class RunningLeader:
         self.env = {"AGENTFLOW_DATA_DIR": str(self.data_dir), "AGENTFLOW_LEADER_GRPC": self.grpc}
         argv = [sys.executable, "manage.py", "leader", "--http", self.http, "--grpc", self.grpc, *arguments]
         self.process = Process("leader", argv, log=folder / "leader.log", env=self.env)
+        self.console = Console(self.env)
 
     def start(self) -> RunningLeader:
         starts = self.process.log().count("serves nodes")
@@ -53,14 +59,33 @@ class RunningLeader:
             return store.execute(query, parameters).fetchall()
 
     def token(self, name: str, role: str = "master") -> str:
-        return manage("token", "new", "--role", role, "--name", name, env=self.env).strip()
+        return self.console.manage("token", "new", "--role", role, "--name", name).strip()
+
+    def admins_token(self) -> str:
+        """An API token."""
+        self.console.manage("loginlink")  # Makes the administrator.
+        return self.console.manage("apitoken", "new", "--user", "admin").split()[-1]
+
+    def end(self) -> None:
+        self.process.stop()
+        self.console.close()
 
 
 @pytest.fixture(scope="module")
 def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
     running = RunningLeader(tmp_path_factory.mktemp("leader"), "--heartbeat", "5").start()
     yield running
-    running.process.stop()
+    running.end()
+
+
+@pytest.fixture
+def own_leader(tmp_path: Path, migrated_database: Path) -> Iterator[RunningLeader]:
+    """One that the test stops; its first start has nothing to migrate."""
+    running = RunningLeader(tmp_path)
+    running.data_dir.mkdir(mode=0o700)
+    shutil.copyfile(migrated_database, running.data_dir / "db.sqlite3")
+    yield running
+    running.end()
 
 
 def refused(folder: Path, *arguments: str, **env: str) -> str:
@@ -81,6 +106,30 @@ def refused(folder: Path, *arguments: str, **env: str) -> str:
     return errors[0]
 
 
+class Started(Exception):
+    """The start got past everything that may stop it."""
+
+
+@pytest.fixture
+def refusal(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What a start is refused with before it touches the store, in this process."""
+
+    def start() -> None:
+        raise Started
+
+    settings.DATA_DIR = tmp_path
+    settings.HEARTBEAT_SECONDS = 30.0  # The command sets it; this undoes that.
+    monkeypatch.setattr("agentflow_site.leader._migrate", start)
+
+    def refuse(*arguments: str) -> str:
+        with pytest.raises(CommandError) as failed:
+            call_command("leader", *arguments)
+        assert failed.value.returncode == 2
+        return str(failed.value)
+
+    return refuse
+
+
 # --- what stops the start -------------------------------------------------------------------------
 
 
@@ -92,12 +141,14 @@ def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) ->
 
 
 @pytest.mark.parametrize("option", ["--http", "--grpc"])
-def test_a_port_in_use_is_refused(leader: RunningLeader, tmp_path: Path, option: str) -> None:
-    addresses = {"--http": f"127.0.0.1:{free_port()}", "--grpc": f"127.0.0.1:{free_port()}", option: leader.grpc}
+def test_a_port_in_use_is_refused(refusal: Callable[..., str], option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        addresses = {"--http": f"127.0.0.1:{free_port()}", "--grpc": f"127.0.0.1:{free_port()}", option: address}
 
-    line = refused(tmp_path, *(word for pair in addresses.items() for word in pair))
+        words = refusal(*(word for pair in addresses.items() for word in pair))
 
-    assert f"cannot listen on {leader.grpc}: Address already in use" in line
+    assert words == f"cannot listen on {address}: Address already in use"
 
 
 @pytest.mark.parametrize(
@@ -113,8 +164,10 @@ def test_a_port_in_use_is_refused(leader: RunningLeader, tmp_path: Path, option:
         (["--name", "a b"], "not a valid node name"),
     ],
 )
-def test_unsafe_or_wrong_values_are_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
-    assert words in refused(tmp_path, *arguments)
+def test_unsafe_or_wrong_values_are_refused(
+    refusal: Callable[..., str], arguments: list[str], words: str
+) -> None:
+    assert words in refusal(*arguments)
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
@@ -197,7 +250,7 @@ async def test_a_base_client_reports_and_carries_out_commands(leader: RunningLea
             "from nodes import services; from nodes.domain.commands import TaskSpec;"
             "print(services.submit_task(TaskSpec(node='base-1', argv=('true',)), actor='ann'))"
         )
-        output = await asyncio.to_thread(manage, "shell", "-c", submit, env=leader.env)
+        output = await asyncio.to_thread(leader.console.manage, "shell", "-c", submit)
         task_id = output.split()[-1]
 
         command = await call.read()
@@ -222,7 +275,7 @@ async def test_a_revoked_stream_is_cut_within_ten_seconds(leader: RunningLeader)
     async with stream(leader, token) as call:
         await call.write(pb.NodeUpdate(node_id="gone-1", metrics=pb.SystemMetrics(cpu_percent=1)))
         await eventually(lambda: leader.rows("SELECT 1 FROM nodes_node WHERE id = 'gone-1'"))
-        await asyncio.to_thread(manage, "token", "revoke", "--name", "gone-1", env=leader.env)
+        await asyncio.to_thread(leader.console.manage, "token", "revoke", "--name", "gone-1")
 
         began = time.monotonic()
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -235,8 +288,8 @@ async def test_a_revoked_stream_is_cut_within_ten_seconds(leader: RunningLeader)
 # --- how it ends ----------------------------------------------------------------------------------
 
 
-async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path) -> None:
-    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
+async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(own_leader: RunningLeader) -> None:
+    leader = await asyncio.to_thread(own_leader.start)
     token = await asyncio.to_thread(leader.token, "m")
     async with stream(leader, token) as call:
         await call.write(pb.NodeUpdate(node_id="m", metrics=pb.SystemMetrics(cpu_percent=1)))
@@ -252,14 +305,12 @@ async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(tmp_path: Path
     assert leader.rows("PRAGMA integrity_check") == [("ok",)]
     await asyncio.to_thread(leader.start)
     assert (leader.data_dir / "epoch").read_text() == "2\n"
-    leader.process.stop()
 
 
-async def test_a_stop_asks_open_dashboards_to_reconnect(tmp_path: Path) -> None:
+async def test_a_stop_asks_open_dashboards_to_reconnect(own_leader: RunningLeader) -> None:
     """docs/websocket.md, "Errors and limits"."""
-    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
-    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Creates the administrator.
-    token = (await asyncio.to_thread(manage, "apitoken", "new", "--user", "admin", env=leader.env)).split()[-1]
+    leader = await asyncio.to_thread(own_leader.start)
+    token = await asyncio.to_thread(leader.admins_token)
     async with open_client(f"ws://{leader.http}/ws/", token) as page, open_client(f"ws://{leader.http}/ws/", None):
         await page.until("AUTH_OK")
 
@@ -272,8 +323,9 @@ async def test_a_stop_asks_open_dashboards_to_reconnect(tmp_path: Path) -> None:
     assert "Traceback" not in log
 
 
-def test_a_killed_leader_does_not_block_the_next_start(tmp_path: Path) -> None:
-    leader = RunningLeader(tmp_path, "--no-web").start()
+def test_a_killed_leader_does_not_block_the_next_start(own_leader: RunningLeader) -> None:
+    own_leader.process.argv.append("--no-web")
+    leader = own_leader.start()
     leader.process.kill()
 
     leader.start()
@@ -284,39 +336,34 @@ def test_a_killed_leader_does_not_block_the_next_start(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_pruning_on_demand_is_done_by_the_leader_or_without_one(tmp_path: Path) -> None:
-    leader = RunningLeader(tmp_path).start()
-    asked = manage("prune", env=leader.env)
-    leader.process.stop()
-
-    alone = manage("prune", env=leader.env)
-    leader.process.start()
-    eventually_sync(lambda: leader.process.log().count("serves nodes") == 2, 30, "the Leader serves again")
+def test_pruning_on_demand_is_done_by_the_leader_or_without_one(own_leader: RunningLeader) -> None:
+    leader = own_leader.start()
+    asked = leader.console.manage("prune")
     elsewhere = {**leader.env, "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{free_port()}"}
     with pytest.raises(AssertionError, match="AGENTFLOW_LEADER_GRPC"):
         manage("prune", env=elsewhere)
     leader.process.stop()
 
+    alone = manage("prune", env=leader.env)
+
     assert asked == alone == "Nothing is over its limit of age or number.\n"
 
 
-async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(tmp_path: Path) -> None:
+async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(leader: RunningLeader) -> None:
     """The most that one message may hold of tasks with long Chinese names is 400 KiB."""
-    leader = await asyncio.to_thread(RunningLeader(tmp_path).start)
-    await asyncio.to_thread(manage, "loginlink", env=leader.env)  # Creates the administrator.
+    token = await asyncio.to_thread(leader.admins_token)
     code = (
         "from django.utils import timezone; from nodes.models import Task;"
         "Task.objects.bulk_create([Task(id=f'big-{n}', name='编' * 200, spec={'shell_line': 'true'},"
         " state='running', created_at=timezone.now()) for n in range(500)])"
     )
-    await asyncio.to_thread(manage, "shell", "-c", code, env=leader.env)
-    token = (await asyncio.to_thread(manage, "apitoken", "new", "--user", "admin", env=leader.env)).split()[-1]
+    await asyncio.to_thread(leader.console.manage, "shell", "-c", code)
+    logged = len(leader.process.log())
 
     async with open_client(f"ws://{leader.http}/ws/", token) as client:
         await client.send(type="SUBSCRIBE", topics=["tasks"])
         while (message := await client.receive())["type"] != "SNAPSHOT":
             pass
 
-    await asyncio.to_thread(leader.process.stop)
     assert len(json.dumps(message, ensure_ascii=False).encode()) > 256 * 1024
-    assert "Traceback" not in leader.process.log()
+    assert "Traceback" not in leader.process.log()[logged:]

@@ -17,16 +17,21 @@ from tests.support.redis import RedisServer
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path).start()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cluster")
+
+
+@pytest.fixture(scope="module")
+def redis(folder: Path) -> Iterator[RedisServer]:
+    server = RedisServer(folder).start()
     yield server
     server.kill()
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, redis: RedisServer) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path)
+@pytest.fixture(scope="module")
+def cluster(folder: Path, redis: RedisServer) -> Iterator[Cluster]:
+    cluster = Cluster(folder)
     redis_env = {"AGENTFLOW_REDIS_URL": redis.url}
     leader = cluster.start_leader("--no-web", **redis_env)
     leader.wait_for_log("serves nodes on")

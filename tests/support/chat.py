@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -161,9 +162,14 @@ class ChatWorld:
         """The turn once it is in one of these states (by default: ended or waiting)."""
         wanted = states or ("done", "stopped", "failed", "interrupted", "waiting")
         last: dict[str, Any] = {}
+        published, looked_at = -1, 0.0
 
         async def has_come() -> bool:
-            nonlocal last
+            nonlocal last, published, looked_at
+            # A look at the store is dear, and what changes is published.
+            if len(self.recorder.published) == published and time.monotonic() - looked_at < 0.5:
+                return False
+            published, looked_at = len(self.recorder.published), time.monotonic()
             last = await self.turn(turn_id)
             return last["state"] in wanted
 

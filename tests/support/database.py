@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 # What SQLite keeps beside a database file in WAL mode.
 _SUFFIXES = ("-wal", "-shm")
@@ -26,12 +27,16 @@ def is_sqlite() -> bool:
     return str(settings.DATABASES["default"]["ENGINE"]) == "django.db.backends.sqlite3"
 
 
+def migrated_file(shared: Path) -> Path:
+    return shared / "migrated.sqlite3"
+
+
 def copy_instead_of_migrating(patch: pytest.MonkeyPatch, shared: Path, own: Path) -> None:
     """Makes the test database a file at `own`, a copy of the migrated one in `shared`, and restores it so too.
 
     `shared` is a folder of all workers of this session: the first of them migrates.
     """
-    migrated = shared / "migrated.sqlite3"
+    migrated = migrated_file(shared)
     creation = connection.creation
     migrate = creation.create_test_db
     connection.settings_dict["TEST"]["NAME"] = str(own)
@@ -57,6 +62,14 @@ def copy_instead_of_migrating(patch: pytest.MonkeyPatch, shared: Path, own: Path
 
     patch.setattr(creation, "create_test_db", create_test_db)
     patch.setattr(TransactionTestCase, "_fixture_teardown", _fixture_teardown)
+
+
+@contextmanager
+def rows_of_many_tests(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """For a fixture of a module: what it stores is there for each test, which undoes its own changes alone."""
+    with blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -75,11 +76,17 @@ class People:
     users: Mapping[str, User]
     tokens: Mapping[str, str] = field(repr=False)
 
+    sessions: dict[str, str] = field(default_factory=dict, repr=False)
+
     def browser(self, person: str) -> Client:
-        """A browser in which this user has logged in."""
+        """A browser in which this user has logged in; each of a user's browsers has the same session."""
         client = Client(raise_request_exception=False)
-        if person != ANONYMOUS:
+        name = settings.SESSION_COOKIE_NAME
+        if person in self.sessions:
+            client.cookies[name] = self.sessions[person]
+        elif person != ANONYMOUS:
             client.force_login(self.users[person])
+            self.sessions[person] = client.cookies[name].value
         return client
 
     def headers(self, person: str) -> dict[str, str]:
