@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio.client import PubSub
 
-from dashboard.live import follower
+from dashboard.live import follower, layer
 from dashboard.live.announcer import Announcer
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.layer import FeedChannelLayer
@@ -20,6 +21,8 @@ from nodes.leader.projection.published import Published
 from tests.support.eventually import eventually
 from tests.support.live import Client, DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
 from tests.support.redis import RedisServer
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -102,12 +105,26 @@ async def test_messages_of_a_conversation_outside_the_feed_reach_another_process
         assert await client.receive(1.0) == said
 
 
-async def test_an_idle_socket_outlives_redis_timeouts(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_idle_socket_outlives_many_reads_of_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the real times: tests/integration/test_redis_web_process.py."""
+    empty = 0
+    read = PubSub.get_message
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal empty
+        message = await read(*arguments, **named)
+        empty += message is None
+        return message
+
+    monkeypatch.setattr(PubSub, "get_message", counted)
+    monkeypatch.setattr(layer, "READ_SECONDS", 0.05)
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
         await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
 
-        await asyncio.sleep(12)  # Longer than redis-py's 5 s and the layer's own read timeout of 10 s.
+        await eventually(lambda: empty >= 5)
         cluster.commit(cluster.feed.task("t1"))
 
         # Well below the polling interval of a follower without hints.

@@ -10,6 +10,7 @@ import pytest
 from nodes.domain.states import Lane
 from nodes.errors import ProtocolViolation, VersionMismatch
 from nodes.stream.wire.child_session import ChildSession
+from nodes.stream.wire.feed import Feed, InFlight
 from nodes.stream.wire.limits import MAX_FRAME_BYTES, Window
 from nodes.stream.wire.parent_session import ParentSession
 from nodes.stream.wire.session import (
@@ -75,13 +76,14 @@ def test_entries_trimmed_before_the_parent_had_them_are_an_explicit_gap() -> Non
     assert talk.marks == {"s": 5}
 
 
-def test_parent_that_has_more_than_the_journal_makes_it_start_over() -> None:
+@pytest.mark.parametrize(("mark", "is_behind"), [(3, False), (4, True), (9, True)])
+def test_parent_that_has_more_than_the_journal_makes_it_start_over(mark: int, is_behind: bool) -> None:
     """Section "Opening": a data folder restored from a copy would reuse numbers."""
-    talk = Talk(Journals(s=3, l=1), marks={"s": 9})
+    talk = Talk(Journals(s=3, l=1), marks={"s": mark})
 
     talk.pump()
 
-    assert JournalBehind(journal_id="s", mark=9) in talk.child_events
+    assert (JournalBehind(journal_id="s", mark=mark) in talk.child_events) is is_behind
 
 
 def test_entries_that_a_second_parent_already_has_are_skipped() -> None:
@@ -261,12 +263,13 @@ def test_replayed_entries_are_passed_on_once_and_acked_again() -> None:
     assert show(message) == "ack s2"
 
 
-def test_hole_is_reported_once_and_filled_by_sending_again() -> None:
+@pytest.mark.parametrize("came", [4, 5])  # One is missing, or two.
+def test_hole_is_reported_once_and_filled_by_sending_again(came: int) -> None:
     talk = Talk(Journals(s=2))
     talk.pump()
     talk.journals.entries["s"] = [entry("s", seq) for seq in range(1, 7)]
 
-    assert talk.parent.receive(_status(5), 0.0) == []
+    assert talk.parent.receive(_status(came), 0.0) == []
     assert talk.parent.receive(_status(6), 0.0) == []
     talk.child.journal_grew(journal_id="s", lane=Lane.STATES, last_seq=6)
 
@@ -537,3 +540,18 @@ def test_hello_is_passed_to_the_driver() -> None:
     hello = pb.Hello(protocol_version=1, name=NODE)
 
     assert ParentSession(now_mono=0.0).receive(pb.NodeUpdate(hello=hello), 0.0) == [HelloReceived(hello=hello)]
+
+
+def test_what_is_sent_again_after_a_hole_is_under_way_once() -> None:
+    """Section "Window and batches": otherwise each hole would make the window smaller."""
+    flying = InFlight()
+    feed = Feed(journal_id="s", lane=Lane.STATES, head=3, in_flight=flying)
+    entries = [entry("s", seq) for seq in (1, 2, 3)]
+    feed.load(0, entries)
+    for _ in entries:
+        feed.take()
+
+    feed.rewind(2)
+
+    assert (flying.updates, flying.size_bytes) == (1, entries[0].size_bytes)
+    assert feed.read_to == 1
