@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
+from pytest_django import DjangoDbBlocker
 
 from chat.models import (
     Analysis,
@@ -31,6 +33,7 @@ from dashboard.accounts import tokens
 from dashboard.rights import Role, role_of
 from nodes.admin import COUNT_LIMIT, HistoryAdmin
 from nodes.models import Attempt, Command, LogLine, Node, NodeToken, Task
+from tests.support.database import rows_of_many_tests
 from tests.support.doors import People, make_history, make_people
 
 pytestmark = pytest.mark.django_db
@@ -38,9 +41,18 @@ pytestmark = pytest.mark.django_db
 LISTS = sorted(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry)
 
 
+@pytest.fixture(scope="module")
+def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[People]:
+    with rows_of_many_tests(django_db_blocker):
+        made = make_people()
+        for role in Role:
+            made.browser(str(role))
+        yield made
+
+
 @pytest.fixture
-def people() -> People:
-    return make_people()
+def people(made: People) -> People:
+    return replace(made, users={name: User.objects.get(pk=user.pk) for name, user in made.users.items()})
 
 
 @pytest.fixture

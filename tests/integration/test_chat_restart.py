@@ -69,7 +69,7 @@ async def goes_on(world: ChatWorld, mortal: Mortal, turn_id: str) -> None:
     async def has_moved() -> bool:
         return mortal.died.is_set() or (await world.turn(turn_id))["state"] != "waiting"
 
-    await eventually(has_moved, 30.0)
+    await world.sees(has_moved)
 
 
 async def turn_ends(world: ChatWorld, mortal: Mortal, turn_id: str) -> bool:
@@ -80,7 +80,7 @@ async def turn_ends(world: ChatWorld, mortal: Mortal, turn_id: str) -> bool:
             return True
         return (await world.turn(turn_id))["state"] in ("done", "waiting", "failed")
 
-    await eventually(has_ended, 15.0)
+    await world.sees(has_ended)
     return not mortal.died.is_set()
 
 

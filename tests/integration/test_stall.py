@@ -21,6 +21,8 @@ from nodes.domain.states import Action, CommandState, TaskHealth, TaskState
 from tests.support.eventually import eventually
 from tests.support.runner_harness import MemoryJournal, RunnerHarness, running
 
+pytestmark = pytest.mark.slow
+
 FAST = Limits(quiet_seconds=2.0, stalled_seconds=4.0, waiting_seconds=0.8, cpu_share=0.15, written_bytes=64)
 SAMPLE_SECONDS = 0.25
 H, Q, W, S = TaskHealth.HEALTHY, TaskHealth.QUIET, TaskHealth.WAITING, TaskHealth.STALLED

@@ -18,7 +18,6 @@ from chat.store import fixes
 from nodes.domain.events import TaskStatus
 from nodes.domain.states import TaskState
 from tests.support.chat import ChatWorld, chat_world
-from tests.support.eventually import eventually
 from tests.support.leader_store import read
 from tests.support.messages_api import MessagesApi
 from tests.support.stalls import analysed, question_in, recover, run_task, says, stall_turn, stick
@@ -57,7 +56,7 @@ async def judged(world: ChatWorld, turn_id: str) -> dict[str, Any]:
         analysis: dict[str, Any] = (await world.turn(turn_id))["analysis"]
         return analysis if analysis["verdict"] in ("helped", "not-helped") else None
 
-    found: dict[str, Any] = await eventually(find, 20.0)
+    found: dict[str, Any] = await world.sees(find)
     return found
 
 

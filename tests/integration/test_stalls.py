@@ -340,6 +340,7 @@ async def test_a_model_gets_the_analysis_in_the_language_of_the_last_person(tmp_
         assert analysis["fixes"][0]["label"] == "应答“y”"
 
 
+@pytest.mark.slow
 async def test_five_hundred_stalls_are_a_bounded_number_of_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import Group, User
 
@@ -33,6 +33,8 @@ from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
+
+T = TypeVar("T")
 
 _RESULTING = {
     "ACTION_PAUSE": TaskState.PAUSED,
@@ -162,22 +164,31 @@ class ChatWorld:
         """The turn once it is in one of these states (by default: ended or waiting)."""
         wanted = states or ("done", "stopped", "failed", "interrupted", "waiting")
         last: dict[str, Any] = {}
-        published, looked_at = -1, 0.0
 
         async def has_come() -> bool:
-            nonlocal last, published, looked_at
-            # A look at the store is dear, and what changes is published.
-            if len(self.recorder.published) == published and time.monotonic() - looked_at < 0.5:
-                return False
-            published, looked_at = len(self.recorder.published), time.monotonic()
+            nonlocal last
             last = await self.turn(turn_id)
             return last["state"] in wanted
 
         try:
-            await eventually(has_come, 30.0)
+            await self.sees(has_come)
         except AssertionError as exc:
             raise AssertionError(f"turn not {wanted}: {last}") from exc
         return last
+
+    async def sees(self, look: Callable[[], Awaitable[T]], timeout: float = 30.0) -> T:
+        """`eventually` for looks at the store, which cost: one when something was published, and two a second."""
+        published, looked_at = -1, 0.0
+
+        async def look_anew() -> T | None:
+            nonlocal published, looked_at
+            if len(self.recorder.published) == published and time.monotonic() - looked_at < 0.5:
+                return None
+            published, looked_at = len(self.recorder.published), time.monotonic()
+            return await look()
+
+        seen: T = await eventually(look_anew, timeout)
+        return seen
 
     async def ask(self, text: str, **more: Any) -> dict[str, Any]:
         """Sends the text and waits until the turn ends or needs an approval."""

@@ -9,7 +9,6 @@ from chat.models import Turn
 from nodes.domain.events import Evidence, StallAlert, TaskStatus
 from nodes.domain.states import TaskHealth, TaskState
 from tests.support.chat import ChatWorld
-from tests.support.eventually import eventually
 from tests.support.leader_store import read
 from tests.support.messages_api import Reply, text
 
@@ -47,7 +46,7 @@ async def stall_turn(world: ChatWorld, number: int = 1) -> str:
         found = Turn.objects.filter(trigger="stall").order_by("created_at", "number").values_list("id", flat=True)
         return found[number - 1] if len(found) >= number else None
 
-    found = await eventually(lambda: read(find), 15.0)
+    found = await world.sees(lambda: read(find))
     assert isinstance(found, str)
     return found
 
