@@ -99,6 +99,22 @@ async def test_a_usable_position_is_answered_by_exactly_the_missed_messages(site
     ]
 
 
+async def test_a_further_topic_waits_for_what_the_others_have_up_to_its_snapshot(site: Site) -> None:
+    """The client's position is one number: a snapshot at 2 must not pass over a change at 2 that is still to come."""
+    site.feed.node("master-1", state="online")
+    async with site.open() as client:
+        await client.send(type="SUBSCRIBE", topics=["nodes"])
+        await client.until("SNAPSHOT")
+        change = site.feed.node("master-1", state="suspect")
+
+        await client.send(type="SUBSCRIBE", topics=["tasks"])
+        assert await client.quiet()
+        site.publish(change)
+        then = [await client.receive() for _ in range(2)]
+
+    assert [(message["type"], message["seq"]) for message in then] == [("NODE_STATUS", "2"), ("SNAPSHOT", "2")]
+
+
 async def test_a_position_asked_for_with_since_does_not_pass_over_what_was_missed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
