@@ -1,39 +1,83 @@
-"""A cluster of real processes and a browser, one each per module: tests share them and leave no task running."""
+"""A cluster of real processes and a browser, one each per worker: tests share them and leave no task running.
+
+A module whose harm cannot be undone, or that needs other settings, has a `fleet` of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.support.browser import Visitors, chromium
+from tests.support.browser import Visitors, Windows, windows
 from tests.support.cluster import Cluster, cluster
+from tests.support.first_site import share_first_site
+from tests.support.messages_api import MessagesApi, Step
 
 pytestmark = pytest.mark.e2e
 
+# The projects that the nodes of the shared cluster offer: those of every module.
+PROJECTS = Path(__file__).with_name("quick.toml")
 
-@pytest.fixture(scope="module")
-def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The nodes offer the demo project, or what the module's PROJECTS says."""
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_site(tmp_path_factory: pytest.TempPathFactory) -> None:
+    share_first_site(tmp_path_factory.getbasetemp().parent)
+
+
+# Not longer than the package: what runs costs, and other tests need none of it.
+@pytest.fixture(scope="package")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("fleet")) as made:
-        made.start_all(getattr(request.module, "PROJECTS", None))
+        made.start_all(PROJECTS)
         yield made
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+def fleet(shared_fleet: Cluster) -> Cluster:
+    """Online, and without a task under way."""
+    shared_fleet.come_to_rest()
+    return shared_fleet
 
 
-@pytest.fixture(scope="module")
-def everyone(browser: Browser, fleet: Cluster) -> Visitors:
-    return Visitors(browser, fleet)
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Windows]:
+    with windows() as made:
+        yield made
 
 
 @pytest.fixture
-def visitors(everyone: Visitors) -> Iterator[Visitors]:
-    """People whose pages are closed after the test, which fails if one of the pages complained."""
-    yield everyone
-    everyone.leave()
+def visitors(browser: Windows, fleet: Cluster) -> Iterator[Visitors]:
+    """People whose pages are emptied after the test, which fails if one of the pages complained."""
+    with browser.in_use():
+        made = Visitors(browser, fleet)
+        yield made
+        made.leave()
+
+
+@contextmanager
+def _spoken_to(step: Callable[[dict[str, Any]], Step]) -> Iterator[MessagesApi]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="model")
+    thread.start()
+    api = MessagesApi(step)
+    try:
+        asyncio.run_coroutine_threadsafe(api.__aenter__(), loop).result(10)
+        yield api
+        asyncio.run_coroutine_threadsafe(api.__aexit__(), loop).result(10)
+        assert api.refusals == []
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def model_api() -> Callable[[Callable[[dict[str, Any]], Step]], AbstractContextManager[MessagesApi]]:
+    """A model on a thread of its own, for tests that hold a browser."""
+    return _spoken_to

@@ -6,19 +6,28 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, cluster
 from tests.support.eventually import eventually_sync
 from tests.support.processes import Process, manage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HERE = Path(__file__).parent / "base"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Its own: what a node says that is gone cannot be taken back."""
+    with cluster(tmp_path_factory.mktemp("fleet")) as made:
+        made.start_all()
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,6 @@ from tests.support.pages import (
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-PROJECTS = Path(__file__).with_name("quick.toml")
-
 
 @pytest.fixture
 def name() -> str:
@@ -332,7 +330,9 @@ def test_viewer_sees_no_controls_and_is_refused_them(fleet: Cluster, visitors: V
 
 
 def test_page_is_pushed_and_never_polls(fleet: Cluster, visitors: Visitors, name: str) -> None:
-    page = visitors.open_live()
+    page = visitors.context(role="admin").open(fleet.url)
+    expect(pill_of(page)).to_have_attribute("data-state", "live")
+    page.evaluate("window.wasNeverReloaded = true")
     page.wait_for_load_state("networkidle")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.test_browser_chat import WIDE, last_turn, open_chat, say
 from tests.e2e.test_chat import SENTENCE, model, start
-from tests.support.browser import Visitors, chromium
+from tests.support.browser import Visitors, Windows
 from tests.support.cluster import cluster
-from tests.support.messages_api import HttpError, MessagesApi, Reply, Step, text, tool_use
+from tests.support.messages_api import HttpError, Reply, Step, text, tool_use
 from tests.support.pages import press, violations_in_every_look
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -32,10 +31,11 @@ def cancels_both(tasks: dict[str, str]) -> Callable[[dict[str, Any]], Step]:
     return step
 
 
-def converse(folder: Path, url: str, tasks: dict[str, str]) -> None:
-    with cluster(folder) as made:
-        tasks.update(start(made, url))
-        with chromium() as browser:
+def test_steps_answer_and_cost_of_a_model_are_shown(tmp_path: Path, browser: Windows, model_api: Any) -> None:
+    tasks: dict[str, str] = {}
+    with model_api(cancels_both(tasks)) as api, cluster(tmp_path) as made:
+        tasks.update(start(made, api.url))
+        with browser.in_use():
             visitors = Visitors(browser, made)
             page = visitors.open_live(viewport=WIDE)
             panel = open_chat(page)
@@ -64,13 +64,6 @@ def tell_two_approvals_apart(page: Page, panel: Locator) -> None:
     assert violations_in_every_look(page) == []
 
 
-async def test_steps_answer_and_cost_of_a_model_are_shown(tmp_path: Path) -> None:
-    tasks: dict[str, str] = {}
-    async with MessagesApi(cancels_both(tasks)) as api:
-        await asyncio.to_thread(converse, tmp_path, api.url, tasks)
-        assert api.refusals == []
-
-
 def moody(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
     """ "slowly" is never done and "badly" fails, each at the first try; "dearly" costs more than a day may."""
 
@@ -88,17 +81,11 @@ def moody(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
     return step
 
 
-async def test_stop_retry_and_the_daily_limit(tmp_path: Path) -> None:
-    async with MessagesApi(moody({})) as api:
-        await asyncio.to_thread(talk, tmp_path, api.url)
-        assert api.refusals == []
-
-
-def talk(folder: Path, url: str) -> None:
-    with cluster(folder) as fleet:
+def test_stop_retry_and_the_daily_limit(tmp_path: Path, browser: Windows, model_api: Any) -> None:
+    with model_api(moody({})) as api, cluster(tmp_path) as fleet:
         limit = {"AGENTFLOW_CHAT_DAILY_LIMIT_USD": "0.02"}
-        fleet.start_leader(AGENTFLOW_CHAT_BASE_URL=url, AGENTFLOW_CHAT_API_KEY="key-1", **limit)
-        with chromium() as browser:
+        fleet.start_leader(AGENTFLOW_CHAT_BASE_URL=api.url, AGENTFLOW_CHAT_API_KEY="key-1", **limit)
+        with browser.in_use():
             visitors = Visitors(browser, fleet)
             panel = open_chat(visitors.open_live(viewport=WIDE), "*:*")
             stop_and_try_again(panel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
@@ -14,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e import test_chat
 from tests.e2e.test_browser_chat import ASKS, SENTENCE, WIDE, open_chat, say
-from tests.support.browser import Visitors, chromium
+from tests.support.browser import Visitors, Windows
 from tests.support.cluster import Cluster, cluster
 from tests.support.messages_api import MessagesApi, Reply, Step, text
 from tests.support.pages import chip_of, expect_never_reloaded, press, violations
@@ -42,19 +41,13 @@ def model(body: dict[str, Any]) -> Step:
 
 
 @pytest.mark.parametrize("engine", ["offline", "claude"])
-async def test_from_a_waiting_task_to_what_was_learnt(tmp_path: Path, engine: str) -> None:
-    async with MessagesApi(model) as api:
+def test_from_a_waiting_task_to_what_was_learnt(tmp_path: Path, browser: Windows, model_api: Any, engine: str) -> None:
+    with model_api(model) as api, cluster(tmp_path) as fleet:
         env = {"AGENTFLOW_CHAT_BASE_URL": api.url, "AGENTFLOW_CHAT_API_KEY": "key-1"} if engine == "claude" else {}
-        await asyncio.to_thread(live_through, tmp_path, env, api)
-        assert api.refusals == []
-
-
-def live_through(folder: Path, env: dict[str, str], api: MessagesApi) -> None:
-    with cluster(folder) as fleet:
         fleet.start_leader(**env)
         fleet.start_agent("master", "master-1")
         fleet.wait_online("master-1")
-        with chromium() as browser:
+        with browser.in_use():
             visitors = Visitors(browser, fleet)
             page = visitors.open_live(viewport=WIDE)
             chinese = visitors.open_live(viewport=WIDE, locale="zh-CN")

@@ -62,7 +62,7 @@ class Tapped:
 @pytest.fixture
 def tap(fleet: Cluster, visitors: Visitors) -> Iterator[Any]:
     def tapped(**options: Any) -> Tapped:
-        watched: WatchedPages = visitors.context(storage_state=visitors.session("admin"), **options)
+        watched: WatchedPages = visitors.context(role="admin", **options)
         return Tapped(watched.context.new_page())
 
     return tapped

@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.programs import BUSY_TREE, COUNTER, PROMPT, count_to, cpu_ticks, numbers, tree_of
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, cluster
 from tests.support.eventually import eventually_sync
 from tests.support.processes import manage
 
@@ -19,6 +20,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # nodes/stream/journal/file.py: an entry's key is shelf << 44 | seq.
 ENTRIES = "SELECT journal_id, key & ((1 << 44) - 1) FROM entries JOIN shelves ON shelves.id = key >> 44"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Its own: its database is deleted, and it ends with a stop."""
+    with cluster(tmp_path_factory.mktemp("fleet")) as made:
+        made.start_all()
+        yield made
 
 
 @pytest.mark.parametrize("node", ["master-1", "edge-1"])
@@ -157,7 +166,7 @@ def test_deleted_database_is_whole_again(fleet: Cluster) -> None:
     fleet.processes["leader"].kill()
     for path in fleet.data_dir.glob("db.sqlite3*"):
         path.unlink()
-    fleet.forget_tokens()
+    fleet.forget_people()
     fleet.start_leader()
     fleet.wait_online("master-1", "master-2", "edge-1", timeout=60)
 

@@ -144,19 +144,12 @@ async def test_message_by_role(leader: Cluster, name: str, role: str) -> None:
 @pytest.mark.parametrize("name", MESSAGES)
 async def test_message_without_a_role_or_a_good_token_is_a_closed_door(leader: Cluster, name: str) -> None:
     message, _ = MESSAGES[name]
-    roleless = await asyncio.to_thread(roleless_token, leader)
+    roleless = await asyncio.to_thread(leader.api_token, "nobody")
 
     for token in (None, "aft_wrong", roleless):
         seen = await answers(leader, token, message)
         assert seen[-1] == {"type": "closed", "code": 4401}, token
         assert {entry["type"] for entry in seen} <= {"ERROR", "closed"}
-
-
-def roleless_token(leader: Cluster) -> str:
-    if "nobody" not in leader._api_tokens:
-        leader.shell("from django.contrib.auth.models import User; User.objects.get_or_create(username='nobody')")
-        leader._api_tokens["nobody"] = manage("apitoken", "new", "--user", "nobody", env=leader.env).strip()
-    return leader._api_tokens["nobody"]
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from tests.faults.arena import Arena, arena_in
 from tests.faults.clocks import JumpingClock
 from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.network import Link, own_link
-from tests.support.browser import Visitors, chromium
+from tests.support.browser import Visitors, Windows, windows
+from tests.support.first_site import share_first_site
 
 _PASSED = pytest.StashKey[bool]()
 
@@ -42,6 +42,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call":
         item.stash[_PASSED] = report.passed
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _first_site(tmp_path_factory: pytest.TempPathFactory) -> None:
+    share_first_site(tmp_path_factory.getbasetemp().parent)
 
 
 @pytest.fixture(scope="package")
@@ -78,19 +83,19 @@ def new_arena(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
             assert all(arena.was_checked for arena in made), "a scenario must end with arena.check()"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not longer: while it is open its thread has a running loop, and no asynchronous test of another file can run."""
-    with chromium() as started:
-        yield started
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Windows]:
+    with windows() as made:
+        yield made
 
 
 @pytest.fixture
-def visitors(browser: Browser, arena: Arena) -> Iterator[Visitors]:
+def visitors(browser: Windows, arena: Arena) -> Iterator[Visitors]:
     """People at browsers of the shared arena; the test fails if one of their pages complained."""
-    made = Visitors(browser, arena.cluster)
-    yield made
-    made.leave()
+    with browser.in_use():
+        made = Visitors(browser, arena.cluster)
+        yield made
+        made.leave()
 
 
 @pytest.fixture

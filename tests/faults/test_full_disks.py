@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.faults.arena import Arena, integrity_of, seconds_until
 from tests.faults.disks import SmallDisk
 from tests.faults.length import short_or_full
 from tests.faults.load import Load
-from tests.support.browser import Visitors
+from tests.support.browser import Visitors, Windows
 from tests.support.eventually import eventually_sync
 
 Record = Callable[[str, object], None]
@@ -37,12 +37,19 @@ def store_states(arena: Arena) -> list[str]:
 
 
 def test_scenario_18_full_disk_on_the_leader(
-    new_arena: Callable[[], Arena], new_disk: NewDisk, browser: Browser, record_property: Record
+    new_arena: Callable[[], Arena], new_disk: NewDisk, browser: Windows, record_property: Record
 ) -> None:
     disk = new_disk("arena-0/leader", 48)
     arena = new_arena().start(masters=2, edge=False)
     task = arena.start_task("master-1", "--pause", "0.01")
-    visitors = Visitors(browser, arena.cluster)
+    with browser.in_use():
+        visitors = Visitors(browser, arena.cluster)
+        fill_and_free(arena, disk, task, visitors, record_property)
+        visitors.leave()
+    arena.check()
+
+
+def fill_and_free(arena: Arena, disk: SmallDisk, task: str, visitors: Visitors, record_property: Record) -> None:
     page = visitors.open_live("/", expected=("503",))
 
     disk.fill()
@@ -63,8 +70,6 @@ def test_scenario_18_full_disk_on_the_leader(
     expect(banner).to_be_hidden()
     arena.wait_more_lines(task)
     assert integrity_of(arena.cluster.database) == "ok"
-    visitors.leave()
-    arena.check()
 
 
 def test_scenario_19_full_disk_on_a_master(
@@ -91,7 +96,7 @@ def test_scenario_19_full_disk_on_a_master(
 
 
 def test_scenario_20_another_process_holds_the_database(arena: Arena, record_property: Record) -> None:
-    tasks = [arena.start_task(node, "--pause", "0.005") for node in arena.agents]
+    tasks = [arena.start_task(node, "--pause", "0.05", "--burst", "10") for node in arena.agents]
     told = len(store_states(arena))
     blocker = sqlite3.connect(arena.cluster.database, isolation_level=None, timeout=10)
 
@@ -118,7 +123,7 @@ def wal_alerts(arena: Arena) -> int:
 
 def test_scenario_21_a_reader_that_does_not_end(arena: Arena, record_property: Record) -> None:
     """SQLite's write-ahead log grows meanwhile; nothing else does. (The alert: test_projection_upkeep.py.)"""
-    tasks = [arena.start_task(node, "--pause", "0.002") for node in arena.agents]
+    tasks = [arena.start_task(node, "--pause", "0.05", "--burst", "25") for node in arena.agents]
     log = arena.cluster.database.with_name("db.sqlite3-wal")
     reader = sqlite3.connect(arena.cluster.database, isolation_level=None)
     reader.execute("BEGIN")

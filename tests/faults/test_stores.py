@@ -17,7 +17,7 @@ Record = Callable[[str, object], None]
 def remove_database(arena: Arena) -> None:
     for path in arena.cluster.data_dir.glob("db.sqlite3*"):
         path.unlink()
-    arena.cluster.forget_tokens()
+    arena.cluster.forget_people()
 
 
 def back_up(arena: Arena, target: Path) -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    StorageState,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.cluster import Cluster
-from tests.support.pages import log_in, pill_of
+from tests.support.pages import pill_of
 
 # Headless and offline: without the networking flags Chromium looks up hosts of its own at every start.
 FLAGS = [
@@ -24,6 +36,13 @@ FLAGS = [
     "--disable-dev-shm-usage",
 ]
 TIMEOUT_MS = 30_000
+SIZE: ViewportSize = {"width": 1280, "height": 720}
+# Nothing in it runs, and it belongs to the same site as every page: the renderer lives on.
+STILL = "/static/favicon.svg"
+# What the browser itself looks for beside a document that names no icon.
+ICON = "/favicon.ico"
+# A page that is kept costs memory; there are about as many kinds as this.
+KEPT_PAGES = 12
 
 
 def executable() -> str:
@@ -54,7 +73,9 @@ class WatchedPages:
         context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(part in message.text for part in self.expected):
+        if message.type != "error" or message.location["url"].endswith(ICON):
+            return
+        if not any(part in message.text for part in self.expected):
             self.faults.append(f"{message.page.url if message.page else ''}: {message.text}")
 
     def open(self, url: str) -> Page:
@@ -63,19 +84,145 @@ class WatchedPages:
         return page
 
 
+class Looks(TypedDict, total=False):
+    """What can be changed in an open page."""
+
+    viewport: ViewportSize
+    color_scheme: Literal["dark", "light"]
+    reduced_motion: Literal["no-preference", "reduce"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a context has for life. Contexts of one kind are the same to a test."""
+
+    locale: str = "en-US"
+    has_touch: bool = False
+    java_script_enabled: bool = True
+
+
+class KeptPage(WatchedPages):
+    """A context with one page that serves test after test: a new window costs five times what a new document does."""
+
+    def __init__(self, browser: Browser, kind: Kind) -> None:
+        super().__init__(
+            browser.new_context(
+                locale=kind.locale,
+                has_touch=kind.has_touch,
+                java_script_enabled=kind.java_script_enabled,
+                viewport=SIZE,
+            )
+        )
+        self.kind = kind
+        self.page = self.context.new_page()
+        self._looks: Looks = {}
+
+    def begin(self, cookies: StorageState, looks: Looks, expected: tuple[str, ...]) -> None:
+        self.expected = expected
+        self.faults.clear()
+        self.context.clear_cookies()
+        self.context.add_cookies(cookies["cookies"])  # type: ignore[arg-type] # The same fields.
+        viewport = looks.get("viewport", SIZE)
+        if viewport != self.page.viewport_size:
+            self.page.set_viewport_size(viewport)
+        if looks != self._looks:
+            self.page.emulate_media(
+                color_scheme=looks.get("color_scheme", "light"),
+                reduced_motion=looks.get("reduced_motion", "no-preference"),
+            )
+        self._looks = looks
+
+    def end(self, origin: str) -> None:
+        """As a new page of a new context, but for its history. Raises Error when it cannot be had so."""
+        for other in self.context.pages:
+            if other != self.page:
+                other.close()
+        self.context.set_offline(False)
+        self.context.unroute_all()
+        self.page.unroute_all()
+        self.page.mouse.move(0, 0)
+        if self.page.url.startswith(origin):
+            self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        else:
+            raise Error("its storage is out of reach")
+        self.page.goto(origin + STILL)
+
+
+class Windows:
+    """One browser for all tests of a process, and the pages that are kept for the next test.
+
+    Playwright's loop counts as running in this thread, and an asynchronous test cannot run beside it: it does so only
+    while the browser is `in_use`.
+    """
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self.browser = self._stack.enter_context(chromium())
+        self._loop = asyncio.get_running_loop()
+        self._kept: list[KeptPage] = []  # The least recently used first.
+        asyncio._set_running_loop(None)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[Browser]:
+        asyncio._set_running_loop(self._loop)
+        try:
+            yield self.browser
+        finally:
+            asyncio._set_running_loop(None)
+
+    def take(self, kind: Kind) -> KeptPage:
+        found = next((page for page in reversed(self._kept) if page.kind == kind), None)
+        if found is None:
+            return KeptPage(self.browser, kind)
+        self._kept.remove(found)
+        return found
+
+    def give_back(self, page: KeptPage, origin: str) -> None:
+        try:
+            page.end(origin)
+        except Error:
+            page.context.close()
+            return
+        self._kept.append(page)
+        while len(self._kept) > KEPT_PAGES:
+            self._kept.pop(0).context.close()
+
+    def close(self) -> None:
+        asyncio._set_running_loop(self._loop)
+        self._stack.close()
+
+
 class Visitors:
-    """People at browsers of one cluster, each role logged in once, through its login link."""
+    """People at browsers of one cluster, each role logged in."""
 
-    def __init__(self, browser: Browser, fleet: Cluster) -> None:
-        self._browser = browser
+    def __init__(self, windows: Windows, fleet: Cluster) -> None:
+        self._windows = windows
         self._fleet = fleet
-        self._sessions: dict[str, StorageState] = {}
         self._contexts: list[WatchedPages] = []
+        self._kept: list[KeptPage] = []
 
-    def open(self, path: str = "/", *, role: str = "admin", expected: tuple[str, ...] = (), **options: Any) -> Page:
-        """A page in a context of its own. `expected`: console errors that the test provokes."""
-        watched = self.context(expected=expected, storage_state=self.session(role), **options)
-        return watched.open(self._fleet.url + path)
+    def open(
+        self,
+        path: str = "/",
+        *,
+        role: str = "admin",
+        expected: tuple[str, ...] = (),
+        locale: str = "en-US",
+        has_touch: bool = False,
+        java_script_enabled: bool = True,
+        **looks: Any,
+    ) -> Page:
+        """A page that shares nothing with others. `expected`: console errors that the test provokes.
+
+        The page comes from another test and goes to the next one: who listens to it or takes its socket over makes a
+        `context` instead. Routes, storage, cookies and looks are put back.
+        """
+        kind = Kind(locale=locale, has_touch=has_touch, java_script_enabled=java_script_enabled)
+        kept = self._windows.take(kind)
+        self._kept.append(kept)
+        kept.begin(self.session(role), Looks(**looks), expected)
+        kept.page.goto(self._fleet.url + path)
+        return kept.page
 
     def open_live(self, path: str = "/", **options: Any) -> Page:
         """The same, once its link to the Leader stands. A mark tells whether the page was ever loaded again."""
@@ -84,27 +231,37 @@ class Visitors:
         page.evaluate("window.wasNeverReloaded = true")
         return page
 
-    def context(self, *, expected: tuple[str, ...] = (), **options: Any) -> WatchedPages:
-        watched = WatchedPages(self._browser.new_context(**options))
+    def context(self, *, role: str = "", expected: tuple[str, ...] = (), **options: Any) -> WatchedPages:
+        """A context of the test's own; with a role it is logged in."""
+        if role:
+            options["storage_state"] = self.session(role)
+        watched = WatchedPages(self._windows.browser.new_context(**options))
         watched.expected = expected
         self._contexts.append(watched)
         return watched
 
     def leave(self) -> None:
-        """Closes every page; raises for what they should not have done."""
+        """Closes or empties every page; raises for what they should not have done."""
         contexts, self._contexts = self._contexts, []
+        kept, self._kept = self._kept, []
         for watched in contexts:
             watched.context.close()
-        faults = [fault for watched in contexts for fault in watched.faults]
+        faults = [fault for watched in (*contexts, *kept) for fault in watched.faults]
+        for page in kept:
+            self._windows.give_back(page, self._fleet.url)
         assert not faults, "\n".join(faults)
 
     def session(self, role: str) -> StorageState:
-        """For a context of one's own: this role, logged in."""
-        if role not in self._sessions:
-            if role != "admin":
-                self._fleet.add_user(role, role)
-            watched = self.context()
-            log_in(watched.open(self._fleet.login_link(role)))
-            self._sessions[role] = watched.context.storage_state()
-            watched.context.close()
-        return self._sessions[role]
+        name, value = self._fleet.session_cookie(role)
+        cookie = {"name": name, "value": value, "domain": "127.0.0.1", "path": "/"}
+        flags = {"expires": -1, "httpOnly": True, "secure": False, "sameSite": "Lax"}
+        return {"cookies": [{**cookie, **flags}], "origins": []}  # type: ignore[typeddict-item] # As it is stored.
+
+
+@contextlib.contextmanager
+def windows() -> Iterator[Windows]:
+    made = Windows()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nodes.domain.states import Role
 from nodes.stream.identity import ClusterKey, issue_token
 from tests.support.eventually import eventually_sync
+from tests.support.first_site import first_site
 from tests.support.processes import REPOSITORY, Process, free_port, manage
 
 # The shortest that the protocol allows: detection times scale with it.
@@ -36,7 +35,7 @@ class Cluster:
             "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{self.grpc_port}",
         }
         self.processes: dict[str, Process] = {}
-        self._api_tokens: dict[str, str] = {}
+        self._knows_people = False
 
     @property
     def url(self) -> str:
@@ -59,7 +58,7 @@ class Cluster:
 
     def start_leader(self, *arguments: str, **env: str) -> Process:
         if "leader" not in self.processes:
-            self._begin_with_tables()
+            self._begin_with_people()
         leader = self.processes.get("leader") or self.add(
             "leader",
             [
@@ -74,13 +73,11 @@ class Cluster:
             self.wait_for_web(leader)
         return leader
 
-    def _begin_with_tables(self) -> None:
-        """A Leader makes them by itself at its first start, but it takes a while, and there are many clusters."""
+    def _begin_with_people(self) -> None:
+        """A Leader makes its tables by itself at its first start, but it takes a while, and there are many clusters."""
         if not self.database.exists():
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.database.touch(mode=0o600)
-            content, self._api_tokens["admin"] = first_database()
-            self.database.write_bytes(content)
+            first_site().copy_to(self.data_dir)
+            self._knows_people = True
 
     def wait_for_web(self, process: Process, timeout: float = 90.0) -> None:
         def answers() -> bool:
@@ -118,7 +115,8 @@ class Cluster:
                 name,
                 [
                     *prefix,
-                    *(sys.executable, "manage.py", role),
+                    # What `manage.py master` becomes (tests/e2e/test_compose.py and test_up.py start it so).
+                    *(sys.executable, "-m", "nodes", role),
                     *("--leader" if role == "master" else "--master", parent),
                     *("--token-file", str(token), "--name", name, "--data-dir", str(self.folder / name)),
                     *("--config", str(config or REPOSITORY / "examples/demo/agentflow.toml")),
@@ -135,6 +133,19 @@ class Cluster:
         self.start_agent("master", "master-2", config=config)
         self.start_agent("edge", "edge-1", config=config)
         self.wait_online("master-1", "master-2", "edge-1")
+
+    def come_to_rest(self) -> None:
+        """Undoes what a test may leave: processes that are dead or stand still, tasks that run."""
+        for name, process in self.processes.items():
+            process.signal(signal.SIGCONT)
+            if not process.is_running:
+                self.start_leader() if name == "leader" else process.start()
+        self.wait_online(*(name for name in self.processes if name != "leader"))
+        under_way = "SELECT id FROM nodes_task WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'lost')"
+        for (task,) in self.rows(under_way):
+            with contextlib.suppress(OSError):  # It ends by itself.
+                self.control(task, "cancel")
+        eventually_sync(lambda: not self.rows(under_way), 30, "no task is under way")
 
     def stop(self) -> None:
         """Ends every process and every task that a test left running."""
@@ -165,19 +176,28 @@ class Cluster:
     # --- what a person or program does ------------------------------------------------------------
 
     def api_token(self, role: str = "admin") -> str:
-        if role not in self._api_tokens:
-            self._api_tokens[role] = _new_api_token(role, self.env)
-        return self._api_tokens[role]
+        """Of a program with this role, or with none ("nobody")."""
+        self._meet_people()
+        return first_site().tokens[role]
 
-    def add_user(self, name: str, role: str) -> None:
-        self.shell(_user(name, role))
+    def session_cookie(self, role: str) -> tuple[str, str]:
+        """Name and value of the cookie of a person who is logged in. Not in a data folder that was made elsewhere."""
+        self._meet_people()
+        return first_site().cookie_name, first_site().sessions[role]
 
-    def shell(self, code: str) -> str:
-        return manage("shell", "-c", code, env=self.env)
+    def _meet_people(self) -> None:
+        if not self._knows_people:
+            first_site().add_people_to(self.database)
+            self._knows_people = True
 
-    def forget_tokens(self) -> None:
+    def forget_people(self) -> None:
         """The database that knew them is gone."""
-        self._api_tokens.clear()
+        self._knows_people = False
+
+    def write(self, statement: str, *parameters: object) -> None:
+        """Behind the Leader's back, as a program beside it may."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
+            connection.execute(statement, parameters)
 
     def login_link(self, user: str = "admin") -> str:
         text = manage("loginlink", "--user", user, "--base-url", self.url, env=self.env)
@@ -253,29 +273,3 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         yield made
     finally:
         made.stop()
-
-
-def _user(name: str, role: str) -> str:
-    return (
-        "from django.contrib.auth.models import Group, User;"
-        f"u, _ = User.objects.get_or_create(username={name!r});"
-        f"u.groups.set([Group.objects.get(name={role!r})])"
-    )
-
-
-def _new_api_token(role: str, env: Mapping[str, str]) -> str:
-    issue = "from dashboard.accounts import tokens; print(tokens.issue(u, name='api')[1])"
-    return manage("shell", "-c", f"{_user(f'api-{role}', role)}; {issue}", env=env).strip().splitlines()[-1]
-
-
-@functools.cache
-def first_database() -> tuple[bytes, str]:
-    """An SQLite file with today's tables, and the API token of an administrator, the only one in them."""
-    with tempfile.TemporaryDirectory() as folder:
-        env = {"AGENTFLOW_DATA_DIR": folder}
-        manage("migrate", "--verbosity", "0", env=env)
-        token = _new_api_token("admin", env)
-        path = Path(folder, "db.sqlite3")
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return path.read_bytes(), token
