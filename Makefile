@@ -81,11 +81,12 @@ check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migr
 	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/stream/wire/v1 .venv/proto-check/nodes/stream/wire/v1
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck
 
-# Most tests wait for a process or a link: more workers than this only make them wait for each other.
+# Most tests wait for a process or a link: more workers than this only make them wait for each other. The files go out
+# as they are collected: the long ones of tests/e2e and tests/faults first, and last the short ones that fill the gaps.
 WORKERS ?= 3
 test: dev setup test-tools  ## Every test, over the real parts
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: dev setup  ## Tests that need no browser, no Redis and hardly a process
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/integration
