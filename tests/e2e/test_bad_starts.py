@@ -34,13 +34,20 @@ class Place:
         return self.refused("leader", *addresses, *arguments, **env)
 
     def master(self, *arguments: str, parent: str = "127.0.0.1:9", **env: str) -> str:
-        own = ("--leader", parent, "--name", "m1", "--token-file", str(self.token))
-        return self.refused("master", *own, "--data-dir", str(self.folder / "agent"), *arguments, **env)
+        """By what `manage.py master` becomes."""
+        return self._refused("-m", "nodes", *self.master_arguments(parent), *arguments, **env)
+
+    def master_arguments(self, parent: str = "127.0.0.1:9") -> list[str]:
+        own = ["--name", "m1", "--token-file", str(self.token), "--data-dir", str(self.folder / "agent")]
+        return ["master", "--leader", parent, *own]
 
     def refused(self, *arguments: str, **env: str) -> str:
         """The one line of a start that fails."""
+        return self._refused("manage.py", *arguments, **env)
+
+    def _refused(self, *arguments: str, **env: str) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=REPOSITORY,
             env={**os.environ, "AGENTFLOW_DATA_DIR": str(self.folder / "leader"), **env},
             capture_output=True,
@@ -137,7 +144,8 @@ def test_an_agents_folder_that_cannot_be_written(place: Place) -> None:
 
 def test_an_agents_setting_that_is_not_allowed(place: Place) -> None:
     assert "give 5 to 60" in place.master(AGENTFLOW_HEARTBEAT_SECONDS="soon")
-    assert "AGENTFLOW_HEARTBEAT_SECONDS" in place.master(AGENTFLOW_HEARTBEAT_SECONDS="3")
+    by_command = place.refused(*place.master_arguments(), AGENTFLOW_HEARTBEAT_SECONDS="3")
+    assert "AGENTFLOW_HEARTBEAT_SECONDS" in by_command
 
 
 def test_clear_text_beyond_this_machine_must_be_asked_for(place: Place) -> None:
