@@ -21,6 +21,8 @@ RNG = random.Random(3)
 NO_LEADER = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
 Record = Callable[[str, object], None]
+# 200 lines a second, as a busy task writes them: several at a time, which leaves the machine to those who are killed.
+BUSY = ("--pause", "0.05", "--burst", "10")
 
 
 def any_moment(longest_seconds: float = 0.3) -> None:
@@ -35,7 +37,7 @@ def journals_are_whole(arena: Arena, *nodes: str) -> bool:
 
 
 def test_scenario_01_leader_killed_mid_batch(arena: Arena, record_property: Record) -> None:
-    tasks = [arena.start_task(node, "--pause", "0.005") for node in arena.agents]
+    tasks = [arena.start_task(node, *BUSY) for node in arena.agents]
     pids = [arena.pid(task) for task in tasks]
     away = []
 
@@ -88,7 +90,7 @@ def test_scenario_02_leader_killed_during_fan_out(arena: Arena, visitors: Visito
 
 
 def test_scenario_03_master_killed_under_load(arena: Arena, record_property: Record) -> None:
-    tasks = [arena.start_task("master-2", "--pause", "0.005") for _ in range(3)]
+    tasks = [arena.start_task("master-2", *BUSY) for _ in range(3)]
     pids = [arena.pid(task) for task in tasks]
     kills = short_or_full(5, 50)
 
@@ -107,7 +109,7 @@ def test_scenario_03_master_killed_under_load(arena: Arena, record_property: Rec
 
 
 def test_scenario_04_master_and_leader_killed_together(arena: Arena) -> None:
-    tasks = [arena.start_task(node, "--pause", "0.005") for node in ("master-1", "edge-1")]
+    tasks = [arena.start_task(node, *BUSY) for node in ("master-1", "edge-1")]
     ended = arena.start_task("master-1", "--exit", "7")
     pids = [arena.pid(task) for task in tasks]
 
@@ -129,7 +131,7 @@ def test_scenario_04_master_and_leader_killed_together(arena: Arena) -> None:
 
 def test_scenario_44_rolling_restart_under_load(arena: Arena, record_property: Record) -> None:
     """SIGTERM, one after the other; each is gone within ten seconds, with exit code 0. (One Leader.)"""
-    tasks = [arena.start_task(node, "--pause", "0.005") for node in arena.agents]
+    tasks = [arena.start_task(node, *BUSY) for node in arena.agents]
     pids = [arena.pid(task) for task in tasks]
     stops: dict[str, float] = {}
 
