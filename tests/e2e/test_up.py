@@ -28,17 +28,46 @@ def fleet(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
-def up(fleet: Cluster, *arguments: str) -> Process:
+def up(fleet: Cluster) -> Process:
     address = [f"127.0.0.1:{port}" for port in (fleet.http_port, fleet.grpc_port, fleet.hub_port)]
     argv = [sys.executable, "manage.py", "up", "--http", address[0], "--grpc", address[1], "--hub", address[2]]
-    return fleet.processes.get("up") or fleet.add("up", [*argv, *arguments])
+    return fleet.add("up", argv)
 
 
-def test_cluster_is_ready_with_a_login_link_and_secrets_are_private(fleet: Cluster) -> None:
+def test_first_start_a_stop_that_leaves_tasks_running_and_one_that_ends_them(fleet: Cluster) -> None:
+    """One life of a cluster, for each start takes seconds of CPU."""
     process = up(fleet).start()
     process.wait_for_log("Log in once with this link", timeout=60)
     fleet.wait_online("master-1", "master-2", "edge-1")
+    expect_a_link_and_private_secrets(fleet, process)
+    task = fleet.run("master-2", "cat")
+    pid = pid_of(fleet, task)
 
+    process.signal(signal.SIGINT)
+    assert process.wait(30) == 0, process.log()[-3000:]
+    assert Path(f"/proc/{pid}").exists()
+    assert "Traceback" not in process.log()
+    process.log_path.unlink()
+    process.argv.append("--stop-tasks")
+    process.start()
+    process.wait_for_log("Log in once with this link", timeout=60)
+    fleet.wait_online("master-2", "edge-1")
+    fleet.control(task, "input", input="still here\n", closeInput=True)
+
+    fleet.wait_task(task, "succeeded")
+    assert eventually_sync(lambda: fleet.log_lines(task)) == ["still here"]
+    task = fleet.run("edge-1", "cat")
+    pid = pid_of(fleet, task)
+
+    process.signal(signal.SIGINT)
+
+    assert process.wait(40) == 0, process.log()[-3000:]
+    assert not Path(f"/proc/{pid}").exists()
+    assert fleet.rows("SELECT state FROM nodes_task WHERE id = ?", task) == [("cancelled",)]
+    assert "Traceback" not in process.log()
+
+
+def expect_a_link_and_private_secrets(fleet: Cluster, process: Process) -> None:
     link = re.search(r"http://\S+/login/link/\S+", process.log())
     assert link
     assert "<button" in urllib.request.urlopen(link[0], timeout=10).read().decode()
@@ -48,41 +77,10 @@ def test_cluster_is_ready_with_a_login_link_and_secrets_are_private(fleet: Clust
     assert fleet.data_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_tasks_go_on_after_a_stop_and_are_found_again(fleet: Cluster) -> None:
-    process = up(fleet).start()
-    process.wait_for_log("Log in once with this link", timeout=60)
-    fleet.wait_online("master-2")
-    task = fleet.run("master-2", "cat")
+def pid_of(fleet: Cluster, task: str) -> int:
+    """Of a task that runs."""
     fleet.wait_task(task, "running")
-    pid = fleet.rows("SELECT pid FROM nodes_attempt WHERE task_id = ?", task)[0][0]
-
-    process.signal(signal.SIGINT)
-    assert process.wait(30) == 0, process.log()[-3000:]
-    assert Path(f"/proc/{pid}").exists()
-    process.log_path.unlink()
-    process.start()
-    process.wait_for_log("Log in once with this link", timeout=60)
-    fleet.wait_online("master-2")
-    fleet.control(task, "input", input="still here\n", closeInput=True)
-
-    fleet.wait_task(task, "succeeded")
-    assert eventually_sync(lambda: fleet.log_lines(task)) == ["still here"]
-    assert "Traceback" not in process.log()
-
-
-def test_stop_tasks_cancels_what_runs(fleet: Cluster) -> None:
-    process = up(fleet, "--stop-tasks").start()
-    process.wait_for_log("Log in once with this link", timeout=60)
-    fleet.wait_online("edge-1")
-    task = fleet.run("edge-1", "cat")
-    fleet.wait_task(task, "running")
-    pid = fleet.rows("SELECT pid FROM nodes_attempt WHERE task_id = ?", task)[0][0]
-
-    process.signal(signal.SIGINT)
-
-    assert process.wait(40) == 0, process.log()[-3000:]
-    assert not Path(f"/proc/{pid}").exists()
-    assert fleet.rows("SELECT state FROM nodes_task WHERE id = ?", task) == [("cancelled",)]
+    return int(fleet.rows("SELECT pid FROM nodes_attempt WHERE task_id = ?", task)[0][0])
 
 
 def test_port_in_use_is_one_clear_line(fleet: Cluster) -> None:
