@@ -164,9 +164,7 @@ def test_a_port_in_use_is_refused(refusal: Callable[..., str], option: str) -> N
         (["--name", "a b"], "not a valid node name"),
     ],
 )
-def test_unsafe_or_wrong_values_are_refused(
-    refusal: Callable[..., str], arguments: list[str], words: str
-) -> None:
+def test_unsafe_or_wrong_values_are_refused(refusal: Callable[..., str], arguments: list[str], words: str) -> None:
     assert words in refusal(*arguments)
 
 
