@@ -125,6 +125,7 @@ def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) 
     expect(page.locator("#log-count")).to_have_text("5 lines")
     store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
     gap = {"type": "GAP", "store": store, "at": now_ms(), "lane": "logs", "node": "master-1", "attempt": 1}
+    gap |= {"from": "6", "to": "9"}
 
     tapped.say(**gap, seq=str(seq + 1), task=task, firstLine=6, lines=4994, reason="trimmed")
     tapped.say(**gap, seq=str(seq + 2), task="another", firstLine=1, lines=7, reason="trimmed")
@@ -239,7 +240,8 @@ def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:
     store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
 
     place = {"store": store, "seq": str(seq + 1), "at": now_ms(), "lane": "logs", "node": "edge-1"}
-    tapped.say(type="GAP", **place, task="t1", attempt=1, firstLine=3, lines=1, reason="unheard-of")
+    entries = {"from": "6", "to": "9"}
+    tapped.say(type="GAP", **place, **entries, task="t1", attempt=1, firstLine=3, lines=1, reason="unheard-of")
 
     gap = page.locator("#log [data-gap] .log-text")
     expect(gap).to_have_text("t1 · Line 3 is no longer available: unheard-of")
