@@ -312,7 +312,7 @@ async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path
 
         stalled, refused = await said("en")
         assert stalled["analysis"]["cause"] == "It asks a question and waits for yes or no."
-        assert stalled["analysis"]["fixes"][0]["why"] == "The prompt offers it, as the default."
+        assert stalled["analysis"]["fixes"][0]["why"] == "The prompt offers it as the default."
         assert refused["steps"][0]["result"] == "ann declined this action."
         stalled, refused = await said("zh-hans")
         assert stalled["text"].endswith("任务 t1：等待应答。原因是什么？怎么处理？")
