@@ -54,7 +54,7 @@ async def test_a_snapshot_holds_the_same_objects_as_the_messages(master: Voice, 
     assert {task["id"]: task for task in snapshot["tasks"]} == newest
     assert snapshot["nodes"] == [listener.messages("NODE_STATUS")[-1]["node"]]
     assert [alert["kind"] for alert in snapshot["alerts"]] == ["stalled"]
-    assert snapshot["logs"] == [listener.messages("LOG")[0]]
+    assert json.loads(json.dumps(snapshot["logs"])) == [listener.messages("LOG")[0]]
 
 
 async def test_the_feed_tells_exactly_what_was_missed(master: Voice, listener: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -15,10 +16,23 @@ from tests.support.eventually import eventually_sync
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+# Below the ports that the kernel gives to outgoing connections: one of those could take the port of a server that is
+# down for a restart. A range for each worker of the tests.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
+_RANGE = range(20_000 + 1_200 * _WORKER, 20_000 + 1_200 * (_WORKER + 1))
+# Where it begins differs between runs that go on beside each other.
+_ports = itertools.islice(itertools.cycle(_RANGE), os.getpid() % len(_RANGE), None)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in itertools.islice(_ports, len(_RANGE)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 class Process:
