@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import psutil
 
@@ -261,7 +263,12 @@ class Arena:
                 self.truth.let_end(task_id, attempt)
         eventually_sync(lambda: not self._unsettled().get("commands"), SETTLE_SECONDS, "no command is under way")
         for (task,) in self.cluster.rows("SELECT id FROM nodes_task WHERE state = 'paused'"):
-            self.cluster.control(task, "resume")
+            try:
+                self.cluster.control(task, "resume")
+            except HTTPError as exc:
+                # Its row was behind: it has been resumed, or has ended, and the Leader says so now.
+                if exc.code != HTTPStatus.CONFLICT:
+                    raise
 
     def violations(self) -> list[str]:
         """Of a settled arena; reads each file once."""
