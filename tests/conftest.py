@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from tests.support import database
+from tests.support import database, leaks
 
 # The same examples in every run, and no judgement by the clock: the machine may be busy.
 hypothesis.settings.register_profile(
@@ -21,6 +22,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("tests")
 
+
+_HAS_FAILED = pytest.StashKey[bool]()
 
 # Compiled once: otherwise each process that a test starts compiles the whole product before it says a word.
 sys.dont_write_bytecode = False
@@ -38,6 +41,38 @@ def _settings_of_the_tests() -> Iterator[None]:
         # Hashing is slow on purpose; the tests are not about that.
         patch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_HAS_FAILED] = True
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test after which something of it still runs or is open. Set up first, so it looks last."""
+    before = leaks.look()
+    yield
+    if _HAS_FAILED in request.node.stash:
+        return  # Its traceback holds what it would have closed.
+    if left := leaks.left_since(before):
+        pytest.fail("left behind: " + "; ".join(left))
+
+
+@pytest.fixture(autouse=True)
+def _ends_its_tasks(request: pytest.FixtureRequest, _leaves_nothing_behind: None) -> None:
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("_leaves_no_task")
+
+
+@pytest.fixture
+async def _leaves_no_task() -> AsyncIterator[None]:
+    yield
+    if left := await leaks.tasks_left():
+        pytest.fail("left behind: " + "; ".join(left))
 
 
 @pytest.fixture(scope="session")

@@ -149,6 +149,17 @@ async def running(
         await running_task
         if end_left_tasks:
             end_tasks(folder)
+            await _collect_shims(folder)
+
+
+async def _collect_shims(folder: Path) -> None:
+    """They outlive the runner, and were children of this process. One that is slow to end ends by itself."""
+    for claim in folder.glob("**/tasks/*/claim.json"):
+        pid = json.loads(claim.read_text()).get("pid", 0)
+        try:
+            await eventually(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[0], 2.0)
+        except (ChildProcessError, AssertionError):
+            pass  # Collected before, or not ours, or slow.
 
 
 def end_tasks(folder: Path) -> None:

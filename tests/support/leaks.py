@@ -1,0 +1,140 @@
+"""What a test leaves behind: tasks, threads, open files and sockets, child processes.
+
+A look costs a few system calls; only what was not there before costs more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+# How long something may take to end after the test.
+PATIENCE_SECONDS = 5.0
+# Threads that serve the whole process, from their first use on.
+_SHARED_THREADS = (
+    "asyncio_",  # The default executor of Daphne's loop; each test's own loop ends its executor.
+    "ThreadPoolExecutor-",  # Of asgiref and Twisted; ours have names.
+    "PoolThread-twisted",
+    "Thread-grpc",
+)
+_SHARED_TARGETS = ("_poll_wrapper",)  # grpc.aio polls for all of its channels.
+# A task's supervisor outlives who started it, and ends by itself.
+_SHIM = "runner/shim/start.py"
+# A connection of the test's own thread stays open for the next test: file, write-ahead log and its index.
+_OWN_CONNECTION = 3
+
+
+@dataclass(frozen=True)
+class Held:
+    threads: frozenset[threading.Thread]
+    files: frozenset[tuple[str, int, int]]  # Number, device, inode.
+    children: frozenset[str]
+
+
+def look() -> Held:
+    return Held(frozenset(threading.enumerate()), _files(), _children())
+
+
+def _files() -> frozenset[tuple[str, int, int]]:
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            status = os.fstat(int(number))
+        except OSError:
+            continue  # The one that listed them, or closed since.
+        found.add((number, status.st_dev, status.st_ino))
+    return frozenset(found)
+
+
+def _children() -> frozenset[str]:
+    found: set[str] = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children") as children:
+                found.update(children.read().split())
+        except OSError:
+            pass  # It has ended.
+    return frozenset(found)
+
+
+def left_since(before: Held) -> list[str]:
+    """What is held now, was not before, and does not go away by itself."""
+    if not (left := _new(before)):
+        return []
+    began = time.monotonic()
+    has_collected = False
+    while left and time.monotonic() < began + PATIENCE_SECONDS:
+        time.sleep(0.01)
+        if not has_collected and time.monotonic() > began + 0.2:
+            gc.collect()  # Dear, and mostly something is just about to end.
+            has_collected = True
+        left = _new(before)
+    return left
+
+
+def _new(before: Held) -> list[str]:
+    now = look()
+    threads = [f"thread {thread.name}" for thread in now.threads - before.threads if not _is_shared(thread)]
+    commands = {pid: _command(pid) for pid in now.children - before.children}
+    children = [f"process {pid}: {command}" for pid, command in commands.items() if _SHIM not in command]
+    return threads + children + _new_files(now.files - before.files)
+
+
+def _is_shared(thread: threading.Thread) -> bool:
+    name = thread.name
+    return name.startswith(_SHARED_THREADS) or any(target in name for target in _SHARED_TARGETS)
+
+
+def _command(pid: str) -> str:
+    try:
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            or "ended, not waited for"
+        )
+    except OSError:
+        return "ended"
+
+
+def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
+    database = str(settings.DATABASES["default"]["NAME"])
+    found, of_database = [], []
+    for number, _, _ in files:
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue  # Closed since.
+        # A scratch file of SQLite belongs to a connection, which is counted. What gRPC and event loops wake themselves
+        # with comes and goes with them; a loop that is not closed says so itself.
+        if "/etilqs_" in target or target.startswith("anon_inode:") or _is_wake_up(int(number)):
+            continue
+        (of_database if target.startswith(database) else found).append(f"file {number}: {target}")
+    return found if len(of_database) <= _OWN_CONNECTION else found + of_database
+
+
+def _is_wake_up(number: int) -> bool:
+    """One end of a nameless pair."""
+    try:
+        with socket.socket(fileno=os.dup(number)) as end:
+            return end.family == socket.AF_UNIX and not end.getsockname() and not end.getpeername()
+    except OSError:
+        return False
+
+
+async def tasks_left() -> list[str]:
+    """Tasks of this loop that do not come to their end."""
+    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while left := [task for task in asyncio.all_tasks() if task is not me]:
+        if loop.time() > deadline:
+            return [f"task {task.get_name()}: {task.get_coro()}" for task in left]
+        await asyncio.sleep(0 if loop.time() < deadline - PATIENCE_SECONDS + 0.01 else 0.01)
+    return []
