@@ -74,6 +74,7 @@ class RunningLeader:
 @pytest.fixture(scope="module")
 def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
     running = RunningLeader(tmp_path_factory.mktemp("leader"), "--heartbeat", "5").start()
+    running.console.start()
     yield running
     running.end()
 

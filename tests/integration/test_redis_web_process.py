@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import websockets
 
 from tests.support.cluster import Cluster
 from tests.support.live import Client, open_client
@@ -17,21 +18,16 @@ from tests.support.redis import RedisServer
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cluster")
-
-
-@pytest.fixture(scope="module")
-def redis(folder: Path) -> Iterator[RedisServer]:
-    server = RedisServer(folder).start()
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path).start()
     yield server
     server.kill()
 
 
-@pytest.fixture(scope="module")
-def cluster(folder: Path, redis: RedisServer) -> Iterator[Cluster]:
-    cluster = Cluster(folder)
+@pytest.fixture
+def cluster(tmp_path: Path, redis: RedisServer) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path)
     redis_env = {"AGENTFLOW_REDIS_URL": redis.url}
     leader = cluster.start_leader("--no-web", **redis_env)
     leader.wait_for_log("serves nodes on")
@@ -65,9 +61,19 @@ async def update_of(client: Client, task_id: str, timeout: float) -> dict[str, o
                 return message
 
 
+async def refuses_a_page_of_another_site(cluster: Cluster) -> None:
+    for path, options in (("ws/", {"origin": "http://evil.example"}), ("ws/other/", {}), ("nothing", {})):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await open_client(f"ws://127.0.0.1:{cluster.http_port}/{path}", None, **options).__aenter__()
+        assert refused.value.response.status_code == 403
+    assert json.loads(json.dumps(cluster.api("GET", "nodes/", role="viewer")))["results"] is not None
+
+
 async def test_commands_and_messages_go_through_a_web_process_and_survive_redis(
     cluster: Cluster, redis: RedisServer
 ) -> None:
+    await refuses_a_page_of_another_site(cluster)
+    assert "Traceback" not in cluster.processes["web"].log()
     token = cluster.api_token("admin")
     async with (
         open_client(cluster.websocket_url, token) as client,
@@ -105,15 +111,3 @@ async def test_commands_and_messages_go_through_a_web_process_and_survive_redis(
     assert seen == [message["seq"] for message in feed if int(message["seq"]) <= int(position["seq"])]
     for process in cluster.processes.values():
         assert "Traceback" not in process.log(), process.log()[-4000:]
-
-
-async def test_a_page_of_another_site_is_refused_without_a_trace(cluster: Cluster) -> None:
-    import websockets
-
-    for path, options in (("ws/", {"origin": "http://evil.example"}), ("ws/other/", {}), ("nothing", {})):
-        with pytest.raises(websockets.InvalidStatus) as refused:
-            await open_client(f"ws://127.0.0.1:{cluster.http_port}/{path}", None, **options).__aenter__()
-        assert refused.value.response.status_code == 403
-
-    assert "Traceback" not in cluster.processes["web"].log()
-    assert json.loads(json.dumps(cluster.api("GET", "nodes/", role="viewer")))["results"] is not None

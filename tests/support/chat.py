@@ -128,9 +128,14 @@ class ChatWorld:
 
     async def kill_chat(self) -> None:
         """Like a kill: nothing is written or sent any more."""
-        for task in self._running:
+        asked = [
+            task
+            for task in asyncio.all_tasks()
+            if getattr(task.get_coro(), "__qualname__", "").startswith("ChatService.")
+        ]
+        for task in (*self._running, *asked):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._running, *asked, return_exceptions=True)
 
     async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
         await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))

@@ -20,17 +20,21 @@ class Console:
         self._env = {**os.environ, **env}
         self._child: subprocess.Popen[str] | None = None
 
+    def start(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.console"],
+            cwd=REPOSITORY,
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     def manage(self, *arguments: str) -> str:
         """Output of `manage.py` with these arguments."""
         if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.console"],
-                cwd=REPOSITORY,
-                env=self._env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            self.start()
+        assert self._child is not None
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(json.dumps(arguments) + "\n")

@@ -28,8 +28,9 @@ _SHARED_THREADS = (
 _SHARED_TARGETS = ("_poll_wrapper",)  # grpc.aio polls for all of its channels.
 # A task's supervisor outlives who started it, and ends by itself.
 _SHIM = "runner/shim/start.py"
-# A connection of the test's own thread stays open for the next test: file, write-ahead log and its index.
-_OWN_CONNECTION = 3
+# The connection of the test's own thread stays open for the next test. Each has a write-ahead log of its own, while
+# SQLite closes the database itself late, when no other connection holds a lock on it.
+_OWN_CONNECTIONS = 1
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,29 @@ def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
             continue  # Closed since.
         # A scratch file of SQLite belongs to a connection, which is counted. What gRPC and event loops wake themselves
         # with comes and goes with them; a loop that is not closed says so itself.
-        if "/etilqs_" in target or target.startswith("anon_inode:") or _is_wake_up(int(number)):
+        if "/etilqs_" in target or target.startswith("anon_inode:"):
             continue
-        (of_database if target.startswith(database) else found).append(f"file {number}: {target}")
-    return found if len(of_database) <= _OWN_CONNECTION else found + of_database
+        if target.startswith("socket:") and _is_wake_up(int(number)):
+            continue
+        if not target.startswith(database):
+            found.append(f"file {number}: {target}")
+        elif target.endswith("-wal"):
+            of_database.append(f"connection {number}: {target}")
+    return found if len(of_database) <= _OWN_CONNECTIONS else found + of_database
 
 
 def _is_wake_up(number: int) -> bool:
     """One end of a nameless pair."""
     try:
-        with socket.socket(fileno=os.dup(number)) as end:
-            return end.family == socket.AF_UNIX and not end.getsockname() and not end.getpeername()
+        end = socket.socket(fileno=number)
+    except OSError:
+        return False  # No socket, or closed since.
+    try:
+        return end.family == socket.AF_UNIX and not end.getsockname() and not end.getpeername()
     except OSError:
         return False
+    finally:
+        end.detach()
 
 
 async def tasks_left() -> list[str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ class Written:
         self.path = folder / "output.bin"
         rate = RateLimit(lines_per_second=lines_per_second, bytes_per_second=1e6, burst_seconds=1.0, now=0.0)
         self.output = Output(str(self.path), rate=rate, size_limit_bytes=size_limit_bytes, idle_flush_seconds=0.2)
+        self._is_closed = False
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self.output.close(now=0.0, at_ms=0)
 
     def take(self, data: bytes, now: float = 0.0, kind: int = frames.STDOUT) -> None:
         self.output.take(kind, data, now=now, at_ms=int(now * 1000))
@@ -31,8 +39,9 @@ class Written:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Written:
-    return Written(tmp_path)
+def written(tmp_path: Path) -> Iterator[Written]:
+    with closing(Written(tmp_path)) as written:
+        yield written
 
 
 def test_lines_are_numbered_over_both_streams(written: Written) -> None:
@@ -82,16 +91,16 @@ def test_progress_has_no_number(written: Written) -> None:
 
 
 def test_above_the_size_limit_lines_are_dropped_with_occasional_notices(tmp_path: Path) -> None:
-    written = Written(tmp_path, size_limit_bytes=100, lines_per_second=1000.0)
-    written.take(b"x" * 100 + b"\n")
-    for second in range(1, 60):
-        written.take(b"more\n", now=float(second))
-        written.tick(float(second))
-    assert len(written.lines()) == 1
+    with closing(Written(tmp_path, size_limit_bytes=100, lines_per_second=1000.0)) as written:
+        written.take(b"x" * 100 + b"\n")
+        for second in range(1, 60):
+            written.take(b"more\n", now=float(second))
+            written.tick(float(second))
+        assert len(written.lines()) == 1
 
-    written.tick(200.0)
+        written.tick(200.0)
 
-    assert written.lines()[1:] == [(frames.SYSTEM, 2, b"59 lines suppressed")]
+        assert written.lines()[1:] == [(frames.SYSTEM, 2, b"59 lines suppressed")]
 
 
 def test_a_full_disk_only_drops_lines(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +123,6 @@ def test_a_full_disk_only_drops_lines(written: Written, monkeypatch: pytest.Monk
 
 def test_the_last_line_needs_no_newline(written: Written) -> None:
     written.take(b"no end")
-    written.output.close(now=0.0, at_ms=0)
+    written.close()
 
     assert written.lines() == [(frames.STDOUT, 1, b"no end")]
