@@ -131,7 +131,7 @@ class ChatWorld:
         asked = [
             task
             for task in asyncio.all_tasks()
-            if getattr(task.get_coro(), "__qualname__", "").startswith("ChatService.")
+            if getattr(task.get_coro(), "__qualname__", "").startswith(("ChatService.", "in_time"))
         ]
         for task in (*self._running, *asked):
             task.cancel()
