@@ -228,7 +228,7 @@ class Audit(models.Model):
 
 
 class EngineStatus(models.Model):
-    """Which engine the Leader uses now, and why; one row, for every process that shows it."""
+    """Which engine the Leader uses now, and why; one row, shared by all processes."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(max_length=20)

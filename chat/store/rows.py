@@ -44,7 +44,7 @@ def approval_of(call: ToolCall) -> Approval | None:
 def publish(unit: Unit, kind: str, conversation_id: str, **fields: Any) -> None:
     """One message of a conversation."""
     topic = chat(conversation_id)
-    # An answer's text is for who reads it there; what waits for a person, and what comes and goes, for everybody.
+    # The text of an answer goes to readers of the conversation; approvals, starts and ends go to all pages.
     where = (topic,) if kind == "CHAT_RESPONSE" else (CHATS, topic)
     unit.publish(kind, where, topic, conversation=conversation_id, **fields)
 
