@@ -37,7 +37,7 @@ from nodes.errors import ConfigError, StoreError
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.published import Everybody, Listener, NobodyListens
+from nodes.leader.projection.published import FanOut, Listener, NobodyListens
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.wal_watch import WalWatch
@@ -130,7 +130,7 @@ class _Leader:
         listener, more_services = self._listener()
         watch = Watch()
         projection = Projection(
-            Everybody(listener, watch),
+            FanOut(listener, watch),
             epoch=self._epoch,
             public_key=self._key.public_key,
             leader_id=config.name,
@@ -212,8 +212,8 @@ class _Leader:
             return NobodyListens(), []
         from dashboard.live.process import lead
 
-        listener, announcer = lead()
-        return listener, [announcer] if announcer is not None else []
+        listener, notifier = lead()
+        return listener, [notifier] if notifier is not None else []
 
     async def _web(self) -> list[Service]:
         config = self._config

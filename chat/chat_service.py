@@ -32,7 +32,7 @@ from chat.states import ApprovalState
 from chat.threads import Threads
 from chat.tool_executor import current_version, right_of
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class ChatService:
         right = await self._threads.read(lambda: _approval(request.approval_id).right)
         await self._require(request.actor, right)
 
-        def settle(unit: Unit) -> tuple[Accepted, ApprovalState]:
+        def settle(unit: UnitOfWork) -> tuple[Accepted, ApprovalState]:
             approval = _approval(request.approval_id)
             call = store.call_of(approval.call_id)
             version = current_version(unit, call)
@@ -124,7 +124,7 @@ class ChatService:
         author = Author(actor=request.actor, why=request.why)
         action, version, text = request.action, request.version, plain_text(request.text)
 
-        def change(unit: Unit) -> None:
+        def change(unit: UnitOfWork) -> None:
             file = files.file_of(request.file_id)
             if file.deleted_at is not None and action != "revert":
                 raise ChatRejected("deleted", "This file is deleted; go back to one of its revisions first.")

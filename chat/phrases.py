@@ -1,7 +1,7 @@
 """AgentFlow's own texts: stored and sent as a key with values, and put into words where they are shown.
 
 People with different languages read one conversation, so a finished sentence would be right for only some of them. The
-values are data (names, numbers, quotes) and may be hostile; words come only from `chat.phrase_words`.
+values are data (names, numbers, quotes) and may be hostile; words come only from `chat.phrase_texts`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from django.utils import translation
 
-from chat.phrase_words import WORDS
+from chat.phrase_texts import WORDS
 
 _VALUE = re.compile(r"\{(\w+)\}")
 # These have no words of their own: they join their `parts`.

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Writes(Protocol):
     """The projection: its transactions, on its thread."""
 
-    async def write(self, function: Callable[[Unit], T]) -> T: ...
+    async def write(self, function: Callable[[UnitOfWork], T]) -> T: ...
 
 
 class Rights(Protocol):

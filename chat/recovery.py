@@ -14,13 +14,13 @@ from chat.policy import Risk
 from chat.states import CallState, TurnState
 from chat.tools.registry import TOOLS
 from nodes.domain.states import CommandState
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Command, Task
 
 _NEVER_SENT = phrase("refused.never-sent")
 
 
-def settle_interrupted(unit: Unit) -> None:
+def settle_interrupted(unit: UnitOfWork) -> None:
     """On the writer's thread, before any turn runs."""
     for call in ToolCall.objects.filter(state=CallState.RUNNING).select_related("turn__conversation"):
         state, result = _outcome(call)

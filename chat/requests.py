@@ -12,7 +12,7 @@ from chat.engines.protocol import Request
 from chat.models import ContextSnapshot, Message, ToolCall, Turn
 from chat.phrases import Phrase
 from chat.tools.registry import schemas
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 SYSTEM = """You are AgentFlow's assistant. You help people watch and control tasks on a fleet of machines.
 
@@ -47,7 +47,7 @@ def build(turn_id: str, context: Context) -> Request:
     )
 
 
-def keep_sent(unit: Unit, turn_id: str, body: bytes, usage: dict[str, int]) -> None:
+def keep_sent(unit: UnitOfWork, turn_id: str, body: bytes, usage: dict[str, int]) -> None:
     """Stores the request that was sent; each conversation keeps only its newest few. Empty `body`: nothing was sent."""
     if not body:
         return

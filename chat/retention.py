@@ -16,7 +16,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from chat import store
 from chat.models import Audit, Conversation, MemoryFile, Message, Turn
 from chat.states import OPEN_TURNS
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 # Turns deleted in one transaction, with their messages, calls, approvals and requests.
 _TURN_BATCH = 10
@@ -34,7 +34,7 @@ class ChatRetention:
     audit_age: timedelta = timedelta(days=730)
 
 
-def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
+def steps(config: ChatRetention) -> Mapping[str, Callable[[UnitOfWork], int | None]]:
     """For `nodes.leader.projection.retention`: each step returns how many rows it deleted, or None when it has nothing
     more to delete.
     """
@@ -46,7 +46,7 @@ def steps(config: ChatRetention) -> Mapping[str, Callable[[Unit], int | None]]:
     }
 
 
-def _prune_closed(config: ChatRetention, unit: Unit) -> int | None:
+def _prune_closed(config: ChatRetention, unit: UnitOfWork) -> int | None:
     """A closed conversation is idle: only an idle one can be closed, and it accepts no more messages."""
     before = unit.now - config.closed_age
     oldest = Conversation.objects.filter(closed_at__lt=before).order_by("closed_at").first()
@@ -60,7 +60,7 @@ def _prune_closed(config: ChatRetention, unit: Unit) -> int | None:
     return 1
 
 
-def _prune_open(config: ChatRetention, unit: Unit) -> int | None:
+def _prune_open(config: ChatRetention, unit: UnitOfWork) -> int | None:
     turns = Turn.objects.filter(conversation=OuterRef("pk"))
     over = Conversation.objects.filter(closed_at=None).annotate(
         first=Subquery(turns.order_by("number").values("number")[:1]),
@@ -76,7 +76,7 @@ def _prune_open(config: ChatRetention, unit: Unit) -> int | None:
     return None
 
 
-def _may_cut(unit: Unit, conversation: Conversation, old: QuerySet[Turn]) -> bool:
+def _may_cut(unit: UnitOfWork, conversation: Conversation, old: QuerySet[Turn]) -> bool:
     """Not while a turn is active. Turns that are still sent to a model are moved to an earlier epoch first."""
     if Turn.objects.filter(conversation=conversation, state__in=OPEN_TURNS).exists():
         return False
@@ -86,24 +86,24 @@ def _may_cut(unit: Unit, conversation: Conversation, old: QuerySet[Turn]) -> boo
     return True
 
 
-def _delete_turns(unit: Unit, turns: QuerySet[Turn]) -> int:
+def _delete_turns(unit: UnitOfWork, turns: QuerySet[Turn]) -> int:
     ids = list(turns.values_list("id", flat=True)[:_TURN_BATCH])
     return _delete(unit, Turn.objects.filter(id__in=ids)) if ids else 0
 
 
-def _prune_files(config: ChatRetention, unit: Unit) -> int | None:
+def _prune_files(config: ChatRetention, unit: UnitOfWork) -> int | None:
     old = MemoryFile.objects.filter(deleted_at__lt=unit.now - config.closed_age).order_by("deleted_at")
     ids = list(old.values_list("id", flat=True)[:_FILE_BATCH])
     return _delete(unit, MemoryFile.objects.filter(id__in=ids)) if ids else None
 
 
-def _prune_audit(config: ChatRetention, unit: Unit) -> int | None:
+def _prune_audit(config: ChatRetention, unit: UnitOfWork) -> int | None:
     oldest = Audit.objects.order_by("id").values_list("id", "at")[:_AUDIT_BATCH]
     over = [key for key, at in oldest if at < unit.now - config.audit_age]
     return _delete(unit, Audit.objects.filter(id__lte=over[-1])) if over else None
 
 
-def _delete(unit: Unit, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
+def _delete(unit: UnitOfWork, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
     """How many of these rows were deleted, without those that cascaded."""
     unit.changes += 1
     _, by_model = rows.delete()

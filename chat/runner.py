@@ -27,7 +27,7 @@ from chat.tool_executor import ToolExecutor, current_version, targets_of
 from chat.turns import TurnRun
 from nodes.errors import StoreError
 from nodes.leader.projection.published import Published
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Runner:
             self._woken.set()
 
     async def _write_stop(self, turn_id: str, partial: str) -> None:
-        def stop(unit: Unit) -> None:
+        def stop(unit: UnitOfWork) -> None:
             with translation.override(store.turn_of(turn_id).language):
                 note = _("stopped here")
             store.stop_turn(unit, turn_id, partial, note)
@@ -184,7 +184,7 @@ class Runner:
             self._woken.set()
 
     async def _write_failure(self, turn_id: str) -> None:
-        def fail(unit: Unit) -> None:
+        def fail(unit: UnitOfWork) -> None:
             turn = store.turn_of(turn_id)
             store.leave_running(unit, turn, phrase("left.turn-failed"))
             store.withdraw(unit, turn, TurnState.FAILED, phrase("refused.turn-failed"))

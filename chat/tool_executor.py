@@ -31,7 +31,7 @@ from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Alert
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class ToolExecutor:
             return
         scopes = scopes_of(Context(project=turn.conversation.project, node=turn.conversation.node))
 
-        def remember(unit: Unit) -> None:
+        def remember(unit: UnitOfWork) -> None:
             if not store.claim(unit, call.id, acting=turn.actor, summary=_words(command), risk=_risk(command)):
                 return
             now = store.turn_of(turn.id)
@@ -207,7 +207,7 @@ class ToolExecutor:
         return await self._threads.read(lambda: self._rights.may(actor, right))
 
     async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, plan: Plan, version: str) -> None:
-        def ask(unit: Unit) -> None:
+        def ask(unit: UnitOfWork) -> None:
             store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=plan.right, target_version=version)
 
         await self._writes.write(ask)
@@ -215,7 +215,7 @@ class ToolExecutor:
     async def _claim(self, call: ToolCall, *, acting: str, summary: Said, risk: Risk) -> str | None:
         """The user in whose name the call is carried out; None when it is not allowed."""
 
-        def claim(unit: Unit) -> str | None:
+        def claim(unit: UnitOfWork) -> str | None:
             is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
             return store.call_of(call.id).acting if is_ours else None
 
@@ -226,7 +226,7 @@ class ToolExecutor:
     ) -> None:
         is_error = state is not CallState.DONE
 
-        def finish(unit: Unit) -> None:
+        def finish(unit: UnitOfWork) -> None:
             store.finish_call(unit, call.id, state, result, is_error=is_error, has_read_untrusted=has_read_untrusted)
 
         await self._writes.write(finish)
@@ -278,12 +278,12 @@ def targets_of(call: ToolCall) -> set[str]:
     return tasks if alert_id is None else {*tasks, f"alert:{alert_id}"}
 
 
-def current_version(unit: Unit, call: ToolCall) -> str:
+def current_version(unit: UnitOfWork, call: ToolCall) -> str:
     """Version of the call's targets now, on the writer's thread; matches no other version when a target is gone."""
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")
-    tasks = [unit.image.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
+    tasks = [unit.cache.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
     version = version_of(
         [(task.id, task.attempt, task.state, task.node_id or "") if task else ("gone", 0, "", "") for task in tasks]
     )

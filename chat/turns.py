@@ -24,7 +24,7 @@ from chat.threads import Threads
 from chat.tool_executor import ToolExecutor
 from chat.understanding import wish_of
 from nodes import selectors
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class TurnRun:
         return True
 
     async def _wait(self) -> None:
-        def wait(unit: Unit) -> None:
+        def wait(unit: UnitOfWork) -> None:
             turn = store.turn_of(self._turn_id)
             if turn.state == TurnState.RUNNING:
                 store.change_turn(unit, turn, state=TurnState.WAITING)
@@ -134,7 +134,7 @@ class TurnRun:
             is_partial = exc.is_cost_partial
             sent = stream.sent
 
-            def keep_failure(unit: Unit) -> None:
+            def keep_failure(unit: UnitOfWork) -> None:
                 self._count(unit, engine.name, None, is_partial=is_partial)
                 requests.keep_sent(unit, self._turn_id, sent, {})
 
@@ -143,7 +143,7 @@ class TurnRun:
         finally:
             stream.end()
 
-        def keep(unit: Unit) -> None:
+        def keep(unit: UnitOfWork) -> None:
             self._count(unit, engine.name, reply, is_partial=False)
             requests.keep_sent(unit, self._turn_id, stream.sent, reply.usage.fields())
             if reply.content:
@@ -153,7 +153,7 @@ class TurnRun:
         await self._engines.spent(reply.cost_microusd)
         return reply
 
-    def _count(self, unit: Unit, engine: str, reply: Reply | None, *, is_partial: bool) -> None:
+    def _count(self, unit: UnitOfWork, engine: str, reply: Reply | None, *, is_partial: bool) -> None:
         turn = store.turn_of(self._turn_id)
         usage = reply.usage.fields() if reply is not None else {}
         cost = reply.cost_microusd if reply is not None else 0
@@ -171,7 +171,7 @@ class TurnRun:
         return ("", "") if reply.content else ("empty", phrase("problem.empty"))
 
     async def _end(self, state: TurnState, *, problem: str = "", message: Said = "") -> None:
-        def end(unit: Unit) -> None:
+        def end(unit: UnitOfWork) -> None:
             turn = store.turn_of(self._turn_id)
             if state is TurnState.FAILED:
                 store.withdraw(unit, turn, state, phrase("refused.turn-failed"))

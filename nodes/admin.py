@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from nodes.leader.projection.messages import without_secrets
-from nodes.message_words import in_words
+from nodes.message_texts import in_words
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 
 COUNT_LIMIT = 5_000

@@ -17,7 +17,7 @@ from chat.models import EngineStatus, Turn
 from chat.ports import Writes
 from chat.pricing import cost_microusd
 from chat.threads import Threads
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from chat.engines.claude import ClaudeEngine
@@ -42,7 +42,7 @@ class Engines:
         self._day = datetime.now(UTC).date()
         self._spent_microusd = 0
         self._reserved_microusd = 0  # The highest possible cost of automatic questions in flight.
-        self._told = ""
+        self._announced = ""
 
     async def start(self) -> None:
         """Adds up today's cost and logs which engine is used."""
@@ -105,12 +105,12 @@ class Engines:
     async def _tell(self) -> None:
         reason = self._reason()
         name, model = ("offline", "") if reason else ("claude", self._config.model)
-        if (told := f"{name} {model} {reason}") == self._told:
+        if (status := f"{name} {model} {reason}") == self._announced:
             return
-        self._told = told
+        self._announced = status
         logger.info("the conversation's engine is %s%s", name, f" ({reason})" if reason else f", {model}")
 
-        def write(unit: Unit) -> None:
+        def write(unit: UnitOfWork) -> None:
             unit.changes += 1
             EngineStatus.objects.update_or_create(id=1, defaults={"name": name, "model": model, "reason": reason})
 

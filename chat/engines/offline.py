@@ -14,7 +14,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from chat.engines import offline_words
+from chat.engines import offline_texts
 from chat.engines.protocol import Block, Progress, Reply, Request
 from chat.interpret import Outcome, Reading
 from chat.memory import notes
@@ -63,7 +63,7 @@ class OfflineEngine:
         if sentence.kind == "recall":
             lines = await self._threads.read(lambda: notes.recalled(request.context))
             with translation.override(request.language):
-                return _said(offline_words.of_memory(lines), progress)
+                return _said(offline_texts.of_memory(lines), progress)
         arguments = await self._threads.read(lambda: notes.command_for(sentence, request.context))
         with translation.override(request.language):
             if arguments is None:
@@ -73,7 +73,7 @@ class OfflineEngine:
     def _begin(self, request: Request, found: Reading, progress: Progress) -> Reply:
         call = _call(found)
         if found.outcome not in (Outcome.EXECUTE, Outcome.CONFIRM) or call is None:
-            return _said(offline_words.of_reading(found), progress)
+            return _said(offline_texts.of_reading(found), progress)
         name, arguments = call
         return use(request, name, arguments, is_sure=found.outcome is Outcome.EXECUTE)
 
@@ -83,7 +83,7 @@ def said_of_results(request: Request, progress: Progress) -> Reply | None:
     results = results_of(request)
     if not results:
         return None
-    said = (offline_words.of_result(result.tool, result.value, result.is_ok) for result in results)
+    said = (offline_texts.of_result(result.tool, result.value, result.is_ok) for result in results)
     return _said("\n\n".join(said), progress)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chat.phrase_words import WORDS
+from chat.phrase_texts import WORDS
 from chat.phrases import Phrase, Said, phrase
 
 

@@ -14,7 +14,7 @@ from chat.memory.paths import ROOT, Place, place_of
 from chat.models import Audit, MemoryFile, MemoryRevision
 from chat.phrases import Said, say, with_phrase
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 MAX_FILE_BYTES = 32 * 1024
 MAX_SCOPE_FILES = 100
@@ -44,7 +44,7 @@ class Answer:
     is_untrusted: bool = False
 
 
-def carry_out(unit: Unit, command: MemoryCommand, scopes: tuple[str, ...], author: Author) -> Answer:
+def carry_out(unit: UnitOfWork, command: MemoryCommand, scopes: tuple[str, ...], author: Author) -> Answer:
     """Raises `MemoryRefused`."""
     place = place_of(command.path, scopes)
     if command.command == "view":
@@ -130,7 +130,7 @@ def _file(place: Place) -> MemoryFile:
 # --- the commands that write ----------------------------------------------------------------------
 
 
-def _create(unit: Unit, place: Place, text: str, author: Author) -> str:
+def _create(unit: UnitOfWork, place: Place, text: str, author: Author) -> str:
     if MemoryFile.objects.filter(path=place.path, deleted_at=None).exists() or _below(place):
         raise MemoryRefused("exists", f"File {place.path} already exists")
     _check_new(place)
@@ -149,7 +149,7 @@ def _create(unit: Unit, place: Place, text: str, author: Author) -> str:
     return f"File created successfully at: {place.path}"
 
 
-def _replace(unit: Unit, file: MemoryFile, command: MemoryCommand, author: Author) -> str:
+def _replace(unit: UnitOfWork, file: MemoryFile, command: MemoryCommand, author: Author) -> str:
     old, content = command.old_text, file.content
     count = content.count(old)
     if count == 0:
@@ -180,7 +180,7 @@ def _places(content: str, old: str) -> list[int]:
     return found
 
 
-def _insert(unit: Unit, file: MemoryFile, command: MemoryCommand, author: Author) -> str:
+def _insert(unit: UnitOfWork, file: MemoryFile, command: MemoryCommand, author: Author) -> str:
     lines = file.content.split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -194,7 +194,7 @@ def _insert(unit: Unit, file: MemoryFile, command: MemoryCommand, author: Author
     return f"The file {file.path} has been edited."
 
 
-def _delete(unit: Unit, place: Place, author: Author) -> str:
+def _delete(unit: UnitOfWork, place: Place, author: Author) -> str:
     if place.path == ROOT:
         raise MemoryRefused("root", f"Cannot delete the {ROOT} directory itself")
     files = list(MemoryFile.objects.filter(path=place.path, deleted_at=None)) or _below(place)
@@ -205,7 +205,7 @@ def _delete(unit: Unit, place: Place, author: Author) -> str:
     return f"Successfully deleted {place.path}"
 
 
-def _rename(unit: Unit, old: Place, new: Place, command: MemoryCommand, author: Author) -> str:
+def _rename(unit: UnitOfWork, old: Place, new: Place, command: MemoryCommand, author: Author) -> str:
     if old.path == ROOT:
         raise MemoryRefused("root", f"Cannot rename the {ROOT} directory itself")
     if MemoryFile.objects.filter(path=new.path, deleted_at=None).exists() or _below(new):
@@ -234,19 +234,19 @@ def file_of(file_id: int) -> MemoryFile:
     return found
 
 
-def write(unit: Unit, file: MemoryFile, text: str, author: Author, *, version: int, action: str = "edit") -> None:
+def write(unit: UnitOfWork, file: MemoryFile, text: str, author: Author, *, version: int, action: str = "edit") -> None:
     """Raises `MemoryRefused` with code "stale" when the file is no longer at `version`."""
     _check_room(file.scope, text, replaced=file)
     size_bytes = len(text.encode())
     _change(unit, file, version, action, author, content=text, size_bytes=size_bytes, deleted_at=None)
 
 
-def remove(unit: Unit, file: MemoryFile, author: Author, *, version: int) -> None:
+def remove(unit: UnitOfWork, file: MemoryFile, author: Author, *, version: int) -> None:
     """Its text stays in the revisions; a person can restore it."""
     _change(unit, file, version, "delete", author, deleted_at=unit.now)
 
 
-def revert(unit: Unit, file: MemoryFile, author: Author, *, version: int, to: int) -> None:
+def revert(unit: UnitOfWork, file: MemoryFile, author: Author, *, version: int, to: int) -> None:
     """Restores the text of revision `to`, also for a deleted file."""
     found = MemoryRevision.objects.filter(file=file, version=to).first()
     if found is None:
@@ -256,12 +256,12 @@ def revert(unit: Unit, file: MemoryFile, author: Author, *, version: int, to: in
     write(unit, file, found.content, author, version=version, action="revert")
 
 
-def reviewed(unit: Unit, file: MemoryFile, author: Author, *, version: int) -> None:
+def reviewed(unit: UnitOfWork, file: MemoryFile, author: Author, *, version: int) -> None:
     """Records that a person has reviewed the file and accepts it."""
     _change(unit, file, version, "review", author)
 
 
-def _change(unit: Unit, file: MemoryFile, version: int, action: str, author: Author, **values: object) -> None:
+def _change(unit: UnitOfWork, file: MemoryFile, version: int, action: str, author: Author, **values: object) -> None:
     # A person's edit or review clears the mark. A change by a tainted turn always needs a review.
     needs_review = author.is_tainted or (file.needs_review and bool(author.engine))
     values.update(version=version + 1, needs_review=needs_review, changed_at=unit.now)
@@ -272,7 +272,7 @@ def _change(unit: Unit, file: MemoryFile, version: int, action: str, author: Aut
     _record(unit, file, action, author)
 
 
-def _record(unit: Unit, file: MemoryFile, action: str, author: Author) -> None:
+def _record(unit: UnitOfWork, file: MemoryFile, action: str, author: Author) -> None:
     why, phrases = say(author.why, "en")[:500], with_phrase({}, "why", author.why)
     unit.insert(
         MemoryRevision(

@@ -12,7 +12,7 @@ from chat.memory.paths import ROOT, scopes_of
 from chat.models import MemoryFile
 from chat.stalls.fix_history import FILE, read_lines, with_result
 from chat.stalls.stall_context import Fix, Remembered, StallContext
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def scope_for(project: str, node_id: str) -> str:
@@ -26,7 +26,15 @@ def remembered_of(stall: StallContext) -> tuple[Remembered, ...]:
 
 
 def remember(
-    unit: Unit, scope: str, author: Author, *, fingerprint: str, sort: str, fix: Fix, has_helped: bool, today: date
+    unit: UnitOfWork,
+    scope: str,
+    author: Author,
+    *,
+    fingerprint: str,
+    sort: str,
+    fix: Fix,
+    has_helped: bool,
+    today: date,
 ) -> None:
     """Counts this result. Raises `MemoryRefused` when the memory is full."""
     file = _file(scope)

@@ -14,18 +14,18 @@ from chat.stalls.memory import remember, scope_for
 from chat.stalls.stall_context import Fix, action_of
 from chat.stalls.verdicts import Judged
 from chat.states import FixVerdict
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
 
-def give_verdict(unit: Unit, *, analysis_id: str, judged: Judged) -> None:
+def give_verdict(unit: UnitOfWork, *, analysis_id: str, judged: Judged) -> None:
     """Does nothing if a verdict exists already, or the analysis is deleted."""
     analysis = Analysis.objects.select_related("turn__conversation").filter(id=analysis_id).first()
     if analysis is None or analysis.verdict != FixVerdict.WATCHING:
         return
     fix = store.fix_of(analysis, analysis.verdict_fix)
-    task = unit.image.task(analysis.task_id)
+    task = unit.cache.task(analysis.task_id)
     # A fix that an earlier version stored has its label only as text.
     label = fix.get("phrases", {}).get("label") or fix["label"]
     state = phrase(f"task.{task.state}") if task is not None else "–"
@@ -37,7 +37,7 @@ def give_verdict(unit: Unit, *, analysis_id: str, judged: Judged) -> None:
     _remember(unit, analysis, fix, project=task.project if task is not None else "", judged=judged)
 
 
-def _remember(unit: Unit, analysis: Analysis, fix: dict[str, Any], *, project: str, judged: Judged) -> None:
+def _remember(unit: UnitOfWork, analysis: Analysis, fix: dict[str, Any], *, project: str, judged: Judged) -> None:
     author = Author(
         engine=analysis.engine,
         conversation_id=analysis.turn.conversation_id,

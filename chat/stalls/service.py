@@ -19,7 +19,7 @@ from chat.models import Analysis, Turn
 from chat.phrases import Phrase
 from chat.stalls.queue import MOST_WAITING, Batch, Queue, Stuck
 from chat.stalls.stall_context import KINDS, fingerprint, pieces_of, tail_of
-from chat.stalls.words import opening
+from chat.stalls.texts import opening
 from chat.states import OPEN_TURNS, FixVerdict
 from chat.threads import Threads
 from nodes.errors import AgentFlowError

@@ -25,12 +25,12 @@ from chat.stalls.check import Nonsense, checked, finding_of
 from chat.stalls.memory import remembered_of
 from chat.stalls.question import SCHEMA, SYSTEM, question_of
 from chat.stalls.stall_context import Finding, StallContext, stall_context_of
-from chat.stalls.words import fix_fields, message_of
+from chat.stalls.texts import fix_fields, message_of
 from chat.states import TurnState
 from chat.stream import Stream
 from chat.threads import Threads
 from nodes import selectors
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _read(reply: Reply) -> Finding:
         raise Nonsense("it is not JSON") from exc
 
 
-def _keep(unit: Unit, turn_id: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
+def _keep(unit: UnitOfWork, turn_id: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
     turn, reply, finding = store.turn_of(turn_id), answer.reply, answer.finding
     if not TurnState(turn.state).is_open:
         return  # Stopped in the meantime.

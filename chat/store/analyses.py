@@ -17,11 +17,11 @@ from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, publis
 from chat.store.messages import add_said
 from chat.store.rows import change, turn_of
 from chat.store.turns import end_turn, say_phrase
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def begin_stall(
-    unit: Unit, context: Context, said: Phrase, *, alert_id: int, others: Sequence[str], language: str
+    unit: UnitOfWork, context: Context, said: Phrase, *, alert_id: int, others: Sequence[str], language: str
 ) -> str:
     """The id of the turn about this alert: an unfinished one if there is one, else a new one.
 
@@ -42,7 +42,7 @@ def begin_stall(
     return say_phrase(unit, conversation_id, said, actor="", language=language, **about)
 
 
-def keep_analysis(unit: Unit, turn_id: str, said: Phrase, **fields: Any) -> Analysis:
+def keep_analysis(unit: UnitOfWork, turn_id: str, said: Phrase, **fields: Any) -> Analysis:
     """Stores the analysis as a row and its text as the turn's answer. The caller ends the turn."""
     turn = turn_of(turn_id)
     analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
@@ -52,7 +52,7 @@ def keep_analysis(unit: Unit, turn_id: str, said: Phrase, **fields: Any) -> Anal
     return analysis
 
 
-def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, said: Phrase) -> None:
+def close_watch(unit: UnitOfWork, analysis: Analysis, *, verdict: FixVerdict, said: Phrase) -> None:
     """Stores whether the fix helped. This is final unless another fix is carried out."""
     phrases = with_phrase(analysis.phrases, "verdictText", said)
     text = words(said, analysis.turn.language)
@@ -60,7 +60,7 @@ def close_watch(unit: Unit, analysis: Analysis, *, verdict: FixVerdict, said: Ph
     publish_analysis(unit, analysis)
 
 
-def end_resolved(unit: Unit, turn_id: str) -> None:
+def end_resolved(unit: UnitOfWork, turn_id: str) -> None:
     """The alert was resolved before it was analysed: nothing is said, and nothing is sent to a model."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
@@ -68,7 +68,7 @@ def end_resolved(unit: Unit, turn_id: str) -> None:
     end_turn(unit, turn, TurnState.STOPPED, problem="resolved", message=phrase("problem.resolved"))
 
 
-def ask_fix(unit: Unit, turn_id: str, number: int, *, actor: str) -> Turn:
+def ask_fix(unit: UnitOfWork, turn_id: str, number: int, *, actor: str) -> Turn:
     """A turn in this user's name with exactly this proposal. Of two clicks the second one is refused."""
     analysis = analysis_of(turn_id)
     check_askable(unit, analysis, number)

@@ -16,7 +16,7 @@ from chat.phrases import Phrase, Said, phrase, say, with_phrase
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
 from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 APPROVAL_TTL = timedelta(minutes=10)
 _LOOK_AGAIN = "Look again before proposing anything."
@@ -36,7 +36,7 @@ def hash_of(name: str, arguments: Any) -> str:
     return hashlib.sha256(json.dumps([name, arguments], sort_keys=True).encode()).hexdigest()
 
 
-def move_call(unit: Unit, call: ToolCall, state: CallState, **values: Any) -> bool:
+def move_call(unit: UnitOfWork, call: ToolCall, state: CallState, **values: Any) -> bool:
     """False if the transition is not (or no longer) allowed."""
     if state not in CALL_TRANSITIONS[CallState(call.state)]:
         return False
@@ -60,7 +60,7 @@ def summary_fields(call: ToolCall, summary: Said) -> dict[str, Any]:
 
 
 def finish_call(
-    unit: Unit,
+    unit: UnitOfWork,
     call_id: str,
     state: CallState,
     result: Said,
@@ -78,7 +78,7 @@ def finish_call(
         audit(unit, kind, call, actor=call.acting, state=str(state), result=call.result[:1000])
 
 
-def ask(unit: Unit, call_id: str, *, summary: Phrase, risk: str, right: str, target_version: str) -> None:
+def ask(unit: UnitOfWork, call_id: str, *, summary: Phrase, risk: str, right: str, target_version: str) -> None:
     """Asks a person. The call waits until the approval is answered."""
     call = call_of(call_id)
     if not move_call(unit, call, CallState.WAITING, **summary_fields(call, summary), risk=risk):
@@ -97,7 +97,7 @@ def ask(unit: Unit, call_id: str, *, summary: Phrase, risk: str, right: str, tar
     audit(unit, AuditKind.PROPOSED, call, actor=call.turn.actor, **_summary_of(call), arguments=call.arguments)
 
 
-def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) -> bool:
+def claim(unit: UnitOfWork, call_id: str, *, acting: str, summary: Said, risk: str) -> bool:
     """Claims the right to carry the call out, once. Uses up the approval of an approved call."""
     call = call_of(call_id)
     approval = approval_of(call)
@@ -116,7 +116,7 @@ def claim(unit: Unit, call_id: str, *, acting: str, summary: Said, risk: str) ->
     return True
 
 
-def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
+def answer(unit: UnitOfWork, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
     """Returns the approval's new state. Raises `ChatRejected` "answered" if it is settled already."""
     call = call_of(approval.call_id)
     if approval.state in (ApprovalState.EXPIRED, ApprovalState.STALE):
@@ -141,7 +141,7 @@ def answer(unit: Unit, approval: Approval, *, actor: str, is_yes: bool, target_v
 
 
 def deny(
-    unit: Unit,
+    unit: UnitOfWork,
     approval: Approval,
     call: ToolCall,
     state: ApprovalState,
@@ -156,7 +156,7 @@ def deny(
     audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))
 
 
-def close_approvals(unit: Unit, version_now: Callable[[Unit, ToolCall], str]) -> None:
+def close_approvals(unit: UnitOfWork, version_now: Callable[[UnitOfWork, ToolCall], str]) -> None:
     """Open approvals that can no longer be granted: they have expired, or their target has changed."""
     for approval in Approval.objects.filter(state=ApprovalState.WAITING):
         call = call_of(approval.call_id)
@@ -171,7 +171,7 @@ def _summary_of(call: ToolCall) -> dict[str, Any]:
     return {"summary": call.summary, "phrases": {"summary": kept} if kept else {}}
 
 
-def audit(unit: Unit, kind: AuditKind, call: ToolCall, *, actor: str, **detail: Any) -> None:
+def audit(unit: UnitOfWork, kind: AuditKind, call: ToolCall, *, actor: str, **detail: Any) -> None:
     unit.insert(
         Audit(
             at=unit.now,

@@ -9,10 +9,10 @@ from chat.errors import ChatRejected
 from chat.models import Conversation, Turn
 from chat.states import OPEN_TURNS
 from chat.store.rows import change, publish_conversation
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
-def open_conversation(unit: Unit, context: Context, *, actor: str, is_fresh: bool = False) -> str:
+def open_conversation(unit: UnitOfWork, context: Context, *, actor: str, is_fresh: bool = False) -> str:
     """The id of the context's open conversation, created if needed. `is_fresh`: the present one is closed first."""
     found = Conversation.objects.filter(project=context.project, node=context.node, closed_at=None).first()
     if found is not None and not is_fresh:
@@ -36,8 +36,8 @@ def open_conversation(unit: Unit, context: Context, *, actor: str, is_fresh: boo
     return conversation.id
 
 
-def _check_context(unit: Unit, context: Context) -> None:
-    nodes = unit.image.nodes
+def _check_context(unit: UnitOfWork, context: Context) -> None:
+    nodes = unit.cache.nodes
     if context.node != "*" and context.node not in nodes:
         raise ChatRejected("no-such-context", f"There is no node {context.node}.")
     if context.project == "*":

@@ -14,7 +14,7 @@ from chat.memory.index import index_of
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.store.messages import add_message
 from chat.store.rows import change, turn_of
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 # Earlier turns whose text a new epoch starts with.
 _EARLIER_TURNS = 6
@@ -23,7 +23,7 @@ _EARLIER_CHARACTERS = 2_000
 Block = dict[str, Any]
 
 
-def begin_epoch(unit: Unit, turn_id: str) -> None:
+def begin_epoch(unit: UnitOfWork, turn_id: str) -> None:
     """In the middle of a turn, when the endpoint rejects its history."""
     turn = turn_of(turn_id)
     done = [
@@ -38,7 +38,7 @@ def begin_epoch(unit: Unit, turn_id: str) -> None:
     add_message(unit, turn, "user", words)
 
 
-def end_epoch(unit: Unit, conversation: Conversation) -> None:
+def end_epoch(unit: UnitOfWork, conversation: Conversation) -> None:
     """Between turns: the next turn starts with the earlier text (`words_before`)."""
     change(unit, conversation, epoch=conversation.epoch + 1)
 

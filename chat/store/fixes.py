@@ -14,7 +14,7 @@ from chat.states import CallState, FixState, FixVerdict, TurnState
 from chat.store.rows import change, publish
 from nodes.domain.states import TaskState, is_possible
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 # The longest time until a verdict. With less than the minimum, the detector may not have sampled often enough.
 MOST_WATCHED = timedelta(seconds=120)
@@ -44,7 +44,7 @@ def fix_of(analysis: Analysis, number: int) -> dict[str, Any]:
     return found
 
 
-def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
+def check_askable(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
     """Raises `ChatRejected` if the fix can no longer be carried out, so that no one is asked to approve it."""
     fix = fix_of(analysis, number)
     state = FixState(fix["state"])
@@ -52,7 +52,7 @@ def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
         raise ChatRejected("asked", "Somebody has asked for this already.")
     if not state.may_be_asked:
         raise ChatRejected("done", "This has been done already.")
-    task = unit.image.task(analysis.task_id)
+    task = unit.cache.task(analysis.task_id)
     if task is None or TaskState(task.state).is_final:
         raise ChatRejected("stale", "The task has ended.")
     if not is_alert_open(unit, analysis.alert_id):
@@ -61,11 +61,11 @@ def check_askable(unit: Unit, analysis: Analysis, number: int) -> None:
         raise ChatRejected("stale", "The task's present state does not allow this.")
 
 
-def clicked(unit: Unit, analysis: Analysis, number: int, turn_id: str) -> None:
+def clicked(unit: UnitOfWork, analysis: Analysis, number: int, turn_id: str) -> None:
     _set(unit, analysis, number, state=FixState.ASKED, turn=turn_id)
 
 
-def follow(unit: Unit, turn: Turn) -> None:
+def follow(unit: UnitOfWork, turn: Turn) -> None:
     """Call it after each change of a call and at the end of a turn; turns without a proposal are ignored."""
     if turn.fix_of_id is None:
         return
@@ -79,9 +79,9 @@ def follow(unit: Unit, turn: Turn) -> None:
         watch(unit, analysis, turn.fix_number)
 
 
-def watch(unit: Unit, analysis: Analysis, number: int) -> None:
+def watch(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
     """From now on the detector decides whether the fix helped."""
-    task = unit.image.task(analysis.task_id)
+    task = unit.cache.task(analysis.task_id)
     own = timedelta(seconds=float(task.spec.get("stall_after_seconds") or 0)) if task is not None else timedelta(0)
     seconds = max(LEAST_WATCHED, min(own or MOST_WATCHED, MOST_WATCHED))
     values: dict[str, Any] = {
@@ -102,16 +102,16 @@ def alert_of(turn: Turn) -> int | None:
     return Analysis.objects.values_list("alert_id", flat=True).get(id=turn.fix_of_id)
 
 
-def is_alert_open(unit: Unit, alert_id: int) -> bool:
-    return any(alert.pk == alert_id for alert in unit.image.alerts.values())
+def is_alert_open(unit: UnitOfWork, alert_id: int) -> bool:
+    return any(alert.pk == alert_id for alert in unit.cache.alerts.values())
 
 
-def publish_analysis(unit: Unit, analysis: Analysis) -> None:
+def publish_analysis(unit: UnitOfWork, analysis: Analysis) -> None:
     turn = analysis.turn
     publish(unit, "CHAT_ANALYSIS", turn.conversation_id, turn=turn.id, analysis=analysis_info(analysis))
 
 
-def _set(unit: Unit, analysis: Analysis, number: int, **values: str) -> None:
+def _set(unit: UnitOfWork, analysis: Analysis, number: int, **values: str) -> None:
     fixes = [{**fix, **values} if fix["number"] == number else fix for fix in analysis.fixes]
     change(unit, analysis, fixes=fixes)
     publish_analysis(unit, analysis)

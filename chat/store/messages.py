@@ -12,7 +12,7 @@ from chat.phrases import Phrase, Phrases, say
 from chat.store.calls import call_id, hash_of
 from chat.store.rows import publish, publish_step, turn_of
 from chat.untrusted import plain
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def last_message(conversation: Conversation) -> Message | None:
@@ -24,7 +24,7 @@ _NEVER_SENT = 0  # The epoch number that no conversation has.
 
 
 def add_message(
-    unit: Unit,
+    unit: UnitOfWork,
     turn: Turn,
     role: str,
     content: Sequence[dict[str, Any]],
@@ -50,13 +50,13 @@ def add_message(
     return message
 
 
-def add_said(unit: Unit, turn: Turn, said: Phrase, *, is_sent: bool = True) -> Message:
+def add_said(unit: UnitOfWork, turn: Turn, said: Phrase, *, is_sent: bool = True) -> Message:
     """Adds AgentFlow's own text: a model gets the conversation's language, each person their own."""
     content = [{"type": "text", "text": say(said, turn.language, escape=plain)}]
     return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": said})
 
 
-def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
+def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
     """Stores an engine's answer with its calls, before any call is handled."""
     turn = turn_of(turn_id)
     message = add_message(unit, turn, "assistant", reply.content, phrases=reply.phrases)
@@ -78,7 +78,7 @@ def add_reply(unit: Unit, turn_id: str, reply: Reply) -> None:
         publish_step(unit, call)
 
 
-def add_results(unit: Unit, turn_id: str) -> None:
+def add_results(unit: UnitOfWork, turn_id: str) -> None:
     """Stores the results of the newest answer's calls as the next message."""
     turn = turn_of(turn_id)
     add_message(unit, turn, "user", results_of(open_calls(turn.conversation)))

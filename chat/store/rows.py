@@ -10,11 +10,11 @@ from chat.messages import conversation_info, step_info, turn_info
 from chat.models import Approval, Conversation, ToolCall, Turn
 from chat.topics import CHATS, chat
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
-def change(unit: Unit, row: Model, **values: Any) -> None:
-    """Writes at once, unlike `Unit.change`: another job of the same transaction may read the row back."""
+def change(unit: UnitOfWork, row: Model, **values: Any) -> None:
+    """Writes at once, unlike `UnitOfWork.change`: another job of the same transaction may read the row back."""
     unit.changes += 1
     for name, value in values.items():
         setattr(row, name, value)
@@ -28,7 +28,7 @@ def turn_of(turn_id: str) -> Turn:
     return turn
 
 
-def change_turn(unit: Unit, turn: Turn, **values: Any) -> None:
+def change_turn(unit: UnitOfWork, turn: Turn, **values: Any) -> None:
     change(unit, turn, **values)
     publish_turn(unit, turn)
 
@@ -41,7 +41,7 @@ def approval_of(call: ToolCall) -> Approval | None:
     return Approval.objects.filter(call=call).first()
 
 
-def publish(unit: Unit, kind: str, conversation_id: str, **fields: Any) -> None:
+def publish(unit: UnitOfWork, kind: str, conversation_id: str, **fields: Any) -> None:
     """One message of a conversation."""
     topic = chat(conversation_id)
     # The text of an answer goes to readers of the conversation; approvals, starts and ends go to all pages.
@@ -49,13 +49,13 @@ def publish(unit: Unit, kind: str, conversation_id: str, **fields: Any) -> None:
     unit.publish(kind, where, topic, conversation=conversation_id, **fields)
 
 
-def publish_turn(unit: Unit, turn: Turn) -> None:
+def publish_turn(unit: UnitOfWork, turn: Turn) -> None:
     publish(unit, "CHAT_TURN", turn.conversation_id, turn=turn_info(turn))
 
 
-def publish_step(unit: Unit, call: ToolCall) -> None:
+def publish_step(unit: UnitOfWork, call: ToolCall) -> None:
     publish(unit, "CHAT_STEP", call.turn.conversation_id, step=step_info(call, approval_of(call)))
 
 
-def publish_conversation(unit: Unit, conversation: Conversation) -> None:
+def publish_conversation(unit: UnitOfWork, conversation: Conversation) -> None:
     publish(unit, "CHAT_CONVERSATION", conversation.id, info=conversation_info(conversation))

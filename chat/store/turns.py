@@ -17,14 +17,14 @@ from chat.store.fixes import follow
 from chat.store.messages import add_message, last_message, open_calls, results_of
 from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
 from nodes.errors import NotFound
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 MAX_QUEUED = 5  # Turns of one conversation that wait or run.
 MAX_TEXT_CHARACTERS = 32_000
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
-def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
+def say(unit: UnitOfWork, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
     """The new turn's id; it waits until earlier turns have ended. `fields`: further fields of the turn."""
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
@@ -53,13 +53,15 @@ def say(unit: Unit, conversation_id: str, text: str, *, actor: str, **fields: An
     return turn.id
 
 
-def say_phrase(unit: Unit, conversation_id: str, said: Phrase, *, actor: str, language: str, **fields: Any) -> str:
+def say_phrase(
+    unit: UnitOfWork, conversation_id: str, said: Phrase, *, actor: str, language: str, **fields: Any
+) -> str:
     """Like `say`, for a text that nobody typed: each reader gets it in their own language."""
     about = {"language": language, "phrases": {"text": said}, **fields}
     return say(unit, conversation_id, words(said, language), actor=actor, **about)
 
 
-def retry(unit: Unit, turn_id: str, *, actor: str) -> str:
+def retry(unit: UnitOfWork, turn_id: str, *, actor: str) -> str:
     """The turn to run: the same one, or a new one with its text if it was partly answered."""
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
@@ -83,7 +85,7 @@ def _last_number(conversation: Conversation) -> int:
     return turns.values_list("number", flat=True).first() or 0
 
 
-def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
+def begin_turn(unit: UnitOfWork, turn_id: str, fleet: str) -> bool:
     """Stores the turn's text as a message and withdraws approvals that still wait: the person has moved on.
 
     False when it has been stopped in the meantime.
@@ -101,7 +103,7 @@ def begin_turn(unit: Unit, turn_id: str, fleet: str) -> bool:
     return True
 
 
-def resume_turn(unit: Unit, turn_id: str) -> bool:
+def resume_turn(unit: UnitOfWork, turn_id: str) -> bool:
     """Continues after a person's answer. False when it has been stopped or withdrawn in the meantime."""
     turn = turn_of(turn_id)
     if turn.state != TurnState.WAITING:
@@ -110,7 +112,7 @@ def resume_turn(unit: Unit, turn_id: str) -> bool:
     return True
 
 
-def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
+def stop_turn(unit: UnitOfWork, turn_id: str, partial_text: str, note: str) -> None:
     """Keeps the text that the person has seen; commands that were sent to a node continue."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
@@ -122,13 +124,13 @@ def stop_turn(unit: Unit, turn_id: str, partial_text: str, note: str) -> None:
     withdraw(unit, turn, TurnState.STOPPED, phrase("refused.stopped"))
 
 
-def leave_running(unit: Unit, turn: Turn, reason: Phrase) -> None:
+def leave_running(unit: UnitOfWork, turn: Turn, reason: Phrase) -> None:
     """Marks calls that were sent and are no longer awaited."""
     for call in ToolCall.objects.filter(turn=turn, state=CallState.RUNNING):
         finish_call(unit, call.id, CallState.UNKNOWN, reason, is_error=True)
 
 
-def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: Phrase) -> None:
+def withdraw(unit: UnitOfWork, turn: Turn, state: TurnState, reason: Phrase) -> None:
     """Ends a turn; its proposals that have not started are not carried out."""
     for call in ToolCall.objects.filter(turn=turn).select_related("turn__conversation"):
         approval = approval_of(call)
@@ -139,7 +141,7 @@ def withdraw(unit: Unit, turn: Turn, state: TurnState, reason: Phrase) -> None:
     end_turn(unit, turn, state)
 
 
-def end_turn(unit: Unit, turn: Turn, state: TurnState, *, problem: str = "", message: Said = "") -> None:
+def end_turn(unit: UnitOfWork, turn: Turn, state: TurnState, *, problem: str = "", message: Said = "") -> None:
     change_turn(unit, turn, state=state, **_problem(turn, problem, message), ended_at=unit.now)
     follow(unit, turn)
 
@@ -149,7 +151,7 @@ def _problem(turn: Turn, problem: str, message: Said) -> dict[str, Any]:
     return {"problem": problem[:40], "message": text, "phrases": with_phrase(turn.phrases, "message", message)}
 
 
-def add_usage(unit: Unit, turn: Turn, usage: dict[str, int], *, cost_microusd: int, is_partial: bool) -> None:
+def add_usage(unit: UnitOfWork, turn: Turn, usage: dict[str, int], *, cost_microusd: int, is_partial: bool) -> None:
     total = {name: turn.usage.get(name, 0) + count for name, count in usage.items()}
     change(
         unit,

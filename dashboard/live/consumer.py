@@ -18,7 +18,6 @@ from django.db import Error as DatabaseError
 
 from dashboard.live import origin, process, replies
 from dashboard.live.actions import Refused, act, open_conversation, talk
-from dashboard.live.conduct import Conduct, Offence
 from dashboard.live.flow import Flow
 from dashboard.live.frames import Frame
 from dashboard.live.messages import (
@@ -37,6 +36,7 @@ from dashboard.live.messages import (
     parse,
 )
 from dashboard.live.outbox import Outbox
+from dashboard.live.rate_guard import RateGuard, Violation
 from dashboard.live.subscriptions import Subscriptions
 from dashboard.live.topics import chat as chat_topic
 from dashboard.live.transport import GONE, WriteBuffer
@@ -78,7 +78,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._store = ""
         self._timers: list[asyncio.TimerHandle] = []
         self._jobs: asyncio.Queue[Job] = asyncio.Queue(_MAX_JOBS)
-        self._conduct = Conduct(time.monotonic())
+        self._guard = RateGuard(time.monotonic())
         self._outbox = Outbox()
         self._flow = Flow()
         self._subscriptions = Subscriptions(self._live, self._outbox, say=self._say, say_position=self._say_position)
@@ -231,27 +231,27 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         now = time.monotonic()
         text = event.get("text")
         if text is None:
-            self._offended(Offence.BAD_MESSAGE, "not-text", "Messages are text frames.", now)
+            self._violated(Violation.BAD_MESSAGE, "not-text", "Messages are text frames.", now)
         elif len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES:
-            self._offended(Offence.OVERSIZE, "too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.", now)
+            self._violated(Violation.OVERSIZE, "too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.", now)
         else:
             # Rate first: a flood must not cost a parse per message. Only what looks like an ACK uses the ACK rate.
             may_be_ack = len(text) < 256 and '"ACK"' in text
-            if not self._conduct.may_send(now, is_ack=may_be_ack):
-                self._offended(Offence.TOO_FAST, "too-fast", "At most 20 messages a second.", now)
+            if not self._guard.may_send(now, is_ack=may_be_ack):
+                self._violated(Violation.TOO_FAST, "too-fast", "At most 20 messages a second.", now)
                 return
             try:
                 message = parse(text)
             except BadMessage as bad:
-                self._offended(Offence.BAD_MESSAGE, bad.code, bad.text, now, bad.ref, bad.parts)
+                self._violated(Violation.BAD_MESSAGE, bad.code, bad.text, now, bad.ref, bad.parts)
                 return
             self._handle(message, now)
 
-    def _offended(
-        self, offence: Offence, code: str, text: str, now: float, ref: str = "", parts: Sequence[Part] = ()
+    def _violated(
+        self, violation: Violation, code: str, text: str, now: float, ref: str = "", parts: Sequence[Part] = ()
     ) -> None:
-        if self._conduct.offended(now):
-            self._close(offence.value)
+        if self._guard.note_violation(now):
+            self._close(violation.value)
         else:
             self._say(replies.error(code, text, ref, parts))
 

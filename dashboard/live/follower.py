@@ -17,9 +17,9 @@ from channels.layers import get_channel_layer  # type: ignore[import-untyped]  #
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
-from dashboard.live.announcer import GROUP
 from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.delays import Delays
+from dashboard.live.feed_notifier import GROUP
 from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
 from dashboard.live.threads import Threads

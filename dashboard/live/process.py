@@ -18,14 +18,14 @@ from django.contrib.auth.signals import user_logged_out
 from chat import selectors as chat_selectors
 from chat import services as chat_services
 from dashboard.live.access import RoleWatch
-from dashboard.live.announcer import Announcer
 from dashboard.live.answers import Answers
 from dashboard.live.broadcaster import Broadcaster
+from dashboard.live.feed_notifier import FeedNotifier
 from dashboard.live.follower import Follower, feed_layer
 from dashboard.live.ports import Chats, Feed, Services, Tickets
 from dashboard.live.threads import Threads
 from nodes import selectors
-from nodes.leader.projection.published import Everybody, Listener, Published
+from nodes.leader.projection.published import FanOut, Listener, Published
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class FleetAndChats:
 
 _lock = threading.Lock()
 _live: Live | None = None
-_announcer: Announcer | None = None
+_notifier: FeedNotifier | None = None
 
 
 def current() -> Live:
@@ -125,17 +125,17 @@ def current() -> Live:
     return _make(is_leader=False)
 
 
-def lead() -> tuple[Listener, Announcer | None]:
+def lead() -> tuple[Listener, FeedNotifier | None]:
     """Call it once in the Leader's process, before it serves. Returns the projection's listener, and the service that
     notifies other web processes (None without Redis)."""
-    global _announcer
+    global _notifier
     live = _make(is_leader=True)
     from django.conf import settings
 
     if not settings.REDIS_URL:
         return live.broadcaster, None
-    _announcer = _announcer or Announcer()
-    return Everybody(live.broadcaster, _announcer), _announcer
+    _notifier = _notifier or FeedNotifier()
+    return FanOut(live.broadcaster, _notifier), _notifier
 
 
 def _make(*, is_leader: bool) -> Live:

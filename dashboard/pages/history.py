@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import words
-from dashboard.pages.out_of_sight import mark_out_of_sight
+from dashboard.pages import labels
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.pages.unreachable import mark_unreachable
 from dashboard.rights import Right, require_right
 from nodes import selectors
 
@@ -26,7 +26,7 @@ class WorkLogForm(forms.Form):
     """The filters of the work log; every field may be empty."""
 
     node = forms.CharField(required=False, max_length=64)
-    state = forms.ChoiceField(required=False, choices=[("", ""), *((state, state) for state in words.TASK_STATES)])
+    state = forms.ChoiceField(required=False, choices=[("", ""), *((state, state) for state in labels.TASK_STATES)])
     project = forms.CharField(required=False, max_length=_MAX_TEXT)
     since = forms.DateField(required=False, label=gettext_lazy("From"))
     until = forms.DateField(required=False, label=gettext_lazy("To"))
@@ -56,7 +56,7 @@ def work_log(request: HttpRequest) -> HttpResponse:
     number = asked_page(request)
     found = selectors.work_log(**form.filters(), page=number)
     data = live_data(("nodes",))
-    mark_out_of_sight(found["results"], data["nodes"])
+    mark_unreachable(found["results"], data["nodes"])
     asked = {name: request.GET.get(name, "") for name in form.fields}
     context = {
         "heading": _("Work log"),
@@ -69,7 +69,7 @@ def work_log(request: HttpRequest) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_work_log.html", context)
     projects = {project["name"] for node in data["nodes"] for project in node["capabilities"].get("projects", ())}
-    context.update(nodes=data["nodes"], projects=sorted(projects), task_states=words.TASK_STATES)
+    context.update(nodes=data["nodes"], projects=sorted(projects), task_states=labels.TASK_STATES)
     return render_page(
         request, "pages/work_log.html", context, section="work-log", topics=("nodes", "tasks", "alerts"), data=data
     )

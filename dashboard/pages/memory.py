@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import memory_selectors, selectors, services
+from dashboard.pages.labels import MEMORY_REASONS
 from dashboard.pages.shell import live_data, render_fragment, render_page
-from dashboard.pages.words import MEMORY_REASONS
 from dashboard.rights import Right, require_right
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.pages import words
+from dashboard.pages import labels
 
 
 def lost_lines(first: int, last: int, reason: str = "missing") -> str:
@@ -29,4 +29,4 @@ def lost_entries(gap: Mapping[str, Any]) -> str:
 
 
 def _reason(reason: str) -> str:
-    return str(words.GAP_REASONS.get(reason, reason))
+    return str(labels.GAP_REASONS.get(reason, reason))

@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import words
+from dashboard.pages import labels
 from dashboard.pages.ansi import plain_text
-from dashboard.pages.blanks import BLANKS
 from dashboard.pages.missing import lost_entries
 from dashboard.pages.paging import asked_page, pager
+from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
 from nodes import selectors
@@ -41,8 +41,8 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "is_filtered": is_filtered,
         "rows": "known" if is_filtered or number > 1 else "all",
         "pager": pager(request, number=number, has_more=len(found) > start + LIST_ROWS),
-        "node_states": words.NODE_STATES,
-        **BLANKS,
+        "node_states": labels.NODE_STATES,
+        **ROW_TEMPLATES,
     }
     if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_node_list.html", context)
@@ -77,7 +77,7 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
         "node": node,
         "tasks": data["tasks"],
         "rows": f"node:{node_id}",
-        **BLANKS,
+        **ROW_TEMPLATES,
     }
     topics = ("nodes", "tasks", "alerts")
     return render_page(request, "pages/node_detail.html", context, section="nodes", topics=topics, data=data)

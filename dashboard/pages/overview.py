@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.pages import strings
-from dashboard.pages.blanks import BLANKS
+from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 
@@ -40,7 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "has_members": any(node["role"] != "leader" for node in nodes),
         "figures": _figures(data),
         "log_nodes": sorted(data["nodes"], key=lambda node: str(node["id"])),
-        **BLANKS,
+        **ROW_TEMPLATES,
     }
     return render_page(request, "pages/overview.html", context, section="overview", topics=TOPICS, data=data)
 

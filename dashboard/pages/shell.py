@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from dashboard.pages import strings, words
+from dashboard.pages import labels, strings
 from dashboard.rights import Right, may, request_role
 from nodes import selectors
 
@@ -89,7 +89,7 @@ def _script_settings() -> dict[str, Any]:
     return {
         "language": get_language() or "en",
         "strings": strings.script_strings(),
-        "words": words.as_data(),
+        "labels": labels.as_data(),
         "urls": {
             "ticket": reverse("dashboard:live-ticket"),
             "login": reverse("dashboard:login"),

@@ -10,12 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import words
-from dashboard.pages.blanks import BLANKS
+from dashboard.pages import labels
 from dashboard.pages.missing import lost_lines
-from dashboard.pages.out_of_sight import mark_out_of_sight
 from dashboard.pages.paging import asked_page, pager
+from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_fragment, render_page
+from dashboard.pages.unreachable import mark_unreachable
 from dashboard.rights import Right, require_right
 from nodes import selectors
 from nodes.errors import NotFound
@@ -48,9 +48,9 @@ def task_list(request: HttpRequest) -> HttpResponse:
         # New tasks may appear only where they belong: at the top of the unfiltered list.
         "rows": "known" if is_filtered or number > 1 else "all",
         "pager": pager(request, number=number, has_more=found["hasMore"]),
-        "task_states": words.TASK_STATES,
+        "task_states": labels.TASK_STATES,
         "nodes": data["nodes"],
-        **BLANKS,
+        **ROW_TEMPLATES,
     }
     if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_task_list.html", context)
@@ -68,8 +68,8 @@ def _commands_of(tasks: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, An
 
 def _asked_states(text: str) -> tuple[str, ...]:
     if text == "open":
-        return tuple(map(str, words.LIVE_STATES))
-    return (text,) if text in words.TASK_STATES else ()
+        return tuple(map(str, labels.LIVE_STATES))
+    return (text,) if text in labels.TASK_STATES else ()
 
 
 @require_GET
@@ -86,7 +86,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
     attempt = next((attempt for attempt in attempts if attempt["attempt"] == shown), None)
     if attempt is None:
         raise Http404
-    mark_out_of_sight(attempts, data["nodes"])
+    mark_unreachable(attempts, data["nodes"])
     commands = task.pop("commands")
     task.pop("spec")
     alerts = selectors.alert_page(task=task_id, open=True)["results"]
@@ -100,10 +100,10 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
             shown=shown, newest=task["attempt"]
         ),
         "open_words": _("Go to attempt #{number}").format(number=task["attempt"]),
-        "blank_attempt": BLANKS["blank_task"],
+        "blank_attempt": ROW_TEMPLATES["blank_task"],
         "commands": commands,
         "has_more_commands": len(commands) >= PAGE_ROWS,
-        "blank_command": BLANKS["blank_command"],
+        "blank_command": ROW_TEMPLATES["blank_command"],
         "is_log_pruned": attempt["isLogPruned"],
         "log_before": log["before"],
         "log_last": log["lastLine"],

@@ -23,9 +23,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.pages import words
+from dashboard.pages import labels
 from dashboard.pages.ansi import plain_text
-from nodes.message_words import in_words
+from nodes.message_texts import in_words
 
 logger = logging.getLogger(__name__)
 register = template.Library()
@@ -59,14 +59,14 @@ def icon(name: str, css_class: str = "icon") -> SafeString:
 @register.simple_tag
 def task_chip(task: Mapping[str, Any]) -> SafeString:
     """State of a task; "unknown" while its node is unreachable."""
-    look = words.UNKNOWN if task.get("unknownSince") else words.TASK_STATES.get(str(task.get("state")))
+    look = labels.UNKNOWN if task.get("unknownSince") else labels.TASK_STATES.get(str(task.get("state")))
     return _chip("state", look)
 
 
 @register.simple_tag
 def health_chip(task: Mapping[str, Any]) -> SafeString:
     is_shown = task.get("state") == "running" and not task.get("unknownSince")
-    return _chip("health", words.TASK_HEALTH.get(str(task.get("health"))) if is_shown else None)
+    return _chip("health", labels.TASK_HEALTH.get(str(task.get("health"))) if is_shown else None)
 
 
 @register.filter
@@ -128,7 +128,7 @@ def link_word(node: Mapping[str, Any]) -> str:
 
 @register.simple_tag
 def node_chip(state: str) -> SafeString:
-    return _chip("state", words.NODE_STATES.get(state))
+    return _chip("state", labels.NODE_STATES.get(state))
 
 
 @register.simple_tag
@@ -139,7 +139,7 @@ def attempt_chip(attempt: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def role_icon(role: str) -> SafeString:
-    look = words.NODE_ROLES.get(role, words.NODE_ROLES["edge"])
+    look = labels.NODE_ROLES.get(role, labels.NODE_ROLES["edge"])
     drawn: SafeString = icon(look.icon, "icon role-icon")
     return drawn
 
@@ -151,31 +151,31 @@ def alert_icon(level: str) -> SafeString:
 
 @register.filter
 def role_label(role: str) -> str:
-    look = words.NODE_ROLES.get(role)
+    look = labels.NODE_ROLES.get(role)
     return str(look.label) if look else role
 
 
 @register.filter
 def state_label(state: str) -> str:
-    look = words.TASK_STATES.get(state)
+    look = labels.TASK_STATES.get(state)
     return str(look.label) if look else state
 
 
 @register.filter
 def command_state_label(state: str) -> str:
-    return str(words.COMMAND_STATES.get(state, state))
+    return str(labels.COMMAND_STATES.get(state, state))
 
 
 @register.filter
 def action_label(kind: str) -> str:
-    look = words.ACTIONS.get(kind)
-    return str(look.label) if look else str(words.START)
+    look = labels.ACTIONS.get(kind)
+    return str(look.label) if look else str(labels.START)
 
 
 @register.filter
 def command_reason(command: Mapping[str, Any]) -> str:
     """Why a command failed, wholly or in part: in the reader's language for a known code, else the node's text."""
-    known, said = words.REASONS.get(command["code"]), message_text(command)
+    known, said = labels.REASONS.get(command["code"]), message_text(command)
     if known:
         return str(known).replace("{message}", said)
     return "" if command["state"] == "succeeded" else said or command["code"]
@@ -185,24 +185,24 @@ def command_reason(command: Mapping[str, Any]) -> str:
 def command_said(command: Mapping[str, Any]) -> str:
     """The node's message, if no other text explains the result."""
     said = message_text(command)
-    return "" if command["code"] in words.REASONS or said == command_reason(command) else said
+    return "" if command["code"] in labels.REASONS or said == command_reason(command) else said
 
 
 @register.simple_tag
 def command_chip(command: Mapping[str, Any]) -> SafeString:
-    picture, tone = words.COMMAND_LOOKS.get(str(command.get("state")), ("circle-help", "calm"))
-    return _chip("commandState", words.Look(command_state_label(str(command.get("state"))), picture, tone))
+    picture, tone = labels.COMMAND_LOOKS.get(str(command.get("state")), ("circle-help", "calm"))
+    return _chip("commandState", labels.Look(command_state_label(str(command.get("state"))), picture, tone))
 
 
 @register.simple_tag
 def task_command(task: Mapping[str, Any], commands: Sequence[Mapping[str, Any]]) -> SafeString:
     """The newest unfinished command of the task that a person requested; the script shows how it ends."""
-    told = next((c for c in commands or () if c["task"] == task["id"] and c["kind"] != "start"), None)
-    if told is None or told["state"] not in ("pending", "sent", "acked"):
+    command = next((c for c in commands or () if c["task"] == task["id"] and c["kind"] != "start"), None)
+    if command is None or command["state"] not in ("pending", "sent", "acked"):
         return format_html('<p class="sub request" data-field="request" hidden>{}<span></span></p>', icon("send"))
-    picture, tone = words.COMMAND_LOOKS[told["state"]]
-    text = f"{action_label(told['kind'])}: {command_state_label(told['state'])}"
-    who = f" · {told['actor']}" if told["actor"] else ""
+    picture, tone = labels.COMMAND_LOOKS[command["state"]]
+    text = f"{action_label(command['kind'])}: {command_state_label(command['state'])}"
+    who = f" · {command['actor']}" if command["actor"] else ""
     return format_html(
         '<p class="sub request" data-field="request" data-tone="{}">{}<span>{}{}</span></p>',
         tone,
@@ -217,7 +217,7 @@ def is_offered(action: str, task: Mapping[str, Any]) -> bool:
     """Whether the action is offered for the task in its present state."""
     if action == "input" and not task.get("acceptsInput"):
         return False
-    return task.get("state") in words.OFFERED[action]
+    return task.get("state") in labels.OFFERED[action]
 
 
 @register.filter
@@ -328,7 +328,7 @@ def _clock(at_ms: float) -> str:
     return date_format(when, "H:i:s" if when.date() == localtime().date() else "Y-m-d H:i")
 
 
-def _chip(field: str, look: words.Look | None) -> SafeString:
+def _chip(field: str, look: labels.Look | None) -> SafeString:
     if look is None:
         return format_html(
             '<span class="chip" data-field="{}" hidden><svg class="icon" aria-hidden="true">'

@@ -22,7 +22,7 @@ export interface IslandNode {
 }
 
 /** Whether the page is current; a new object whenever it changes. */
-export interface PageSight {
+export interface AgeOfPage {
   oldSince: number | null;
   /** The push latency in words; empty = not measured, or disconnected. */
   push: string;
@@ -39,8 +39,8 @@ export interface Bridge {
   nodes: () => IslandNode[];
   onNode: (listener: (id: string, node: IslandNode | undefined) => void) => void;
   onReplace: (listener: () => void) => void;
-  sight: () => PageSight;
-  onSight: (listener: () => void) => () => void;
+  age: () => AgeOfPage;
+  onAge: (listener: () => void) => () => void;
   freshness: (node: IslandNode) => Freshness;
   hop: (node: IslandNode) => Hop;
   /** The reader points at a node ("" = none): the log shows its lines. */

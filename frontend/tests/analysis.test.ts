@@ -3,14 +3,14 @@ import { analysisElement, analysisNews } from "../src/chat/analysis-view";
 import { AlertNotices, noticeOf } from "../src/app/alert-notices";
 import type { Page } from "../src/app/page";
 import type { ToastContent, Toasts } from "../src/app/toasts";
-import { Texts } from "../src/app/words";
+import { Texts } from "../src/app/texts";
 import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
 import type { Analysis, Fix } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
 import { fixBlock } from "../src/chat/fix-block";
-import { alert, task, texts, words } from "./samples";
+import { alert, task, texts, labels } from "./samples";
 
-const page = { settings: { words }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map(), alerts: new Map([["7", alert("7")]]) }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
+const page = { settings: { labels }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map(), alerts: new Map([["7", alert("7")]]) }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
 
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
   return { number, label: `fix ${number}`, why: "because", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
@@ -68,7 +68,7 @@ describe("the card of an analysis", () => {
     ["its task is not known here", undefined, "7", ""],
   ])("offers a fix only while it can be done: %s", (_why, stuck, open, expected) => {
     const fleet = { tasks: new Map(stuck ? [["k1", stuck]] : []), alerts: new Map([[open, alert(open)]]) };
-    expect(fixBlock(fix(1), analysis(), fleet, words, texts)).toBe(expected);
+    expect(fixBlock(fix(1), analysis(), fleet, labels, texts)).toBe(expected);
 
     document.body.className = "may-operate";
     const card = analysisElement(analysis({ fixes: [fix(1)] }), { ...page, fleet } as unknown as Page, true);
@@ -100,8 +100,8 @@ describe("the card of an analysis", () => {
     expect(analysisNews(analysis(), page)).toBe("It waits.");
   });
 
-  it("words what AgentFlow says in the reader's language, whatever the text beside it", () => {
-    const zh = { ...page, settings: { words: { ...words, phrases: { "cause.lock": "它在等待锁。", "fix.input": "回答“{text}”", "verdict.failed": "{fix}：无效，任务{state}。", "task.failed": "失败", "why.helped": "以前有效（{all} 次中有 {helped} 次）。" } } } } as unknown as Page;
+  it("labels what AgentFlow says in the reader's language, whatever the text beside it", () => {
+    const zh = { ...page, settings: { labels: { ...labels, phrases: { "cause.lock": "它在等待锁。", "fix.input": "回答“{text}”", "verdict.failed": "{fix}：无效，任务{state}。", "task.failed": "失败", "why.helped": "以前有效（{all} 次中有 {helped} 次）。" } } } } as unknown as Page;
     const label = { key: "fix.input", values: { text: "{state}" } };
     const why = { key: "sentences", values: { parts: [{ key: "why.helped", values: { helped: 1, all: 2 } }] } };
     const verdictText = { key: "verdict.failed", values: { fix: label, state: { key: "task.failed", values: {} } } };
@@ -119,7 +119,7 @@ describe("the card of an analysis", () => {
     expect(analysisElement(told, page, true).querySelector("[data-verdict] p")?.textContent).toBe("Answer “{state}”: no help, the task is failed.");
   });
 
-  it("leaves a model's words, what an earlier version stored and what it does not know as they are, and says in which language", () => {
+  it("leaves a model's labels, what an earlier version stored and what it does not know as they are, and says in which language", () => {
     const card = analysisElement(analysis({ language: "zh-hans", cause: "在等锁", fixes: [fix(1, { phrases: { label: { key: "fix.new", values: {} } } })] }), page, true);
 
     expect(card.querySelector<HTMLElement>(".analysis-cause")?.lang).toBe("zh-hans");

@@ -118,7 +118,7 @@ describe("conversation", () => {
     expect(partsOf(turn("t1", { steps, messages })).map((part) => part.key)).toEqual(["sz", "m10", "sa", "sb"]);
   });
 
-  it("takes the later of two words about one step, and a new turn", () => {
+  it("takes the later of two labels about one step, and a new turn", () => {
     const chat = conversation(turn("t1"));
     chat.apply({ ...place, type: "CHAT_STEP", step: step("a") });
     chat.apply({ ...place, type: "CHAT_STEP", step: step("a", { state: "done" }) });
@@ -190,7 +190,7 @@ describe("contexts", () => {
     expect(contextOf("", "")).toBe("*:*");
   });
 
-  it("finds all typed words, the best first", () => {
+  it("finds all typed labels, the best first", () => {
     expect(findContexts(all, "demo mas", 9)).toEqual(["demo:master-1"]);
     expect(findContexts(all, "demo:*", 9)[0]).toBe("demo:*");
     expect(findContexts(all, "", 2)).toEqual(["*:*", "*:edge-1"]);

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Commands, type ShownCommand } from "../src/app/commands";
 import { Fleet } from "../src/app/fleet";
 import type { CommandInfo } from "../src/live/messages";
-import { commandView, reasonOf, toldCommand } from "../src/tables/command-view";
-import { task, words } from "./samples";
+import { commandView, reasonOf, shownCommand } from "../src/tables/command-view";
+import { task, labels } from "./samples";
 
 const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
     messageParts: [],
@@ -77,7 +77,7 @@ describe("what was asked of a task", () => {
 });
 
 describe("what a row tells", () => {
-  const told = (commands: ShownCommand[], nowMs: number): string | undefined => toldCommand(commands, nowMs)?.id;
+  const told = (commands: ShownCommand[], nowMs: number): string | undefined => shownCommand(commands, nowMs)?.id;
 
   it.each([
     ["sent" as const, 10_000_000, "c"],
@@ -94,7 +94,7 @@ describe("what a row tells", () => {
   });
 
   it("says what, how far, why and who", () => {
-    const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) => commandView(command("c", state, extra), words).text;
+    const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) => commandView(command("c", state, extra), labels).text;
 
     expect(view("acked")).toBe("Pause: received · ada");
     expect(view("failed", { code: "finished", message: "the task ended" })).toBe("Pause: failed · It has ended. · ada");
@@ -105,7 +105,7 @@ describe("what a row tells", () => {
   });
 
   it("says in the reader's language what a node said with its reason, and nothing twice", () => {
-    const more = { ...words, reasons: { ...words.reasons, "cannot-start": "Not started: {message}" } };
+    const more = { ...labels, reasons: { ...labels.reasons, "cannot-start": "Not started: {message}" } };
     const parts = [{ code: "slot", values: { nodes: "a" } }];
     const view = (extra: Partial<CommandInfo>) => commandView(command("c", "failed", extra), more);
 
@@ -116,7 +116,7 @@ describe("what a row tells", () => {
   });
 
   it("puts what was said where only that tells the reason", () => {
-    const more = { ...words, reasons: { "cannot-start": "Not started: {message}" } };
+    const more = { ...labels, reasons: { "cannot-start": "Not started: {message}" } };
 
     expect(reasonOf("cannot-start", "cost $& more", more)).toBe("Not started: cost $& more");
     expect(reasonOf("constructor", "m", more)).toBe("m");

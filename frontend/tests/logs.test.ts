@@ -183,7 +183,7 @@ describe("the filter", () => {
   it.each([
     ["nothing asked", "", line(1), true],
     ["one word in any case", "LINE", line(1), true],
-    ["all words in any order", "disk full", line(1, { text: "FULL: no room on disk" }), true],
+    ["all labels in any order", "disk full", line(1, { text: "FULL: no room on disk" }), true],
     ["a word that is not there", "disk fire", line(1, { text: "disk full" }), false],
     ["an unwanted word", "disk -full", line(1, { text: "disk full" }), false],
     ["a lone dash is a word", "-", line(1, { text: "a - b" }), true],

@@ -6,7 +6,7 @@ import { GapFinder, gapLine, lostLines, mergedLines, withGaps } from "../src/log
 import type { LogLine } from "../src/logs/line";
 import { setChip, setMeter, setText } from "../src/tables/cells";
 import { LiveRows } from "../src/tables/live-rows";
-import { texts, words } from "./samples";
+import { texts, labels } from "./samples";
 
 interface Item {
   id: string;
@@ -191,10 +191,10 @@ describe("gaps", () => {
 });
 
 describe("the banner", () => {
-  const page = { texts, settings: { language: "en", strings: {}, words, urls: {} as Urls }, now: () => new Date(2026, 0, 5, 12, 9).getTime() };
+  const page = { texts, settings: { language: "en", strings: {}, labels, urls: {} as Urls }, now: () => new Date(2026, 0, 5, 12, 9).getTime() };
   const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({ type: "STORE", at: 1, state: "failing", reason: "full", message: "disk I/O error", since: null, ...extra });
 
-  it("says why and since when, in words of the reader", () => {
+  it("says why and since when, in labels of the reader", () => {
     const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
     expect(troubleText(trouble({ since: noon }), page)).toBe("Nothing stored since 12:03:04: disk full");

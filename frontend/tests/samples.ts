@@ -1,7 +1,7 @@
 /** Things as the server sends them, for the tests. */
 
-import type { Words } from "../src/app/settings";
-import { Texts } from "../src/app/words";
+import type { Labels } from "../src/app/settings";
+import { Texts } from "../src/app/texts";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../src/live/messages";
 
 export function node(id: string, extra: Partial<NodeStatus> = {}): NodeStatus {
@@ -65,7 +65,7 @@ export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });
 
-export const words: Words = {
+export const labels: Labels = {
   nodeStates: { online: look("Online"), suspect: look("Suspect"), offline: look("Offline") },
   taskStates: {
     pending: look("Queued"),

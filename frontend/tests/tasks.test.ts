@@ -5,14 +5,14 @@ import type { CommandInfo } from "../src/live/messages";
 import { matches } from "../src/palette/match";
 import { reasonOf } from "../src/tables/command-view";
 import { taskView } from "../src/tables/task-view";
-import { node, task, texts, words } from "./samples";
+import { node, task, texts, labels } from "./samples";
 
 describe("a task's row", () => {
-  const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), words, texts, 0);
+  const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), labels, texts, 0);
 
   it("shows the state, and a health that a person should know of", () => {
-    expect(view({})).toMatchObject({ state: words.taskStates.running, health: null, place: "shop · master-1", attempt: "" });
-    expect(view({ health: "stalled" }).health).toBe(words.taskHealth.stalled);
+    expect(view({})).toMatchObject({ state: labels.taskStates.running, health: null, place: "shop · master-1", attempt: "" });
+    expect(view({ health: "stalled" }).health).toBe(labels.taskHealth.stalled);
     expect(view({ health: "stalled", state: "paused" }).health).toBeNull();
     expect(view({ attempt: 3 }).attempt).toBe("#3");
   });
@@ -20,7 +20,7 @@ describe("a task's row", () => {
   it("never calls a task running that nobody can see", () => {
     const unseen = view({ unknownSince: new Date(1970, 0, 1, 12, 3, 4).getTime(), health: "stalled" });
 
-    expect(unseen.state).toBe(words.unknown);
+    expect(unseen.state).toBe(labels.unknown);
     expect(unseen.health).toBeNull();
     expect(unseen.note).toMatch(/^Running · unknown since /);
   });
@@ -80,7 +80,7 @@ describe("requests on their way", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     outcomes.length = 0;
-    requests = new Requests((code, message) => reasonOf(code, message, words), () => "r");
+    requests = new Requests((code, message) => reasonOf(code, message, labels), () => "r");
     requests.note(show);
   });
   afterEach(() => vi.useRealTimers());
@@ -158,7 +158,7 @@ describe("the new task form", () => {
     expect(runRequest({ ...fields, task: "" })).toBe("run.noProjects");
   });
 
-  it("asks for a command as words or as a line for a shell", () => {
+  it("asks for a command as labels or as a line for a shell", () => {
     const command = { ...fields, kind: "command" as const, command: "make 'a b' | tee x" };
 
     expect(runRequest(command)).toMatchObject({ argv: ["make", "a b", "|", "tee", "x"] });
@@ -203,7 +203,7 @@ describe("the new task form", () => {
   });
 });
 
-it("finds commands by all words, beginnings first", () => {
+it("finds commands by all labels, beginnings first", () => {
   const entry = (label: string) => ({ label, kind: "", icon: "", run: () => undefined });
   const entries = ["Go to the logs", "edge-01 build", "build master", "rebuild"].map(entry);
 

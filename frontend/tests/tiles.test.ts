@@ -3,7 +3,7 @@ import cases from "../../tests/unit/pages/figures.json";
 import { Fleet } from "../src/app/fleet";
 import type { Page } from "../src/app/page";
 import { wireTiles } from "../src/app/tiles";
-import { Texts } from "../src/app/words";
+import { Texts } from "../src/app/texts";
 import type { LinkStatus } from "../src/live/link";
 import type { NodeState, TaskHealth, TaskState } from "../src/live/messages";
 import { alert, node, task } from "./samples";
@@ -33,7 +33,7 @@ afterEach(() => {
 function overview(fleet: Fleet) {
   vi.useFakeTimers();
   document.body.innerHTML = `<ul class="tiles"><li data-tile="alerts"><b data-value></b><small data-detail></small></li></ul><div id="alerts-empty"><svg><use href="#bell"></use></svg></div>`;
-  const page = { fleet, texts, now: () => 9000, sight: { oldSince: null as number | null }, live: { status: { kind: "live", pushMs: null } as LinkStatus, onStatus: (listener: () => void) => void (redraw = listener) } };
+  const page = { fleet, texts, now: () => 9000, age: { oldSince: null as number | null }, live: { status: { kind: "live", pushMs: null } as LinkStatus, onStatus: (listener: () => void) => void (redraw = listener) } };
   const store = { isFailing: false, onChange: () => undefined };
   let redraw = (): void => undefined;
   wireTiles(page as unknown as Page, store);
@@ -66,13 +66,13 @@ describe("the tile of alerts", () => {
     seen.draw();
     expect(seen.detail()).toBe("nothing new is stored");
     seen.store.isFailing = false;
-    seen.page.sight.oldSince = 1000;
+    seen.page.age.oldSince = 1000;
     seen.page.live.status = { kind: "silent", since: 1000 };
     seen.draw();
     expect(seen.detail()).toMatch(/^as of /);
     expect(seen.shield()).toBe("#bell");
     // Not connected yet: what the server rendered may be right, but nobody has said so.
-    seen.page.sight.oldSince = null;
+    seen.page.age.oldSince = null;
     seen.page.live.status = { kind: "connecting", since: null };
     seen.draw();
     expect(seen.detail()).toBe("");

@@ -91,7 +91,7 @@ describe("windowed rows", () => {
     patched = [];
   });
 
-  it("keeps the server's rows and adds what is in sight, with its place in the whole", () => {
+  it("keeps the server's rows and adds what is in age, with its place in the whole", () => {
     expect(shown()).toEqual(ids(16));
     expect(counts.at(-1)).toEqual([500, 500]);
     expect(document.querySelector("table")?.getAttribute("aria-rowcount")).toBe("501");

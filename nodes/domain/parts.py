@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nodes.domain.part_words import in_english, record
+from nodes.domain.part_texts import in_english, record
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from django.db.models import Q, QuerySet
 from nodes.domain.states import CommandState
 from nodes.errors import NotFound
 from nodes.leader.projection.contract import CommandInfo, TaskInfo
-from nodes.leader.projection.image import OPEN_TASKS
 from nodes.leader.projection.messages import Message, attempt_info, command_info, task_info, without_secrets
+from nodes.leader.projection.state_cache import OPEN_TASKS
 from nodes.models import Attempt, Command, Task
 from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS, page_of
 

@@ -60,8 +60,8 @@ class Agent:
 
     @property
     def is_drained(self) -> bool:
-        conversation = self.uplink._conversation
-        return conversation is not None and conversation.session.is_drained
+        client = self.uplink._client
+        return client is not None and client.session.is_drained
 
     async def push_state(self, state: TaskState, *, stamped: bool = True) -> None:
         message = f"stamp={time.time_ns()}" if stamped else ""

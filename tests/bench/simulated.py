@@ -106,7 +106,7 @@ class SimulatedMaster:
         for task in self.tasks:
             await self._uplink.send_update(task)
         async with asyncio.timeout(CONNECT_SECONDS):
-            while (conversation := self._uplink._conversation) is None or not conversation.session.is_drained:
+            while (client := self._uplink._client) is None or not client.session.is_drained:
                 await asyncio.sleep(0.05)
 
     async def push_metrics(self, number: int) -> None:

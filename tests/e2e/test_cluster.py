@@ -18,7 +18,7 @@ from tests.support.processes import manage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-# nodes/stream/journal/file.py: an entry's key is shelf << 44 | seq.
+# nodes/stream/journal/file.py: an entry's key is record << 44 | seq.
 ENTRIES = "SELECT journal_id, key & ((1 << 44) - 1) FROM entries JOIN shelves ON shelves.id = key >> 44"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from nodes.agent.runner.shim.layout import OUTPUT
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
-# nodes/stream/journal/file.py: an entry's key is shelf << 44 | seq.
+# nodes/stream/journal/file.py: an entry's key is record << 44 | seq.
 _SEQ_BITS = 44
 
 # Payload of an entry -> kind of its row in the history.
@@ -92,16 +92,16 @@ def read_journals(paths: Iterable[Path]) -> list[JournalFile]:
     found: list[JournalFile] = []
     for path in paths:
         with reading(path) as db:
-            shelves = {
-                shelf: JournalFile(journal_id, str(path), bool(is_own), last_seq)
-                for shelf, journal_id, is_own, last_seq in db.execute(
+            records = {
+                record: JournalFile(journal_id, str(path), bool(is_own), last_seq)
+                for record, journal_id, is_own, last_seq in db.execute(
                     "SELECT id, journal_id, is_own, last_seq FROM shelves"
                 )
             }
             for key, body in db.execute("SELECT key, body FROM entries ORDER BY key"):
                 payload = pb.NodeUpdate.FromString(body).WhichOneof("payload")
-                shelves[key >> _SEQ_BITS].entries[key & ((1 << _SEQ_BITS) - 1)] = _KINDS[payload or "gap"]
-            found += shelves.values()
+                records[key >> _SEQ_BITS].entries[key & ((1 << _SEQ_BITS) - 1)] = _KINDS[payload or "gap"]
+            found += records.values()
     return found
 
 

@@ -13,7 +13,7 @@ from chat.config import ChatConfig
 from chat.models import Approval, ToolCall, Turn
 from nodes.domain.states import TaskState
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Command
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
@@ -38,7 +38,7 @@ class Mortal:
     def arm(self) -> None:
         self._is_armed = True
 
-    async def write(self, function: Callable[[Unit], T]) -> T:
+    async def write(self, function: Callable[[UnitOfWork], T]) -> T:
         if self.died.is_set():
             await asyncio.Event().wait()
         if self._is_armed:

@@ -13,8 +13,8 @@ import pytest
 from redis.asyncio.client import PubSub
 
 from dashboard.live import follower, layer
-from dashboard.live.announcer import Announcer
 from dashboard.live.consumer import LiveConsumer
+from dashboard.live.feed_notifier import FeedNotifier
 from dashboard.live.layer import FeedChannelLayer
 from dashboard.live.process import Live
 from nodes.leader.projection.published import Published
@@ -33,21 +33,21 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 class Cluster:
-    """A Leader's announcer and a follower with sockets, connected only by Redis and the feed."""
+    """A Leader's notifier and a follower with sockets, connected only by Redis and the feed."""
 
     def __init__(self, daphne: DaphneThread, redis: RedisServer) -> None:
         self.daphne = daphne
         self.feed = MemoryFeed()
         self.live = Live(feed=self.feed, services=RecordedServices(), tickets=KnownTickets(), is_leader=False)
-        self.announcer = Announcer(FeedChannelLayer(hosts=[{"address": redis.url}], prefix="agentflow"))
-        self.service = asyncio.run_coroutine_threadsafe(self.announcer.run(), daphne.loop)
+        self.notifier = FeedNotifier(FeedChannelLayer(hosts=[{"address": redis.url}], prefix="agentflow"))
+        self.service = asyncio.run_coroutine_threadsafe(self.notifier.run(), daphne.loop)
         daphne.application = LiveConsumer.as_asgi(live=self.live)
 
     def commit(self, *batch: Published) -> None:
-        self.daphne.call(lambda: self.announcer.publish(batch))
+        self.daphne.call(lambda: self.notifier.publish(batch))
 
     def stop(self) -> None:
-        self.daphne.call(self.announcer.request_stop)
+        self.daphne.call(self.notifier.request_stop)
         self.service.result(10)
         self.live.threads.close()
 

@@ -62,7 +62,7 @@ async def test_edges_entries_reach_the_leader_unchanged(tmp_path: Path) -> None:
         edge_entry = next(entry for entry in store.entries if entry.task_update.task_id == "e1")
         assert edge_entry.journal_id == edge.journals["states"].journal_id  # type: ignore[index]
         assert {peer.node_id for peer in store.peers} == {"master-1"}
-        await eventually(lambda: master.uplink._conversation.session.is_drained)
+        await eventually(lambda: master.uplink._client.session.is_drained)
 
 
 async def test_edge_appears_under_its_master_with_metrics_and_link_state(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_edge_delivers_to_its_master_while_there_is_no_leader(tmp_path: Pa
     async with master_of(tmp_path, "127.0.0.1:1") as (master, hub):
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
             await edge.send(status("e1"), log_batch(1, 20))
-            await eventually(lambda: edge.uplink.is_connected and edge.uplink._conversation.session.is_drained)
+            await eventually(lambda: edge.uplink.is_connected and edge.uplink._client.session.is_drained)
         assert master.uplink.node_file.max_epoch == 0
 
     # The Edge is gone for good; its Master has its word.

@@ -16,7 +16,7 @@ from nodes.domain.states import Action, CommandState, NodeState, Role, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.leader.scheduler import requests
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
@@ -384,7 +384,7 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr("nodes.leader.projection.unit.datetime", Jumped)
+    monkeypatch.setattr("nodes.leader.projection.unit_of_work.datetime", Jumped)
     monkeypatch.setattr(requests, "CONTROL_TTL", timedelta(seconds=0.2))
     expires = await control(scheduler, task_id, Action.CANCEL)
 
@@ -510,14 +510,14 @@ async def test_impossible_tasks_are_refused(scheduler: Scheduler, master: Voice,
 async def test_a_job_that_fails_half_way_leaves_nothing_and_spoils_nothing(
     scheduler: Scheduler, master: Voice, projection: Projection
 ) -> None:
-    def half_way(unit: Unit) -> None:
+    def half_way(unit: UnitOfWork) -> None:
         requests.create_task(unit, SLEEP, actor="ann")
         raise TaskRejected("no", "after a change")
 
-    def whole(unit: Unit) -> str:
+    def whole(unit: UnitOfWork) -> str:
         return requests.create_task(unit, SLEEP, actor="bob").id
 
-    jobs: list[Callable[[Unit], Any]] = [whole, half_way, whole]
+    jobs: list[Callable[[UnitOfWork], Any]] = [whole, half_way, whole]
     results = await asyncio.gather(*(projection.write(job) for job in jobs), return_exceptions=True)
 
     assert isinstance(results[1], TaskRejected)

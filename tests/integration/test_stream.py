@@ -32,7 +32,7 @@ async def test_what_happens_is_pushed_acked_and_in_order(tmp_path: Path) -> None
         await eventually(lambda: len(store.task_ids()) == 50 and len(store.lines()) == 100)
 
         assert store.task_ids() == [f"t{n}" for n in range(50)]
-        await eventually(lambda: node.uplink._conversation.session.is_drained)
+        await eventually(lambda: node.uplink._client.session.is_drained)
     assert store.states == [("master-1", NodeState.ONLINE), ("master-1", NodeState.OFFLINE)]
     assert store.hellos[0].role == "master"
 
@@ -147,7 +147,7 @@ async def test_store_that_refuses_is_waited_for(tmp_path: Path) -> None:
         await eventually(lambda: node.uplink.is_connected)
         await node.send(status("a"), status("b"))
         await asyncio.sleep(0.1)  # Nothing may be acknowledged meanwhile.
-        assert not node.uplink._conversation.session.is_drained
+        assert not node.uplink._client.session.is_drained
 
         store.refuses = False
         await eventually(lambda: store.task_ids() == ["a", "b"])
@@ -340,7 +340,7 @@ async def test_node_whose_old_stream_is_dead_takes_its_place(tmp_path: Path) -> 
     async with hub_of(store, probe_seconds=0.1) as hub, node_of(tmp_path / "one", hub) as first:
         await eventually(lambda: first.uplink.is_connected)
         # A frozen process: its connection stays open, but nothing answers.
-        first.uplink._conversation.session.receive = lambda message, now: []  # type: ignore[method-assign]
+        first.uplink._client.session.receive = lambda message, now: []  # type: ignore[method-assign]
         async with node_of(tmp_path / "two", hub) as second:
             await eventually(lambda: second.uplink.is_connected)
             await eventually(lambda: len(hub.connected) == 1)
@@ -375,7 +375,7 @@ async def test_link_loss_is_suspect_then_offline_then_online(tmp_path: Path) -> 
         node_of(tmp_path, hub, first_delay_seconds=0.8, cap_delay_seconds=0.8) as node,
     ):
         await eventually(lambda: store.state_of("master-1") is NodeState.ONLINE)
-        node.uplink._conversation._call.cancel()
+        node.uplink._client._call.cancel()
         await eventually(lambda: len(store.states) == 4)
 
     online, suspect, offline = NodeState.ONLINE, NodeState.SUSPECT, NodeState.OFFLINE

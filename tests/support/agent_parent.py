@@ -80,13 +80,13 @@ class Parent:
         return next(mark.journal_id for mark in self.store.hellos[-1].journals if mark.lane == Lane.STATES)
 
     def nothing_is_untold(self) -> bool:
-        """True once the agent has recorded in its ledger that all its answers are in its journal.
+        """True once the agent has recorded in its log that all its answers are in its journal.
 
         The parent may see an answer a moment earlier; an agent that is killed in between sends it again.
         """
-        with closing(sqlite3.connect(f"file:{self.data / 'commands.db'}?mode=ro", uri=True)) as ledger:
-            untold = ledger.execute("SELECT count(*) FROM command WHERE told_in != ?", (self.states_journal(),))
-            return bool(untold.fetchone()[0] == 0)
+        with closing(sqlite3.connect(f"file:{self.data / 'commands.db'}?mode=ro", uri=True)) as log:
+            unreported = log.execute("SELECT count(*) FROM command WHERE told_in != ?", (self.states_journal(),))
+            return bool(unreported.fetchone()[0] == 0)
 
 
 @asynccontextmanager

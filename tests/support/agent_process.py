@@ -49,7 +49,7 @@ def arm(point: str) -> None:
     """Makes this process die at the point."""
     from nodes.agent.runner import shim_link
     from nodes.agent.runner.attempt import Attempt
-    from nodes.agent.runner.ledger import Ledger
+    from nodes.agent.runner.command_log import CommandLog
     from nodes.agent.runner.runner import Runner
     from nodes.domain.events import TaskStatus
 
@@ -57,7 +57,7 @@ def arm(point: str) -> None:
         case "":
             pass
         case "intent-stored":
-            _die_after(Ledger, "begin", lambda known: known is None)
+            _die_after(CommandLog, "begin", lambda known: known is None)
         case "acted":
             control = Attempt.control
 
@@ -66,11 +66,11 @@ def arm(point: str) -> None:
                 _die()
 
             Attempt.control = control_and_die  # type: ignore[method-assign, assignment]
-            _die_before(Ledger, "finish")
+            _die_before(CommandLog, "finish")
         case "result-stored":
-            _die_after(Ledger, "finish")
+            _die_after(CommandLog, "finish")
         case "result-journaled":
-            _die_before(Ledger, "told")
+            _die_before(CommandLog, "reported")
         case "folder-made":
             _die_before(shim_link.Shims, "start")
         case "not-announced":

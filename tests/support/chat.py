@@ -28,7 +28,7 @@ from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
 from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.published import Everybody
+from nodes.leader.projection.published import FanOut
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.eventually import eventually
@@ -207,7 +207,7 @@ async def chat_world(
     """The conversation as the Leader wires it, over the test's database; master-1 is online and has project shop."""
     await read(make_people)
     recorder, watch = recorder or Recorder(), Watch()
-    async with running_projection(folder, Everybody(recorder, watch)) as projection:
+    async with running_projection(folder, FanOut(recorder, watch)) as projection:
         master = FakeMaster(Voice(projection, "master-1"))
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:

@@ -130,7 +130,7 @@ async def running(
     runner = Runner(
         RunnerConfig(
             tasks_folder=folder / "tasks",
-            ledger_path=folder / "commands.db",
+            command_log_path=folder / "commands.db",
             cgroup_parent="" if signals_only else find_freezer_parent(),
             **config,
         ),

@@ -128,7 +128,7 @@ async def _main(folder: Path) -> None:
     runner = Runner(
         RunnerConfig(
             tasks_folder=folder / "tasks",
-            ledger_path=folder / "commands.db",
+            command_log_path=folder / "commands.db",
             environment=base_environment(os.environ),
             cgroup_parent=find_freezer_parent(),
         ),

@@ -16,7 +16,7 @@ export class Actions {
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    this.#requests = new Requests((code, message, parts) => reasonOf(code, inWords(message, parts, page.settings.words), page.settings.words));
+    this.#requests = new Requests((code, message, parts) => reasonOf(code, inWords(message, parts, page.settings.labels), page.settings.labels));
     page.live.on("ACCEPTED", (message) => {
       page.fleet.answer(message.ref, message.command === "" ? null : { state: "pending", id: message.command });
       this.#requests.accepted(message);
@@ -32,7 +32,7 @@ export class Actions {
   control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}, heard?: (outcome: Outcome) => void): void {
     const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
     if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });
-    const narrate = this.#narrator(this.#page.settings.words.actions[action].label, about);
+    const narrate = this.#narrator(this.#page.settings.labels.actions[action].label, about);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
       heard?.(outcome);
@@ -56,9 +56,9 @@ export class Actions {
   }
 
   #refuse(ref: string, code: string, message: string, messageParts: MessagePart[] = []): boolean {
-    const { words } = this.#page.settings;
+    const { labels } = this.#page.settings;
     this.#page.fleet.answer(ref, { state: "refused", code, message, messageParts, changedAt: this.#page.now() });
-    return this.#requests.refused(ref, reasonOf(code, inWords(message, messageParts, words), words));
+    return this.#requests.refused(ref, reasonOf(code, inWords(message, messageParts, labels), labels));
   }
 
   #narrator(title: string, about: Link[]): (outcome: Outcome) => void {
@@ -72,7 +72,7 @@ export class Actions {
 
   #words(outcome: Outcome, title: string, about: Link[]): ToastContent {
     const { texts, settings } = this.#page;
-    const states = settings.words.commandStates;
+    const states = settings.labels.commandStates;
     switch (outcome.kind) {
       case "asked":
         return { tone: "busy", title, about, text: texts.say("toast.asked"), lifeSeconds: 0 };

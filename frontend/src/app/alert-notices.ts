@@ -47,7 +47,7 @@ export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
     tone: !isOpen ? "good" : alert.level === "error" ? "bad" : "warn",
     title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved"),
     about,
-    text: plain(inWords(alert.message, alert.messageParts, page.settings.words)),
+    text: plain(inWords(alert.message, alert.messageParts, page.settings.labels)),
     lifeSeconds: isOpen && alert.level === "error" ? 0 : LIFE_SECONDS,
   };
 }

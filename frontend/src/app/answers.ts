@@ -79,10 +79,10 @@ export class AnswerDialog {
   #drawState(): void {
     const { fleet, settings, texts } = this.#page;
     const task = fleet.tasks.get(this.#task);
-    const mayAnswer = task !== undefined && offeredActions(task, settings.words).has("input");
+    const mayAnswer = task !== undefined && offeredActions(task, settings.labels).has("input");
     this.#send.disabled = !mayAnswer;
     const problem = element("answer-problem");
-    setText(problem, mayAnswer || !task ? "" : texts.say("answer.closed", { state: stateOf(task, settings.words).label }));
+    setText(problem, mayAnswer || !task ? "" : texts.say("answer.closed", { state: stateOf(task, settings.labels).label }));
     setHidden(problem, mayAnswer);
   }
 

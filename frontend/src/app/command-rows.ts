@@ -34,7 +34,7 @@ function rowOf(body: HTMLElement, template: HTMLTemplateElement, command: ShownC
 }
 
 function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
-  const view = commandView(command, page.settings.words);
+  const view = commandView(command, page.settings.labels);
   row.dataset.commandId = command.id;
   row.dataset.ref = command.ref;
   setText(field(row, "what"), view.what);

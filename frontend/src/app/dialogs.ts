@@ -54,9 +54,9 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
   const draw = (): void => {
     if (!asked) return;
     const task = fleet.tasks.get(asked.id) ?? asked;
-    const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.words).has("cancel");
+    const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.labels).has("cancel");
     const place = task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued");
-    setText(element("cancel-text"), isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.words).label }) : place);
+    setText(element("cancel-text"), isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place);
     yes.disabled = isOver;
   };
   fleet.onChange("tasks", (id) => id === asked?.id && dialog.open && draw());

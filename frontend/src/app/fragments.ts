@@ -34,8 +34,8 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   document.addEventListener("htmx:error", failed);
   // Until the response arrives, the list shows an earlier result.
   for (const [event, isBusy] of [["htmx:before:request", "true"], ["htmx:finally:request", null]] as const) {
-    document.addEventListener(event, (told) => {
-      setAttribute((told as CustomEvent<RequestEnd>).detail.ctx?.target ?? null, "aria-busy", isBusy);
+    document.addEventListener(event, (request) => {
+      setAttribute((request as CustomEvent<RequestEnd>).detail.ctx?.target ?? null, "aria-busy", isBusy);
     });
   }
   document.addEventListener("htmx:before:swap", (event) => {

@@ -6,7 +6,7 @@
 
 import type { NodeStatus } from "../live/messages";
 import type { Tone } from "./settings";
-import { latency, type Texts } from "./words";
+import { latency, type Texts } from "./texts";
 
 type Seen = Pick<NodeStatus, "id" | "parent" | "state" | "stateSince" | "link">;
 type Find = (id: string) => Seen | undefined;

@@ -3,7 +3,7 @@
 import { setAttribute, setText } from "../tables/cells";
 import { freshness, hop, pathTo } from "./freshness";
 import { element, type Page } from "./page";
-import { pushLatency } from "./pill";
+import { pushLatency } from "./link-badge";
 
 interface Station {
   name: string;
@@ -23,31 +23,31 @@ export function wireHops(page: Page, node: () => string): void {
     while (list.childElementCount < stations.length) list.append(document.importNode(template.content, true));
     stations.forEach((station, index) => fill(list.children[index] as HTMLElement, station));
   };
-  page.sight.onChange(draw);
+  page.age.onChange(draw);
   page.fleet.onChange("nodes", draw);
   page.fleet.onReplace("nodes", draw);
   draw();
 }
 
 function stationsTo(page: Page, id: string): Station[] {
-  const { fleet, texts, sight, settings } = page;
+  const { fleet, texts, age, settings } = page;
   const find = (other: string) => fleet.nodes.get(other);
   const target = find(id);
   const leader = [...fleet.nodes.values()].find((one) => one.role === "leader");
-  const isCut = sight.oldSince !== null;
-  const push = sight.pushMs === null ? texts.say(isCut ? "hop.suspect" : "hop.ok") : pushLatency(sight.pushMs);
+  const isCut = age.oldSince !== null;
+  const push = age.pushMs === null ? texts.say(isCut ? "hop.suspect" : "hop.ok") : pushLatency(age.pushMs);
   const stations: Station[] = [
     { name: texts.say("hop.page"), icon: "layout-dashboard", fresh: null, link: null },
-    { name: leader?.name ?? settings.words.nodeRoles.leader.label, icon: "crown", fresh: null, link: { state: isCut ? "suspect" : "ok", word: push } },
+    { name: leader?.name ?? settings.labels.nodeRoles.leader.label, icon: "crown", fresh: null, link: { state: isCut ? "suspect" : "ok", word: push } },
   ];
   for (const one of target === undefined || target === leader ? [] : pathTo(target, find)) {
     const full = find(one.id);
     if (!full || full.role === "leader") continue;
     stations.push({
       name: full.name,
-      icon: settings.words.nodeRoles[full.role].icon,
-      fresh: freshness(full, find, sight.oldSince, texts, page.now()),
-      link: hop(full, sight.oldSince, texts),
+      icon: settings.labels.nodeRoles[full.role].icon,
+      fresh: freshness(full, find, age.oldSince, texts, page.now()),
+      link: hop(full, age.oldSince, texts),
     });
   }
   return stations;

@@ -1,27 +1,27 @@
 /** The page's side of the bridge to the topology island. */
 
-import type { Bridge, IslandNode, PageSight } from "../bridge";
+import type { Bridge, IslandNode, AgeOfPage } from "../bridge";
 import type { NodeStatus } from "../live/messages";
 import { freshness, hop } from "./freshness";
 import type { Page } from "./page";
-import { pushLatency } from "./pill";
+import { pushLatency } from "./link-badge";
 
 export function openBridge(page: Page, select: (id: string) => void): void {
-  const { texts, fleet, settings, sight } = page;
-  let present = pageSight(page);
-  const sightListeners = new Set<() => void>();
-  sight.onChange(() => {
-    present = pageSight(page);
-    for (const listener of sightListeners) listener();
+  const { texts, fleet, settings, age } = page;
+  let present = ageOfPage(page);
+  const ageListeners = new Set<() => void>();
+  age.onChange(() => {
+    present = ageOfPage(page);
+    for (const listener of ageListeners) listener();
   });
   const bridge: Bridge = {
     say: (key, values) => texts.say(key, values),
     count: (key, count) => texts.count(key, count),
     clock: (atMs) => texts.clock(atMs, page.now()),
-    roleLabel: (role) => settings.words.nodeRoles[role].label,
-    roleIcon: (role) => settings.words.nodeRoles[role].icon,
-    stateLabel: (state) => settings.words.nodeStates[state].label,
-    stateIcon: (state) => settings.words.nodeStates[state].icon,
+    roleLabel: (role) => settings.labels.nodeRoles[role].label,
+    roleIcon: (role) => settings.labels.nodeRoles[role].icon,
+    stateLabel: (state) => settings.labels.nodeStates[state].label,
+    stateIcon: (state) => settings.labels.nodeStates[state].icon,
     nodes: () => [...fleet.nodes.values()].map(islandNode),
     onNode: (listener) =>
       fleet.onChange("nodes", (id) => {
@@ -29,13 +29,13 @@ export function openBridge(page: Page, select: (id: string) => void): void {
         listener(id, node && islandNode(node));
       }),
     onReplace: (listener) => fleet.onReplace("nodes", listener),
-    sight: () => present,
-    onSight: (listener) => {
-      sightListeners.add(listener);
-      return () => sightListeners.delete(listener);
+    age: () => present,
+    onAge: (listener) => {
+      ageListeners.add(listener);
+      return () => ageListeners.delete(listener);
     },
-    freshness: (node) => freshness(node, (id) => fleet.nodes.get(id), sight.oldSince, texts, page.now()),
-    hop: (node) => hop(node, sight.oldSince, texts),
+    freshness: (node) => freshness(node, (id) => fleet.nodes.get(id), age.oldSince, texts, page.now()),
+    hop: (node) => hop(node, age.oldSince, texts),
     select,
     href: page.nodeUrl,
     open: (id) => location.assign(page.nodeUrl(id)),
@@ -43,8 +43,8 @@ export function openBridge(page: Page, select: (id: string) => void): void {
   window.agentflow = bridge;
 }
 
-function pageSight(page: Page): PageSight {
-  const { oldSince, pushMs } = page.sight;
+function ageOfPage(page: Page): AgeOfPage {
+  const { oldSince, pushMs } = page.age;
   return { oldSince, push: pushMs === null ? "" : pushLatency(pushMs) };
 }
 

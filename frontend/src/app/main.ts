@@ -21,16 +21,16 @@ import { NewTaskDialog } from "./new-task";
 import { wireNodeGaps } from "./node-gaps";
 import type { Page } from "./page";
 import { wireOutdated } from "./outdated";
-import { wirePill } from "./pill";
+import { wireLinkBadge } from "./link-badge";
 import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
-import { Sight } from "./sight";
+import { PageAge } from "./page-age";
 import { wireTables } from "./tables";
 import { wireTheme } from "./theme";
 import { startTicker } from "./ticker";
 import { wireTiles } from "./tiles";
 import { Toasts } from "./toasts";
 import { wireTrouble } from "./trouble";
-import { Texts } from "./words";
+import { Texts } from "./texts";
 
 function openPage(settings: Settings, data: PageData): Page {
   const loadedAt = Date.now();
@@ -54,7 +54,7 @@ function openPage(settings: Settings, data: PageData): Page {
     texts: new Texts(document.documentElement.lang, settings.strings),
     live,
     fleet: new Fleet(data),
-    sight: new Sight(live),
+    age: new PageAge(live),
     now,
     taskUrl: (id) => settings.urls.task.replace("TASK", encodeURIComponent(id)),
     nodeUrl: (id) => settings.urls.node.replace("NODE", encodeURIComponent(id)),
@@ -102,9 +102,9 @@ function main(): void {
   wireCommands(page);
   wireNodeGaps(page);
   wireOutdated(page);
-  wirePill(page);
+  wireLinkBadge(page);
   wireTiles(page, wireTrouble(page));
-  page.sight.onChange(redrawTables);
+  page.age.onChange(redrawTables);
   wireTheme();
   wireFragments(page, toasts, redrawTables);
   const logs = LogPanel.wire(page, data.logs ?? [], data.gaps ?? []);

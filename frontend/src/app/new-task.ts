@@ -5,7 +5,7 @@ import { setHidden, setText } from "../tables/cells";
 import type { Actions } from "./actions";
 import { element, type Page } from "./page";
 import { namedTasks, projectNames, type RunFields, runRequest } from "./run-request";
-import { clockDuration } from "./words";
+import { clockDuration } from "./texts";
 
 export class NewTaskDialog {
   readonly #page: Page;
@@ -134,7 +134,7 @@ export class NewTaskDialog {
     const { texts, fleet, settings } = this.#page;
     const nodes = [...fleet.nodes.values()].filter((node) => node.role !== "leader").sort((a, b) => a.id.localeCompare(b.id));
     const label = (node: NodeStatus): string =>
-      node.state === "online" ? node.id : texts.say("run.offline", { node: node.id, state: settings.words.nodeStates[node.state].label });
+      node.state === "online" ? node.id : texts.say("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
     fillSelect(this.#select("node"), [["", texts.say("run.anyNode")], ...nodes.map((node): Option => [node.id, label(node)])], chosen);
   }
 

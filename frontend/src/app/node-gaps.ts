@@ -33,5 +33,5 @@ export function entriesText(gap: Gap, page: Pick<Page, "texts" | "settings">): s
   const last = Number(gap.to ?? 0);
   if (first === 0 || gap.seq === undefined) return "";
   if (gap.reason === "damaged") return page.texts.say("node.lostJournal");
-  return page.texts.say("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.words) });
+  return page.texts.say("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.labels) });
 }

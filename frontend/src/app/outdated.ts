@@ -31,7 +31,7 @@ function wireWorkLog(page: Page): void {
 }
 
 function patchAttempt(row: HTMLElement, task: TaskInfo, page: Page): void {
-  setChip(field(row, "state"), stateOf(task, page.settings.words));
+  setChip(field(row, "state"), stateOf(task, page.settings.labels));
   const elapsed = field(row, "elapsed");
   setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
   const end = task.endedAt ?? task.unknownSince;

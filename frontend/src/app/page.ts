@@ -3,8 +3,8 @@
 import type { LiveClient } from "../live/client";
 import type { Fleet } from "./fleet";
 import type { Settings } from "./settings";
-import type { Sight } from "./sight";
-import type { Texts } from "./words";
+import type { PageAge } from "./page-age";
+import type { Texts } from "./texts";
 
 export interface Page {
   settings: Settings;
@@ -12,7 +12,7 @@ export interface Page {
   live: LiveClient;
   fleet: Fleet;
   /** Whether this page is current. */
-  sight: Sight;
+  age: PageAge;
   /** The server's clock, as estimated by this page. */
   now: () => number;
   taskUrl: (id: string) => string;

@@ -1,4 +1,4 @@
-/** What the server put into the page for its script: words in the reader's language, addresses, the state it rendered. */
+/** What the server put into the page for its script: labels in the reader's language, addresses, the state it rendered. */
 
 import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
 
@@ -13,7 +13,7 @@ export interface Look {
   tone: Tone;
 }
 
-export interface Words {
+export interface Labels {
   nodeStates: Record<NodeState, Look>;
   taskStates: Record<TaskState, Look>;
   /** "healthy" is missing: it is not shown. */
@@ -72,7 +72,7 @@ export interface Urls {
 export interface Settings {
   language: string;
   strings: Record<string, string>;
-  words: Words;
+  labels: Labels;
   urls: Urls;
 }
 

@@ -37,7 +37,7 @@ function wireTasks(page: Page): () => void {
       setText(element("task-count"), countText(page, shown, all));
       setHidden(element("tasks-none"), shown > 0 || all === 0);
     },
-    text: (task) => searchTask(task, page.settings.words),
+    text: (task) => searchTask(task, page.settings.labels),
     estimatedHeight: 57,
   });
 }
@@ -60,7 +60,7 @@ function wireNodes(page: Page): () => void {
       setText(element("node-count"), countText(page, shown, all));
       setHidden(element("nodes-none"), shown > 0 || all === 0);
     },
-    text: (node) => searchNode(node, page.settings.words),
+    text: (node) => searchNode(node, page.settings.labels),
     estimatedHeight: 45,
   });
 }
@@ -71,7 +71,7 @@ function wireAlerts(page: Page): () => void {
     idAttribute: "data-alert",
     patch: (item, alert) => {
       setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
-      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.words));
+      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.labels));
       setTime(field(item, "at"), alert.openedAt);
       const by = alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
       setOptionalText(field(item, "by"), by);

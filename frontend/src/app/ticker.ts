@@ -5,7 +5,7 @@
 
 import { setText } from "../tables/cells";
 import type { Page } from "./page";
-import { clockDuration } from "./words";
+import { clockDuration } from "./texts";
 
 export function startTicker(page: Page): void {
   const draw = (): void => {
@@ -25,7 +25,7 @@ export function drawTimes(root: ParentNode, page: Page, isEverything = true): vo
   // Measure all before writing the first: one layout instead of one per cell.
   const shown = isEverything ? cells : cells.filter((cell) => isNew(cell) || isInSight(cell));
   for (const cell of shown) {
-    if (cell.dataset.style === undefined) setText(cell, elapsed(cell, page.sight.oldSince ?? now));
+    if (cell.dataset.style === undefined) setText(cell, elapsed(cell, page.age.oldSince ?? now));
     else drawTime(cell, page, now);
   }
 }

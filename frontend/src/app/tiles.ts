@@ -5,7 +5,7 @@ import { setAttribute, setText } from "../tables/cells";
 import type { Figures } from "./fleet";
 import { element, type Page } from "./page";
 import type { StoreHealth } from "./trouble";
-import { type Texts, wholePercent } from "./words";
+import { type Texts, wholePercent } from "./texts";
 
 export function wireTiles(page: Page, store: StoreHealth): void {
   if (!document.querySelector(".tiles")) return;
@@ -16,7 +16,7 @@ export function wireTiles(page: Page, store: StoreHealth): void {
   const draw = (): void => {
     isScheduled = false;
     const figures = page.fleet.figures();
-    drawTiles(figures, standing(page, store), page);
+    drawTiles(figures, reliability(page, store), page);
     if (figures.cpu === null) return;
     samples.push(figures.cpu, page.now());
     spark?.draw(page.now());
@@ -36,15 +36,15 @@ export function wireTiles(page: Page, store: StoreHealth): void {
 }
 
 /** How reliable this page's counts are. */
-export interface Standing {
+export interface Reliability {
   isLive: boolean;
   /** Since when the page may be old, as a time of day; empty = it is current. */
   asOf: string;
   isStoreFailing: boolean;
 }
 
-function standing(page: Page, store: StoreHealth): Standing {
-  const { oldSince } = page.sight;
+function reliability(page: Page, store: StoreHealth): Reliability {
+  const { oldSince } = page.age;
   const asOf = oldSince === null ? "" : page.texts.clock(oldSince, page.now());
   return { isLive: page.live.status.kind === "live", asOf, isStoreFailing: store.isFailing };
 }
@@ -65,7 +65,7 @@ function counted(counts: [key: string, count: number][], texts: Texts): string[]
  * What keeps this page from saying "all clear", in words; empty = nothing is known to be wrong.
  * `_figures` of dashboard/pages/overview.py decides the same for a page without the script.
  */
-export function concerns(figures: Figures, now: Standing, texts: Texts): string[] {
+export function concerns(figures: Figures, now: Reliability, texts: Texts): string[] {
   const comma = texts.say("tile.comma");
   const nodes = nodeTroubles(figures, texts).join(comma);
   const tasks = taskTroubles(figures, texts).join(comma);
@@ -77,7 +77,7 @@ export function concerns(figures: Figures, now: Standing, texts: Texts): string[
   ].filter(Boolean);
 }
 
-function drawTiles(figures: Figures, now: Standing, page: Page): void {
+function drawTiles(figures: Figures, now: Reliability, page: Page): void {
   const { texts } = page;
   const wrong = concerns(figures, now, texts);
   const nodes = [`/ ${texts.number(figures.nodes)}`, ...nodeTroubles(figures, texts)].join(" · ");

@@ -13,8 +13,8 @@ const OTHERS_SHOWN = 5;
 /** `canAct`: this person, in this conversation. */
 export function analysisElement(analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const { texts, settings } = page;
-  const health = settings.words.taskHealth[analysis.kind];
-  const sure = settings.words.chatConfidence[analysis.confidence];
+  const health = settings.labels.taskHealth[analysis.kind];
+  const sure = settings.labels.chatConfidence[analysis.confidence];
   const chip = make("span", "chip", iconElement(sure.icon), make("span", "chip-label", sure.label));
   chip.dataset.tone = sure.tone;
   const by = texts.say(analysis.engine === "claude" ? "analysis.byModel" : "analysis.byRules");
@@ -49,7 +49,7 @@ function others({ others: ids }: Analysis, page: Page): HTMLElement | null {
 function evidence(analysis: Analysis, page: Page): HTMLElement {
   const { texts, settings } = page;
   const quotes = analysis.evidence.map(({ kind, quote }) => {
-    const caption = make("figcaption", "sub", settings.words.evidenceKinds[kind] ?? kind);
+    const caption = make("figcaption", "sub", settings.labels.evidenceKinds[kind] ?? kind);
     const nothing = nothingSeen(quote);
     return make("figure", "analysis-quote", caption, nothing ? make("p", "sub", texts.say(nothing)) : make("blockquote", "mono", plain(quote).trim()));
   });
@@ -70,7 +70,7 @@ function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | n
 
 function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const part = `fix-${fix.number}`;
-  const look = page.settings.words.chatFixes[fix.state];
+  const look = page.settings.labels.chatFixes[fix.state];
   const label = said(fix, "label", page);
   const why = inLanguage(make("p", "sub", said(fix, "why", page)), fix, "why", analysis.language);
   why.id = `${analysis.id}-${part}`;
@@ -78,7 +78,7 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   item.dataset.state = fix.state;
   // Again after a refusal, never while it is pending or after it was done.
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
-  const block = isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.words, page.texts) : "";
+  const block = isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;
   if (isOffered && canAct && mayAsk(fix)) {
     // Only the program knows what an answer does: none is recommended.
@@ -119,7 +119,7 @@ function mayAsk(fix: Fix): boolean {
 
 function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   if (analysis.verdict === "none") return null;
-  const look = page.settings.words.chatVerdicts[analysis.verdict];
+  const look = page.settings.labels.chatVerdicts[analysis.verdict];
   const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
   const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
   const how = said(analysis, "verdictText", page);
@@ -132,13 +132,13 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
 
 /** Why its fixes cannot be asked for now: the part of the card that changes without a message about it. */
 export function blocksOf(analysis: Analysis, page: Page): string {
-  return analysis.fixes.map((fix) => fixBlock(fix, analysis, page.fleet, page.settings.words, page.texts)).join("\n");
+  return analysis.fixes.map((fix) => fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts)).join("\n");
 }
 
 /** What is new in it, in one line: the verdict once there is one, else the cause. */
 export function analysisNews(analysis: Analysis, page: Page): string {
   if (analysis.verdict === "none") return said(analysis, "cause", page);
-  const { label } = page.settings.words.chatVerdicts[analysis.verdict];
+  const { label } = page.settings.labels.chatVerdicts[analysis.verdict];
   const how = said(analysis, "verdictText", page);
   return how && how !== label ? `${label}: ${how}` : label;
 }

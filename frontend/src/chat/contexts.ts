@@ -1,6 +1,6 @@
 /** "project:node", either side "*": reading, naming and finding them. Pure. */
 
-import type { Texts } from "../app/words";
+import type { Texts } from "../app/texts";
 import type { NodeStatus } from "../live/messages";
 
 export const EVERYTHING = "*:*";

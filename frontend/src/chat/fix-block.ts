@@ -2,8 +2,8 @@
 
 import type { Fleet } from "../app/fleet";
 import { isFinal } from "../app/fleet";
-import type { Words } from "../app/settings";
-import type { Texts } from "../app/words";
+import type { Labels } from "../app/settings";
+import type { Texts } from "../app/texts";
 import type { Analysis, Fix } from "../live/messages";
 import type { Action } from "../live/messages";
 import { offeredActions, stateOf } from "../tables/task-view";
@@ -12,13 +12,13 @@ const ACTIONS: Record<string, Action> = { send_input: "input", pause_task: "paus
 /** The server sends at most this many open alerts; beyond that a missing one may still be open. */
 const ALERTS_TOLD = 200;
 
-/** Why it cannot be asked for, in words; empty = it can. */
-export function fixBlock(fix: Fix, analysis: Analysis, fleet: Pick<Fleet, "alerts" | "tasks">, words: Words, texts: Texts): string {
+/** Why it cannot be asked for, in labels; empty = it can. */
+export function fixBlock(fix: Fix, analysis: Analysis, fleet: Pick<Fleet, "alerts" | "tasks">, labels: Labels, texts: Texts): string {
   const task = fleet.tasks.get(analysis.task);
-  const state = task ? stateOf(task, words).label : "";
+  const state = task ? stateOf(task, labels).label : "";
   if (task && isFinal(task)) return texts.say("analysis.ended", { state });
   if (!fleet.alerts.has(analysis.alert) && fleet.alerts.size < ALERTS_TOLD) return texts.say("analysis.over");
   const action = ACTIONS[fix.tool];
-  if (task && action && !offeredActions(task, words).has(action)) return texts.say("analysis.notNow", { state });
+  if (task && action && !offeredActions(task, labels).has(action)) return texts.say("analysis.notNow", { state });
   return "";
 }

@@ -6,7 +6,7 @@ import { setHidden, setText } from "../tables/cells";
 import { make } from "./dom";
 
 export function drawEngine(engine: EngineStatus | null, page: Page): void {
-  const reasons = page.settings.words.chatEngines;
+  const reasons = page.settings.labels.chatEngines;
   setText(element("chat-model"), engine?.name === "claude" ? engine.model : "");
   setHidden(element("chat-engine"), engine === null || engine.name === "claude");
   setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.say("chat.byRules"));
@@ -23,7 +23,7 @@ export function drawBegin(code: string, page: Page): void {
   const begin = element<HTMLButtonElement>("chat-new");
   if (!begin) return;
   begin.disabled = code !== "";
-  begin.title = begin.textContent.trim() + (code ? `: ${page.settings.words.chatReasons[code] ?? code}` : "");
+  begin.title = begin.textContent.trim() + (code ? `: ${page.settings.labels.chatReasons[code] ?? code}` : "");
 }
 
 export function listPast(results: readonly ConversationInfo[], page: Page): void {

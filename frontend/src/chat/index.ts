@@ -72,10 +72,10 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
 /** Notices about waiting approvals and AgentFlow's own findings, on every page. Each is shown once. */
 function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: (conversation: string) => boolean): void {
   const { texts, live } = page;
-  const told = new Set<string>();
+  const announced = new Set<string>();
   const isNew = (what: string, conversation: string): boolean => {
-    if (told.has(what) || isSeen(conversation)) return false;
-    told.add(what);
+    if (announced.has(what) || isSeen(conversation)) return false;
+    announced.add(what);
     return true;
   };
   const content = (conversation: string, tone: Tone, title: string, text: string): ToastContent => ({
@@ -92,7 +92,7 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
   // Updates the alert's existing notice: one card per alert.
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
     if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
-    const look = analysis.verdict === "none" ? null : page.settings.words.chatVerdicts[analysis.verdict];
+    const look = analysis.verdict === "none" ? null : page.settings.labels.chatVerdicts[analysis.verdict];
     const name = plain((page.fleet.tasks.get(analysis.task)?.name ?? page.fleet.alerts.get(analysis.alert)?.taskName) || analysis.task);
     const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
     notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)));

@@ -21,7 +21,7 @@ export function inWords(value: PhraseValue, page: Page): string {
   const joint = JOINTS.get(key);
   if (joint !== undefined) return partsOf(values.parts).map((part) => inWords(part, page)).join(joint);
   // An unknown word (a new state, say) is shown as received.
-  const words = page.settings.words.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
+  const words = page.settings.labels.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const inner = values[name];
     return inner === undefined ? whole : inWords(inner, page);
@@ -35,7 +35,7 @@ export function inLanguage<E extends HTMLElement>(element: E, thing: { phrases?:
 }
 
 function knows({ key }: Phrase, page: Page): boolean {
-  return JOINTS.has(key) || Object.hasOwn(page.settings.words.phrases, key);
+  return JOINTS.has(key) || Object.hasOwn(page.settings.labels.phrases, key);
 }
 
 function partsOf(parts: PhraseValue | undefined): PhraseValue[] {

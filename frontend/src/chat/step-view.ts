@@ -1,7 +1,7 @@
 /** A tool call with its result, and the card on which a person decides about it. */
 
 import { iconElement, type Page } from "../app/page";
-import { clockDuration } from "../app/words";
+import { clockDuration } from "../app/texts";
 import type { Approval, Step } from "../live/messages";
 import { stateOf } from "../tables/task-view";
 import { button, make } from "./dom";
@@ -11,11 +11,11 @@ import { said } from "./said";
 const MAX_SHOWN = 4_000;
 
 export function stepElement(step: Step, asker: string, page: Page): HTMLElement {
-  const { words } = page.settings;
-  const look = words.chatSteps[step.state];
+  const { labels } = page.settings;
+  const look = labels.chatSteps[step.state];
   const chip = make("span", "chip", iconElement(look.icon), make("span", "chip-label", look.label));
   chip.dataset.tone = look.tone;
-  const name = make("span", "step-name", said(step, "summary", page) || plain(words.chatTools[step.tool] ?? step.tool));
+  const name = make("span", "step-name", said(step, "summary", page) || plain(labels.chatTools[step.tool] ?? step.tool));
   const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step, page));
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
   const box = make("div", "chat-step", details, step.approval ? approvalCard(step, step.approval, asker, page) : null);
@@ -46,7 +46,7 @@ function argumentList(step: Step): HTMLElement | null {
 function approvalCard(step: Step, approval: Approval, asker: string, page: Page): HTMLElement {
   const { texts, settings } = page;
   const isWaiting = approval.state === "waiting";
-  const look = settings.words.chatApprovals[approval.state];
+  const look = settings.labels.chatApprovals[approval.state];
   const title = make("p", "approval-title", iconElement(look.icon), make("strong", "", isWaiting ? texts.say("chat.approvalTitle") : outcome(approval, page)));
   const card = make("section", "approval", title);
   card.dataset.approval = approval.id;
@@ -55,9 +55,9 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.tabIndex = -1;
   card.dataset.part = "approval";
   // By its action and target: several may wait at once.
-  card.setAttribute("aria-label", texts.say("chat.approval", { action: plain(step.summary || settings.words.chatTools[step.tool] || step.tool) }));
+  card.setAttribute("aria-label", texts.say("chat.approval", { action: plain(step.summary || settings.labels.chatTools[step.tool] || step.tool) }));
   if (!isWaiting) return card;
-  const effect = settings.words.chatEffects[step.tool] ?? "";
+  const effect = settings.labels.chatEffects[step.tool] ?? "";
   const what = make("p", "approval-what", said(step, "summary", page));
   what.id = `approval-${approval.id}`;
   card.append(what);
@@ -86,7 +86,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
 
 function outcome(approval: Approval, page: Page): string {
   const { texts, settings } = page;
-  const label = settings.words.chatApprovals[approval.state].label;
+  const label = settings.labels.chatApprovals[approval.state].label;
   if (!approval.answeredBy) return label;
   const time = approval.answeredAt === null ? "" : ` · ${texts.clock(approval.answeredAt, page.now())}`;
   return `${label} · ${approval.answeredBy}${time}`;
@@ -101,7 +101,7 @@ function targets(step: Step, page: Page): HTMLElement[] {
     if (!task) return [];
     const link = make("a", "", plain(task.name));
     link.href = page.taskUrl(task.id);
-    return [make("p", "sub", link, ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.words).label}`)];
+    return [make("p", "sub", link, ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.labels).label}`)];
   });
 }
 

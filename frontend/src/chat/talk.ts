@@ -53,7 +53,7 @@ export class Talk {
   }
 
   reasonOf(code: string, message: string): string {
-    const { chatReasons, reasons } = this.#page.settings.words;
+    const { chatReasons, reasons } = this.#page.settings.labels;
     const text = chatReasons[code] ?? reasons[code];
     return text === undefined ? message || code : text.replace("{message}", message);
   }

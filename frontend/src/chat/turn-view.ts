@@ -65,7 +65,7 @@ function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
 /** AgentFlow's own question is written for its engine; a person sees the task and its problem. */
 function foundOut(turn: ShownTurn, page: Page): HTMLElement {
   const { id, kind } = subjectOf(turn);
-  const look = page.settings.words.taskHealth[kind as TaskHealth];
+  const look = page.settings.labels.taskHealth[kind as TaskHealth];
   if (!id || !look) return make("p", "chat-text", said(turn, "text", page));
   const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
   link.href = page.taskUrl(id);
@@ -95,7 +95,7 @@ function statusOf(turn: ShownTurn, page: Page): Status {
   // Say that the model could not be used, even though rules answered instead.
   if (turn.state === "done") return { text: said(turn, "message", page), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
-  const look = settings.words.chatTurns[turn.state];
+  const look = settings.labels.chatTurns[turn.state];
   return { text: turn.message && !isOpen(turn) ? `${look.label}: ${said(turn, "message", page)}` : look.label, icon: look.icon, tone: look.tone };
 }
 

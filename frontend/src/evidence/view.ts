@@ -8,7 +8,7 @@ import { alertTask, inWords } from "../tables/message-view";
 import { figureRows, nothingSeen, processRows } from "./text";
 import { element, type Page } from "../app/page";
 import { getJson, postJson, RestError } from "../app/rest";
-import { byteSize } from "../app/words";
+import { byteSize } from "../app/texts";
 
 type Known = Omit<AlertInfo, "evidence">;
 
@@ -105,12 +105,12 @@ class EvidenceView {
 
   #head(alert: Known): void {
     const { texts, settings } = this.#page;
-    const health = settings.words.taskHealth[alert.kind as "waiting"];
+    const health = settings.labels.taskHealth[alert.kind as "waiting"];
     const name = alertTask(alert) || plain(alert.node);
     setText(element("evidence-title"), texts.say("evidence.of", { name }));
     const where = make("p", "sub", ...(alert.task ? [link(name, this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
     const state = alert.resolvedAt !== null ? texts.say("toast.resolved") : alert.acknowledgedAt !== null ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy }) : "";
-    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.words)));
+    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.labels)));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");
@@ -138,7 +138,7 @@ class EvidenceView {
   }
 
   #failed(error: unknown): void {
-    const { reasons } = this.#page.settings.words;
+    const { reasons } = this.#page.settings.labels;
     const code = error instanceof RestError ? error.code : "unavailable";
     setText(element("evidence-problem"), code === "not-found" ? this.#page.texts.say("evidence.gone") : (reasons[code] ?? code));
     setHidden(element("evidence-problem"), false);
@@ -152,7 +152,7 @@ function link(text: string, url: string): HTMLAnchorElement {
 }
 
 function section(piece: Piece, page: Page): HTMLElement {
-  const title = make("h3", "", page.settings.words.evidenceKinds[piece.kind] ?? piece.kind);
+  const title = make("h3", "", page.settings.labels.evidenceKinds[piece.kind] ?? piece.kind);
   const box = make("section", "evidence-piece", title, body(piece, page, title.textContent));
   box.dataset.kind = piece.kind;
   return box;
@@ -165,7 +165,7 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
   const figures = piece.kind === "metrics" ? figureRows(piece.text) : null;
   const { texts } = page;
   if (processes) {
-    const states = page.settings.words.processStates;
+    const states = page.settings.labels.processStates;
     return table(label, ["evidence.command", "evidence.pid", "evidence.state", "evidence.waits", "evidence.cpu"].map((key) => texts.say(key)), processes.map((row) => {
       const command = make("span", "evidence-command mono", plain(row.command));
       command.style.setProperty("--depth", String(row.depth));

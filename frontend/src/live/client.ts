@@ -18,7 +18,7 @@ import {
   parseFrame,
   type ServerMessage,
 } from "./messages";
-import { Standing } from "./standing";
+import { LinkHealth } from "./link-health";
 import { Topics } from "./topics";
 
 const WATCH_INTERVAL_MS = 1000;
@@ -34,7 +34,7 @@ export class LiveClient {
   readonly #statusListeners = new Set<(status: LinkStatus) => void>();
 
   #status: LinkStatus = { kind: "connecting", since: null };
-  readonly #standing = new Standing();
+  readonly #health = new LinkHealth();
   #queue: ServerMessage[] = [];
   #queuedAt = 0;
   #isFlushScheduled = false;
@@ -43,7 +43,7 @@ export class LiveClient {
   constructor(options: LiveOptions) {
     this.#options = { now: Date.now, random: Math.random, schedule: (flush) => setTimeout(flush, 16), ...options };
     this.#connection = new Connection(this.#options, {
-      connecting: () => this.#setStatus({ kind: "connecting", since: this.#standing.missedSince }),
+      connecting: () => this.#setStatus({ kind: "connecting", since: this.#health.missedSince }),
       frame: (text) => this.#receive(text),
       waiting: (delayMs) => this.#waiting(delayMs),
       refused: (reason) => this.#refused(reason),
@@ -113,7 +113,7 @@ export class LiveClient {
 
   #receive(text: string): void {
     const now = this.#options.now();
-    this.#standing.heardAt = now;
+    this.#health.heardAt = now;
     if (this.#queue.length === 0) this.#queuedAt = now;
     for (const message of parseFrame(text)) {
       if (message.type === "AUTH_OK") this.#authenticated(message);
@@ -127,7 +127,7 @@ export class LiveClient {
 
   #authenticated(message: MessageOf<"AUTH_OK">): void {
     this.#connection.established();
-    this.#standing.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
+    this.#health.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
     const since = this.#position.cursor;
     for (const request of this.#topics.requests(since?.store === message.store ? since : null)) this.#connection.send(request);
     this.#ping();
@@ -140,12 +140,12 @@ export class LiveClient {
     if (message.type === "SNAPSHOT") {
       this.#position.reset(message);
       this.#topics.came(message.topics);
-      this.#standing.replaced();
+      this.#health.replaced();
     } else if (message.type === "PONG") {
       this.#pong(message);
     } else if ("seq" in message && message.store !== undefined && message.seq !== undefined) {
       if (!this.#position.accept({ store: message.store, seq: message.seq })) return;
-      if ("at" in message && message.at !== undefined && this.#standing.isLate(message.at, this.#options.now())) this.#ping();
+      if ("at" in message && message.at !== undefined && this.#health.isLate(message.at, this.#options.now())) this.#ping();
     }
     this.#handlers.deliver(message);
   }
@@ -154,30 +154,30 @@ export class LiveClient {
     if (message.store !== undefined && message.seq !== undefined) {
       this.#position.advance({ store: message.store, seq: message.seq });
     }
-    this.#standing.ponged(this.#position.cursor, message.pushMs);
+    this.#health.ponged(this.#position.cursor, message.pushMs);
   }
 
   #judge(): void {
     if (!this.#connection.isEstablished) return;
-    this.#setStatus(this.#standing.judge(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
+    this.#setStatus(this.#health.judge(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
   }
 
   #watch(): void {
     const now = this.#options.now();
-    if (this.#standing.isDead(now)) {
-      this.#standing.cut(this.#standing.heardAt);
+    if (this.#health.isDead(now)) {
+      this.#health.cut(this.#health.heardAt);
       this.#connection.drop();
       return;
     }
     this.#judge();
-    if (this.#standing.isSilent(now)) return;
+    if (this.#health.isSilent(now)) return;
     // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
-    const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#standing.heartbeatMs;
-    if (now - this.#standing.pingedAt >= wait) this.#ping();
+    const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#health.heartbeatMs;
+    if (now - this.#health.pingedAt >= wait) this.#ping();
   }
 
   #ping(): void {
-    this.#standing.pingedAt = this.#options.now();
+    this.#health.pingedAt = this.#options.now();
     this.#acks.forgetNews();
     this.#connection.send({ type: "PING" });
   }
@@ -185,19 +185,19 @@ export class LiveClient {
   #waiting(delayMs: number): void {
     const now = this.#options.now();
     this.#cut(now);
-    this.#setStatus({ kind: "waiting", retryAt: now + delayMs, since: this.#standing.missedSince ?? now });
+    this.#setStatus({ kind: "waiting", retryAt: now + delayMs, since: this.#health.missedSince ?? now });
   }
 
   #refused(reason: "login" | "forbidden"): void {
     const now = this.#options.now();
     this.#cut(now);
-    this.#setStatus({ kind: "closed", reason, since: this.#standing.missedSince ?? now });
+    this.#setStatus({ kind: "closed", reason, since: this.#health.missedSince ?? now });
   }
 
   #cut(now: number): void {
     clearInterval(this.#watchTimer);
     this.#acks.stop();
-    this.#standing.cut(now);
+    this.#health.cut(now);
   }
 
   #setStatus(status: LinkStatus): void {

@@ -169,5 +169,5 @@ export class AttemptLog {
 /** `reason` is empty for lines that are not here and may still come. */
 export function gapText(first: number, last: number, reason: string, { texts, settings }: Page): string {
   if (reason === "") return texts.count("log.gap", last - first + 1);
-  return texts.say(first === last ? "log.lostLine" : "log.lostLines", { first, last, reason: gapReason(reason, settings.words) });
+  return texts.say(first === last ? "log.lostLine" : "log.lostLines", { first, last, reason: gapReason(reason, settings.labels) });
 }

@@ -52,7 +52,7 @@ export class Attempts {
     // A message from before the retry may come once more.
     if (task.attempt !== this.#newest) return;
     this.#isSettled = isFinal(task);
-    const look = stateOf(task, this.#page.settings.words);
+    const look = stateOf(task, this.#page.settings.labels);
     const row = this.#row(this.#newest);
     setChip(field(row, "state"), look);
     setText(field(row, "node"), task.node ?? "");
@@ -66,7 +66,7 @@ export class Attempts {
     if (!notice) return;
     setText(notice.querySelector(":scope > span:not(.chip)"), texts.say("attempt.older", { shown: this.#shown, newest: this.#newest }));
     setText(notice.querySelector("a"), texts.say("attempt.open", { number: this.#newest }));
-    setChip(field(notice, "state"), stateOf(task, settings.words));
+    setChip(field(notice, "state"), stateOf(task, settings.labels));
   }
 
   #reached(attempt: number): void {
@@ -104,7 +104,7 @@ export class Attempts {
       for (const { attempt, state, node } of results) {
         if (attempt >= this.#newest) continue;
         const row = this.#row(attempt);
-        setChip(field(row, "state"), this.#page.settings.words.taskStates[state]);
+        setChip(field(row, "state"), this.#page.settings.labels.taskStates[state]);
         setText(field(row, "node"), node);
       }
     } catch (error) {

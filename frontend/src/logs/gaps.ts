@@ -1,7 +1,7 @@
 /** Draws what is missing in a log, so that a hole never looks like silence. Pure. */
 
 import type { Gap, LogBatch } from "../live/messages";
-import type { Words } from "../app/settings";
+import type { Labels } from "../app/settings";
 import { type LogLine, linesOf } from "./line";
 
 /** Lines of one attempt that are gone for good, and why. */
@@ -13,8 +13,8 @@ export interface LostLines {
 }
 
 /** In the reader's language if the reason is known. */
-export function gapReason(reason: string, words: Words): string {
-  return (Object.hasOwn(words.gapReasons, reason) ? words.gapReasons[reason] : undefined) ?? reason;
+export function gapReason(reason: string, labels: Labels): string {
+  return (Object.hasOwn(labels.gapReasons, reason) ? labels.gapReasons[reason] : undefined) ?? reason;
 }
 
 /** Null for a gap that does not name its lines. */

@@ -58,13 +58,13 @@ export class Palette {
     const nodes = [...fleet.nodes.values()].map((node): Entry => ({
       label: node.name,
       kind: texts.say("palette.node"),
-      icon: settings.words.nodeRoles[node.role].icon,
+      icon: settings.labels.nodeRoles[node.role].icon,
       run: () => location.assign(this.#page.nodeUrl(node.id)),
     }));
     const tasks = [...fleet.tasks.values()].map((task): Entry => ({
       label: [task.name, task.node].filter(Boolean).join(" · "),
-      kind: `${texts.say("palette.task")} · ${stateOf(task, settings.words).label}`,
-      icon: stateOf(task, settings.words).icon,
+      kind: `${texts.say("palette.task")} · ${stateOf(task, settings.labels).label}`,
+      icon: stateOf(task, settings.labels).icon,
       run: () => location.assign(this.#page.taskUrl(task.id)),
     }));
     return [...nodes, ...tasks];

@@ -1,7 +1,7 @@
 /** How a command is shown, computed from the command alone: no DOM. */
 
 import { isOpen, type ShownCommand } from "../app/commands";
-import type { Tone, Words } from "../app/settings";
+import type { Tone, Labels } from "../app/settings";
 import type { Action } from "../live/messages";
 import { inWords } from "./message-view";
 
@@ -34,19 +34,19 @@ const LOOKS: Record<ShownCommand["state"], { tone: Tone; icon: string }> = {
   unanswered: { tone: "warn", icon: "circle-help" },
 };
 
-export function commandView(command: ShownCommand, words: Words): CommandView {
-  const what = words.actions[command.kind as Action]?.label ?? words.start;
-  const state = words.commandStates[command.state];
-  const message = inWords(command.message, command.messageParts, words);
-  const isKnown = Object.hasOwn(words.reasons, command.code);
-  const reason = command.state === "succeeded" && !isKnown ? "" : reasonOf(command.code, message, words);
+export function commandView(command: ShownCommand, labels: Labels): CommandView {
+  const what = labels.actions[command.kind as Action]?.label ?? labels.start;
+  const state = labels.commandStates[command.state];
+  const message = inWords(command.message, command.messageParts, labels);
+  const isKnown = Object.hasOwn(labels.reasons, command.code);
+  const reason = command.state === "succeeded" && !isKnown ? "" : reasonOf(command.code, message, labels);
   const said = isKnown || message === reason ? "" : message;
   const parts = [`${what}: ${state}`, reason, command.actor].filter(Boolean);
   return { ...LOOKS[command.state], what, state, reason, said, text: parts.join(" · ") };
 }
 
 /** The command that a task's row shows: the newest one of a person, while it is recent. */
-export function toldCommand(commands: readonly ShownCommand[], nowMs: number): ShownCommand | null {
+export function shownCommand(commands: readonly ShownCommand[], nowMs: number): ShownCommand | null {
   const newest = commands.find((command) => command.kind !== "start");
   if (!newest) return null;
   if (isOpen(newest)) return newest;
@@ -55,8 +55,8 @@ export function toldCommand(commands: readonly ShownCommand[], nowMs: number): S
 }
 
 /** In the reader's language if the code is known, otherwise the server's text. */
-export function reasonOf(code: string, message: string, words: Words): string {
-  const known = Object.hasOwn(words.reasons, code) ? words.reasons[code] : undefined;
+export function reasonOf(code: string, message: string, labels: Labels): string {
+  const known = Object.hasOwn(labels.reasons, code) ? labels.reasons[code] : undefined;
   // A function, because a node's message may contain "$&".
   return known?.replace("{message}", () => message) ?? (message || code);
 }

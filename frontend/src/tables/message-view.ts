@@ -1,14 +1,14 @@
 /** AgentFlow's own messages in the reader's language, from their parts: no DOM. */
 
-import type { Words } from "../app/settings";
+import type { Labels } from "../app/settings";
 import { plain } from "../chat/markdown";
 import type { AlertInfo, MessagePart } from "../live/messages";
 
 /** The plain text if there are no parts, or if one has an unknown code. */
-export function inWords(message: string, parts: readonly MessagePart[] | undefined, words: Words): string {
+export function inWords(message: string, parts: readonly MessagePart[] | undefined, labels: Labels): string {
   if (!parts || parts.length === 0) return message;
-  const sentences = parts.map((part) => sentence(part, words.messageParts));
-  return sentences.includes(null) ? message : sentences.join(words.partSeparator);
+  const sentences = parts.map((part) => sentence(part, labels.messageParts));
+  return sentences.includes(null) ? message : sentences.join(labels.partSeparator);
 }
 
 function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {

@@ -2,20 +2,20 @@
 
 import { freshness, hop } from "../app/freshness";
 import type { Page } from "../app/page";
-import { byteSize, NOTHING, wholePercent } from "../app/words";
+import { byteSize, NOTHING, wholePercent } from "../app/texts";
 import type { NodeStatus, Usage } from "../live/messages";
 import { field, setAttribute, setChip, setMeter, setOptionalText, setText, setTime } from "./cells";
 
 export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void {
-  const { words } = page.settings;
+  const { labels } = page.settings;
   setAttribute(row, "data-state", node.state);
-  setChip(field(row, "state"), words.nodeStates[node.state]);
+  setChip(field(row, "state"), labels.nodeStates[node.state]);
   setMeter(field(row, "cpu"), node.cpu ?? 0, wholePercent(node.cpu));
   setMeter(field(row, "memory"), node.memory?.percent ?? 0, wholePercent(node.memory?.percent));
   setMeter(field(row, "disk"), node.disk?.percent ?? 0, wholePercent(node.disk?.percent));
   setText(field(row, "slots"), slots(node, page));
   const link = field(row, "link");
-  const above = hop(node, page.sight.oldSince, page.texts);
+  const above = hop(node, page.age.oldSince, page.texts);
   setAttribute(link, "data-link", node.role === "leader" ? null : above.state);
   setText(link, node.role === "leader" ? NOTHING : above.word);
   patchFreshness(row, node, page);
@@ -28,7 +28,7 @@ export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void 
 
 function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
   const { texts } = page;
-  const found = freshness(node, (id) => page.fleet.nodes.get(id), page.sight.oldSince, texts, page.now());
+  const found = freshness(node, (id) => page.fleet.nodes.get(id), page.age.oldSince, texts, page.now());
   const cell = field(row, "fresh");
   setAttribute(cell, "data-tone", found.tone);
   setText(cell, found.word);
@@ -46,7 +46,7 @@ function slots(node: NodeStatus, page: Page): string {
 export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): void {
   row.id = `node-${node.id}`;
   row.dataset.node = node.id;
-  const look = page.settings.words.nodeRoles[node.role];
+  const look = page.settings.labels.nodeRoles[node.role];
   const name = field(row, "name");
   setText(name, node.name);
   setAttribute(name, "title", node.name);

@@ -1,15 +1,15 @@
-/** The text by which a node or a task is found: the words in its row, and its projects. Pure. */
+/** The text by which a node or a task is found: the labels in its row, and its projects. Pure. */
 
-import type { Words } from "../app/settings";
+import type { Labels } from "../app/settings";
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import { stateOf } from "./task-view";
 
-export function searchNode(node: NodeStatus, words: Words): string {
+export function searchNode(node: NodeStatus, labels: Labels): string {
   const projects = node.capabilities.projects?.map((project) => project.name) ?? [];
-  return [node.name, node.parent, words.nodeRoles[node.role].label, words.nodeStates[node.state].label, ...projects].join("\n");
+  return [node.name, node.parent, labels.nodeRoles[node.role].label, labels.nodeStates[node.state].label, ...projects].join("\n");
 }
 
-export function searchTask(task: TaskInfo, words: Words): string {
-  const health = task.state === "running" ? words.taskHealth[task.health]?.label : "";
-  return [task.name, task.project, task.node ?? task.targetNode, stateOf(task, words).label, health, task.message, task.pendingReason].join("\n");
+export function searchTask(task: TaskInfo, labels: Labels): string {
+  const health = task.state === "running" ? labels.taskHealth[task.health]?.label : "";
+  return [task.name, task.project, task.node ?? task.targetNode, stateOf(task, labels).label, health, task.message, task.pendingReason].join("\n");
 }

@@ -3,11 +3,11 @@
 import type { Page } from "../app/page";
 import type { Action, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
-import { commandView, DONE_MS, toldCommand } from "./command-view";
+import { commandView, DONE_MS, shownCommand } from "./command-view";
 import { exitText, taskView } from "./task-view";
 
 export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
-  const view = taskView(task, page.settings.words, page.texts, page.now());
+  const view = taskView(task, page.settings.labels, page.texts, page.now());
   setAttribute(row, "data-state", task.state);
   setText(field(row, "name"), task.name);
   setText(field(row, "place"), view.place);
@@ -31,17 +31,17 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
 /** The command that was sent to it, and its state. */
 function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void {
   if (!box) return;
-  const told = toldCommand(page.fleet.commands.of(task.id), page.now());
-  setHidden(box, told === null);
-  if (told === null) return;
-  const view = commandView(told, page.settings.words);
+  const command = shownCommand(page.fleet.commands.of(task.id), page.now());
+  setHidden(box, command === null);
+  if (command === null) return;
+  const view = commandView(command, page.settings.labels);
   setAttribute(box, "data-tone", view.tone);
-  setAttribute(box, "title", told.message || null);
+  setAttribute(box, "title", command.message || null);
   setAttribute(box.querySelector("use"), "href", `#${view.icon}`);
   setText(box.querySelector("span"), view.text);
-  if (told.state !== "succeeded" || box.dataset.ends === told.id) return;
+  if (command.state !== "succeeded" || box.dataset.ends === command.id) return;
   // A success is shown for some seconds only.
-  box.dataset.ends = told.id;
+  box.dataset.ends = command.id;
   setTimeout(() => page.fleet.tellTask(task.id), DONE_MS + 200);
 }
 

@@ -2,7 +2,7 @@
 
 import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
-import type { Bridge, IslandNode, PageSight } from "../bridge";
+import type { Bridge, IslandNode, AgeOfPage } from "../bridge";
 import type { NodeStore } from "./store";
 
 export interface Island {
@@ -30,9 +30,9 @@ export function useNode(id: string): IslandNode | undefined {
 }
 
 /** Whether the page itself is current; re-renders when that changes. */
-export function useSight(): PageSight {
+export function usePageAge(): AgeOfPage {
   const { bridge } = useIsland();
-  return useSyncExternalStore(bridge.onSight, bridge.sight);
+  return useSyncExternalStore(bridge.onAge, bridge.age);
 }
 
 const FAR_BELOW = 0.55;

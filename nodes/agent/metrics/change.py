@@ -18,19 +18,19 @@ class Thresholds:
     gpu: float = 5.0
 
 
-def is_news(metrics: Metrics, told: Metrics, thresholds: Thresholds) -> bool:
-    """Whether `metrics` differ enough from the last pushed ones (`told`) to be pushed now."""
-    if len(metrics.gpus) != len(told.gpus):
+def is_news(metrics: Metrics, last_sent: Metrics, thresholds: Thresholds) -> bool:
+    """Whether `metrics` differ enough from the last pushed ones (`last_sent`) to be pushed now."""
+    if len(metrics.gpus) != len(last_sent.gpus):
         return True
     return (
-        abs(metrics.cpu_percent - told.cpu_percent) >= thresholds.cpu
-        or abs(_memory(metrics) - _memory(told)) >= thresholds.memory
-        or abs(_disk(metrics) - _disk(told)) >= thresholds.disk
-        or abs(metrics.load_1m - told.load_1m) >= thresholds.load
+        abs(metrics.cpu_percent - last_sent.cpu_percent) >= thresholds.cpu
+        or abs(_memory(metrics) - _memory(last_sent)) >= thresholds.memory
+        or abs(_disk(metrics) - _disk(last_sent)) >= thresholds.disk
+        or abs(metrics.load_1m - last_sent.load_1m) >= thresholds.load
         or any(
             abs(now.utilization_percent - then.utilization_percent) >= thresholds.gpu
             or abs(_gpu_memory(now) - _gpu_memory(then)) >= thresholds.memory
-            for now, then in zip(metrics.gpus, told.gpus, strict=True)
+            for now, then in zip(metrics.gpus, last_sent.gpus, strict=True)
         )
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from nodes.agent.relay.edge_image import EdgeImage
+from nodes.agent.relay.edge_state import EdgeState
 from nodes.agent.relay.open_commands import OpenCommands
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Lane, NodeState
@@ -36,7 +36,7 @@ class Relay:
         self._uplink = uplink
         self._journals = journals
         self._clock = clock or SystemClock()
-        self._edges: dict[str, EdgeImage] = {}
+        self._edges: dict[str, EdgeState] = {}
         self._lanes: dict[str, Lane] = {}  # Journal id of an Edge → lane.
         self._commands = OpenCommands()
         self._send: Callable[[str, pb.LeaderCommand], bool] = lambda node_id, command: False
@@ -107,8 +107,8 @@ class Relay:
             nacks.append(pb.Nack(journal_id=journal_id, seq=mark + 1, code="hole", message=words))
         return mark, nacks
 
-    def _pass_up(self, edge: EdgeImage, update: pb.NodeUpdate) -> None:
-        """Ephemeral: the newest wins, and while there is no Leader the image keeps what a new one needs."""
+    def _pass_up(self, edge: EdgeState, update: pb.NodeUpdate) -> None:
+        """Ephemeral: the newest wins, and while there is no Leader the cache keeps what a new one needs."""
         kind = update.WhichOneof("payload")
         key = f"{update.node_id}/{kind}"
         if kind == "snapshot":
@@ -141,10 +141,10 @@ class Relay:
 
     # -- internals
 
-    def _edge(self, node_id: str) -> EdgeImage:
+    def _edge(self, node_id: str) -> EdgeState:
         edge = self._edges.get(node_id)
         if edge is None:
-            edge = self._edges[node_id] = EdgeImage(node_id, parent=self._uplink.node_id)
+            edge = self._edges[node_id] = EdgeState(node_id, parent=self._uplink.node_id)
         return edge
 
     def _lane_of(self, entry: pb.NodeUpdate) -> Lane:

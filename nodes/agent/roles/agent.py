@@ -170,7 +170,7 @@ def _runner_config(
 ) -> RunnerConfig:
     return RunnerConfig(
         tasks_folder=options.data_dir / "tasks",
-        ledger_path=options.data_dir / "commands.db",
+        command_log_path=options.data_dir / "commands.db",
         slots=config.slots,
         allow_commands=config.allow_commands,
         projects=config.projects,

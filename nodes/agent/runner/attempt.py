@@ -84,8 +84,8 @@ class Attempt:
         self._supervisor_pid = 0
         self._stdin_inode = 0
         # The last state passed to the journal; set before the commit, so it is never older than the journal's.
-        self._told: TaskStatus | None = None
-        self.trouble = self._told_trouble = ""  # Why the task does not end. Its change is never mere progress.
+        self._emitted: TaskStatus | None = None
+        self.trouble = self._emitted_trouble = ""  # Why the task does not end. Its change is never mere progress.
         self._changed = asyncio.Event()
         self._grew = asyncio.Event()
         self._ended = asyncio.Event()
@@ -108,7 +108,7 @@ class Attempt:
         """The complete state, for a parent that may have lost it; None once the end is in the current journal."""
         if self._is_reported_today():
             return None
-        status = self._told or self._status
+        status = self._emitted or self._status
         if status.state is TaskState.DISPATCHED:
             status = replace(status, state=TaskState.RUNNING)
         return replace(status, request=self.start)
@@ -336,13 +336,15 @@ class Attempt:
         """Emits one state at a time and only changes, so that states are in order in the journal."""
         async with self._emitting:
             status = self._status
-            if self.reported.is_set() or status.state is TaskState.DISPATCHED or not _differs(status, self._told):
+            if self.reported.is_set() or status.state is TaskState.DISPATCHED or not _differs(status, self._emitted):
                 return
             # The request is sent with the first state; after that the parent has it.
-            told, self._told = self._told, status
-            is_progress = told is not None and _is_progress(status, told) and self.trouble == self._told_trouble
-            self._told_trouble = self.trouble
-            await self._emit(status if told is None else replace(status, request=None), ephemeral=is_progress)
+            emitted, self._emitted = self._emitted, status
+            is_progress = (
+                emitted is not None and _is_progress(status, emitted) and self.trouble == self._emitted_trouble
+            )
+            self._emitted_trouble = self.trouble
+            await self._emit(status if emitted is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:
                 self._stands_in_journal()
@@ -376,17 +378,17 @@ class Attempt:
             await self._grew.wait()
 
 
-def _differs(status: TaskStatus, told: TaskStatus | None) -> bool:
+def _differs(status: TaskStatus, emitted: TaskStatus | None) -> bool:
     """Whether the change is worth reporting; other changes are sent with the next state."""
-    if told is None:
+    if emitted is None:
         return True
-    return not _is_progress(status, told) or (status.progress, status.message) != (told.progress, told.message)
+    return not _is_progress(status, emitted) or (status.progress, status.message) != (emitted.progress, emitted.message)
 
 
-def _is_progress(status: TaskStatus, told: TaskStatus) -> bool:
+def _is_progress(status: TaskStatus, emitted: TaskStatus) -> bool:
     """Whether only the progress has changed."""
     return (status.state, status.partial_pause, status.accepts_input) == (
-        told.state,
-        told.partial_pause,
-        told.accepts_input,
+        emitted.state,
+        emitted.partial_pause,
+        emitted.accepts_input,
     )

@@ -23,7 +23,7 @@ class OutputLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerConfig:
     tasks_folder: Path
-    ledger_path: Path
+    command_log_path: Path
     slots: int = 2
     allow_commands: bool = True  # Any command, not only the projects' named tasks.
     projects: tuple[Project, ...] = ()

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-from nodes.agent.runner.command_desk import CommandDesk
+from nodes.agent.runner.command_handler import CommandHandler
+from nodes.agent.runner.command_log import CommandLog
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
-from nodes.agent.runner.ledger import Ledger
 from nodes.agent.runner.tasks import Tasks, Work
 from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
@@ -63,7 +63,7 @@ class Runner:
             forget_cursor=forget_cursor,
             spawn=self._spawn,
         )
-        self._desk: CommandDesk | None = None
+        self._handler: CommandHandler | None = None
         self._stop = asyncio.Event()
         self._is_prepared = False
 
@@ -93,18 +93,18 @@ class Runner:
 
     def tell_again(self) -> None:
         """The states journal was recreated; re-emit the entries that only the old one had."""
-        if self._desk is not None and not self._stop.is_set():
+        if self._handler is not None and not self._stop.is_set():
             self._spawn(self._tasks.tell_again, "tell-ends-again")
-            self._spawn(self._desk.tell_again, "tell-results-again")
+            self._spawn(self._handler.tell_again, "tell-results-again")
 
     def request_stop(self) -> None:
         self._stop.set()
 
     async def run(self) -> None:
         await self.prepare()
-        desk = self._desk = CommandDesk(
+        handler = self._handler = CommandHandler(
             self._config,
-            ledger=Ledger(self._config.ledger_path),
+            log=CommandLog(self._config.command_log_path),
             tasks=self._tasks,
             emit=self._emit,
             journal_id=self._journal_id,
@@ -112,34 +112,34 @@ class Runner:
         )
         try:
             self._tasks.follow_found()
-            self._spawn(desk.settle, "settle")
-            self._spawn(partial(self._serve, desk), "commands")
-            self._spawn(partial(self._sweep, desk), "sweep")
+            self._spawn(handler.settle, "settle")
+            self._spawn(partial(self._serve, handler), "commands")
+            self._spawn(partial(self._sweep, handler), "sweep")
             await self._stop.wait()
         finally:
             for child in self._children:
                 child.cancel()
             await asyncio.gather(*self._children, return_exceptions=True)
             self._tasks.close()
-            desk.close()
+            handler.close()
 
-    async def _serve(self, desk: CommandDesk) -> None:
+    async def _serve(self, handler: CommandHandler) -> None:
         while True:
             await self._open_commands.acquire()
             command, received_mono = await self._commands.get()
-            self._spawn(partial(self._handle, desk, command, received_mono), f"command-{command.command_id}")
+            self._spawn(partial(self._handle, handler, command, received_mono), f"command-{command.command_id}")
 
-    async def _handle(self, desk: CommandDesk, command: Command, received_mono: float) -> None:
+    async def _handle(self, handler: CommandHandler, command: Command, received_mono: float) -> None:
         try:
-            await desk.handle(command, received_mono)
+            await handler.handle(command, received_mono)
         finally:
             self._open_commands.release()
 
-    async def _sweep(self, desk: CommandDesk) -> None:
+    async def _sweep(self, handler: CommandHandler) -> None:
         while True:
             try:
                 await self._tasks.sweep()
-                await desk.trim()
+                await handler.trim()
             except (StoreError, OSError) as error:
                 logger.warning("old tasks and commands not removed, will retry later: %s", error)
             await asyncio.sleep(self._config.sweep_seconds)

@@ -11,7 +11,7 @@ from nodes.agent.runner.attempt import Attempt
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.resolve import Launch
-from nodes.agent.runner.retention import Told, outdated
+from nodes.agent.runner.retention import RetiredAttempt, outdated
 from nodes.agent.runner.shim_link import Shims
 from nodes.agent.runner.task_folder import TaskFolder, attempt_key
 from nodes.domain.commands import StartTask
@@ -129,12 +129,12 @@ class Tasks:
 
     async def sweep(self) -> None:
         """Removes folders of completely reported tasks that are too old, too many or too large. Raises OSError."""
-        told = [
-            Told(key=key, at=at, size=attempt.folder.output_size())
+        retired = [
+            RetiredAttempt(key=key, at=at, size=attempt.folder.output_size())
             for key, attempt in self._attempts.items()
             if attempt.handed_over.is_set() and (at := attempt.folder.reported_at()) is not None
         ]
-        for key in outdated(told, now=time.time(), config=self._config):
+        for key in outdated(retired, now=time.time(), config=self._config):
             await asyncio.to_thread(self._attempts[key].folder.remove)
             del self._attempts[key]
             # After the folder: in the other order, a crash in between would hand the output over again.

@@ -33,7 +33,7 @@ class _Watched:
     judge: Judge
     tree: Tree
     # What was reported to the parent; None = unknown, because an earlier agent reported it.
-    told: TaskHealth | None
+    reported: TaskHealth | None
     window: deque[tuple[Sample, Metrics | None]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     telling: asyncio.Task[None] | None = None
 
@@ -99,9 +99,9 @@ class StallWatch:
             entry.window.append((sample, self._metrics()))
             verdict = entry.judge.take(sample)
             if (
-                verdict.health is not entry.told
+                verdict.health is not entry.reported
                 and entry.telling is None
-                and (entry.told is not None or entry.judge.is_settled)
+                and (entry.reported is not None or entry.judge.is_settled)
             ):
                 entry.telling = asyncio.create_task(self._tell(entry, verdict), name=f"stall-{task.task_id}")
         return bool(running)
@@ -115,8 +115,8 @@ class StallWatch:
             past=self._memory.past(task.spec),
             silent_before=silent,
         )
-        told = None if task.was_found else TaskHealth.HEALTHY
-        entry = self._watched[key] = _Watched(task, judge, Tree(task.supervisor_pid), told)
+        reported = None if task.was_found else TaskHealth.HEALTHY
+        entry = self._watched[key] = _Watched(task, judge, Tree(task.supervisor_pid), reported)
         return entry
 
     def _forget(self, key: tuple[str, int]) -> None:
@@ -161,7 +161,7 @@ class StallWatch:
         except (AgentFlowError, OSError) as error:
             logger.warning("a verdict could not be reported: %s", error, extra={"task_id": entry.task.task_id})
         else:
-            entry.told = verdict.health
+            entry.reported = verdict.health
         finally:
             entry.telling = None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nodes.domain.events import CommandResult
 from nodes.domain.parts import as_json, english, part
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
-from nodes.leader.projection.image import OPEN_COMMANDS
 from nodes.leader.projection.refusal import FOREIGN_NODE, EntryRefused
+from nodes.leader.projection.state_cache import OPEN_COMMANDS
 from nodes.leader.projection.tasks import end_attempt, mirror, stored_text
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt, Command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -26,9 +26,9 @@ _PROOFS: dict[str, frozenset[TaskState]] = {
 }
 
 
-def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: str) -> None:
+def apply_result(unit: UnitOfWork, node_id: str, result: CommandResult, journal_id: str) -> None:
     """Applies a node's result from one of its journals. A result that arrives too late is only kept in the history."""
-    command = unit.image.command(result.command_id)
+    command = unit.cache.command(result.command_id)
     if command is None:
         return  # From an earlier database: nothing here waits for it.
     if command.node != node_id:
@@ -37,12 +37,12 @@ def apply_result(unit: Unit, node_id: str, result: CommandResult, journal_id: st
         unit.change_command(command, journal_id=journal_id)
 
 
-def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:
+def settle(unit: UnitOfWork, command: Command, state: CommandState, *, code: str = "", message: str = "") -> bool:
     """Moves the command to `state`, with all consequences; False if that transition is not allowed."""
     if state not in COMMAND_TRANSITIONS[CommandState(command.state)]:
         return False
     said = stored_text(message)
-    attempt = unit.image.attempt(command.task_id or "", command.attempt) if command.kind == START else None
+    attempt = unit.cache.attempt(command.task_id or "", command.attempt) if command.kind == START else None
     # A refused start ends its attempt with the same message, which the node also sent as data.
     parts = attempt.message_parts if attempt is not None and said and attempt.message == said else None
     unit.change_command(command, state=state, code=stored_text(code, 40), message=said, message_parts=parts)
@@ -52,23 +52,23 @@ def settle(unit: Unit, command: Command, state: CommandState, *, code: str = "",
     return True
 
 
-def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
-    attempt = unit.image.attempt(command.task_id or "", command.attempt)
+def _settle_start(unit: UnitOfWork, command: Command, state: CommandState) -> None:
+    attempt = unit.cache.attempt(command.task_id or "", command.attempt)
     if attempt is None or attempt.state != TaskState.DISPATCHED or attempt.node_id != command.node:
         return  # It is running, or has ended: its own states decide.
     if state is CommandState.EXPIRED or (state is CommandState.FAILED and command.code == BUSY):
         # It will never run there, so it may run elsewhere.
         if command.code == BUSY:
-            unit.image.resting[command.node] = unit.mono + _REST_SECONDS
+            unit.cache.resting[command.node] = unit.mono + _REST_SECONDS
         why = (part("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
-        cancels = unit.image.open_commands_of(attempt.task_id, Action.CANCEL)
+        cancels = unit.cache.open_commands_of(attempt.task_id, Action.CANCEL)
         if cancels:  # A cancel is open, so it must not start elsewhere.
             end_attempt(unit, attempt, TaskState.CANCELLED, parts=[part("cancelled-before-start")])
             for cancel in cancels:
                 settle(unit, cancel, CommandState.SUCCEEDED)
             return
         unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
-        task = unit.image.task(attempt.task_id)
+        task = unit.cache.task(attempt.task_id)
         if task is not None and task.attempt == attempt.number:
             mirror(unit, task, attempt, pending_reason=english(why), pending_parts=as_json(why))
         unit.wakes_scheduler = True
@@ -76,9 +76,9 @@ def _settle_start(unit: Unit, command: Command, state: CommandState) -> None:
         end_attempt(unit, attempt, TaskState.FAILED, message=command.message)
 
 
-def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskState) -> None:
+def complete_base_commands(unit: UnitOfWork, node_id: str, task_id: str, state: TaskState) -> None:
     """Settles open commands by the new state of a base client's task."""
-    for command in unit.image.open_commands_of(task_id):
+    for command in unit.cache.open_commands_of(task_id):
         if command.node != node_id:
             continue
         if state in _PROOFS.get(command.kind, ()):
@@ -87,9 +87,9 @@ def complete_base_commands(unit: Unit, node_id: str, task_id: str, state: TaskSt
             settle(unit, command, CommandState.FAILED, code="finished", message=f"The task has ended: {state}.")
 
 
-def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
+def expire(unit: UnitOfWork, command: Command, *, was_sent: bool) -> None:
     """The command's time to start is over. If the node has already stored it, the node decides."""
-    node = unit.image.nodes.get(command.node)
+    node = unit.cache.nodes.get(command.node)
     is_base = node is not None and node.is_base_client
     if command.state not in OPEN_COMMANDS or (command.state == CommandState.ACKED and not is_base):
         return
@@ -101,31 +101,31 @@ def expire(unit: Unit, command: Command, *, was_sent: bool) -> None:
         )
 
 
-def forget_lost(unit: Unit, attempt: Attempt) -> None:
+def forget_lost(unit: UnitOfWork, attempt: Attempt) -> None:
     """The node reconnected without the task, so the outcome of commands it had accepted stays unknown."""
-    for command in unit.image.open_commands_of(attempt.task_id):
+    for command in unit.cache.open_commands_of(attempt.task_id):
         if command.state == CommandState.ACKED and command.attempt == attempt.number:
             message = f"{command.node} reconnected without the task; it is unknown whether the command took effect."
             settle(unit, command, CommandState.UNKNOWN, code="lost", message=message)
 
 
-def commands_for_stream(unit: Unit, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
+def commands_for_stream(unit: UnitOfWork, stream_id: str, *, epoch: int) -> list[pb.LeaderCommand]:
     """Open commands for the nodes behind this stream, with their remaining time. A repeat has no second effect."""
     open_commands = [
         command
-        for command in unit.image.commands.values()
+        for command in unit.cache.commands.values()
         if command.state in (CommandState.PENDING, CommandState.SENT)
         and unit.seconds_left(command) > 0
-        and unit.image.stream_of(command.node) == stream_id
+        and unit.cache.stream_of(command.node) == stream_id
     ]
     open_commands.sort(key=lambda command: (command.created_at, command.id))
     for command in open_commands:
         settle(unit, command, CommandState.SENT)
-        unit.image.undelivered.discard(command.id)
+        unit.cache.undelivered.discard(command.id)
     return [wire_command(unit, command, epoch=epoch) for command in open_commands]
 
 
-def wire_command(unit: Unit, command: Command, *, epoch: int) -> pb.LeaderCommand:
+def wire_command(unit: UnitOfWork, command: Command, *, epoch: int) -> pb.LeaderCommand:
     """The command as a wire message, with its remaining time."""
     message = pb.LeaderCommand.FromString(bytes(command.body))
     message.command_id = command.id

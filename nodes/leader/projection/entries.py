@@ -29,7 +29,7 @@ from nodes.leader.projection.log_lines import LINES_PER_SEQ, log_rows
 from nodes.leader.projection.refusal import EntryRefused
 from nodes.leader.projection.snapshots import AwaitedReplays, apply_snapshot, settle_lost
 from nodes.leader.projection.tasks import apply_progress, apply_stall, apply_status, placeholder, stored_text
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import DeadLetter, Journal
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import decode_update
@@ -54,11 +54,11 @@ class Outcome:
         return Applied(marks=self.marks, nacks=self.nacks)
 
 
-def apply_entry(unit: Unit, peer: Peer, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays) -> None:
+def apply_entry(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays) -> None:
     """Applies one update, whatever it contains. Raises only errors of the database or of this code."""
     node_id = update.node_id or peer.node_id
     try:
-        if not presence.may_speak_for(unit.image, peer, node_id):
+        if not presence.may_speak_for(unit.cache, peer, node_id):
             raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not write for {node_id!r}")
         presence.register(unit, peer, node_id)
         if update.seq == 0:
@@ -68,7 +68,7 @@ def apply_entry(unit: Unit, peer: Peer, update: pb.NodeUpdate, outcome: Outcome,
     except (EntryRefused, ProtocolViolation) as exc:
         _refuse(unit, node_id, update, _as_refusal(exc), outcome)
         # Only the mark of a node's own journal may move.
-        own = unit.image.journals.get(update.journal_id)
+        own = unit.cache.journals.get(update.journal_id)
         if own is not None and own.node_id == peer.node_id and update.seq == own.seq + 1:
             _record(unit, own, update, "dead", code=_as_refusal(exc).code)
             _move_mark(unit, own, update.seq, outcome)
@@ -76,10 +76,10 @@ def apply_entry(unit: Unit, peer: Peer, update: pb.NodeUpdate, outcome: Outcome,
     _apply_journaled(unit, journal, update, outcome, awaited)
 
 
-def _journal(unit: Unit, node_id: str, update: pb.NodeUpdate) -> Journal:
+def _journal(unit: UnitOfWork, node_id: str, update: pb.NodeUpdate) -> Journal:
     if update.seq > _MAX_SEQ:
         raise EntryRefused(refusal.BAD_VALUE, "a position beyond 63 bits")
-    journal = unit.image.journals.get(update.journal_id)
+    journal = unit.cache.journals.get(update.journal_id)
     if journal is None:
         if not update.journal_id:
             raise EntryRefused(refusal.BAD_VALUE, "a position without a journal")
@@ -91,7 +91,7 @@ def _journal(unit: Unit, node_id: str, update: pb.NodeUpdate) -> Journal:
 
 
 def _apply_journaled(
-    unit: Unit, journal: Journal, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays
+    unit: UnitOfWork, journal: Journal, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays
 ) -> None:
     if update.seq <= journal.seq:
         outcome.marks[journal.id] = journal.seq  # Repeated because an ack was lost.
@@ -119,12 +119,12 @@ def _apply_journaled(
     settle_lost(unit, journal.node_id, awaited)
 
 
-def _move_mark(unit: Unit, journal: Journal, seq: int, outcome: Outcome) -> None:
+def _move_mark(unit: UnitOfWork, journal: Journal, seq: int, outcome: Outcome) -> None:
     unit.change(journal, seq=max(journal.seq, seq))
     outcome.marks[journal.id] = journal.seq
 
 
-def _apply_payload(unit: Unit, journal: Journal, update: pb.NodeUpdate) -> None:
+def _apply_payload(unit: UnitOfWork, journal: Journal, update: pb.NodeUpdate) -> None:
     if update.ByteSize() > MAX_ENTRY_BYTES:
         raise EntryRefused(refusal.OVERSIZE, f"an entry of {update.ByteSize()} bytes; the limit is {MAX_ENTRY_BYTES}")
     if update.WhichOneof("payload") == "logs":
@@ -143,7 +143,7 @@ def _apply_payload(unit: Unit, journal: Journal, update: pb.NodeUpdate) -> None:
             raise EntryRefused(refusal.BAD_VALUE, f"{type(other).__name__} does not belong in a journal")
 
 
-def _apply_logs(unit: Unit, node_id: str, batch: pb.LogBatch) -> None:
+def _apply_logs(unit: UnitOfWork, node_id: str, batch: pb.LogBatch) -> None:
     attempt = placeholder(unit, node_id, batch.task_id, batch.attempt or 1)
     first_line = batch.first_line or attempt.last_line + 1
     count = len(batch.lines)
@@ -169,7 +169,9 @@ def _apply_logs(unit: Unit, node_id: str, batch: pb.LogBatch) -> None:
         unit.change(attempt, last_line=first_line + count - 1)
 
 
-def _apply_unjournaled(unit: Unit, peer: Peer, node_id: str, update: pb.NodeUpdate, awaited: AwaitedReplays) -> None:
+def _apply_unjournaled(
+    unit: UnitOfWork, peer: Peer, node_id: str, update: pb.NodeUpdate, awaited: AwaitedReplays
+) -> None:
     payload: Payload = decode_update(update).payload
     match payload:
         case TaskStatus() if peer.is_base:
@@ -180,14 +182,14 @@ def _apply_unjournaled(unit: Unit, peer: Peer, node_id: str, update: pb.NodeUpda
         case StallAlert():
             apply_stall(unit, node_id, payload)
         case Metrics():
-            presence.apply_metrics(unit, unit.image.nodes[node_id], payload)
+            presence.apply_metrics(unit, unit.cache.nodes[node_id], payload)
         case NodeReport():
             presence.apply_report(unit, peer, node_id, payload)
         case Snapshot():
             if not presence.apply_report(unit, peer, node_id, payload.report, payload.positions):
                 return
             if payload.metrics is not None:
-                presence.apply_metrics(unit, unit.image.nodes[node_id], payload.metrics)
+                presence.apply_metrics(unit, unit.cache.nodes[node_id], payload.metrics)
             apply_snapshot(unit, node_id, payload, awaited)
         case Goodbye():
             pass  # The hub reports the change of the link.
@@ -196,7 +198,7 @@ def _apply_unjournaled(unit: Unit, peer: Peer, node_id: str, update: pb.NodeUpda
 
 
 def _record(
-    unit: Unit, journal: Journal, update: pb.NodeUpdate, kind: str, task_id: str = "", **detail: object
+    unit: UnitOfWork, journal: Journal, update: pb.NodeUpdate, kind: str, task_id: str = "", **detail: object
 ) -> None:
     unit.record(
         kind,
@@ -213,7 +215,7 @@ def _as_refusal(exc: EntryRefused | ProtocolViolation) -> EntryRefused:
     return exc if isinstance(exc, EntryRefused) else EntryRefused(refusal.BAD_VALUE, str(exc))
 
 
-def _refuse(unit: Unit, node_id: str, update: pb.NodeUpdate, reason: EntryRefused, outcome: Outcome) -> None:
+def _refuse(unit: UnitOfWork, node_id: str, update: pb.NodeUpdate, reason: EntryRefused, outcome: Outcome) -> None:
     """Quarantines the entry with its bytes, and answers with a Nack."""
     journal_id, seq = update.journal_id[:64].replace("\x00", ""), min(update.seq, _MAX_SEQ)
     logger.warning("entry refused: %s", reason.message, extra={"node_id": node_id, "code": reason.code})
@@ -233,13 +235,13 @@ def _refuse(unit: Unit, node_id: str, update: pb.NodeUpdate, reason: EntryRefuse
     )
 
 
-def set_aside(unit: Unit, peer: Peer, update: pb.NodeUpdate, exc: Exception, outcome: Outcome) -> None:
+def set_entry_aside(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, exc: Exception, outcome: Outcome) -> None:
     """Quarantines an entry that the database or this code could not process, like a refused one; the mark moves on."""
     node_id = update.node_id or peer.node_id
     _refuse(
         unit, node_id, update, EntryRefused(refusal.BAD_VALUE, f"could not be stored: {type(exc).__name__}"), outcome
     )
-    journal = unit.image.journals.get(update.journal_id)
+    journal = unit.cache.journals.get(update.journal_id)
     if journal is not None and journal.node_id == node_id and update.seq == journal.seq + 1:
         _record(unit, journal, update, "dead", code=refusal.BAD_VALUE)
         _move_mark(unit, journal, update.seq, outcome)

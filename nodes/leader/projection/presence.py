@@ -10,11 +10,11 @@ from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.parts import part
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.leader.projection.epoch import Epoch
-from nodes.leader.projection.image import Image
 from nodes.leader.projection.messages import capabilities_fields, metrics_fields
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
+from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.tasks import stored_text
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Journal, Node, NodeToken, new_store_id
 from nodes.stream.hub.ports import Peer
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -31,20 +31,20 @@ _CLOCK_GOOD_SECONDS = 30.0
 DUPLICATE_NODE = "duplicate-node"
 
 
-def may_speak_for(image: Image, peer: Peer, node_id: str) -> bool:
+def may_speak_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
     """A stream may write its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
     if node_id == peer.node_id:
         return True
     if peer.role is not Role.MASTER or not node_id:
         return False
-    node = image.nodes.get(node_id)
+    node = cache.nodes.get(node_id)
     return node is None or (node.role == Role.EDGE and node_id != peer.node_id)
 
 
-def register(unit: Unit, peer: Peer, node_id: str) -> Node:
+def register(unit: UnitOfWork, peer: Peer, node_id: str) -> Node:
     """The row of the peer, or of an Edge for which it writes; created if the node is new."""
     is_peer = node_id == peer.node_id
-    node = unit.image.nodes.get(node_id)
+    node = unit.cache.nodes.get(node_id)
     if node is not None and node.role == Role.LEADER:
         raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
     if node is None:
@@ -61,7 +61,7 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
             is_base_client=is_peer and peer.is_base,
         )
         unit.insert(node)
-        unit.image.nodes[node_id] = node
+        unit.cache.nodes[node_id] = node
         unit.publish_node(node)
     elif is_peer and (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base):
         unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
@@ -69,15 +69,15 @@ def register(unit: Unit, peer: Peer, node_id: str) -> Node:
     return node
 
 
-def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
+def register_leader(unit: UnitOfWork, leader_id: str, report: NodeReport) -> None:
     """Creates or updates the Leader's own row; removes the row of a Leader with another name."""
-    for other in [n for n in unit.image.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
+    for other in [n for n in unit.cache.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
         set_state(unit, other, NodeState.OFFLINE, is_own=False)
-    node = unit.image.nodes.get(leader_id)
+    node = unit.cache.nodes.get(leader_id)
     if node is None:
         node = Node(id=leader_id, role=Role.LEADER)
         unit.insert(node)
-        unit.image.nodes[leader_id] = node
+        unit.cache.nodes[leader_id] = node
     unit.change(
         node,
         role=Role.LEADER,
@@ -91,20 +91,20 @@ def register_leader(unit: Unit, leader_id: str, report: NodeReport) -> None:
     unit.publish_node(node)
 
 
-def remember_token(unit: Unit, peer: Peer) -> None:
+def remember_token(unit: UnitOfWork, peer: Peer) -> None:
     """Stores a token that was issued elsewhere, so that it can be revoked by its node's name."""
-    if peer.token_id and peer.token_id not in unit.image.known_tokens:
+    if peer.token_id and peer.token_id not in unit.cache.known_tokens:
         unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
-        unit.image.known_tokens.add(peer.token_id)
+        unit.cache.known_tokens.add(peer.token_id)
 
 
-def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
+def open_journals(unit: UnitOfWork, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
     """The Leader's mark for every journal of the peer. For entries a journal no longer holds, the peer sends a Gap."""
     answers = []
     for mark in marks:
         owner = mark.node_id or peer.node_id
-        journal = unit.image.journals.get(mark.journal_id)
-        if not mark.journal_id or not may_speak_for(unit.image, peer, owner):
+        journal = unit.cache.journals.get(mark.journal_id)
+        if not mark.journal_id or not may_speak_for(unit.cache, peer, owner):
             continue
         if journal is None:
             journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
@@ -116,17 +116,17 @@ def open_journals(unit: Unit, peer: Peer, marks: Iterable[pb.JournalMark]) -> li
     return answers
 
 
-def new_journal(unit: Unit, journal_id: str, node_id: str, lane: str) -> Journal:
+def new_journal(unit: UnitOfWork, journal_id: str, node_id: str, lane: str) -> Journal:
     if len(journal_id) > 64 or "\x00" in journal_id:
         raise EntryRefused(BAD_VALUE, "a journal id must have 1 to 64 characters")
     journal = Journal(id=journal_id, node_id=node_id, lane=str(lane)[:8], seq=0)
     unit.insert(journal)
-    unit.image.journals[journal_id] = journal
+    unit.cache.journals[journal_id] = journal
     return journal
 
 
 def apply_report(
-    unit: Unit, peer: Peer, node_id: str, report: NodeReport, positions: Sequence[JournalMark] = ()
+    unit: UnitOfWork, peer: Peer, node_id: str, report: NodeReport, positions: Sequence[JournalMark] = ()
 ) -> bool:
     """Applies a node's report; from a Master, also its Edge's link state. `positions` belong to the enclosing snapshot.
 
@@ -155,15 +155,15 @@ def apply_report(
     return True
 
 
-def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
+def _is_outdated(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
     """Whether a Master's report is about an Edge that has moved to another Master.
 
     A Master that has not noticed that its link to the Edge is dead still reports "online". There are two signs of that:
     its position is behind what has arrived through the other Master, or it later withdraws the report.
     """
-    holders = unit.image.holders[edge.id]
+    holders = unit.cache.holders[edge.id]
     if state is NodeState.ONLINE:
-        if edge.parent != peer.node_id and _is_behind(unit.image, edge.id, positions):
+        if edge.parent != peer.node_id and _is_behind(unit.cache, edge.id, positions):
             return True
         holders.add(peer.node_id)
         return False
@@ -173,10 +173,10 @@ def _is_outdated(unit: Unit, peer: Peer, edge: Node, state: NodeState, positions
     return _hand_over(unit, edge)
 
 
-def _hand_over(unit: Unit, edge: Node) -> bool:
+def _hand_over(unit: UnitOfWork, edge: Node) -> bool:
     """Assigns the Edge to another Master that reports it as online; False if there is none."""
-    holders = sorted(unit.image.holders[edge.id])
-    holder = next((name for name in holders if unit.image.nodes[name].state == NodeState.ONLINE), None)
+    holders = sorted(unit.cache.holders[edge.id])
+    holder = next((name for name in holders if unit.cache.nodes[name].state == NodeState.ONLINE), None)
     if holder is None:
         return False
     unit.change(edge, parent=holder)
@@ -185,22 +185,22 @@ def _hand_over(unit: Unit, edge: Node) -> bool:
     return True
 
 
-def _is_behind(image: Image, node_id: str, positions: Sequence[JournalMark]) -> bool:
+def _is_behind(cache: StateCache, node_id: str, positions: Sequence[JournalMark]) -> bool:
     """Whether entries have been committed here that are newer than these positions."""
     return any(
         journal.seq > mark.seq
         for mark in positions
-        if mark.node_id in ("", node_id) and (journal := image.journals.get(mark.journal_id)) is not None
+        if mark.node_id in ("", node_id) and (journal := cache.journals.get(mark.journal_id)) is not None
     )
 
 
-def forget_holder(image: Image, node_id: str) -> None:
+def forget_holder(cache: StateCache, node_id: str) -> None:
     """Forgets a Master's reports about its Edges: its stream ended or restarted, and it sends current reports again."""
-    for holders in image.holders.values():
+    for holders in cache.holders.values():
         holders.discard(node_id)
 
 
-def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
+def apply_metrics(unit: UnitOfWork, node: Node, metrics: Metrics) -> None:
     """Stores metrics for snapshots; live metrics are pushed without a feed number."""
     unit.change(node, metrics=metrics_fields(metrics), last_seen_at=unit.now)
     for kind, used, total in (
@@ -216,7 +216,7 @@ def apply_metrics(unit: Unit, node: Node, metrics: Metrics) -> None:
             unit.resolve_alert(kind, node_id=node.id)
 
 
-def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
+def judge_clock(unit: UnitOfWork, node: Node, ahead_seconds: float) -> None:
     """Opens an alert for a wrong clock: it affects no decision, but the times that the node reports are wrong."""
     off = abs(ahead_seconds)
     if off >= _CLOCK_SECONDS:
@@ -232,7 +232,7 @@ def judge_clock(unit: Unit, node: Node, ahead_seconds: float) -> None:
 
 
 def set_state(
-    unit: Unit,
+    unit: UnitOfWork,
     node: Node,
     state: NodeState,
     *,
@@ -255,44 +255,44 @@ def set_state(
     unit.change(node, state=state, state_changed_at=(since or unit.now) if is_new else node.state_changed_at)
     unit.publish_node(node)
     unit.wakes_scheduler = True
-    for task_id, _ in sorted(unit.image.occupying[node.id]):
-        task = unit.image.task(task_id)
+    for task_id, _ in sorted(unit.cache.occupying[node.id]):
+        task = unit.cache.task(task_id)
         if task is not None and task.node_id == node.id:
             unit.publish_task(task)  # It is shown as "unknown since", or as reachable again.
     if state is NodeState.ONLINE:
         unit.resolve_alert(NODE_OFFLINE, node_id=node.id)
         if node.parent:
-            unit.image.returned.add(node.id)
+            unit.cache.returned.add(node.id)
         return
     if state is NodeState.OFFLINE and is_own:
         unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
-    forget_holder(unit.image, node.id)
+    forget_holder(unit.cache, node.id)
     # The state of its Edges is unknown until their Master reconnects and reports it.
-    for edge in unit.image.nodes.values():
+    for edge in unit.cache.nodes.values():
         if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
             set_state(unit, edge, state, is_own=False, since=since)
 
 
-def begin_term(unit: Unit, *, leader_id: str, epoch: Epoch) -> None:
+def begin_term(unit: UnitOfWork, *, leader_id: str, epoch: Epoch) -> None:
     """Called when a Leader starts: nodes that were online for the previous Leader become suspect.
 
     They count as unreachable since the last stored update of any node, including the Leader: nothing was watching after
     that. A database that the previous Leader did not use last (such as a backup) gets a new identity, because its feed
     numbers have already been used with another meaning. A crash in between only costs dashboards a snapshot.
     """
-    store = unit.image.store
+    store = unit.cache.store
     is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
     unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
-    words = [node.last_seen_at for node in unit.image.nodes.values() if node.last_seen_at is not None]
+    words = [node.last_seen_at for node in unit.cache.nodes.values() if node.last_seen_at is not None]
     last_word = min(max(words, default=unit.now), unit.now)  # The Leader's clock may have been set back.
-    for node in unit.image.nodes.values():
+    for node in unit.cache.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:
             set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_word)
 
 
-def end_grace(unit: Unit, *, began_at: datetime) -> None:
+def end_grace(unit: UnitOfWork, *, began_at: datetime) -> None:
     """Marks nodes as offline that have not connected to this Leader by now. The hub tracks those that have."""
-    for node in list(unit.image.nodes.values()):
+    for node in list(unit.cache.nodes.values()):
         is_unseen = node.last_seen_at is None or node.last_seen_at < began_at
         if node.state == NodeState.SUSPECT and is_unseen:
             set_state(unit, node, NodeState.OFFLINE)

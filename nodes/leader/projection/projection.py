@@ -17,13 +17,13 @@ from nodes.domain.states import Lane, NodeState
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.leader.projection import presence, topics
 from nodes.leader.projection.commands import commands_for_stream
-from nodes.leader.projection.entries import Outcome, apply_entry, set_aside
+from nodes.leader.projection.entries import Outcome, apply_entry, set_entry_aside
 from nodes.leader.projection.epoch import Epoch
-from nodes.leader.projection.image import Image
 from nodes.leader.projection.messages import metrics_fields, metrics_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.snapshots import AwaitedReplays
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.state_cache import StateCache
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.leader.projection.writer import FunctionJob, Writer, is_outage
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import decode_update
@@ -52,20 +52,20 @@ class _Entries:
         self._updates = updates
         self._awaited = awaited
 
-    def run(self, unit: Unit) -> Applied:
+    def run(self, unit: UnitOfWork) -> Applied:
         outcome = Outcome()
         for update in self._updates:
             apply_entry(unit, self._peer, update, outcome, self._awaited)
         return outcome.applied()
 
-    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Applied:
+    def run_apart(self, transact: Callable[[Callable[[UnitOfWork], Any]], Any]) -> Applied:
         outcome = Outcome()
         for update in self._updates:
             self._apply_apart(update, outcome, transact)
         return outcome.applied()
 
     def _apply_apart(
-        self, update: pb.NodeUpdate, outcome: Outcome, transact: Callable[[Callable[[Unit], Any]], Any]
+        self, update: pb.NodeUpdate, outcome: Outcome, transact: Callable[[Callable[[UnitOfWork], Any]], Any]
     ) -> None:
         tried = Outcome()
         try:
@@ -78,7 +78,7 @@ class _Entries:
             logger.warning("entry %s of journal %s quarantined", update.seq, update.journal_id, exc_info=not is_value)
             tried = Outcome()
             failure = exc
-            transact(lambda unit: set_aside(unit, self._peer, update, failure, tried))
+            transact(lambda unit: set_entry_aside(unit, self._peer, update, failure, tried))
         outcome.marks.update(tried.marks)
         outcome.nacks.extend(tried.nacks)
 
@@ -105,9 +105,9 @@ class Projection:
         self._background: set[asyncio.Task[None]] = set()
 
     @property
-    def image(self) -> Image:
+    def cache(self) -> StateCache:
         """The current state, read-only; may be slightly behind the writer."""
-        return self._writer.image
+        return self._writer.cache
 
     def on_wake(self, callback: Callable[[], None]) -> None:
         """Calls `callback` on the loop whenever a waiting task may be able to start."""
@@ -135,7 +135,7 @@ class Projection:
         await self._writer.stop()
         self._epoch.close()
 
-    async def write(self, function: Callable[[Unit], T]) -> T:
+    async def write(self, function: Callable[[UnitOfWork], T]) -> T:
         """Runs `function` in a transaction on the writer's thread; returns after the commit.
 
         Raises what `function` raises, or `StoreError` when the database does not respond.
@@ -163,16 +163,16 @@ class Projection:
     async def welcome(self, peer: Peer, hello: pb.Hello) -> pb.Welcome:
         self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
 
-        def register(unit: Unit) -> pb.Welcome:
-            if unit.image.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
-                unit.change(unit.image.store, epoch=self._epoch.value)
+        def register(unit: UnitOfWork) -> pb.Welcome:
+            if unit.cache.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
+                unit.change(unit.cache.store, epoch=self._epoch.value)
             presence.register(unit, peer, peer.node_id)
             presence.remember_token(unit, peer)
-            presence.forget_holder(unit.image, peer.node_id)
+            presence.forget_holder(unit.cache, peer.node_id)
             unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
             marks = presence.open_journals(unit, peer, hello.journals)
             return pb.Welcome(
-                store_id=unit.image.store.store_id,
+                store_id=unit.cache.store.store_id,
                 marks=marks,
                 cluster_public_key=self._public_key,
                 revoked_token_ids=sorted(self._revoked()),
@@ -212,8 +212,8 @@ class Projection:
         )
 
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
-        def change(unit: Unit) -> None:
-            node = unit.image.nodes.get(node_id)
+        def change(unit: UnitOfWork) -> None:
+            node = unit.cache.nodes.get(node_id)
             if node is not None:  # A base client is only registered by its first update.
                 presence.set_state(unit, node, state, link_rtt_ms=link_rtt_ms)
 
@@ -227,8 +227,8 @@ class Projection:
     def _take_metrics(self, peer: Peer, update: pb.NodeUpdate) -> bool:
         """Pushes metrics at once; False if the writer must handle them: a new node, a foreign node, or bad values."""
         node_id = update.node_id or peer.node_id
-        node = self.image.nodes.get(node_id)
-        if node is None or not presence.may_speak_for(self.image, peer, node_id):
+        node = self.cache.nodes.get(node_id)
+        if node is None or not presence.may_speak_for(self.cache, peer, node_id):
             return False
         try:
             metrics = decode_update(update).payload
@@ -253,22 +253,22 @@ class Projection:
         newest, self._metrics = self._metrics, {}
         clocks, self._clocks = self._clocks, {}
 
-        def store(unit: Unit) -> None:
+        def store(unit: UnitOfWork) -> None:
             for node_id, metrics in newest.items():
-                presence.apply_metrics(unit, unit.image.nodes[node_id], metrics)
+                presence.apply_metrics(unit, unit.cache.nodes[node_id], metrics)
             for node_id, ahead_seconds in clocks.items():
-                presence.judge_clock(unit, unit.image.nodes[node_id], ahead_seconds)
+                presence.judge_clock(unit, unit.cache.nodes[node_id], ahead_seconds)
 
         self._in_background(store)
 
     # --- writes of its own ------------------------------------------------------------------------
 
-    async def _tell(self, function: Callable[[Unit], T]) -> T:
+    async def _tell(self, function: Callable[[UnitOfWork], T]) -> T:
         """Like `write`, but for updates from nodes: waits until the database responds."""
         result: T = await self._writer.submit(FunctionJob(function, is_patient=True))
         return result
 
-    def _in_background(self, function: Callable[[Unit], None]) -> None:
+    def _in_background(self, function: Callable[[UnitOfWork], None]) -> None:
         async def run() -> None:
             try:
                 await self.write(function)

@@ -47,7 +47,7 @@ class Listener(Protocol):
         """Called on the loop, once per committed batch, in feed order."""
 
 
-class Everybody:
+class FanOut:
     """Combines several listeners into one."""
 
     def __init__(self, *listeners: Listener) -> None:

@@ -17,9 +17,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from nodes.errors import StoreError
-from nodes.leader.projection.image import OPEN_COMMANDS, OPEN_TASKS
 from nodes.leader.projection.log_lines import ID_SHIFT
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.state_cache import OPEN_COMMANDS, OPEN_TASKS
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, LogLine, Task
 from nodes.waits import wait_at_most
 
@@ -34,9 +34,9 @@ _PAUSE_SECONDS = 0.02
 _HAS_LOG = Q(is_log_pruned=False, last_line__gt=0)
 
 # Runs a function in a transaction on the writer's thread: `Projection.write`.
-Write = Callable[[Callable[[Unit], Any]], Awaitable[Any]]
+Write = Callable[[Callable[[UnitOfWork], Any]], Awaitable[Any]]
 # Runs in one transaction; returns the number of rows removed, None when nothing is left to remove.
-Step = Callable[[Unit], int | None]
+Step = Callable[[UnitOfWork], int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +119,16 @@ def _last_over(rows: QuerySet[Any], kept: int) -> int:
 # --- steps, on the writer's thread: the number of rows removed, None when nothing is left to remove ---------------
 
 
-def _prune_feed(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_feed(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     oldest = FeedEntry.objects.order_by("id").values_list("id", "created_at")[:_BATCH]
     over = [key for key, at in oldest if key <= bounds.last_feed_over or at < bounds.feed_before]
     if not over:
         return None
-    unit.change(unit.image.store, feed_floor=max(unit.image.store.feed_floor, over[-1]))
+    unit.change(unit.cache.store, feed_floor=max(unit.cache.store.feed_floor, over[-1]))
     return _delete(unit, FeedEntry.objects.filter(id__lte=over[-1]))
 
 
-def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_logs(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     # Running attempts have no `ended_at`, so they are never included.
     oldest = Attempt.objects.filter(_HAS_LOG, ended_at__isnull=False).order_by("ended_at", "id").first()
     if oldest is None or oldest.ended_at is None or (oldest.ended_at >= bounds.logs_before and bounds.lines_over <= 0):
@@ -137,59 +137,59 @@ def _prune_logs(bounds: _Bounds, unit: Unit) -> int | None:
     ids = list(lines.values_list("id", flat=True)[:_BATCH])
     if len(ids) < _BATCH:
         bounds.lines_over -= oldest.last_line
-        unit.change(unit.image.attempts.get((oldest.task_id, oldest.number), oldest), is_log_pruned=True)
+        unit.change(unit.cache.attempts.get((oldest.task_id, oldest.number), oldest), is_log_pruned=True)
     if ids:
-        store = unit.image.store
+        store = unit.cache.store
         unit.change(store, logs_floor=max(store.logs_floor, ids[-1] >> ID_SHIFT))
         _delete(unit, lines.filter(id__lte=ids[-1]))
     return len(ids)
 
 
-def _prune_tasks(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_tasks(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     """Removes tasks that ended long ago, with their attempts and commands; their output has already been removed."""
     has_log = Attempt.objects.filter(_HAS_LOG, task=OuterRef("pk"))
     old = Task.objects.filter(created_at__lt=bounds.history_before, ended_at__lt=bounds.history_before)
     old = old.exclude(state__in=OPEN_TASKS).filter(~Exists(has_log)).order_by("created_at")
     ids = list(old.values_list("id", flat=True)[:_TASK_BATCH])
     for task_id in ids:
-        unit.image.forget_task(task_id)
+        unit.cache.forget_task(task_id)
     _delete(unit, Task.objects.filter(id__in=ids))
     return len(ids) or None
 
 
-def _prune_events(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_events(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     oldest = Event.objects.order_by("id").values_list("id", "received_at")[:_BATCH]
     over = [key for key, at in oldest if at < bounds.history_before]
     return _delete(unit, Event.objects.filter(id__lte=over[-1])) if over else None
 
 
-def _prune_commands(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_commands(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     old = Command.objects.filter(created_at__lt=bounds.history_before).exclude(state__in=OPEN_COMMANDS)
     return _delete_some(unit, Command.objects, old)
 
 
-def _prune_alerts(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_alerts(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     return _delete_some(unit, Alert.objects, Alert.objects.filter(resolved_at__lt=bounds.history_before))
 
 
-def _prune_letters(bounds: _Bounds, unit: Unit) -> int | None:
+def _prune_letters(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     oldest = DeadLetter.objects.order_by("id").values_list("id", "received_at")[:_BATCH]
     over = [key for key, at in oldest if key <= bounds.last_letter_over or at < bounds.history_before]
     return _delete(unit, DeadLetter.objects.filter(id__lte=over[-1])) if over else None
 
 
-def _delete_some(unit: Unit, manager: Any, over: QuerySet[Any]) -> int | None:
+def _delete_some(unit: UnitOfWork, manager: Any, over: QuerySet[Any]) -> int | None:
     ids = list(over.order_by().values_list("pk", flat=True)[:_BATCH])
     return _delete(unit, manager.filter(pk__in=ids)) if ids else None
 
 
-def _delete(unit: Unit, rows: QuerySet[Any]) -> int:
+def _delete(unit: UnitOfWork, rows: QuerySet[Any]) -> int:
     removed, _ = rows.delete()
     unit.changes += removed
     return removed
 
 
-_STEPS: Mapping[str, Callable[[_Bounds, Unit], int | None]] = {
+_STEPS: Mapping[str, Callable[[_Bounds, UnitOfWork], int | None]] = {
     "feed messages": _prune_feed,
     "log lines": _prune_logs,
     "tasks": _prune_tasks,

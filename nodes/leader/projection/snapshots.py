@@ -7,10 +7,10 @@ from nodes.domain.ids import is_task_id
 from nodes.domain.parts import part
 from nodes.domain.states import CommandState, Lane, TaskState
 from nodes.leader.projection.commands import START, forget_lost
-from nodes.leader.projection.image import AttemptKey, AwaitedReplay
 from nodes.leader.projection.refusal import BAD_VALUE, EntryRefused
+from nodes.leader.projection.state_cache import AttemptKey, AwaitedReplay
 from nodes.leader.projection.tasks import end_attempt, set_status
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt
 
 AwaitedReplays = dict[str, AwaitedReplay]  # by node id
@@ -18,7 +18,7 @@ AwaitedReplays = dict[str, AwaitedReplay]  # by node id
 _LOST = (part("came-back-without"),)
 
 
-def apply_snapshot(unit: Unit, node_id: str, snapshot: Snapshot, awaited: AwaitedReplays) -> None:
+def apply_snapshot(unit: UnitOfWork, node_id: str, snapshot: Snapshot, awaited: AwaitedReplays) -> None:
     """Sets the current state of every attempt in the snapshot; remembers the missing ones."""
     position = _states_position(snapshot, node_id)
     held: set[AttemptKey] = set()
@@ -26,7 +26,7 @@ def apply_snapshot(unit: Unit, node_id: str, snapshot: Snapshot, awaited: Awaite
         number = status.attempt or 1
         held.add((status.task_id, number))
         _apply_held(unit, node_id, status, number, position)
-    missing = {key for key in unit.image.occupying[node_id] if key not in held}
+    missing = {key for key in unit.cache.occupying[node_id] if key not in held}
     awaited[node_id] = AwaitedReplay(position.journal_id, position.seq, missing)
     settle_lost(unit, node_id, awaited)
 
@@ -38,10 +38,10 @@ def _states_position(snapshot: Snapshot, node_id: str) -> JournalMark:
     raise EntryRefused(BAD_VALUE, "a snapshot without the position of its states journal")
 
 
-def _apply_held(unit: Unit, node_id: str, status: TaskStatus, number: int, position: JournalMark) -> None:
+def _apply_held(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int, position: JournalMark) -> None:
     if not is_task_id(status.task_id):
         return  # Its entries are refused one by one, each with a Nack.
-    attempt = unit.image.attempt(status.task_id, number)
+    attempt = unit.cache.attempt(status.task_id, number)
     if attempt is not None:
         if attempt.node_id not in (None, node_id):
             return  # Now another node's; this node's entries about it become dead letters.
@@ -62,16 +62,16 @@ def _differs(attempt: Attempt, status: TaskStatus) -> bool:
     )
 
 
-def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
+def settle_lost(unit: UnitOfWork, node_id: str, awaited: AwaitedReplays) -> None:
     """Called after a snapshot and when the node's mark moves; acts once the replay has reached the snapshot."""
     waiting = awaited.get(node_id)
     if waiting is None:
         return
-    journal = unit.image.journals.get(waiting.journal_id)
+    journal = unit.cache.journals.get(waiting.journal_id)
     if waiting.seq and (journal is None or journal.seq < waiting.seq):
         return
     for task_id, number in waiting.attempts:
-        attempt = unit.image.attempts.get((task_id, number))
+        attempt = unit.cache.attempts.get((task_id, number))
         if attempt is None or attempt.node_id != node_id or _may_still_start(unit, task_id, waiting.journal_id):
             continue
         if attempt.state_seq > waiting.seq and attempt.journal_id == waiting.journal_id:
@@ -88,12 +88,12 @@ def settle_lost(unit: Unit, node_id: str, awaited: AwaitedReplays) -> None:
     unit.after_commit.append(forget)
 
 
-def _may_still_start(unit: Unit, task_id: str, journal_id: str) -> bool:
+def _may_still_start(unit: UnitOfWork, task_id: str, journal_id: str) -> bool:
     """Whether an open start command will still create the attempt, or report why not.
 
     False for a command confirmed in another journal than the current one: the node was reset and does not know it.
     """
     return any(
         command.state != CommandState.ACKED or command.journal_id in ("", journal_id)
-        for command in unit.image.open_commands_of(task_id, START)
+        for command in unit.cache.open_commands_of(task_id, START)
     )

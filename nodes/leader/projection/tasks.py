@@ -16,7 +16,7 @@ from nodes.domain.ids import TASK_ID_RULE, is_task_id
 from nodes.domain.parts import Part, as_json, english, part
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt, Task
 
 _NAME_CHARACTERS = 200
@@ -49,7 +49,13 @@ def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
 
 
 def apply_status(
-    unit: Unit, node_id: str, status: TaskStatus, *, journal_id: str = "", seq: int = 0, is_latest_attempt: bool = False
+    unit: UnitOfWork,
+    node_id: str,
+    status: TaskStatus,
+    *,
+    journal_id: str = "",
+    seq: int = 0,
+    is_latest_attempt: bool = False,
 ) -> None:
     """Applies one entry of a states journal, or (without a position) the update of a client that has no journal.
 
@@ -66,17 +72,17 @@ def apply_status(
     set_status(unit, node_id, status, number, journal_id=journal_id, seq=seq)
 
 
-def _attempt_number(unit: Unit, status: TaskStatus, *, is_latest_attempt: bool) -> int:
+def _attempt_number(unit: UnitOfWork, status: TaskStatus, *, is_latest_attempt: bool) -> int:
     if not is_task_id(status.task_id):
         raise EntryRefused(BAD_VALUE, f"{status.task_id[:64]!r} is not a valid task id: {TASK_ID_RULE}")
     if is_latest_attempt:
-        task = unit.image.task(status.task_id)
+        task = unit.cache.task(status.task_id)
         return 1 if task is None else task.attempt
     return status.attempt or 1
 
 
-def _checked_attempt(unit: Unit, node_id: str, status: TaskStatus, number: int) -> Attempt | None:
-    attempt = unit.image.attempt(status.task_id, number)
+def _checked_attempt(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int) -> Attempt | None:
+    attempt = unit.cache.attempt(status.task_id, number)
     if attempt is not None and attempt.node_id not in (None, node_id):
         raise EntryRefused(FOREIGN_NODE, f"task {status.task_id} attempt {number} runs on {attempt.node_id}")
     return attempt
@@ -88,7 +94,7 @@ def _may_move(attempt: Attempt, state: TaskState) -> bool:
     return is_placeholder or state in TASK_TRANSITIONS[TaskState(attempt.state)]
 
 
-def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, journal_id: str, seq: int) -> None:
+def set_status(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int, *, journal_id: str, seq: int) -> None:
     """Sets the attempt's state without checks; the caller guarantees that it is right."""
     task, attempt = _find_or_create(unit, node_id, status, number)
     started_at, ended_at = _moment(status.started_at_ms), _moment(status.ended_at_ms)
@@ -127,10 +133,10 @@ def set_status(unit: Unit, node_id: str, status: TaskStatus, number: int, *, jou
         )
 
 
-def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
+def apply_progress(unit: UnitOfWork, node_id: str, status: TaskStatus) -> None:
     """Applies an unjournaled status between two journaled ones: only its progress, never its state."""
-    attempt = unit.image.attempts.get((status.task_id, status.attempt or 1))
-    task = unit.image.tasks.get(status.task_id)
+    attempt = unit.cache.attempts.get((status.task_id, status.attempt or 1))
+    task = unit.cache.tasks.get(status.task_id)
     if attempt is None or task is None or attempt.node_id != node_id or attempt.state != status.state:
         return  # Ephemeral, so it can be ignored: the next journaled status has the state.
     if attempt.number == task.attempt and status.state.is_live:
@@ -146,7 +152,7 @@ def apply_progress(unit: Unit, node_id: str, status: TaskStatus) -> None:
         unit.publish_task(task)
 
 
-def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
+def mirror(unit: UnitOfWork, task: Task, attempt: Attempt, **more: Any) -> None:
     """Copies the latest attempt's state to the task, and publishes it."""
     is_final = TaskState(attempt.state).is_final
     unit.change_task(
@@ -169,7 +175,7 @@ def mirror(unit: Unit, task: Task, attempt: Attempt, **more: Any) -> None:
 
 
 def end_attempt(
-    unit: Unit, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
+    unit: UnitOfWork, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
 ) -> None:
     """Ends an attempt on the Leader's own decision: it never started, or its node reconnected without it.
 
@@ -177,12 +183,12 @@ def end_attempt(
     """
     said = message or english(parts)
     unit.change_attempt(attempt, state=state, message=said, message_parts=as_json(parts), ended_at=unit.now)
-    task = unit.image.task(attempt.task_id)
+    task = unit.cache.task(attempt.task_id)
     if task is not None and task.attempt == attempt.number:
         mirror(unit, task, attempt, accepts_input=False, partial_pause=False)
 
 
-def placeholder(unit: Unit, node_id: str, task_id: str, number: int) -> Attempt:
+def placeholder(unit: UnitOfWork, node_id: str, task_id: str, number: int) -> Attempt:
     """An attempt of which only output has arrived so far; the states journal may still deliver its state."""
     said = (part("only-output"),)
     status = TaskStatus(
@@ -191,12 +197,12 @@ def placeholder(unit: Unit, node_id: str, task_id: str, number: int) -> Attempt:
     attempt = _checked_attempt(unit, node_id, status, _attempt_number(unit, status, is_latest_attempt=False))
     if attempt is None:
         set_status(unit, node_id, status, number, journal_id="", seq=0)
-        attempt = unit.image.attempts[task_id, number]
+        attempt = unit.cache.attempts[task_id, number]
     return attempt
 
 
-def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -> tuple[Task, Attempt]:
-    task = unit.image.task(status.task_id)
+def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int) -> tuple[Task, Attempt]:
+    task = unit.cache.task(status.task_id)
     spec = status.request.spec if status.request is not None else None
     if task is None:
         task = Task(
@@ -210,15 +216,15 @@ def _find_or_create(unit: Unit, node_id: str, status: TaskStatus, number: int) -
             created_at=_moment(status.started_at_ms) or unit.now,
         )
         unit.insert(task)
-        unit.image.remember_task(task)
+        unit.cache.remember_task(task)
     elif spec is not None and not task.spec:
         unit.change_task(task, spec=spec_to_json(spec))
-    attempt = unit.image.attempt(status.task_id, number)
+    attempt = unit.cache.attempt(status.task_id, number)
     if attempt is None:
         # Pending until the following change, which counts its slot.
         attempt = Attempt(task=task, number=number, node_id=node_id, created_at=unit.now)
         unit.insert(attempt)
-        unit.image.attempts[task.id, number] = attempt
+        unit.cache.attempts[task.id, number] = attempt
         if number > task.attempt:
             unit.change_task(task, attempt=number)
     return task, attempt
@@ -240,9 +246,9 @@ _HEALTH_ALERTS = {
 }
 
 
-def apply_stall(unit: Unit, node_id: str, alert: StallAlert) -> None:
+def apply_stall(unit: UnitOfWork, node_id: str, alert: StallAlert) -> None:
     """Applies a verdict about a task's health. Quiet is only shown; waiting and stalled also open an alert."""
-    task = unit.image.task(alert.task_id)
+    task = unit.cache.task(alert.task_id)
     if task is None:
         raise EntryRefused(BAD_VALUE, f"an alert about an unknown task {alert.task_id!r}")
     if task.node_id != node_id:

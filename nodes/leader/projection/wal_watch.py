@@ -58,7 +58,7 @@ class WalWatch:
             size_bytes = self._path.stat().st_size
         except FileNotFoundError:
             size_bytes = 0
-        is_open = (WAL_LARGE, "", "") in self._projection.image.alerts
+        is_open = (WAL_LARGE, "", "") in self._projection.cache.alerts
         if size_bytes > self._limit_bytes and not is_open:
             said = part(WAL_LARGE, file=self._path.name, size=str(self._limit_bytes // _MIB))
             await self._projection.write(lambda unit: unit.open_alert(WAL_LARGE, level="warning", parts=[said]))

@@ -19,12 +19,12 @@ from typing import Any, Protocol, TypeVar
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from nodes.errors import AgentFlowError, StoreError
-from nodes.leader.projection.image import Image
 from nodes.leader.projection.log_lines import published_logs
 from nodes.leader.projection.messages import now_ms
 from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.trouble import Trouble, first_line, reason_of, store_published
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ class Job(Protocol):
     # True for jobs from nodes: they wait for the database as long as necessary.
     is_patient: bool
 
-    def run(self, unit: Unit) -> Any:
+    def run(self, unit: UnitOfWork) -> Any:
         """To refuse, raises an `AgentFlowError` before its first change."""
 
-    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Any:
+    def run_apart(self, transact: Callable[[Callable[[UnitOfWork], Any]], Any]) -> Any:
         """Runs again, alone, after its transaction failed; may use several transactions."""
 
 
@@ -60,20 +60,20 @@ class FunctionJob:
 
     log_bytes = 0
 
-    def __init__(self, function: Callable[[Unit], Any], *, is_patient: bool = False) -> None:
+    def __init__(self, function: Callable[[UnitOfWork], Any], *, is_patient: bool = False) -> None:
         self._function = function
         self.is_patient = is_patient
 
-    def run(self, unit: Unit) -> Any:
+    def run(self, unit: UnitOfWork) -> Any:
         return self._function(unit)
 
-    def run_apart(self, transact: Callable[[Callable[[Unit], Any]], Any]) -> Any:
+    def run_apart(self, transact: Callable[[Callable[[UnitOfWork], Any]], Any]) -> Any:
         return transact(self._function)
 
 
-def _touch(unit: Unit) -> None:
+def _touch(unit: UnitOfWork) -> None:
     """The smallest write: only beginning a transaction would not show that the disk is full."""
-    unit.change(unit.image.store)
+    unit.change(unit.cache.store)
 
 
 def is_outage(exc: BaseException) -> bool:
@@ -113,20 +113,20 @@ class Writer:
         self._bulk: deque[_Ticket] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="projection-writer", daemon=True)
-        self._image: Image | None = None
+        self._cache: StateCache | None = None
         self._deadlines: dict[str, float] = {}
         self._failures = 0  # Consecutive failures of the database.
         self._trouble: Trouble | None = None
 
     @property
-    def image(self) -> Image:
+    def cache(self) -> StateCache:
         """For the writer's jobs, and for single reads elsewhere that may be slightly stale."""
-        if self._image is None:
+        if self._cache is None:
             raise StoreError("the projection has not started")
-        return self._image
+        return self._cache
 
     async def start(self) -> None:
-        """Returns when the image is loaded. Raises the database's error if that fails."""
+        """Returns when the cache is loaded. Raises the database's error if that fails."""
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(MAX_QUEUED)
         loaded = self._loop.create_future()
@@ -187,22 +187,22 @@ class Writer:
             # Whatever the error, it must not affect the other jobs of the batch.
             if not isinstance(exc, _Failed):
                 logger.debug("transaction failed, running its jobs one by one", exc_info=True)
-            self._image = None
+            self._cache = None
             for ticket in tickets:
                 self._settle_apart(ticket)
         else:
             self._announce(unit, tickets)
 
-    def _together(self, tickets: Sequence[_Ticket]) -> Unit:
+    def _together(self, tickets: Sequence[_Ticket]) -> UnitOfWork:
         with transaction.atomic():
-            unit = Unit(self._loaded_image())
+            unit = UnitOfWork(self._loaded_cache())
             for ticket in tickets:
                 ticket.result, ticket.error = self._attempt(ticket.job, unit)
             unit.flush()
         self._recovered()
         return unit
 
-    def _attempt(self, job: Job, unit: Unit) -> tuple[Any, AgentFlowError | None]:
+    def _attempt(self, job: Job, unit: UnitOfWork) -> tuple[Any, AgentFlowError | None]:
         before = unit.changes
         try:
             return job.run(unit), None
@@ -212,14 +212,14 @@ class Writer:
             return None, exc
 
     def _settle_apart(self, ticket: _Ticket) -> None:
-        def transact(function: Callable[[Unit], T]) -> T:
+        def transact(function: Callable[[UnitOfWork], T]) -> T:
             try:
                 with transaction.atomic():
-                    unit = Unit(self._loaded_image())
+                    unit = UnitOfWork(self._loaded_cache())
                     result = function(unit)
                     unit.flush()
             except BaseException:
-                self._image = None
+                self._cache = None
                 raise
             self._recovered()
             self._announce(unit, ())
@@ -239,7 +239,7 @@ class Writer:
 
     def _outlast(self, tickets: list[_Ticket], exc: Exception) -> None:
         """The database does not respond: jobs from nodes go back into the queue until it does."""
-        self._image = None
+        self._cache = None
         connection.close()
         reason = first_line(exc)
         self._failed(Trouble(reason=reason_of(exc), message=reason, since_ms=now_ms()))
@@ -274,23 +274,23 @@ class Writer:
             self._trouble = None
             self._on_loop(self._listener.publish, [store_published(None)])
 
-    def _loaded_image(self) -> Image:
-        if self._image is None:
-            self._image = Image(self._deadlines, mono=time.monotonic())
-        return self._image
+    def _loaded_cache(self) -> StateCache:
+        if self._cache is None:
+            self._cache = StateCache(self._deadlines, mono=time.monotonic())
+        return self._cache
 
-    def _announce(self, unit: Unit | None, tickets: Sequence[_Ticket]) -> None:
+    def _announce(self, unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
         """After the commit: encodes messages that have subscribers, and passes all to the loop in one wake-up."""
         published: list[Published] = []
         if unit is not None:
-            self._on_commit(unit.image.store.feed_seq)
+            self._on_commit(unit.cache.store.feed_seq)
             published = unit.published
-            store = unit.image.store.store_id
+            store = unit.cache.store.store_id
             if unit.logs:
                 for logs in unit.logs:
                     published.extend(published_logs(logs, store=store, listener=self._listener))
                 published.sort(key=lambda message: message.seq)
-            unit.image.forget_ended()
+            unit.cache.forget_ended()
         self._on_loop(self._tell, published, unit, tickets)
 
     def _on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
@@ -299,7 +299,7 @@ class Writer:
 
     # --- on the loop ------------------------------------------------------------------------------
 
-    def _tell(self, published: list[Published], unit: Unit | None, tickets: Sequence[_Ticket]) -> None:
+    def _tell(self, published: list[Published], unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
         if published:
             try:
                 self._listener.publish(published)

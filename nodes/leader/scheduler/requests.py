@@ -23,7 +23,7 @@ from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskStat
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.commands import START
 from nodes.leader.projection.tasks import end_attempt, mirror
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt, Command, Node, Task
 from nodes.stream.wire.codec import encode_command
 
@@ -45,12 +45,12 @@ class ControlRequest:
     command_id: str = ""  # Chosen by the caller, so that repeating the request acts once; empty = a new one.
 
 
-def create_task(unit: Unit, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
+def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
     """Creates a pending task. Raises `TaskRejected` if it could never run as requested.
 
     `task_id`: chosen by the caller, so that repeating the request creates one task.
     """
-    if task_id and (known := unit.image.task(task_id)) is not None:
+    if task_id and (known := unit.cache.task(task_id)) is not None:
         return known
     check_spec(spec)
     _check_known(unit, spec)
@@ -64,7 +64,7 @@ def create_task(unit: Unit, spec: TaskSpec, *, actor: str, task_id: str = "") ->
         created_at=unit.now,
     )
     unit.insert(task)
-    unit.image.remember_task(task)
+    unit.cache.remember_task(task)
     _new_attempt(unit, task)
     unit.publish_task(task)
     unit.wakes_scheduler = True
@@ -79,11 +79,11 @@ def _default_name(spec: TaskSpec) -> str:
     return line if len(line) <= _NAME_SHOWN else line[: _NAME_SHOWN - 1] + "…"
 
 
-def _check_known(unit: Unit, spec: TaskSpec) -> None:
+def _check_known(unit: UnitOfWork, spec: TaskSpec) -> None:
     """Refuses a task that no known node can run; a task that an offline node could run waits."""
-    nodes = list(unit.image.nodes.values())
+    nodes = list(unit.cache.nodes.values())
     if spec.node:
-        node = unit.image.nodes.get(spec.node)
+        node = unit.cache.nodes.get(spec.node)
         if node is None:
             raise TaskRejected("no-such-node", f"There is no node {spec.node}.")
         if node.role == Role.LEADER:
@@ -118,22 +118,22 @@ def projects_of(node: Node) -> dict[str, frozenset[str]]:
     }
 
 
-def _new_attempt(unit: Unit, task: Task) -> Attempt:
+def _new_attempt(unit: UnitOfWork, task: Task) -> Attempt:
     attempt = Attempt(task=task, number=task.attempt, created_at=unit.now)
     unit.insert(attempt)
-    unit.image.remember_attempt(attempt)
+    unit.cache.remember_attempt(attempt)
     return attempt
 
 
 # --- control --------------------------------------------------------------------------------------
 
 
-def control_task(unit: Unit, request: ControlRequest) -> Command:
+def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
     """The command's row: being sent to the node, or already settled. Raises `NotFound`, `TaskRejected`."""
-    if request.command_id and (known := unit.image.command(request.command_id)) is not None:
+    if request.command_id and (known := unit.cache.command(request.command_id)) is not None:
         return known
-    task = unit.image.task(request.task_id)
-    attempt = unit.image.attempt(request.task_id, task.attempt) if task is not None else None
+    task = unit.cache.task(request.task_id)
+    attempt = unit.cache.attempt(request.task_id, task.attempt) if task is not None else None
     if task is None or attempt is None:
         raise NotFound(f"There is no task {request.task_id}.")
     check_input(request.input)
@@ -151,7 +151,7 @@ def control_task(unit: Unit, request: ControlRequest) -> Command:
     return _to_node(unit, attempt, request)
 
 
-def _check_action(unit: Unit, task: Task, state: TaskState, action: Action) -> None:
+def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action) -> None:
     if action is Action.CANCEL:
         return
     if not state.is_live:
@@ -160,13 +160,13 @@ def _check_action(unit: Unit, task: Task, state: TaskState, action: Action) -> N
         raise TaskRejected("already-paused", "The task is already paused.")
     if action is Action.RESUME and state is TaskState.RUNNING:
         raise TaskRejected("not-paused", "The task is not paused.")
-    node = unit.image.nodes.get(task.node_id or "")
+    node = unit.cache.nodes.get(task.node_id or "")
     # A base client does not report whether it accepts input.
     if action is Action.INPUT and not task.accepts_input and not (node is not None and node.is_base_client):
         raise TaskRejected("no-input", "The task's standard input is closed.")
 
 
-def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
+def _retry(unit: UnitOfWork, task: Task, request: ControlRequest) -> Command:
     if not TaskState(task.state).is_final:
         raise TaskRejected("not-finished", f"The task has not ended ({task.state}); cancel it first.")
     if not task.spec:
@@ -189,7 +189,7 @@ def _retry(unit: Unit, task: Task, request: ControlRequest) -> Command:
     return command
 
 
-def _settled_here(unit: Unit, task: Task, request: ControlRequest) -> Command:
+def _settled_here(unit: UnitOfWork, task: Task, request: ControlRequest) -> Command:
     """A command that is not sent to a node; it still gets a row, for the history and for its caller."""
     command = _new_command(
         unit, request.action, task.id, task.attempt, node="", ttl=timedelta(0), id=request.command_id
@@ -201,7 +201,7 @@ def _settled_here(unit: Unit, task: Task, request: ControlRequest) -> Command:
     return command
 
 
-def _to_node(unit: Unit, attempt: Attempt, request: ControlRequest) -> Command:
+def _to_node(unit: UnitOfWork, attempt: Attempt, request: ControlRequest) -> Command:
     if attempt.node_id is None:
         raise AssertionError("a dispatched attempt has a node")
     command = _new_command(
@@ -224,7 +224,7 @@ def _to_node(unit: Unit, attempt: Attempt, request: ControlRequest) -> Command:
     return _store(unit, command, body)
 
 
-def start_attempt(unit: Unit, task: Task, attempt: Attempt, node_id: str) -> Command:
+def start_attempt(unit: UnitOfWork, task: Task, attempt: Attempt, node_id: str) -> Command:
     """Dispatches the attempt; returns the command, which is sent after the commit."""
     command = _new_command(unit, START, task.id, attempt.number, node=node_id, ttl=START_TTL)
     command.actor = task.created_by
@@ -235,7 +235,7 @@ def start_attempt(unit: Unit, task: Task, attempt: Attempt, node_id: str) -> Com
 
 
 def _new_command(
-    unit: Unit, kind: str, task_id: str, attempt: int, *, node: str, ttl: timedelta, id: str = ""
+    unit: UnitOfWork, kind: str, task_id: str, attempt: int, *, node: str, ttl: timedelta, id: str = ""
 ) -> Command:
     return Command(
         id=id or secrets.token_hex(16),
@@ -249,14 +249,14 @@ def _new_command(
     )
 
 
-def _store(unit: Unit, command: Command, body: StartTask | ControlTask) -> Command:
-    behind_master = unit.image.stream_of(command.node) != command.node
+def _store(unit: UnitOfWork, command: Command, body: StartTask | ControlTask) -> Command:
+    behind_master = unit.cache.stream_of(command.node) != command.node
     wire = WireCommand(command_id=command.id, body=body, target_node_id=command.node if behind_master else "")
     command.body = encode_command(wire).SerializeToString()
     # Sent right after the commit if there is a stream; otherwise when there is one (see `Upstream.ready`).
-    command.state = CommandState.SENT if unit.image.is_reachable(command.node) else CommandState.PENDING
-    unit.image.deadlines[command.id] = unit.mono + (command.expires_at - command.created_at).total_seconds()
+    command.state = CommandState.SENT if unit.cache.is_reachable(command.node) else CommandState.PENDING
+    unit.cache.deadlines[command.id] = unit.mono + (command.expires_at - command.created_at).total_seconds()
     unit.insert(command)
-    unit.image.commands[command.id] = command
+    unit.cache.commands[command.id] = command
     unit.publish_command(command)
     return command

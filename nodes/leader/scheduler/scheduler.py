@@ -17,7 +17,7 @@ from nodes.errors import StoreError
 from nodes.leader.projection.commands import expire, settle, wire_command
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.unit import Unit
+from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.leader.scheduler.policy import Assignment, Decision, Waiting, Worker, decide
 from nodes.leader.scheduler.requests import ControlRequest, control_task, create_task, projects_of, start_attempt
 from nodes.models import Command, Node
@@ -77,7 +77,7 @@ class Scheduler:
     async def control(self, request: ControlRequest) -> str:
         """The command's id, once it is stored; COMMAND reports its outcome. Raises `TaskRejected`, `NotFound`."""
 
-        def ask(unit: Unit) -> str:
+        def ask(unit: UnitOfWork) -> str:
             command = control_task(unit, request)
             if command.created_at == unit.now:  # Otherwise a repeated request: it is already being sent.
                 self._hand_over(unit, command)
@@ -95,11 +95,11 @@ class Scheduler:
 
     # --- one round, on the writer's thread --------------------------------------------------------
 
-    def _plan(self, unit: Unit) -> float | None:
+    def _plan(self, unit: UnitOfWork) -> float | None:
         """Returns the seconds until the next round is needed; None if only an event can require one."""
         self._end_expired(unit)
         self._send_waiting(unit)
-        tasks = list(unit.image.pending.values())
+        tasks = list(unit.cache.pending.values())
         if tasks:
             waiting = [
                 Waiting(
@@ -110,16 +110,16 @@ class Scheduler:
                 )
                 for task in tasks
             ]
-            workers = [_worker(unit, node) for node in unit.image.nodes.values()]
+            workers = [_worker(unit, node) for node in unit.cache.nodes.values()]
             for decision in decide(waiting, workers):
                 self._carry_out(unit, decision)
         unit.wakes_scheduler = False  # This round has already handled its own changes.
         return self._next_delay(unit)
 
-    def _carry_out(self, unit: Unit, decision: Decision) -> None:
-        task = unit.image.pending[decision.task_id]
+    def _carry_out(self, unit: UnitOfWork, decision: Decision) -> None:
+        task = unit.cache.pending[decision.task_id]
         if isinstance(decision, Assignment):
-            attempt = unit.image.attempt(task.id, task.attempt)
+            attempt = unit.cache.attempt(task.id, task.attempt)
             if attempt is None:
                 raise AssertionError("a pending task has an attempt")
             self._hand_over(unit, start_attempt(unit, task, attempt, decision.node_id))
@@ -128,13 +128,13 @@ class Scheduler:
             unit.change_task(task, pending_reason=reason, pending_parts=parts)
             unit.publish_task(task)
 
-    def _hand_over(self, unit: Unit, command: Command) -> None:
+    def _hand_over(self, unit: UnitOfWork, command: Command) -> None:
         """Sends the command right after the commit, never before."""
         if command.state != CommandState.SENT:
             return
-        stream = unit.image.stream_of(command.node)
+        stream = unit.cache.stream_of(command.node)
         message = wire_command(unit, command, epoch=self._epoch.value)
-        undelivered = unit.image.undelivered
+        undelivered = unit.cache.undelivered
 
         def send() -> None:
             if not self._send(stream, message):
@@ -143,49 +143,49 @@ class Scheduler:
 
         unit.after_commit.append(send)
 
-    def _end_expired(self, unit: Unit) -> None:
-        for command in list(unit.image.commands.values()):
+    def _end_expired(self, unit: UnitOfWork) -> None:
+        for command in list(unit.cache.commands.values()):
             if unit.seconds_left(command) <= 0:
-                was_sent = command.state != CommandState.PENDING and command.id not in unit.image.undelivered
+                was_sent = command.state != CommandState.PENDING and command.id not in unit.cache.undelivered
                 expire(unit, command, was_sent=was_sent)
-                unit.image.undelivered.discard(command.id)
+                unit.cache.undelivered.discard(command.id)
 
-    def _send_waiting(self, unit: Unit) -> None:
+    def _send_waiting(self, unit: UnitOfWork) -> None:
         """Sends commands for nodes that are reachable again, if no new stream has already sent them."""
-        for command in list(unit.image.commands.values()):
+        for command in list(unit.cache.commands.values()):
             # A node may get its Welcome before it counts as online: commands stored in between are still waiting.
-            waits = command.state == CommandState.PENDING and unit.image.is_reachable(command.node)
-            again = command.state == CommandState.SENT and command.node in unit.image.returned
+            waits = command.state == CommandState.PENDING and unit.cache.is_reachable(command.node)
+            again = command.state == CommandState.SENT and command.node in unit.cache.returned
             if waits:
                 settle(unit, command, CommandState.SENT)
             if waits or again:
-                unit.image.undelivered.discard(command.id)
+                unit.cache.undelivered.discard(command.id)
                 self._hand_over(unit, command)
-        unit.image.returned.clear()
+        unit.cache.returned.clear()
 
-    def _next_delay(self, unit: Unit) -> float | None:
+    def _next_delay(self, unit: UnitOfWork) -> float | None:
         delays = [
             unit.seconds_left(command)
-            for command in unit.image.commands.values()
+            for command in unit.cache.commands.values()
             if command.state != CommandState.ACKED or _is_base(unit, command.node)
         ]
-        delays += [until - unit.mono for until in unit.image.resting.values() if until > unit.mono]
+        delays += [until - unit.mono for until in unit.cache.resting.values() if until > unit.mono]
         return max(0.0, min(delays)) + 0.01 if delays else None
 
 
-def _worker(unit: Unit, node: Node) -> Worker:
+def _worker(unit: UnitOfWork, node: Node) -> Worker:
     return Worker(
         node_id=node.id,
-        is_online=unit.image.is_reachable(node.id),
+        is_online=unit.cache.is_reachable(node.id),
         slots=node.slots,
-        occupied=len(unit.image.occupying[node.id]),
-        is_resting=unit.image.resting.get(node.id, 0.0) > unit.mono,
+        occupied=len(unit.cache.occupying[node.id]),
+        is_resting=unit.cache.resting.get(node.id, 0.0) > unit.mono,
         allows_commands=bool(node.capabilities.get("allowsCommands")),
         is_base=node.is_base_client,
         projects=projects_of(node),
     )
 
 
-def _is_base(unit: Unit, node_id: str) -> bool:
-    node = unit.image.nodes.get(node_id)
+def _is_base(unit: UnitOfWork, node_id: str) -> bool:
+    node = unit.cache.nodes.get(node_id)
     return node is not None and node.is_base_client

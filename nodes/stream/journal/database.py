@@ -26,10 +26,10 @@ CREATE TABLE entries (key INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, bod
 CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (lane TEXT NOT NULL);
 """
-_ADD_SHELF = "INSERT INTO shelves VALUES (NULL, ?, ?, ?, 0, 0, 0)"
+_ADD_RECORD = "INSERT INTO shelves VALUES (NULL, ?, ?, ?, 0, 0, 0)"
 # Marks a file found corrupt while open: the next open quarantines it, even if SQLite's own check finds nothing.
-_CONDEMNED = ".condemned"
-SIDE_FILES = ("-wal", "-shm", _CONDEMNED)
+_CORRUPT_SUFFIX = ".condemned"
+SIDE_FILES = ("-wal", "-shm", _CORRUPT_SUFFIX)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -57,7 +57,7 @@ def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> 
 
     Raises `JournalCorrupt`, or `ConfigError` for a file of a later version or of another lane.
     """
-    if _condemned(path).exists():
+    if _corrupt_mark(path).exists():
         raise JournalCorrupt(f"{path}: was found corrupt while in use")
     # This finds a damaged structure; a damaged body is found by its checksum when it is read.
     check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -71,7 +71,7 @@ def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> 
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
             db.execute("INSERT INTO meta VALUES (?)", (str(lane),))
-            add_shelf(db, uuid.uuid4().hex, node_id, is_own=True)
+            add_record(db, uuid.uuid4().hex, node_id, is_own=True)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     elif version == 1:
         with Transaction(db):
@@ -82,18 +82,18 @@ def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> 
         raise ConfigError(f"{path} is a journal of {held}, not of {lane}")
 
 
-def add_shelf(db: sqlite3.Connection, journal_id: str, node_id: str, *, is_own: bool) -> int:
+def add_record(db: sqlite3.Connection, journal_id: str, node_id: str, *, is_own: bool) -> int:
     """Adds an empty journal; returns its row id."""
-    row_id = db.execute(_ADD_SHELF, (journal_id, node_id, is_own)).lastrowid
+    row_id = db.execute(_ADD_RECORD, (journal_id, node_id, is_own)).lastrowid
     if row_id is None:
         raise AssertionError("an insert has a row id")
     return row_id
 
 
-def condemn(path: Path) -> None:
+def mark_corrupt(path: Path) -> None:
     """Marks the file as corrupt, so that the next open quarantines it."""
     try:
-        _condemned(path).touch(mode=0o600)
+        _corrupt_mark(path).touch(mode=0o600)
     except OSError as exc:
         logger.error("cannot mark the corrupt journal %s: %s", path, exc)  # noqa: TRY400 - not a bug in our code
 
@@ -130,5 +130,5 @@ class Transaction:
             self._db.execute("ROLLBACK")
 
 
-def _condemned(path: Path) -> Path:
-    return path.with_name(path.name + _CONDEMNED)
+def _corrupt_mark(path: Path) -> Path:
+    return path.with_name(path.name + _CORRUPT_SUFFIX)

@@ -18,10 +18,18 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from nodes.core.set_aside import set_aside
+from nodes.core.quarantine import quarantine
 from nodes.domain.states import Lane
 from nodes.errors import ConfigError
-from nodes.stream.journal.database import SIDE_FILES, Transaction, add_shelf, condemn, connect, opening_error, prepare
+from nodes.stream.journal.database import (
+    SIDE_FILES,
+    Transaction,
+    add_record,
+    connect,
+    mark_corrupt,
+    opening_error,
+    prepare,
+)
 from nodes.stream.journal.errors import JournalCorrupt
 from nodes.stream.journal.ring import take_prefix
 from nodes.stream.wire.entry import Entry, first_covered, trimmed_gap
@@ -29,7 +37,7 @@ from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
 
-# An entry's key is shelf << 44 | seq: one b-tree for all journals, in which a journal is a contiguous range of keys.
+# An entry's key is record << 44 | seq: one b-tree for all journals, in which a journal is a contiguous range of keys.
 _SEQ_BITS = 44
 # Two queries: SQLite uses the end of the b-tree only when min or max is the only result.
 _OLDEST = "SELECT min(key) FROM entries WHERE key > ? AND key < ?"
@@ -41,7 +49,7 @@ DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class JournalRecord:
     """One journal within the file: the node's own, or that of an Edge, which its Master keeps."""
 
     id: int
@@ -65,14 +73,14 @@ class JournalFile:
         self._db = connect(path)
         try:
             prepare(self._db, path, node_id=node_id, lane=lane)
-            self.shelves = self._load_shelves()
+            self.records = self._load_records()
         except sqlite3.DatabaseError as exc:
             self._db.close()
             raise opening_error(path, exc) from exc
         except BaseException:
             self._db.close()
             raise
-        self.own = next(shelf for shelf in self.shelves.values() if shelf.is_own)
+        self.own = next(record for record in self.records.values() if record.is_own)
         if self.own.node_id != node_id:
             self._db.close()
             raise ConfigError(f"{path} is the journal of node {self.own.node_id!r}, not of {node_id!r}")
@@ -84,7 +92,7 @@ class JournalFile:
 
     @property
     def size_bytes(self) -> int:
-        return sum(shelf.size_bytes for shelf in self.shelves.values())
+        return sum(record.size_bytes for record in self.records.values())
 
     def cursors(self) -> dict[str, int]:
         return dict(self._db.execute("SELECT name, position FROM cursors"))
@@ -95,20 +103,22 @@ class JournalFile:
         stores: Iterable[tuple[str, str, Sequence[pb.NodeUpdate]]],
         cursors: dict[str, int],
         now_ms: int,
-    ) -> list[tuple[Shelf, list[Entry]]]:
-        """Commits everything in one transaction; returns each write's resulting shelf and its new entries."""
-        results: list[tuple[Shelf, list[Entry]]] = []
-        changed: dict[str, Shelf] = {}
+    ) -> list[tuple[JournalRecord, list[Entry]]]:
+        """Commits everything in one transaction; returns each write's resulting record and its new entries."""
+        results: list[tuple[JournalRecord, list[Entry]]] = []
+        changed: dict[str, JournalRecord] = {}
         with Transaction(self._db):
             for updates in appends:
-                shelf = changed.get(self.own.journal_id, self.own)
-                entries = [_numbered(update, shelf, shelf.last_seq + n) for n, update in enumerate(updates, 1)]
-                results.append(self._insert(shelf, entries, changed, now_ms))
+                record = changed.get(self.own.journal_id, self.own)
+                entries = [_numbered(update, record, record.last_seq + n) for n, update in enumerate(updates, 1)]
+                results.append(self._insert(record, entries, changed, now_ms))
             for journal_id, node_id, updates in stores:
-                shelf = changed.get(journal_id) or self.shelves.get(journal_id) or self._add_shelf(journal_id, node_id)
-                results.append(self._insert(shelf, _following(shelf.last_seq, updates), changed, now_ms))
-            for shelf in changed.values():
-                self._save(shelf)
+                record = (
+                    changed.get(journal_id) or self.records.get(journal_id) or self._add_record(journal_id, node_id)
+                )
+                results.append(self._insert(record, _following(record.last_seq, updates), changed, now_ms))
+            for record in changed.values():
+                self._save(record)
             self._db.executemany(
                 "INSERT INTO cursors VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [item for item in cursors.items() if item[1]],
@@ -122,28 +132,30 @@ class JournalFile:
     def acked(self, marks: dict[str, int]) -> None:
         """Stored with the next write, because only trimming uses it: an ack lost in a crash only costs space."""
         self._keep(
-            replace(self.shelves[journal_id], acked_seq=seq)
+            replace(self.records[journal_id], acked_seq=seq)
             for journal_id, seq in marks.items()
-            if journal_id in self.shelves
+            if journal_id in self.records
         )
 
     def read(self, journal_id: str, after_seq: int, *, max_count: int, max_bytes: int) -> list[Entry]:
         """Entries after `after_seq`, at least one if there are any; starts with a Gap when older ones were trimmed."""
-        shelf = self.shelves[journal_id]
+        record = self.records[journal_id]
         found: list[Entry] = []
         rows = self._db.execute(
             "SELECT key, body, crc FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
-            (shelf.key(after_seq), shelf.key(shelf.last_seq), max_count),
+            (record.key(after_seq), record.key(record.last_seq), max_count),
         )
         size = 0
         for key, body, crc in rows:
-            found.append(Entry(key - shelf.key(0), len(body), self._decoded(body, crc)))
+            found.append(Entry(key - record.key(0), len(body), self._decoded(body, crc)))
             size += len(body)
             if size > max_bytes:
                 break
-        next_seq = first_covered(found[0].update) if found else shelf.last_seq + 1
+        next_seq = first_covered(found[0].update) if found else record.last_seq + 1
         if next_seq > after_seq + 1:
-            gap = trimmed_gap(node_id=shelf.node_id, journal_id=journal_id, from_seq=after_seq + 1, to_seq=next_seq - 1)
+            gap = trimmed_gap(
+                node_id=record.node_id, journal_id=journal_id, from_seq=after_seq + 1, to_seq=next_seq - 1
+            )
             found.insert(0, gap)
         return take_prefix(found, max_count=max_count, max_bytes=max_bytes)
 
@@ -153,22 +165,22 @@ class JournalFile:
         Drops acknowledged entries older than `keep_ms`. While the file is over `max_bytes`, also drops newer
         ones, and finally unacknowledged ones: that is a loss, which is reported to the parent as a Gap.
         """
-        for shelf in self.shelves.values():
-            if self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=now_ms - keep_ms):
+        for record in self.records.values():
+            if self._drop_oldest(record, up_to=record.acked_seq, before_ms=now_ms - keep_ms):
                 return True
         if self.size_bytes <= max_bytes:
             return False
-        acked = [shelf for shelf in self.shelves.values() if 0 < shelf.first_seq <= shelf.acked_seq]
+        acked = [record for record in self.records.values() if 0 < record.first_seq <= record.acked_seq]
         if acked:
-            shelf = max(acked, key=lambda shelf: shelf.size_bytes)
-            return self._drop_oldest(shelf, up_to=shelf.acked_seq, before_ms=None) > 0
-        shelf = max(self.shelves.values(), key=lambda shelf: shelf.size_bytes)
-        lost = self._drop_oldest(shelf, up_to=shelf.last_seq, before_ms=None)
+            record = max(acked, key=lambda record: record.size_bytes)
+            return self._drop_oldest(record, up_to=record.acked_seq, before_ms=None) > 0
+        record = max(self.records.values(), key=lambda record: record.size_bytes)
+        lost = self._drop_oldest(record, up_to=record.last_seq, before_ms=None)
         logger.warning(
             "journal %s is over its size limit: dropped %d unacknowledged entries of %s",
             self.path,
             lost,
-            shelf.journal_id,
+            record.journal_id,
         )
         return lost > 0
 
@@ -186,7 +198,7 @@ class JournalFile:
             ).fetchall()
             self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (old.key(0), old.key(old.last_seq)))
             self._db.execute("DELETE FROM shelves WHERE id = ?", (old.id,))
-            new = self._add_shelf(uuid.uuid4().hex, old.node_id, is_own=True)
+            new = self._add_record(uuid.uuid4().hex, old.node_id, is_own=True)
             size = 0
             for seq, (appended_ms, body, crc) in enumerate(rows, 1):
                 update = self._decoded(body, crc)
@@ -196,13 +208,13 @@ class JournalFile:
                 self._db.execute(_INSERT, (new.key(seq), appended_ms, renumbered, zlib.crc32(renumbered)))
             new = replace(new, first_seq=1 if rows else 0, last_seq=len(rows), size_bytes=size)
             self._save(new)
-        del self.shelves[old.journal_id]
+        del self.records[old.journal_id]
         self.opened_at_seq = 0
         self._keep([new])
 
-    def condemn(self) -> None:
+    def mark_corrupt(self) -> None:
         """Marks the file as corrupt, so that the next open quarantines it."""
-        condemn(self.path)
+        mark_corrupt(self.path)
 
     # -- internals
 
@@ -215,8 +227,8 @@ class JournalFile:
         except DecodeError as exc:
             raise JournalCorrupt(f"{self.path}: an entry cannot be read") from exc
 
-    def _load_shelves(self) -> dict[str, Shelf]:
-        shelves = {}
+    def _load_records(self) -> dict[str, JournalRecord]:
+        records = {}
         for row in self._db.execute(
             "SELECT id, journal_id, node_id, is_own, last_seq, acked_seq, size_bytes FROM shelves"
         ):
@@ -224,7 +236,7 @@ class JournalFile:
             oldest, newest = (self._db.execute(query, (low, high)).fetchone()[0] for query in (_OLDEST, _NEWEST))
             if newest and newest - low > row[4]:
                 raise JournalCorrupt(f"{self.path}: entry {newest - low} is after the last one, {row[4]}")
-            shelf = Shelf(
+            record = JournalRecord(
                 id=row[0],
                 journal_id=row[1],
                 node_id=row[2],
@@ -234,12 +246,12 @@ class JournalFile:
                 acked_seq=row[5],
                 size_bytes=row[6],
             )
-            shelves[shelf.journal_id] = shelf
-        return shelves
+            records[record.journal_id] = record
+        return records
 
-    def _add_shelf(self, journal_id: str, node_id: str, *, is_own: bool = False) -> Shelf:
-        return Shelf(
-            id=add_shelf(self._db, journal_id, node_id, is_own=is_own),
+    def _add_record(self, journal_id: str, node_id: str, *, is_own: bool = False) -> JournalRecord:
+        return JournalRecord(
+            id=add_record(self._db, journal_id, node_id, is_own=is_own),
             journal_id=journal_id,
             node_id=node_id,
             is_own=is_own,
@@ -250,56 +262,56 @@ class JournalFile:
         )
 
     def _insert(
-        self, shelf: Shelf, entries: list[tuple[Entry, bytes]], changed: dict[str, Shelf], now_ms: int
-    ) -> tuple[Shelf, list[Entry]]:
+        self, record: JournalRecord, entries: list[tuple[Entry, bytes]], changed: dict[str, JournalRecord], now_ms: int
+    ) -> tuple[JournalRecord, list[Entry]]:
         self._db.executemany(
-            _INSERT, [(shelf.key(entry.seq), now_ms, body, zlib.crc32(body)) for entry, body in entries]
+            _INSERT, [(record.key(entry.seq), now_ms, body, zlib.crc32(body)) for entry, body in entries]
         )
         if entries:
-            shelf = replace(
-                shelf,
-                first_seq=shelf.first_seq or entries[0][0].seq,
+            record = replace(
+                record,
+                first_seq=record.first_seq or entries[0][0].seq,
                 last_seq=entries[-1][0].seq,
-                size_bytes=shelf.size_bytes + sum(entry.size_bytes for entry, _ in entries),
+                size_bytes=record.size_bytes + sum(entry.size_bytes for entry, _ in entries),
             )
-        changed[shelf.journal_id] = shelf
-        return shelf, [entry for entry, _ in entries]
+        changed[record.journal_id] = record
+        return record, [entry for entry, _ in entries]
 
-    def _drop_oldest(self, shelf: Shelf, *, up_to: int, before_ms: int | None) -> int:
+    def _drop_oldest(self, record: JournalRecord, *, up_to: int, before_ms: int | None) -> int:
         """Returns how many entries were dropped."""
         rows = self._db.execute(
             "SELECT key, length(body), appended_ms FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT ?",
-            (shelf.key(0), shelf.key(up_to), _TRIM_ROWS),
+            (record.key(0), record.key(up_to), _TRIM_ROWS),
         ).fetchall()
         # Stops at the first newer one: after a clock change, the times may not be in the order of the numbers.
         rows = list(takewhile(lambda row: before_ms is None or row[2] < before_ms, rows))
         if not rows:
             return 0
         with Transaction(self._db):
-            self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (shelf.key(0), rows[-1][0]))
+            self._db.execute("DELETE FROM entries WHERE key > ? AND key <= ?", (record.key(0), rows[-1][0]))
             oldest = self._db.execute(
-                "SELECT min(key) FROM entries WHERE key > ? AND key <= ?", (rows[-1][0], shelf.key(shelf.last_seq))
+                "SELECT min(key) FROM entries WHERE key > ? AND key <= ?", (rows[-1][0], record.key(record.last_seq))
             ).fetchone()[0]
-            shelf = replace(
-                shelf,
-                first_seq=oldest - shelf.key(0) if oldest else 0,
-                size_bytes=shelf.size_bytes - sum(row[1] for row in rows),
+            record = replace(
+                record,
+                first_seq=oldest - record.key(0) if oldest else 0,
+                size_bytes=record.size_bytes - sum(row[1] for row in rows),
             )
-            self._save(shelf)
-        self._keep([shelf])
+            self._save(record)
+        self._keep([record])
         return len(rows)
 
-    def _save(self, shelf: Shelf) -> None:
+    def _save(self, record: JournalRecord) -> None:
         self._db.execute(
             "UPDATE shelves SET last_seq = ?, acked_seq = ?, size_bytes = ? WHERE id = ?",
-            (shelf.last_seq, shelf.acked_seq, shelf.size_bytes, shelf.id),
+            (record.last_seq, record.acked_seq, record.size_bytes, record.id),
         )
 
-    def _keep(self, shelves: Iterable[Shelf]) -> None:
-        for shelf in shelves:
-            self.shelves[shelf.journal_id] = shelf
-            if shelf.is_own:
-                self.own = shelf
+    def _keep(self, records: Iterable[JournalRecord]) -> None:
+        for record in records:
+            self.records[record.journal_id] = record
+            if record.is_own:
+                self.own = record
 
 
 def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
@@ -307,7 +319,7 @@ def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
     try:
         return JournalFile(path, node_id=node_id, lane=lane)
     except JournalCorrupt as exc:
-        aside = set_aside(path, side_files=SIDE_FILES)
+        aside = quarantine(path, side_files=SIDE_FILES)
         logger.error("journal is corrupt, quarantined as %s; creating a new one: %s", aside, exc)  # noqa: TRY400 - not a bug in our code
         fresh = JournalFile(path, node_id=node_id, lane=lane)
         # Starts with a Gap: the entries of the damaged file are unaccounted for.
@@ -317,8 +329,8 @@ def open_journal_file(path: Path, *, node_id: str, lane: Lane) -> JournalFile:
         return fresh
 
 
-def _numbered(update: pb.NodeUpdate, shelf: Shelf, seq: int) -> tuple[Entry, bytes]:
-    update.journal_id = shelf.journal_id
+def _numbered(update: pb.NodeUpdate, record: JournalRecord, seq: int) -> tuple[Entry, bytes]:
+    update.journal_id = record.journal_id
     update.seq = seq
     body = update.SerializeToString()
     return Entry(seq, len(body), update), body

@@ -25,7 +25,7 @@ from nodes.stream.journal.errors import (
     as_journal_error,
     is_disk_full,
 )
-from nodes.stream.journal.file import JournalFile, Shelf, open_journal_file
+from nodes.stream.journal.file import JournalFile, JournalRecord, open_journal_file
 from nodes.stream.journal.reserve import Reserve
 from nodes.stream.journal.ring import Ring
 from nodes.stream.wire.entry import Entry
@@ -59,7 +59,7 @@ class _Write:
     cursor: tuple[str, int] | None = None
     foreign: tuple[str, str] | None = None  # journal id, node id
     # Filled by the writer thread.
-    outcome: tuple[Shelf, list[Entry]] | None = field(default=None)
+    outcome: tuple[JournalRecord, list[Entry]] | None = field(default=None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Journal:
         size_bytes = self._limits.reserve_bytes if lane is Lane.STATES else 0
         self._reserve = Reserve(path.with_name(f"{path.name}.reserve"), size_bytes=size_bytes)
         # The loop's copies of what the writer thread owns.
-        self._shelves = dict(self._file.shelves)
+        self._records = dict(self._file.records)
         self._own = self._file.own
         self._cursors = self._file.cursors()
         self.opened_at_seq = self._file.opened_at_seq  # Own entries up to here existed before this process.
@@ -126,13 +126,13 @@ class Journal:
 
     def marks(self) -> tuple[JournalMark, ...]:
         """Every journal held here, with its oldest and last entry; the own one first."""
-        shelves = sorted(self._shelves.values(), key=lambda shelf: not shelf.is_own)
-        return tuple(self._mark(shelf) for shelf in shelves)
+        records = sorted(self._records.values(), key=lambda record: not record.is_own)
+        return tuple(self._mark(record) for record in records)
 
     def mark(self, journal_id: str) -> int:
         """Number of the last entry held of this journal; 0 = unknown journal."""
-        shelf = self._shelves.get(journal_id)
-        return shelf.last_seq if shelf is not None else 0
+        record = self._records.get(journal_id)
+        return record.last_seq if record is not None else 0
 
     def on_growth(self, listener: Callable[[JournalMark], None]) -> None:
         """Calls `listener` on the loop after each commit, once per journal that grew."""
@@ -173,8 +173,8 @@ class Journal:
 
     async def read(self, journal_id: str, after: int, max_count: int, max_bytes: int) -> list[Entry]:
         """Entries after `after`, at least one if there are any; a Gap replaces those that were trimmed."""
-        shelf = self._shelves.get(journal_id)
-        if shelf is None or shelf.last_seq <= after:
+        record = self._records.get(journal_id)
+        if record is None or record.last_seq <= after:
             return []
         entries = self._ring.after(journal_id, after, max_count=max_count, max_bytes=max_bytes)
         if entries is not None:
@@ -244,19 +244,21 @@ class Journal:
             self._jobs.append(job)
             self._wake.notify()
 
-    def _on_committed(self, writes: Sequence[_Write], shelves: dict[str, Shelf], error: Exception | None) -> None:
+    def _on_committed(
+        self, writes: Sequence[_Write], records: dict[str, JournalRecord], error: Exception | None
+    ) -> None:
         """Runs once per commit on the loop, regardless of the number of callers."""
         grown: set[str] = set()
         for write in writes:
             self._waiting_bytes -= write.size_bytes
             if write.outcome is not None:
-                shelf, entries = write.outcome
+                record, entries = write.outcome
                 if entries:
-                    self._ring.extend(shelf.journal_id, entries)
-                    grown.add(shelf.journal_id)
+                    self._ring.extend(record.journal_id, entries)
+                    grown.add(record.journal_id)
                 if write.cursor is not None:
                     self._cursors[write.cursor[0]] = write.cursor[1]
-        self._take_shelves(shelves)
+        self._take_records(records)
         self._room.set()
         for write in writes:
             if write.done.done():
@@ -267,10 +269,10 @@ class Journal:
                 write.done.set_exception(error or AssertionError("a commit has an outcome or an error"))
         for journal_id in grown:
             for listener in self._listeners:
-                listener(self._mark(self._shelves[journal_id]))
+                listener(self._mark(self._records[journal_id]))
 
-    def _on_called(self, call: _Call, result: Any, shelves: dict[str, Shelf], error: Exception | None) -> None:
-        self._take_shelves(shelves)
+    def _on_called(self, call: _Call, result: Any, records: dict[str, JournalRecord], error: Exception | None) -> None:
+        self._take_records(records)
         if call.done.done():
             return
         if error is not None:
@@ -282,17 +284,17 @@ class Journal:
         for listener in self._on_corruption:
             listener(error)
 
-    def _take_shelves(self, shelves: dict[str, Shelf]) -> None:
-        self._shelves = shelves
-        self._own = next(shelf for shelf in shelves.values() if shelf.is_own)
+    def _take_records(self, records: dict[str, JournalRecord]) -> None:
+        self._records = records
+        self._own = next(record for record in records.values() if record.is_own)
 
-    def _mark(self, shelf: Shelf) -> JournalMark:
+    def _mark(self, record: JournalRecord) -> JournalMark:
         return JournalMark(
-            journal_id=shelf.journal_id,
-            seq=shelf.last_seq,
-            node_id=shelf.node_id,
+            journal_id=record.journal_id,
+            seq=record.last_seq,
+            node_id=record.node_id,
             lane=self.lane,
-            first_seq=shelf.first_seq,
+            first_seq=record.first_seq,
         )
 
     # -- in the writer thread
@@ -333,7 +335,7 @@ class Journal:
         error = self._try_commit(writes)
         while is_disk_full(error) and self._reserve.release():
             error = self._try_commit(writes)
-        self._tell(self._on_committed, writes, dict(self._file.shelves), error)
+        self._tell(self._on_committed, writes, dict(self._file.records), error)
 
     def _try_commit(self, writes: Sequence[_Write]) -> Exception | None:
         """None on success, or the error if nothing was stored."""
@@ -358,7 +360,7 @@ class Journal:
             result = call.work(self._file)
         except Exception as exc:  # noqa: BLE001 - as above
             error = self._journal_error(exc)
-        self._tell(self._on_called, call, result, dict(self._file.shelves), error)
+        self._tell(self._on_called, call, result, dict(self._file.records), error)
 
     def _trim_step(self, file: JournalFile) -> bool:
         return file.trim_step(
@@ -375,13 +377,13 @@ class Journal:
             return False
         if not has_more:
             self._reserve.restore()
-        self._tell(self._take_shelves, dict(self._file.shelves))
+        self._tell(self._take_records, dict(self._file.records))
         return has_more
 
     def _journal_error(self, exc: Exception) -> Exception:
         error = as_journal_error(exc)
         if isinstance(error, JournalCorrupt):
-            self._file.condemn()
+            self._file.mark_corrupt()
             self._tell(self._found_corrupt, error)
         return error
 

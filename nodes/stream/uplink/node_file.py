@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nodes.core.set_aside import set_aside
+from nodes.core.quarantine import quarantine
 from nodes.errors import ConfigError
 from nodes.stream.identity.secret_files import replace_secret
 
@@ -26,7 +26,7 @@ class NodeFile:
         try:
             held = _parsed(_read(path))
         except (AttributeError, TypeError, ValueError) as exc:
-            aside = set_aside(path)
+            aside = quarantine(path)
             logger.error("quarantined as %s, the parent will send its content again: %s", aside, exc)  # noqa: TRY400
             held = _parsed({})
         self._max_epoch, self._cluster_public_key, self._revoked_token_ids = held

@@ -33,10 +33,10 @@ from nodes.domain.states import CommandState, Lane
 from nodes.errors import ConfigError, ProtocolViolation
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.config import UplinkConfig
-from nodes.stream.uplink.conversation import Conversation, Reactions
 from nodes.stream.uplink.log_batches import split_to_fit
 from nodes.stream.uplink.node_file import NodeFile
 from nodes.stream.uplink.status import Ending, Retry, StreamEnded, UplinkRefused
+from nodes.stream.uplink.stream_client import Callbacks, StreamClient
 from nodes.stream.wire.child_session import ChildSession
 from nodes.stream.wire.codec import decode_command, encode_mark, encode_report, encode_update, target_of
 from nodes.stream.wire.limits import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
@@ -76,7 +76,7 @@ class Uplink:
         self._instance_id = uuid.uuid4().hex
         self._target = config.target
         self._stop = asyncio.Event()
-        self._conversation: Conversation | None = None
+        self._client: StreamClient | None = None
         self._backoff = Backoff(config.first_delay_seconds, config.cap_delay_seconds, rng)
         self._slow_backoff = Backoff(config.slow_delay_seconds, config.slow_delay_seconds, rng)
         # Set by a Master's relay: what it holds of its Edges, and where their commands go.
@@ -97,12 +97,12 @@ class Uplink:
     @property
     def is_connected(self) -> bool:
         """True after the parent's Welcome, while the stream is open."""
-        return self._conversation is not None and self._conversation.session.is_live
+        return self._client is not None and self._client.session.is_live
 
     @property
     def link_rtt_ms(self) -> float:
         """0 = unknown."""
-        return self._conversation.session.rtt_seconds * 1000 if self._conversation is not None else 0.0
+        return self._client.session.rtt_seconds * 1000 if self._client is not None else 0.0
 
     # -- actions
 
@@ -119,20 +119,20 @@ class Uplink:
             batches = [self._encode(batch) for batch in split_to_fit(payload)]
             await self._journals[Lane.LOGS].append(batches, cursor=cursor)
         elif isinstance(payload, TaskStatus | StallAlert | CommandResult | Gap) and not ephemeral:
-            if isinstance(payload, TaskStatus) and self._conversation is not None:
+            if isinstance(payload, TaskStatus) and self._client is not None:
                 # Pending progress is older than this state and must not be sent after it.
-                self._conversation.session.forget_ephemeral(_key(self.node_id, payload))
+                self._client.session.forget_ephemeral(_key(self.node_id, payload))
             await self._journals[Lane.STATES].append([self._encode(payload)], cursor=cursor)
         else:
             self.send_ephemeral(_key(self.node_id, payload), self._encode(payload))
 
     def send_ephemeral(self, key: str, update: pb.NodeUpdate) -> None:
         """Sends the newest update per `key` as soon as there is room; an Edge's update keeps the Edge's node id."""
-        if self._conversation is None:
+        if self._client is None:
             self.dropped_ephemeral += 1
             return
-        self._conversation.session.send_ephemeral(key, update)
-        self._conversation.wake()
+        self._client.session.send_ephemeral(key, update)
+        self._client.wake()
 
     def relay(
         self,
@@ -150,8 +150,8 @@ class Uplink:
 
     def request_stop(self) -> None:
         self._stop.set()
-        if self._conversation is not None:
-            self._conversation.leave()
+        if self._client is not None:
+            self._client.leave()
 
     async def run(self) -> None:
         while not self._stop.is_set():
@@ -165,7 +165,7 @@ class Uplink:
             # A redirect is used for one attempt: if that fails, try the configured parent again.
             self._target = ending.redirect or self._config.target
             await wait_at_most(self._stop, delay)
-        self._conversation = None
+        self._client = None
 
     def _delay(self, ending: Ending) -> float:
         if ending.retry is Retry.AT_ONCE:
@@ -179,7 +179,7 @@ class Uplink:
         channel = _channel(config, self._target)
         call = NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {config.token}"),))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
-        conversation = Conversation(
+        conversation = StreamClient(
             call,
             ChildSession(
                 node_id=self.node_id,
@@ -191,7 +191,7 @@ class Uplink:
                 },
             ),
             journals=self._journals,
-            reactions=Reactions(
+            callbacks=Callbacks(
                 on_epoch=self.node_file.raise_epoch,
                 on_welcome=self._welcomed,
                 on_command=self._command,
@@ -200,7 +200,7 @@ class Uplink:
             clock=self._clock,
             drain_seconds=config.drain_seconds,
         )
-        self._conversation = conversation
+        self._client = conversation
         if self._stop.is_set():
             conversation.leave()
         try:
@@ -209,7 +209,7 @@ class Uplink:
         except StreamEnded as exc:
             ending = exc.ending
         finally:
-            self._conversation = None
+            self._client = None
             self._given = conversation.session.given
             self.dropped_ephemeral += conversation.session.dropped_ephemeral
             call.cancel()  # An abandoned call is never garbage-collected.
@@ -271,9 +271,9 @@ class Uplink:
         )
 
     def _journal_grew(self, mark: JournalMark) -> None:
-        if self._conversation is not None:
-            self._conversation.session.journal_grew(journal_id=mark.journal_id, lane=mark.lane, last_seq=mark.seq)
-            self._conversation.wake()
+        if self._client is not None:
+            self._client.session.journal_grew(journal_id=mark.journal_id, lane=mark.lane, last_seq=mark.seq)
+            self._client.wake()
 
     def _encode(self, payload: Payload) -> pb.NodeUpdate:
         return encode_update(Update(node_id=self.node_id, payload=payload, timestamp_ms=self._clock.now_ms()))

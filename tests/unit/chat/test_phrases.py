@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.engines.outcomes import outcome_of
-from chat.phrase_words import WORDS
+from chat.phrase_texts import WORDS
 from chat.phrases import Phrase, phrase, say, with_phrase, worded
 from chat.stalls.stall_context import Citation, Finding, Fix, StallContext
-from chat.stalls.words import fix_fields, message_of
+from chat.stalls.texts import fix_fields, message_of
 from chat.untrusted import plain
 from nodes.domain.states import Action, TaskState
 

@@ -5,7 +5,7 @@
 
 import { BaseEdge, type Edge, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland, useNode, useSight } from "../context";
+import { useIsFar, useIsland, useNode, usePageAge } from "../context";
 import type { Point } from "../model/path";
 
 export type WireEdgeType = Edge<{ path: string; end: Point; isGroup: boolean }, "wire">;
@@ -24,7 +24,7 @@ export const WireEdge = memo(function WireEdge({ id, target, data }: EdgeProps<W
 function Health({ node: id, at }: { node: string; at: Point }) {
   const { bridge } = useIsland();
   const node = useNode(id);
-  useSight();
+  usePageAge();
   if (!node) return null;
   const { state, word } = bridge.hop(node);
   return (

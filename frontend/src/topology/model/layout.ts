@@ -15,7 +15,7 @@ const GAP_X = 28;
 const GAP_Y = 46;
 const ROW_GAP = 22;
 const BLOCK_GAP = 44;
-/** The bus of a shelf runs this far above its Masters. */
+/** the bus of a row runs this far above its Masters. */
 const BUS = 22;
 const FOLD_ABOVE = 6;
 /** In a fleet of more nodes than this every Master's healthy Edges fold: drawn one by one they would be too small to read. */

@@ -2,7 +2,7 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland, useSight } from "../context";
+import { useIsFar, useIsland, usePageAge } from "../context";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
@@ -11,7 +11,7 @@ export type LeaderCardType = Node<Record<string, never>, "leader">;
 export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardType>) {
   const { bridge } = useIsland();
   const far = useIsFar();
-  const { push } = useSight();
+  const { push } = usePageAge();
   return (
     <div className="topo-card" data-state="online" data-role="leader" data-far={far || undefined}>
       <Anchors />

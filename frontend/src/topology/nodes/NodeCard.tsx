@@ -2,7 +2,7 @@
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
-import { useIsFar, useIsland, useNode, useSight } from "../context";
+import { useIsFar, useIsland, useNode, usePageAge } from "../context";
 import { Age } from "./Age";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
@@ -40,7 +40,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
 function Load({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
-  const sight = useSight();
+  const age = usePageAge();
   if (!node) return null;
   const { tone, word, isLive } = bridge.freshness(node);
   return (
@@ -61,7 +61,7 @@ function Load({ id }: { id: string }) {
             {node.running}/{node.slots}
           </span>
         )}
-        {node.role === "leader" && sight.push !== "" && <Push latency={sight.push} />}
+        {node.role === "leader" && age.push !== "" && <Push latency={age.push} />}
         <span className="fresh topo-fresh" data-tone={tone}>
           {word}
         </span>
@@ -86,7 +86,7 @@ function Push({ latency }: { latency: string }) {
 function Absence({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
-  useSight();
+  usePageAge();
   if (!node) return null;
   const { word, beyond } = bridge.freshness(node);
   return (

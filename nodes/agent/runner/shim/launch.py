@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 
-from nodes.domain.part_words import in_english, record
+from nodes.domain.part_texts import in_english, record
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from nodes.agent.runner.shim.rate import RateLimit
 from nodes.agent.runner.shim.supervisor import Supervisor, identity, now_ms, tell_end
 from nodes.agent.runner.shim.tree import CgroupTree, SignalTree
 from nodes.core.secrets import Redactor, secret_values
-from nodes.domain.part_words import record
+from nodes.domain.part_texts import record
 
 _PR_SET_CHILD_SUBREAPER = 36
 _REQUEST_SECONDS = 10.0

@@ -19,7 +19,7 @@ from nodes.agent.runner.shim.launch import Launched
 from nodes.agent.runner.shim.output import Output
 from nodes.agent.runner.shim.standard_input import StandardInput
 from nodes.agent.runner.shim.tree import SignalTree
-from nodes.domain.part_words import in_english, record
+from nodes.domain.part_texts import in_english, record
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Supervisor:
         self._is_partial = False
         self._root_status: int | None = None
         self._stopped_as = ""  # "cancelled" or "timed_out", once requested.
-        self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_words).
+        self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_texts).
         self._kill_at: float | None = None
         self._killing_since: float | None = None
         self._trouble: list[Record] = []  # Why the task does not end.

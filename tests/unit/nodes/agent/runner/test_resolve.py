@@ -15,7 +15,7 @@ from nodes.errors import TaskRejected
 BUILD = NamedTask(name="build", argv=("make", "all"), timeout_seconds=60.0)
 CONFIG = RunnerConfig(
     tasks_folder=Path("/data/tasks"),
-    ledger_path=Path("/data/commands.db"),
+    command_log_path=Path("/data/commands.db"),
     default_folder=Path("/home/me"),
     environment={"PATH": "/bin"},
     projects=(Project(name="web", path="/srv/web", tasks=(BUILD,)),),

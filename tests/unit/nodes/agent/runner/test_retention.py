@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from nodes.agent.runner.config import RunnerConfig
-from nodes.agent.runner.retention import Told, outdated
+from nodes.agent.runner.retention import RetiredAttempt, outdated
 
 
 def gone_from(*sizes: int, ages: tuple[float, ...] = (), **config: float) -> list[str]:
     """Keys to remove, of tasks t0, t1, … of which t0 ended last."""
     told = [
-        Told(key=f"t{number}", at=1000.0 - (ages[number] if ages else number), size=size)
+        RetiredAttempt(key=f"t{number}", at=1000.0 - (ages[number] if ages else number), size=size)
         for number, size in enumerate(sizes)
     ]
-    limits = RunnerConfig(tasks_folder=Path("tasks"), ledger_path=Path("ledger"), **config)  # type: ignore[arg-type]
+    limits = RunnerConfig(tasks_folder=Path("tasks"), command_log_path=Path("command-log"), **config)  # type: ignore[arg-type]
     return outdated(told, now=1000.0, config=limits)
 
 

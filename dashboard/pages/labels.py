@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
-from nodes import message_words, state_words
+from nodes import message_texts, state_labels
 from nodes.domain.states import POSSIBLE_IN, Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -28,28 +28,28 @@ class Look:
 
 
 NODE_STATES: Mapping[str, Look] = {
-    NodeState.ONLINE: Look(state_words.NODE_STATES[NodeState.ONLINE], "circle-check", "good"),
-    NodeState.SUSPECT: Look(state_words.NODE_STATES[NodeState.SUSPECT], "triangle-alert", "warn"),
-    NodeState.OFFLINE: Look(state_words.NODE_STATES[NodeState.OFFLINE], "circle-x", "bad"),
+    NodeState.ONLINE: Look(state_labels.NODE_STATES[NodeState.ONLINE], "circle-check", "good"),
+    NodeState.SUSPECT: Look(state_labels.NODE_STATES[NodeState.SUSPECT], "triangle-alert", "warn"),
+    NodeState.OFFLINE: Look(state_labels.NODE_STATES[NodeState.OFFLINE], "circle-x", "bad"),
 }
 
 TASK_STATES: Mapping[str, Look] = {
-    TaskState.PENDING: Look(state_words.TASK_STATES[TaskState.PENDING], "clock", "calm"),
-    TaskState.DISPATCHED: Look(state_words.TASK_STATES[TaskState.DISPATCHED], "send", "busy"),
-    TaskState.RUNNING: Look(state_words.TASK_STATES[TaskState.RUNNING], "loader", "busy"),
-    TaskState.PAUSED: Look(state_words.TASK_STATES[TaskState.PAUSED], "pause", "held"),
-    TaskState.SUCCEEDED: Look(state_words.TASK_STATES[TaskState.SUCCEEDED], "circle-check", "good"),
-    TaskState.FAILED: Look(state_words.TASK_STATES[TaskState.FAILED], "circle-x", "bad"),
-    TaskState.CANCELLED: Look(state_words.TASK_STATES[TaskState.CANCELLED], "ban", "calm"),
-    TaskState.TIMED_OUT: Look(state_words.TASK_STATES[TaskState.TIMED_OUT], "timer-off", "bad"),
-    TaskState.LOST: Look(state_words.TASK_STATES[TaskState.LOST], "unlink", "bad"),
+    TaskState.PENDING: Look(state_labels.TASK_STATES[TaskState.PENDING], "clock", "calm"),
+    TaskState.DISPATCHED: Look(state_labels.TASK_STATES[TaskState.DISPATCHED], "send", "busy"),
+    TaskState.RUNNING: Look(state_labels.TASK_STATES[TaskState.RUNNING], "loader", "busy"),
+    TaskState.PAUSED: Look(state_labels.TASK_STATES[TaskState.PAUSED], "pause", "held"),
+    TaskState.SUCCEEDED: Look(state_labels.TASK_STATES[TaskState.SUCCEEDED], "circle-check", "good"),
+    TaskState.FAILED: Look(state_labels.TASK_STATES[TaskState.FAILED], "circle-x", "bad"),
+    TaskState.CANCELLED: Look(state_labels.TASK_STATES[TaskState.CANCELLED], "ban", "calm"),
+    TaskState.TIMED_OUT: Look(state_labels.TASK_STATES[TaskState.TIMED_OUT], "timer-off", "bad"),
+    TaskState.LOST: Look(state_labels.TASK_STATES[TaskState.LOST], "unlink", "bad"),
 }
 
 # Healthy is not shown.
 TASK_HEALTH: Mapping[str, Look] = {
-    TaskHealth.QUIET: Look(state_words.TASK_HEALTH[TaskHealth.QUIET], "circle-dashed", "calm"),
-    TaskHealth.WAITING: Look(state_words.TASK_HEALTH[TaskHealth.WAITING], "message-circle-question", "held"),
-    TaskHealth.STALLED: Look(state_words.TASK_HEALTH[TaskHealth.STALLED], "triangle-alert", "warn"),
+    TaskHealth.QUIET: Look(state_labels.TASK_HEALTH[TaskHealth.QUIET], "circle-dashed", "calm"),
+    TaskHealth.WAITING: Look(state_labels.TASK_HEALTH[TaskHealth.WAITING], "message-circle-question", "held"),
+    TaskHealth.STALLED: Look(state_labels.TASK_HEALTH[TaskHealth.STALLED], "triangle-alert", "warn"),
 }
 
 # Not a state of its own: what a task is shown as while nobody can see its node.
@@ -320,8 +320,8 @@ def as_data() -> dict[str, object]:
         "commandStates": {str(key): str(label) for key, label in {**COMMAND_STATES, **REQUEST_STATES}.items()},
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
-        "messageParts": message_words.templates(),
-        "partSeparator": message_words.separator(),
+        "messageParts": message_texts.templates(),
+        "partSeparator": message_texts.separator(),
         "reasons": {code: str(text) for code, text in REASONS.items()},
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),

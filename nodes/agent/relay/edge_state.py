@@ -12,7 +12,7 @@ from nodes.stream.wire.fields import TASK_STATES
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
-class EdgeImage:
+class EdgeState:
     def __init__(self, node_id: str, *, parent: str) -> None:
         self.node_id = node_id
         self._parent = parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-BLANKS: dict[str, dict[str, Any]] = {
+ROW_TEMPLATES: dict[str, dict[str, Any]] = {
     "blank_task": {"id": "", "name": "", "state": "pending", "attempt": 1, "progress": None},
     "blank_node": {
         "id": "",

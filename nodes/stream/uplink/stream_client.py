@@ -41,7 +41,7 @@ Call = grpc.aio.StreamStreamCall[pb.NodeUpdate, pb.LeaderCommand]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reactions:
+class Callbacks:
     """The uplink's callbacks for messages from the parent."""
 
     on_epoch: Callable[[int], None]
@@ -50,7 +50,7 @@ class Reactions:
     on_revoked: Callable[[tuple[str, ...]], None]
 
 
-class Conversation:
+class StreamClient:
     """`run` always raises `StreamEnded`; the caller cancels the call."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Conversation:
         session: ChildSession,
         *,
         journals: Mapping[Lane, Journal],
-        reactions: Reactions,
+        callbacks: Callbacks,
         clock: Clock,
         drain_seconds: float,
     ) -> None:
@@ -67,7 +67,7 @@ class Conversation:
         self.welcomed_mono: float | None = None
         self._call = call
         self._journals = journals
-        self._reactions = reactions
+        self._callbacks = callbacks
         self._clock = clock
         self._drain_seconds = drain_seconds
         self._wake = asyncio.Event()  # There may be something to send.
@@ -203,18 +203,18 @@ class Conversation:
     async def _handle_one(self, event: Event) -> None:
         match event:
             case EpochRaised():
-                self._reactions.on_epoch(event.epoch)
+                self._callbacks.on_epoch(event.epoch)
             case Welcomed():
                 self.welcomed_mono = self._clock.mono()
                 self._note_acks({mark.journal_id: mark.seq for mark in event.welcome.marks})
-                self.session.send_snapshots(self._reactions.on_welcome(event.welcome))
+                self.session.send_snapshots(self._callbacks.on_welcome(event.welcome))
                 self._retimed.set()
             case Acked():
                 self._note_acks(event.marks)
             case CommandReceived():
-                await self._reactions.on_command(event.command, event.received_mono)
+                await self._callbacks.on_command(event.command, event.received_mono)
             case TokensRevoked():
-                self._reactions.on_revoked(event.token_ids)
+                self._callbacks.on_revoked(event.token_ids)
             case GoAwayReceived():
                 raise StreamEnded(_ending_of(event.go_away))
             case Nacked():

@@ -32,10 +32,10 @@ class AwaitedReplay:
     attempts: set[AttemptKey]
 
 
-class Image:
+class StateCache:
     """Loaded from the database; ended tasks, closed commands and resolved alerts are read on demand.
 
-    `deadlines` outlives an image: the monotonic time at which each open command expires. The row's `expires_at` is for
+    `deadlines` outlives a cache: the monotonic time at which each open command expires. The row's `expires_at` is for
     display; it is used only for commands of an earlier process, and capped by their full time to live.
     """
 

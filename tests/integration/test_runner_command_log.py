@@ -1,4 +1,4 @@
-"""The command ledger on a real file, and the command handler over real tasks."""
+"""The command log on a real file, and the command handler over real tasks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes.agent.runner.command_desk import CommandDesk
-from nodes.agent.runner.ledger import KEPT_MS, Ledger
+from nodes.agent.runner.command_handler import CommandHandler
+from nodes.agent.runner.command_log import KEPT_MS, CommandLog
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, NamedTask, Project
 from nodes.domain.states import Action, CommandState, TaskState
@@ -25,45 +25,45 @@ def command(command_id: str) -> Command:
 
 
 def test_an_intent_is_stored_once_and_answered_with_its_result(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "commands.db")
-    assert ledger.begin(command("c1"), at_ms=1) is None
-    repeated = ledger.begin(command("c1"), at_ms=2)
+    log = CommandLog(tmp_path / "commands.db")
+    assert log.begin(command("c1"), at_ms=1) is None
+    repeated = log.begin(command("c1"), at_ms=2)
     assert repeated is not None
     assert repeated.result is None
-    ledger.close()
+    log.close()
 
-    ledger = Ledger(tmp_path / "commands.db")
-    assert [(entry.command_id, entry.result) for entry in ledger.untold(journal_id="j")] == [("c1", None)]
+    log = CommandLog(tmp_path / "commands.db")
+    assert [(entry.command_id, entry.result) for entry in log.unreported(journal_id="j")] == [("c1", None)]
     result = CommandResult(command_id="c1", state=CommandState.FAILED, code="busy", message="no")
-    ledger.finish(result)
-    repeated = ledger.begin(command("c1"), at_ms=3)
+    log.finish(result)
+    repeated = log.begin(command("c1"), at_ms=3)
     assert repeated is not None
     assert repeated.result == result
-    assert [entry.result for entry in ledger.untold(journal_id="j")] == [result]
-    ledger.told("c1", journal_id="j")
-    assert ledger.untold(journal_id="j") == []
-    assert [entry.result for entry in ledger.untold(journal_id="another")] == [result]
-    ledger.close()
+    assert [entry.result for entry in log.unreported(journal_id="j")] == [result]
+    log.reported("c1", journal_id="j")
+    assert log.unreported(journal_id="j") == []
+    assert [entry.result for entry in log.unreported(journal_id="another")] == [result]
+    log.close()
 
 
 def test_entries_older_than_seven_days_are_deleted(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "commands.db")
-    ledger.begin(command("old"), at_ms=1_000)
-    ledger.begin(command("new"), at_ms=2_000)
-    ledger.trim(now_ms=KEPT_MS + 1_500)
+    log = CommandLog(tmp_path / "commands.db")
+    log.begin(command("old"), at_ms=1_000)
+    log.begin(command("new"), at_ms=2_000)
+    log.trim(now_ms=KEPT_MS + 1_500)
 
-    assert ledger.begin(command("old"), at_ms=KEPT_MS) is None
-    assert ledger.begin(command("new"), at_ms=KEPT_MS) is not None
-    ledger.close()
+    assert log.begin(command("old"), at_ms=KEPT_MS) is None
+    assert log.begin(command("new"), at_ms=KEPT_MS) is not None
+    log.close()
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "flipped pages", "truncated"])
 def test_a_corrupt_ledger_is_quarantined_and_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "commands.db"
-    ledger = Ledger(path)
+    log = CommandLog(path)
     for number in range(500):
-        ledger.begin(command(f"c{number}"), at_ms=number)
-    ledger.close()
+        log.begin(command(f"c{number}"), at_ms=number)
+    log.close()
     content = bytearray(path.read_bytes())
     if damage == "nonsense":
         content[:100] = b"not a database" * 8
@@ -74,19 +74,19 @@ def test_a_corrupt_ledger_is_quarantined_and_replaced(tmp_path: Path, damage: st
             content[page : page + 200] = b"\xff" * 200
     path.write_bytes(content)
 
-    ledger = Ledger(path)
+    log = CommandLog(path)
 
-    assert ledger.untold(journal_id="j") == []
-    assert ledger.begin(command("c1"), at_ms=1) is None
+    assert log.unreported(journal_id="j") == []
+    assert log.begin(command("c1"), at_ms=1) is None
     assert len(list(tmp_path.glob("commands.db.corrupt-*"))) == 1
-    ledger.close()
+    log.close()
 
 
 def test_a_ledger_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "commands.db"
-    ledger = Ledger(path)
+    log = CommandLog(path)
     for number in range(500):
-        ledger.begin(command(f"c{number}"), at_ms=number)
+        log.begin(command(f"c{number}"), at_ms=number)
     other = sqlite3.connect(path)
     other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     other.close()
@@ -94,15 +94,15 @@ def test_a_ledger_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> Non
 
     # A page may still be in SQLite's cache; a new command is stored anyway, if necessary in a new file.
     for number in range(500, 1000):
-        assert ledger.begin(command(f"c{number}"), at_ms=number) is None
+        assert log.begin(command(f"c{number}"), at_ms=number) is None
 
     assert len(list(tmp_path.glob("commands.db.corrupt-*"))) == 1
-    ledger.close()
+    log.close()
 
 
 def test_a_ledger_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot open the command ledger"):
-        Ledger(tmp_path / "no folder" / "commands.db")
+    with pytest.raises(StoreError, match="cannot open the command log"):
+        CommandLog(tmp_path / "no folder" / "commands.db")
 
 
 @pytest.mark.slow
@@ -205,13 +205,13 @@ async def test_commands_of_one_task_take_their_turns(tmp_path: Path, monkeypatch
     inside: list[str] = []
     go_on = {f"c{number}": asyncio.Event() for number in (1, 2, 3)}
 
-    async def slowly(desk: CommandDesk, command: Command, received_mono: float) -> tuple[CommandResult, None]:
+    async def slowly(handler: CommandHandler, command: Command, received_mono: float) -> tuple[CommandResult, None]:
         inside.append(command.command_id)
         await go_on[command.command_id].wait()
         inside.remove(command.command_id)
         return CommandResult(command_id=command.command_id, state=CommandState.SUCCEEDED), None
 
-    monkeypatch.setattr(CommandDesk, "_carry_out", slowly)
+    monkeypatch.setattr(CommandHandler, "_carry_out", slowly)
     async with running(tmp_path) as node:
         for first in ("c1", "c2"):
             node.control(Action.PAUSE, command_id=first)

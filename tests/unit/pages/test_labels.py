@@ -14,32 +14,32 @@ from chat.phrases import script_phrases
 from chat.policy import Risk
 from chat.states import ApprovalState, CallState, TurnState
 from chat.tools.registry import TOOLS
-from dashboard.pages import strings, words
+from dashboard.pages import labels, strings
 from dashboard.pages.ansi import plain_text
 from dashboard.templatetags import agentflow
-from nodes.domain.part_words import ENGLISH, SEPARATOR
+from nodes.domain.part_texts import ENGLISH, SEPARATOR
 from nodes.domain.states import TASK_TRANSITIONS, Action, CommandState, NodeState, Role, TaskHealth, TaskState
-from nodes.message_words import in_words
+from nodes.message_texts import in_words
 
 SOURCES = settings.BASE_DIR / "frontend" / "src"
 CATALOG = settings.BASE_DIR / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
 
 def test_every_state_has_a_look() -> None:
-    assert set(words.NODE_STATES) == set(NodeState)
-    assert set(words.TASK_STATES) == set(TaskState)
-    assert set(words.TASK_HEALTH) == set(TaskHealth) - {TaskHealth.HEALTHY}
-    assert set(words.NODE_ROLES) == set(Role)
-    assert set(words.COMMAND_STATES) == set(CommandState)
-    assert set(words.ACTIONS) == set(words.OFFERED) == set(Action)
+    assert set(labels.NODE_STATES) == set(NodeState)
+    assert set(labels.TASK_STATES) == set(TaskState)
+    assert set(labels.TASK_HEALTH) == set(TaskHealth) - {TaskHealth.HEALTHY}
+    assert set(labels.NODE_ROLES) == set(Role)
+    assert set(labels.COMMAND_STATES) == set(CommandState)
+    assert set(labels.ACTIONS) == set(labels.OFFERED) == set(Action)
 
 
 def test_everything_of_a_conversation_has_words() -> None:
-    assert set(words.CHAT_TURNS) == set(TurnState)
-    assert set(words.CHAT_STEPS) == set(CallState)
-    assert set(words.CHAT_APPROVALS) == set(ApprovalState)
-    assert set(words.CHAT_TOOLS) == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
-    assert set(words.CHAT_EFFECTS) == {name for name, tool in TOOLS.items() if tool.risk is not Risk.READ}
+    assert set(labels.CHAT_TURNS) == set(TurnState)
+    assert set(labels.CHAT_STEPS) == set(CallState)
+    assert set(labels.CHAT_APPROVALS) == set(ApprovalState)
+    assert set(labels.CHAT_TOOLS) == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
+    assert set(labels.CHAT_EFFECTS) == {name for name, tool in TOOLS.items() if tool.risk is not Risk.READ}
 
 
 def test_every_reason_of_a_command_has_words() -> None:
@@ -52,7 +52,7 @@ def test_every_reason_of_a_command_has_words() -> None:
 
     assert len(codes) > 20
     # The code of a command that had its effect.
-    assert codes - set(words.REASONS) - {"repeated"} == set()
+    assert codes - set(labels.REASONS) - {"repeated"} == set()
 
 
 def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
@@ -97,16 +97,16 @@ def test_message_is_said_from_its_parts(language: str, parts: list[dict[str, Any
 
 def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
     for state in TaskState:
-        offered = {action for action in Action if state in words.OFFERED[action]}
+        offered = {action for action in Action if state in labels.OFFERED[action]}
         assert (offered == {Action.RETRY}) == (not TASK_TRANSITIONS[state])
 
 
 def test_every_icon_is_in_the_sprite() -> None:
     names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
-    looks = [*words.NODE_STATES.values(), *words.TASK_STATES.values(), *words.TASK_HEALTH.values()]
-    looks += [*words.NODE_ROLES.values(), *words.ACTIONS.values(), words.UNKNOWN]
-    looks += [*words.CHAT_TURNS.values(), *words.CHAT_STEPS.values(), *words.CHAT_APPROVALS.values()]
-    looks += [*words.CHAT_CONFIDENCE.values(), *words.CHAT_FIXES.values(), *words.CHAT_VERDICTS.values()]
+    looks = [*labels.NODE_STATES.values(), *labels.TASK_STATES.values(), *labels.TASK_HEALTH.values()]
+    looks += [*labels.NODE_ROLES.values(), *labels.ACTIONS.values(), labels.UNKNOWN]
+    looks += [*labels.CHAT_TURNS.values(), *labels.CHAT_STEPS.values(), *labels.CHAT_APPROVALS.values()]
+    looks += [*labels.CHAT_CONFIDENCE.values(), *labels.CHAT_FIXES.values(), *labels.CHAT_VERDICTS.values()]
     used = {look.icon for look in looks}
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
         used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))

@@ -12,7 +12,7 @@ const BEHIND_MS = 3000;
 /** How long the answer to that question may take. */
 const PROBE_MS = 1000;
 
-export class Standing {
+export class LinkHealth {
   heartbeatMs = 30_000;
   pushMs: number | null = null;
   heardAt = 0;

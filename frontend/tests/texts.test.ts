@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { pillView } from "../src/app/pill";
-import { byteSize, clockDuration, latency, Texts, wholePercent } from "../src/app/words";
+import { linkBadge } from "../src/app/link-badge";
+import { byteSize, clockDuration, latency, Texts, wholePercent } from "../src/app/texts";
 import { sparkPath, trimSamples } from "../src/charts/spark";
 import { texts } from "./samples";
 
@@ -55,7 +55,7 @@ describe("the pill", () => {
     [{ kind: "behind" as const, since: noon }, "behind", "Behind: as of 12:03:04"],
     [{ kind: "closed" as const, reason: "login" as const, since: noon }, "closed", "Log in"],
   ])("%o", (status, state, text) => {
-    expect(pillView(status, texts, noon)).toMatchObject({ state, text });
+    expect(linkBadge(status, texts, noon)).toMatchObject({ state, text });
   });
 });
 

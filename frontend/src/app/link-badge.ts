@@ -3,16 +3,16 @@
 import { type LinkStatus, oldSince } from "../live/link";
 import { setAttribute, setHidden, setText } from "../tables/cells";
 import { element, type Page } from "./page";
-import type { Texts } from "./words";
+import type { Texts } from "./texts";
 
-export interface PillView {
+export interface LinkBadgeView {
   state: LinkStatus["kind"];
   text: string;
   /** Where a click helps: the login page. */
   needsLogin: boolean;
 }
 
-export function pillView(status: LinkStatus, texts: Texts, nowMs: number): PillView {
+export function linkBadge(status: LinkStatus, texts: Texts, nowMs: number): LinkBadgeView {
   switch (status.kind) {
     case "live": {
       const text = status.pushMs === null ? texts.say("link.live") : texts.say("link.liveLatency", { latency: pushLatency(status.pushMs) });
@@ -37,13 +37,13 @@ export function pushLatency(ms: number): string {
   return ms < 1 ? "< 1 ms" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-export function wirePill(page: Page): void {
+export function wireLinkBadge(page: Page): void {
   const pill = element("link-pill");
   if (!pill) return;
   let countdown: ReturnType<typeof setInterval> | undefined;
   const draw = (): void => {
     const { status } = page.live;
-    const view = pillView(status, page.texts, page.now());
+    const view = linkBadge(status, page.texts, page.now());
     const since = oldSince(status);
     setAttribute(pill, "data-state", view.state);
     setText(pill.querySelector("span"), view.text);

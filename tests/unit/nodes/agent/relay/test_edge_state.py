@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from nodes.agent.relay.edge_image import EdgeImage
+from nodes.agent.relay.edge_state import EdgeState
 from nodes.domain.states import NodeState
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -15,8 +15,8 @@ def _entry(seq: int, status: pb.TaskStatusUpdate) -> pb.NodeUpdate:
     return pb.NodeUpdate(node_id="edge-1", journal_id="s", seq=seq, task_update=status)
 
 
-def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeImage:
-    image = EdgeImage("edge-1", parent="master-1")
+def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeState:
+    image = EdgeState("edge-1", parent="master-1")
     image.take_snapshot(
         pb.Snapshot(
             tasks=tasks,
@@ -28,7 +28,7 @@ def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeImage:
     return image
 
 
-def _snapshot(image: EdgeImage) -> pb.Snapshot:
+def _snapshot(image: EdgeState) -> pb.Snapshot:
     (message,) = image.messages(9)
     assert (message.node_id, message.timestamp, message.seq) == ("edge-1", 9, 0)
     return message.snapshot
@@ -79,7 +79,7 @@ def test_only_a_new_state_or_a_clearly_different_round_trip_is_reported() -> Non
 
 
 def test_before_the_snapshot_there_is_only_the_report() -> None:
-    image = EdgeImage("edge-1", parent="master-1")
+    image = EdgeState("edge-1", parent="master-1")
     image.take_entry(_entry(1, _status("a", RUNNING)))
 
     (message,) = image.messages(0)

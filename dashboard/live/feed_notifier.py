@@ -26,10 +26,10 @@ _EPHEMERAL_LIMIT = 500
 _SEND_SECONDS = 5.0
 
 
-class Announcer:
+class FeedNotifier:
     """A `nodes.leader.projection.published.Listener` and a service. `publish` never waits."""
 
-    name = "announcer"
+    name = "feed-notifier"
 
     def __init__(self, layer: FeedChannelLayer | None = None) -> None:
         self._layer = layer
@@ -57,7 +57,7 @@ class Announcer:
     async def run(self) -> None:
         layer = self._layer or get_channel_layer()
         if not isinstance(layer, FeedChannelLayer):
-            raise TypeError(f"the announcer needs the Redis channel layer, not {type(layer).__name__}")
+            raise TypeError(f"the notifier needs the Redis channel layer, not {type(layer).__name__}")
         delays = Delays()
         is_down = False
         try:

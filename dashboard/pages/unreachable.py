@@ -10,7 +10,7 @@ from nodes.domain.states import NodeState, TaskState
 _OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 
 
-def mark_out_of_sight(attempts: Iterable[dict[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> None:
+def mark_unreachable(attempts: Iterable[dict[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> None:
     """Adds to each attempt the `unknownSince` that a task has in TaskInfo."""
     unseen = {node["id"]: node["stateSince"] for node in nodes if node["state"] != NodeState.ONLINE}
     for attempt in attempts:

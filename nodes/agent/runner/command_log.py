@@ -10,7 +10,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodes.core.set_aside import set_aside
+from nodes.core.quarantine import quarantine
 from nodes.domain.commands import Command, StartTask
 from nodes.domain.events import CommandResult
 from nodes.domain.states import CommandState
@@ -49,7 +49,7 @@ class Entry:
     result: CommandResult | None
 
 
-class Ledger:
+class CommandLog:
     """Synchronous; used by one thread at a time. Raises StoreError when the disk fails; recreates a corrupt file."""
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +58,7 @@ class Ledger:
         try:
             self._database = _open(path)
         except sqlite3.OperationalError as error:
-            raise StoreError(f"cannot open the command ledger {path}: {error}") from error
+            raise StoreError(f"cannot open the command log {path}: {error}") from error
         except sqlite3.DatabaseError as error:
             self._database = self._begin_anew(error)
 
@@ -88,7 +88,7 @@ class Ledger:
         if inserted.rowcount == 1:
             return None
         rows = self._execute(f"{_SELECT} WHERE command_id = ?", (command.command_id,)).fetchall()
-        return _entry(rows[0]) if rows else self._begin(command, at_ms)  # No row: the ledger was recreated in between.
+        return _entry(rows[0]) if rows else self._begin(command, at_ms)  # No row: the log was recreated in between.
 
     def finish(self, result: CommandResult) -> None:
         """Stores the result, which also answers every later repeat."""
@@ -97,11 +97,11 @@ class Ledger:
             (result.state.value, result.code, result.message, result.command_id),
         )
 
-    def told(self, command_id: str, *, journal_id: str) -> None:
+    def reported(self, command_id: str, *, journal_id: str) -> None:
         """Notes that the result is in this journal: while that is the current one, it need not be reported again."""
         self._execute("UPDATE command SET told_in = ? WHERE command_id = ?", (journal_id, command_id))
 
-    def untold(self, *, journal_id: str) -> list[Entry]:
+    def unreported(self, *, journal_id: str) -> list[Entry]:
         """Intents that may or may not have been acted on, and results that are not in this journal."""
         rows = self._execute(f"{_SELECT} WHERE told_in != ? ORDER BY at_ms", (journal_id,)).fetchall()
         return [_entry(row) for row in rows]
@@ -116,7 +116,7 @@ class Ledger:
         try:
             return self._database.execute(statement, values)
         except sqlite3.OperationalError as error:
-            raise StoreError(f"cannot use the command ledger: {error}") from error
+            raise StoreError(f"cannot use the command log: {error}") from error
         except sqlite3.DatabaseError as error:
             self._database.close()
             self._database = self._begin_anew(error)
@@ -124,12 +124,12 @@ class Ledger:
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
         """Quarantines a malformed file. The tasks' folders and supervisors still prevent a second effect."""
-        aside = set_aside(self._path, side_files=("-wal", "-shm"))
-        logger.error("the command ledger is corrupt, quarantined as %s: %s", aside, error)
+        aside = quarantine(self._path, side_files=("-wal", "-shm"))
+        logger.error("the command log is corrupt, quarantined as %s: %s", aside, error)
         try:
             return _open(self._path)
         except sqlite3.Error as again:
-            raise StoreError(f"cannot open the command ledger {self._path}: {again}") from again
+            raise StoreError(f"cannot open the command log {self._path}: {again}") from again
 
 
 def _open(path: Path) -> sqlite3.Connection:

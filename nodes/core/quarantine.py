@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 
-def set_aside(path: Path, *, side_files: tuple[str, ...] = ()) -> Path:
+def quarantine(path: Path, *, side_files: tuple[str, ...] = ()) -> Path:
     """Renames the file and its side files (given by suffix) to `NAME.corrupt-TIME`; returns the new path.
 
     Never overwrites a file quarantined in the same second.

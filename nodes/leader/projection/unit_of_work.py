@@ -1,7 +1,7 @@
 """One transaction of the writer: collects what jobs change, record and publish, and writes it in few statements.
 
-A job changes rows only through a `Unit`. It must decide before it changes anything: an error raised before the first
-change is the job's result; one raised later rolls the whole transaction back.
+A job changes rows only through a `UnitOfWork`. It must decide before it changes anything: an error raised before the
+first change is the job's result; one raised later rolls the whole transaction back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from nodes.domain.events import Gap
 from nodes.domain.parts import Part, as_json, english
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
-from nodes.leader.projection.image import OCCUPYING, OPEN_COMMANDS, AttemptKey, Image
 from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
 from nodes.leader.projection.messages import (
     alert_fields,
@@ -31,17 +30,18 @@ from nodes.leader.projection.messages import (
 )
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.rows import insert_rows, update_rows
+from nodes.leader.projection.state_cache import OCCUPYING, OPEN_COMMANDS, AttemptKey, StateCache
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 
 _EVENT_COLUMNS = ("journal_id", "seq", "node_id", "kind", "task_id", "origin_ms", "received_at", "detail")
 _FEED_COLUMNS = ("id", "topics", "text", "created_at")
 
 
-class Unit:
+class UnitOfWork:
     """Lives for one transaction, on the writer's thread."""
 
-    def __init__(self, image: Image) -> None:
-        self.image = image
+    def __init__(self, cache: StateCache) -> None:
+        self.cache = cache
         self.now = datetime.now(UTC)
         self.mono = time.monotonic()
         # The same time as a database value, for plain statements.
@@ -74,34 +74,34 @@ class Unit:
 
     def change_task(self, task: Task, **values: Any) -> None:
         self.change(task, **values)
-        self.image.note_task(task)
+        self.cache.note_task(task)
 
     def change_attempt(self, attempt: Attempt, **values: Any) -> None:
         """Also updates and publishes the node's number of occupied slots."""
         key: AttemptKey = (attempt.task_id, attempt.number)
         before = attempt.node_id if attempt.state in OCCUPYING else None
         if attempt.node_id:
-            self.image.occupying[attempt.node_id].discard(key)
+            self.cache.occupying[attempt.node_id].discard(key)
         self.change(attempt, **values)
-        self.image.note_attempt(attempt)
+        self.cache.note_attempt(attempt)
         after = attempt.node_id if attempt.state in OCCUPYING else None
         if before != after:
             self.wakes_scheduler = True
             for node_id in (before, after):
-                if node_id is not None and (node := self.image.nodes.get(node_id)) is not None:
+                if node_id is not None and (node := self.cache.nodes.get(node_id)) is not None:
                     self.publish_node(node)
 
     def change_command(self, command: Command, **values: Any) -> None:
         self.change(command, changed_at=self.now, **values)
         if command.state in OPEN_COMMANDS:
-            self.image.commands[command.id] = command
+            self.cache.commands[command.id] = command
         else:
-            self.image.commands.pop(command.id, None)
-            self.image.deadlines.pop(command.id, None)
+            self.cache.commands.pop(command.id, None)
+            self.cache.deadlines.pop(command.id, None)
 
     def seconds_left(self, command: Command) -> float:
         """The rest of an open command's time to live; 0 or less = expired. Changes of the wall clock have no effect."""
-        return self.image.deadlines[command.id] - self.mono
+        return self.cache.deadlines[command.id] - self.mono
 
     def record(
         self, kind: str, *, node_id: str, journal_id: str, seq: int, origin_ms: int, task_id: str = "", **detail: Any
@@ -115,14 +115,14 @@ class Unit:
 
     def next_seq(self) -> int:
         self.changes += 1
-        self.image.store.feed_seq += 1
-        return self.image.store.feed_seq
+        self.cache.store.feed_seq += 1
+        return self.cache.store.feed_seq
 
     def publish_task(self, task: Task) -> None:
         """TASK_UPDATE with the task's current values."""
         seq = self.next_seq()
         self.change_task(task, version=seq)
-        node = self.image.nodes.get(task.node_id) if task.node_id else None
+        node = self.cache.nodes.get(task.node_id) if task.node_id else None
         self._publish(seq, "TASK_UPDATE", task.id, f"task:{task.id}", task=task_info(task, node=node))
 
     def publish_node(self, node: Node) -> None:
@@ -135,7 +135,7 @@ class Unit:
 
     def publish_alert(self, alert: Alert) -> None:
         seq = self.next_seq()
-        message = state_message("ALERT", store=self.image.store.store_id, seq=seq, **alert_fields(alert))
+        message = state_message("ALERT", store=self.cache.store.store_id, seq=seq, **alert_fields(alert))
         self._add(seq, (topics.ALERTS,), message, f"alert:{alert.id}")
 
     def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
@@ -145,16 +145,16 @@ class Unit:
         where = [topics.NODES, topics.logs(node_id)]
         if gap.task_id:
             where.append(topics.task(gap.task_id))
-        message = state_message("GAP", store=self.image.store.store_id, seq=seq, **fields)
+        message = state_message("GAP", store=self.cache.store.store_id, seq=seq, **fields)
         self._add(seq, tuple(where), message, f"node:{node_id}")
 
     def publish(self, kind: str, where: tuple[str, ...], key: str, **fields: Any) -> None:
         """A message of another part of the Leader; of two about the same thing the later has the higher `seq`."""
         seq = self.next_seq()
-        self._add(seq, where, state_message(kind, store=self.image.store.store_id, seq=seq, **fields), key)
+        self._add(seq, where, state_message(kind, store=self.cache.store.store_id, seq=seq, **fields), key)
 
     def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
-        message = state_message(kind, store=self.image.store.store_id, seq=seq, **fields)
+        message = state_message(kind, store=self.cache.store.store_id, seq=seq, **fields)
         where = (topics.TASKS, topics.task(task_id)) if task_id else (topics.TASKS,)
         self._add(seq, where, message, key)
 
@@ -181,7 +181,7 @@ class Unit:
         message = message or english(parts)
         task_id = task.id if task is not None else ""
         key = (kind, node_id, task_id)
-        alert = self.image.alerts.get(key)
+        alert = self.cache.alerts.get(key)
         if alert is None:
             alert = Alert(
                 level=level,
@@ -196,7 +196,7 @@ class Unit:
                 opened_at=self.now,
             )
             self.insert(alert)
-            self.image.alerts[key] = alert
+            self.cache.alerts[key] = alert
         elif (alert.level, alert.message, alert.message_parts) == (level, message, as_json(parts)):
             return  # Unchanged.
         else:
@@ -205,7 +205,7 @@ class Unit:
 
     def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:
         """Only the first acknowledgement is stored. Raises `NotFound` if the alert is not open."""
-        alert = next((alert for alert in self.image.alerts.values() if alert.pk == alert_id), None)
+        alert = next((alert for alert in self.cache.alerts.values() if alert.pk == alert_id), None)
         if alert is None:
             raise NotFound(f"There is no open alert {alert_id}.")
         if alert.acknowledged_at is None:
@@ -213,13 +213,13 @@ class Unit:
             self.publish_alert(alert)
 
     def resolve_alert(self, kind: str, *, node_id: str = "", task_id: str = "") -> None:
-        alert = self.image.alerts.pop((kind, node_id, task_id), None)
+        alert = self.cache.alerts.pop((kind, node_id, task_id), None)
         if alert is not None:
             self.change(alert, resolved_at=self.now)
             self.publish_alert(alert)
 
     def resolve_task_alerts(self, task: Task) -> None:
-        for kind, node_id, task_id in [key for key in self.image.alerts if key[2] == task.id]:
+        for kind, node_id, task_id in [key for key in self.cache.alerts if key[2] == task.id]:
             self.resolve_alert(kind, node_id=node_id, task_id=task_id)
 
     # --- the end of the transaction ---------------------------------------------------------------
@@ -235,16 +235,16 @@ class Unit:
         feed = [(p.seq, " ".join(p.topics), p.text, self._stored_now) for p in self.published if p.seq]
         insert_rows(FeedEntry, _FEED_COLUMNS, feed)
         if self.changes:
-            update_rows(Store, [self.image.store])
+            update_rows(Store, [self.cache.store])
 
     def _flush_node(self, node: Node) -> None:
         seq = self.next_seq()
         self.change(node, version=seq)
         message = state_message(
             "NODE_STATUS",
-            store=self.image.store.store_id,
+            store=self.cache.store.store_id,
             seq=seq,
-            node=node_info(node, running=len(self.image.occupying[node.id])),
+            node=node_info(node, running=len(self.cache.occupying[node.id])),
         )
         self._add(seq, (topics.NODES,), message, f"node:{node.id}")
 

@@ -3,7 +3,7 @@
 import { oldSince } from "../live/link";
 import type { LiveClient } from "../live/client";
 
-export class Sight {
+export class PageAge {
   readonly #listeners = new Set<() => void>();
   #oldSince: number | null;
   #pushMs: number | null = null;

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from nodes.domain.part_words import ENGLISH, SEPARATOR
+from nodes.domain.part_texts import ENGLISH, SEPARATOR
 
 _VALUE = re.compile(r"\{(\w+)\}")
 

@@ -12,7 +12,7 @@ from chat.engines.outcomes import outcome_of
 from chat.interpret import Outcome, Reading
 from chat.phrases import say
 from chat.untrusted import plain as _plain
-from nodes.state_words import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
+from nodes.state_labels import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
 
 _ROWS = 20
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from chat.engines.offline_words import of_result
-from dashboard.pages import words
+from chat.engines.offline_texts import of_result
+from dashboard.pages import labels
 from nodes.domain.states import NodeState, TaskState
 
 TASK = {
@@ -33,7 +33,7 @@ def test_a_task_s_state_is_the_page_s_word(state: TaskState) -> None:
         ("pause_task", {"task": task, "error": "占用"}, False),
     ]
     with translation.override("zh-hans"):
-        label = str(words.TASK_STATES[state].label)
+        label = str(labels.TASK_STATES[state].label)
         said = [of_result(*result) for result in results]
 
     assert all(label in text and str(state) not in text for text in said), said
@@ -45,7 +45,7 @@ def test_a_node_s_state_too(state: NodeState) -> None:
     with translation.override("zh-hans"):
         node = {"id": "m", "state": str(state), "cpu": None, "running": 0, "slots": 1}
         said = of_result("list_nodes", {"nodes": [node]}, True)
-        assert str(words.NODE_STATES[state].label) in said
+        assert str(labels.NODE_STATES[state].label) in said
 
 
 def test_an_english_sentence_has_no_label_in_the_middle() -> None:

@@ -11,9 +11,9 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from nodes.agent.runner.attempt import Attempt
+from nodes.agent.runner.command_log import CommandLog, Entry
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
-from nodes.agent.runner.ledger import Entry, Ledger
 from nodes.agent.runner.resolve import resolve
 from nodes.agent.runner.shim_link import LinkClosed
 from nodes.agent.runner.tasks import Tasks
@@ -35,25 +35,25 @@ _MESSAGE_CAP = 500
 _END_FOLLOWS_SECONDS = 3.0
 
 
-class CommandDesk:
+class CommandHandler:
     def __init__(
         self,
         config: RunnerConfig,
         *,
-        ledger: Ledger,
+        log: CommandLog,
         tasks: Tasks,
         emit: Emit,
         journal_id: Callable[[], str],
         clock: Clock,
     ) -> None:
         self._config = config
-        self._ledger = ledger
+        self._log = log
         self._tasks = tasks
         self._emit = emit
         self._journal_id = journal_id
         self._clock = clock
-        # One thread: SQLite's fsync must not block the loop, and the ledger allows one thread at a time.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        # One thread: SQLite's fsync must not block the loop, and the log allows one thread at a time.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="command-log")
         # Commands for one task keep their order: a cancel after a start waits for it. A lock exists while it is held or
         # waited for.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -61,7 +61,7 @@ class CommandDesk:
     async def handle(self, command: Command, received_mono: float) -> None:
         """Stores the intent, acts, then stores and reports the result."""
         try:
-            known = await self._in_thread(lambda: self._ledger.begin(command, at_ms=self._clock.now_ms()))
+            known = await self._in_thread(lambda: self._log.begin(command, at_ms=self._clock.now_ms()))
         except StoreError as error:
             # Not carried out, because a repeat could then act twice. Reported at once: states have a disk reserve.
             logger.warning("command not carried out: %s", error, extra={"command_id": command.command_id})
@@ -93,11 +93,11 @@ class CommandDesk:
         await self._tell_all(await self._untold())
 
     async def trim(self) -> None:
-        await self._in_thread(lambda: self._ledger.trim(now_ms=self._clock.now_ms()))
+        await self._in_thread(lambda: self._log.trim(now_ms=self._clock.now_ms()))
 
     def close(self) -> None:
         self._thread.shutdown()
-        self._ledger.close()
+        self._log.close()
 
     # -- acting ---------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class CommandDesk:
 
     async def _control(self, command_id: str, attempt: Attempt, body: ControlTask) -> CommandResult:
         if attempt.is_over:
-            # Not always "too late": a recreated ledger may have lost the record that this same command was done.
+            # Not always "too late": a recreated log may have lost the record that this same command was done.
             return await self._judged(command_id, attempt, body.action, "")
         if body.action is Action.RETRY:
             return _failed(command_id, "bad-request", "a retry is a new start")
@@ -219,7 +219,7 @@ class CommandDesk:
     # -- after a restart ------------------------------------------------------------------------
 
     async def _untold(self) -> list[Entry]:
-        return await self._in_thread(lambda: self._ledger.untold(journal_id=self._journal_id()))
+        return await self._in_thread(lambda: self._log.unreported(journal_id=self._journal_id()))
 
     async def _tell_all(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -246,11 +246,11 @@ class CommandDesk:
         )
 
     async def _finish(self, result: CommandResult) -> None:
-        store = partial(self._ledger.finish, result)
+        store = partial(self._log.finish, result)
         try:
             await self._in_thread(store)
         except StoreError as error:
-            # The command has taken effect: report that now, and store it in the ledger when there is room.
+            # The command has taken effect: report that now, and store it in the log when there is room.
             logger.warning("result not stored: %s", error, extra={"command_id": result.command_id})
             await self._emit(result)
             await self._patiently(store)
@@ -258,7 +258,7 @@ class CommandDesk:
 
     async def _tell(self, result: CommandResult) -> None:
         await self._emit(result)
-        await self._patiently(partial(self._ledger.told, result.command_id, journal_id=self._journal_id()))
+        await self._patiently(partial(self._log.reported, result.command_id, journal_id=self._journal_id()))
 
     async def _patiently(self, work: Callable[[], None]) -> None:
         backoff = Backoff()
@@ -267,7 +267,7 @@ class CommandDesk:
                 return await self._in_thread(work)
             except StoreError as error:
                 delay = backoff.next_delay()
-                logger.warning("command ledger not written, next try in %.1f s: %s", delay, error)
+                logger.warning("command log not written, next try in %.1f s: %s", delay, error)
                 await asyncio.sleep(delay)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

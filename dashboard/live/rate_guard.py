@@ -8,11 +8,11 @@ from enum import IntEnum
 MESSAGES_PER_SECOND = 20
 ACKS_PER_SECOND = 4
 # This many violations within this many seconds close the socket.
-OFFENCES = 10
-OFFENCE_SECONDS = 60.0
+VIOLATIONS = 10
+VIOLATION_SECONDS = 60.0
 
 
-class Offence(IntEnum):
+class Violation(IntEnum):
     """The value is the close code after repeated violations."""
 
     BAD_MESSAGE = 4400
@@ -37,17 +37,17 @@ class Bucket:
         return True
 
 
-class Conduct:
+class RateGuard:
     def __init__(self, now: float) -> None:
         self._messages = Bucket(MESSAGES_PER_SECOND, now)
         self._acks = Bucket(ACKS_PER_SECOND, now)
-        self._offences: deque[float] = deque(maxlen=OFFENCES)
+        self._violations: deque[float] = deque(maxlen=VIOLATIONS)
 
     def may_send(self, now: float, *, is_ack: bool) -> bool:
         """Whether this message is within the rate. ACKs count only above a rate of their own."""
         return (is_ack and self._acks.take(now)) or self._messages.take(now)
 
-    def offended(self, now: float) -> bool:
+    def note_violation(self, now: float) -> bool:
         """Records a violation; True when the limit is reached."""
-        self._offences.append(now)
-        return len(self._offences) == OFFENCES and now - self._offences[0] <= OFFENCE_SECONDS
+        self._violations.append(now)
+        return len(self._violations) == VIOLATIONS and now - self._violations[0] <= VIOLATION_SECONDS

@@ -11,7 +11,7 @@ from django.utils.functional import Promise, keep_lazy_text
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from nodes.state_words import TASK_HEALTH, TASK_STATES
+from nodes.state_labels import TASK_HEALTH, TASK_STATES
 
 
 @keep_lazy_text
