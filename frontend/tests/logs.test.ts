@@ -27,7 +27,7 @@ const ids = (buffer: LogBuffer): number[] => buffer.visible.map((entry) => Numbe
 
 describe("the buffer", () => {
   it("holds each line once, however often it is sent", () => {
-    const buffer = new LogBuffer();
+    const buffer = new LogBuffer(1000);
     buffer.append(lines(1, 3));
 
     expect(buffer.append(lines(2, 4))).toEqual({ appended: 1, isRebuilt: false });
@@ -46,7 +46,7 @@ describe("the buffer", () => {
   });
 
   it("applies a filter to old and new lines, and forgets nothing", () => {
-    const buffer = new LogBuffer();
+    const buffer = new LogBuffer(1000);
     buffer.append([line(1), line(2, { level: "error" })]);
     buffer.setFilter((entry) => entry.level === "error");
     buffer.append([line(3), line(4, { level: "error" })]);
@@ -62,7 +62,7 @@ describe("lines that the server found", () => {
   const wrong = (id: number): LogLine => line(id, { level: "error" });
 
   it("stand among the held ones where they were printed, as long as the filter is set", () => {
-    const buffer = new LogBuffer();
+    const buffer = new LogBuffer(1000);
     buffer.append([wrong(98), line(99), line(7, { id: "gap-1.7", isGap: true }), wrong(101)]);
     buffer.setFilter(isError);
     buffer.addFound([wrong(100), wrong(98), wrong(9), line(8)]);
@@ -76,7 +76,7 @@ describe("lines that the server found", () => {
   });
 
   it("are held once when they are loaded afterwards", () => {
-    const buffer = new LogBuffer();
+    const buffer = new LogBuffer(1000);
     buffer.append([wrong(5)]);
     buffer.setFilter(isError);
     buffer.addFound([wrong(3)]);
@@ -92,7 +92,7 @@ describe("the log of all nodes after a break", () => {
     lines: Array.from({ length: count }, (_, index): WireLine => [String(from + index), from + index, 1, "info", "stdout", "x"]),
   });
   const log = (): [FleetLog, LogBuffer] => {
-    const buffer = new LogBuffer();
+    const buffer = new LogBuffer(1000);
     const made = new FleetLog({ texts } as unknown as Page, buffer, { append: (rows: LogLine[]) => buffer.append(rows) } as unknown as LogView, { node: "", limit: 300 });
     made.begin([batch(1, 5)], []);
     return [made, buffer];

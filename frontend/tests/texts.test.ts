@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { linkBadge } from "../src/app/link-badge";
 import { byteSize, clockDuration, latency, Texts, wholePercent } from "../src/app/texts";
-import { sparkPath, trimSamples } from "../src/charts/spark";
+import { Samples } from "../src/charts/spark";
 import { texts } from "./samples";
 
 describe("texts", () => {
@@ -60,16 +60,34 @@ describe("the pill", () => {
 });
 
 describe("the spark line", () => {
-  it("holds each value until the next one", () => {
-    expect(sparkPath([], 300_000)).toBe("");
-    expect(sparkPath([{ atMs: 150_000, value: 50 }], 300_000)).toBe("M60.0 14.0L120 14.0");
-    expect(sparkPath([{ atMs: 0, value: -5 }, { atMs: 300_000, value: 500 }], 300_000)).toBe("M0.0 27.0L120.0 1.0L120 1.0");
+  const MINUTE = 60_000; // 24 pixels
+
+  function line(...values: [atMs: number, value: number][]): Samples {
+    const samples = new Samples();
+    for (const [atMs, value] of values) samples.push(value, atMs);
+    return samples;
+  }
+
+  it("assumes that the first value also held before", () => {
+    expect(line().path(0)).toBe("");
+    expect(line([9 * MINUTE, 50]).path(9 * MINUTE)).toBe("M0 14.0L119 14.0L120 14.0");
   });
 
-  it("keeps the value that held when the window began", () => {
-    const samples = [0, 100_000, 400_000].map((atMs) => ({ atMs, value: 1 }));
+  it("holds each value until the next one, within bounds", () => {
+    const samples = line([9 * MINUTE, -5], [10 * MINUTE, 500]);
+    const path = "M0 27.0L94 27.0L95 1.0L119 1.0L120 1.0";
 
-    expect(trimSamples(samples, 500_000).map((sample) => sample.atMs)).toEqual([100_000, 400_000]);
-    expect(trimSamples(samples, 900_000).map((sample) => sample.atMs)).toEqual([400_000]);
+    expect(samples.path(11 * MINUTE)).toBe(path);
+    samples.push(500, 9 * MINUTE); // The clock was set back.
+    expect(samples.path(11 * MINUTE)).toBe(path);
+  });
+
+  it("shows the newest of several values in one pixel, and forgets what left the window", () => {
+    const samples = line([9 * MINUTE, 0], [9 * MINUTE + 1, 100]);
+
+    expect(samples.path(10 * MINUTE)).toBe("M0 27.0L94 27.0L95 1.0L119 1.0L120 1.0");
+    expect(samples.path(90 * MINUTE)).toBe("M0 1.0L119 1.0L120 1.0");
+    samples.push(0, 190 * MINUTE);
+    expect(samples.path(190 * MINUTE)).toBe("M0 1.0L118 1.0L119 27.0L120 27.0");
   });
 });

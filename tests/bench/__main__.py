@@ -4,7 +4,7 @@ Nothing is asserted: on a shared machine absolute times mean little, but ratios 
 
     python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction] [page] [heap]
 
-Without arguments, everything runs except `heap`, which takes eleven minutes.
+Without arguments, everything runs except `heap`, which takes twelve minutes.
 """
 
 from __future__ import annotations

@@ -1,48 +1,53 @@
 /** A small line of the last minutes: two SVG paths, drawn again only when a value comes in, at most once a second. */
 
-export interface Sample {
-  atMs: number;
-  value: number;
-}
-
 const WINDOW_MS = 5 * 60_000;
 const WIDTH = 120;
 const HEIGHT = 28;
 const STEP_MS = WINDOW_MS / WIDTH;
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
-/** The samples of the last minutes; the one before the window is kept, because its value still held when the window began. */
-export function trimSamples(samples: Sample[], nowMs: number): Sample[] {
-  const first = samples.findIndex((sample) => sample.atMs >= nowMs - WINDOW_MS);
-  return first < 0 ? samples.slice(-1) : samples.slice(Math.max(0, first - 1));
-}
-
-/** The path of values from 0 to 100; a value holds until the next one comes. */
-export function sparkPath(samples: readonly Sample[], nowMs: number): string {
-  const start = nowMs - WINDOW_MS;
-  const x = (atMs: number): string => ((Math.max(0, atMs - start) / WINDOW_MS) * WIDTH).toFixed(1);
-  const y = (value: number): string => (HEIGHT - 1 - (Math.min(100, Math.max(0, value)) / 100) * (HEIGHT - 2)).toFixed(1);
-  const points = samples.map((sample) => `${x(sample.atMs)} ${y(sample.value)}`);
-  const last = samples.at(-1);
-  if (last) points.push(`${WIDTH} ${y(last.value)}`);
-  return points.length === 0 ? "" : `M${points.join("L")}`;
-}
-
-/** The last minutes of one figure: a sample for each pixel of the line, whatever the rate at which values come. */
+/** The last minutes of one figure: a value from 0 to 100 for each pixel of the line. A value holds until the next one. */
 export class Samples {
-  #samples: Sample[] = [];
+  // As large from the start as it ever becomes: hundreds of nodes have one each.
+  readonly #values = new Float32Array(WIDTH);
+  /** The newest value's pixel, counted from the clock's zero; null = no value came yet. */
+  #newest: number | null = null;
 
   push(value: number, nowMs: number): void {
+    const pixel = Math.max(this.#newest ?? 0, pixelOf(nowMs));
     // Assume that the first value also held before the page was opened.
-    if (this.#samples.length === 0) this.#samples.push({ atMs: nowMs - WINDOW_MS, value });
-    const last = this.#samples.at(-1);
-    if (last && nowMs - last.atMs < STEP_MS) last.value = value;
-    else this.#samples = trimSamples([...this.#samples, { atMs: nowMs, value }], nowMs);
+    if (this.#newest === null) this.#values.fill(value);
+    else this.#hold(this.#newest, pixel);
+    this.#newest = pixel;
+    this.#values[pixel % WIDTH] = value;
   }
 
+  /** The SVG path; empty while there is no value. */
   path(nowMs: number): string {
-    return sparkPath(this.#samples, nowMs);
+    if (this.#newest === null) return "";
+    const now = Math.max(this.#newest, pixelOf(nowMs));
+    this.#hold(this.#newest, now);
+    this.#newest = now;
+    const values = Array.from({ length: WIDTH }, (_, x) => this.#values[(now + 1 + x) % WIDTH] ?? 0);
+    // Between two equal values a point changes nothing.
+    const points = values.flatMap((value, x) =>
+      value === values[x - 1] && value === values[x + 1] ? [] : [`${x} ${heightOf(value)}`],
+    );
+    return `M${points.join("L")}L${WIDTH} ${heightOf(values.at(-1) ?? 0)}`;
   }
+
+  #hold(from: number, to: number): void {
+    const value = this.#values[from % WIDTH] ?? 0;
+    for (let pixel = Math.max(from, to - WIDTH) + 1; pixel <= to; pixel += 1) this.#values[pixel % WIDTH] = value;
+  }
+}
+
+function pixelOf(atMs: number): number {
+  return Math.floor(atMs / STEP_MS);
+}
+
+function heightOf(value: number): string {
+  return (HEIGHT - 1 - (Math.min(100, Math.max(0, value)) / 100) * (HEIGHT - 2)).toFixed(1);
 }
 
 export class Spark {

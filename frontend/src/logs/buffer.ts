@@ -23,7 +23,7 @@ export class LogBuffer {
   #lineCount = 0;
   #matchCount = 0;
 
-  constructor(capacity = 100_000) {
+  constructor(capacity: number) {
     this.#capacity = capacity;
   }
 

@@ -14,10 +14,14 @@ import { LogSearch, type SearchAnswer } from "./search";
 import { drawStatus } from "./status";
 import { LogView } from "./view";
 
+/** One attempt's output is read from end to end; the log of many tasks stays open for weeks, and its newest lines count. */
+const TASK_LINES = 100_000;
+const FLEET_LINES = 10_000;
+
 export class LogPanel {
   readonly #page: Page;
   readonly #box: HTMLElement;
-  readonly #buffer = new LogBuffer();
+  readonly #buffer: LogBuffer;
   readonly #view: LogView;
   readonly #search: LogSearch;
   /** Empty where the log is of many tasks. */
@@ -31,6 +35,7 @@ export class LogPanel {
     this.#page = page;
     this.#box = box;
     this.#task = box.dataset.scope === "task" ? (box.dataset.task ?? "") : "";
+    this.#buffer = new LogBuffer(this.#task === "" ? FLEET_LINES : TASK_LINES);
     this.#view = new LogView({
       box,
       buffer: this.#buffer,
