@@ -166,7 +166,9 @@ def measure_heap(folder: Path) -> list[Figure]:
         last = watch.heap_mib()
     return [
         Aim(first, "MiB").figure("300 nodes, 100 updates/s, full log: heap after 1 minute"),
-        Aim(last, "MiB", at_most=round(first * 1.1, 1)).figure("300 nodes, 100 updates/s, full log: heap after 11 minutes"),
+        Aim(last, "MiB", at_most=round(first * 1.1, 1)).figure(
+            "300 nodes, 100 updates/s, full log: heap after 11 minutes"
+        ),
     ]
 
 
