@@ -154,7 +154,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
         known = {m.id if isinstance(m.id, str) else m.id[0] for m in read_po(file)}
     used: set[str] = set()
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
-        used |= {text for _, text in re.findall(r"""{% trans (["'])(.*?)\1""", path.read_text())}
+        used |= {text for _, text in re.findall(r"""{% translate (["'])(.*?)\1""", path.read_text())}
     with translation.override("en"):
         used |= set(strings.script_strings().values())
         # States in a sentence come from the tables, without the capital; the rest of a line with numbers is values.
