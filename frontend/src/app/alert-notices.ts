@@ -27,7 +27,10 @@ export class AlertNotices {
   show(alert: string, content: ToastContent): void {
     if (this.isInSight(alert)) return;
     const card = this.#cards.get(alert);
-    if (card) return card.update(content);
+    if (card) {
+      card.update(content);
+      return;
+    }
     this.#cards.set(alert, this.#toasts.show(content));
     for (const oldest of this.#cards.keys()) {
       if (this.#cards.size <= MAX_REMEMBERED) break;

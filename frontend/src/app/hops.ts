@@ -21,7 +21,7 @@ export function wireHops(page: Page, node: () => string): void {
     const stations = stationsTo(page, node());
     while (list.childElementCount > stations.length) list.lastElementChild?.remove();
     while (list.childElementCount < stations.length) list.append(document.importNode(template.content, true));
-    stations.forEach((station, index) => fill(list.children[index] as HTMLElement, station));
+    for (const [index, station] of stations.entries()) fill(list.children[index] as HTMLElement, station);
   };
   page.age.onChange(draw);
   page.fleet.onChange("nodes", draw);

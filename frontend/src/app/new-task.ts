@@ -159,7 +159,10 @@ export class NewTaskDialog {
     const { node, project, task: name } = this.#fields;
     const task = namedTasks(fleet.nodes.values(), node, project).find((each) => each.name === name);
     const hint = this.#form.querySelector("[data-named-hint]");
-    if (!task) return setText(hint, name === "" ? texts.say("run.noProjects") : "");
+    if (!task) {
+      setText(hint, name === "" ? texts.say("run.noProjects") : "");
+      return;
+    }
     const limits = [
       task.timeoutSeconds > 0 ? texts.say("run.timeout", { duration: clockDuration(task.timeoutSeconds) }) : "",
       task.stallAfterSeconds > 0 ? texts.say("run.stall", { duration: clockDuration(task.stallAfterSeconds) }) : "",

@@ -8,6 +8,7 @@ const HEADING = /^#{1,6}\s+(.*)$/;
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/;
 const INLINE = /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s()<>]{1,2000})\)/g;
 const TURNS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 const MAX_DEPTH = 4;
 

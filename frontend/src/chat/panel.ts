@@ -51,7 +51,9 @@ export class ChatPanel {
     this.#thread = new ThreadView(page, need(root, "#chat-turns"), element("chat-earlier"));
     this.#contexts = ContextBox.wire(page, root, () => this.#options(), (context) => this.choose(context));
     for (const type of MESSAGES) page.live.on(type, (message: ChatServerMessage) => this.#apply(message));
-    page.live.on("SNAPSHOT", (snapshot) => snapshot.chats?.forEach((state) => state.id === this.#present && this.#show(state)));
+    page.live.on("SNAPSHOT", (snapshot) => {
+      for (const state of snapshot.chats ?? []) if (state.id === this.#present) this.#show(state);
+    });
     page.fleet.onReplace("nodes", () => this.#draw());
     page.fleet.onChange("nodes", () => this.#isGone && this.#draw());
     wireButtons({
@@ -238,7 +240,8 @@ export class ChatPanel {
   #draw(): void {
     const shown = this.#conversation;
     const isPresent = this.#reading === "" || this.#reading === this.#present;
-    const isGone = (this.#isGone = !contextExists(this.context, this.#page.fleet.nodes));
+    const isGone = !contextExists(this.context, this.#page.fleet.nodes);
+    this.#isGone = isGone;
     this.#thread.show(shown, this.#mayOperate && isPresent);
     setHidden(element("chat-empty"), !this.#loading.isHere || (shown !== null && shown.turns.size > 0));
     setHidden(element("chat-old"), isPresent);

@@ -125,10 +125,16 @@ export class Connection {
     clearTimeout(this.#openTimer);
     if (this.#openedAt > 0 && this.#options.now() - this.#openedAt > STABLE_AFTER_MS) this.#backoff.reset();
     this.#openedAt = 0;
-    if (code === FORBIDDEN) return this.#listener.refused("forbidden");
+    if (code === FORBIDDEN) {
+      this.#listener.refused("forbidden");
+      return;
+    }
     if (code === SESSION_OVER) {
       // The ticket may have expired while the page waited: one attempt with a new one decides.
-      if (this.#wasRefusedOnce) return this.#listener.refused("login");
+      if (this.#wasRefusedOnce) {
+        this.#listener.refused("login");
+        return;
+      }
       this.#wasRefusedOnce = true;
     }
     this.#retryLater();

@@ -13,6 +13,7 @@ export interface Piece {
 
 // SGR (kept), other CSI, OSC, lone escapes, and control characters that a page cannot show.
 const SEQUENCE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds.
   /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
 
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;

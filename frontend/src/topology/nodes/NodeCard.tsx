@@ -7,6 +7,9 @@ import { Age } from "./Age";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
+/** More of them do not fit beside the numbers. */
+const SLOTS = [0, 1, 2, 3, 4, 5, 6, 7];
+
 export type NodeCardType = Node<{ isUnfolded: boolean }, "node">;
 
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<NodeCardType>) {
@@ -53,8 +56,8 @@ function Load({ id }: { id: string }) {
             {/* "As of 14:03:22" takes their room. */}
             {isLive && (
               <span className="topo-slots" aria-hidden="true">
-                {Array.from({ length: Math.min(node.slots, 8) }, (_, index) => (
-                  <i key={index} data-busy={index < node.running || undefined} />
+                {SLOTS.slice(0, node.slots).map((slot) => (
+                  <i key={slot} data-busy={slot < node.running || undefined} />
                 ))}
               </span>
             )}
