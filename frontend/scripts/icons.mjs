@@ -1,13 +1,14 @@
 // One SVG sprite of the icons that are used, from lucide-static (ISC licence). The server puts it into each page.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const NAMES = `activity arrow-down ban bell bot boxes chevron-left chevron-right chevrons-down chevrons-up circle-check circle-dashed
+const NAMES =
+  `activity arrow-down ban bell bot boxes chevron-left chevron-right chevrons-down chevrons-up circle-check circle-dashed
 circle-help circle-user circle-x clock corner-down-left cpu crown database download history key-round keyboard languages layout-dashboard
 list-todo loader log-in log-out message-circle-question message-square network pause play plus rotate-cw scroll-text search send server settings
 shield-check square square-pen sun-moon terminal timer-off triangle-alert unlink
 wand-sparkles wifi-off x zap`
-  .split(/\s+/)
-  .filter(Boolean);
+    .split(/\s+/)
+    .filter(Boolean);
 
 // Icons that have been renamed since; both names still mean the same picture.
 const FILES = { "circle-help": "circle-question-mark", "message-circle-question": "message-circle-question-mark" };

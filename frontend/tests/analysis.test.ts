@@ -1,26 +1,61 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { analysisElement, analysisNews } from "../src/chat/analysis-view";
 import { AlertNotices, noticeOf } from "../src/app/alert-notices";
 import type { Page } from "../src/app/page";
-import type { ToastContent, Toasts } from "../src/app/toasts";
 import { Texts } from "../src/app/texts";
+import type { ToastContent, Toasts } from "../src/app/toasts";
+import { analysisElement, analysisNews } from "../src/chat/analysis-view";
+import { fixBlock } from "../src/chat/fix-block";
 import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
 import type { Analysis, Fix } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
-import { fixBlock } from "../src/chat/fix-block";
-import { alert, task, texts, labels } from "./samples";
+import { alert, labels, task, texts } from "./samples";
 
-const page = { settings: { labels }, texts: new Texts("en", {}), now: () => 5000, fleet: { tasks: new Map(), alerts: new Map([["7", alert("7")]]) }, taskUrl: (id: string) => `/tasks/${id}/`, nodeUrl: (id: string) => `/nodes/${id}/` } as unknown as Page;
+const page = {
+  settings: { labels },
+  texts: new Texts("en", {}),
+  now: () => 5000,
+  fleet: { tasks: new Map(), alerts: new Map([["7", alert("7")]]) },
+  taskUrl: (id: string) => `/tasks/${id}/`,
+  nodeUrl: (id: string) => `/nodes/${id}/`,
+} as unknown as Page;
 
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
-  return { number, label: `fix ${number}`, why: "because", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating", state: "open", turn: "", ...extra };
+  return {
+    number,
+    label: `fix ${number}`,
+    why: "because",
+    phrases: {},
+    tool: "send_input",
+    arguments: {},
+    risk: "mutating",
+    state: "open",
+    turn: "",
+    ...extra,
+  };
 }
 
 function analysis(extra: Partial<Analysis> = {}): Analysis {
   return {
-    id: "a1", turn: "t1", alert: "7", task: "k1", node: "n", others: [], kind: "waiting", engine: "offline", cause: "It waits.", confidence: "high",
-    evidence: [{ id: "e1", kind: "lines", quote: "Deploy now? [y/N] " }], fixes: [fix(1), fix(2, { risk: "destructive" })],
-    verdict: "none", verdictFix: 0, verdictText: "", verdictAt: null, phrases: {}, language: "en", createdAt: 1, ...extra,
+    id: "a1",
+    turn: "t1",
+    alert: "7",
+    task: "k1",
+    node: "n",
+    others: [],
+    kind: "waiting",
+    engine: "offline",
+    cause: "It waits.",
+    confidence: "high",
+    evidence: [{ id: "e1", kind: "lines", quote: "Deploy now? [y/N] " }],
+    fixes: [fix(1), fix(2, { risk: "destructive" })],
+    verdict: "none",
+    verdictFix: 0,
+    verdictText: "",
+    verdictAt: null,
+    phrases: {},
+    language: "en",
+    createdAt: 1,
+    ...extra,
   };
 }
 
@@ -53,7 +88,10 @@ describe("the card of an analysis", () => {
 
   it("recommends no answer to a prompt, whatever it says", () => {
     document.body.className = "may-operate";
-    const loud = (...fixes: Fix[]): (string | null)[] => [...analysisElement(analysis({ fixes }), page, true).querySelectorAll(".btn-primary")].map((one) => one.textContent);
+    const loud = (...fixes: Fix[]): (string | null)[] =>
+      [...analysisElement(analysis({ fixes }), page, true).querySelectorAll(".btn-primary")].map(
+        (one) => one.textContent,
+      );
 
     expect(loud(fix(1), fix(2, { tool: "pause_task" }))).toEqual([]);
     expect(loud(fix(1, { tool: "pause_task" }), fix(2))).toEqual(["fix 1"]);
@@ -75,7 +113,9 @@ describe("the card of an analysis", () => {
     const button = card.querySelector<HTMLButtonElement>("[data-fix]");
     expect(button?.disabled).toBe(expected !== "");
     const described = button?.getAttribute("aria-describedby")?.split(" ") ?? [];
-    expect(described.map((id) => card.querySelector(`#${id}`)?.textContent)).toEqual(expected ? [expected, "because"] : ["because"]);
+    expect(described.map((id) => card.querySelector(`#${id}`)?.textContent)).toEqual(
+      expected ? [expected, "because"] : ["because"],
+    );
   });
 
   it("names other tasks with the same trouble, and links to a few of them", () => {
@@ -90,7 +130,13 @@ describe("the card of an analysis", () => {
 
   it("says what became of it, and offers no more when it has helped", () => {
     document.body.className = "may-operate";
-    const helped = analysis({ verdict: "helped", verdictFix: 1, verdictText: "It prints again.", verdictAt: 4000, fixes: [fix(1, { state: "done" }), fix(2)] });
+    const helped = analysis({
+      verdict: "helped",
+      verdictFix: 1,
+      verdictText: "It prints again.",
+      verdictAt: 4000,
+      fixes: [fix(1, { state: "done" }), fix(2)],
+    });
     const card = analysisElement(helped, page, true);
 
     expect(card.querySelector("[data-verdict]")?.textContent).toContain("It helped");
@@ -101,13 +147,32 @@ describe("the card of an analysis", () => {
   });
 
   it("labels what AgentFlow says in the reader's language, whatever the text beside it", () => {
-    const zh = { ...page, settings: { labels: { ...labels, phrases: { "cause.lock": "它在等待锁。", "fix.input": "回答“{text}”", "verdict.failed": "{fix}：无效，任务{state}。", "task.failed": "失败", "why.helped": "以前有效（{all} 次中有 {helped} 次）。" } } } } as unknown as Page;
+    const zh = {
+      ...page,
+      settings: {
+        labels: {
+          ...labels,
+          phrases: {
+            "cause.lock": "它在等待锁。",
+            "fix.input": "回答“{text}”",
+            "verdict.failed": "{fix}：无效，任务{state}。",
+            "task.failed": "失败",
+            "why.helped": "以前有效（{all} 次中有 {helped} 次）。",
+          },
+        },
+      },
+    } as unknown as Page;
     const label = { key: "fix.input", values: { text: "{state}" } };
     const why = { key: "sentences", values: { parts: [{ key: "why.helped", values: { helped: 1, all: 2 } }] } };
     const verdictText = { key: "verdict.failed", values: { fix: label, state: { key: "task.failed", values: {} } } };
     const told = analysis({
-      cause: "It waits for a lock.", language: "en", phrases: { cause: { key: "cause.lock", values: {} }, verdictText },
-      verdict: "not-helped", verdictFix: 1, verdictText: "no", fixes: [fix(1, { state: "failed", phrases: { label, why } })],
+      cause: "It waits for a lock.",
+      language: "en",
+      phrases: { cause: { key: "cause.lock", values: {} }, verdictText },
+      verdict: "not-helped",
+      verdictFix: 1,
+      verdictText: "no",
+      fixes: [fix(1, { state: "failed", phrases: { label, why } })],
     });
     const card = analysisElement(told, zh, true);
 
@@ -116,11 +181,21 @@ describe("the card of an analysis", () => {
     expect(card.querySelector(".analysis-fix")?.textContent).toContain("以前有效（2 次中有 1 次）。");
     expect(card.querySelector("[data-verdict] p")?.textContent).toBe("回答“{state}”：无效，任务失败。");
     expect(card.querySelector("[lang]")).toBeNull();
-    expect(analysisElement(told, page, true).querySelector("[data-verdict] p")?.textContent).toBe("Answer “{state}”: no help, the task is failed.");
+    expect(analysisElement(told, page, true).querySelector("[data-verdict] p")?.textContent).toBe(
+      "Answer “{state}”: no help, the task is failed.",
+    );
   });
 
   it("leaves a model's labels, what an earlier version stored and what it does not know as they are, and says in which language", () => {
-    const card = analysisElement(analysis({ language: "zh-hans", cause: "在等锁", fixes: [fix(1, { phrases: { label: { key: "fix.new", values: {} } } })] }), page, true);
+    const card = analysisElement(
+      analysis({
+        language: "zh-hans",
+        cause: "在等锁",
+        fixes: [fix(1, { phrases: { label: { key: "fix.new", values: {} } } })],
+      }),
+      page,
+      true,
+    );
 
     expect(card.querySelector<HTMLElement>(".analysis-cause")?.lang).toBe("zh-hans");
     expect(card.querySelector(".analysis-cause")?.textContent).toBe("在等锁");
@@ -130,14 +205,30 @@ describe("the card of an analysis", () => {
 
   it("leaves what a program printed, and what a model said, text", () => {
     const hostile = "<img src=x onerror=alert(1)>\u202e";
-    const card = analysisElement(analysis({ cause: hostile, evidence: [{ id: "e", kind: "lines", quote: hostile }], fixes: [fix(1, { label: hostile, why: hostile })] }), page, true);
+    const card = analysisElement(
+      analysis({
+        cause: hostile,
+        evidence: [{ id: "e", kind: "lines", quote: hostile }],
+        fixes: [fix(1, { label: hostile, why: hostile })],
+      }),
+      page,
+      true,
+    );
 
     expect(card.querySelectorAll("img").length).toBe(0);
     expect(card.querySelector("blockquote")?.textContent).toBe("<img src=x onerror=alert(1)>⟨U+202E⟩");
   });
 
   it("is read only when it is whole", () => {
-    const message = { type: "CHAT_ANALYSIS", store: "s", seq: "1", at: 1, conversation: "c", turn: "t1", analysis: analysis() };
+    const message = {
+      type: "CHAT_ANALYSIS",
+      store: "s",
+      seq: "1",
+      at: 1,
+      conversation: "c",
+      turn: "t1",
+      analysis: analysis(),
+    };
     expect(parseFrame(JSON.stringify(message)).length).toBe(1);
     expect(parseFrame(JSON.stringify({ ...message, analysis: null }))).toEqual([]);
     expect(parseFrame(JSON.stringify({ ...message, turn: undefined }))).toEqual([]);
@@ -175,7 +266,10 @@ describe("notices of alerts", () => {
 
   it("name the task and the node, and say the message in the reader's language", () => {
     const parts = [{ code: "stalled", values: { seconds: "120" } }];
-    const told = noticeOf(alert("1", { task: "k", taskName: "deploy <b>\u202e", attempt: 2, node: "n", messageParts: parts }), page);
+    const told = noticeOf(
+      alert("1", { task: "k", taskName: "deploy <b>\u202e", attempt: 2, node: "n", messageParts: parts }),
+      page,
+    );
 
     expect(told?.about).toEqual([
       { text: "deploy <b>⟨U+202E⟩ #2", href: "/tasks/k/" },
@@ -183,13 +277,17 @@ describe("notices of alerts", () => {
     ]);
     expect(told?.text).toBe("silent for 120 s");
     // As an earlier version stored it.
-    expect(noticeOf(alert("1", { task: "k" }), page)).toMatchObject({ about: [{ text: "k", href: "/tasks/k/" }], text: "m" });
+    expect(noticeOf(alert("1", { task: "k" }), page)).toMatchObject({
+      about: [{ text: "k", href: "/tasks/k/" }],
+      text: "m",
+    });
   });
 });
 
 describe("evidence", () => {
   it("reads a process tree back, with how deep each stands", () => {
-    const text = "10 parent=1 S do_wait cpu=0.10s sh -c x\n11 parent=10 S pipe_read cpu=1.00s python3 a.py\n12 parent=11 Z - cpu=0.00s [cat]";
+    const text =
+      "10 parent=1 S do_wait cpu=0.10s sh -c x\n11 parent=10 S pipe_read cpu=1.00s python3 a.py\n12 parent=11 Z - cpu=0.00s [cat]";
 
     expect(processRows(text)?.map((row) => [row.pid, row.depth, row.state, row.waits, row.command])).toEqual([
       ["10", 0, "S", "do_wait", "sh -c x"],
@@ -201,9 +299,14 @@ describe("evidence", () => {
 
   it("reads figures back, and leaves alone what is written otherwise", () => {
     const node = " node: cpu=12.5% memory=1/2 disk=3/4 load=0.5";
-    const rows = figureRows(`100.0 output=5 cpu=0.10s read=1 written=2 processes=3${node}\n104.0 output=9 cpu=0.20s read=1 written=2 processes=3`);
+    const rows = figureRows(
+      `100.0 output=5 cpu=0.10s read=1 written=2 processes=3${node}\n104.0 output=9 cpu=0.20s read=1 written=2 processes=3`,
+    );
 
-    expect(rows?.map((row) => [row.before, row.output, row.nodeCpu])).toEqual([[4, 5, "12.5"], [0, 9, ""]]);
+    expect(rows?.map((row) => [row.before, row.output, row.nodeCpu])).toEqual([
+      [4, 5, "12.5"],
+      [0, 9, ""],
+    ]);
     expect(figureRows("(no samples)")).toBeNull();
     expect([nothingSeen("(no samples)"), nothingSeen("(no output yet)\nx")]).toEqual(["evidence.noSamples", undefined]);
     expect(processRows("1 parent=0 S - cpu=1s ok\n<b>not</b>")).toBeNull();

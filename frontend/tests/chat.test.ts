@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { Page } from "../src/app/page";
 import { Composer } from "../src/chat/composer";
-import { contextExists, contextOf, findContexts, fitsFrame, isTooLong, nearestContext, parseContext } from "../src/chat/contexts";
+import {
+  contextExists,
+  contextOf,
+  findContexts,
+  fitsFrame,
+  isTooLong,
+  nearestContext,
+  parseContext,
+} from "../src/chat/contexts";
 import { Conversation, partsOf, stream } from "../src/chat/conversation";
 import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
@@ -103,7 +111,13 @@ describe("streaming", () => {
     chat.apply({ type: "CHAT_DELTA", conversation: "c1", turn: "t1", request: 0, offset: 0, text: "he" });
     expect(chat.turns.get("t1")?.streaming?.characters.join("")).toBe("he");
 
-    chat.apply({ ...place, type: "CHAT_RESPONSE", turn: "t1", text: "hello", message: { id: "7", turn: "t1", text: "hello", phrases: {}, createdAt: 1 } });
+    chat.apply({
+      ...place,
+      type: "CHAT_RESPONSE",
+      turn: "t1",
+      text: "hello",
+      message: { id: "7", turn: "t1", text: "hello", phrases: {}, createdAt: 1 },
+    });
 
     expect(chat.turns.get("t1")?.streaming).toBeNull();
     expect(chat.turns.get("t1")?.messages.map((message) => message.text)).toEqual(["hello"]);
@@ -112,7 +126,11 @@ describe("streaming", () => {
 
 describe("conversation", () => {
   it("keeps the parts of a turn in the order in which they were given", () => {
-    const steps = [step("b", { message: "10", position: 1 }), step("a", { message: "10" }), step("z", { message: "9" })];
+    const steps = [
+      step("b", { message: "10", position: 1 }),
+      step("a", { message: "10" }),
+      step("z", { message: "9" }),
+    ];
     const messages = [{ id: "10", turn: "t1", text: "then", phrases: {}, createdAt: 1 }];
 
     expect(partsOf(turn("t1", { steps, messages })).map((part) => part.key)).toEqual(["sz", "m10", "sa", "sb"]);
@@ -129,9 +147,39 @@ describe("conversation", () => {
   });
 
   it("knows which click began a turn", () => {
-    const fix = { number: 1, label: "Answer “y”", why: "", phrases: {}, tool: "send_input", arguments: {}, risk: "mutating" as const, state: "asked" as const, turn: "t2" };
+    const fix = {
+      number: 1,
+      label: "Answer “y”",
+      why: "",
+      phrases: {},
+      tool: "send_input",
+      arguments: {},
+      risk: "mutating" as const,
+      state: "asked" as const,
+      turn: "t2",
+    };
     const chat = conversation(turn("t1"), turn("t2", { number: 2 }));
-    const analysis = { id: "a", turn: "t1", alert: "1", task: "k", node: "n", others: [], kind: "waiting" as const, engine: "offline" as const, cause: "c", confidence: "high" as const, evidence: [], fixes: [fix], verdict: "none" as const, verdictFix: 0, verdictText: "", verdictAt: null, phrases: {}, language: "en", createdAt: 1 };
+    const analysis = {
+      id: "a",
+      turn: "t1",
+      alert: "1",
+      task: "k",
+      node: "n",
+      others: [],
+      kind: "waiting" as const,
+      engine: "offline" as const,
+      cause: "c",
+      confidence: "high" as const,
+      evidence: [],
+      fixes: [fix],
+      verdict: "none" as const,
+      verdictFix: 0,
+      verdictText: "",
+      verdictAt: null,
+      phrases: {},
+      language: "en",
+      createdAt: 1,
+    };
     chat.apply({ ...place, type: "CHAT_ANALYSIS", turn: "t1", analysis });
 
     expect(chat.fixOf("t2")).toBe(fix);
@@ -158,7 +206,8 @@ describe("markdown", () => {
 
   it("leaves hostile text text", () => {
     const box = document.createElement("div");
-    const hostile = "<img src=x onerror=alert(1)> ![x](http://e/x.png) [go](javascript:alert(1)) http://e/ [a](/logout)";
+    const hostile =
+      "<img src=x onerror=alert(1)> ![x](http://e/x.png) [go](javascript:alert(1)) http://e/ [a](/logout)";
     box.append(markdown(hostile));
 
     expect(box.querySelectorAll("img, script").length).toBe(0);
@@ -178,7 +227,17 @@ describe("markdown", () => {
 
   it("names what turns the direction of writing, and ends for everything", () => {
     expect(html("a\u202eb")).toBe("<p>a⟨U+202E⟩b</p>");
-    for (const source of ["```", "```\nnever closed", "- ", "> > > > > > x", "1. a\n   - b\n     - c", "*".repeat(3000), "[".repeat(3000), "`".repeat(3000)]) html(source);
+    for (const source of [
+      "```",
+      "```\nnever closed",
+      "- ",
+      "> > > > > > x",
+      "1. a\n   - b\n     - c",
+      "*".repeat(3000),
+      "[".repeat(3000),
+      "`".repeat(3000),
+    ])
+      html(source);
   });
 });
 
@@ -198,7 +257,9 @@ describe("contexts", () => {
 
   it("knows which are there, and the nearest to one that is not", () => {
     const project = { name: "a:b", path: "", types: [], tasks: [] };
-    const nodes = new Map([node("master-1", { capabilities: { projects: [project] } }), node("edge-1")].map((one) => [one.id, one]));
+    const nodes = new Map(
+      [node("master-1", { capabilities: { projects: [project] } }), node("edge-1")].map((one) => [one.id, one]),
+    );
     const known = ["*:*", "*:edge-1", "a:b:*", "a:b:master-1"];
     const gone = ["*:away", "a:b:edge-1", "shop:*", "shop:master-1"];
 

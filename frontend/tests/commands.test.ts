@@ -3,10 +3,10 @@ import { Commands, type ShownCommand } from "../src/app/commands";
 import { Fleet } from "../src/app/fleet";
 import type { CommandInfo } from "../src/live/messages";
 import { commandView, reasonOf, shownCommand } from "../src/tables/command-view";
-import { task, labels } from "./samples";
+import { labels, task } from "./samples";
 
 const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
-    messageParts: [],
+  messageParts: [],
   id,
   kind: "pause",
   task: "t",
@@ -90,15 +90,20 @@ describe("what a row tells", () => {
   });
 
   it("is what a person asked last, never the start of the task", () => {
-    expect(told([command("s", "failed", { kind: "start" }), command("b", "sent"), command("a", "failed")], 2000)).toBe("b");
+    expect(told([command("s", "failed", { kind: "start" }), command("b", "sent"), command("a", "failed")], 2000)).toBe(
+      "b",
+    );
   });
 
   it("says what, how far, why and who", () => {
-    const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) => commandView(command("c", state, extra), labels).text;
+    const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) =>
+      commandView(command("c", state, extra), labels).text;
 
     expect(view("acked")).toBe("Pause: received · ada");
     expect(view("failed", { code: "finished", message: "the task ended" })).toBe("Pause: failed · It has ended. · ada");
-    expect(view("failed", { code: "strange", message: "as the node says" })).toBe("Pause: failed · as the node says · ada");
+    expect(view("failed", { code: "strange", message: "as the node says" })).toBe(
+      "Pause: failed · as the node says · ada",
+    );
     expect(view("succeeded", { message: "done twice" })).toBe("Pause: done · ada");
     expect(view("succeeded", { code: "partial", message: "in part" })).toBe("Pause: done · Only a part. · ada");
     expect(view("pending", { kind: "start", actor: "" })).toBe("Start: waiting");
@@ -109,10 +114,19 @@ describe("what a row tells", () => {
     const parts = [{ code: "slot", values: { nodes: "a" } }];
     const view = (extra: Partial<CommandInfo>) => commandView(command("c", "failed", extra), more);
 
-    expect(view({ code: "cannot-start", message: "in English", messageParts: parts })).toMatchObject({ reason: "Not started: waits for a", said: "" });
+    expect(view({ code: "cannot-start", message: "in English", messageParts: parts })).toMatchObject({
+      reason: "Not started: waits for a",
+      said: "",
+    });
     expect(view({ code: "finished", message: "in English" })).toMatchObject({ reason: "It has ended.", said: "" });
-    expect(view({ code: "strange", message: "as the node says" })).toMatchObject({ reason: "as the node says", said: "" });
-    expect(commandView(command("c", "succeeded", { message: "done twice" }), more)).toMatchObject({ reason: "", said: "done twice" });
+    expect(view({ code: "strange", message: "as the node says" })).toMatchObject({
+      reason: "as the node says",
+      said: "",
+    });
+    expect(commandView(command("c", "succeeded", { message: "done twice" }), more)).toMatchObject({
+      reason: "",
+      said: "done twice",
+    });
   });
 
   it("puts what was said where only that tells the reason", () => {

@@ -5,20 +5,49 @@ import { alert, node, task } from "./samples";
 describe("nodes", () => {
   it("takes new figures without losing the rest", () => {
     const fleet = new Fleet({ nodes: [node("a", { slots: 7 })] });
-    fleet.applyMetrics({ type: "METRICS", gpus: [], at: 5000, node: "a", cpu: 99, memory: null, disk: null, load: 3, linkRttMs: null });
+    fleet.applyMetrics({
+      type: "METRICS",
+      gpus: [],
+      at: 5000,
+      node: "a",
+      cpu: 99,
+      memory: null,
+      disk: null,
+      load: 3,
+      linkRttMs: null,
+    });
 
-    expect(fleet.nodes.get("a")).toMatchObject({ cpu: 99, load: 3, slots: 7, lastSeenAt: 5000, link: { state: "ok", rttMs: 1 } });
+    expect(fleet.nodes.get("a")).toMatchObject({
+      cpu: 99,
+      load: 3,
+      slots: 7,
+      lastSeenAt: 5000,
+      link: { state: "ok", rttMs: 1 },
+    });
   });
 
   it("ignores figures of a node that it has not heard of", () => {
     const fleet = new Fleet();
-    fleet.applyMetrics({ type: "METRICS", gpus: [], at: 1, node: "a", cpu: 1, memory: null, disk: null, load: 1, linkRttMs: null });
+    fleet.applyMetrics({
+      type: "METRICS",
+      gpus: [],
+      at: 1,
+      node: "a",
+      cpu: 1,
+      memory: null,
+      disk: null,
+      load: 1,
+      linkRttMs: null,
+    });
 
     expect(fleet.nodes.size).toBe(0);
   });
 
   it("makes tasks unknown while their node is out of sight, and known again after", () => {
-    const fleet = new Fleet({ nodes: [node("a")], tasks: [task("1", { node: "a" }), task("2", { node: "a", state: "succeeded" })] });
+    const fleet = new Fleet({
+      nodes: [node("a")],
+      tasks: [task("1", { node: "a" }), task("2", { node: "a", state: "succeeded" })],
+    });
     const changed: string[] = [];
     fleet.onChange("tasks", (id) => changed.push(id));
 
@@ -68,7 +97,12 @@ it("keeps open alerts only", () => {
 
 it("counts the key figures", () => {
   const fleet = new Fleet({
-    nodes: [node("a", { cpu: 20 }), node("b", { cpu: 60 }), node("c", { cpu: null }), node("d", { state: "offline", cpu: 100 })],
+    nodes: [
+      node("a", { cpu: 20 }),
+      node("b", { cpu: 60 }),
+      node("c", { cpu: null }),
+      node("d", { state: "offline", cpu: 100 }),
+    ],
     tasks: [
       task("1"),
       task("2", { state: "paused" }),
@@ -99,7 +133,8 @@ it("counts the key figures", () => {
 
 it("forgets the oldest of many finished tasks, never one that lives", () => {
   const fleet = new Fleet({ tasks: [task("live")] });
-  for (let count = 0; count < 700; count += 1) fleet.applyTask(task(`t${count}`, { state: "succeeded", endedAt: count }));
+  for (let count = 0; count < 700; count += 1)
+    fleet.applyTask(task(`t${count}`, { state: "succeeded", endedAt: count }));
 
   expect(fleet.tasks.size).toBeLessThanOrEqual(601);
   expect(fleet.tasks.has("live")).toBe(true);

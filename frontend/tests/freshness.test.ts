@@ -10,14 +10,25 @@ const fresh = (one: NodeStatus, pageOldSince: number | null = null, others: Node
 
 describe("what is shown of a node", () => {
   it("is live while it is online, even if nothing has changed for long", () => {
-    expect(fresh(node("a", { lastSeenAt: noon - 3_600_000 }))).toEqual({ isLive: true, tone: "good", word: "live", since: null, beyond: "" });
+    expect(fresh(node("a", { lastSeenAt: noon - 3_600_000 }))).toEqual({
+      isLive: true,
+      tone: "good",
+      word: "live",
+      since: null,
+      beyond: "",
+    });
   });
 
   it.each([
     ["suspect", "warn"],
     ["offline", "bad"],
   ] as const)("is old since then when it is %s", (state, tone) => {
-    expect(fresh(node("a", { state, stateSince: noon }))).toMatchObject({ isLive: false, tone, word: "since 12:03:04", since: noon });
+    expect(fresh(node("a", { state, stateSince: noon }))).toMatchObject({
+      isLive: false,
+      tone,
+      word: "since 12:03:04",
+      since: noon,
+    });
   });
 
   it("says behind whom an Edge is out of reach", () => {
@@ -30,7 +41,10 @@ describe("what is shown of a node", () => {
 
   it("is never live on a page that is cut off or behind", () => {
     expect(fresh(node("a"), noon)).toMatchObject({ isLive: false, tone: "warn", word: "as of 12:03:04", since: noon });
-    expect(fresh(node("a", { state: "offline", stateSince: noon - minute }), noon)).toMatchObject({ isLive: false, word: "since 12:02:04" });
+    expect(fresh(node("a", { state: "offline", stateSince: noon - minute }), noon)).toMatchObject({
+      isLive: false,
+      word: "since 12:02:04",
+    });
   });
 });
 
@@ -49,8 +63,11 @@ describe("a link", () => {
 });
 
 describe("the way to a node", () => {
-  const nodes = new Map([node("leader", { role: "leader" }), node("m"), node("e", { parent: "m" })].map((one) => [one.id, one]));
-  const ids = (id: string): string[] => pathTo(nodes.get(id) as NodeStatus, (other) => nodes.get(other)).map((one) => one.id);
+  const nodes = new Map(
+    [node("leader", { role: "leader" }), node("m"), node("e", { parent: "m" })].map((one) => [one.id, one]),
+  );
+  const ids = (id: string): string[] =>
+    pathTo(nodes.get(id) as NodeStatus, (other) => nodes.get(other)).map((one) => one.id);
 
   it("leads over its Master", () => {
     expect(ids("e")).toEqual(["m", "e"]);

@@ -37,7 +37,15 @@ class FakeSocket implements Socket {
   }
 }
 
-const authOk = (extra: object = {}) => ({ type: "AUTH_OK", user: "u", role: "viewer", store: "s", seq: "10", heartbeatSeconds: 30, ...extra });
+const authOk = (extra: object = {}) => ({
+  type: "AUTH_OK",
+  user: "u",
+  role: "viewer",
+  store: "s",
+  seq: "10",
+  heartbeatSeconds: 30,
+  ...extra,
+});
 const taskUpdate = (seq: string, id = "t") => ({ type: "TASK_UPDATE", store: "s", seq, at: Date.now(), task: { id } });
 
 function client(options: Partial<LiveOptions> = {}): LiveClient {
@@ -161,11 +169,17 @@ describe("acknowledgement", () => {
   it("acknowledges the first message at once and then at most four times a second", async () => {
     const { socket } = await connected();
     for (let seq = 11; seq < 31; seq += 1) socket.hear(taskUpdate(String(seq)));
-    expect(socket.sent.filter((message) => message.type === "ACK")).toEqual([{ type: "ACK", cursor: { store: "s", seq: "11" }, heldMs: 0 }]);
+    expect(socket.sent.filter((message) => message.type === "ACK")).toEqual([
+      { type: "ACK", cursor: { store: "s", seq: "11" }, heldMs: 0 },
+    ]);
 
     await vi.advanceTimersByTimeAsync(250);
 
-    expect(socket.sent.filter((message) => message.type === "ACK").at(-1)).toEqual({ type: "ACK", cursor: { store: "s", seq: "30" }, heldMs: 250 });
+    expect(socket.sent.filter((message) => message.type === "ACK").at(-1)).toEqual({
+      type: "ACK",
+      cursor: { store: "s", seq: "30" },
+      heldMs: 250,
+    });
     expect(socket.sent.filter((message) => message.type === "ACK")).toHaveLength(2);
   });
 

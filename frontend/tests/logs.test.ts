@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ansiFragment, parseAnsi } from "../src/logs/ansi";
-import { LogBuffer } from "../src/logs/buffer";
 import type { Page } from "../src/app/page";
 import type { LogBatch, WireLine } from "../src/live/messages";
-import { FleetLog } from "../src/logs/fleet-log";
+import { ansiFragment, parseAnsi } from "../src/logs/ansi";
+import { LogBuffer } from "../src/logs/buffer";
 import { choiceOf, isNarrow, lineFilter } from "../src/logs/filter";
+import { FleetLog } from "../src/logs/fleet-log";
 import { type LogLine, linesOf } from "../src/logs/line";
 import { LogSearch, type SearchAnswer } from "../src/logs/search";
 import type { LogView } from "../src/logs/view";
@@ -22,7 +22,8 @@ const line = (id: number, extra: Partial<LogLine> = {}): LogLine => ({
   text: `line ${id}`,
   ...extra,
 });
-const lines = (from: number, to: number): LogLine[] => Array.from({ length: to - from + 1 }, (_, index) => line(from + index));
+const lines = (from: number, to: number): LogLine[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => line(from + index));
 const ids = (buffer: LogBuffer): number[] => buffer.visible.map((entry) => Number(entry.id));
 
 describe("the buffer", () => {
@@ -88,12 +89,25 @@ describe("lines that the server found", () => {
 
 describe("the log of all nodes after a break", () => {
   const batch = (from: number, count: number): LogBatch => ({
-    type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1,
-    lines: Array.from({ length: count }, (_, index): WireLine => [String(from + index), from + index, 1, "info", "stdout", "x"]),
+    type: "LOG",
+    store: "s",
+    seq: "1",
+    node: "n",
+    task: "t",
+    attempt: 1,
+    lines: Array.from(
+      { length: count },
+      (_, index): WireLine => [String(from + index), from + index, 1, "info", "stdout", "x"],
+    ),
   });
   const log = (): [FleetLog, LogBuffer] => {
     const buffer = new LogBuffer(1000);
-    const made = new FleetLog({ texts } as unknown as Page, buffer, { append: (rows: LogLine[]) => buffer.append(rows) } as unknown as LogView, { node: "", limit: 300 });
+    const made = new FleetLog(
+      { texts } as unknown as Page,
+      buffer,
+      { append: (rows: LogLine[]) => buffer.append(rows) } as unknown as LogView,
+      { node: "", limit: 300 },
+    );
     made.begin([batch(1, 5)], []);
     return [made, buffer];
   };
@@ -119,8 +133,16 @@ describe("the log of all nodes after a break", () => {
 
 describe("a search in lines that the page does not hold", () => {
   const piece = (before: string | null, found: number, oldest: number): SearchAnswer => {
-    const rows = Array.from({ length: found }, (_, index): WireLine => [String(oldest + index), oldest + index, 1, "info", "stdout", "x"]);
-    return { logs: [{ type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1, lines: rows }], before, line: oldest, at: oldest * 1000 };
+    const rows = Array.from(
+      { length: found },
+      (_, index): WireLine => [String(oldest + index), oldest + index, 1, "info", "stdout", "x"],
+    );
+    return {
+      logs: [{ type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1, lines: rows }],
+      before,
+      line: oldest,
+      at: oldest * 1000,
+    };
   };
   let asked: string[];
   let found: number;
@@ -222,19 +244,83 @@ describe("colours", () => {
   it.each([
     ["plain", "hello", [["hello", ""]]],
     ["empty", "", []],
-    ["one colour", "\x1b[31mred\x1b[0m plain", [["red", "ansi-fg-1"], [" plain", ""]]],
-    ["bold bright", "\x1b[1;92mok\x1b[22m!", [["ok", "ansi-bold ansi-fg-10"], ["!", "ansi-fg-10"]]],
-    ["no parameter is a reset", "\x1b[4ma\x1b[mb", [["a", "ansi-underline"], ["b", ""]]],
-    ["background", "\x1b[41mx\x1b[49my", [["x", "ansi-bg-1"], ["y", ""]]],
+    [
+      "one colour",
+      "\x1b[31mred\x1b[0m plain",
+      [
+        ["red", "ansi-fg-1"],
+        [" plain", ""],
+      ],
+    ],
+    [
+      "bold bright",
+      "\x1b[1;92mok\x1b[22m!",
+      [
+        ["ok", "ansi-bold ansi-fg-10"],
+        ["!", "ansi-fg-10"],
+      ],
+    ],
+    [
+      "no parameter is a reset",
+      "\x1b[4ma\x1b[mb",
+      [
+        ["a", "ansi-underline"],
+        ["b", ""],
+      ],
+    ],
+    [
+      "background",
+      "\x1b[41mx\x1b[49my",
+      [
+        ["x", "ansi-bg-1"],
+        ["y", ""],
+      ],
+    ],
     ["256 colours", "\x1b[38;5;196mx", [["x", "ansi-fg-9"]]],
     ["true colour", "\x1b[38;2;0;200;10mx", [["x", "ansi-fg-2"]]],
     ["grey ramp", "\x1b[38;5;240mx", [["x", "ansi-fg-7"]]],
-    ["cursor moves and clears go", "a\x1b[2K\x1b[1;1Hb", [["a", ""], ["b", ""]]],
-    ["title and link sequences go", "\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", [["a", ""], ["b", ""]]],
-    ["control characters go", "a\x00\x08b\rc", [["a", ""], ["b", ""], ["c", ""]]],
-    ["turns of direction are named", "a\u202eb\x1b[1m\u2066c", [["a⟨U+202E⟩b", ""], ["⟨U+2066⟩c", "ansi-bold"]]],
+    [
+      "cursor moves and clears go",
+      "a\x1b[2K\x1b[1;1Hb",
+      [
+        ["a", ""],
+        ["b", ""],
+      ],
+    ],
+    [
+      "title and link sequences go",
+      "\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b",
+      [
+        ["a", ""],
+        ["b", ""],
+      ],
+    ],
+    [
+      "control characters go",
+      "a\x00\x08b\rc",
+      [
+        ["a", ""],
+        ["b", ""],
+        ["c", ""],
+      ],
+    ],
+    [
+      "turns of direction are named",
+      "a\u202eb\x1b[1m\u2066c",
+      [
+        ["a⟨U+202E⟩b", ""],
+        ["⟨U+2066⟩c", "ansi-bold"],
+      ],
+    ],
     ["tabs stay", "a\tb", [["a\tb", ""]]],
-    ["an unfinished sequence does no harm", "a\x1b[", [["a", ""], ["[", ""]]],
+    [
+      "an unfinished sequence does no harm",
+      "a\x1b[",
+      [
+        ["a", ""],
+        ["[", ""],
+      ],
+    ],
   ])("%s", (_name, text, expected) => {
     expect(parseAnsi(text).map((piece) => [piece.text, piece.classes])).toEqual(expected);
   });
@@ -249,9 +335,19 @@ describe("colours", () => {
 });
 
 it("takes lines out of a message", () => {
-  const batch = { type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 2, lines: [["5", 7, 9, "error", "stderr", "x"]] } as const;
+  const batch = {
+    type: "LOG",
+    store: "s",
+    seq: "1",
+    node: "n",
+    task: "t",
+    attempt: 2,
+    lines: [["5", 7, 9, "error", "stderr", "x"]],
+  } as const;
 
-  expect(linesOf({ ...batch, lines: batch.lines.map((entry) => [...entry]) } as unknown as Parameters<typeof linesOf>[0])).toEqual([
+  expect(
+    linesOf({ ...batch, lines: batch.lines.map((entry) => [...entry]) } as unknown as Parameters<typeof linesOf>[0]),
+  ).toEqual([
     { id: "5", number: 7, atMs: 9, level: "error", stream: "stderr", text: "x", node: "n", task: "t", attempt: 2 },
   ]);
 });

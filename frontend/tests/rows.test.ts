@@ -6,7 +6,7 @@ import { GapFinder, gapLine, lostLines, mergedLines, withGaps } from "../src/log
 import type { LogLine } from "../src/logs/line";
 import { setChip, setMeter, setText } from "../src/tables/cells";
 import { LiveRows } from "../src/tables/live-rows";
-import { texts, labels } from "./samples";
+import { labels, texts } from "./samples";
 
 interface Item {
   id: string;
@@ -124,8 +124,19 @@ describe("cells", () => {
 });
 
 describe("gaps", () => {
-  const line = (number: number, attempt = 1): LogLine => ({ id: `${attempt}.${number}`, number, attempt, atMs: 1, level: "info", stream: "stdout", node: "n", task: "t", text: "x" });
-  const drawn = (finder: GapFinder, ...lines: LogLine[]): string[] => finder.drawn(lines).map((row) => (row.isGap ? row.text : row.id));
+  const line = (number: number, attempt = 1): LogLine => ({
+    id: `${attempt}.${number}`,
+    number,
+    attempt,
+    atMs: 1,
+    level: "info",
+    stream: "stdout",
+    node: "n",
+    task: "t",
+    text: "x",
+  });
+  const drawn = (finder: GapFinder, ...lines: LogLine[]): string[] =>
+    finder.drawn(lines).map((row) => (row.isGap ? row.text : row.id));
 
   const redrawn = (finder: GapFinder, isFromStart: boolean, ...lines: LogLine[]): string[] =>
     finder.redrawn(lines, 1, isFromStart).map((row) => (row.isGap ? row.text : row.id));
@@ -144,7 +155,10 @@ describe("gaps", () => {
     expect(redrawn(fresh, true)).toEqual([]);
 
     expect(drawn(fresh, line(3), line(4), line(7))).toEqual(["1-2 missing", "1.3", "1.4", "5-6 missing", "1.7"]);
-    expect(fresh.holes).toEqual([{ first: 1, last: 2 }, { first: 5, last: 6 }]);
+    expect(fresh.holes).toEqual([
+      { first: 1, last: 2 },
+      { first: 5, last: 6 },
+    ]);
     fresh.learn({ attempt: 1, first: 5, last: 6, reason: "trimmed" });
     redrawn(fresh, false, line(3), line(4), line(7));
     expect(fresh.holes).toEqual([]);
@@ -177,7 +191,15 @@ describe("gaps", () => {
   });
 
   it("stand among the output of many tasks before what came later", () => {
-    const batch = (id: string, at: number): LogBatch => ({ type: "LOG", store: "s", seq: "1", node: "n", task: "t", attempt: 1, lines: [[id, 1, at, "info", "stdout", "x"]] });
+    const batch = (id: string, at: number): LogBatch => ({
+      type: "LOG",
+      store: "s",
+      seq: "1",
+      node: "n",
+      task: "t",
+      attempt: 1,
+      lines: [[id, 1, at, "info", "stdout", "x"]],
+    });
     const gap = (at: number): Gap => ({ type: "GAP", at });
     const rows = withGaps([batch("a", 9), batch("b", 11)], [gap(20), gap(10)], (one) => gapLine(`g${one.at}`, "gone"));
 
@@ -185,19 +207,38 @@ describe("gaps", () => {
   });
 
   it("name their lines, or are counted only", () => {
-    expect(lostLines({ type: "GAP", attempt: 2, firstLine: 5, lines: 3, reason: "trimmed" })).toEqual({ attempt: 2, first: 5, last: 7, reason: "trimmed" });
+    expect(lostLines({ type: "GAP", attempt: 2, firstLine: 5, lines: 3, reason: "trimmed" })).toEqual({
+      attempt: 2,
+      first: 5,
+      last: 7,
+      reason: "trimmed",
+    });
     expect(lostLines({ type: "GAP", lines: 3 })).toBeNull();
   });
 });
 
 describe("the banner", () => {
-  const page = { texts, settings: { language: "en", strings: {}, labels, urls: {} as Urls }, now: () => new Date(2026, 0, 5, 12, 9).getTime() };
-  const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({ type: "STORE", at: 1, state: "failing", reason: "full", message: "disk I/O error", since: null, ...extra });
+  const page = {
+    texts,
+    settings: { language: "en", strings: {}, labels, urls: {} as Urls },
+    now: () => new Date(2026, 0, 5, 12, 9).getTime(),
+  };
+  const trouble = (extra: Partial<StoreTrouble>): StoreTrouble => ({
+    type: "STORE",
+    at: 1,
+    state: "failing",
+    reason: "full",
+    message: "disk I/O error",
+    since: null,
+    ...extra,
+  });
 
   it("says why and since when, in labels of the reader", () => {
     const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
     expect(troubleText(trouble({ since: noon }), page)).toBe("Nothing stored since 12:03:04: disk full");
-    expect(troubleText(trouble({ reason: "new" as StoreTrouble["reason"] }), page)).toBe("Nothing stored: disk I/O error");
+    expect(troubleText(trouble({ reason: "new" as StoreTrouble["reason"] }), page)).toBe(
+      "Nothing stored: disk I/O error",
+    );
   });
 });

@@ -60,7 +60,23 @@ export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
 }
 
 export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
-  return { id, level: "warning", kind: "stalled", message: "m", messageParts: [], node: "", task: "", taskName: "", attempt: 0, evidence: [], openedAt: 1, resolvedAt: null, acknowledgedAt: null, acknowledgedBy: "", ...extra };
+  return {
+    id,
+    level: "warning",
+    kind: "stalled",
+    message: "m",
+    messageParts: [],
+    node: "",
+    task: "",
+    taskName: "",
+    attempt: 0,
+    evidence: [],
+    openedAt: 1,
+    resolvedAt: null,
+    acknowledgedAt: null,
+    acknowledgedBy: "",
+    ...extra,
+  };
 }
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });
@@ -81,8 +97,25 @@ export const labels: Labels = {
   taskHealth: { quiet: look("Quiet"), waiting: look("Waiting"), stalled: look("Stalled") },
   unknown: look("Unknown"),
   nodeRoles: { leader: look("Leader"), master: look("Master"), edge: look("Edge") },
-  actions: { pause: look("Pause"), resume: look("Resume"), cancel: look("Cancel"), retry: look("Retry"), input: look("Answer") },
-  commandStates: { pending: "waiting", sent: "sent", acked: "received", succeeded: "done", failed: "failed", expired: "expired", unknown: "unknown", asked: "asked", refused: "refused", unanswered: "no answer" },
+  actions: {
+    pause: look("Pause"),
+    resume: look("Resume"),
+    cancel: look("Cancel"),
+    retry: look("Retry"),
+    input: look("Answer"),
+  },
+  commandStates: {
+    pending: "waiting",
+    sent: "sent",
+    acked: "received",
+    succeeded: "done",
+    failed: "failed",
+    expired: "expired",
+    unknown: "unknown",
+    asked: "asked",
+    refused: "refused",
+    unanswered: "no answer",
+  },
   messageParts: { stalled: "silent for {seconds} s", "usual-end": "ends after {seconds} s", slot: "waits for {nodes}" },
   partSeparator: "; ",
   gapReasons: { trimmed: "made room" },
@@ -116,7 +149,13 @@ export const labels: Labels = {
     withdrawn: look("Withdrawn"),
   },
   chatConfidence: { high: look("Sure"), medium: look("Likely"), low: look("A guess") },
-  chatFixes: { open: look("proposed"), asked: look("Waits"), done: look("done"), refused: look("not done"), failed: look("failed") },
+  chatFixes: {
+    open: look("proposed"),
+    asked: look("Waits"),
+    done: look("done"),
+    refused: look("not done"),
+    failed: look("failed"),
+  },
   chatVerdicts: { watching: look("Watching"), helped: look("It helped"), "not-helped": look("It did not help") },
   evidenceKinds: { lines: "Last lines" },
   processStates: { S: "sleeping" },
@@ -124,7 +163,13 @@ export const labels: Labels = {
   chatEffects: { cancel_task: "It ends." },
   chatEngines: { "no-key": "No key." },
   chatReasons: { answered: "Somebody was faster." },
-  phrases: { "cause.lock": "It waits for a lock.", "fix.input": "Answer “{text}”", "verdict.failed": "{fix}: no help, the task is {state}.", "task.failed": "failed", "why.helped": "It helped before ({helped} of {all} times)." },
+  phrases: {
+    "cause.lock": "It waits for a lock.",
+    "fix.input": "Answer “{text}”",
+    "verdict.failed": "{fix}: no help, the task is {state}.",
+    "task.failed": "failed",
+    "why.helped": "It helped before ({helped} of {all} times).",
+  },
   reasons: { finished: "It has ended.", partial: "Only a part." },
   start: "Start",
   offered: {

@@ -5,13 +5,18 @@ import type { CommandInfo } from "../src/live/messages";
 import { matches } from "../src/palette/match";
 import { reasonOf } from "../src/tables/command-view";
 import { taskView } from "../src/tables/task-view";
-import { node, task, texts, labels } from "./samples";
+import { labels, node, task, texts } from "./samples";
 
 describe("a task's row", () => {
   const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), labels, texts, 0);
 
   it("shows the state, and a health that a person should know of", () => {
-    expect(view({})).toMatchObject({ state: labels.taskStates.running, health: null, place: "shop · master-1", attempt: "" });
+    expect(view({})).toMatchObject({
+      state: labels.taskStates.running,
+      health: null,
+      place: "shop · master-1",
+      attempt: "",
+    });
     expect(view({ health: "stalled" }).health).toBe(labels.taskHealth.stalled);
     expect(view({ health: "stalled", state: "paused" }).health).toBeNull();
     expect(view({ attempt: 3 }).attempt).toBe("#3");
@@ -27,9 +32,33 @@ describe("a task's row", () => {
 
   it.each([
     [{ state: "pending" as const, pendingReason: "no slot", message: "old" }, "no slot"],
-    [{ state: "pending" as const, pendingReason: "no slot", pendingParts: [{ code: "slot", values: { nodes: "a {nodes}" } }] }, "waits for a {nodes}"],
-    [{ state: "pending" as const, pendingReason: "no slot", pendingParts: [{ code: "of a later version", values: {} }] }, "no slot"],
-    [{ state: "lost" as const, message: "m", messageParts: [{ code: "stalled", values: { seconds: "3" } }, { code: "usual-end", values: { seconds: "2" } }] }, "silent for 3 s; ends after 2 s"],
+    [
+      {
+        state: "pending" as const,
+        pendingReason: "no slot",
+        pendingParts: [{ code: "slot", values: { nodes: "a {nodes}" } }],
+      },
+      "waits for a {nodes}",
+    ],
+    [
+      {
+        state: "pending" as const,
+        pendingReason: "no slot",
+        pendingParts: [{ code: "of a later version", values: {} }],
+      },
+      "no slot",
+    ],
+    [
+      {
+        state: "lost" as const,
+        message: "m",
+        messageParts: [
+          { code: "stalled", values: { seconds: "3" } },
+          { code: "usual-end", values: { seconds: "2" } },
+        ],
+      },
+      "silent for 3 s; ends after 2 s",
+    ],
     [{ state: "lost" as const, message: "m", messageParts: [{ code: "toString", values: {} }] }, "m"],
     [{ state: "paused" as const, partialPause: true, message: "m" }, "partly paused"],
     [{ state: "running" as const, message: "linking" }, "linking"],
@@ -80,7 +109,10 @@ describe("requests on their way", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     outcomes.length = 0;
-    requests = new Requests((code, message) => reasonOf(code, message, labels), () => "r");
+    requests = new Requests(
+      (code, message) => reasonOf(code, message, labels),
+      () => "r",
+    );
     requests.note(show);
   });
   afterEach(() => vi.useRealTimers());
@@ -154,7 +186,11 @@ describe("the new task form", () => {
 
   it("asks for a named task with nothing that it does not need", () => {
     expect(runRequest(fields)).toEqual({ project: "shop", node: "", name: "nightly", namedTask: "test" });
-    expect(runRequest({ ...fields, timeout: "60", stall: "5", closeInput: true })).toMatchObject({ timeoutSeconds: 60, stallAfterSeconds: 5, closeInput: true });
+    expect(runRequest({ ...fields, timeout: "60", stall: "5", closeInput: true })).toMatchObject({
+      timeoutSeconds: 60,
+      stallAfterSeconds: 5,
+      closeInput: true,
+    });
     expect(runRequest({ ...fields, task: "" })).toBe("run.noProjects");
   });
 
@@ -163,7 +199,10 @@ describe("the new task form", () => {
 
     expect(runRequest(command)).toMatchObject({ argv: ["make", "a b", "|", "tee", "x"] });
     expect(runRequest({ ...command, isShell: true })).toMatchObject({ shellLine: "make 'a b' | tee x" });
-    expect(runRequest({ ...command, folder: "/tmp", environment: "A=1\n\nB=x=y" })).toMatchObject({ workingDirectory: "/tmp", environment: { A: "1", B: "x=y" } });
+    expect(runRequest({ ...command, folder: "/tmp", environment: "A=1\n\nB=x=y" })).toMatchObject({
+      workingDirectory: "/tmp",
+      environment: { A: "1", B: "x=y" },
+    });
   });
 
   it.each([
@@ -188,7 +227,13 @@ describe("the new task form", () => {
   });
 
   it("offers what the nodes offer", () => {
-    const named = (name: string, argv: string[]) => ({ name, argv, timeoutSeconds: 0, stallAfterSeconds: 0, description: "" });
+    const named = (name: string, argv: string[]) => ({
+      name,
+      argv,
+      timeoutSeconds: 0,
+      stallAfterSeconds: 0,
+      description: "",
+    });
     const project = (name: string, tasks: ReturnType<typeof named>[]) => ({ name, path: "/", types: [], tasks });
     const nodes = [
       node("a", { capabilities: { projects: [project("shop", [named("test", ["make"])]), project("api", [])] } }),
@@ -198,7 +243,10 @@ describe("the new task form", () => {
 
     expect(projectNames(nodes, "")).toEqual(["api", "shop"]);
     expect(projectNames(nodes, "b")).toEqual(["shop"]);
-    expect(namedTasks(nodes, "", "shop").map((each) => [each.name, each.argv[0]])).toEqual([["build", "npm"], ["test", "make"]]);
+    expect(namedTasks(nodes, "", "shop").map((each) => [each.name, each.argv[0]])).toEqual([
+      ["build", "npm"],
+      ["test", "make"],
+    ]);
     expect(namedTasks(nodes, "b", "shop").map((each) => each.argv[0])).toEqual(["npm", "other"]);
   });
 });

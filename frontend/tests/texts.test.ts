@@ -36,7 +36,15 @@ it.each([
 });
 
 it("shows sizes, percents and latencies", () => {
-  expect([0, 1023, 1024, 150 * 1024, 6 * 2 ** 30, "17179869184", null].map(byteSize)).toEqual(["0 B", "1023 B", "1.0 KiB", "150 KiB", "6.0 GiB", "16.0 GiB", "–"]);
+  expect([0, 1023, 1024, 150 * 1024, 6 * 2 ** 30, "17179869184", null].map(byteSize)).toEqual([
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "150 KiB",
+    "6.0 GiB",
+    "16.0 GiB",
+    "–",
+  ]);
   expect([null, 0, 43.6, undefined].map(wholePercent)).toEqual(["–", "0%", "44%", "–"]);
   expect([null, 0, 0.53, 12.4].map(latency)).toEqual(["–", "–", "0.5 ms", "12 ms"]);
 });

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import cases from "../../tests/unit/pages/figures.json";
 import { Fleet } from "../src/app/fleet";
 import type { Page } from "../src/app/page";
-import { wireTiles } from "../src/app/tiles";
 import { Texts } from "../src/app/texts";
+import { wireTiles } from "../src/app/tiles";
 import type { LinkStatus } from "../src/live/link";
 import type { NodeState, TaskHealth, TaskState } from "../src/live/messages";
 import { alert, node, task } from "./samples";
@@ -45,14 +45,22 @@ function overview(fleet: Fleet) {
     redraw();
     vi.runAllTimers();
   };
-  return { page, store, draw, detail: () => document.querySelector("[data-detail]")?.textContent, shield: () => document.querySelector("#alerts-empty use")?.getAttribute("href") };
+  return {
+    page,
+    store,
+    draw,
+    detail: () => document.querySelector("[data-detail]")?.textContent,
+    shield: () => document.querySelector("#alerts-empty use")?.getAttribute("href"),
+  };
 }
 
 describe("the tile of alerts", () => {
   it.each(cases)("says what is wrong: $wrong", ({ nodes, tasks, alerts, wrong }) => {
     const fleet = new Fleet({
       nodes: nodes.map((state, at) => node(`n${at}`, { state: state as NodeState })),
-      tasks: tasks.map(([state, health, isUnknown], at) => task(`t${at}`, { state: state as TaskState, health: health as TaskHealth, unknownSince: isUnknown ? 5 : null })),
+      tasks: tasks.map(([state, health, isUnknown], at) =>
+        task(`t${at}`, { state: state as TaskState, health: health as TaskHealth, unknownSince: isUnknown ? 5 : null }),
+      ),
       alerts: alerts.map((level, at) => alert(`${at}`, { level: level as "error" })),
     });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { IslandNode } from "../src/bridge";
-import { CARD_HEIGHT, CARD_WIDTH, layOut, type Layout } from "../src/topology/model/layout";
+import { CARD_HEIGHT, CARD_WIDTH, type Layout, layOut } from "../src/topology/model/layout";
 import { isDirection, neighbour } from "../src/topology/model/neighbour";
 import { roundedPath } from "../src/topology/model/path";
 import { growTree, LEADER_ID } from "../src/topology/model/tree";
@@ -46,14 +46,25 @@ const ids = (layout: Layout): string[] => layout.cards.map((card) => card.id);
 
 describe("the tree", () => {
   it("hangs edges under their masters, by number", () => {
-    const tree = growTree([node("e2", { parent: "m" }), node("e10", { parent: "m" }), master("m"), node("e1", { parent: "m" })]);
+    const tree = growTree([
+      node("e2", { parent: "m" }),
+      node("e10", { parent: "m" }),
+      master("m"),
+      node("e1", { parent: "m" }),
+    ]);
 
     expect(tree.leader).toBeNull();
-    expect(tree.blocks.map((block) => [block.master.id, block.edges.map((edge) => edge.id)])).toEqual([["m", ["e1", "e2", "e10"]]]);
+    expect(tree.blocks.map((block) => [block.master.id, block.edges.map((edge) => edge.id)])).toEqual([
+      ["m", ["e1", "e2", "e10"]],
+    ]);
   });
 
   it("leaves nobody out: an edge of an unknown master stands alone", () => {
-    const tree = growTree([node("lead", { role: "leader" }), master("m", { parent: "lead" }), node("e", { parent: "gone" })]);
+    const tree = growTree([
+      node("lead", { role: "leader" }),
+      master("m", { parent: "lead" }),
+      node("e", { parent: "gone" }),
+    ]);
 
     expect(tree.leader?.id).toBe("lead");
     expect(tree.blocks.map((block) => block.master.id).sort()).toEqual(["e", "m"]);
@@ -130,10 +141,33 @@ describe("the layout", () => {
 describe("wires", () => {
   it("turn with round corners, smaller where there is little room", () => {
     expect(roundedPath([])).toBe("");
-    expect(roundedPath([{ x: 0, y: 0 }, { x: 0, y: 40 }])).toBe("M0 0L0 40");
-    expect(roundedPath([{ x: 0, y: 0 }, { x: 0, y: 40 }, { x: 40, y: 40 }])).toBe("M0 0L0 32Q0 40 8 40L40 40");
-    expect(roundedPath([{ x: 0, y: 0 }, { x: 0, y: 4 }, { x: 40, y: 4 }])).toBe("M0 0L0 2Q0 4 2 4L40 4");
-    expect(roundedPath([{ x: 0, y: 0 }, { x: 0, y: 0 }, { x: 0, y: 9 }])).toBe("M0 0L0 9");
+    expect(
+      roundedPath([
+        { x: 0, y: 0 },
+        { x: 0, y: 40 },
+      ]),
+    ).toBe("M0 0L0 40");
+    expect(
+      roundedPath([
+        { x: 0, y: 0 },
+        { x: 0, y: 40 },
+        { x: 40, y: 40 },
+      ]),
+    ).toBe("M0 0L0 32Q0 40 8 40L40 40");
+    expect(
+      roundedPath([
+        { x: 0, y: 0 },
+        { x: 0, y: 4 },
+        { x: 40, y: 4 },
+      ]),
+    ).toBe("M0 0L0 2Q0 4 2 4L40 4");
+    expect(
+      roundedPath([
+        { x: 0, y: 0 },
+        { x: 0, y: 0 },
+        { x: 0, y: 9 },
+      ]),
+    ).toBe("M0 0L0 9");
   });
 });
 

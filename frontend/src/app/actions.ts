@@ -16,27 +16,36 @@ export class Actions {
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    this.#requests = new Requests((code, message, parts) => reasonOf(code, inWords(message, parts, page.settings.labels), page.settings.labels));
+    this.#requests = new Requests((code, message, parts) =>
+      reasonOf(code, inWords(message, parts, page.settings.labels), page.settings.labels),
+    );
     page.live.on("ACCEPTED", (message) => {
       page.fleet.answer(message.ref, message.command === "" ? null : { state: "pending", id: message.command });
       this.#requests.accepted(message);
     });
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
-      const isMine = message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.messageParts);
+      const isMine =
+        message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.messageParts);
       if (!isMine) console.warn("the server refused a message:", message.code, message.message);
     });
   }
 
   /** `heard` is called with every outcome that the notice shows. */
-  control(task: TaskInfo, action: Action, more: Partial<ControlRequest> = {}, heard?: (outcome: Outcome) => void): void {
+  control(
+    task: TaskInfo,
+    action: Action,
+    more: Partial<ControlRequest> = {},
+    heard?: (outcome: Outcome) => void,
+  ): void {
     const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
     if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });
     const narrate = this.#narrator(this.#page.settings.labels.actions[action].label, about);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
       heard?.(outcome);
-      if (outcome.kind === "no-answer") this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
+      if (outcome.kind === "no-answer")
+        this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
     });
     this.#page.fleet.ask(ref, task.id, action, this.#page.now());
     this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
@@ -81,11 +90,24 @@ export class Actions {
       case "done": {
         const isNew = about.length === 0;
         const text = isNew ? texts.say("toast.accepted") : states.succeeded;
-        return { tone: "good", title, about, text, lifeSeconds: 5, ...(isNew && outcome.task ? { href: this.#page.taskUrl(outcome.task) } : {}) };
+        return {
+          tone: "good",
+          title,
+          about,
+          text,
+          lifeSeconds: 5,
+          ...(isNew && outcome.task ? { href: this.#page.taskUrl(outcome.task) } : {}),
+        };
       }
       case "failed": {
         const state = outcome.state === "refused" ? texts.say("toast.refused") : states[outcome.state];
-        return { tone: "bad", title, about, text: outcome.reason ? `${state}: ${outcome.reason}` : state, lifeSeconds: 0 };
+        return {
+          tone: "bad",
+          title,
+          about,
+          text: outcome.reason ? `${state}: ${outcome.reason}` : state,
+          lifeSeconds: 0,
+        };
       }
       case "no-answer":
         return { tone: "warn", title, about, text: texts.say("toast.noAnswer"), lifeSeconds: 20 };

@@ -82,7 +82,10 @@ export class AnswerDialog {
     const mayAnswer = task !== undefined && offeredActions(task, settings.labels).has("input");
     this.#send.disabled = !mayAnswer;
     const problem = element("answer-problem");
-    setText(problem, mayAnswer || !task ? "" : texts.say("answer.closed", { state: stateOf(task, settings.labels).label }));
+    setText(
+      problem,
+      mayAnswer || !task ? "" : texts.say("answer.closed", { state: stateOf(task, settings.labels).label }),
+    );
     setHidden(problem, mayAnswer);
   }
 

@@ -1,7 +1,7 @@
 /** The commands of a task on its own page: who asked for what, when, its state, and the reason. */
 
-import { commandView } from "../tables/command-view";
 import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
+import { commandView } from "../tables/command-view";
 import type { ShownCommand } from "./commands";
 import { element, type Page } from "./page";
 
@@ -12,7 +12,8 @@ export function wireCommands(page: Page): void {
   if (!body || !template || task === undefined) return;
   const draw = (): void => {
     // Oldest first, because each new row goes on top.
-    for (const command of [...page.fleet.commands.of(task)].reverse()) patch(rowOf(body, template, command), command, page);
+    for (const command of [...page.fleet.commands.of(task)].reverse())
+      patch(rowOf(body, template, command), command, page);
     const count = element("command-count");
     // The server renders the latest only; a "+" says that there may be older ones.
     setText(count, page.texts.number(body.childElementCount) + (count?.dataset.more ?? ""));

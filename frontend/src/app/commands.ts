@@ -30,12 +30,31 @@ export class Commands {
   }
 
   apply(command: CommandInfo): void {
-    if (command.task) this.#put(command.task, command, (known) => known.id === command.id || (known.ref !== "" && known.ref === command.ref));
+    if (command.task)
+      this.#put(
+        command.task,
+        command,
+        (known) => known.id === command.id || (known.ref !== "" && known.ref === command.ref),
+      );
   }
 
   /** The reader pressed a button. */
   ask(ref: string, task: string, kind: Action, nowMs: number): void {
-    const asked: ShownCommand = { id: `~${ref}`, kind, task, attempt: 0, node: "", state: "asked", code: "", message: "", messageParts: [], ref, actor: "", createdAt: nowMs, changedAt: nowMs };
+    const asked: ShownCommand = {
+      id: `~${ref}`,
+      kind,
+      task,
+      attempt: 0,
+      node: "",
+      state: "asked",
+      code: "",
+      message: "",
+      messageParts: [],
+      ref,
+      actor: "",
+      createdAt: nowMs,
+      changedAt: nowMs,
+    };
     this.#put(task, asked, () => false);
   }
 
@@ -54,7 +73,10 @@ export class Commands {
   forget(ref: string): string {
     for (const [task, known] of this.#byTask) {
       if (!known.some((command) => command.ref === ref)) continue;
-      this.#byTask.set(task, known.filter((command) => command.ref !== ref));
+      this.#byTask.set(
+        task,
+        known.filter((command) => command.ref !== ref),
+      );
       return task;
     }
     return "";
@@ -69,5 +91,7 @@ export class Commands {
 }
 
 export function isOpen(command: ShownCommand): boolean {
-  return command.state === "asked" || command.state === "pending" || command.state === "sent" || command.state === "acked";
+  return (
+    command.state === "asked" || command.state === "pending" || command.state === "sent" || command.state === "acked"
+  );
 }

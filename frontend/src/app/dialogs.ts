@@ -19,7 +19,11 @@ export function wireDialogs(onOpen: (dialog: HTMLDialogElement, opener: HTMLElem
   });
 }
 
-export function openDialog(id: string, opener: HTMLElement | null, onOpen: (dialog: HTMLDialogElement, opener: HTMLElement | null) => void): void {
+export function openDialog(
+  id: string,
+  opener: HTMLElement | null,
+  onOpen: (dialog: HTMLDialogElement, opener: HTMLElement | null) => void,
+): void {
   const dialog = element<HTMLDialogElement>(id);
   if (!dialog || dialog.open) return;
   dialog.returnValue = "";
@@ -56,7 +60,10 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
     const task = fleet.tasks.get(asked.id) ?? asked;
     const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.labels).has("cancel");
     const place = task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued");
-    setText(element("cancel-text"), isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place);
+    setText(
+      element("cancel-text"),
+      isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place,
+    );
     yes.disabled = isOver;
   };
   fleet.onChange("tasks", (id) => id === asked?.id && dialog.open && draw());
@@ -79,8 +86,12 @@ function askForLine(task: TaskInfo, answers: AnswerDialog | null): void {
 /** Calls `then` when the dialog is confirmed. */
 export function confirmWith(dialog: HTMLDialogElement, then: () => void): void {
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") then();
-  }, { once: true });
+  dialog.addEventListener(
+    "close",
+    () => {
+      if (dialog.returnValue === "yes") then();
+    },
+    { once: true },
+  );
   dialog.showModal();
 }

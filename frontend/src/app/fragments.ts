@@ -4,11 +4,13 @@ import htmx from "htmx.org";
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import { setAttribute } from "../tables/cells";
 import type { Page } from "./page";
-import type { Toasts } from "./toasts";
 import { drawTimes } from "./ticker";
+import type { Toasts } from "./toasts";
 
 interface TrustedTypesWindow {
-  trustedTypes?: { createPolicy(name: string, rules: { createHTML: (text: string) => string; createScript: () => string }): object };
+  trustedTypes?: {
+    createPolicy(name: string, rules: { createHTML: (text: string) => string; createScript: () => string }): object;
+  };
 }
 
 interface RequestEnd {
@@ -28,12 +30,20 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   }
   const failed = (): void => {
     const { texts } = page;
-    toasts.show({ tone: "warn", title: texts.say("fragment.title"), text: texts.say("fragment.unavailable"), lifeSeconds: 20 });
+    toasts.show({
+      tone: "warn",
+      title: texts.say("fragment.title"),
+      text: texts.say("fragment.unavailable"),
+      lifeSeconds: 20,
+    });
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", failed);
   // Until the response arrives, the list shows an earlier result.
-  for (const [event, isBusy] of [["htmx:before:request", "true"], ["htmx:finally:request", null]] as const) {
+  for (const [event, isBusy] of [
+    ["htmx:before:request", "true"],
+    ["htmx:finally:request", null],
+  ] as const) {
     document.addEventListener(event, (request) => {
       setAttribute((request as CustomEvent<RequestEnd>).detail.ctx?.target ?? null, "aria-busy", isBusy);
     });

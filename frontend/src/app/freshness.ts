@@ -30,9 +30,16 @@ export function freshness(node: Seen, find: Find, pageOldSince: number | null, t
     return { isLive: true, tone: "good", word: texts.say("fresh.live"), since: null, beyond };
   }
   if (node.state === "online") {
-    return { isLive: false, tone: "warn", word: texts.say("fresh.asOf", { time: texts.clock(pageOldSince as number, nowMs) }), since: pageOldSince, beyond };
+    return {
+      isLive: false,
+      tone: "warn",
+      word: texts.say("fresh.asOf", { time: texts.clock(pageOldSince as number, nowMs) }),
+      since: pageOldSince,
+      beyond,
+    };
   }
-  const word = nodeSince === null ? texts.say("fresh.never") : texts.say("fresh.since", { time: texts.clock(nodeSince, nowMs) });
+  const word =
+    nodeSince === null ? texts.say("fresh.never") : texts.say("fresh.since", { time: texts.clock(nodeSince, nowMs) });
   return { isLive: false, tone: node.state === "offline" ? "bad" : "warn", word, since: nodeSince, beyond };
 }
 

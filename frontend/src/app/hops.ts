@@ -2,8 +2,8 @@
 
 import { setAttribute, setText } from "../tables/cells";
 import { freshness, hop, pathTo } from "./freshness";
-import { element, type Page } from "./page";
 import { pushLatency } from "./link-badge";
+import { element, type Page } from "./page";
 
 interface Station {
   name: string;
@@ -38,7 +38,12 @@ function stationsTo(page: Page, id: string): Station[] {
   const push = age.pushMs === null ? texts.say(isCut ? "hop.suspect" : "hop.ok") : pushLatency(age.pushMs);
   const stations: Station[] = [
     { name: texts.say("hop.page"), icon: "layout-dashboard", fresh: null, link: null },
-    { name: leader?.name ?? settings.labels.nodeRoles.leader.label, icon: "crown", fresh: null, link: { state: isCut ? "suspect" : "ok", word: push } },
+    {
+      name: leader?.name ?? settings.labels.nodeRoles.leader.label,
+      icon: "crown",
+      fresh: null,
+      link: { state: isCut ? "suspect" : "ok", word: push },
+    },
   ];
   for (const one of target === undefined || target === leader ? [] : pathTo(target, find)) {
     const full = find(one.id);

@@ -1,10 +1,10 @@
 /** The page's side of the bridge to the topology island. */
 
-import type { Bridge, IslandNode, AgeOfPage } from "../bridge";
+import type { AgeOfPage, Bridge, IslandNode } from "../bridge";
 import type { NodeStatus } from "../live/messages";
 import { freshness, hop } from "./freshness";
-import type { Page } from "./page";
 import { pushLatency } from "./link-badge";
+import type { Page } from "./page";
 
 export function openBridge(page: Page, select: (id: string) => void): void {
   const { texts, fleet, settings, age } = page;

@@ -15,7 +15,10 @@ export interface LinkBadgeView {
 export function linkBadge(status: LinkStatus, texts: Texts, nowMs: number): LinkBadgeView {
   switch (status.kind) {
     case "live": {
-      const text = status.pushMs === null ? texts.say("link.live") : texts.say("link.liveLatency", { latency: pushLatency(status.pushMs) });
+      const text =
+        status.pushMs === null
+          ? texts.say("link.live")
+          : texts.say("link.liveLatency", { latency: pushLatency(status.pushMs) });
       return { state: "live", text, needsLogin: false };
     }
     case "connecting":
@@ -25,9 +28,17 @@ export function linkBadge(status: LinkStatus, texts: Texts, nowMs: number): Link
       return { state: "waiting", text: texts.say("link.waiting", { seconds }), needsLogin: false };
     }
     case "behind":
-      return { state: "behind", text: texts.say("link.behind", { time: texts.clock(status.since, nowMs) }), needsLogin: false };
+      return {
+        state: "behind",
+        text: texts.say("link.behind", { time: texts.clock(status.since, nowMs) }),
+        needsLogin: false,
+      };
     case "silent":
-      return { state: "silent", text: texts.say("link.silent", { time: texts.clock(status.since, nowMs) }), needsLogin: false };
+      return {
+        state: "silent",
+        text: texts.say("link.silent", { time: texts.clock(status.since, nowMs) }),
+        needsLogin: false,
+      };
     case "closed":
       return { state: "closed", text: texts.say(`link.${status.reason}`), needsLogin: status.reason === "login" };
   }
@@ -52,7 +63,12 @@ export function wireLinkBadge(page: Page): void {
     const notice = element("link-notice");
     setHidden(notice, since === null);
     const time = page.texts.clock(since ?? 0, page.now());
-    const key = status.kind === "behind" ? "link.noticeBehind" : status.kind === "closed" ? "link.noticeClosed" : "link.noticeLost";
+    const key =
+      status.kind === "behind"
+        ? "link.noticeBehind"
+        : status.kind === "closed"
+          ? "link.noticeClosed"
+          : "link.noticeLost";
     setText(notice?.querySelector("span") ?? null, page.texts.say(key, { time, state: view.text }));
   };
   page.live.onStatus((status) => {
@@ -62,7 +78,8 @@ export function wireLinkBadge(page: Page): void {
   });
   pill.addEventListener("click", () => {
     const { status } = page.live;
-    if (status.kind === "closed" && status.reason === "login") location.assign(`${page.settings.urls.login}?next=${encodeURIComponent(location.pathname)}`);
+    if (status.kind === "closed" && status.reason === "login")
+      location.assign(`${page.settings.urls.login}?next=${encodeURIComponent(location.pathname)}`);
     else page.live.resume();
   });
 }

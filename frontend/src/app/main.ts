@@ -1,36 +1,36 @@
 /** Starts a page: reads what the server rendered, opens the live connection, and connects the two. */
 
+import { wireChat } from "../chat/index";
+import { wireEvidence } from "../evidence/view";
 import { LiveClient } from "../live/client";
 import type { Socket } from "../live/link";
 import { fetchTicket } from "../live/ticket";
 import { Attempts } from "../logs/attempts";
 import { LogPanel } from "../logs/panel";
-import { Palette } from "../palette/palette";
 import { wireKeys } from "../palette/keys";
-import { wireChat } from "../chat/index";
-import { wireEvidence } from "../evidence/view";
+import { Palette } from "../palette/palette";
 import { Actions } from "./actions";
 import { AlertNotices, noticeOf } from "./alert-notices";
 import { wireAnswerForm } from "./answers";
-import { openDialog, wireDialogs, wireTaskButtons } from "./dialogs";
 import { wireCommands } from "./command-rows";
+import { openDialog, wireDialogs, wireTaskButtons } from "./dialogs";
 import { Fleet } from "./fleet";
 import { wireFragments } from "./fragments";
 import { openBridge } from "./island";
+import { wireLinkBadge } from "./link-badge";
 import { NewTaskDialog } from "./new-task";
 import { wireNodeGaps } from "./node-gaps";
-import type { Page } from "./page";
 import { wireOutdated } from "./outdated";
-import { wireLinkBadge } from "./link-badge";
-import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
+import type { Page } from "./page";
 import { PageAge } from "./page-age";
+import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
 import { wireTables } from "./tables";
+import { Texts } from "./texts";
 import { wireTheme } from "./theme";
 import { startTicker } from "./ticker";
 import { wireTiles } from "./tiles";
 import { Toasts } from "./toasts";
 import { wireTrouble } from "./trouble";
-import { Texts } from "./texts";
 
 function openPage(settings: Settings, data: PageData): Page {
   const loadedAt = Date.now();
@@ -42,7 +42,8 @@ function openPage(settings: Settings, data: PageData): Page {
     topics,
     ...(start ? { start } : {}),
     // The DOM's handler types declare `this`, which is not used here.
-    openSocket: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
+    openSocket: () =>
+      new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
     ticket: () => fetchTicket(settings.urls.ticket),
     // Times in messages are the server's.
     now,

@@ -53,13 +53,16 @@ export class NewTaskDialog {
     this.#fillTasks(task);
     this.#showProblem(draft?.problem ?? "");
     const more = this.#form.querySelector("details");
-    if (more) more.open = [...more.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")].some(isFilled);
+    if (more)
+      more.open = [...more.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")].some(isFilled);
   }
 
   /** Everything except the choices, which depend on the nodes' current capabilities. */
   #restore(fields: RunFields): void {
     const set = (name: string, value: string): void => {
-      const control = this.#form.querySelector<HTMLInputElement | HTMLTextAreaElement>(`:is(input, textarea)[name="${name}"]`);
+      const control = this.#form.querySelector<HTMLInputElement | HTMLTextAreaElement>(
+        `:is(input, textarea)[name="${name}"]`,
+      );
       if (control) control.value = value;
     };
     const check = (selector: string, isChecked: boolean): void => {
@@ -67,7 +70,8 @@ export class NewTaskDialog {
       if (box) box.checked = isChecked;
     };
     check(`[name=kind][value=${fields.kind}]`, true);
-    for (const name of ["command", "name", "timeout", "stall", "folder", "environment"] as const) set(name, fields[name]);
+    for (const name of ["command", "name", "timeout", "stall", "folder", "environment"] as const)
+      set(name, fields[name]);
     check("[name=shell]", fields.isShell);
     check("[name=closeInput]", fields.closeInput);
   }
@@ -132,10 +136,18 @@ export class NewTaskDialog {
 
   #fillNodes(chosen: string): void {
     const { texts, fleet, settings } = this.#page;
-    const nodes = [...fleet.nodes.values()].filter((node) => node.role !== "leader").sort((a, b) => a.id.localeCompare(b.id));
+    const nodes = [...fleet.nodes.values()]
+      .filter((node) => node.role !== "leader")
+      .sort((a, b) => a.id.localeCompare(b.id));
     const label = (node: NodeStatus): string =>
-      node.state === "online" ? node.id : texts.say("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
-    fillSelect(this.#select("node"), [["", texts.say("run.anyNode")], ...nodes.map((node): Option => [node.id, label(node)])], chosen);
+      node.state === "online"
+        ? node.id
+        : texts.say("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
+    fillSelect(
+      this.#select("node"),
+      [["", texts.say("run.anyNode")], ...nodes.map((node): Option => [node.id, label(node)])],
+      chosen,
+    );
   }
 
   #fillProjects(chosen: string): void {
@@ -150,7 +162,11 @@ export class NewTaskDialog {
   #fillTasks(chosen: string): void {
     const { node, project } = this.#fields;
     const tasks = namedTasks(this.#page.fleet.nodes.values(), node, project);
-    fillSelect(this.#select("task"), tasks.map((task): Option => [task.name, task.name]), chosen);
+    fillSelect(
+      this.#select("task"),
+      tasks.map((task): Option => [task.name, task.name]),
+      chosen,
+    );
     this.#showHint();
   }
 

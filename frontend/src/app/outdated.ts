@@ -17,7 +17,9 @@ function wireWorkLog(page: Page): void {
   if (!list || !notice) return;
   const draw = (task: TaskInfo | undefined): void => {
     if (!task) return;
-    const row = list.querySelector<HTMLElement>(`tr[data-task="${CSS.escape(task.id)}"][data-attempt="${task.attempt}"]`);
+    const row = list.querySelector<HTMLElement>(
+      `tr[data-task="${CSS.escape(task.id)}"][data-attempt="${task.attempt}"]`,
+    );
     if (row) patchAttempt(row, task, page);
     else if (task.state === "pending") setHidden(notice, false);
   };

@@ -1,7 +1,7 @@
 /** Whether this page is current. While it is not, nothing on it may look live. */
 
-import { oldSince } from "../live/link";
 import type { LiveClient } from "../live/client";
+import { oldSince } from "../live/link";
 
 export class PageAge {
   readonly #listeners = new Set<() => void>();

@@ -2,8 +2,8 @@
 
 import type { LiveClient } from "../live/client";
 import type { Fleet } from "./fleet";
-import type { Settings } from "./settings";
 import type { PageAge } from "./page-age";
+import type { Settings } from "./settings";
 import type { Texts } from "./texts";
 
 export interface Page {

@@ -30,7 +30,10 @@ export class Requests {
   readonly #reasonOf: (code: string, message: string, parts?: MessagePart[]) => string;
   readonly #newRef: () => string;
 
-  constructor(reasonOf: (code: string, message: string, parts?: MessagePart[]) => string, newRef: () => string = randomRef) {
+  constructor(
+    reasonOf: (code: string, message: string, parts?: MessagePart[]) => string,
+    newRef: () => string = randomRef,
+  ) {
     this.#reasonOf = reasonOf;
     this.#newRef = newRef;
   }
@@ -60,7 +63,11 @@ export class Requests {
         this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
         break;
       default:
-        this.#settle(command.ref, { kind: "failed", state: command.state, reason: this.#reasonOf(command.code, command.message, command.messageParts) });
+        this.#settle(command.ref, {
+          kind: "failed",
+          state: command.state,
+          reason: this.#reasonOf(command.code, command.message, command.messageParts),
+        });
     }
   }
 

@@ -29,7 +29,12 @@ export function postJson<T>(url: string, body: object): Promise<T> {
 async function ask<T>(url: string, how: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, { ...how, redirect: "error", cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    response = await fetch(url, {
+      ...how,
+      redirect: "error",
+      cache: "no-store",
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
   } catch {
     throw new RestError("unavailable");
   }

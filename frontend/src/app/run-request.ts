@@ -17,7 +17,12 @@ export interface RunFields {
   closeInput: boolean;
 }
 
-export type RunProblem = "run.needsCommand" | "run.unclosedQuote" | "run.needsNode" | "run.badEnvironment" | "run.noProjects";
+export type RunProblem =
+  | "run.needsCommand"
+  | "run.unclosedQuote"
+  | "run.needsNode"
+  | "run.badEnvironment"
+  | "run.noProjects";
 
 /** The request, or the key of the error in the fields. */
 export function runRequest(fields: RunFields): RunRequest | RunProblem {

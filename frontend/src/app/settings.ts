@@ -1,8 +1,21 @@
 /** What the server put into the page for its script: labels in the reader's language, addresses, the state it rendered. */
 
-import type { Action, Cursor, Gap, NodeRole, NodeState, Snapshot, TaskHealth, TaskState } from "../live/messages";
-
-import type { ApprovalState, Confidence, FixState, StepState, TurnState, Verdict } from "../live/messages";
+import type {
+  Action,
+  ApprovalState,
+  Confidence,
+  Cursor,
+  FixState,
+  Gap,
+  NodeRole,
+  NodeState,
+  Snapshot,
+  StepState,
+  TaskHealth,
+  TaskState,
+  TurnState,
+  Verdict,
+} from "../live/messages";
 import type { ShownState } from "./commands";
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "calm" | "held";

@@ -3,11 +3,11 @@
 import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
 import { field, setAttribute, setHidden, setOptionalText, setText, setTime } from "../tables/cells";
-import { alertTask, inWords } from "../tables/message-view";
 import { LiveRows } from "../tables/live-rows";
+import { alertTask, inWords } from "../tables/message-view";
 import { nameNodeRow, patchNode } from "../tables/node-row";
-import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
 import { searchNode, searchTask } from "../tables/search";
+import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
 import { WindowedRows } from "../tables/windowed-rows";
 import { isFinal, type Kind } from "./fleet";
 import { wireHops } from "./hops";
@@ -56,7 +56,10 @@ function wireNodes(page: Page): () => void {
     isExpendable: () => false,
     // The Leader alone is not a cluster yet: the page keeps showing how a node joins.
     onCount: (shown, all) => {
-      setHidden(element("nodes-empty"), [...page.fleet.nodes.values()].some((node) => node.role !== "leader"));
+      setHidden(
+        element("nodes-empty"),
+        [...page.fleet.nodes.values()].some((node) => node.role !== "leader"),
+      );
       setText(element("node-count"), countText(page, shown, all));
       setHidden(element("nodes-none"), shown > 0 || all === 0);
     },
@@ -73,7 +76,8 @@ function wireAlerts(page: Page): () => void {
       setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
       setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.labels));
       setTime(field(item, "at"), alert.openedAt);
-      const by = alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
+      const by =
+        alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
       setOptionalText(field(item, "by"), by);
       setHidden(field(item, "evidence"), alert.evidence.length === 0);
     },
@@ -114,7 +118,9 @@ function wireHeads(page: Page): (() => void)[] {
     };
     const evidence = field<HTMLButtonElement>(taskHead, "evidence");
     const drawEvidence = (): void => {
-      const alert = [...page.fleet.alerts.values()].find((one) => one.task === taskHead.dataset.task && one.evidence.length > 0);
+      const alert = [...page.fleet.alerts.values()].find(
+        (one) => one.task === taskHead.dataset.task && one.evidence.length > 0,
+      );
       setHidden(evidence, alert === undefined);
       setAttribute(evidence, "data-evidence", alert?.id ?? "");
     };
@@ -184,9 +190,18 @@ interface RowsPart<T> {
 }
 
 /** Returns a function that redraws the rows. */
-function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(page: Page, kind: Kind, bodyId: string, part: RowsPart<T>): () => void {
+function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(
+  page: Page,
+  kind: Kind,
+  bodyId: string,
+  part: RowsPart<T>,
+): () => void {
   const items = page.fleet[kind] as unknown as Map<string, T>;
-  const options = { ...part, template: element<HTMLTemplateElement>(part.template), get: (id: string) => items.get(id) };
+  const options = {
+    ...part,
+    template: element<HTMLTemplateElement>(part.template),
+    get: (id: string) => items.get(id),
+  };
   // Looked up each time: the page may have no such table, or htmx may have replaced it.
   const body = (): HTMLElement | null => element(bodyId);
   const box = body()?.closest<HTMLElement>("[data-window]");
@@ -211,12 +226,16 @@ function wireFilter<T extends { id: string }>(bodyId: string, rows: WindowedRows
   const input = document.querySelector<HTMLInputElement>(`[data-filters="${bodyId}"]`);
   input?.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    rows.setFilter(words.length === 0 ? null : (item) => words.every((word) => text(item).toLowerCase().includes(word)));
+    rows.setFilter(
+      words.length === 0 ? null : (item) => words.every((word) => text(item).toLowerCase().includes(word)),
+    );
   });
 }
 
 function countText(page: Page, shown: number, all: number): string {
-  return shown === all ? page.texts.number(all) : page.texts.say("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
+  return shown === all
+    ? page.texts.number(all)
+    : page.texts.say("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
 }
 
 /** A list that is filtered or paged ("known") gets no new rows, only changes; a node's page shows only its own tasks. */

@@ -4,8 +4,8 @@ import { Samples, Spark } from "../charts/spark";
 import { setAttribute, setText } from "../tables/cells";
 import type { Figures } from "./fleet";
 import { element, type Page } from "./page";
-import type { StoreHealth } from "./trouble";
 import { type Texts, wholePercent } from "./texts";
+import type { StoreHealth } from "./trouble";
 
 export function wireTiles(page: Page, store: StoreHealth): void {
   if (!document.querySelector(".tiles")) return;
@@ -50,11 +50,24 @@ function reliability(page: Page, store: StoreHealth): Reliability {
 }
 
 function nodeTroubles({ suspect, offline }: Figures, texts: Texts): string[] {
-  return counted([["nodes.suspect", suspect], ["nodes.offline", offline]], texts);
+  return counted(
+    [
+      ["nodes.suspect", suspect],
+      ["nodes.offline", offline],
+    ],
+    texts,
+  );
 }
 
 function taskTroubles({ waiting, stalled, unknown }: Figures, texts: Texts): string[] {
-  return counted([["tasks.waiting", waiting], ["tasks.stalled", stalled], ["tasks.unknown", unknown]], texts);
+  return counted(
+    [
+      ["tasks.waiting", waiting],
+      ["tasks.stalled", stalled],
+      ["tasks.unknown", unknown],
+    ],
+    texts,
+  );
 }
 
 function counted(counts: [key: string, count: number][], texts: Texts): string[] {
@@ -83,12 +96,19 @@ function drawTiles(figures: Figures, now: Reliability, page: Page): void {
   const nodes = [`/ ${texts.number(figures.nodes)}`, ...nodeTroubles(figures, texts)].join(" · ");
   tile("nodes", String(figures.online), nodes, figures.online < figures.nodes ? "warn" : "");
   const troubles = taskTroubles(figures, texts);
-  tile("tasks", texts.number(figures.running), [texts.say("tasks.queued", { count: figures.queued }), ...troubles].join(" · "), troubles.length > 0 ? "warn" : "");
+  tile(
+    "tasks",
+    texts.number(figures.running),
+    [texts.say("tasks.queued", { count: figures.queued }), ...troubles].join(" · "),
+    troubles.length > 0 ? "warn" : "",
+  );
   const isClear = figures.alerts === 0 && wrong.length === 0 && now.isLive;
   const severity = figures.errors > 0 ? [texts.say("alerts.errors", { count: figures.errors })] : [];
   const detail = isClear ? texts.say("alerts.none") : [...severity, ...wrong].join(" · ");
   tile("alerts", texts.number(figures.alerts), detail, figures.alerts > 0 ? "bad" : wrong.length > 0 ? "warn" : "");
-  const peak = figures.busiest ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node }) : "";
+  const peak = figures.busiest
+    ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node })
+    : "";
   tile("cpu", wholePercent(figures.cpu), peak, "");
   setText(element("alert-count"), texts.number(figures.alerts));
   // The shield means that all is well, which an empty list alone does not prove.

@@ -38,7 +38,9 @@ export function wireTrouble(page: Page): StoreHealth {
 export function troubleText(trouble: StoreTrouble, page: Pick<Page, "texts" | "settings" | "now">): string {
   const { texts, settings } = page;
   const reasons = settings.labels.storeReasons;
-  const why = (Object.hasOwn(reasons, trouble.reason) ? reasons[trouble.reason] : undefined) ?? (trouble.message || trouble.reason);
+  const why =
+    (Object.hasOwn(reasons, trouble.reason) ? reasons[trouble.reason] : undefined) ??
+    (trouble.message || trouble.reason);
   const key = trouble.since === null ? "store.failing" : "store.failingSince";
   return texts.say(key, { reason: why, time: trouble.since === null ? "" : texts.clock(trouble.since, page.now()) });
 }

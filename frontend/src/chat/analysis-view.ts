@@ -21,7 +21,12 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
   const card = make(
     "section",
     "analysis",
-    make("header", "analysis-head", iconElement(health?.icon ?? "triangle-alert"), inLanguage(make("strong", "analysis-cause", said(analysis, "cause", page)), analysis, "cause", analysis.language)),
+    make(
+      "header",
+      "analysis-head",
+      iconElement(health?.icon ?? "triangle-alert"),
+      inLanguage(make("strong", "analysis-cause", said(analysis, "cause", page)), analysis, "cause", analysis.language),
+    ),
     make("p", "analysis-sure", chip, make("span", "sub", by)),
     others(analysis, page),
     evidence(analysis, page),
@@ -51,10 +56,21 @@ function evidence(analysis: Analysis, page: Page): HTMLElement {
   const quotes = analysis.evidence.map(({ kind, quote }) => {
     const caption = make("figcaption", "sub", settings.labels.evidenceKinds[kind] ?? kind);
     const nothing = nothingSeen(quote);
-    return make("figure", "analysis-quote", caption, nothing ? make("p", "sub", texts.say(nothing)) : make("blockquote", "mono", plain(quote).trim()));
+    return make(
+      "figure",
+      "analysis-quote",
+      caption,
+      nothing ? make("p", "sub", texts.say(nothing)) : make("blockquote", "mono", plain(quote).trim()),
+    );
   });
   const all = button("quiet-link", "search", texts.say("evidence.all"), { evidence: analysis.alert, part: "evidence" });
-  const fold = make("details", "analysis-evidence", make("summary", "", iconElement("chevron-right"), texts.count("analysis.evidence", quotes.length)), ...quotes, all);
+  const fold = make(
+    "details",
+    "analysis-evidence",
+    make("summary", "", iconElement("chevron-right"), texts.count("analysis.evidence", quotes.length)),
+    ...quotes,
+    all,
+  );
   fold.open = true;
   return fold;
 }
@@ -63,7 +79,11 @@ function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | n
   // Once a fix has helped, the others are no longer useful.
   const shown = analysis.fixes.filter((fix) => analysis.verdict !== "helped" || fix.state !== "open");
   if (shown.length === 0) return null;
-  const list = make("ol", "analysis-fixes", ...shown.map((fix, index) => fixItem(fix, index === 0, analysis, page, canAct)));
+  const list = make(
+    "ol",
+    "analysis-fixes",
+    ...shown.map((fix, index) => fixItem(fix, index === 0, analysis, page, canAct)),
+  );
   list.setAttribute("aria-label", page.texts.say("analysis.fixes"));
   return list;
 }
@@ -78,13 +98,17 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   item.dataset.state = fix.state;
   // Again after a refusal, never while it is pending or after it was done.
   const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
-  const block = isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
+  const block =
+    isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;
   if (isOffered && canAct && mayAsk(fix)) {
     // Only the program knows what an answer does: none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
-    const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, { fix: String(fix.number), part });
+    const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, {
+      fix: String(fix.number),
+      part,
+    });
     ask.setAttribute("aria-describedby", why.id);
     if (blocked) {
       ask.disabled = true;
@@ -123,7 +147,8 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
   const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
   const how = said(analysis, "verdictText", page);
-  if (how && how !== look.label) words.append(inLanguage(make("p", "", how), analysis, "verdictText", analysis.language));
+  if (how && how !== look.label)
+    words.append(inLanguage(make("p", "", how), analysis, "verdictText", analysis.language));
   const strip = make("div", "analysis-verdict", iconElement(look.icon), words);
   strip.dataset.tone = look.tone;
   strip.dataset.verdict = analysis.verdict;

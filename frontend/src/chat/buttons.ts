@@ -26,12 +26,14 @@ function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
   const { answer, retry, conversation, fix, goto } = pressed.dataset;
   const approval = pressed.closest<HTMLElement>("[data-approval]")?.dataset.approval;
   const open = parts.open();
-  if (answer !== undefined && approval !== undefined) void act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" }, parts);
+  if (answer !== undefined && approval !== undefined)
+    void act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" }, parts);
   else if (fix !== undefined) void ask(pressed, Number(fix), parts);
   else if (goto !== undefined) parts.goTo(goto);
   else if (retry !== undefined) void act(pressed, { type: "CHAT_RETRY", turn: retry }, parts);
   else if (conversation !== undefined) parts.read(conversation);
-  else if (pressed.id === "chat-stop" && open !== undefined) void act(pressed, { type: "CHAT_STOP", turn: open }, parts);
+  else if (pressed.id === "chat-stop" && open !== undefined)
+    void act(pressed, { type: "CHAT_STOP", turn: open }, parts);
   else if (pressed.id === "chat-new") parts.begin();
   else if (pressed.id === "chat-back") parts.back();
   else if (pressed.id === "chat-earlier") parts.earlier();
@@ -44,7 +46,11 @@ async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts):
   if (answer.ok) parts.goTo(answer.turn);
 }
 
-async function act(pressed: HTMLButtonElement, request: Parameters<Talk["ask"]>[0], { talk, complain }: ButtonParts): Promise<Answer> {
+async function act(
+  pressed: HTMLButtonElement,
+  request: Parameters<Talk["ask"]>[0],
+  { talk, complain }: ButtonParts,
+): Promise<Answer> {
   const group = pressed.closest(".approval-buttons")?.querySelectorAll("button") ?? [pressed];
   for (const one of group) one.disabled = true;
   const answer = await talk.ask(request);

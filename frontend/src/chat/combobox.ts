@@ -1,7 +1,7 @@
 /** The drop-down of contexts: a combobox in which one types to search, by the keyboard or the pointer. */
 
-import { setAttribute, setHidden } from "../tables/cells";
 import type { Page } from "../app/page";
+import { setAttribute, setHidden } from "../tables/cells";
 import { findContexts, inWords } from "./contexts";
 import { make, need } from "./dom";
 
@@ -26,10 +26,22 @@ export class ContextBox {
   #isOpen = false;
 
   /** The panel's. */
-  static wire(page: Page, root: HTMLElement, options: () => Promise<string[]>, onChoose: (context: string) => void): ContextBox {
+  static wire(
+    page: Page,
+    root: HTMLElement,
+    options: () => Promise<string[]>,
+    onChoose: (context: string) => void,
+  ): ContextBox {
     const { texts } = page;
     const [input, list] = [need<HTMLInputElement>(root, "#chat-context"), need(root, "#chat-contexts")];
-    return new ContextBox({ input, list, options, describe: (context) => inWords(context, texts), none: texts.say("chat.noContext"), onChoose });
+    return new ContextBox({
+      input,
+      list,
+      options,
+      describe: (context) => inWords(context, texts),
+      none: texts.say("chat.noContext"),
+      onChoose,
+    });
   }
 
   constructor(parts: ComboboxParts) {
@@ -104,7 +116,11 @@ export class ContextBox {
       option.setAttribute("aria-selected", String(index === this.#current));
       if (index === this.#current) option.scrollIntoView({ block: "nearest" });
     });
-    setAttribute(this.#parts.input, "aria-activedescendant", this.#current >= 0 ? `chat-context-${this.#current}` : null);
+    setAttribute(
+      this.#parts.input,
+      "aria-activedescendant",
+      this.#current >= 0 ? `chat-context-${this.#current}` : null,
+    );
   }
 
   #key(event: KeyboardEvent): void {

@@ -26,7 +26,10 @@ export function contextExists(context: string, nodes: ReadonlyMap<string, NodeSt
   // Without a known node nothing can be sent.
   if (nodes.size === 0) return true;
   const chosen = node === "*" ? [...nodes.values()] : [nodes.get(node)].filter((found) => found !== undefined);
-  return chosen.length > 0 && (project === "*" || chosen.some((one) => one.capabilities.projects?.some(({ name }) => name === project)));
+  return (
+    chosen.length > 0 &&
+    (project === "*" || chosen.some((one) => one.capabilities.projects?.some(({ name }) => name === project)))
+  );
 }
 
 /** The nearest existing context: without the project, otherwise everything. */
@@ -49,10 +52,20 @@ export function findContexts(all: readonly string[], typed: string, limit: numbe
     if (!words.every((word) => text.includes(word))) return [];
     const whole = words.join(" ");
     const { project, node } = parseContext(text);
-    const score = text === whole ? 3 : node === whole || project === whole ? 2 : text.startsWith(whole) || node.startsWith(whole) ? 1 : 0;
+    const score =
+      text === whole
+        ? 3
+        : node === whole || project === whole
+          ? 2
+          : text.startsWith(whole) || node.startsWith(whole)
+            ? 1
+            : 0;
     return [[score, order, context]];
   });
-  return scored.sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, limit).map(([, , context]) => context);
+  return scored
+    .sort((a, b) => b[0] - a[0] || a[1] - b[1])
+    .slice(0, limit)
+    .map(([, , context]) => context);
 }
 
 export const MAX_CHARACTERS = 32_000;

@@ -1,6 +1,15 @@
 /** The page's copy of one conversation: the initial state and every message since. Pure; no DOM. */
 
-import type { ChatServerMessage, ChatState, ConversationInfo, EngineStatus, Fix, FullTurn, Phrases, Step } from "../live/messages";
+import type {
+  ChatServerMessage,
+  ChatState,
+  ConversationInfo,
+  EngineStatus,
+  Fix,
+  FullTurn,
+  Phrases,
+  Step,
+} from "../live/messages";
 
 /** The answer being written, not stored yet. */
 export interface Streaming {
@@ -16,7 +25,9 @@ export interface ShownTurn extends FullTurn {
 }
 
 /** A part of an answer, in the order in which it was given. */
-export type Part = { kind: "text"; key: string; text: string; phrases?: Phrases } | { kind: "step"; key: string; step: Step };
+export type Part =
+  | { kind: "text"; key: string; text: string; phrases?: Phrases }
+  | { kind: "step"; key: string; step: Step };
 
 export class Conversation {
   info: ConversationInfo;
@@ -51,7 +62,8 @@ export class Conversation {
 
   /** Older turns, over REST. */
   addOlder(turns: readonly FullTurn[], hasMore: boolean): void {
-    for (const turn of turns) if (!this.turns.has(turn.id)) this.turns.set(turn.id, { ...turn, streaming: null, retrying: null });
+    for (const turn of turns)
+      if (!this.turns.has(turn.id)) this.turns.set(turn.id, { ...turn, streaming: null, retrying: null });
     this.hasMore = hasMore;
   }
 
@@ -111,8 +123,16 @@ export function stream(before: Streaming | null, request: number, offset: number
 /** Texts and steps of a turn: by the answer they came with, its text first. */
 export function partsOf(turn: FullTurn): Part[] {
   const parts: [answer: number, position: number, part: Part][] = [
-    ...turn.messages.map((text): [number, number, Part] => [Number(text.id), -1, { kind: "text", key: `m${text.id}`, text: text.text, ...(text.phrases && { phrases: text.phrases }) }]),
-    ...turn.steps.map((step): [number, number, Part] => [Number(step.message), step.position, { kind: "step", key: `s${step.id}`, step }]),
+    ...turn.messages.map((text): [number, number, Part] => [
+      Number(text.id),
+      -1,
+      { kind: "text", key: `m${text.id}`, text: text.text, ...(text.phrases && { phrases: text.phrases }) },
+    ]),
+    ...turn.steps.map((step): [number, number, Part] => [
+      Number(step.message),
+      step.position,
+      { kind: "step", key: `s${step.id}`, step },
+    ]),
   ];
   return parts.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , part]) => part);
 }

@@ -4,14 +4,23 @@ import { iconElement } from "../app/page";
 
 type Child = Node | string | null;
 
-export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className = "", ...children: Child[]): HTMLElementTagNameMap[K] {
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className = "",
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   if (className) element.className = className;
   element.append(...children.filter((child) => child !== null));
   return element;
 }
 
-export function button(className: string, icon: string, label: string, data: Record<string, string>): HTMLButtonElement {
+export function button(
+  className: string,
+  icon: string,
+  label: string,
+  data: Record<string, string>,
+): HTMLButtonElement {
   const made = make("button", className, iconElement(icon), label);
   made.type = "button";
   Object.assign(made.dataset, data);
@@ -36,7 +45,9 @@ const versions = new WeakMap<HTMLElement, string>();
 
 /** Makes the children be these, in this order. What has not changed is left alone; what is redrawn keeps its open state and the focus. */
 export function sync(parent: HTMLElement, items: readonly Item[]): void {
-  const present = new Map([...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]));
+  const present = new Map(
+    [...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]),
+  );
   let before: Element | null = parent.firstElementChild;
   for (const { key, version, build } of items) {
     let child = present.get(key);
@@ -68,7 +79,8 @@ function replace(old: HTMLElement, made: HTMLElement): void {
   if (!active) return;
   // The same part by its name, if it still takes the focus, else the whole: the focus is never thrown to the top of the page.
   const name = active.dataset.part;
-  const part = name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]:not(:disabled)`);
+  const part =
+    name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]:not(:disabled)`);
   if (!part && !made.hasAttribute("tabindex")) made.tabIndex = -1;
   (part ?? made).focus({ preventScroll: true });
 }

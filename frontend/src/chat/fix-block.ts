@@ -4,16 +4,27 @@ import type { Fleet } from "../app/fleet";
 import { isFinal } from "../app/fleet";
 import type { Labels } from "../app/settings";
 import type { Texts } from "../app/texts";
-import type { Analysis, Fix } from "../live/messages";
-import type { Action } from "../live/messages";
+import type { Action, Analysis, Fix } from "../live/messages";
 import { offeredActions, stateOf } from "../tables/task-view";
 
-const ACTIONS: Record<string, Action> = { send_input: "input", pause_task: "pause", resume_task: "resume", retry_task: "retry", cancel_task: "cancel" };
+const ACTIONS: Record<string, Action> = {
+  send_input: "input",
+  pause_task: "pause",
+  resume_task: "resume",
+  retry_task: "retry",
+  cancel_task: "cancel",
+};
 /** The server sends at most this many open alerts; beyond that a missing one may still be open. */
 const ALERTS_TOLD = 200;
 
 /** Why it cannot be asked for, in labels; empty = it can. */
-export function fixBlock(fix: Fix, analysis: Analysis, fleet: Pick<Fleet, "alerts" | "tasks">, labels: Labels, texts: Texts): string {
+export function fixBlock(
+  fix: Fix,
+  analysis: Analysis,
+  fleet: Pick<Fleet, "alerts" | "tasks">,
+  labels: Labels,
+  texts: Texts,
+): string {
   const task = fleet.tasks.get(analysis.task);
   const state = task ? stateOf(task, labels).label : "";
   if (task && isFinal(task)) return texts.say("analysis.ended", { state });

@@ -27,12 +27,14 @@ export function drawBegin(code: string, page: Page): void {
 }
 
 export function listPast(results: readonly ConversationInfo[], page: Page): void {
-  const rows = results.filter((info) => !info.isOpen).map((info) => {
-    const open = make("button", "chat-past-item", page.texts.dateTime(info.lastAt));
-    open.type = "button";
-    open.dataset.conversation = info.id;
-    return make("li", "", open);
-  });
+  const rows = results
+    .filter((info) => !info.isOpen)
+    .map((info) => {
+      const open = make("button", "chat-past-item", page.texts.dateTime(info.lastAt));
+      open.type = "button";
+      open.dataset.conversation = info.id;
+      return make("li", "", open);
+    });
   element("chat-past-list")?.replaceChildren(...rows);
   setHidden(element("chat-past"), rows.length === 0);
 }

@@ -63,14 +63,25 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
   const subjectTask = page.fleet.tasks.get(known?.task || task);
   if (subjectTask) {
     const where = nearestContext(subjectTask.project, subjectTask.node || subjectTask.targetNode, page.fleet.nodes);
-    return { context: where, words: page.texts.say("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }) };
+    return {
+      context: where,
+      words: page.texts.say("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }),
+    };
   }
   const name = known?.node || node;
-  return { context: page.fleet.nodes.get(name)?.role === "leader" ? EVERYTHING : nearestContext("", name, page.fleet.nodes), words: "" };
+  return {
+    context: page.fleet.nodes.get(name)?.role === "leader" ? EVERYTHING : nearestContext("", name, page.fleet.nodes),
+    words: "",
+  };
 }
 
 /** Notices about waiting approvals and AgentFlow's own findings, on every page. Each is shown once. */
-function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: (conversation: string) => boolean): void {
+function wireNotices(
+  page: Page,
+  toasts: Toasts,
+  notices: AlertNotices,
+  isSeen: (conversation: string) => boolean,
+): void {
   const { texts, live } = page;
   const announced = new Set<string>();
   const isNew = (what: string, conversation: string): boolean => {
@@ -93,8 +104,13 @@ function wireNotices(page: Page, toasts: Toasts, notices: AlertNotices, isSeen: 
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
     if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
     const look = analysis.verdict === "none" ? null : page.settings.labels.chatVerdicts[analysis.verdict];
-    const name = plain((page.fleet.tasks.get(analysis.task)?.name ?? page.fleet.alerts.get(analysis.alert)?.taskName) || analysis.task);
+    const name = plain(
+      (page.fleet.tasks.get(analysis.task)?.name ?? page.fleet.alerts.get(analysis.alert)?.taskName) || analysis.task,
+    );
     const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
-    notices.show(analysis.alert, content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)));
+    notices.show(
+      analysis.alert,
+      content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)),
+    );
   });
 }

@@ -37,7 +37,12 @@ export class Loading {
 
   failed(error: unknown): void {
     const code = error instanceof RestError ? error.code : "unavailable";
-    setText(element("chat-failed-text"), [this.#page.texts.say("chat.notLoaded"), code === "unavailable" ? "" : this.#talk.reasonOf(code, "")].join(" ").trim());
+    setText(
+      element("chat-failed-text"),
+      [this.#page.texts.say("chat.notLoaded"), code === "unavailable" ? "" : this.#talk.reasonOf(code, "")]
+        .join(" ")
+        .trim(),
+    );
     this.#set("failed");
   }
 

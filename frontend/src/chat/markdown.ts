@@ -6,7 +6,8 @@
 const FENCE = /^\s*```(.*)$/;
 const HEADING = /^#{1,6}\s+(.*)$/;
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/;
-const INLINE = /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s()<>]{1,2000})\)/g;
+const INLINE =
+  /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s()<>]{1,2000})\)/g;
 const TURNS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
@@ -54,7 +55,12 @@ function blocks(lines: readonly string[], depth: number): DocumentFragment {
       let end = at;
       while (end < lines.length && /^\s*>/.test(lines[end] ?? "")) end += 1;
       const quote = document.createElement("blockquote");
-      quote.append(blocks(lines.slice(at, end).map((quoted) => quoted.replace(/^\s*> ?/, "")), depth + 1));
+      quote.append(
+        blocks(
+          lines.slice(at, end).map((quoted) => quoted.replace(/^\s*> ?/, "")),
+          depth + 1,
+        ),
+      );
       made.append(quote);
       at = end - 1;
     } else if (HEADING.test(line)) {
@@ -86,7 +92,8 @@ function listFrom(lines: readonly string[], at: number, depth: number): [HTMLEle
     const body = [found[4] ?? ""];
     next += 1;
     // What is indented more belongs to the item.
-    while (next < lines.length && /^\s+\S/.test(lines[next] ?? "") && indentOf(lines[next] ?? "") > indent + 1) body.push((lines[next++] ?? "").slice(indent + 2));
+    while (next < lines.length && /^\s+\S/.test(lines[next] ?? "") && indentOf(lines[next] ?? "") > indent + 1)
+      body.push((lines[next++] ?? "").slice(indent + 2));
     const item = document.createElement("li");
     if (depth < MAX_DEPTH && body.length > 1) item.append(blocks(body, depth + 1));
     else inline(item, body.join("\n"), depth);

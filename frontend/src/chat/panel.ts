@@ -1,10 +1,10 @@
 /** The chat panel of every page: which context, which conversation of it, and what a person does there. */
 import { element, type Page } from "../app/page";
+import { RestError } from "../app/rest";
 import type { ChatServerMessage, ChatState, EngineStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
-import { RestError } from "../app/rest";
-import { ChatApi } from "./api";
 import { analysisNews } from "./analysis-view";
+import { ChatApi } from "./api";
 import { wireButtons } from "./buttons";
 import { ContextBox } from "./combobox";
 import { Composer } from "./composer";
@@ -17,7 +17,15 @@ import { Talk } from "./talk";
 import { ThreadView } from "./thread-view";
 
 const CONTEXT_KEY = "agentflow.chat.context";
-const MESSAGES = ["CHAT_TURN", "CHAT_STEP", "CHAT_RESPONSE", "CHAT_ANALYSIS", "CHAT_CONVERSATION", "CHAT_DELTA", "CHAT_RETRYING"] as const;
+const MESSAGES = [
+  "CHAT_TURN",
+  "CHAT_STEP",
+  "CHAT_RESPONSE",
+  "CHAT_ANALYSIS",
+  "CHAT_CONVERSATION",
+  "CHAT_DELTA",
+  "CHAT_RETRYING",
+] as const;
 
 export class ChatPanel {
   readonly #page: Page;
@@ -49,7 +57,12 @@ export class ChatPanel {
     this.#composer = form ? new Composer(page, form, (text) => void this.#say(text)) : null;
     this.#loading = new Loading(page, this.#talk);
     this.#thread = new ThreadView(page, need(root, "#chat-turns"), element("chat-earlier"));
-    this.#contexts = ContextBox.wire(page, root, () => this.#options(), (context) => this.choose(context));
+    this.#contexts = ContextBox.wire(
+      page,
+      root,
+      () => this.#options(),
+      (context) => this.choose(context),
+    );
     for (const type of MESSAGES) page.live.on(type, (message: ChatServerMessage) => this.#apply(message));
     page.live.on("SNAPSHOT", (snapshot) => {
       for (const state of snapshot.chats ?? []) if (state.id === this.#present) this.#show(state);
@@ -96,7 +109,11 @@ export class ChatPanel {
   /** Goes to the context of this conversation. */
   open(conversation: string): void {
     this.#leave();
-    void this.#load(this.#api.conversation(conversation), () => this.open(conversation), ({ context }) => this.choose(context));
+    void this.#load(
+      this.#api.conversation(conversation),
+      () => this.open(conversation),
+      ({ context }) => this.choose(context),
+    );
   }
 
   choose(context: string): void {
@@ -104,13 +121,17 @@ export class ChatPanel {
     this.#contexts.show(context);
     this.#composer?.setContext(context);
     this.#leave();
-    void this.#load(this.#api.conversations(context), () => this.choose(context), ({ results, engine }) => {
-      this.#engine = engine;
-      listPast(results, this.#page);
-      const present = results.find((info) => info.isOpen);
-      if (present) this.#follow(present.id);
-      else this.#loading.done();
-    });
+    void this.#load(
+      this.#api.conversations(context),
+      () => this.choose(context),
+      ({ results, engine }) => {
+        this.#engine = engine;
+        listPast(results, this.#page);
+        const present = results.find((info) => info.isOpen);
+        if (present) this.#follow(present.id);
+        else this.#loading.done();
+      },
+    );
   }
 
   /** `again`: what a person may do when it has failed. What comes after another choice is dropped. */
@@ -198,10 +219,14 @@ export class ChatPanel {
     this.#choice += 1;
     this.#conversation = null;
     this.#reading = id;
-    await this.#load(this.#api.conversation(id), () => void this.#read(id), (state) => {
-      this.#conversation = new Conversation(state);
-      this.#loading.done();
-    });
+    await this.#load(
+      this.#api.conversation(id),
+      () => void this.#read(id),
+      (state) => {
+        this.#conversation = new Conversation(state);
+        this.#loading.done();
+      },
+    );
   }
 
   async #earlier(): Promise<void> {

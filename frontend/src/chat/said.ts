@@ -5,7 +5,10 @@ import type { Phrase, Phrases, PhraseValue } from "../live/messages";
 import { plain } from "./markdown";
 
 /** These have no words of their own: they join their `parts`. */
-const JOINTS = new Map([["lines", "\n"], ["sentences", " "]]);
+const JOINTS = new Map([
+  ["lines", "\n"],
+  ["sentences", " "],
+]);
 
 /** The text of this field: worded by this page if it is a known phrase, otherwise as it was written. */
 export function said<F extends string>(thing: Record<F, string> & { phrases?: Phrases }, field: F, page: Page): string {
@@ -19,7 +22,10 @@ export function inWords(value: PhraseValue, page: Page): string {
   if (Array.isArray(value)) return value.map((one) => inWords(one, page)).join(", ");
   const { key, values } = value;
   const joint = JOINTS.get(key);
-  if (joint !== undefined) return partsOf(values.parts).map((part) => inWords(part, page)).join(joint);
+  if (joint !== undefined)
+    return partsOf(values.parts)
+      .map((part) => inWords(part, page))
+      .join(joint);
   // An unknown word (a new state, say) is shown as received.
   const words = page.settings.labels.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
@@ -29,7 +35,12 @@ export function inWords(value: PhraseValue, page: Page): string {
 }
 
 /** Text written by a person or a model carries its language. */
-export function inLanguage<E extends HTMLElement>(element: E, thing: { phrases?: Phrases }, field: string, language: string | undefined): E {
+export function inLanguage<E extends HTMLElement>(
+  element: E,
+  thing: { phrases?: Phrases },
+  field: string,
+  language: string | undefined,
+): E {
   if (language && !thing.phrases?.[field]) element.lang = language;
   return element;
 }

@@ -15,7 +15,11 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
   const look = labels.chatSteps[step.state];
   const chip = make("span", "chip", iconElement(look.icon), make("span", "chip-label", look.label));
   chip.dataset.tone = look.tone;
-  const name = make("span", "step-name", said(step, "summary", page) || plain(labels.chatTools[step.tool] ?? step.tool));
+  const name = make(
+    "span",
+    "step-name",
+    said(step, "summary", page) || plain(labels.chatTools[step.tool] ?? step.tool),
+  );
   const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step, page));
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
   const box = make("div", "chat-step", details, step.approval ? approvalCard(step, step.approval, asker, page) : null);
@@ -47,7 +51,12 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   const { texts, settings } = page;
   const isWaiting = approval.state === "waiting";
   const look = settings.labels.chatApprovals[approval.state];
-  const title = make("p", "approval-title", iconElement(look.icon), make("strong", "", isWaiting ? texts.say("chat.approvalTitle") : outcome(approval, page)));
+  const title = make(
+    "p",
+    "approval-title",
+    iconElement(look.icon),
+    make("strong", "", isWaiting ? texts.say("chat.approvalTitle") : outcome(approval, page)),
+  );
   const card = make("section", "approval", title);
   card.dataset.approval = approval.id;
   card.dataset.state = approval.state;
@@ -55,7 +64,10 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.tabIndex = -1;
   card.dataset.part = "approval";
   // By its action and target: several may wait at once.
-  card.setAttribute("aria-label", texts.say("chat.approval", { action: plain(step.summary || settings.labels.chatTools[step.tool] || step.tool) }));
+  card.setAttribute(
+    "aria-label",
+    texts.say("chat.approval", { action: plain(step.summary || settings.labels.chatTools[step.tool] || step.tool) }),
+  );
   if (!isWaiting) return card;
   const effect = settings.labels.chatEffects[step.tool] ?? "";
   const what = make("p", "approval-what", said(step, "summary", page));
@@ -73,7 +85,12 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
     const answers = make("div", "approval-buttons");
     answers.append(
       // A destructive action is not the default button.
-      button(`btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`, "circle-check", texts.say("chat.approve"), { answer: "approve" }),
+      button(
+        `btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`,
+        "circle-check",
+        texts.say("chat.approve"),
+        { answer: "approve" },
+      ),
       button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
     );
     for (const answer of answers.children) answer.setAttribute("aria-describedby", what.id);
@@ -101,14 +118,24 @@ function targets(step: Step, page: Page): HTMLElement[] {
     if (!task) return [];
     const link = make("a", "", plain(task.name));
     link.href = page.taskUrl(task.id);
-    return [make("p", "sub", link, ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.labels).label}`)];
+    return [
+      make(
+        "p",
+        "sub",
+        link,
+        ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.labels).label}`,
+      ),
+    ];
   });
 }
 
 /** Once a second, without a request. The server decides; this only disables buttons that would be refused. */
 export function drawExpiry(expiry: HTMLElement, page: Page): void {
   const seconds = Math.floor((Number(expiry.dataset.expires) - page.now()) / 1000);
-  expiry.textContent = seconds > 0 ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) }) : page.texts.say("chat.expired");
+  expiry.textContent =
+    seconds > 0
+      ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) })
+      : page.texts.say("chat.expired");
   if (seconds > 0) return;
   for (const answer of expiry.closest(".approval")?.querySelectorAll("button") ?? []) answer.disabled = true;
 }

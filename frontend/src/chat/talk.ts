@@ -27,7 +27,12 @@ export class Talk {
     this.#api = api;
     page.live.on("CHAT_ACCEPTED", (message) => this.#accepted(message));
     page.live.on("ERROR", (message) => {
-      if (message.ref !== undefined) this.#settle(message.ref, { ok: false, code: message.code, reason: this.reasonOf(message.code, message.message) });
+      if (message.ref !== undefined)
+        this.#settle(message.ref, {
+          ok: false,
+          code: message.code,
+          reason: this.reasonOf(message.code, message.message),
+        });
     });
   }
 
@@ -48,7 +53,8 @@ export class Talk {
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#settle(ref, this.#failure("chat.noAnswer")), ANSWER_WITHIN_MS);
       this.#pending.set(ref, { settle, timer });
-      if (!this.#page.live.send({ ...request, ref } as ChatClientMessage)) this.#settle(ref, this.#failure("toast.notSent"));
+      if (!this.#page.live.send({ ...request, ref } as ChatClientMessage))
+        this.#settle(ref, this.#failure("toast.notSent"));
     });
   }
 

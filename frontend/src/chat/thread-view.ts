@@ -35,7 +35,8 @@ export class ThreadView {
   }
 
   #isAbout(id: string): boolean {
-    for (const { analysis } of this.#conversation?.turns.values() ?? []) if (analysis && (analysis.task === id || analysis.alert === id)) return true;
+    for (const { analysis } of this.#conversation?.turns.values() ?? [])
+      if (analysis && (analysis.task === id || analysis.alert === id)) return true;
     return false;
   }
 
@@ -72,7 +73,8 @@ export class ThreadView {
   }
 
   #bring(): void {
-    const found = this.#awaited === "" ? null : this.#box.querySelector<HTMLElement>(`[data-turn="${CSS.escape(this.#awaited)}"]`);
+    const found =
+      this.#awaited === "" ? null : this.#box.querySelector<HTMLElement>(`[data-turn="${CSS.escape(this.#awaited)}"]`);
     const card = found?.querySelector<HTMLElement>('.approval[data-state="waiting"]');
     if (!found || (!card && isOpen({ state: found.dataset.state ?? "" }))) return;
     this.#awaited = "";
@@ -88,7 +90,10 @@ export class ThreadView {
     const scroller = this.#scroller;
     const isAtEnd = !scroller || scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - NEAR_END;
     const turns = this.#conversation?.inOrder ?? [];
-    sync(this.#box, turns.map((turn) => turnItem(turn)));
+    sync(
+      this.#box,
+      turns.map((turn) => turnItem(turn)),
+    );
     turns.forEach((turn, index) => {
       const fix = this.#conversation?.fixOf(turn.id) ?? null;
       drawTurn(this.#box.children[index] as HTMLElement, turn, fix, this.#page, this.#canAct);

@@ -1,8 +1,7 @@
 /** One turn: the message, the answer with its steps, its state, and its cost. */
 
 import { iconElement, type Page } from "../app/page";
-import type { Fix } from "../live/messages";
-import type { TaskHealth } from "../live/messages";
+import type { Fix, TaskHealth } from "../live/messages";
 import { analysisElement, blocksOf } from "./analysis-view";
 import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
@@ -33,16 +32,35 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
     // An analysis is shown once: as its card, not as text as well.
     if (part.kind === "text" && turn.analysis) continue;
     if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => answer(part, turn, page) });
-    else items.push({ key: part.key, version: JSON.stringify(part.step), build: () => stepElement(part.step, turn.actor, page) });
+    else
+      items.push({
+        key: part.key,
+        version: JSON.stringify(part.step),
+        build: () => stepElement(part.step, turn.actor, page),
+      });
   }
   if (turn.streaming && turn.streaming.characters.length > 0) {
     const text = turn.streaming.characters.join("");
-    items.push({ key: "streaming", version: text, build: () => inLanguage(make("div", "chat-answer md is-streaming", markdown(text)), {}, "text", turn.language) });
+    items.push({
+      key: "streaming",
+      version: text,
+      build: () => inLanguage(make("div", "chat-answer md is-streaming", markdown(text)), {}, "text", turn.language),
+    });
   }
   const { analysis } = turn;
-  if (analysis) items.push({ key: "analysis", version: `${canAct}${blocksOf(analysis, page)}${JSON.stringify(analysis)}`, build: () => analysisElement(analysis, page, canAct) });
+  if (analysis)
+    items.push({
+      key: "analysis",
+      version: `${canAct}${blocksOf(analysis, page)}${JSON.stringify(analysis)}`,
+      build: () => analysisElement(analysis, page, canAct),
+    });
   const status = statusOf(turn, page);
-  if (status.text) items.push({ key: "status", version: `${turn.state}${canAct}${status.text}`, build: () => statusLine(turn, status, page, canAct) });
+  if (status.text)
+    items.push({
+      key: "status",
+      version: `${turn.state}${canAct}${status.text}`,
+      build: () => statusLine(turn, status, page, canAct),
+    });
   const cost = spent(turn, page);
   if (cost) items.push({ key: "cost", version: cost, build: () => make("p", "chat-cost sub", cost) });
   sync(box, items);
@@ -58,7 +76,9 @@ function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   const time = page.texts.clock(turn.createdAt, page.now());
   const isPerson = turn.trigger === "person";
   const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
-  const text = isPerson ? make("p", "chat-text", fix ? said(fix, "label", page) : said(turn, "text", page)) : foundOut(turn, page);
+  const text = isPerson
+    ? make("p", "chat-text", fix ? said(fix, "label", page) : said(turn, "text", page))
+    : foundOut(turn, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
 
@@ -75,7 +95,8 @@ function foundOut(turn: ShownTurn, page: Page): HTMLElement {
 /** Of a stall's turn; one of an earlier version has it in its text alone. */
 function subjectOf(turn: ShownTurn): { id: string; kind: string } {
   const { task, state } = turn.phrases?.text?.values ?? {};
-  if (typeof task === "string" && typeof state === "object" && "key" in state) return { id: task, kind: state.key.replace("health.", "") };
+  if (typeof task === "string" && typeof state === "object" && "key" in state)
+    return { id: task, kind: state.key.replace("health.", "") };
   const [, id = "", kind = ""] = /^\[alert \d+\] task (\S+): (\w+)\./.exec(turn.text) ?? [];
   return { id, kind };
 }
@@ -89,20 +110,28 @@ interface Status {
 function statusOf(turn: ShownTurn, page: Page): Status {
   const { texts, settings } = page;
   if (turn.retrying) {
-    const values = { seconds: Math.ceil(turn.retrying.delaySeconds), reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page)) };
+    const values = {
+      seconds: Math.ceil(turn.retrying.delaySeconds),
+      reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page)),
+    };
     return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
   // Say that the model could not be used, even though rules answered instead.
   if (turn.state === "done") return { text: said(turn, "message", page), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.labels.chatTurns[turn.state];
-  return { text: turn.message && !isOpen(turn) ? `${look.label}: ${said(turn, "message", page)}` : look.label, icon: look.icon, tone: look.tone };
+  return {
+    text: turn.message && !isOpen(turn) ? `${look.label}: ${said(turn, "message", page)}` : look.label,
+    icon: look.icon,
+    tone: look.tone,
+  };
 }
 
 function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean): HTMLElement {
   const line = make("p", "chat-status", iconElement(status.icon), make("span", "", status.text));
   line.dataset.tone = status.tone;
-  if (canAct && turn.isRetriable) line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
+  if (canAct && turn.isRetriable)
+    line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
   return line;
 }
 
@@ -112,6 +141,7 @@ function spent(turn: ShownTurn, page: Page): string {
   if (input + cacheRead + cacheWrite + output === 0) return "";
   const tokens = texts.say("chat.tokens", { input: input + cacheRead + cacheWrite, output });
   const dollars = `$${turn.costUsd.toFixed(turn.costUsd < 0.1 ? 4 : 2)}`;
-  const cost = turn.costUsd === 0 ? "" : ` · ${turn.isCostPartial ? texts.say("chat.atLeast", { cost: dollars }) : dollars}`;
+  const cost =
+    turn.costUsd === 0 ? "" : ` · ${turn.isCostPartial ? texts.say("chat.atLeast", { cost: dollars }) : dollars}`;
   return `${turn.model || turn.engine} · ${tokens}${cost}`;
 }

@@ -29,7 +29,8 @@ const NOTHING = new Map([
 ]);
 
 const PROCESS = /^(\d+) parent=(\d+) (\S+) (\S+) cpu=([\d.]+)s (.*)$/;
-const FIGURES = /^([\d.]+) output=(\d+) cpu=([\d.]+)s read=(\d+) written=(\d+) processes=(\d+)(?: node: cpu=([\d.e+-]+)%.*)?$/;
+const FIGURES =
+  /^([\d.]+) output=(\d+) cpu=([\d.]+)s read=(\d+) written=(\d+) processes=(\d+)(?: node: cpu=([\d.e+-]+)%.*)?$/;
 
 /** The string that says that nothing was seen; undefined for everything else. */
 export function nothingSeen(text: string): string | undefined {

@@ -1,14 +1,14 @@
 /** The complete evidence of a stuck task, in a dialog on any page; and the button that acknowledges its alert. */
 
+import { element, type Page } from "../app/page";
+import { getJson, postJson, RestError } from "../app/rest";
+import { byteSize } from "../app/texts";
 import { button, make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import { alertTask, inWords } from "../tables/message-view";
 import { figureRows, nothingSeen, processRows } from "./text";
-import { element, type Page } from "../app/page";
-import { getJson, postJson, RestError } from "../app/rest";
-import { byteSize } from "../app/texts";
 
 type Known = Omit<AlertInfo, "evidence">;
 
@@ -70,13 +70,19 @@ class EvidenceView {
     const { texts } = this.#page;
     this.#newer = null;
     try {
-      const found = await getJson<Known & { evidence: Piece[] }>(`${this.#page.settings.urls.alerts}${encodeURIComponent(alert)}/`);
+      const found = await getJson<Known & { evidence: Piece[] }>(
+        `${this.#page.settings.urls.alerts}${encodeURIComponent(alert)}/`,
+      );
       if (this.#shown !== alert) return;
       setHidden(element("evidence-problem"), true);
       this.#head(this.#newer ?? found);
       // Evidence does not change, so the reader keeps the scroll position.
       if (this.#isLoaded) return;
-      element("evidence-body")?.replaceChildren(...(found.evidence.length > 0 ? found.evidence.map((piece) => section(piece, this.#page)) : [make("p", "sub", texts.say("evidence.none"))]));
+      element("evidence-body")?.replaceChildren(
+        ...(found.evidence.length > 0
+          ? found.evidence.map((piece) => section(piece, this.#page))
+          : [make("p", "sub", texts.say("evidence.none"))]),
+      );
       // What was printed last is what it is about.
       for (const end of this.#dialog.querySelectorAll("[data-end]")) end.scrollTop = end.scrollHeight;
       this.#isLoaded = true;
@@ -108,15 +114,27 @@ class EvidenceView {
     const health = settings.labels.taskHealth[alert.kind as "waiting"];
     const name = alertTask(alert) || plain(alert.node);
     setText(element("evidence-title"), texts.say("evidence.of", { name }));
-    const where = make("p", "sub", ...(alert.task ? [link(name, this.#page.taskUrl(alert.task)), " · "] : []), link(plain(alert.node), this.#page.nodeUrl(alert.node)), ` · ${texts.dateTime(alert.openedAt)}`);
-    const state = alert.resolvedAt !== null ? texts.say("toast.resolved") : alert.acknowledgedAt !== null ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy }) : "";
+    const where = make(
+      "p",
+      "sub",
+      ...(alert.task ? [link(name, this.#page.taskUrl(alert.task)), " · "] : []),
+      link(plain(alert.node), this.#page.nodeUrl(alert.node)),
+      ` · ${texts.dateTime(alert.openedAt)}`,
+    );
+    const state =
+      alert.resolvedAt !== null
+        ? texts.say("toast.resolved")
+        : alert.acknowledgedAt !== null
+          ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy })
+          : "";
     const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.labels)));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");
     const isDone = alert.resolvedAt !== null || alert.acknowledgedAt !== null;
     if (this.#acknowledge) {
-      if (isDone && this.#acknowledge === document.activeElement) this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
+      if (isDone && this.#acknowledge === document.activeElement)
+        this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
       setHidden(this.#acknowledge, isDone);
       this.#acknowledge.disabled = false;
     }
@@ -140,7 +158,10 @@ class EvidenceView {
   #failed(error: unknown): void {
     const { reasons } = this.#page.settings.labels;
     const code = error instanceof RestError ? error.code : "unavailable";
-    setText(element("evidence-problem"), code === "not-found" ? this.#page.texts.say("evidence.gone") : (reasons[code] ?? code));
+    setText(
+      element("evidence-problem"),
+      code === "not-found" ? this.#page.texts.say("evidence.gone") : (reasons[code] ?? code),
+    );
     setHidden(element("evidence-problem"), false);
   }
 }
@@ -166,22 +187,40 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
   const { texts } = page;
   if (processes) {
     const states = page.settings.labels.processStates;
-    return table(label, ["evidence.command", "evidence.pid", "evidence.state", "evidence.waits", "evidence.cpu"].map((key) => texts.say(key)), processes.map((row) => {
-      const command = make("span", "evidence-command mono", plain(row.command));
-      command.style.setProperty("--depth", String(row.depth));
-      return [command, row.pid, states[row.state] ?? row.state, row.waits || "–", `${row.cpu} s`];
-    }));
+    return table(
+      label,
+      ["evidence.command", "evidence.pid", "evidence.state", "evidence.waits", "evidence.cpu"].map((key) =>
+        texts.say(key),
+      ),
+      processes.map((row) => {
+        const command = make("span", "evidence-command mono", plain(row.command));
+        command.style.setProperty("--depth", String(row.depth));
+        return [command, row.pid, states[row.state] ?? row.state, row.waits || "–", `${row.cpu} s`];
+      }),
+    );
   }
   if (figures) {
-    return table(label, ["evidence.when", "evidence.output", "evidence.cpu", "evidence.read", "evidence.written", "evidence.processes", "evidence.nodeCpu"].map((key) => texts.say(key)), figures.map((row) => [
-      row.before === 0 ? texts.say("evidence.last") : texts.say("evidence.before", { seconds: row.before }),
-      byteSize(row.output),
-      `${row.cpuSeconds.toFixed(2)} s`,
-      byteSize(row.read),
-      byteSize(row.written),
-      texts.number(row.processes),
-      row.nodeCpu ? `${row.nodeCpu}%` : "–",
-    ]));
+    return table(
+      label,
+      [
+        "evidence.when",
+        "evidence.output",
+        "evidence.cpu",
+        "evidence.read",
+        "evidence.written",
+        "evidence.processes",
+        "evidence.nodeCpu",
+      ].map((key) => texts.say(key)),
+      figures.map((row) => [
+        row.before === 0 ? texts.say("evidence.last") : texts.say("evidence.before", { seconds: row.before }),
+        byteSize(row.output),
+        `${row.cpuSeconds.toFixed(2)} s`,
+        byteSize(row.read),
+        byteSize(row.written),
+        texts.number(row.processes),
+        row.nodeCpu ? `${row.nodeCpu}%` : "–",
+      ]),
+    );
   }
   const text = make("pre", "mono", plain(piece.text));
   text.tabIndex = 0;
@@ -194,7 +233,11 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
 function table(label: string, heads: string[], rows: (HTMLElement | string)[][]): HTMLElement {
   const head = make("tr", "", ...heads.map((text) => Object.assign(make("th", "", text), { scope: "col" })));
   const lines = rows.map((cells) => make("tr", "", ...cells.map((cell) => make("td", "", cell))));
-  const frame = make("div", "evidence-frame", make("table", "sheet-table", make("thead", "", head), make("tbody", "", ...lines)));
+  const frame = make(
+    "div",
+    "evidence-frame",
+    make("table", "sheet-table", make("thead", "", head), make("tbody", "", ...lines)),
+  );
   frame.tabIndex = 0;
   frame.role = "group";
   frame.setAttribute("aria-label", label);

@@ -10,6 +10,7 @@ import { Connection } from "./connection";
 import { FeedPosition } from "./cursor";
 import { Handlers } from "./handlers";
 import type { LinkStatus, LiveOptions } from "./link";
+import { LinkHealth } from "./link-health";
 import {
   type ClientMessage,
   type Cursor,
@@ -18,7 +19,6 @@ import {
   parseFrame,
   type ServerMessage,
 } from "./messages";
-import { LinkHealth } from "./link-health";
 import { Topics } from "./topics";
 
 const WATCH_INTERVAL_MS = 1000;
@@ -129,7 +129,8 @@ export class LiveClient {
     this.#connection.established();
     this.#health.opened({ store: message.store, seq: message.seq }, message.heartbeatSeconds * 1000);
     const since = this.#position.cursor;
-    for (const request of this.#topics.requests(since?.store === message.store ? since : null)) this.#connection.send(request);
+    for (const request of this.#topics.requests(since?.store === message.store ? since : null))
+      this.#connection.send(request);
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#handlers.deliver(message);
@@ -145,7 +146,8 @@ export class LiveClient {
       this.#pong(message);
     } else if ("seq" in message && message.store !== undefined && message.seq !== undefined) {
       if (!this.#position.accept({ store: message.store, seq: message.seq })) return;
-      if ("at" in message && message.at !== undefined && this.#health.isLate(message.at, this.#options.now())) this.#ping();
+      if ("at" in message && message.at !== undefined && this.#health.isLate(message.at, this.#options.now()))
+        this.#ping();
     }
     this.#handlers.deliver(message);
   }
@@ -207,4 +209,3 @@ export class LiveClient {
     for (const listener of this.#statusListeners) listener(status);
   }
 }
-

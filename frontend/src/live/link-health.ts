@@ -56,7 +56,8 @@ export class LinkHealth {
   ponged(cursor: Cursor | null, pushMs: number | null): void {
     this.pushMs = pushMs ?? this.pushMs;
     this.#lateSince = null;
-    if (cursor !== null && cursor.store === this.#goal?.store && compareSeq(cursor.seq, this.#goal.seq) >= 0) this.#missedSince = null;
+    if (cursor !== null && cursor.store === this.#goal?.store && compareSeq(cursor.seq, this.#goal.seq) >= 0)
+      this.#missedSince = null;
   }
 
   /** Of an open link: live, behind since when, or silent since when. `queuedAt`: since when messages wait to be applied. */

@@ -4,7 +4,17 @@
  * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are ignored.
  */
 
-import { type ClientMessage, type Control, type JournalGap, type LogBatch, type Phrase, REQUIRED, type Run, type ServerMessage, type Turn } from "./contract";
+import {
+  type ClientMessage,
+  type Control,
+  type JournalGap,
+  type LogBatch,
+  type Phrase,
+  REQUIRED,
+  type Run,
+  type ServerMessage,
+  type Turn,
+} from "./contract";
 
 export type * from "./contract";
 
@@ -49,7 +59,9 @@ export function parseFrame(text: string): ServerMessage[] {
 function isMessage(value: unknown): value is ServerMessage {
   if (!isRecord(value) || typeof value.type !== "string" || !Object.hasOwn(REQUIRED, value.type)) return false;
   return REQUIRED[value.type as MessageType].some((fields) =>
-    Object.entries(fields).every(([field, isObject]) => (isObject ? isRecord(value[field]) : value[field] !== undefined)),
+    Object.entries(fields).every(([field, isObject]) =>
+      isObject ? isRecord(value[field]) : value[field] !== undefined,
+    ),
   );
 }
 

@@ -24,7 +24,14 @@ interface Style {
   background: string;
 }
 
-const MARKS: Record<number, string> = { 1: "ansi-bold", 2: "ansi-dim", 3: "ansi-italic", 4: "ansi-underline", 7: "ansi-inverse", 9: "ansi-strike" };
+const MARKS: Record<number, string> = {
+  1: "ansi-bold",
+  2: "ansi-dim",
+  3: "ansi-italic",
+  4: "ansi-underline",
+  7: "ansi-inverse",
+  9: "ansi-strike",
+};
 const ENDS: Record<number, string[]> = {
   22: ["ansi-bold", "ansi-dim"],
   23: ["ansi-italic"],
@@ -34,7 +41,8 @@ const ENDS: Record<number, string[]> = {
 };
 
 export function parseAnsi(text: string): Piece[] {
-  if (!text.includes("\x1b") && !SEQUENCE.test(text)) return text === "" ? [] : [{ text: withoutTurns(text), classes: "" }];
+  if (!text.includes("\x1b") && !SEQUENCE.test(text))
+    return text === "" ? [] : [{ text: withoutTurns(text), classes: "" }];
   SEQUENCE.lastIndex = 0;
   const pieces: Piece[] = [];
   const style: Style = { marks: new Set(), foreground: "", background: "" };

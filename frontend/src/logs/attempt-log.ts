@@ -93,7 +93,8 @@ export class AttemptLog {
     const dropped = this.#buffer.dropped;
     this.#view.append(this.#gaps.drawn(lines));
     // Lines dropped here are still on the server.
-    if (this.#buffer.dropped > dropped) this.#place.before = this.#buffer.lines.find((line) => !line.isGap)?.number ?? 1;
+    if (this.#buffer.dropped > dropped)
+      this.#place.before = this.#buffer.lines.find((line) => !line.isGap)?.number ?? 1;
     if (this.#gaps.holes.length > 0 && Date.now() >= this.#retryAt) void this.#fill();
   }
 
@@ -162,12 +163,18 @@ export class AttemptLog {
   #fetchLines(before: number): Promise<OlderLines> {
     const { task, attempt } = this.#place;
     const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(task));
-    return getJson<OlderLines>(`${address}?${new URLSearchParams({ attempt: String(attempt), before: String(before) })}`);
+    return getJson<OlderLines>(
+      `${address}?${new URLSearchParams({ attempt: String(attempt), before: String(before) })}`,
+    );
   }
 }
 
 /** `reason` is empty for lines that are not here and may still come. */
 export function gapText(first: number, last: number, reason: string, { texts, settings }: Page): string {
   if (reason === "") return texts.count("log.gap", last - first + 1);
-  return texts.say(first === last ? "log.lostLine" : "log.lostLines", { first, last, reason: gapReason(reason, settings.labels) });
+  return texts.say(first === last ? "log.lostLine" : "log.lostLines", {
+    first,
+    last,
+    reason: gapReason(reason, settings.labels),
+  });
 }

@@ -3,8 +3,8 @@
  * reader of an older attempt stays there, and a notice names the newest.
  */
 
-import { element, type Page } from "../app/page";
 import { isFinal } from "../app/fleet";
+import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
 import type { TaskInfo, TaskState } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setText } from "../tables/cells";
@@ -64,7 +64,10 @@ export class Attempts {
     const notice = element("newer-attempt");
     setHidden(notice, this.#shown >= this.#newest);
     if (!notice) return;
-    setText(notice.querySelector(":scope > span:not(.chip)"), texts.say("attempt.older", { shown: this.#shown, newest: this.#newest }));
+    setText(
+      notice.querySelector(":scope > span:not(.chip)"),
+      texts.say("attempt.older", { shown: this.#shown, newest: this.#newest }),
+    );
     setText(notice.querySelector("a"), texts.say("attempt.open", { number: this.#newest }));
     setChip(field(notice, "state"), stateOf(task, settings.labels));
   }
@@ -84,7 +87,8 @@ export class Attempts {
 
   #show(attempt: number): void {
     this.#shown = attempt;
-    for (const row of this.#nav.querySelectorAll("a")) setAttribute(row, "aria-current", row.dataset.attempt === String(attempt) ? "page" : null);
+    for (const row of this.#nav.querySelectorAll("a"))
+      setAttribute(row, "aria-current", row.dataset.attempt === String(attempt) ? "page" : null);
     setText(element("log-attempt"), `#${attempt}`);
     setHidden(element("log-pruned"), true);
     const download = element<HTMLAnchorElement>("log-download");
@@ -98,7 +102,8 @@ export class Attempts {
   }
 
   async #readOlder(): Promise<void> {
-    for (const row of this.#nav.querySelectorAll("a")) if (row.dataset.attempt !== String(this.#newest)) setChip(field(row, "state"), null);
+    for (const row of this.#nav.querySelectorAll("a"))
+      if (row.dataset.attempt !== String(this.#newest)) setChip(field(row, "state"), null);
     try {
       const { results } = await getJson<{ results: AttemptInfo[] }>(this.#nav.dataset.list ?? "");
       for (const { attempt, state, node } of results) {

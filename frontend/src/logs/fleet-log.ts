@@ -75,14 +75,19 @@ export class FleetLog {
     const { texts } = this.#page;
     const lost = lostLines(gap);
     const count = Number(gap.lines ?? gap.skipped ?? 0);
-    const unplaced = entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.say("log.gapUnknown"));
+    const unplaced =
+      entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.say("log.gapUnknown"));
     const text = lost ? gapText(lost.first, lost.last, lost.reason, this.#page) : unplaced;
     this.#gapCount += 1;
     const named = gap.task ? (this.#page.fleet.tasks.get(gap.task)?.name ?? gap.task) : gap.node;
-    return gapLine(gap.seq === undefined ? `said-${this.#gapCount}` : `gap-seq-${gap.seq}`, named ? `${named} · ${text}` : text, {
-      node: gap.node ?? "",
-      task: gap.task ?? "",
-      atMs: gap.at ?? 0,
-    });
+    return gapLine(
+      gap.seq === undefined ? `said-${this.#gapCount}` : `gap-seq-${gap.seq}`,
+      named ? `${named} · ${text}` : text,
+      {
+        node: gap.node ?? "",
+        task: gap.task ?? "",
+        atMs: gap.at ?? 0,
+      },
+    );
   }
 }

@@ -1,7 +1,7 @@
 /** Draws what is missing in a log, so that a hole never looks like silence. Pure. */
 
-import type { Gap, LogBatch } from "../live/messages";
 import type { Labels } from "../app/settings";
+import type { Gap, LogBatch } from "../live/messages";
 import { type LogLine, linesOf } from "./line";
 
 /** Lines of one attempt that are gone for good, and why. */
@@ -21,7 +21,9 @@ export function gapReason(reason: string, labels: Labels): string {
 export function lostLines(gap: Gap): LostLines | null {
   const first = Number(gap.firstLine ?? 0);
   const lines = Number(gap.lines ?? 0);
-  return first > 0 && lines > 0 ? { attempt: gap.attempt ?? 1, first, last: first + lines - 1, reason: gap.reason ?? "" } : null;
+  return first > 0 && lines > 0
+    ? { attempt: gap.attempt ?? 1, first, last: first + lines - 1, reason: gap.reason ?? "" }
+    : null;
 }
 
 /** `reason` is empty for lines that the server may still have. */
@@ -55,7 +57,9 @@ export class GapFinder {
   }
 
   learn(lost: LostLines): void {
-    const isKnown = this.#lost.some((one) => one.attempt === lost.attempt && one.first <= lost.first && one.last >= lost.last);
+    const isKnown = this.#lost.some(
+      (one) => one.attempt === lost.attempt && one.first <= lost.first && one.last >= lost.last,
+    );
     if (!isKnown) this.#lost.push(lost);
   }
 
@@ -69,7 +73,8 @@ export class GapFinder {
         rows.push(line);
         continue;
       }
-      if (isSameAttempt && (this.#lastNumber > 0 || this.#isFromStart)) rows.push(...this.#between(this.#lastNumber + 1, line.number - 1, line));
+      if (isSameAttempt && (this.#lastNumber > 0 || this.#isFromStart))
+        rows.push(...this.#between(this.#lastNumber + 1, line.number - 1, line));
       rows.push(line);
       this.#attempt = line.attempt;
       this.#lastNumber = line.number;

@@ -51,9 +51,13 @@ export class LogPanel {
       onChange: () => this.#view.tell(),
     });
     const { attempt, before, last } = box.dataset;
-    this.#log = this.#task === ""
-      ? new FleetLog(page, this.#buffer, this.#view, { node: box.dataset.node ?? "", limit: Number(box.dataset.limit) })
-      : this.#attemptLog(Number(attempt), Number(before), Number(last));
+    this.#log =
+      this.#task === ""
+        ? new FleetLog(page, this.#buffer, this.#view, {
+            node: box.dataset.node ?? "",
+            limit: Number(box.dataset.limit),
+          })
+        : this.#attemptLog(Number(attempt), Number(before), Number(last));
     element("log-more")?.addEventListener("click", () => this.#view.follow());
     element("log-search-more")?.addEventListener("click", () => this.#search.more());
     this.#wireFilter();
@@ -98,7 +102,8 @@ export class LogPanel {
   }
 
   #came(batch: LogBatch): void {
-    if (this.#log instanceof AttemptLog && batch.task === this.#task && batch.attempt > this.#log.attempt) this.onNewer(batch.attempt);
+    if (this.#log instanceof AttemptLog && batch.task === this.#task && batch.attempt > this.#log.attempt)
+      this.onNewer(batch.attempt);
     this.#log.add([batch], false);
   }
 
@@ -148,7 +153,15 @@ export class LogPanel {
     if (isNarrow && isPossible(this.#choice) && this.#search.state === "off" && !this.#log.isWhole) {
       this.#search.start(this.#log.firstWhole?.id ?? "");
     }
-    drawStatus({ page: this.#page, buffer: this.#buffer, view: this.#view, search: this.#search, log: this.#log, isNarrow, emptiness: this.#emptiness });
+    drawStatus({
+      page: this.#page,
+      buffer: this.#buffer,
+      view: this.#view,
+      search: this.#search,
+      log: this.#log,
+      isNarrow,
+      emptiness: this.#emptiness,
+    });
   }
 
   /** Why there is no line: only of a task that still runs one may come. */

@@ -43,7 +43,8 @@ function countText({ page, buffer, search, log, isNarrow }: Status): string {
       : texts.count("log.newest", lineCount);
   }
   if (search.state === "off") return texts.say("log.filtered", { shown: matchCount, count: lineCount });
-  if (search.state === "done" && log instanceof AttemptLog) return texts.say("log.filtered", { shown: matchCount, count: log.total });
+  if (search.state === "done" && log instanceof AttemptLog)
+    return texts.say("log.filtered", { shown: matchCount, count: log.total });
   return texts.count("log.found", matchCount);
 }
 

@@ -106,7 +106,8 @@ export class LogView {
     this.#forgetRows();
     this.#resize();
     const index = held === undefined ? -1 : buffer.visible.findIndex((line) => line.id === held.id);
-    if (!this.#isFollowing && index >= 0) box.scrollTop = this.#lastTop = index * ROW_HEIGHT + (box.scrollTop % ROW_HEIGHT);
+    if (!this.#isFollowing && index >= 0)
+      box.scrollTop = this.#lastTop = index * ROW_HEIGHT + (box.scrollTop % ROW_HEIGHT);
     this.#dirty();
   }
 
@@ -194,7 +195,10 @@ export class LogView {
     else if (line.stream === "system") row.dataset.system = "";
     row.style.top = `${index * ROW_HEIGHT}px`;
     if (this.#options.showNumbers) row.append(cell("log-number", line.isGap ? "" : String(line.number)));
-    row.append(cell("log-time", line.isGap ? "" : this.#time.format(line.atMs)), cell("log-level", LEVEL_WORDS[line.level] ?? ""));
+    row.append(
+      cell("log-time", line.isGap ? "" : this.#time.format(line.atMs)),
+      cell("log-level", LEVEL_WORDS[line.level] ?? ""),
+    );
     if (!this.#options.showNumbers) row.append(this.#source(line));
     const text = cell("log-text", "");
     text.append(ansiFragment(line.text));

@@ -1,7 +1,7 @@
 /** The command palette: everything on the page that has a `data-command`, and every node and task by name. */
 
-import { stateOf } from "../tables/task-view";
 import { element, iconElement, type Page } from "../app/page";
+import { stateOf } from "../tables/task-view";
 import { type Entry, matches } from "./match";
 
 const MAX_SHOWN = 10;
@@ -55,18 +55,22 @@ export class Palette {
 
   #things(): Entry[] {
     const { fleet, texts, settings } = this.#page;
-    const nodes = [...fleet.nodes.values()].map((node): Entry => ({
-      label: node.name,
-      kind: texts.say("palette.node"),
-      icon: settings.labels.nodeRoles[node.role].icon,
-      run: () => location.assign(this.#page.nodeUrl(node.id)),
-    }));
-    const tasks = [...fleet.tasks.values()].map((task): Entry => ({
-      label: [task.name, task.node].filter(Boolean).join(" · "),
-      kind: `${texts.say("palette.task")} · ${stateOf(task, settings.labels).label}`,
-      icon: stateOf(task, settings.labels).icon,
-      run: () => location.assign(this.#page.taskUrl(task.id)),
-    }));
+    const nodes = [...fleet.nodes.values()].map(
+      (node): Entry => ({
+        label: node.name,
+        kind: texts.say("palette.node"),
+        icon: settings.labels.nodeRoles[node.role].icon,
+        run: () => location.assign(this.#page.nodeUrl(node.id)),
+      }),
+    );
+    const tasks = [...fleet.tasks.values()].map(
+      (task): Entry => ({
+        label: [task.name, task.node].filter(Boolean).join(" · "),
+        kind: `${texts.say("palette.task")} · ${stateOf(task, settings.labels).label}`,
+        icon: stateOf(task, settings.labels).icon,
+        run: () => location.assign(this.#page.taskUrl(task.id)),
+      }),
+    );
     return [...nodes, ...tasks];
   }
 

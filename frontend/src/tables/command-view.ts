@@ -1,7 +1,7 @@
 /** How a command is shown, computed from the command alone: no DOM. */
 
 import { isOpen, type ShownCommand } from "../app/commands";
-import type { Tone, Labels } from "../app/settings";
+import type { Labels, Tone } from "../app/settings";
 import type { Action } from "../live/messages";
 import { inWords } from "./message-view";
 

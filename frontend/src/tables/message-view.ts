@@ -14,7 +14,11 @@ export function inWords(message: string, parts: readonly MessagePart[] | undefin
 function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {
   const template = Object.hasOwn(templates, code) ? templates[code] : undefined;
   // In one pass, because a value may contain braces.
-  return template?.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole)) ?? null;
+  return (
+    template?.replace(/\{(\w+)\}/g, (whole, name: string) =>
+      Object.hasOwn(values, name) ? (values[name] ?? whole) : whole,
+    ) ?? null
+  );
 }
 
 /** The task's name and, from the second attempt on, its number; the id if an earlier version stored no name. */

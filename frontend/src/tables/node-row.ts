@@ -39,7 +39,11 @@ function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
 /** Tasks on unreachable nodes do not count as running. */
 function slots(node: NodeStatus, page: Page): string {
   if (node.slots === 0) return NOTHING;
-  return node.state === "online" ? `${node.running} / ${node.slots}` : node.running > 0 ? page.texts.count("node.unknownTasks", node.running) : `– / ${node.slots}`;
+  return node.state === "online"
+    ? `${node.running} / ${node.slots}`
+    : node.running > 0
+      ? page.texts.count("node.unknownTasks", node.running)
+      : `– / ${node.slots}`;
 }
 
 /** Sets what a patch never changes, in a row cloned from the template. */

@@ -13,7 +13,10 @@ export interface RowOptions<T> {
 }
 
 /** A new row from the template, with its id set but not yet patched; null if the page has no template. */
-export function newRow<T>(options: Pick<RowOptions<T>, "template" | "idAttribute" | "name">, item: T): HTMLElement | null {
+export function newRow<T>(
+  options: Pick<RowOptions<T>, "template" | "idAttribute" | "name">,
+  item: T,
+): HTMLElement | null {
   const source = options.template?.content.querySelector<HTMLElement>(`[${options.idAttribute}]`);
   if (!source) return null;
   const row = document.importNode(source, true);

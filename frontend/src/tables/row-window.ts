@@ -47,7 +47,8 @@ export class RowWindow {
   span(ids: readonly string[], top: number, height: number): Span {
     let start = 0;
     let y = 0;
-    while (start < ids.length && y + this.heightOf(ids[start] as string) <= top) y += this.heightOf(ids[start++] as string);
+    while (start < ids.length && y + this.heightOf(ids[start] as string) <= top)
+      y += this.heightOf(ids[start++] as string);
     let end = start;
     while (end < ids.length && y < top + height) y += this.heightOf(ids[end++] as string);
     start = Math.max(0, start - AROUND);

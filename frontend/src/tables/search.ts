@@ -6,10 +6,24 @@ import { stateOf } from "./task-view";
 
 export function searchNode(node: NodeStatus, labels: Labels): string {
   const projects = node.capabilities.projects?.map((project) => project.name) ?? [];
-  return [node.name, node.parent, labels.nodeRoles[node.role].label, labels.nodeStates[node.state].label, ...projects].join("\n");
+  return [
+    node.name,
+    node.parent,
+    labels.nodeRoles[node.role].label,
+    labels.nodeStates[node.state].label,
+    ...projects,
+  ].join("\n");
 }
 
 export function searchTask(task: TaskInfo, labels: Labels): string {
   const health = task.state === "running" ? labels.taskHealth[task.health]?.label : "";
-  return [task.name, task.project, task.node ?? task.targetNode, stateOf(task, labels).label, health, task.message, task.pendingReason].join("\n");
+  return [
+    task.name,
+    task.project,
+    task.node ?? task.targetNode,
+    stateOf(task, labels).label,
+    health,
+    task.message,
+    task.pendingReason,
+  ].join("\n");
 }

@@ -70,7 +70,8 @@ export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): vo
   const dropped = Number(task.suppressedLines);
   const suppressed = field(head, "suppressed");
   setHidden(suppressed, dropped === 0);
-  if (suppressed && dropped > 0) setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
+  if (suppressed && dropped > 0)
+    setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
 }
 
 function exitCell(code: number | null, page: Page): string {

@@ -1,6 +1,6 @@
 /** How a task's row looks, computed from the task alone: no DOM. */
 
-import type { Look, Labels } from "../app/settings";
+import type { Labels, Look } from "../app/settings";
 import type { Texts } from "../app/texts";
 import type { Action, TaskInfo } from "../live/messages";
 import { inWords } from "./message-view";
@@ -35,7 +35,9 @@ export function stateOf(task: TaskInfo, labels: Labels): Look {
 }
 
 export function offeredActions(task: TaskInfo, labels: Labels): ReadonlySet<Action> {
-  const offered = (Object.keys(labels.offered) as Action[]).filter((action) => labels.offered[action].includes(task.state));
+  const offered = (Object.keys(labels.offered) as Action[]).filter((action) =>
+    labels.offered[action].includes(task.state),
+  );
   return new Set(offered.filter((action) => action !== "input" || task.acceptsInput));
 }
 

@@ -118,5 +118,5 @@ function useFitting(cardCount: number, aspect: number, expanded: ReadonlySet<str
 function focusCard(root: HTMLElement, id: string): void {
   const card = root.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
   // A group is a button of its own.
-  (card?.querySelector("button.topo-group") as HTMLElement | null ?? card)?.focus();
+  ((card?.querySelector("button.topo-group") as HTMLElement | null) ?? card)?.focus();
 }

@@ -2,7 +2,7 @@
 
 import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
-import type { Bridge, IslandNode, AgeOfPage } from "../bridge";
+import type { AgeOfPage, Bridge, IslandNode } from "../bridge";
 import type { NodeStore } from "./store";
 
 export interface Island {

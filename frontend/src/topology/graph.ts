@@ -11,17 +11,29 @@ import type { NodeCardType } from "./nodes/NodeCard";
 
 export type Card = NodeCardType | LeaderCardType | GroupCardType;
 
-const FIXED = { draggable: false, connectable: false, deletable: false, width: CARD_WIDTH, height: CARD_HEIGHT } as const;
+const FIXED = {
+  draggable: false,
+  connectable: false,
+  deletable: false,
+  width: CARD_WIDTH,
+  height: CARD_HEIGHT,
+} as const;
 const SEVERITY: Record<NodeState, number> = { online: 0, suspect: 1, offline: 2 };
 
-export function cardsOf(layout: Layout, get: (id: string) => IslandNode | undefined, bridge: Bridge, selected: string): Card[] {
+export function cardsOf(
+  layout: Layout,
+  get: (id: string) => IslandNode | undefined,
+  bridge: Bridge,
+  selected: string,
+): Card[] {
   const unfolded = new Set(layout.unfolded);
   return layout.cards.map((card): Card => {
     const place = { ...FIXED, id: card.id, position: { x: card.x, y: card.y } };
     const group = layout.groups.get(card.id);
     if (group) return { ...place, type: "fold", data: groupData(group), focusable: false, selectable: false };
     const node = get(card.id);
-    if (card.id === LEADER_ID || !node) return { ...place, type: "leader", data: {}, selectable: false, ariaLabel: bridge.roleLabel("leader") };
+    if (card.id === LEADER_ID || !node)
+      return { ...place, type: "leader", data: {}, selectable: false, ariaLabel: bridge.roleLabel("leader") };
     const words = { role: bridge.roleLabel(node.role), node: node.name, state: bridge.stateLabel(node.state) };
     return {
       ...place,
@@ -53,7 +65,11 @@ export function wiresOf(layout: Layout, get: (id: string) => IslandNode | undefi
 }
 
 /** Whole names: the style sheet's builder finds only those. */
-const WIRE_CLASSES: Record<NodeState, string> = { online: "wire wire-online", suspect: "wire wire-suspect", offline: "wire wire-offline" };
+const WIRE_CLASSES: Record<NodeState, string> = {
+  online: "wire wire-online",
+  suspect: "wire wire-suspect",
+  offline: "wire wire-offline",
+};
 
 function groupData(group: Group): GroupData {
   const counts: Record<NodeState, number> = { online: 0, suspect: 0, offline: 0 };

@@ -96,7 +96,10 @@ function cutSlab(block: Block, foldAbove: number, isExpanded: boolean, layout: L
     cells.unshift({ id, kind: "group" });
   }
   if (isFoldable && isExpanded) layout.unfolded.push(master.id);
-  const columns = Math.max(1, cells.length <= 2 ? cells.length : isFolded ? 2 : Math.ceil(Math.sqrt(cells.length * 0.9)));
+  const columns = Math.max(
+    1,
+    cells.length <= 2 ? cells.length : isFolded ? 2 : Math.ceil(Math.sqrt(cells.length * 0.9)),
+  );
   const rows = Math.ceil(cells.length / columns);
   return {
     block,
@@ -146,7 +149,13 @@ function placeSlab(slab: Slab, corner: Point, layout: Layout): void {
       y: corner.y + CARD_HEIGHT + GAP_Y + row * (CARD_HEIGHT + ROW_GAP),
     };
     layout.cards.push(card);
-    layout.wires.push({ id: `${master.id}>${cell.id}`, from: master.id, to: cell.id, path: branch(bottom, card, row), end: topOf(card) });
+    layout.wires.push({
+      id: `${master.id}>${cell.id}`,
+      from: master.id,
+      to: cell.id,
+      path: branch(bottom, card, row),
+      end: topOf(card),
+    });
   });
 }
 
@@ -181,5 +190,11 @@ function branch(bottom: Point, card: Card, row: number): string {
   if (row === 0) return roundedPath([bottom, { x: bottom.x, y: bus }, { x: middle, y: bus }, { x: middle, y: card.y }]);
   const gap = card.x - GAP_X / 2;
   const side = card.y + CARD_HEIGHT / 2;
-  return roundedPath([bottom, { x: bottom.x, y: bus }, { x: gap, y: bus }, { x: gap, y: side }, { x: card.x, y: side }]);
+  return roundedPath([
+    bottom,
+    { x: bottom.x, y: bus },
+    { x: gap, y: bus },
+    { x: gap, y: side },
+    { x: card.x, y: side },
+  ]);
 }

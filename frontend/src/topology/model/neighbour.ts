@@ -8,7 +8,11 @@ export function isDirection(key: string): key is Direction {
   return key === "ArrowUp" || key === "ArrowDown" || key === "ArrowLeft" || key === "ArrowRight";
 }
 
-export function neighbour<T extends Point & { id: string }>(cards: readonly T[], from: string, direction: Direction): T | null {
+export function neighbour<T extends Point & { id: string }>(
+  cards: readonly T[],
+  from: string,
+  direction: Direction,
+): T | null {
   const start = cards.find((card) => card.id === from);
   if (!start) return null;
   let best: T | null = null;
@@ -17,7 +21,9 @@ export function neighbour<T extends Point & { id: string }>(cards: readonly T[],
     if (card === start) continue;
     const dx = card.x - start.x;
     const dy = card.y - start.y;
-    const [along, across] = { ArrowUp: [-dy, dx], ArrowDown: [dy, dx], ArrowLeft: [-dx, dy], ArrowRight: [dx, dy] }[direction] as [number, number];
+    const [along, across] = { ArrowUp: [-dy, dx], ArrowDown: [dy, dx], ArrowLeft: [-dx, dy], ArrowRight: [dx, dy] }[
+      direction
+    ] as [number, number];
     if (along <= 0) continue;
     // Straight ahead counts more than near but sideways.
     const cost = along + 2.5 * Math.abs(across);

@@ -24,7 +24,8 @@ export function growTree(nodes: readonly IslandNode[]): Tree {
   const others = nodes.filter((node) => node !== leader).sort(byId);
   const blocks = new Map<string, Block>();
   const isRoot = (node: IslandNode): boolean => node.parent === "" || node.parent === leader?.id;
-  for (const node of others) if (node.role === "master" || isRoot(node)) blocks.set(node.id, { master: node, edges: [] });
+  for (const node of others)
+    if (node.role === "master" || isRoot(node)) blocks.set(node.id, { master: node, edges: [] });
   for (const node of others) {
     if (blocks.has(node.id)) continue;
     const block = blocks.get(node.parent);

@@ -21,7 +21,14 @@ export const GroupCard = memo(function GroupCard({ data }: NodeProps<GroupCardTy
   const far = useIsFar();
   const total = STATES.reduce((sum, state) => sum + data.counts[state], 0);
   return (
-    <button type="button" className="topo-card topo-group nopan" data-state={data.worst} data-far={far || undefined} aria-expanded={false} onClick={() => toggle(data.master)}>
+    <button
+      type="button"
+      className="topo-card topo-group nopan"
+      data-state={data.worst}
+      data-far={far || undefined}
+      aria-expanded={false}
+      onClick={() => toggle(data.master)}
+    >
       <Anchors />
       <span className={far ? "sr-only" : "topo-head"}>
         <Icon name="boxes" />

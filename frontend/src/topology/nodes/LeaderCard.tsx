@@ -22,7 +22,11 @@ export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardT
           <Icon name={bridge.stateIcon("online")} />
         </span>
       </div>
-      {!far && <p className="topo-foot">{push === "" ? bridge.say("topology.thisPage") : bridge.say("topology.push", { latency: push })}</p>}
+      {!far && (
+        <p className="topo-foot">
+          {push === "" ? bridge.say("topology.thisPage") : bridge.say("topology.push", { latency: push })}
+        </p>
+      )}
     </div>
   );
 });

@@ -18,7 +18,13 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
   const far = useIsFar();
   if (!node) return null;
   return (
-    <div className="topo-card" data-state={node.state} data-role={node.role} data-far={far || undefined} data-selected={selected || undefined}>
+    <div
+      className="topo-card"
+      data-state={node.state}
+      data-role={node.role}
+      data-far={far || undefined}
+      data-selected={selected || undefined}
+    >
       <Anchors />
       <div className="topo-head">
         {!far && <Icon name={bridge.roleIcon(node.role)} />}
@@ -52,7 +58,10 @@ function Load({ id }: { id: string }) {
       <Bar label={bridge.say("topology.memory")} value={node.memory} />
       <p className="topo-foot">
         {node.slots > 0 && (
-          <span className="topo-load" title={bridge.say("topology.running", { running: node.running, slots: node.slots })}>
+          <span
+            className="topo-load"
+            title={bridge.say("topology.running", { running: node.running, slots: node.slots })}
+          >
             {/* "As of 14:03:22" takes their room. */}
             {isLive && (
               <span className="topo-slots" aria-hidden="true">
