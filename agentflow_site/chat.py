@@ -17,11 +17,11 @@ from chat.ports import ChatPort, Fleet, Publish, Writes
 from chat.runner import Runner
 from chat.stalls.fix_verifier import FixVerifier
 from chat.stalls.service import Stalls
-from chat.threads import Threads
 from chat.tool_executor import ToolExecutor
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
 from nodes.core.lifecycle import Service
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.scheduler.requests import ControlRequest
@@ -78,7 +78,7 @@ class Chat:
 
 
 def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch, publish: Publish) -> Chat:
-    threads = Threads()
+    threads = DatabaseThreads("chat", size=2)
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
     executor = ToolExecutor(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)

@@ -22,8 +22,8 @@ from dashboard.live.delays import Delays
 from dashboard.live.feed_notifier import GROUP
 from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
-from dashboard.live.threads import Threads
 from dashboard.live.topics import ALERTS, NODES, chat
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import STORE_KEY
 from nodes.waits import wait_at_most
@@ -47,7 +47,7 @@ class Follower:
     """`run` may run again after it was cancelled; it then starts at the feed's end."""
 
     def __init__(
-        self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, layer: FeedChannelLayer | None
+        self, feed: Feed, broadcaster: Broadcaster, threads: DatabaseThreads, *, layer: FeedChannelLayer | None
     ) -> None:
         self._feed = feed
         self._broadcaster = broadcaster
