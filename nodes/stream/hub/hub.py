@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
-from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Role
 from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
@@ -22,7 +21,7 @@ from nodes.stream.hub.stream import Context, Stream, StreamHooks, StreamRefused
 from nodes.stream.wire.transport import server_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
 
