@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
+from nodes.bearer import token_in
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Role
 from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
@@ -24,8 +25,6 @@ from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSy
 from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
-
-_BEARER = "Bearer "
 
 
 class Hub:
@@ -184,12 +183,8 @@ class Hub:
             await context.abort(ending.code, ending.reason)
 
     def _who_is(self, context: Context) -> Peer:
-        token = ""
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization" and isinstance(value, str) and value.startswith(_BEARER):
-                token = value.removeprefix(_BEARER)
         try:
-            identity = self._authenticate(token)
+            identity = self._authenticate(token_in(context.invocation_metadata() or ()))
         except NotReady as exc:
             raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
         except AgentFlowError as exc:

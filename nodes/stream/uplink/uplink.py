@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import grpc
 
+from nodes.bearer import metadata_with
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import (
@@ -176,7 +177,7 @@ class Uplink:
         """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
-        call = NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {config.token}"),))
+        call = NodeSyncStub(channel).Connect(metadata=metadata_with(config.token))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
         conversation = StreamClient(
             call,
