@@ -47,11 +47,11 @@ from nodes.stream.hub.hub import Hub
 from nodes.stream.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
 from nodes.stream.identity.secret_files import create_secret
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 8.0
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
