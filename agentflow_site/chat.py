@@ -17,13 +17,14 @@ from chat.ports import ChatPort, Fleet, Publish, Writes
 from chat.runner import Runner
 from chat.stalls.fix_verifier import FixVerifier
 from chat.stalls.service import Stalls
-from chat.threads import Threads
 from chat.tool_executor import ToolExecutor
 from chat.watch import Watch
 from dashboard.rights import Right, may, role_of
 from nodes.core.lifecycle import Service
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
+from nodes.leader.projection.published import FanOut
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.services import LeaderLoop, in_time
@@ -77,8 +78,9 @@ class Chat:
         return (self.runner, self.stalls, self.fix_verifier)
 
 
-def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch, publish: Publish) -> Chat:
-    threads = Threads()
+def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, listeners: FanOut, publish: Publish) -> Chat:
+    threads = DatabaseThreads("chat", size=2)
+    watch = Watch()
     rights = _Rights()
     engines = Engines(config, writes=writes, threads=threads)
     executor = ToolExecutor(writes=writes, rights=rights, effects=Effects(fleet, watch, threads), threads=threads)
@@ -87,7 +89,5 @@ def make_chat(config: ChatConfig, *, writes: Writes, fleet: Fleet, watch: Watch,
     chat_service = ChatService(writes=writes, rights=rights, runner=runner, threads=threads, language=language)
     stalls = Stalls(chat_service.stall, threads, recovered=runner.recovered)
     fix_verifier = FixVerifier(writes, threads)
-    watch.pass_on(runner)
-    watch.pass_on(stalls)
-    watch.pass_on(fix_verifier)
+    listeners.add(watch, runner, stalls, fix_verifier)
     return Chat(chat_service=chat_service, runner=runner, stalls=stalls, fix_verifier=fix_verifier)

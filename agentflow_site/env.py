@@ -19,6 +19,7 @@ import dj_database_url
 from environs import Env, EnvError
 
 from chat.config import DEFAULT_MODEL, PROVIDERS, ChatConfig
+from nodes.domain.states import LOG_LEVEL_NAMES
 from nodes.errors import ConfigError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,7 +27,6 @@ LANGUAGES = ("en", "zh-hans")
 
 T = TypeVar("T")
 
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _ORIGINS = "origins such as https://flow.example"
 _ADDRESS = re.compile(r"\S+:\d{1,5}")
 
@@ -73,7 +73,7 @@ def read() -> SiteEnv:
             leader_grpc=_checked(env.str, "LEADER_GRPC", "127.0.0.1:7946", "HOST:PORT", _ADDRESS.fullmatch),
             heartbeat_seconds=_checked(env.float, "HEARTBEAT_SECONDS", 30.0, "5 to 60", lambda value: 5 <= value <= 60),
             log_level=_checked(
-                env.str, "LOG_LEVEL", "INFO", ", ".join(_LEVELS), lambda x: x.upper() in _LEVELS
+                env.str, "LOG_LEVEL", "INFO", ", ".join(LOG_LEVEL_NAMES), lambda x: x.upper() in LOG_LEVEL_NAMES
             ).upper(),
             language=_checked(env.str, "LANGUAGE", "en", " or ".join(LANGUAGES), LANGUAGES.__contains__),
             time_zone=_checked(env.str, "TIME_ZONE", "UTC", "a name such as Europe/Berlin", _is_time_zone),

@@ -23,7 +23,6 @@ from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
-from chat.watch import Watch
 from nodes import services
 from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
@@ -37,7 +36,7 @@ from nodes.errors import ConfigError, StoreError
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.published import FanOut, Listener, NobodyListens
+from nodes.leader.projection.published import FanOut, Listener
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.wal_watch import WalWatch
@@ -47,11 +46,11 @@ from nodes.stream.hub.hub import Hub
 from nodes.stream.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
 from nodes.stream.identity.secret_files import create_secret
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 8.0
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +127,9 @@ class _Leader:
     async def run(self) -> int:
         config = self._config
         listener, more_services = self._listener()
-        watch = Watch()
+        listeners = FanOut(listener)
         projection = Projection(
-            FanOut(listener, watch),
+            listeners,
             epoch=self._epoch,
             public_key=self._key.public_key,
             leader_id=config.name,
@@ -148,7 +147,7 @@ class _Leader:
                 settings.ENV.chat,
                 writes=projection,
                 fleet=ScheduledFleet(scheduler),
-                watch=watch,
+                listeners=listeners,
                 publish=listener.publish,
             )
             remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.chat_service)}
@@ -209,7 +208,7 @@ class _Leader:
     def _listener(self) -> tuple[Listener, list[Service]]:
         """What feeds dashboards: this process's sockets, and, with Redis, hints to separate web processes."""
         if not self._config.http and not settings.REDIS_URL:
-            return NobodyListens(), []
+            return FanOut(), []
         from dashboard.live.process import lead
 
         listener, notifier = lead()

@@ -29,8 +29,8 @@ from chat.ports import (
 )
 from chat.runner import Runner
 from chat.states import ApprovalState
-from chat.threads import Threads
 from chat.tool_executor import current_version, right_of
+from nodes.database_threads import DatabaseThreads
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
@@ -43,7 +43,9 @@ _MAX_NUMBER = 1 << 62
 class ChatService:
     """Implements `chat.ports.ChatPort`. Rights are checked here once more: this is where they count."""
 
-    def __init__(self, *, writes: Writes, rights: Rights, runner: Runner, threads: Threads, language: str) -> None:
+    def __init__(
+        self, *, writes: Writes, rights: Rights, runner: Runner, threads: DatabaseThreads, language: str
+    ) -> None:
         """`language`: of AgentFlow's own words in a conversation where nobody has said anything yet."""
         self._language = language
         self._writes = writes

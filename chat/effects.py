@@ -9,12 +9,12 @@ from typing import Any
 from chat.actions import RESULTING, UNCHANGED_CODES
 from chat.ports import Fleet
 from chat.states import CallState
-from chat.threads import Threads
 from chat.tools.fleet import brief_task
 from chat.tools.tool import Plan
 from chat.untrusted import marked
 from chat.watch import Following, Message, Watch
 from nodes import selectors
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import AgentFlowError, NotFound, TaskRejected
@@ -37,7 +37,7 @@ class Effect:
 
 
 class Effects:
-    def __init__(self, fleet: Fleet, watch: Watch, threads: Threads) -> None:
+    def __init__(self, fleet: Fleet, watch: Watch, threads: DatabaseThreads) -> None:
         self._fleet = fleet
         self._watch = watch
         self._threads = threads

@@ -22,9 +22,9 @@ from chat.phrases import phrase
 from chat.ports import Publish, Writes
 from chat.stalls.turn import StallRun
 from chat.states import ApprovalState, Trigger, TurnState
-from chat.threads import Threads
 from chat.tool_executor import ToolExecutor, current_version, targets_of
 from chat.turns import TurnRun
+from nodes.database_threads import DatabaseThreads
 from nodes.errors import StoreError
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.unit_of_work import UnitOfWork
@@ -40,7 +40,7 @@ class Runner:
     name = "chat"
 
     def __init__(
-        self, *, writes: Writes, executor: ToolExecutor, engines: Engines, threads: Threads, publish: Publish
+        self, *, writes: Writes, executor: ToolExecutor, engines: Engines, threads: DatabaseThreads, publish: Publish
     ) -> None:
         self._writes = writes
         self._executor = executor

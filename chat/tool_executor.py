@@ -25,11 +25,11 @@ from chat.phrases import Phrase, Said, phrase
 from chat.policy import Decision, Question, Risk, Wish, decide
 from chat.ports import Rights, Writes
 from chat.states import CallState, Trigger
-from chat.threads import Threads
 from chat.tools.registry import TOOLS
 from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
+from nodes.database_threads import DatabaseThreads
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Alert
@@ -49,7 +49,7 @@ class Gone(Exception):
 
 
 class ToolExecutor:
-    def __init__(self, *, writes: Writes, rights: Rights, effects: Effects, threads: Threads) -> None:
+    def __init__(self, *, writes: Writes, rights: Rights, effects: Effects, threads: DatabaseThreads) -> None:
         self._writes = writes
         self._rights = rights
         self._effects = effects

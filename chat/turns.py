@@ -20,10 +20,10 @@ from chat.policy import Wish
 from chat.ports import Publish, Writes
 from chat.states import TurnState
 from chat.stream import Stream
-from chat.threads import Threads
 from chat.tool_executor import ToolExecutor
 from chat.understanding import wish_of
 from nodes import selectors
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class TurnRun:
         writes: Writes,
         executor: ToolExecutor,
         engines: Engines,
-        threads: Threads,
+        threads: DatabaseThreads,
         publish: Publish,
     ) -> None:
         self._turn_id = turn_id

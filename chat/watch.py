@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.published import Published
 
 Message = Mapping[str, Any]
 
@@ -46,18 +46,11 @@ class Watch:
 
     def __init__(self) -> None:
         self._following: dict[str, list[Following]] = {}
-        self._others: list[Listener] = []
-
-    def pass_on(self, listener: Listener) -> None:
-        """From now on the listener gets everything too."""
-        self._others.append(listener)
 
     def wants(self, topic: str) -> bool:
         return False  # What it follows is published anyway, so it needs no log batch encoded.
 
     def publish(self, batch: Sequence[Published]) -> None:
-        for listener in self._others:
-            listener.publish(batch)
         if not self._following:
             return
         for published in batch:

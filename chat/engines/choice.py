@@ -16,7 +16,7 @@ from chat.engines.protocol import ANSWER_TOKENS, Analyst, Engine, Usage
 from chat.models import EngineStatus, Turn
 from chat.ports import Writes
 from chat.pricing import cost_microusd
-from chat.threads import Threads
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _LEAST_BYTES_A_TOKEN = 2.0
 class Engines:
     """Runs on the event loop. The model's module is loaded at the first request that needs it."""
 
-    def __init__(self, config: ChatConfig, *, writes: Writes, threads: Threads) -> None:
+    def __init__(self, config: ChatConfig, *, writes: Writes, threads: DatabaseThreads) -> None:
         self._config = config
         self._writes = writes
         self._threads = threads

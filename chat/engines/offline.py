@@ -19,8 +19,8 @@ from chat.engines.protocol import Block, Progress, Reply, Request
 from chat.interpret import Outcome, Reading
 from chat.memory import notes
 from chat.memory.sentences import MemorySentence, read_sentence
-from chat.threads import Threads
 from chat.understanding import understand
+from nodes.database_threads import DatabaseThreads
 
 _ONE_TASK = {
     "pause": "pause_task",
@@ -42,7 +42,7 @@ _READS: Mapping[str, str] = {
 class OfflineEngine:
     name = "offline"
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
     async def reply(self, request: Request, progress: Progress) -> Reply:

@@ -22,7 +22,7 @@ from chat.stalls.stall_context import KINDS, action_of, fingerprint, pieces_of, 
 from chat.stalls.verdicts import Judged, Seen, judge
 from chat.states import FixVerdict
 from chat.store import fix_of
-from chat.threads import Threads
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.states import TaskState
 from nodes.errors import StoreError
 from nodes.leader.projection.published import Published
@@ -46,7 +46,7 @@ class FixVerifier:
 
     name = "verdicts"
 
-    def __init__(self, writes: Writes, threads: Threads) -> None:
+    def __init__(self, writes: Writes, threads: DatabaseThreads) -> None:
         self._writes = writes
         self._threads = threads
         self._tasks: frozenset[str] = frozenset()  # Tasks of the watched fixes.

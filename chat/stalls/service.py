@@ -21,7 +21,7 @@ from chat.stalls.queue import MOST_WAITING, Batch, Queue, Stuck
 from chat.stalls.stall_context import KINDS, fingerprint, pieces_of, tail_of
 from chat.stalls.texts import opening
 from chat.states import OPEN_TURNS, FixVerdict
-from chat.threads import Threads
+from nodes.database_threads import DatabaseThreads
 from nodes.errors import AgentFlowError
 from nodes.leader.projection.published import Published
 from nodes.models import Alert, Task
@@ -44,7 +44,7 @@ class Stalls:
     def __init__(
         self,
         begin: Begin,
-        threads: Threads,
+        threads: DatabaseThreads,
         *,
         recovered: asyncio.Event,
         clock: Callable[[], float] = time.monotonic,

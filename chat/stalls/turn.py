@@ -28,8 +28,8 @@ from chat.stalls.stall_context import Finding, StallContext, stall_context_of
 from chat.stalls.texts import fix_fields, message_of
 from chat.states import TurnState
 from chat.stream import Stream
-from chat.threads import Threads
 from nodes import selectors
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,9 @@ class StallRun:
 
     partial_text = ""  # The answer arrives as a whole.
 
-    def __init__(self, turn_id: str, *, writes: Writes, engines: Engines, threads: Threads, publish: Publish) -> None:
+    def __init__(
+        self, turn_id: str, *, writes: Writes, engines: Engines, threads: DatabaseThreads, publish: Publish
+    ) -> None:
         self._turn_id = turn_id
         self._writes = writes
         self._engines = engines

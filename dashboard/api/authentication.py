@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from dashboard.accounts import tokens
 from dashboard.models import ApiToken
+from nodes.bearer import token_of
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -18,8 +19,7 @@ class BearerAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization", "")
         if not header:
             return None
-        scheme, _, token = header.partition(" ")
-        row = tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
+        row = tokens.verify(token_of(header))
         if row is None:
             raise AuthenticationFailed("The API token is wrong or revoked.", code="bad-token")
         return row.user, row

@@ -12,12 +12,14 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from nodes.token_bucket import TokenBucket
+
 if TYPE_CHECKING:  # A circular import at run time: DRF's views load these classes from the settings.
     from rest_framework.views import APIView
 
 
 class Buckets:
-    """Tokens per key: at most `burst`, and `per_second` new ones. Thread-safe."""
+    """A token bucket per key; above `max_keys`, the one used longest ago is forgotten. Thread-safe."""
 
     def __init__(
         self,
@@ -32,19 +34,19 @@ class Buckets:
         self._max_keys = max_keys
         self._mono = mono
         self._lock = threading.Lock()
-        self._levels: OrderedDict[int, tuple[float, float]] = OrderedDict()  # key → (tokens, time of the count)
+        self._buckets: OrderedDict[int, TokenBucket] = OrderedDict()
 
     def take(self, key: int) -> float:
         """0 when a token was taken, else the seconds until one is available."""
         now = self._mono()
         with self._lock:
-            tokens, counted = self._levels.pop(key, (self._burst, now))
-            tokens = min(self._burst, tokens + (now - counted) * self._per_second)
-            has_one = tokens >= 1
-            self._levels[key] = (tokens - 1 if has_one else tokens, now)
-            while len(self._levels) > self._max_keys:
-                self._levels.popitem(last=False)
-        return 0.0 if has_one else (1 - tokens) / self._per_second
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                bucket = self._buckets[key] = TokenBucket(burst=self._burst, per_second=self._per_second, now=now)
+            self._buckets.move_to_end(key)
+            while len(self._buckets) > self._max_keys:
+                self._buckets.popitem(last=False)
+            return 0.0 if bucket.take(now) else bucket.wait_seconds(now)
 
 
 class _UserThrottle(BaseThrottle):

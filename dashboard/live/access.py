@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 
 from dashboard.live.ports import Tickets
-from dashboard.live.threads import Threads
 from dashboard.rights import Role
 from dashboard.tickets import Viewer
+from nodes.database_threads import DatabaseThreads
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ RECHECK_SECONDS = 60.0
 class RoleWatch:
     """One query per person and minute, however many sockets they have open."""
 
-    def __init__(self, tickets: Tickets, threads: Threads, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
+    def __init__(self, tickets: Tickets, threads: DatabaseThreads, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._tickets = tickets
         self._threads = threads
         self._recheck_seconds = recheck_seconds

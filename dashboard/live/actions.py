@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from chat import services as chat_services
 from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, ChatStop, Control, Run
 from dashboard.live.ports import Chats, Services
-from dashboard.live.threads import Threads
 from dashboard.rights import Right, Role, may, right_to_submit
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.parts import Part
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
@@ -35,7 +35,9 @@ class Accepted:
     command_id: str = ""  # Empty for requests without a command to a node: a new task, a retry.
 
 
-async def act(request: Control | Run, *, role: Role, actor: str, services: Services, threads: Threads) -> Accepted:
+async def act(
+    request: Control | Run, *, role: Role, actor: str, services: Services, threads: DatabaseThreads
+) -> Accepted:
     """Returns when the Leader has stored the request. Raises `Refused`."""
     right = right_to_submit(request.spec) if isinstance(request, Run) else Right.OPERATE
     _require(role, right)
@@ -55,7 +57,7 @@ async def act(request: Control | Run, *, role: Role, actor: str, services: Servi
         return Accepted(task_id=request.task, command_id=command_id)
 
 
-async def open_conversation(context: str, *, role: Role, actor: str, chats: Chats, threads: Threads) -> str:
+async def open_conversation(context: str, *, role: Role, actor: str, chats: Chats, threads: DatabaseThreads) -> str:
     """The id of the context's conversation. Raises `Refused`."""
     _require(role, Right.OPERATE)
     with _refusals(actor):
@@ -63,7 +65,7 @@ async def open_conversation(context: str, *, role: Role, actor: str, chats: Chat
 
 
 async def talk(
-    request: ChatMessage, *, conversation_id: str, role: Role, actor: str, chats: Chats, threads: Threads
+    request: ChatMessage, *, conversation_id: str, role: Role, actor: str, chats: Chats, threads: DatabaseThreads
 ) -> chat_services.Accepted:
     """`conversation_id`: where a CHAT message goes. Raises `Refused`.
 

@@ -16,8 +16,8 @@ from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.frames import Answer, Frame
 from dashboard.live.messages import Cursor
 from dashboard.live.ports import Feed
-from dashboard.live.threads import Threads
 from dashboard.live.topics import ALERTS
+from nodes.database_threads import DatabaseThreads
 
 MISSED_MESSAGES = 1000
 MISSED_BYTES = 1 << 20
@@ -29,7 +29,12 @@ _Key = tuple[tuple[str, ...], Cursor | None, bool]
 
 class Answers:
     def __init__(
-        self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, lifetime_seconds: float = LIFETIME_SECONDS
+        self,
+        feed: Feed,
+        broadcaster: Broadcaster,
+        threads: DatabaseThreads,
+        *,
+        lifetime_seconds: float = LIFETIME_SECONDS,
     ) -> None:
         self._feed = feed
         self._broadcaster = broadcaster

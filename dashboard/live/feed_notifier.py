@@ -14,10 +14,10 @@ from typing import Any
 from channels.layers import get_channel_layer  # type: ignore[import-untyped]  # It is untyped.
 from redis.exceptions import RedisError
 
-from dashboard.live.delays import Delays
 from dashboard.live.layer import FeedChannelLayer
 from dashboard.live.topics import LOGS
 from nodes.leader.projection.published import Published
+from nodes.waits import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class FeedNotifier:
         layer = self._layer or get_channel_layer()
         if not isinstance(layer, FeedChannelLayer):
             raise TypeError(f"the notifier needs the Redis channel layer, not {type(layer).__name__}")
-        delays = Delays()
+        backoff = Backoff(0.2, 5.0)
         is_down = False
         try:
             while await self._wait():
@@ -72,12 +72,12 @@ class FeedNotifier:
                     if not is_down:
                         logger.warning("hints to web processes cannot be sent: %s; retrying", exc)
                     is_down = True
-                    await asyncio.sleep(delays.next_seconds())
+                    await asyncio.sleep(backoff.next_delay())
                     continue
                 if is_down:
                     logger.info("hints to web processes are sent again")
                 is_down = False
-                delays.reset()
+                backoff.reset()
         finally:
             await layer.on_loop().close()
 

@@ -18,15 +18,14 @@ from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
 from dashboard.live.broadcaster import Broadcaster
-from dashboard.live.delays import Delays
 from dashboard.live.feed_notifier import GROUP
 from dashboard.live.layer import FeedChannelLayer, FeedLoopLayer
 from dashboard.live.ports import Feed
-from dashboard.live.threads import Threads
 from dashboard.live.topics import ALERTS, NODES, chat
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import STORE_KEY
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Follower:
     """`run` may run again after it was cancelled; it then starts at the feed's end."""
 
     def __init__(
-        self, feed: Feed, broadcaster: Broadcaster, threads: Threads, *, layer: FeedChannelLayer | None
+        self, feed: Feed, broadcaster: Broadcaster, threads: DatabaseThreads, *, layer: FeedChannelLayer | None
     ) -> None:
         self._feed = feed
         self._broadcaster = broadcaster
@@ -86,13 +85,13 @@ class Follower:
     async def _begin(self) -> None:
         if self._layer is None:
             logger.warning("AGENTFLOW_REDIS_URL is not set: the database is polled every %g s", BLIND_SECONDS)
-        delays = Delays()
+        backoff = Backoff(0.2, 5.0)
         while True:
             try:
                 self._store, self._cursor = await self._threads.read(self._feed.position)
                 break
             except DatabaseError as exc:
-                await self._database_failed(exc, delays)
+                await self._database_failed(exc, backoff)
         self._broadcaster.advance(self._cursor)
         self._started.set()
 
@@ -101,13 +100,13 @@ class Follower:
     async def _listen(self, layer: FeedLoopLayer) -> None:
         layer.on_disconnect = self._went_blind
         layer.on_reconnect = self._sees_again
-        delays = Delays()
+        backoff = Backoff(0.2, 5.0)
         while True:
             try:
                 channel = await layer.join_group(GROUP)
                 break
             except (RedisError, OSError, TimeoutError) as exc:
-                delay = delays.next_seconds()
+                delay = backoff.next_delay()
                 layer.disconnected(exc, delay)
                 await layer.close()
                 await asyncio.sleep(delay)
@@ -133,7 +132,7 @@ class Follower:
     # --- the database -----------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        delays = Delays()
+        backoff = Backoff(0.2, 5.0)
         while True:
             await self._wait()
             try:
@@ -142,10 +141,10 @@ class Follower:
                 while is_behind:
                     is_behind = await self._advance()
             except DatabaseError as exc:
-                await self._database_failed(exc, delays)
+                await self._database_failed(exc, backoff)
                 self._ready.set()
             else:
-                delays.reset()
+                backoff.reset()
 
     async def _wait(self) -> None:
         await wait_at_most(self._ready, BLIND_SECONDS if self._is_blind else None)
@@ -183,8 +182,8 @@ class Follower:
         messages = self._feed.feed_since(cursor, topics, READ_MESSAGES) if topics and position > cursor else []
         return _Reading(store=store, position=position, messages=messages)
 
-    async def _database_failed(self, exc: Exception, delays: Delays) -> None:
-        delay = delays.next_seconds()
+    async def _database_failed(self, exc: Exception, backoff: Backoff) -> None:
+        delay = backoff.next_delay()
         logger.warning("the feed cannot be read: %s; retrying in %.1f s", exc, delay)
         await asyncio.sleep(delay)
 

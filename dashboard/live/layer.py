@@ -15,7 +15,7 @@ from typing import Any
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
 from redis.exceptions import RedisError
 
-from dashboard.live.delays import Delays
+from nodes.waits import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ READ_SECONDS = 10.0
 class _Connection(RedisSingleShardConnection):
     async def _do_receiving(self) -> None:
         layer: FeedLoopLayer = self.channel_layer
-        delays = Delays()
+        backoff = Backoff(0.2, 5.0)
         while True:
             try:
                 if self._pubsub is None or not self._pubsub.subscribed:
@@ -34,13 +34,13 @@ class _Connection(RedisSingleShardConnection):
                     continue
                 message = await self._pubsub.get_message(ignore_subscribe_messages=False, timeout=READ_SECONDS)
             except (RedisError, OSError, TimeoutError) as exc:
-                delay = delays.next_seconds()
+                delay = backoff.next_delay()
                 layer.disconnected(exc, delay)
                 await asyncio.sleep(delay)
                 continue
             if message is None:
                 continue
-            delays.reset()
+            backoff.reset()
             if message["type"] == "subscribe":
                 # Also after every reconnect, as redis-py resubscribes by itself.
                 layer.subscribed()

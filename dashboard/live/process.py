@@ -23,8 +23,8 @@ from dashboard.live.broadcaster import Broadcaster
 from dashboard.live.feed_notifier import FeedNotifier
 from dashboard.live.follower import Follower, feed_layer
 from dashboard.live.ports import Chats, Feed, Services, Tickets
-from dashboard.live.threads import Threads
 from nodes import selectors
+from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.published import FanOut, Listener, Published
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Live:
         self.tickets = tickets
         self.heartbeat_seconds = heartbeat_seconds
         self.is_behind_https_proxy = is_behind_https_proxy
-        self.threads = Threads()
+        self.threads = DatabaseThreads("live", size=4)
         self.broadcaster = Broadcaster()
         self.answers = Answers(feed, self.broadcaster, self.threads)
         self.roles = RoleWatch(tickets, self.threads)

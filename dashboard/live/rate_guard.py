@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from enum import IntEnum
 
+from nodes.token_bucket import TokenBucket
+
 MESSAGES_PER_SECOND = 20
 ACKS_PER_SECOND = 4
 # This many violations within this many seconds close the socket.
@@ -20,27 +22,10 @@ class Violation(IntEnum):
     TOO_FAST = 4029
 
 
-class Bucket:
-    """Refills at `per_second`, and holds one second's worth."""
-
-    def __init__(self, per_second: int, now: float) -> None:
-        self._per_second = per_second
-        self._tokens = float(per_second)
-        self._filled_mono = now
-
-    def take(self, now: float) -> bool:
-        self._tokens = min(self._per_second, self._tokens + (now - self._filled_mono) * self._per_second)
-        self._filled_mono = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 class RateGuard:
     def __init__(self, now: float) -> None:
-        self._messages = Bucket(MESSAGES_PER_SECOND, now)
-        self._acks = Bucket(ACKS_PER_SECOND, now)
+        self._messages = TokenBucket(burst=MESSAGES_PER_SECOND, per_second=MESSAGES_PER_SECOND, now=now)
+        self._acks = TokenBucket(burst=ACKS_PER_SECOND, per_second=ACKS_PER_SECOND, now=now)
         self._violations: deque[float] = deque(maxlen=VIOLATIONS)
 
     def may_send(self, now: float, *, is_ack: bool) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chat.topics import CHATS, chat
-from nodes.domain.states import LogLevel
+from nodes.domain.states import LOG_LEVEL_NAMES
 from nodes.leader.projection.topics import ALERTS, LOGS, NODES, TASKS, logs, task
 
 __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
@@ -16,14 +16,11 @@ __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat"
 DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 
 _WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS, CHATS})
-_LEVELS = frozenset(level.upper() for level in LogLevel)
 MAX_CHARACTERS = 200
 
 
 # As `is_topic`, for readers of docs/schemas. Printable characters only.
-TOPIC_PATTERN = (
-    f"^({'|'.join(sorted(_WHOLE))}|logs:[^ :]+(:({'|'.join(level.upper() for level in LogLevel)}))?|(task|chat):[^ ]+)$"
-)
+TOPIC_PATTERN = f"^({'|'.join(sorted(_WHOLE))}|logs:[^ :]+(:({'|'.join(LOG_LEVEL_NAMES)}))?|(task|chat):[^ ]+)$"
 
 
 def is_topic(name: str) -> bool:
@@ -38,4 +35,4 @@ def is_topic(name: str) -> bool:
     if kind in ("task", "chat"):
         return True
     node, separator, level = rest.partition(":")
-    return kind == "logs" and bool(node) and (not separator or level in _LEVELS)
+    return kind == "logs" and bool(node) and (not separator or level in LOG_LEVEL_NAMES)

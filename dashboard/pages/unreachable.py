@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nodes.domain.states import NodeState, TaskState
-
-_OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
+from nodes.domain.states import is_unknown
 
 
 def mark_unreachable(attempts: Iterable[dict[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> None:
     """Adds to each attempt the `unknownSince` that a task has in TaskInfo."""
-    unseen = {node["id"]: node["stateSince"] for node in nodes if node["state"] != NodeState.ONLINE}
+    by_id = {node["id"]: node for node in nodes}
     for attempt in attempts:
-        attempt["unknownSince"] = unseen.get(attempt["node"]) if attempt["state"] in _OCCUPYING else None
+        node = by_id.get(attempt["node"])
+        attempt["unknownSince"] = node["stateSince"] if node and is_unknown(attempt["state"], node["state"]) else None

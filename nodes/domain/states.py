@@ -42,6 +42,9 @@ class TaskState(StrEnum):
         return self in (TaskState.RUNNING, TaskState.PAUSED)
 
 
+# States in which an attempt takes one of its node's slots.
+OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
+
 _ENDS = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.TIMED_OUT, TaskState.LOST})
 
 # Transitions of one attempt. A retry creates a new attempt, so an end is final.
@@ -57,6 +60,11 @@ TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.TIMED_OUT: frozenset(),
     TaskState.LOST: frozenset(),
 }
+
+
+def is_unknown(task_state: str, node_state: str) -> bool:
+    """Whether a task may be in any state by now, because its node is unreachable."""
+    return task_state in OCCUPYING and node_state != NodeState.ONLINE
 
 
 class TaskHealth(StrEnum):
@@ -132,6 +140,10 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+# As settings and topics write them.
+LOG_LEVEL_NAMES = tuple(level.upper() for level in LogLevel)
 
 
 class LogStream(StrEnum):

@@ -7,9 +7,9 @@ from collections import Counter
 from django.db.models import Count
 
 from nodes.domain.events import Gap
+from nodes.domain.states import OCCUPYING
 from nodes.leader.projection.contract import NodeStatus
 from nodes.leader.projection.messages import Message, gap_fields, milliseconds, node_info
-from nodes.leader.projection.state_cache import OCCUPYING
 from nodes.models import Alert, Attempt, DeadLetter, Event, Journal, Node, Task
 from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS
 

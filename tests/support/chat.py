@@ -21,7 +21,6 @@ from chat.models import Turn
 from chat.ports import Writes
 from chat.runner import Runner
 from chat.stalls.service import Stalls
-from chat.watch import Watch
 from nodes import services
 from nodes.core.lifecycle import Service
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
@@ -92,7 +91,7 @@ class ChatWorld:
         projection: Projection,
         recorder: Recorder,
         master: FakeMaster,
-        watch: Watch,
+        listeners: FanOut,
         scheduler: Scheduler,
         config: ChatConfig,
     ) -> None:
@@ -103,7 +102,7 @@ class ChatWorld:
         self.config = config
         self.chat_service: ChatService
         self.runner: Runner
-        self._watch = watch
+        self._listeners = listeners
         self._scheduler = scheduler
         self.stalls: Stalls
         self._services: tuple[Service, ...]
@@ -113,7 +112,9 @@ class ChatWorld:
         """Like the Leader's start. `writes`: replaces the projection."""
         writes = writes or self.projection
         fleet = ScheduledFleet(self._scheduler)
-        made = make_chat(self.config, writes=writes, fleet=fleet, watch=self._watch, publish=self.recorder.publish)
+        made = make_chat(
+            self.config, writes=writes, fleet=fleet, listeners=self._listeners, publish=self.recorder.publish
+        )
         self.chat_service, self.runner, self.stalls = made.chat_service, made.runner, made.stalls
         self._services = made.services
         loop = services.LeaderLoop(asyncio.get_running_loop())
@@ -206,8 +207,9 @@ async def chat_world(
 ) -> AsyncIterator[ChatWorld]:
     """The conversation as the Leader wires it, over the test's database; master-1 is online and has project shop."""
     await read(make_people)
-    recorder, watch = recorder or Recorder(), Watch()
-    async with running_projection(folder, FanOut(recorder, watch)) as projection:
+    recorder = recorder or Recorder()
+    listeners = FanOut(recorder)
+    async with running_projection(folder, listeners) as projection:
         master = FakeMaster(Voice(projection, "master-1"))
 
         def send(node_id: str, command: pb.LeaderCommand) -> bool:
@@ -217,7 +219,7 @@ async def chat_world(
         scheduler = Scheduler(projection, epoch=Epoch(folder / "epoch"), send=send)
         await master.voice.arrive()
         scheduling = asyncio.create_task(scheduler.run(), name="scheduler")
-        world = ChatWorld(projection, recorder, master, watch, scheduler, config or ChatConfig())
+        world = ChatWorld(projection, recorder, master, listeners, scheduler, config or ChatConfig())
         world.start_chat()
         try:
             yield world

@@ -25,10 +25,9 @@ from nodes.stream.journal.guard import JournalGuard
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.config import UplinkConfig
 from nodes.stream.uplink.uplink import Uplink
+from nodes.version import VERSION
 
 logger = logging.getLogger(__name__)
-
-AGENT_VERSION = "0.1.0"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -181,7 +180,7 @@ def _runner_config(
 
 def _capabilities(config: AgentConfig, cgroup_parent: str, sampler: Sampler) -> Capabilities:
     return capabilities(
-        agent_version=AGENT_VERSION,
+        agent_version=VERSION,
         projects=config.projects,
         slots=config.slots,
         allows_commands=config.allow_commands,

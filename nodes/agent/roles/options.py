@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from nodes.domain.states import Role
+from nodes.domain.states import LOG_LEVEL_NAMES, Role
 from nodes.errors import ConfigError
 from nodes.stream.identity.tokens import check_node_name
 from nodes.stream.wire.limits import DEFAULT_HEARTBEAT_SECONDS, check_heartbeat
-
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
             "--insecure", action="store_true", help="allow other machines without TLS, on a private network"
         )
         one.add_argument("--heartbeat", type=float, metavar="SECONDS", help="5 to 60; default 30")
-        one.add_argument("--log-level", metavar="LEVEL", help=", ".join(_LEVELS))
+        one.add_argument("--log-level", metavar="LEVEL", help=", ".join(LOG_LEVEL_NAMES))
     return parser
 
 
@@ -155,8 +153,8 @@ def _heartbeat(seconds: float | None, environ: Mapping[str, str]) -> float:
 
 
 def _log_level(text: str) -> str:
-    if text.upper() not in _LEVELS:
-        raise ConfigError(f"log level {text!r} is not allowed: give {', '.join(_LEVELS)}")
+    if text.upper() not in LOG_LEVEL_NAMES:
+        raise ConfigError(f"log level {text!r} is not allowed: give {', '.join(LOG_LEVEL_NAMES)}")
     return text.upper()
 
 

@@ -18,14 +18,13 @@ from nodes.agent.runner.progress import Progress
 from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.agent.runner.tail import OutputTail
 from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
-from nodes.core.backoff import Backoff
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
 from nodes.domain.parts import as_json, english, from_json
 from nodes.domain.running import RunningTask
 from nodes.domain.states import Action, TaskState
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
 

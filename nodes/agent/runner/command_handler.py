@@ -17,14 +17,13 @@ from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.resolve import resolve
 from nodes.agent.runner.shim_link import LinkClosed
 from nodes.agent.runner.tasks import Tasks
-from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
 from nodes.domain.commands import Command, ControlTask, StartTask
 from nodes.domain.events import CommandResult, TaskStatus
 from nodes.domain.parts import english, part
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError, TaskRejected
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from nodes.agent.runner.command_log import CommandLog
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.tasks import Tasks, Work
-from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import Payload, TaskStatus
 from nodes.domain.running import RunningTask
 from nodes.errors import AgentFlowError, StoreError
 from nodes.stream.journal.errors import EntryTooLarge, JournalCorrupt
+from nodes.waits import Backoff
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,11 @@ from typing import NoReturn, TypeVar
 
 import grpc
 
+from nodes.bearer import token_in
 from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
-from nodes.leader.gateway.auth_metadata import CODE_KEY, bearer_of, is_same_version
+from nodes.leader.gateway.auth_metadata import CODE_KEY, is_same_version
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
@@ -118,7 +119,7 @@ class GatewayServer(services.LeaderServicer):
 
     async def _check(self, context: Context) -> None:
         try:
-            identity = self._authenticate(bearer_of(context.invocation_metadata() or ()))
+            identity = self._authenticate(token_in(context.invocation_metadata() or ()))
         except InvalidToken as exc:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, exc.reason)
         if identity.role is not TokenRole.WEB:

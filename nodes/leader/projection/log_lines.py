@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nodes.domain.states import LogLevel
+from nodes.domain.states import LogLevel, LogStream
 from nodes.leader.projection import topics
 from nodes.leader.projection.contract import WireLine
-from nodes.leader.projection.messages import LEVEL_NAMES, STREAM_NAMES, log_message
+from nodes.leader.projection.messages import log_message
 from nodes.leader.projection.published import Listener, Published
+from nodes.stream.wire.fields import LOG_LEVELS, LOG_STREAMS
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 LOG_COLUMNS = ("id", "node_id", "task_id", "attempt", "number", "at_ms", "level", "stream", "text")
@@ -21,15 +22,14 @@ LOG_COLUMNS = ("id", "node_id", "task_id", "attempt", "number", "at_ms", "level"
 ID_SHIFT = 10
 LINES_PER_SEQ = 1 << ID_SHIFT
 
-# Stored level by wire value; unknown levels count as info.
-_LEVELS = {
-    pb.LOG_LEVEL_DEBUG: 10,
-    pb.LOG_LEVEL_INFO: 20,
-    pb.LOG_LEVEL_WARNING: 30,
-    pb.LOG_LEVEL_ERROR: 40,
-}
-_STREAMS = {pb.LOG_STREAM_STDOUT: 1, pb.LOG_STREAM_STDERR: 2, pb.LOG_STREAM_SYSTEM: 3}
+# How levels and streams are stored; levels are ordered so that "this and above" is one comparison.
 LEVEL_NUMBERS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARNING: 30, LogLevel.ERROR: 40}
+_STREAM_NUMBERS = {LogStream.STDOUT: 1, LogStream.STDERR: 2, LogStream.SYSTEM: 3}
+_LEVELS = {number: level.value for level, number in LEVEL_NUMBERS.items()}
+_STREAMS = {number: stream.value for stream, number in _STREAM_NUMBERS.items()}
+# Wire value → stored number in one step, for the hot path.
+_WIRE_LEVELS: dict[int, int] = {wire: LEVEL_NUMBERS[level] for wire, level in LOG_LEVELS.items()}
+_WIRE_STREAMS: dict[int, int] = {wire: _STREAM_NUMBERS[stream] for wire, stream in LOG_STREAMS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def log_rows(
     task_id = batch.task_id
     key = seq << ID_SHIFT
     rows: list[tuple[Any, ...]] = []
-    levels, streams = _LEVELS.get, _STREAMS.get
+    info, stdout = LEVEL_NUMBERS[LogLevel.INFO], _STREAM_NUMBERS[LogStream.STDOUT]  # What unknown values count as.
+    levels, streams = _WIRE_LEVELS.get, _WIRE_STREAMS.get
     for index, line in enumerate(batch.lines[start:stop]):
         text = line.text.decode("utf-8", "replace")
         if "\x00" in text:  # PostgreSQL rejects NUL, and it is invisible.
@@ -65,8 +66,8 @@ def log_rows(
                 attempt,
                 first_line + start + index,
                 line.at,
-                levels(line.level, 20),
-                streams(line.stream, 1),
+                levels(line.level, info),
+                streams(line.stream, stdout),
                 text,
             )
         )
@@ -75,7 +76,7 @@ def log_rows(
 
 def line_fields(row: tuple[Any, ...]) -> WireLine:
     """Of a row as `LOG_COLUMNS` says."""
-    return str(row[0]), row[4], row[5], LEVEL_NAMES[row[6]], STREAM_NAMES[row[7]], row[8]
+    return str(row[0]), row[4], row[5], _LEVELS[row[6]], _STREAMS[row[7]], row[8]
 
 
 def published_logs(logs: LogRows, *, store: str, listener: Listener) -> Iterator[Published]:

@@ -15,7 +15,7 @@ import orjson
 
 from nodes.core.secrets import REDACTED, hide, hide_in_argv, hide_in_command, is_secret_name
 from nodes.domain.events import Capabilities, Gap, GpuMetrics, Metrics
-from nodes.domain.states import NodeState, TaskState
+from nodes.domain.states import NodeState, is_unknown
 from nodes.leader.projection.contract import (
     AlertInfo,
     CommandInfo,
@@ -41,12 +41,7 @@ _LINK_STATES = {
     NodeState.SUSPECT: "suspect",
     NodeState.OFFLINE: "down",
 }
-_OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 _COMMAND_SHOWN_CHARACTERS = 500
-
-# How levels and streams are stored; levels are ordered so that "this and above" is one comparison.
-LEVEL_NAMES: Mapping[int, str] = {10: "debug", 20: "info", 30: "warning", 40: "error"}
-STREAM_NAMES: Mapping[int, str] = {1: "stdout", 2: "stderr", 3: "system"}
 
 
 def encode(message: Mapping[str, Any]) -> str:
@@ -165,7 +160,7 @@ def capabilities_fields(capabilities: Capabilities) -> CapabilitiesFields:
 
 def task_info(task: Task, *, node: Node | None) -> TaskInfo:
     """`node` is the row of `task.node_id`, if there is one."""
-    is_out_of_sight = node is not None and node.state != NodeState.ONLINE and task.state in _OCCUPYING
+    unknown_since = node.state_changed_at if node is not None and is_unknown(task.state, node.state) else None
     return {
         "id": task.id,
         "name": task.name,
@@ -190,7 +185,7 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
         "startedAt": milliseconds(task.started_at),
         "endedAt": milliseconds(task.ended_at),
         "nodeState": node.state if node is not None else None,
-        "unknownSince": milliseconds(node.state_changed_at) if is_out_of_sight and node is not None else None,
+        "unknownSince": milliseconds(unknown_since),
         "version": str(task.version),
     }
 

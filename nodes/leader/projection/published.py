@@ -48,10 +48,15 @@ class Listener(Protocol):
 
 
 class FanOut:
-    """Combines several listeners into one."""
+    """Combines any number of listeners into one."""
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
+
+    def add(self, *listeners: Listener) -> None:
+        """From now on these get everything too. For parts that need what they listen to. Call it on the loop."""
+        # A new tuple: the writer's thread may be reading the old one.
+        self._listeners = (*self._listeners, *listeners)
 
     def wants(self, topic: str) -> bool:
         return any(listener.wants(topic) for listener in self._listeners)
@@ -59,13 +64,3 @@ class FanOut:
     def publish(self, batch: Sequence[Published]) -> None:
         for listener in self._listeners:
             listener.publish(batch)
-
-
-class NobodyListens:
-    """The listener of a Leader without dashboards."""
-
-    def wants(self, topic: str) -> bool:
-        return False
-
-    def publish(self, batch: Sequence[Published]) -> None:
-        pass

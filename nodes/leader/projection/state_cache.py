@@ -9,14 +9,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nodes.domain.states import CommandState, NodeState, Role, TaskState
+from nodes.domain.states import OCCUPYING, CommandState, NodeState, Role, TaskState
 from nodes.models import Alert, Attempt, Command, Journal, Node, NodeToken, Store, Task
 
 AttemptKey = tuple[str, int]  # task id, number
 AlertKey = tuple[str, str, str]  # kind, node id, task id
 
-# States in which an attempt takes one of its node's slots.
-OCCUPYING = frozenset({TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED})
 OPEN_TASKS = frozenset({TaskState.PENDING}) | OCCUPYING
 OPEN_COMMANDS = frozenset({CommandState.PENDING, CommandState.SENT, CommandState.ACKED})
 # Ended tasks are kept for their last entries; above this many, the oldest are dropped.

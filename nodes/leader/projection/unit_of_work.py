@@ -17,6 +17,7 @@ from django.db.models import Model
 
 from nodes.domain.events import Gap
 from nodes.domain.parts import Part, as_json, english
+from nodes.domain.states import OCCUPYING
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
 from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
@@ -30,7 +31,7 @@ from nodes.leader.projection.messages import (
 )
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.rows import insert_rows, update_rows
-from nodes.leader.projection.state_cache import OCCUPYING, OPEN_COMMANDS, AttemptKey, StateCache
+from nodes.leader.projection.state_cache import OPEN_COMMANDS, AttemptKey, StateCache
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 
 _EVENT_COLUMNS = ("journal_id", "seq", "node_id", "kind", "task_id", "origin_ms", "received_at", "detail")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
-from nodes.core.backoff import Backoff
+from nodes.bearer import token_in
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Role
 from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
@@ -22,11 +22,9 @@ from nodes.stream.hub.stream import Context, Stream, StreamHooks, StreamRefused
 from nodes.stream.wire.transport import server_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
-
-_BEARER = "Bearer "
 
 
 class Hub:
@@ -185,12 +183,8 @@ class Hub:
             await context.abort(ending.code, ending.reason)
 
     def _who_is(self, context: Context) -> Peer:
-        token = ""
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization" and isinstance(value, str) and value.startswith(_BEARER):
-                token = value.removeprefix(_BEARER)
         try:
-            identity = self._authenticate(token)
+            identity = self._authenticate(token_in(context.invocation_metadata() or ()))
         except NotReady as exc:
             raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
         except AgentFlowError as exc:

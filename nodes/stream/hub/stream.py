@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import grpc
 from google.protobuf.message import DecodeError
 
-from nodes.core.backoff import Backoff
 from nodes.core.clock import Clock
 from nodes.domain.states import Lane, Role
 from nodes.errors import ProtocolViolation, StoreError, WireError
@@ -33,6 +32,7 @@ from nodes.stream.wire.session import (
     UpdatesReceived,
 )
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.waits import Backoff
 
 logger = logging.getLogger(__name__)
 

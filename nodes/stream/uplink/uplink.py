@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import grpc
 
-from nodes.core.backoff import Backoff
+from nodes.bearer import metadata_with
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
 from nodes.domain.events import (
@@ -43,7 +43,7 @@ from nodes.stream.wire.limits import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from nodes.stream.wire.transport import client_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
-from nodes.waits import wait_at_most
+from nodes.waits import Backoff, wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class Uplink:
         """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
-        call = NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {config.token}"),))
+        call = NodeSyncStub(channel).Connect(metadata=metadata_with(config.token))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
         conversation = StreamClient(
             call,

@@ -8,9 +8,9 @@ import pytest
 
 from chat.effects import Effects
 from chat.states import CallState
-from chat.threads import Threads
 from chat.tools.tool import Plan
 from chat.watch import Watch
+from nodes.database_threads import DatabaseThreads
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, TaskRejected
@@ -40,7 +40,7 @@ class RefusingFleet:
     ids=["refused", "unknown"],
 )
 async def test_the_fleet_is_asked_on_the_loop(error: AgentFlowError, state: CallState, result: dict[str, str]) -> None:
-    fleet, threads = RefusingFleet(error), Threads()
+    fleet, threads = RefusingFleet(error), DatabaseThreads("chat", size=1)
 
     plan = Plan(right="operate", spec=TaskSpec(argv=("true",)))
     effect = await Effects(fleet, Watch(), threads).carry_out(

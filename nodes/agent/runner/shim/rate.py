@@ -1,6 +1,8 @@
-"""Limits how much output is kept: a token bucket for lines and bytes. Pure: time is passed in."""
+"""Limits how much output is kept: one token bucket for lines, one for bytes. Pure: time is passed in."""
 
 from __future__ import annotations
+
+from nodes.token_bucket import TokenBucket
 
 SILENCE_SECONDS = 1.0
 
@@ -8,15 +10,11 @@ SILENCE_SECONDS = 1.0
 class RateLimit:
     """Above the rate, it refuses for a full second: one notice about thousands of lines, not thousands of notices."""
 
-    __slots__ = ("_burst", "_bytes", "_bytes_per_second", "_lines", "_lines_per_second", "_refilled", "_silent_until")
+    __slots__ = ("_bytes", "_lines", "_silent_until")
 
     def __init__(self, *, lines_per_second: float, bytes_per_second: float, burst_seconds: float, now: float) -> None:
-        self._lines_per_second = lines_per_second
-        self._bytes_per_second = bytes_per_second
-        self._burst = burst_seconds
-        self._lines = lines_per_second * burst_seconds
-        self._bytes = bytes_per_second * burst_seconds
-        self._refilled = now
+        self._lines = TokenBucket(burst=lines_per_second * burst_seconds, per_second=lines_per_second, now=now)
+        self._bytes = TokenBucket(burst=bytes_per_second * burst_seconds, per_second=bytes_per_second, now=now)
         self._silent_until = now
 
     @property
@@ -27,11 +25,7 @@ class RateLimit:
         """Whether the next chunk may be kept; if so, call `spend` with its size."""
         if now < self._silent_until:
             return False
-        elapsed = now - self._refilled
-        self._refilled = now
-        self._lines = min(self._lines + elapsed * self._lines_per_second, self._lines_per_second * self._burst)
-        self._bytes = min(self._bytes + elapsed * self._bytes_per_second, self._bytes_per_second * self._burst)
-        if self._lines > 0 and self._bytes > 0:
+        if self._lines.level(now) > 0 and self._bytes.level(now) > 0:
             return True
         self._silent_until = now + SILENCE_SECONDS
         return False
@@ -42,5 +36,5 @@ class RateLimit:
 
     def spend(self, *, lines: int, size_bytes: int) -> None:
         """Takes the tokens of a chunk. The balance may go below zero by one chunk, until the next refill."""
-        self._lines -= lines
-        self._bytes -= size_bytes
+        self._lines.spend(lines)
+        self._bytes.spend(size_bytes)

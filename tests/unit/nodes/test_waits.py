@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nodes.core.backoff import Backoff
+from nodes.waits import Backoff
 
 
 def test_delays_double_up_to_the_cap_and_are_spread_over_the_upper_half() -> None:
