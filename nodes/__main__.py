@@ -8,7 +8,7 @@ import sys
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0 after a requested stop, 1 after a fault, 2 when it cannot start."""
     _stay_small(arguments)
-    from nodes.agent.roles.options import own_environment, parse_options, say
+    from nodes.agent.roles.options import own_environment, parse_options, print_line
     from nodes.errors import ConfigError
 
     environ = own_environment()
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
 
         return asyncio.run(start(options, environ))
     except ConfigError as error:
-        say(str(error))
+        print_line(str(error))
         return 2
 
 

@@ -119,7 +119,7 @@ def test_an_address_that_is_none(place: Place, address: str) -> None:
     ("text", "words"),
     [
         ("[node]\nslots =\n", "line 2: invalid value"),
-        ("[node]\nslot = 4\n", "line 2: unknown key 'slot'; known here: allow_commands, slots"),
+        ("[node]\nslot = 4\n", "line 2: unknown key 'slot'; known keys: allow_commands, slots"),
         ('[node]\nslots = "four"\n', "line 2: slots is 'four': a whole number from 1 to 1000 is expected."),
         ('[projects.shop]\npath = "/nowhere"\n', "line 2: project 'shop': there is no folder /nowhere"),
     ],

@@ -51,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> AgentOptions:
-    """Raises ConfigError; `--help` prints and exits."""
+    """Parses and checks the command line. Raises ConfigError; `--help` prints and exits."""
     values = _parser().parse_args(arguments)
     role = Role(values.role)
     name = check_node_name(values.name)
@@ -160,11 +160,11 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Prints one line to the terminal, before logging is set up."""
     sys.stderr.write(f"agentflow: {line}\n")
 
 
 def own_environment() -> Mapping[str, str]:
-    """The environment. Code below `roles` never reads it directly; it is passed in."""
+    """This process's environment. Code below `roles` never reads it: it is passed in."""
     return os.environ
