@@ -37,7 +37,7 @@ from nodes.errors import ConfigError, StoreError
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
-from nodes.leader.projection.published import FanOut, Listener, NobodyListens
+from nodes.leader.projection.published import FanOut, Listener, NoListener
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.wal_watch import WalWatch
@@ -209,7 +209,7 @@ class _Leader:
     def _listener(self) -> tuple[Listener, list[Service]]:
         """What feeds dashboards: this process's sockets, and, with Redis, hints to separate web processes."""
         if not self._config.http and not settings.REDIS_URL:
-            return NobodyListens(), []
+            return NoListener(), []
         from dashboard.live.process import lead
 
         listener, notifier = lead()

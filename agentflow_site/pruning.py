@@ -11,7 +11,7 @@ from agentflow_site.env import SiteEnv
 from agentflow_site.leader import LeaderRuns, only_one_leader
 from chat.retention import ChatRetention, steps
 from nodes.leader.gateway.client import RemoteGateway
-from nodes.leader.projection.published import NobodyListens
+from nodes.leader.projection.published import NoListener
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.writer import FunctionJob, Writer
 
@@ -45,7 +45,7 @@ def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatR
 
 
 async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
-    writer = Writer(NobodyListens(), lambda: None)
+    writer = Writer(NoListener(), lambda: None)
     await writer.start()
     try:
         return await Retention(lambda function: writer.submit(FunctionJob(function)), config, steps(chat)).prune()

@@ -61,7 +61,7 @@ class FanOut:
             listener.publish(batch)
 
 
-class NobodyListens:
+class NoListener:
     """The listener of a Leader without dashboards."""
 
     def wants(self, topic: str) -> bool:
