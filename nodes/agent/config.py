@@ -188,7 +188,7 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
 
 def _not_as_expected(why: Part, field: str) -> str:
     if why.code == "object-expected":
-        return f"{field}: a table is expected"  # TOML calls an object a table.
+        return f"{field}: expected a table"  # TOML calls an object a table.
     return english([part(why.code, **{**why.values, "field": field})])
 
 

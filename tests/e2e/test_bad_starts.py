@@ -109,7 +109,7 @@ def test_tls_files_that_do_not_belong_together(place: Place) -> None:
 
 @pytest.mark.parametrize("address", ["8000", "127.0.0.1:http", "127.0.0.1:99999"])
 def test_an_address_that_is_none(place: Place, address: str) -> None:
-    assert "HOST:PORT is expected" in place.refused("up", "--http", address)
+    assert "expected HOST:PORT" in place.refused("up", "--http", address)
 
 
 # --- agents ---------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_an_address_that_is_none(place: Place, address: str) -> None:
     [
         ("[node]\nslots =\n", "line 2: invalid value"),
         ("[node]\nslot = 4\n", "line 2: unknown key 'slot'; known keys: allow_commands, slots"),
-        ('[node]\nslots = "four"\n', "line 2: slots is 'four': a whole number from 1 to 1000 is expected."),
+        ('[node]\nslots = "four"\n', "line 2: slots is 'four': expected a whole number from 1 to 1000."),
         ('[projects.shop]\npath = "/nowhere"\n', "line 2: project 'shop': there is no folder /nowhere"),
     ],
 )

@@ -92,7 +92,7 @@ class GatewayServer(services.LeaderServicer):
         try:
             values = json.loads(request.spec)
             if not isinstance(values, dict):
-                raise ProtocolViolation("task spec: an object is expected")
+                raise ProtocolViolation("task spec: expected an object")
             spec = spec_from_json(values)
         except (ValueError, ProtocolViolation) as exc:
             raise TaskRejected("invalid", str(exc)) from exc

@@ -82,7 +82,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
     if not isinstance(held, dict):
-        raise ValueError(f"{path}: an object is expected")
+        raise ValueError(f"{path}: expected an object")
     return held
 
 

@@ -60,12 +60,12 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     [
         ("[node\n", 1, "expected ']'"),
         ('[node]\nslots = 1\n[projects.a]\npath = "unclosed\n', 4, "illegal character"),
-        ("[node]\n\nslots = 0\n", 3, "slots is 0: a whole number from 1 to 1000"),
+        ("[node]\n\nslots = 0\n", 3, "slots is 0: expected a whole number from 1 to 1000"),
         ("[node]\nslots = true\n", 2, "slots is True"),
         ('[node]\nallow_commands = "yes"\n', 2, "true or false"),
         ("[node]\nslot = 4\n", 2, "unknown key 'slot'; known keys: allow_commands, slots"),
         ("[nodes]\nslots = 4\n", 1, "unknown key 'nodes'"),
-        ("projects = 3\n", 1, "projects is 3: a table is expected"),
+        ("projects = 3\n", 1, "projects is 3: expected a table"),
         ("[projects.web]\n", 1, "project 'web' needs a path"),
         ('[node]\n[projects.web]\n\npath = "/nowhere/at/all"\n', 4, "there is no folder /nowhere/at/all"),
         ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = "make"\n', 4, "needs argv, a list of words"),
@@ -74,7 +74,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         (
             '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = "1h"\n',
             5,
-            "timeout_seconds is '1h': a number from 0 to 31622400 is expected",
+            "timeout_seconds is '1h': expected a number from 0 to 31622400",
         ),
         (
             '[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x"]\ntimeout_seconds = nan\n',
@@ -84,9 +84,9 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ('[projects."a:b"]\npath = "."\n', 1, "'a:b' is not a valid name"),
         ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x", 5]\n', 4, "needs argv, a list of words"),
         ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = [""]\n', 4, "needs argv, a list of words"),
-        (f'[projects.{"a" * 90}]\npath = "."\ntasks = 1\n', 3, "tasks is 1: a table is expected"),
-        ("[projects]\nweb = 3\n", 2, "web is 3: a table is expected"),
-        ('[projects.web]\npath = "."\ntasks = ["b"]\n', 3, "tasks is ['b']: a table is expected"),
+        (f'[projects.{"a" * 90}]\npath = "."\ntasks = 1\n', 3, "tasks is 1: expected a table"),
+        ("[projects]\nweb = 3\n", 2, "web is 3: expected a table"),
+        ('[projects.web]\npath = "."\ntasks = ["b"]\n', 3, "tasks is ['b']: expected a table"),
     ],
 )
 def test_a_bad_file_is_one_line_with_place_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
