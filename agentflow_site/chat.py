@@ -1,4 +1,4 @@
-"""Wires the conversation into the Leader: its parts, the rights of the dashboard, and the listener that feeds it."""
+"""Wires the chat into the Leader: its services, the dashboard's rights, and the listener that feeds it."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class InProcessChat:
 class Chat:
     chat_service: ChatService  # Answers requests.
     runner: Runner  # Runs turns.
-    stalls: Stalls  # Brings up what is stuck.
-    fix_verifier: FixVerifier  # Says whether a fix helped.
+    stalls: Stalls  # Starts an analysis of stuck tasks.
+    fix_verifier: FixVerifier  # Checks whether a fix helped.
 
     @property
     def services(self) -> tuple[Service, ...]:

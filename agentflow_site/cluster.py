@@ -27,7 +27,7 @@ from nodes.waits import wait_at_most
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
-# SIGTERM, 10 s, SIGKILL, and time for the reports.
+# SIGTERM, 10 s, SIGKILL, and time to report the ends.
 CANCEL_SECONDS = 15.0
 RESTART_SECONDS = 1.0
 # A child that exited this often within a minute will not recover by itself.
@@ -232,7 +232,7 @@ def _require_free(address: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host.strip("[]"), int(port)))
     except (ValueError, OverflowError) as exc:
-        raise ConfigError(f"{address} is not an address: HOST:PORT is expected, such as 127.0.0.1:8000") from exc
+        raise ConfigError(f"{address} is not an address: expected HOST:PORT, such as 127.0.0.1:8000") from exc
     except OSError as exc:
         raise ConfigError(
             f"{address} cannot be used: {exc.strerror or exc}; "

@@ -1,4 +1,4 @@
-"""The Leader: one process, one loop. Hub, projection, scheduler, gateway and web server are wired here alone."""
+"""The Leader: one process, one loop. Hub, projection, scheduler, gateway and web server are wired only here."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class LeaderConfig:
     def check(self) -> None:
         check_node_name(self.name)
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ConfigError("--tls-cert and --tls-key belong together")
+            raise ConfigError("--tls-cert and --tls-key must be given together")
         if self.tls_cert_file is not None and self.tls_key_file is not None:
             check_certificate(self.tls_cert_file, self.tls_key_file)
         _split(self.grpc, "--grpc")
@@ -206,7 +206,7 @@ class _Leader:
         return verify_token(self._key.public_key, token, revoked=self._revocations.ids)
 
     def _listener(self) -> tuple[Listener, list[Service]]:
-        """What feeds dashboards: this process's sockets, and, with Redis, hints to separate web processes."""
+        """Publishes to dashboards: to this process's sockets and, with Redis, as hints to separate web processes."""
         if not self._config.http and not settings.REDIS_URL:
             return FanOut(), []
         from dashboard.live.process import lead
@@ -269,7 +269,7 @@ def only_one_leader(data_dir: Path) -> Iterator[None]:
             holder = file.read().strip()
             raise LeaderRuns(
                 f"a Leader is already running on {data_dir}{f' (process {holder})' if holder else ''}; "
-                "stop it, or give another AGENTFLOW_DATA_DIR"
+                "stop it, or set another AGENTFLOW_DATA_DIR"
             ) from exc
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -290,7 +290,7 @@ def _migrate() -> None:
 
 
 def _ensure_web_token(data_dir: Path, key: ClusterKey) -> None:
-    """For separate web processes on this data folder. Created at each start, so that a revoked one is replaced."""
+    """Writes the token of separate web processes. New at each start, so that a revoked one is replaced."""
     path = data_dir / "tokens" / "web.token"
     path.unlink(missing_ok=True)
     create_secret(path, issue_token(key, node_id="web", role=TokenRole.WEB).encode())
@@ -308,7 +308,7 @@ def _share_certificate(config: LeaderConfig) -> None:
 def _split(address: str, option: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{option} {address}: HOST:PORT is expected, such as 127.0.0.1:8000")
+        raise ConfigError(f"{option} {address}: expected HOST:PORT, such as 127.0.0.1:8000")
     return host.strip("[]"), int(port)
 
 

@@ -34,7 +34,7 @@ _describe: Any = endpoints.build_endpoint_description_strings
 _endpoint_of: Any = twisted_endpoints.serverFromString
 _begin_logging: Any = globalLogBeginner.beginLoggingTo
 
-# Above the limit of `/ws/` (64 KiB): the consumer must see an oversized message to answer it.
+# Above the limit of `/ws/` (64 KiB), so that the consumer receives an oversized message and can answer it.
 _MAX_MESSAGE_BYTES = 256 * 1024
 _HTTP_SECONDS = 60
 _HANDSHAKE_SECONDS = 5
@@ -149,12 +149,12 @@ class WebServer:
             await self.listen()
         await self._stop.wait()
         await self._port.stopListening().asFuture(asyncio.get_running_loop())
-        await self._part()
+        await self._drain()
 
     def request_stop(self) -> None:
         self._stop.set()
 
-    async def _part(self) -> None:
+    async def _drain(self) -> None:
         """Asks sockets to reconnect, lets requests finish for a moment, then cuts the rest."""
         connections = self._server.connections
         for protocol in list(connections):

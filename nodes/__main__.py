@@ -7,8 +7,8 @@ import sys
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0 after a requested stop, 1 after a fault, 2 when it cannot start."""
-    _stay_small(arguments)
-    from nodes.agent.roles.options import own_environment, parse_options, say
+    _without_openssl(arguments)
+    from nodes.agent.roles.options import own_environment, parse_options, print_line
     from nodes.errors import ConfigError
 
     environ = own_environment()
@@ -21,17 +21,17 @@ def main(arguments: list[str]) -> int:
 
         return asyncio.run(start(options, environ))
     except ConfigError as error:
-        say(str(error))
+        print_line(str(error))
         return 2
 
 
-def _stay_small(arguments: list[str]) -> None:
+def _without_openssl(arguments: list[str]) -> None:
     """Prevents the import of OpenSSL, which costs five megabytes: asyncio and hashlib work without it, and gRPC has
     its own copy. A Master with a hub verifies tokens and does need it.
     """
     if not any(argument.startswith("--hub") for argument in arguments):
         for name in ("ssl", "_ssl", "_hashlib"):
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None is how an import is refused
+            sys.modules.setdefault(name, None)  # type: ignore[arg-type] # None makes an import fail
 
 
 if __name__ == "__main__":

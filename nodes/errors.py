@@ -67,7 +67,7 @@ class TaskRejected(TaskError):
 
 
 class OtherVersion(TaskRejected):
-    """A web process of its own and the Leader do not run the same version."""
+    """A separate web process and the Leader run different versions."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,6 +1,6 @@
-"""The front door for whoever acts: pages, sockets, programs. Sync, safe on any thread but the Leader's own loop.
+"""Requests to the fleet, for pages, sockets and programs. Synchronous; safe on any thread but the Leader's own loop.
 
-The caller has checked the person's rights. A request is stored when a function returns; what becomes of it is pushed.
+The caller has checked the person's rights. When a function returns, the request is stored; its outcome is pushed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 _ANSWER_SECONDS = 10.0
-# More than the loop gives itself: for a loop that hangs.
+# Longer than `in_time` allows, so that it expires only if the loop hangs.
 _LOOP_SECONDS = _ANSWER_SECONDS + 1
 
 T = TypeVar("T")
 
 
 class Gateway(Protocol):
-    """The way to the Leader; its methods block until it has stored the request."""
+    """Sends requests to the Leader. Its methods block until the Leader has stored the request."""
 
     def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str: ...
 
@@ -49,9 +49,9 @@ class Gateway(Protocol):
 
 
 def submit_task(spec: TaskSpec, *, actor: str, task_id: str = "") -> str:
-    """The new task's id. Raises `TaskRejected` with the reason in words, `LeaderUnavailable`.
+    """Creates a task and returns its id. Raises `TaskRejected`, `LeaderUnavailable`.
 
-    `task_id`: the caller's own, so that asking again never makes a second task.
+    `task_id`: chosen by the caller, so that repeating the request creates one task.
     """
     check_spec(spec)
     return _current().submit(spec, actor, task_id)
@@ -68,9 +68,9 @@ def control_task(
     reason: str = "",
     command_id: str = "",
 ) -> str:
-    """The command's id; COMMAND messages carry it and `ref`.
+    """Requests an action and returns the command's id; COMMAND messages carry it and `ref`.
 
-    `command_id`: the caller's own, so that asking again never acts a second time.
+    `command_id`: chosen by the caller, so that repeating the request acts once.
 
     Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended), `LeaderUnavailable`.
     """
@@ -90,40 +90,40 @@ def control_task(
 
 
 def acknowledge_alert(alert_id: int, *, actor: str) -> None:
-    """It stays open but calls nobody any more. Raises `NotFound` when it is not open, `LeaderUnavailable`."""
+    """The alert stays open but no longer notifies. Raises `NotFound` if it is not open, `LeaderUnavailable`."""
     _current().acknowledge(alert_id, actor)
 
 
 def ask_service(service: str, body: bytes) -> bytes:
-    """From a web process of its own: what a part of the Leader answers that the site has registered as `service`.
+    """Calls, from a separate web process, the part of the Leader that the site has registered as `service`.
 
-    Raises `TaskRejected` with the reason, `NotFound`, `LeaderUnavailable`.
+    Raises `TaskRejected`, `NotFound`, `LeaderUnavailable`.
     """
     return _current().ask(service, body)
 
 
 async def in_time(work: Coroutine[Any, Any, T]) -> T:
-    """On the Leader's loop. Raises `LeaderUnavailable` when the work takes too long or cannot be stored."""
+    """Runs on the Leader's loop. Raises `LeaderUnavailable` when the work takes over 10 s or cannot be stored."""
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await work
     except TimeoutError as exc:
         raise LeaderUnavailable("The Leader did not answer in time.") from exc
     except StoreError as exc:
-        if type(exc) is not StoreError:  # NotFound and the like are answers.
+        if type(exc) is not StoreError:  # NotFound and Conflict are answers, not outages.
             raise
         raise LeaderUnavailable(f"The Leader cannot store anything now: {exc}") from exc
 
 
 class LeaderLoop:
-    """The Leader's loop as its other threads use it; made on the loop."""
+    """Lets other threads of the Leader run work on its loop. Create it on the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread = threading.get_ident()
 
     def wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Runs it on the loop and blocks this thread, like `in_time`."""
+        """Runs the work on the loop and blocks this thread until it is done; raises like `in_time`."""
         if threading.get_ident() == self._thread:
             raise AssertionError("the Leader's loop would wait for itself; call the services on another thread")
         future = asyncio.run_coroutine_threadsafe(in_time(work()), self._loop)
@@ -135,7 +135,7 @@ class LeaderLoop:
 
 
 class InProcessGateway:
-    """Within the Leader's process: hands the request to the scheduler's loop and waits on this thread."""
+    """The gateway within the Leader's process: runs the request on the scheduler's loop and waits on this thread."""
 
     def __init__(self, scheduler: Scheduler, loop: LeaderLoop) -> None:
         self._scheduler = scheduler
@@ -151,7 +151,7 @@ class InProcessGateway:
         self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
 
     def ask(self, service: str, body: bytes) -> bytes:
-        """Bytes are for other processes: within this one, the site gives the service's callers its object."""
+        """Never used in this process: the site gives callers the service's object instead of bytes."""
         raise LeaderUnavailable(f"This Leader has no service {service}.")
 
 
@@ -160,7 +160,7 @@ _gateway: Gateway | None = None
 
 
 def use_gateway(gateway: Gateway | None) -> None:
-    """Set by the Leader's process; None = ask the Leader over its gateway, as the settings say."""
+    """Sets this process's gateway; the Leader sets its own. None = use the Leader's gRPC gateway, as configured."""
     global _gateway
     with _lock:
         _gateway = gateway
@@ -172,7 +172,7 @@ def _current() -> Gateway:
         if _gateway is None:
             from django.conf import settings
 
-            # Only a web process of its own needs gRPC.
+            # Imported here: only a separate web process needs gRPC.
             from nodes.leader.gateway.client import RemoteGateway
 
             _gateway = RemoteGateway.on_data_dir(settings.DATA_DIR, settings.LEADER_GRPC)

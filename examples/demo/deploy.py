@@ -1,4 +1,4 @@
-"""A deployment that asks a person before it goes on."""
+"""A deployment that asks a person before it continues."""
 
 from __future__ import annotations
 

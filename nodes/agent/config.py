@@ -34,7 +34,7 @@ from nodes.errors import ConfigError
 DEFAULT_SLOTS = 2
 MAX_SLOTS = 1_000
 
-# A file that tells what kind of project a folder is.
+# Marker file → type of the project that contains it.
 MARKERS: Mapping[str, str] = {
     "pyproject.toml": "python",
     "setup.py": "python",
@@ -53,7 +53,7 @@ MARKERS: Mapping[str, str] = {
     "compose.yaml": "docker",
 }
 
-# Names stand in "project:node" and in URLs.
+# Names are used in "project:node" and in URLs.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -79,7 +79,7 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     projects: Mapping[str, _Project] = {}
 
 
-# A field's path has at most so many names: projects, its name, tasks, its name, field. Places in a list follow.
+# Most names in a field's path: projects, its name, tasks, its name, field. List indexes may follow.
 _DEPTH = 5
 
 
@@ -91,7 +91,7 @@ class AgentConfig:
 
 
 def load_agent_config(path: Path) -> AgentConfig:
-    """Raises ConfigError: one line with the file, the line in it and the reason."""
+    """Reads and checks the file. Raises ConfigError: one line with the file, the line number and the reason."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +108,7 @@ def load_agent_config(path: Path) -> AgentConfig:
 
 
 class _Reader:
-    """Knows the file only to say where something is wrong."""
+    """Checks a parsed file. Uses its text only to find the line of an error."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
@@ -146,7 +146,7 @@ class _Reader:
 
     def _check_name(self, name: str, where: tuple[str, ...]) -> None:
         if not _NAME.fullmatch(name):
-            reason = f"{name!r} is no name: letters, digits, '_', '.' and '-' are allowed, at most 64"
+            reason = f"{name!r} is not a valid name: letters, digits, '_', '.' and '-' are allowed, at most 64"
             raise self._wrong(reason, (*where, ""))
 
     def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
@@ -157,7 +157,7 @@ class _Reader:
             case ("projects", _, "tasks", name, "argv"):
                 reason = _needs_argv(name)
             case _ if bad.code == UNKNOWN_FIELD:
-                reason = f"unknown key {path[-1]!r}; known here: {bad.part.values['known']}"
+                reason = f"unknown key {path[-1]!r}; known keys: {bad.part.values['known']}"
             case _:
                 reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
         return self._wrong(reason, path)
@@ -188,7 +188,7 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
 
 def _not_as_expected(why: Part, field: str) -> str:
     if why.code == "object-expected":
-        return f"{field}: a table is expected"  # TOML's own word.
+        return f"{field}: expected a table"  # TOML calls an object a table.
     return english([part(why.code, **{**why.values, "field": field})])
 
 

@@ -46,7 +46,7 @@ async def finish(awaitable: Awaitable[T]) -> T:
         await asyncio.wait([inner])
         if not inner.cancelled() and inner.exception() is not None:
             # The caller only sees its cancellation, so the failure must be logged here.
-            logger.error("a write failed as its caller was cancelled", exc_info=inner.exception())  # noqa: TRY400
+            logger.error("a write failed while its caller was being cancelled", exc_info=inner.exception())  # noqa: TRY400
         raise
 
 

@@ -1,6 +1,6 @@
-"""What is asked of a node, and whether a request makes sense at all. Frozen values; the codec turns them into protobuf.
+"""Task requests and commands as frozen values, and their validation. The codec converts them to protobuf.
 
-`TaskSpec` is the one declaration of a task request: WebSocket, REST, the gateway and the store read and write it.
+`TaskSpec` is the only declaration of a task request; WebSocket, REST, the gateway and the store use it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WAYS_TO_RUN = ("named_task", "argv", "shell_line")
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A request for a task, as a person makes it. The constructor checks nothing: `read` and `check_spec` do.
+    """A request to run a task. The constructor checks nothing: `read` and `check_spec` do.
 
     Exactly one of `argv`, `shell_line`, `named_task` is set. `node` empty = any node that has the project and a free
     slot.
@@ -63,7 +63,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
 
 
 class NewTask(TaskSpec, frozen=True, kw_only=True):
-    """A `TaskSpec` as a client sends it, alone or among the fields of a message."""
+    """A `TaskSpec` as a client sends it, alone or as fields of a message."""
 
     def __post_init__(self) -> None:
         if not has_one_way_to_run(self):
@@ -75,13 +75,13 @@ class NewTask(TaskSpec, frozen=True, kw_only=True):
 
 
 class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What a client asks of a task that exists."""
+    """A client's request to an existing task."""
 
     action: Action
     input: Text = ""
     close_input: bool = False
     reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""
-    ref: OptionalId = ""  # The asker's own; COMMAND messages repeat it.
+    ref: OptionalId = ""  # The client's reference; COMMAND messages repeat it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +119,13 @@ _WIRE_NAMES = {field.name: field.encode_name for field in msgspec.structs.fields
 
 
 def spec_to_json(spec: TaskSpec) -> dict[str, Any]:
-    """For the store and the gateway: the names of the attributes, defaults left out."""
+    """The form for the store and the gateway: attribute names as keys, defaults omitted."""
     values: dict[str, Any] = {name: getattr(spec, name) for name in _WIRE_NAMES}
     return {name: msgspec.to_builtins(value) for name, value in values.items() if value}
 
 
 def spec_from_json(values: Mapping[str, Any]) -> TaskSpec:
-    """As another process sent it. Raises `ProtocolViolation`."""
+    """Reads what another process sent. Raises `ProtocolViolation`."""
     try:
         return read(TaskSpec, {_WIRE_NAMES.get(name, name): value for name, value in values.items()})
     except BadInput as bad:
@@ -133,13 +133,13 @@ def spec_from_json(values: Mapping[str, Any]) -> TaskSpec:
 
 
 def stored_spec(values: Mapping[str, Any]) -> TaskSpec:
-    """As this store got it from `spec_to_json`: a limit that was lowered since does not make it unreadable."""
+    """Reads what `spec_to_json` stored here, without checks: a limit lowered since must not make it unreadable."""
     return TaskSpec(**{**values, "argv": tuple(values.get("argv", ()))})
 
 
-# --- whether it makes sense -----------------------------------------------------------------------
+# --- validation -----------------------------------------------------------------------------------
 
-# For people, in place of the declaration's own words.
+# Errors for people, instead of the generic ones of `incoming`.
 _TOO_MUCH = {
     "name": part("long-name", limit=str(MAX_NAME)),
     "project": part("long-project", limit=str(MAX_NAME)),
@@ -158,7 +158,7 @@ def has_one_way_to_run(spec: TaskSpec) -> bool:
 
 
 def check_spec(spec: TaskSpec) -> None:
-    """Raises `TaskRejected` with the code "invalid" and words that say what to do."""
+    """Raises `TaskRejected` with the code "invalid" and a message that says what to do."""
     if not has_one_way_to_run(spec):
         raise _invalid(part("one-way-to-run"))
     if spec.named_task and not spec.project:

@@ -1,6 +1,6 @@
-"""Reads what comes in from outside against its declaration: a `msgspec` struct whose fields carry their limits.
+"""Validates external input against its declaration: a `msgspec` struct whose fields carry their limits.
 
-`msgspec` parses; this says which field is to blame, as data, so that each reader gets a sentence in their language.
+`msgspec` parses; this module reports the invalid field as data, so that each reader gets an error in their language.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNKNOWN_FIELD = "unknown-field"
 MAX_ID = 64
 MAX_NAME = 200
 MAX_TEXT = 64 << 10
-# No operating system takes a NUL in an argument, and PostgreSQL none in a text.
+# No operating system accepts NUL in an argument, nor PostgreSQL in a text.
 NO_NUL = r"^[^\u0000]*$"
 
 OptionalId = Annotated[str, Meta(max_length=MAX_ID, pattern=NO_NUL)]
@@ -36,7 +36,7 @@ _NOT_GIVEN = frozenset({NoneType, msgspec.UnsetType})
 
 
 class BadInput(AgentFlowError):
-    """One field is not as declared. `code` is for programs; `path` leads to the field: ("argv", "1")."""
+    """One field is invalid. `code` is for programs; `path` locates the field: ("argv", "1")."""
 
     def __init__(self, code: str, path: tuple[str, ...], why: Part) -> None:
         super().__init__(code, path)
@@ -49,28 +49,28 @@ class BadInput(AgentFlowError):
 
 
 def read(kind: type[T], values: Any, *, from_text: bool = False) -> T:
-    """Raises `BadInput`. `from_text`: every value is text, as in a query string."""
+    """Converts `values` to `kind`. Raises `BadInput`. `from_text`: every value is text, as in a query string."""
     try:
         return msgspec.convert(values, kind, strict=not from_text)
-    except (msgspec.ValidationError, UnicodeEncodeError):  # The second: a field's name that is not Unicode.
-        raise _blame(kind, values, (), strict=not from_text) from None
+    except (msgspec.ValidationError, UnicodeEncodeError):  # The second: a field name that is not Unicode.
+        raise _first_error(kind, values, (), strict=not from_text) from None
 
 
-def _blame(kind: Any, value: Any, path: tuple[str, ...], *, strict: bool) -> BadInput:
-    """The first wrong field within a value that `msgspec` has refused. Its own message names no key of a mapping."""
+def _first_error(kind: Any, value: Any, path: tuple[str, ...], *, strict: bool) -> BadInput:
+    """Finds the first invalid field of a value that `msgspec` refused: its own message names no key of a mapping."""
     if not _NOT_GIVEN.isdisjoint(get_args(kind)):
         kind = next(one for one in get_args(kind) if one not in _NOT_GIVEN)
     declared, limits = _bare(kind)
     if isinstance(declared, type) and issubclass(declared, msgspec.Struct) and isinstance(value, Mapping):
-        return _blame_field(declared, value, path, strict=strict)
+        return _first_field_error(declared, value, path, strict=strict)
     if limits is None or limits.max_length is None or not hasattr(value, "__len__") or len(value) <= limits.max_length:
         for name, inner_kind, inner in _inside(declared, value):
             if not _fits(inner_kind, inner, strict=strict):
-                return _blame(inner_kind, inner, (*path, name) if name else path, strict=strict)
+                return _first_error(inner_kind, inner, (*path, name) if name else path, strict=strict)
     return BadInput(BAD_FIELD, path, _expected(kind, shown(path)))
 
 
-def _blame_field(
+def _first_field_error(
     kind: type[msgspec.Struct], values: Mapping[str, Any], path: tuple[str, ...], *, strict: bool
 ) -> BadInput:
     fields = structs.fields(kind)
@@ -87,12 +87,12 @@ def _blame_field(
             if field.required:
                 return BadInput(BAD_FIELD, here, part("field-missing", field=shown(here)))
         elif not _fits(field.type, values[field.encode_name], strict=strict):
-            return _blame(field.type, values[field.encode_name], here, strict=strict)
-    raise AssertionError("a struct whose fields all fit was refused")
+            return _first_error(field.type, values[field.encode_name], here, strict=strict)
+    raise AssertionError("msgspec refused a struct with valid fields")
 
 
 def _inside(declared: Any, value: Any) -> list[tuple[str, Any, Any]]:
-    """Name, declaration and value of what a list or a mapping holds; a mapping's keys have no name of their own."""
+    """Name, declaration and value of each item of a list or mapping; the keys of a mapping have an empty name."""
     kinds = get_args(declared)
     if isinstance(value, Mapping) and get_origin(declared) in (dict, Mapping):
         pairs = list(value.items())
@@ -118,12 +118,12 @@ def _bare(kind: Any) -> tuple[Any, Meta | None]:
 
 
 def shown(path: tuple[str, ...]) -> str:
-    """For an answer: names that somebody chose are cut short."""
+    """The path for a message; names chosen by the sender are truncated."""
     return ".".join(name[:_MAX_NAME_SHOWN].encode(errors="replace").decode() for name in path)
 
 
 def _expected(kind: Any, field: str) -> Part:
-    """What is declared for a field, in words."""
+    """The message that says what the field's declaration expects."""
     declared = inspect.type_info(kind)
     if isinstance(declared, inspect.Metadata):
         if declared.extra and "expected" in declared.extra:

@@ -1,4 +1,4 @@
-"""A task running on this node, as the node's other parts see it."""
+"""A running task, as the stall watch sees it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class TaskState(StrEnum):
     FAILED = "failed"  # Ended with an error, or could not start.
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
-    LOST = "lost"  # Its node came back without it, or a person marked it as lost.
+    LOST = "lost"  # Its node reconnected without it, or a person marked it as lost.
 
     @property
     def is_final(self) -> bool:

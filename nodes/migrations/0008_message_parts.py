@@ -1,4 +1,4 @@
-"""Messages as data beside their text, and the task's name in its alerts. Rows of before keep their text alone."""
+"""Messages as data beside their text, and the task's name in its alerts. Older rows keep only their text."""
 
 from typing import Any
 

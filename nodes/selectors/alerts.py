@@ -1,4 +1,4 @@
-"""Alerts and their evidence."""
+"""Reads of alerts and their evidence."""
 
 from __future__ import annotations
 

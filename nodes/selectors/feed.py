@@ -1,4 +1,4 @@
-"""The feed of changes: its current position, and the messages after a position."""
+"""Reads of the feed: its current position, and the messages after a position."""
 
 from __future__ import annotations
 

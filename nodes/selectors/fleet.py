@@ -1,4 +1,4 @@
-"""Nodes and counts."""
+"""Reads of nodes and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks, their attempts and commands."""
+"""Reads of tasks, their attempts and commands."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def recent_commands(task_ids: Collection[str] = ()) -> list[CommandInfo]:
 
 
 def known_tasks(task_ids: Collection[str]) -> list[TaskInfo]:
-    """Those of these tasks that still exist."""
+    """These tasks, except those that no longer exist."""
     return task_infos(Task.objects.filter(id__in=sorted(task_ids)[:MAX_ROWS])) if task_ids else []
 
 

@@ -1,6 +1,6 @@
-"""A cluster of real processes and a browser, one each per worker: tests share them and leave no task running.
+"""One cluster of real processes and one browser per worker. Tests share them and leave no task running.
 
-A module whose harm cannot be undone, or that needs other settings, has a `fleet` of its own.
+A module that does irreversible damage, or needs other settings, defines its own `fleet`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.messages_api import MessagesApi, Step
 
 pytestmark = pytest.mark.e2e
 
-# The projects that the nodes of the shared cluster offer: those of every module.
+# The projects of all test modules, offered by the nodes of the shared cluster.
 PROJECTS = Path(__file__).with_name("quick.toml")
 
 
@@ -30,7 +30,7 @@ def _first_site(tmp_path_factory: pytest.TempPathFactory) -> None:
     share_first_site(tmp_path_factory.getbasetemp().parent)
 
 
-# Not longer than the package: what runs costs, and other tests need none of it.
+# Package scope: running processes cost CPU, and other tests do not need them.
 @pytest.fixture(scope="package")
 def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("fleet")) as made:
@@ -40,7 +40,7 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def fleet(shared_fleet: Cluster) -> Cluster:
-    """Online, and without a task under way."""
+    """The shared cluster: all nodes online, no task running."""
     shared_fleet.come_to_rest()
     return shared_fleet
 
@@ -53,7 +53,7 @@ def browser() -> Iterator[Windows]:
 
 @pytest.fixture
 def visitors(browser: Windows, fleet: Cluster) -> Iterator[Visitors]:
-    """People whose pages are emptied after the test, which fails if one of the pages complained."""
+    """Browser sessions per role. Their pages are reset after the test, which fails if one of them logged an error."""
     with browser.in_use():
         made = Visitors(browser, fleet)
         yield made
@@ -61,7 +61,7 @@ def visitors(browser: Windows, fleet: Cluster) -> Iterator[Visitors]:
 
 
 @contextmanager
-def _spoken_to(step: Callable[[dict[str, Any]], Step]) -> Iterator[MessagesApi]:
+def _model_on_thread(step: Callable[[dict[str, Any]], Step]) -> Iterator[MessagesApi]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="model")
     thread.start()
@@ -79,5 +79,5 @@ def _spoken_to(step: Callable[[dict[str, Any]], Step]) -> Iterator[MessagesApi]:
 
 @pytest.fixture
 def model_api() -> Callable[[Callable[[dict[str, Any]], Step]], AbstractContextManager[MessagesApi]]:
-    """A model on a thread of its own, for tests that hold a browser."""
-    return _spoken_to
+    """A fake model on a separate thread, for tests that use a browser."""
+    return _model_on_thread

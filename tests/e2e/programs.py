@@ -1,4 +1,4 @@
-"""Programs that the tests run as tasks, each one `python3 -c` argument, and what they leave to be seen."""
+"""Programs that the tests run as tasks, each as an argument of `python3 -c`, and checks of their effects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually_sync
 
-# Prints a numbered line every 20 ms, for ever: whoever loses or doubles one is found out. Each line is one write, for a
-# task's Python writes unbuffered, and half a line that waits for 0.2 s is shown as one.
+# Prints a numbered line every 20 ms, forever, so that a lost or duplicated line is noticed. Each line is one write:
+# a task's Python is unbuffered, and half a line that waits for 0.2 s would count as a line.
 COUNTER = """
 import time
 number = 0
@@ -18,7 +18,7 @@ while True:
     time.sleep(0.02)
 """
 
-# Burns CPU in itself and in a child that ran away into a session of its own; prints both process ids.
+# Uses CPU in the process and in a child in its own session; prints both process ids.
 BUSY_TREE = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)

@@ -1,6 +1,6 @@
-"""What cannot start says why in one line and ends with exit code 2 (docs/operations.md, "Settings").
+"""A process that cannot start says why in one line and exits with code 2 (docs/operations.md, "Settings").
 
-Ports in use and second processes on one data folder: tests/integration/test_leader.py and test_agent_start.py.
+Ports in use and a second process on one data folder: tests/integration/test_leader.py and test_agent_start.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 class Place:
-    """A folder with what a start needs, and several things that it cannot use."""
+    """A folder with everything that a start needs, plus several invalid files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,7 +34,7 @@ class Place:
         return self.refused("leader", *addresses, *arguments, **env)
 
     def master(self, *arguments: str, parent: str = "127.0.0.1:9", **env: str) -> str:
-        """By what `manage.py master` becomes."""
+        """Runs what `manage.py master` executes."""
         return self._refused("-m", "nodes", *self.master_arguments(parent), *arguments, **env)
 
     def master_arguments(self, parent: str = "127.0.0.1:9") -> list[str]:
@@ -42,7 +42,7 @@ class Place:
         return ["master", "--leader", parent, *own]
 
     def refused(self, *arguments: str, **env: str) -> str:
-        """The one line of a start that fails."""
+        """The single line that a failed start prints."""
         return self._refused("manage.py", *arguments, **env)
 
     def _refused(self, *arguments: str, **env: str) -> str:
@@ -66,7 +66,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-# --- the Leader, and all on one machine -----------------------------------------------------------
+# --- the Leader and `up` -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["leader", "up"])
@@ -80,13 +80,13 @@ def test_a_data_folder_that_cannot_be_written(place: Place, command: str) -> Non
     )
 
 
-def test_a_setting_that_is_no_number(place: Place) -> None:
+def test_a_setting_that_is_not_a_number(place: Place) -> None:
     line = place.leader(AGENTFLOW_HEARTBEAT_SECONDS="soon")
 
     assert line == "agentflow: AGENTFLOW_HEARTBEAT_SECONDS=soon is not allowed: give 5 to 60"
 
 
-def test_a_database_that_is_none_or_away(place: Place) -> None:
+def test_an_invalid_or_unreachable_database(place: Place) -> None:
     (place.folder / "leader").mkdir()
     (place.folder / "leader" / "db.sqlite3").write_text("this is not a database, and long enough to be looked at")
 
@@ -98,7 +98,7 @@ def test_a_command_before_there_is_a_database(place: Place) -> None:
     assert "the database cannot be used: no such table" in place.refused("apitoken", "new", "--user", "ada")
 
 
-def test_tls_files_that_do_not_belong_together(place: Place) -> None:
+def test_tls_files_that_do_not_match(place: Place) -> None:
     one, other = Authority(place.folder).issue("one"), Authority(place.folder).issue("other")
 
     line = place.leader("--tls-cert", str(one.cert), "--tls-key", str(other.key))
@@ -108,8 +108,8 @@ def test_tls_files_that_do_not_belong_together(place: Place) -> None:
 
 
 @pytest.mark.parametrize("address", ["8000", "127.0.0.1:http", "127.0.0.1:99999"])
-def test_an_address_that_is_none(place: Place, address: str) -> None:
-    assert "HOST:PORT is expected" in place.refused("up", "--http", address)
+def test_an_invalid_address(place: Place, address: str) -> None:
+    assert "expected HOST:PORT" in place.refused("up", "--http", address)
 
 
 # --- agents ---------------------------------------------------------------------------------------
@@ -119,8 +119,8 @@ def test_an_address_that_is_none(place: Place, address: str) -> None:
     ("text", "words"),
     [
         ("[node]\nslots =\n", "line 2: invalid value"),
-        ("[node]\nslot = 4\n", "line 2: unknown key 'slot'; known here: allow_commands, slots"),
-        ('[node]\nslots = "four"\n', "line 2: slots is 'four': a whole number from 1 to 1000 is expected."),
+        ("[node]\nslot = 4\n", "line 2: unknown key 'slot'; known keys: allow_commands, slots"),
+        ('[node]\nslots = "four"\n', "line 2: slots is 'four': expected a whole number from 1 to 1000."),
         ('[projects.shop]\npath = "/nowhere"\n', "line 2: project 'shop': there is no folder /nowhere"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_configuration_that_is_wrong_is_named_with_line_and_reason(place: Plac
     assert place.master("--config", str(place.config)) == f"agentflow: {place.config}, {words}"
 
 
-def test_a_token_file_that_is_not_there(place: Place) -> None:
+def test_a_missing_token_file(place: Place) -> None:
     line = place.master("--token-file", "/nowhere.token")
 
     assert line.startswith("agentflow: the token file /nowhere.token cannot be read: No such file or directory; create")
@@ -148,12 +148,12 @@ def test_an_agents_setting_that_is_not_allowed(place: Place) -> None:
     assert "AGENTFLOW_HEARTBEAT_SECONDS" in by_command
 
 
-def test_clear_text_beyond_this_machine_must_be_asked_for(place: Place) -> None:
+def test_plain_text_to_other_machines_needs_insecure(place: Place) -> None:
     assert "is not on this machine: give --tls-ca FILE or --tls, or --insecure" in place.master(parent="10.0.0.1:1")
     assert "is not on this machine: give --hub-tls-cert and --hub-tls-key" in place.master("--hub", "0.0.0.0:0")
 
 
-def test_an_agents_tls_files_that_are_none(place: Place) -> None:
+def test_an_agents_invalid_tls_files(place: Place) -> None:
     nothing = place.folder / "file"
     hub = ("--hub", "127.0.0.1:0", "--hub-tls-cert", str(nothing), "--hub-tls-key", str(nothing))
 

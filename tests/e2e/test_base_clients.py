@@ -1,4 +1,4 @@
-"""Clients that know only the base messages, written from the specification, are served (docs/protocol.md section 2)."""
+"""Clients that support only the base messages, written from the specification, work (docs/protocol.md section 2)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent / "base"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Its own: what a node says that is gone cannot be taken back."""
+    """Its own cluster: the state of a node that has left stays in the database."""
     with cluster(tmp_path_factory.mktemp("fleet")) as made:
         made.start_all()
         yield made
@@ -73,12 +73,12 @@ def test_base_node_gets_tasks_and_controls_and_completes_them(fleet: Cluster, ba
 
 
 async def test_base_dashboard_is_served(fleet: Cluster) -> None:
-    """AUTH, SUBSCRIBE and CHAT go out; NODE_STATUS, TASK_UPDATE and ALERT come in, one object a frame."""
+    """Sends AUTH, SUBSCRIBE and CHAT; receives NODE_STATUS, TASK_UPDATE and ALERT, one object per frame."""
     token = await asyncio.to_thread(fleet.api_token, "viewer")
     seen: dict[str, dict[str, Any]] = {}
 
     async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(40):  # A node that is gone is offline, with an alert, after 20 s.
+        async with asyncio.timeout(40):  # After 20 s, a disconnected node is offline, with an alert.
             async for text in socket:
                 message = json.loads(text)
                 seen[message["type"]] = message

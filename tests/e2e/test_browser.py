@@ -1,4 +1,4 @@
-"""What a person does in the page, over a real cluster: every change is seen without loading the page again."""
+"""Working with tasks in the page, on a real cluster: every change appears without reloading the page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 @pytest.fixture
 def name() -> str:
-    """A task's name that no other row has."""
+    """A unique task name."""
     return f"task {uuid.uuid4().hex[:8]}"
 
 
@@ -49,7 +49,7 @@ def choice(dialog: Locator, label: str) -> Locator:
     return dialog.get_by_role("combobox", name=label, exact=True)
 
 
-def test_login_link_shows_a_button_and_is_good_once(fleet: Cluster, visitors: Visitors) -> None:
+def test_login_link_shows_a_button_and_works_once(fleet: Cluster, visitors: Visitors) -> None:
     link = fleet.login_link()
     first = visitors.context(locale="en", expected=("410 (Gone)",)).open(link)
     expect(first.get_by_role("button", name="Log in")).to_be_visible()
@@ -59,7 +59,7 @@ def test_login_link_shows_a_button_and_is_good_once(fleet: Cluster, visitors: Vi
     page.goto(fleet.url)
     expect(page.get_by_role("heading", name="Cluster overview")).to_be_visible()
 
-    # The first page still shows its button; the server says that it is too late.
+    # The first page still shows its button; the server refuses it.
     first.get_by_role("button", name="Log in").click()
     expect(first.get_by_role("heading", name="This link has expired")).to_be_visible()
     first.goto(link)
@@ -100,7 +100,7 @@ def test_tree_is_paused_resumed_and_cancelled_from_the_page(fleet: Cluster, visi
     press(row, "Pause")
     expect(chip_of(row)).to_have_text("Paused")
     before = [cpu_ticks(pid) for pid in tree]
-    # A window on purpose: that nothing runs can only be seen over some time. 20 ticks would pass in it.
+    # Only a real wait shows that nothing runs. A running process would use 20 ticks in it.
     with contextlib.suppress(AssertionError):
         eventually_sync(lambda: [cpu_ticks(pid) for pid in tree] != before, timeout=0.2)
     if [cpu_ticks(pid) for pid in tree] != before:
@@ -117,7 +117,7 @@ def test_tree_is_paused_resumed_and_cancelled_from_the_page(fleet: Cluster, visi
     expect_never_reloaded(page)
 
 
-def test_task_is_kept_when_the_question_is_answered_with_no(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_task_keeps_running_when_the_cancel_dialog_is_declined(fleet: Cluster, visitors: Visitors, name: str) -> None:
     page = visitors.open_live()
     task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
     row = row_of(page, name)
@@ -132,7 +132,7 @@ def test_task_is_kept_when_the_question_is_answered_with_no(fleet: Cluster, visi
     expect(chip_of(row)).to_have_text("Cancelled")
 
 
-def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visitors) -> None:
+def test_prompt_is_shown_and_answered_in_the_page(fleet: Cluster, visitors: Visitors) -> None:
     task = fleet.run("edge-1", "python3", "-c", PROMPT)
     page = visitors.open_live(f"/tasks/{task}/")
     expect(page.locator("#log")).to_contain_text("Your name?")
@@ -148,7 +148,7 @@ def test_prompt_is_seen_and_answered_in_the_page(fleet: Cluster, visitors: Visit
     expect_never_reloaded(page)
 
 
-def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_answer_dialog_shows_the_question(fleet: Cluster, visitors: Visitors, name: str) -> None:
     task = fleet.run("edge-1", "python3", "-c", ASKS_TWICE, name=name)
     page = visitors.open_live("/tasks/", reduced_motion="reduce")
     press(row_of(page, name), "Answer")
@@ -157,7 +157,7 @@ def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, n
     expect(asked).to_have_text("Delete 3 files? [y/N]")
     line = dialog.get_by_role("textbox", name="Line for standard input")
     expect(line).to_be_focused()
-    # Nothing sticks out of the dialog or touches its edge.
+    # Nothing overflows the dialog or touches its edge.
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})
         outer = dialog.bounding_box()
@@ -169,7 +169,7 @@ def test_answer_dialog_shows_what_is_asked(fleet: Cluster, visitors: Visitors, n
             assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] - 12
     assert violations(page) == []
 
-    # Somebody else answers meanwhile: what is asked now is what is shown.
+    # Someone else answers meanwhile: the dialog shows the current question.
     fleet.control(task, "input", input="n\n")
     expect(asked).to_have_text("Really? [y/N]")
     press(dialog, "Send")
@@ -205,7 +205,7 @@ def test_page_follows_to_the_next_attempt(fleet: Cluster, visitors: Visitors, na
     assert numbers(log_texts(page)) == [*range(1, 31)]
     expect(page.get_by_role("link", name="Download the full log")).to_have_attribute("href", re.compile("attempt=2$"))
 
-    # A reader of an older attempt stays there, and a notice names the new one, whoever starts it.
+    # The page of an older attempt stays there, and a notice names the new one, whoever starts it.
     attempts.last.click()
     expect(page).to_have_title(f"{name} #1 · AgentFlow")
     expect(page.locator("#newer-attempt")).to_contain_text("This is attempt #1; the newest is #2.")
@@ -220,7 +220,7 @@ def test_page_follows_to_the_next_attempt(fleet: Cluster, visitors: Visitors, na
     expect(page.locator("#newer-attempt")).to_be_hidden()
 
 
-def test_work_log_follows_what_runs(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_work_log_updates_live(fleet: Cluster, visitors: Visitors, name: str) -> None:
     page = visitors.open_live("/history/")
     task = fleet.run("master-1", "python3", "-c", COUNTER, name=name)
     page.get_by_role("status").get_by_role("link", name="Reload").click()
@@ -235,7 +235,7 @@ def test_work_log_follows_what_runs(fleet: Cluster, visitors: Visitors, name: st
     expect(row.locator('[data-field="exitCode"]')).not_to_have_text("–")
 
 
-def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visitors) -> None:
+def test_filter_finds_lines_that_the_page_has_not_loaded(fleet: Cluster, visitors: Visitors) -> None:
     program = "for number in range(1, 5001): print('line', number, 'needle' if number == 38 else '')"
     task = fleet.run("master-2", "python3", "-c", program)
     fleet.wait_task(task, "succeeded")
@@ -247,7 +247,7 @@ def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visi
     expect(count).to_have_text("1 of 5,000 lines")
     assert log_texts(page) == ["line 38 needle"]
 
-    # Many matches come piece by piece, with the progress of the search.
+    # Many matches arrive in pieces, with the progress of the search.
     text.fill("line")
     expect(searched).to_have_text("Searched 2,500 of 5,000 lines.")
     expect(count).to_have_text("2,500 matches")
@@ -257,7 +257,7 @@ def test_filter_finds_what_the_page_does_not_hold(fleet: Cluster, visitors: Visi
     expect(count).to_have_text("0 of 5,000 lines")
     expect(page.locator("#log-empty")).to_have_text("No lines match the filter.")
 
-    # Levels are a filter too.
+    # Levels filter too.
     text.fill("")
     expect(count).to_have_text("newest 2,000 of 5,000 lines")
     page.get_by_text("INFO", exact=True).first.click()
@@ -313,7 +313,7 @@ ASK_TO_CANCEL = """async (task) => {
 }"""
 
 
-def test_viewer_sees_no_controls_and_is_refused_them(fleet: Cluster, visitors: Visitors, name: str) -> None:
+def test_viewer_sees_no_controls_and_the_server_refuses_them(fleet: Cluster, visitors: Visitors, name: str) -> None:
     task = fleet.run("master-2", "python3", "-c", COUNTER, name=name)
     page = visitors.open_live(role="viewer")
     row = row_of(page, name)

@@ -1,4 +1,4 @@
-"""The chat panel over a real Leader: the typed sentence acts, approvals are asked, and every tab shows the same."""
+"""The chat panel on a real Leader: sentences take effect, approvals are requested, all tabs show the same."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def build(fleet: Cluster) -> Iterator[str]:
     if fleet.task(task)["state"] not in ("cancelled", "failed"):
         fleet.control(task, "cancel")
     fleet.wait_task(task, "cancelled")
-    begin_anew(fleet)
+    new_conversation(fleet)
 
 
-def begin_anew(fleet: Cluster) -> None:
+def new_conversation(fleet: Cluster) -> None:
     found = fleet.api("POST", "chat/conversations/", {"context": CONTEXT})
     for turn in found["turns"]:
         if turn["state"] in ("queued", "running", "waiting"):
@@ -97,7 +97,7 @@ def test_typed_sentence_pauses_exactly_that_task(fleet: Cluster, visitors: Visit
     fleet.wait_task(other, "cancelled")
 
 
-def test_destructive_request_waits_for_an_answer_that_everybody_sees(
+def test_destructive_request_waits_for_an_approval_that_everyone_sees(
     fleet: Cluster, visitors: Visitors, build: str
 ) -> None:
     mine = open_chat(visitors.open_live(viewport=WIDE))
@@ -125,7 +125,7 @@ def test_destructive_request_waits_for_an_answer_that_everybody_sees(
     fleet.wait_task(build, "cancelled")
 
 
-def test_approval_and_open_panel_outlive_a_reload(fleet: Cluster, visitors: Visitors, build: str) -> None:
+def test_approval_and_open_panel_survive_a_reload(fleet: Cluster, visitors: Visitors, build: str) -> None:
     page = visitors.open_live(viewport=WIDE)
     ask_to_cancel(open_chat(page), build)
 
@@ -141,7 +141,7 @@ def test_approval_and_open_panel_outlive_a_reload(fleet: Cluster, visitors: Visi
     assert fleet.task(build)["state"] == "running"
 
 
-def test_conversation_goes_on_after_a_break(visitors: Visitors, build: str) -> None:
+def test_conversation_continues_after_a_disconnect(visitors: Visitors, build: str) -> None:
     page = visitors.open_live(viewport=WIDE, expected=("ERR_INTERNET_DISCONNECTED",))
     other = open_chat(visitors.open_live(viewport=WIDE))
     panel = open_chat(page)
@@ -159,7 +159,7 @@ def test_conversation_goes_on_after_a_break(visitors: Visitors, build: str) -> N
     expect_never_reloaded(page)
 
 
-def test_hidden_panel_tells_of_an_approval(visitors: Visitors, build: str) -> None:
+def test_closed_panel_notifies_of_an_approval(visitors: Visitors, build: str) -> None:
     page = visitors.open_live("/nodes/", viewport=WIDE)
     ask_to_cancel(open_chat(visitors.open_live(viewport=WIDE)), build)
 
@@ -180,7 +180,7 @@ def test_question_about_a_task_chooses_its_context(visitors: Visitors, build: st
     expect(page.get_by_label("Message")).to_be_focused()
 
 
-def test_composing_sends_nothing_and_keys_do_the_rest(visitors: Visitors, build: str) -> None:
+def test_composing_sends_nothing_and_keys_work(visitors: Visitors, build: str) -> None:
     page = visitors.open_live(viewport=WIDE)
     page.keyboard.press("c")
     panel = page.locator("#chat")
@@ -208,7 +208,7 @@ def test_composing_sends_nothing_and_keys_do_the_rest(visitors: Visitors, build:
     expect(page.locator("#chat-toggle")).to_be_focused()
 
 
-def test_text_that_no_frame_can_carry_is_said_all_the_same(fleet: Cluster, visitors: Visitors, build: str) -> None:
+def test_text_too_large_for_a_frame_is_still_sent(fleet: Cluster, visitors: Visitors, build: str) -> None:
     panel = open_chat(visitors.open_live(viewport=WIDE))
     longest = "字" * 31_999 + "完"
 
@@ -220,7 +220,7 @@ def test_text_that_no_frame_can_carry_is_said_all_the_same(fleet: Cluster, visit
     assert fleet.task(build)["state"] == "running"
 
 
-def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: Cluster, visitors: Visitors) -> None:
+def test_evidence_of_an_alert_is_read_and_acknowledged_beside_the_page(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live("/", viewport=WIDE, expected=("503 (Service Unavailable)",))
     reader = visitors.open_live("/", role="viewer", viewport=WIDE)
     task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy <b>")
@@ -257,10 +257,10 @@ def test_evidence_of_an_alert_is_read_and_taken_care_of_beside_the_page(fleet: C
     fleet.wait_task(task, "cancelled")
     expect(reader.get_by_role("dialog")).to_contain_text("Resolved")
     expect(page.locator("#task-head").get_by_role("button", name="Evidence")).to_be_hidden()
-    begin_anew(fleet)
+    new_conversation(fleet)
 
 
-def test_what_cannot_be_done_any_more_is_inert_at_once(fleet: Cluster, visitors: Visitors) -> None:
+def test_outdated_actions_are_disabled_at_once(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live(viewport=WIDE)
     task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
     eventually_sync(lambda: stall_turn(fleet, task), 60.0, message="it is analysed")
@@ -286,10 +286,10 @@ def test_what_cannot_be_done_any_more_is_inert_at_once(fleet: Cluster, visitors:
     expect(fix).to_be_disabled()
     expect(panel.locator(".analysis-fix").first).to_contain_text(ended)
     assert violations_in_every_look(page) == []
-    begin_anew(fleet)
+    new_conversation(fleet)
 
 
-def test_conversation_is_called_empty_only_when_it_is(visitors: Visitors, build: str) -> None:
+def test_empty_state_is_shown_only_for_an_empty_conversation(visitors: Visitors, build: str) -> None:
     page = visitors.open_live(viewport=WIDE, expected=("503 (Service Unavailable)",))
     empty, failed = page.locator("#chat-empty"), page.locator("#chat-failed")
     held: list[Route] = []
@@ -315,7 +315,7 @@ def test_conversation_is_called_empty_only_when_it_is(visitors: Visitors, build:
     expect(panel.locator("#chat-log")).to_be_focused()
 
 
-def test_context_that_is_gone_takes_no_message(visitors: Visitors, build: str) -> None:
+def test_deleted_context_accepts_no_message(visitors: Visitors, build: str) -> None:
     page = visitors.open_live(viewport=WIDE)
     page.evaluate("localStorage.setItem('agentflow.chat.context', 'shop:away')")
     page.reload()
@@ -332,7 +332,7 @@ def test_context_that_is_gone_takes_no_message(visitors: Visitors, build: str) -
 
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
-def test_panel_is_fit_for_everybody(visitors: Visitors, build: str, locale: str) -> None:
+def test_panel_is_accessible(visitors: Visitors, build: str, locale: str) -> None:
     page = visitors.open_live(viewport=WIDE, locale=locale)
     panel = open_chat(page)
     message = panel.locator("textarea")
@@ -366,7 +366,7 @@ def stall_turn(fleet: Cluster, task: str) -> dict[str, Any] | None:
     return next((turn for turn in turns if (turn["analysis"] or {}).get("task") == task), None)
 
 
-def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster, visitors: Visitors) -> None:
+def test_waiting_task_is_analysed_with_an_answer_to_approve(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live("/nodes/", viewport=WIDE)
     task = fleet.run("master-1", "python3", "-c", ASKS, name="deploy")
     stalled = eventually_sync(lambda: stall_turn(fleet, task), 60.0, message="it is analysed")
@@ -385,4 +385,4 @@ def test_task_that_waits_is_brought_up_with_an_answer_to_approve(fleet: Cluster,
     eventually_sync(lambda: "went on" in "".join(fleet.log_lines(task)), message="its output goes on")
     fleet.control(task, "cancel")
     fleet.wait_task(task, "cancelled")
-    begin_anew(fleet)
+    new_conversation(fleet)

@@ -1,4 +1,4 @@
-"""The chat panel with the model's engine: over the real SDK, against a strict Messages API."""
+"""The chat panel with a model: the real SDK against a strict fake of the Messages API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def cancels_both(tasks: dict[str, str]) -> Callable[[dict[str, Any]], Step]:
-    """The model; of "both" it proposes to cancel two tasks in one answer."""
+    """A fake model: for "both", it proposes to cancel two tasks in one answer."""
 
     def step(body: dict[str, Any]) -> Step:
         if "both" not in str(body["messages"][-1]["content"]):
@@ -48,13 +48,13 @@ def test_steps_answer_and_cost_of_a_model_are_shown(tmp_path: Path, browser: Win
             expect(turn.locator(".chat-answer")).to_contain_text("firmware build: paused")
             expect(turn.locator(".chat-cost")).to_contain_text("300 tokens in, 60 out")
             expect(turn.locator(".chat-cost")).to_contain_text("$")
-            tell_two_approvals_apart(page, panel)
+            approve_two_cards(page, panel)
             visitors.leave()
         assert made.task(tasks["master-1"])["state"] == "paused"
         assert made.task(tasks["other"])["state"] == "running"
 
 
-def tell_two_approvals_apart(page: Page, panel: Locator) -> None:
+def approve_two_cards(page: Page, panel: Locator) -> None:
     say(panel, "cancel both")
     for name in ("firmware build", "nightly test"):
         card = panel.get_by_role("region", name=re.compile(f"Approval: Cancel “{name}”"))
@@ -64,8 +64,8 @@ def tell_two_approvals_apart(page: Page, panel: Locator) -> None:
     assert violations_in_every_look(page) == []
 
 
-def moody(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
-    """ "slowly" is never done and "badly" fails, each at the first try; "dearly" costs more than a day may."""
+def unreliable_model(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
+    """A fake model: at the first try "slowly" hangs and "badly" fails; "dearly" exceeds the daily limit."""
 
     def step(body: dict[str, Any]) -> Step:
         words = str(body["messages"][-1]["content"])
@@ -82,7 +82,7 @@ def moody(tries: dict[str, int]) -> Callable[[dict[str, Any]], Step]:
 
 
 def test_stop_retry_and_the_daily_limit(tmp_path: Path, browser: Windows, model_api: Any) -> None:
-    with model_api(moody({})) as api, cluster(tmp_path) as fleet:
+    with model_api(unreliable_model({})) as api, cluster(tmp_path) as fleet:
         limit = {"AGENTFLOW_CHAT_DAILY_LIMIT_USD": "0.02"}
         fleet.start_leader(AGENTFLOW_CHAT_BASE_URL=api.url, AGENTFLOW_CHAT_API_KEY="key-1", **limit)
         with browser.in_use():

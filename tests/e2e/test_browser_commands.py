@@ -1,4 +1,4 @@
-"""What was asked of a task is told beside it, to everybody, from the button to the end; also after a reload."""
+"""The state of a command is shown beside its task, to everyone, from the click to the end; also after a reload."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 @pytest.fixture
 def frozen(fleet: Cluster) -> Iterator[Cluster]:
-    """A cluster whose master-2 is stopped by the test, and goes on afterwards whatever happens."""
+    """A cluster whose master-2 the test stops with SIGSTOP; it always continues afterwards."""
     yield fleet
     fleet.processes["master-2"].signal(signal.SIGCONT)
     fleet.wait_online("master-2")
@@ -43,7 +43,7 @@ def cancel(page: Page, scope: Locator) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Cancel the task").click()
 
 
-def test_command_is_told_to_everybody_until_it_is_done(frozen: Cluster, visitors: Visitors) -> None:
+def test_command_is_shown_to_everyone_until_it_is_done(frozen: Cluster, visitors: Visitors) -> None:
     task = frozen.run("master-2", "python3", "-c", COUNTER, name="held up")
     mine = visitors.open_live()
     row = mine.locator(f"#task-{task}")
@@ -59,7 +59,7 @@ def test_command_is_told_to_everybody_until_it_is_done(frozen: Cluster, visitors
     expect(first.locator('[data-field="what"]')).to_have_text("取消")
     expect(first.locator('[data-field="actor"]')).to_have_text("admin")
     expect(first.locator('[data-field="asked"]')).to_have_text(re.compile(r"\d\d:\d\d"))
-    # It is on its way also for somebody who comes now, with the script and without.
+    # A page opened now shows it too, with and without scripts.
     mine.reload()
     expect(request_of(row)).to_have_text("Cancel: sent · admin")
     plain = visitors.open("/tasks/", java_script_enabled=False)
@@ -69,12 +69,12 @@ def test_command_is_told_to_everybody_until_it_is_done(frozen: Cluster, visitors
     expect(request_of(row)).to_have_text("Cancel: done · admin")
     expect(first.locator('[data-field="commandState"]')).to_have_text("已完成")
     expect(chip_of(row)).to_have_text("Cancelled")
-    # Done is no news for long; that it was done stays in the list of the task's page.
+    # The row shows a completed command only briefly; the list on the task's page keeps it.
     expect(request_of(row)).to_be_hidden()
     expect(theirs.locator("#command-rows tr")).to_have_count(2)
 
 
-def test_command_that_came_too_late_says_why(frozen: Cluster, visitors: Visitors) -> None:
+def test_command_that_was_too_late_says_why(frozen: Cluster, visitors: Visitors) -> None:
     task = frozen.run("master-2", "python3", "-c", "import time; time.sleep(4)", name="short")
     page = visitors.open_live(f"/tasks/{task}/")
     head = page.locator("#task-head")

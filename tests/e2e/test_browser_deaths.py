@@ -1,4 +1,4 @@
-"""An open page while the Leader or a Master is killed: it says so, recovers by itself, and shows each line once."""
+"""An open page while the Leader or a Master is killed: it shows that, recovers, and shows each line once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.pages import chip_of, expect_never_reloaded, line_count, log_
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-# What the browser itself writes while nobody listens; the page's own errors still count.
+# Logged by the browser while the server is down; errors of the page itself still fail the test.
 NO_LEADER = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
 
@@ -60,7 +60,7 @@ def test_master_killed_while_a_task_runs(fleet: Cluster, visitors: Visitors) -> 
     for scope in (head, row):
         expect(chip_of(scope)).to_have_text("Unknown")
         expect(note_of(scope)).to_have_text(re.compile(r"Running · unknown since \d\d:\d\d:\d\d"))
-    # Its Edge is out of reach with it.
+    # Its Edge is unreachable too.
     expect(chip_of(overview.locator("#node-edge-1"))).to_have_text(re.compile("Suspect|Offline"))
     seen = line_count(page)
     fleet.processes["master-1"].start()

@@ -1,4 +1,4 @@
-"""How old what a page shows is: of each node and link, of tasks out of sight, and of the page itself."""
+"""The age of what a page shows: for each node and link, for tasks of unreachable nodes, and for the page itself."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_idle_nodes_are_live_and_ages_grow_without_traffic(visitors: Visitors) -
     for parent, node in (("leader", "master-1"), ("leader", "master-2"), ("master-1", "edge-1")):
         expect(wire_word(page, parent, node)).to_have_text(re.compile(r"^[\d.]+ ms$"))
 
-    # Nothing arrives any more: the page's own clock goes on.
+    # Nothing arrives anymore, but the page's clock continues.
     page.context.set_offline(True)
     age = page.locator('#node-master-2 time[data-style="age"]')
     before = age.inner_text()
     eventually_sync(lambda: age.inner_text() != before, timeout=15, message="the age grows")
 
 
-def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visitors: Visitors) -> None:
+def test_unreachable_master_makes_the_state_behind_it_stale(fleet: Cluster, visitors: Visitors) -> None:
     task = fleet.run("edge-1", "python3", "-c", COUNTER, name="behind a master")
     overview = visitors.open_live()
     edge_page = visitors.open_live("/nodes/edge-1/")
@@ -73,7 +73,7 @@ def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visit
     expect(wire_word(overview, "leader", "master-1")).to_have_text(re.compile("silent|down"))
     expect(edge_page.locator("#hops .hop-link").nth(2)).to_have_text(re.compile("silent|down"))
     expect(edge_page.locator("#hops .hop-link").nth(1)).to_have_attribute("data-link", "ok")
-    # What is beside it is not touched.
+    # Nodes that do not depend on it are not affected.
     expect(fresh_of(overview.locator("#node-master-2"))).to_have_text("live")
     expect(overview.locator('[data-tile="tasks"] [data-value]')).to_have_text("0")
     expect(overview.locator('[data-tile="tasks"]')).to_contain_text("1 unknown")
@@ -81,7 +81,7 @@ def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visit
     expect(alerts_of(overview)).to_contain_text("Tasks: 1 unknown")
     expect(alerts_of(visitors.open(java_script_enabled=False))).to_contain_text("Tasks: 1 unknown")
 
-    # The server says the same of it as the script: in a fresh page, in the task's own page, in the work log.
+    # Server-rendered pages show the same: a new overview, the task's page, the work log.
     for path, scope in (("/tasks/", f"#task-{task}"), (f"/tasks/{task}/", "#task-head")):
         page = visitors.open(path, java_script_enabled=False)
         expect(chip_of(page.locator(scope))).to_have_text("Unknown")
@@ -97,7 +97,7 @@ def test_master_out_of_sight_makes_old_what_lies_behind_it(fleet: Cluster, visit
     expect(chip_of(overview.locator(f"#task-{task}"))).to_have_text("Cancelled")
 
 
-def test_page_that_is_cut_off_shows_nothing_as_live(fleet: Cluster, visitors: Visitors) -> None:
+def test_disconnected_page_shows_nothing_as_live(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live(expected=NO_LEADER)
 
     fleet.processes["leader"].kill()
@@ -110,7 +110,7 @@ def test_page_that_is_cut_off_shows_nothing_as_live(fleet: Cluster, visitors: Vi
     expect(wire_word(page, "leader", "master-2")).to_have_text("?")
     expect(alerts_of(page)).to_contain_text(re.compile(f"as of {CLOCK}"))
     expect(alerts_of(page)).not_to_contain_text("all clear")
-    # Trying again is no news: it stays as old as it is.
+    # A reconnect attempt does not change the age.
     page.evaluate(WATCH_STALE)
     with page.expect_request(re.compile("/live-ticket")):
         pass

@@ -1,4 +1,4 @@
-"""The overview of a fleet larger than a screen: what is in sight is in the page, the rest is counted and reached."""
+"""The overview of a large fleet: only visible rows are in the page; the rest is counted and reachable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fleet(staged: tuple[Cluster, Pushed]) -> Cluster:
 
 
 TOP = "row.getBoundingClientRect().top"
-# A row of the tasks that is wholly in sight.
+# A task row that is fully visible.
 IN_SIGHT = f"""[...document.querySelectorAll("#task-rows tr")].find((row) => {{
   const box = row.closest(".panel-body").getBoundingClientRect();
   return {TOP} > box.top && row.getBoundingClientRect().bottom < box.bottom;
@@ -45,7 +45,7 @@ def rows(page: Page, table: str) -> int:
     return int(page.evaluate(f"document.querySelectorAll('#{table} tr').length"))
 
 
-def test_only_what_is_in_sight_is_in_the_page(visitors: Visitors) -> None:
+def test_only_visible_rows_are_in_the_page(visitors: Visitors) -> None:
     page = visitors.open_live(viewport={"width": 1440, "height": 900})
 
     expect(page.locator("#node-count")).to_have_text("123")
@@ -56,7 +56,7 @@ def test_only_what_is_in_sight_is_in_the_page(visitors: Visitors) -> None:
     assert page.evaluate("document.querySelectorAll('*').length") < 5000
 
 
-def test_rest_is_reached_by_scrolling_and_by_tab(visitors: Visitors) -> None:
+def test_other_rows_are_reached_by_scrolling_and_by_tab(visitors: Visitors) -> None:
     page = visitors.open_live()
     body = page.locator("#nodes .panel-body")
 
@@ -65,7 +65,7 @@ def test_rest_is_reached_by_scrolling_and_by_tab(visitors: Visitors) -> None:
     expect(last).to_have_attribute("aria-rowindex", "124")
     expect(last).to_be_in_viewport()
 
-    # The wheel takes the page's own rows away under a focused one; Tab goes on from where it was.
+    # Scrolling removes rows from the page, even around the focused one; Tab continues from there.
     body.evaluate("box => { box.scrollTop = 0; }")
     first = page.locator('#node-rows [aria-rowindex="2"] a')
     first.focus()
@@ -88,7 +88,7 @@ def test_focused_row_stays_while_the_list_is_scrolled(visitors: Visitors) -> Non
     assert page.evaluate("document.activeElement.textContent") == name
 
 
-def test_filter_finds_what_is_out_of_sight(visitors: Visitors) -> None:
+def test_filter_finds_rows_that_are_not_visible(visitors: Visitors) -> None:
     page = visitors.open_live()
 
     page.get_by_role("searchbox", name="Filter nodes").fill("master-002 edge-5")
@@ -128,7 +128,7 @@ def test_changes_arrive_while_scrolled_and_the_place_is_kept(
     expect(row_of(page, "a new one")).to_be_in_viewport()
 
 
-def test_without_scripts_the_rest_is_counted_and_linked(visitors: Visitors) -> None:
+def test_without_scripts_other_rows_are_counted_and_linked(visitors: Visitors) -> None:
     page = visitors.open(java_script_enabled=False)
 
     assert page.locator("#node-rows tr").count() == 20
@@ -139,7 +139,7 @@ def test_without_scripts_the_rest_is_counted_and_linked(visitors: Visitors) -> N
 
 
 def test_nothing_is_clipped_while_the_leader_is_away(visitors: Visitors, fleet: Cluster) -> None:
-    """The words of silence are the longest: "as of 14:03:22", and the day with it when that is another one."""
+    """The labels of stale data are the longest: "as of 14:03:22", with the date if it is another day."""
     pages = [
         visitors.open_live(expected=("WebSocket", "Failed to load resource"), locale=locale)
         for locale in ("en", "zh-CN")

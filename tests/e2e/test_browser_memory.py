@@ -1,4 +1,4 @@
-"""The memory's pages over a real Leader: what was said is found, changed, taken back, and never changed unseen."""
+"""The memory pages on a real Leader: entries are found, edited and reverted; edits never overwrite each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.test_browser_chat import WIDE, begin_anew, open_chat, say
+from tests.e2e.test_browser_chat import WIDE, new_conversation, open_chat, say
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.pages import press, violations
@@ -19,7 +19,7 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture
 def remembered(fleet: Cluster, visitors: Visitors) -> Iterator[str]:
-    """The path of its page."""
+    """A memory file with one entry; the path of its page."""
     page = visitors.open_live("/memory/", viewport=WIDE)
     panel = open_chat(page)
     say(panel, "remember that the staging database is called blue")
@@ -33,7 +33,7 @@ def remembered(fleet: Cluster, visitors: Visitors) -> Iterator[str]:
     if page.get_by_role("button", name="Delete").count():
         press(page, "Delete")
         expect(page.locator(".task-title .chip")).to_have_text("deleted")
-    begin_anew(fleet)
+    new_conversation(fleet)
 
 
 def editor_of(page: Page) -> Locator:
@@ -44,7 +44,7 @@ def text_of(page: Page) -> str:
     return editor_of(page).input_value()
 
 
-def test_what_was_said_is_found_changed_and_taken_back(visitors: Visitors, remembered: str) -> None:
+def test_entry_is_found_edited_and_reverted(visitors: Visitors, remembered: str) -> None:
     page = visitors.open_live("/memory/", viewport=WIDE)
     rows = page.locator("#memory-list tbody tr")
     search = page.get_by_label("Text in path or content")
@@ -82,7 +82,7 @@ def test_what_was_said_is_found_changed_and_taken_back(visitors: Visitors, remem
     assert text_of(page) == before
 
 
-def test_of_two_editors_the_second_is_told_and_loses_nothing(visitors: Visitors, remembered: str) -> None:
+def test_second_of_two_editors_gets_a_notice_and_keeps_the_text(visitors: Visitors, remembered: str) -> None:
     first = visitors.open_live(remembered, viewport=WIDE)
     second = visitors.open_live(remembered, role="operator", viewport=WIDE, expected=("409",))
     editor_of(first).fill("of the first")
@@ -111,7 +111,7 @@ def test_viewer_reads_and_changes_nothing(visitors: Visitors, remembered: str) -
     expect(page.locator("main").get_by_role("textbox")).to_have_count(0)
 
 
-def test_next_request_is_shown_by_its_sections(visitors: Visitors, remembered: str) -> None:
+def test_next_request_is_shown_in_sections(visitors: Visitors, remembered: str) -> None:
     page = visitors.open_live("/memory/", viewport=WIDE)
     page.locator("main").get_by_role("link", name="*:master-1").first.click()
 
@@ -124,7 +124,7 @@ def test_next_request_is_shown_by_its_sections(visitors: Visitors, remembered: s
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_fit_for_everybody(visitors: Visitors, remembered: str, scheme: str, locale: str) -> None:
+def test_pages_are_accessible(visitors: Visitors, remembered: str, scheme: str, locale: str) -> None:
     page = visitors.open_live("/memory/", viewport=WIDE, color_scheme=scheme, locale=locale)
     context = page.locator("main").get_by_role("link", name="*:master-1").first.get_attribute("href")
     found = {"list": violations(page)}

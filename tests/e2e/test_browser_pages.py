@@ -1,6 +1,4 @@
-"""Every page, as it looks and reads: no error in the console, nothing of a task's text taken for markup, both languages
-and themes fit for everybody, a phone's width enough.
-"""
+"""Every page: no console errors, task text is never markup, accessible in both languages and themes, fits a phone."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ PAGES = {
 }
 
 MARKUP = "<img src=x onerror='window.wasFooled = 1'><script>window.wasFooled = 1</script>"
-# Colours, a link and a window title for a terminal, a cursor move, text turned round, a control character, no UTF-8.
+# Terminal colours, a link, a window title, a cursor move, right-to-left text, control characters, invalid UTF-8.
 HOSTILE = (
     MARKUP,
     "\x1b[31mred\x1b[0m \x1b]8;;javascript:window.wasFooled=1\x07click\x1b]8;;\x07 \x1b]0;title\x07\x1b[2J\x1b[Hend",
@@ -58,7 +56,7 @@ def hostile_task(fleet: Cluster) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_loads_without_a_complaint(visitors: Visitors, hostile_task: str, name: str) -> None:
+def test_page_loads_without_errors(visitors: Visitors, hostile_task: str, name: str) -> None:
     page = visitors.open(PAGES[name].format(task=hostile_task))
 
     if not name.startswith(("admin", "password")):
@@ -67,7 +65,7 @@ def test_page_loads_without_a_complaint(visitors: Visitors, hostile_task: str, n
     assert page.evaluate("window.wasFooled") is None
 
 
-def test_login_page_loads_without_a_complaint(fleet: Cluster, visitors: Visitors) -> None:
+def test_login_page_loads_without_errors(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.context().open(fleet.url)
 
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
@@ -93,7 +91,7 @@ def test_hostile_text_is_shown_as_text(visitors: Visitors, hostile_task: str) ->
     assert page.evaluate("window.wasFooled") is None
 
 
-# Boxes of the page that show nothing, and controls that are not part of a form or a link.
+# Boxes that show nothing, and controls that are not part of a form or a link.
 DEAD = """() => {
   const isBlank = (part) => part.innerText.trim() === "" && !part.querySelector("input");
   const isDead = (one) => {
@@ -106,7 +104,7 @@ DEAD = """() => {
 }"""
 
 
-def test_page_without_scripts_has_no_dead_control_and_no_blank_box(
+def test_page_without_scripts_has_no_dead_control_and_no_empty_box(
     fleet: Cluster, visitors: Visitors, hostile_task: str
 ) -> None:
     wide = {"width": 1500, "height": 900}
@@ -120,7 +118,7 @@ def test_page_without_scripts_has_no_dead_control_and_no_blank_box(
         assert page.evaluate(DEAD) == [], name
         box = page.locator("main").bounding_box()
         assert box is not None
-        # An open chat needs the script: its place is the page's.
+        # An open chat needs the script: without it, the page uses the space.
         assert box["x"] + box["width"] == wide["width"], name
 
 
@@ -150,7 +148,7 @@ def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:
     assert violations(page) == []
 
 
-# Texts that a person sees, without what is not the interface's own: what people, tasks, nodes and projects say.
+# Visible texts of the interface, without texts and names from people, tasks, nodes and projects.
 VISIBLE_WORDS = """() => {
   const fields = ["name", "note", "actor", "said"].map((name) => `[data-field=${name}]`);
   const foreign = ["#log, .cell-name, .mono, code, .project, .facts dd, script", ...fields].join();

@@ -1,4 +1,4 @@
-"""A task that waits for a person, from its notice to what was learnt of it: in a real browser, with either engine."""
+"""A task that waits for a person, from its notification to the remembered fix: in a real browser, with both engines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAUSE = "It asks whether to deploy."
 
 
 def model(body: dict[str, Any]) -> Step:
-    """Says why the task waits; of the typed sentence, what the conversation's model says of it."""
+    """A fake model: analyses the waiting task, and carries out the typed sentence."""
     question = body["messages"][-1]["content"]
     words = question if isinstance(question, str) else str(question[-1].get("text", ""))
     if '"possible"' not in words:
@@ -41,7 +41,9 @@ def model(body: dict[str, Any]) -> Step:
 
 
 @pytest.mark.parametrize("engine", ["offline", "claude"])
-def test_from_a_waiting_task_to_what_was_learnt(tmp_path: Path, browser: Windows, model_api: Any, engine: str) -> None:
+def test_from_a_waiting_task_to_the_remembered_fix(
+    tmp_path: Path, browser: Windows, model_api: Any, engine: str
+) -> None:
     with model_api(model) as api, cluster(tmp_path) as fleet:
         env = {"AGENTFLOW_CHAT_BASE_URL": api.url, "AGENTFLOW_CHAT_API_KEY": "key-1"} if engine == "claude" else {}
         fleet.start_leader(**env)
@@ -54,7 +56,7 @@ def test_from_a_waiting_task_to_what_was_learnt(tmp_path: Path, browser: Windows
             answer_the_question(fleet, page, chinese, by_model=bool(env))
             pause_by_a_sentence(fleet, page)
             expect_never_reloaded(page)
-            read_what_was_learnt(fleet, page, api if env else None)
+            read_remembered_fix(fleet, page, api if env else None)
             visitors.leave()
 
 
@@ -81,7 +83,7 @@ def answer_the_question(fleet: Cluster, page: Page, chinese: Page, *, by_model: 
     expect(panel.locator(".chat-turn").last.locator(".chat-said")).to_contain_text("Answer “y”")
     expect(page.locator("#log")).to_contain_text("went on")
     expect(card.locator('[data-verdict="helped"]')).to_contain_text("It helped", timeout=60_000)
-    # What nobody asked for is not offered any more.
+    # Fixes that were not chosen are no longer offered.
     expect(card.locator(".analysis-fix")).to_have_count(1)
     expect(card.locator('.analysis-fix[data-state="done"]')).to_contain_text("Answer “y”")
     expect(card.locator("[data-verdict]")).to_contain_text("that helped")
@@ -94,7 +96,7 @@ def answer_the_question(fleet: Cluster, page: Page, chinese: Page, *, by_model: 
 
 
 def read_in_chinese(page: Page, *, by_model: bool) -> None:
-    """The same analysis at the same time: AgentFlow's words are the reader's, a model's and the task's stay."""
+    """The same analysis in Chinese: AgentFlow's texts are translated, those of a model and of the task are not."""
     page.locator(".toast-card").get_by_role("link").click()
     card = page.locator("#chat .analysis")
     cause = card.locator(".analysis-cause")
@@ -130,29 +132,29 @@ def pause_by_a_sentence(fleet: Cluster, page: Page) -> None:
     expect(turn.locator(".chat-answer")).to_contain_text("firmware build")
     expect(chip_of(page.locator(f"#task-{build}"))).to_have_text("Paused")
     assert fleet.task(other)["state"] == "running"
-    assert [held(process) for process in processes_of(fleet, "sleep 601")] == [True]
-    assert [held(process) for process in processes_of(fleet, "sleep 602")] == [False]
+    assert [is_stopped(process) for process in processes_of(fleet, "sleep 601")] == [True]
+    assert [is_stopped(process) for process in processes_of(fleet, "sleep 602")] == [False]
 
 
 def processes_of(fleet: Cluster, command: str) -> list[psutil.Process]:
-    """Of this cluster's tasks."""
+    """Processes of this cluster's tasks."""
     below = [process for shim in fleet.shims() for process in psutil.Process(shim).children(recursive=True)]
     return [process for process in below if " ".join(process.cmdline()) == command]
 
 
-def held(process: psutil.Process) -> bool:
-    """As the kernel has it: stopped by a signal, or frozen with its cgroup, where its state looks like sleep."""
+def is_stopped(process: psutil.Process) -> bool:
+    """Whether the kernel has stopped it by a signal, or frozen its cgroup (then its state looks like sleep)."""
     own = next(line[3:] for line in Path(f"/proc/{process.pid}/cgroup").read_text().splitlines() if line[:3] == "0::")
     events = [Path(mount + own, "cgroup.events") for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")]
     is_frozen = any("frozen 1" in file.read_text() for file in events if file.exists())
     return is_frozen or process.status() == psutil.STATUS_STOPPED
 
 
-def read_what_was_learnt(fleet: Cluster, page: Page, api: MessagesApi | None) -> None:
+def read_remembered_fix(fleet: Cluster, page: Page, api: MessagesApi | None) -> None:
     page.goto(f"{fleet.url}/memory/")
     page.locator("#memory-list").get_by_role("link", name="stalls.md").click()
     expect(page.locator("main textarea")).to_have_value(
-        # A line of AgentFlow's own: nothing in it is what the task printed.
+        # AgentFlow writes this line: it contains nothing that the task printed.
         re.compile(r'input "y" helped 1, not helped 0')
     )
     page.goto(f"{fleet.url}/memory/")

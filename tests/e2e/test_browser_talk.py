@@ -1,4 +1,4 @@
-"""What goes wrong while one talks, on the page: broken off, refused, too late, twice, in another's way."""
+"""Conflicts and failures in a conversation, on the page: outdated, expired, or already answered approvals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["build"]  # A fixture.
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-def test_older_conversation_can_be_read_and_left(visitors: Visitors, build: str) -> None:
+def test_older_conversation_can_be_read_and_closed(visitors: Visitors, build: str) -> None:
     panel = open_chat(visitors.open_live(viewport=WIDE))
     say(panel, "list nodes")
     last_turn(panel)
@@ -51,7 +51,7 @@ def test_card_of_a_task_that_has_changed_does_nothing(fleet: Cluster, visitors: 
 def test_card_that_has_expired_does_nothing(fleet: Cluster, visitors: Visitors, build: str) -> None:
     panel = open_chat(visitors.open_live(viewport=WIDE))
     card = ask_to_cancel(panel, build)
-    # Ten minutes later, as the Leader's database has it; nothing has woken the Leader yet.
+    # In the Leader's database, ten minutes have passed; nothing has woken the Leader yet.
     fleet.write("UPDATE chat_approval SET expires_at = ? WHERE state = 'waiting'", str(datetime.now(UTC))[:-6])
 
     press(card, "Approve")
@@ -61,7 +61,7 @@ def test_card_that_has_expired_does_nothing(fleet: Cluster, visitors: Visitors, 
     assert fleet.task(build)["state"] == "running"
 
 
-def test_second_of_two_tabs_is_told_that_it_was_answered(fleet: Cluster, visitors: Visitors, build: str) -> None:
+def test_second_of_two_tabs_sees_that_it_was_answered(fleet: Cluster, visitors: Visitors, build: str) -> None:
     first = open_chat(visitors.open_live(viewport=WIDE))
     page = visitors.context(role="admin", viewport=WIDE).open(fleet.url)
     is_deaf = make_deaf(page)
@@ -81,7 +81,7 @@ def test_second_of_two_tabs_is_told_that_it_was_answered(fleet: Cluster, visitor
 
 
 def make_deaf(page: Page) -> Callable[[bool], None]:
-    """Reloads the page; while it is deaf, it hears of no step of a conversation."""
+    """Reloads the page; while deaf, it receives no step of a conversation."""
     deaf = False
 
     def route(socket: WebSocketRoute) -> None:

@@ -1,6 +1,6 @@
-"""What a page says when something is missing for good, and when the Leader cannot store or answer.
+"""What a page shows when data is permanently missing, and when the Leader cannot store or answer.
 
-The Leader's own messages are put on the page's socket by the test, beside those of the real Leader behind it.
+The test injects messages of a Leader into the page's socket, in addition to those of the real Leader.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 class Tapped:
-    """A page whose socket the test can speak on."""
+    """A page into whose socket the test can inject messages."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -51,7 +51,7 @@ class Tapped:
         self._sockets[-1].close()
         expect(pill_of(self.page)).to_have_attribute("data-state", "waiting")
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         self._is_cut = False
         expect(pill_of(self.page)).to_have_attribute("data-state", "live")
 
@@ -79,7 +79,7 @@ def now_ms() -> int:
         ("zh-CN", r"自 \d\d:\d\d:\d\d 起无法保存新内容：Leader 的磁盘已满。"),
     ],
 )
-def test_banner_stands_while_nothing_can_be_stored(tap: Any, fleet: Cluster, locale: str, words: str) -> None:
+def test_banner_is_shown_while_nothing_can_be_stored(tap: Any, fleet: Cluster, locale: str, words: str) -> None:
     tapped: Tapped = tap(locale=locale)
     page = tapped.open(fleet.url)
     banner = page.locator("#store-banner")
@@ -99,7 +99,7 @@ def test_banner_stands_while_nothing_can_be_stored(tap: Any, fleet: Cluster, loc
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("path", ["/", "/nodes/edge-1/"])
-def test_page_in_trouble_is_accessible(tap: Any, fleet: Cluster, path: str, theme: str) -> None:
+def test_page_with_errors_is_accessible(tap: Any, fleet: Cluster, path: str, theme: str) -> None:
     tapped: Tapped = tap(color_scheme=theme, reduced_motion="reduce")
     page = tapped.open(fleet.url + path)
     tapped.say(type="STORE", at=now_ms(), state="failing", reason="locked", message="", since=now_ms())
@@ -111,13 +111,13 @@ def test_page_in_trouble_is_accessible(tap: Any, fleet: Cluster, path: str, them
     expect(
         page.get_by_text("Entries 1 to 9 are no longer available: the node deleted them to free space")
     ).to_be_visible()
-    # As a page looks that is cut off; the socket of this one is open.
+    # What a disconnected page looks like; this one is still connected.
     page.evaluate("document.body.setAttribute('data-stale', '')")
 
     assert violations(page) == []
 
 
-def test_lines_that_are_gone_are_drawn_at_their_place(tap: Any, fleet: Cluster) -> None:
+def test_missing_lines_are_shown_in_place(tap: Any, fleet: Cluster) -> None:
     task = fleet.run("master-1", "python3", "-c", count_to(5))
     fleet.wait_task(task, "failed")
     tapped: Tapped = tap()
@@ -155,7 +155,7 @@ def test_node_page_says_when_the_node_offers_something_else(tap: Any, fleet: Clu
     expect(notice.get_by_role("link", name="Reload")).to_be_visible()
 
 
-def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cluster) -> None:
+def test_new_task_form_is_empty_unless_the_last_request_failed(tap: Any, fleet: Cluster) -> None:
     tapped: Tapped = tap()
     page = tapped.open(f"{fleet.url}/nodes/master-1/")
     dialog = page.get_by_role("dialog", name="New task")
@@ -187,7 +187,7 @@ def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cl
     fill()
     command.press("Enter")
     expect(page.locator(".toast-card")).to_contain_text("Not sent")
-    # Another named task is something else.
+    # A different named task starts with an empty form.
     page.get_by_role("button", name="Run", exact=True).last.click()
     assert values() == dict.fromkeys(typed, "")
     page.keyboard.press("Escape")
@@ -205,8 +205,8 @@ def test_new_task_begins_clean_unless_the_last_was_not_taken(tap: Any, fleet: Cl
 
 
 @pytest.mark.parametrize("width", [1, 600])
-def test_attempt_that_ran_while_the_page_was_cut_off_is_shown_whole(tap: Any, fleet: Cluster, width: int) -> None:
-    """So much was printed at the greater width that the page gets only the newest of it with its SNAPSHOT."""
+def test_attempt_during_a_disconnect_is_shown_completely(tap: Any, fleet: Cluster, width: int) -> None:
+    """At the greater width there is so much output that the SNAPSHOT has only the newest lines."""
     program = f"for number in range(1, 2501): print('line', number, 'x' * {width})"
     task = fleet.run("master-1", "python3", "-c", program)
     fleet.wait_task(task, "succeeded")
@@ -218,12 +218,12 @@ def test_attempt_that_ran_while_the_page_was_cut_off_is_shown_whole(tap: Any, fl
     fleet.wait_task(task, "succeeded")
     fleet.control(task, "retry")
     fleet.wait_task(task, "succeeded")
-    tapped.mend()
+    tapped.reconnect()
 
     expect(page.locator("#log-attempt")).to_have_text("#3")
     rows = page.get_by_role("navigation", name="Attempts").get_by_role("link")
     expect(rows).to_have_text([re.compile(f"#{number}.*Done.*master-1") for number in (3, 2, 1)])
-    # The rest comes when the reader scrolls up to it.
+    # Older lines load when the reader scrolls up.
     to_top = "box => { box.scrollTop = 0; box.dispatchEvent(new Event('scroll')); }"
 
     def is_whole() -> bool:
@@ -234,7 +234,7 @@ def test_attempt_that_ran_while_the_page_was_cut_off_is_shown_whole(tap: Any, fl
     assert numbers(log_texts(page)) == [*range(1, 2501)]
 
 
-def test_gap_stands_in_the_log_of_all(tap: Any, fleet: Cluster) -> None:
+def test_gap_is_shown_in_the_log_of_all_tasks(tap: Any, fleet: Cluster) -> None:
     tapped: Tapped = tap()
     page = tapped.open(f"{fleet.url}/logs/")
     store, seq = fleet.rows("SELECT store_id, feed_seq FROM nodes_store")[0]
@@ -258,7 +258,7 @@ def test_log_without_lines_says_why(fleet: Cluster, visitors: Visitors) -> None:
     expect(page.locator("#log-empty")).to_have_text("No output.")
 
 
-def test_list_that_cannot_be_loaded_stays_and_says_so(fleet: Cluster, visitors: Visitors) -> None:
+def test_list_that_fails_to_load_stays_and_shows_the_error(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live("/tasks/", expected=("503 (Service Unavailable)",))
     held: list[Route] = []
 

@@ -1,4 +1,4 @@
-"""The typed sentence pauses exactly that task, on a real cluster, with either engine: page → Leader → node → page."""
+"""A typed sentence pauses exactly that task, on a real cluster, with both engines: page → Leader → node → page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENTENCE = "暂停 master-1 的编译任务"
 
 
 def model(body: dict[str, Any]) -> Step:
-    """Looks for the task, pauses it, and says what became of it."""
+    """A fake model: finds the task, pauses it, and reports the result."""
     last = body["messages"][-1]["content"][-1]
     if last["type"] != "tool_result":
         return Reply([thinking("which one?"), tool_use("list_tasks", {"node": "master-1", "state": "running"})])
@@ -31,7 +31,7 @@ def model(body: dict[str, Any]) -> Step:
 
 
 def start(made: Cluster, url: str) -> dict[str, str]:
-    """Ids of the tasks, by the node they run on."""
+    """Ids of the tasks by node."""
     env = {"AGENTFLOW_CHAT_BASE_URL": url, "AGENTFLOW_CHAT_API_KEY": "key-1"} if url else {}
     made.start_leader(**env)
     made.start_agent("master", "master-1")

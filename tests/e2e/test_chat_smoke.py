@@ -1,4 +1,4 @@
-"""One short conversation with the real model. Only with a key, and it says so when it is skipped.
+"""One short conversation with the real model. Skipped without a key.
 
 AGENTFLOW_SMOKE_API_KEY=… pytest tests/e2e/test_chat_smoke.py
 """
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not KEY, reason="AGENTFLOW_SMOKE_API_KEY is not set: the real model is not asked"),
+    pytest.mark.skipif(not KEY, reason="AGENTFLOW_SMOKE_API_KEY is not set"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The whole way over real processes: browser's REST door → Leader → Master or Edge → shim, and back."""
+"""The complete path through real processes: REST API → Leader → Master or Edge → shim, and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENTRIES = "SELECT journal_id, key & ((1 << 44) - 1) FROM entries JOIN shelves ON
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Its own: its database is deleted, and it ends with a stop."""
+    """Its own cluster: the tests delete its database and stop it."""
     with cluster(tmp_path_factory.mktemp("fleet")) as made:
         made.start_all()
         yield made
@@ -48,14 +48,14 @@ def test_named_task_reports_progress(fleet: Cluster) -> None:
 
 
 @pytest.mark.parametrize("node", ["master-2", "edge-1"])
-def test_pause_stops_the_whole_tree_and_resume_goes_on(fleet: Cluster, node: str) -> None:
+def test_pause_stops_the_whole_tree_and_resume_continues(fleet: Cluster, node: str) -> None:
     task = fleet.run(node, "python3", "-c", BUSY_TREE)
     tree = tree_of(fleet, task)
 
     fleet.control(task, "pause")
     paused = fleet.wait_task(task, "paused")
     before = [cpu_ticks(pid) for pid in tree]
-    # A window on purpose: that nothing runs can only be seen over some time. 20 ticks would pass in it.
+    # Only a real wait shows that nothing runs. A running process would use 20 ticks in it.
     with contextlib.suppress(AssertionError):
         eventually_sync(lambda: [cpu_ticks(pid) for pid in tree] != before, timeout=0.2)
     assert paused["partialPause"] or [cpu_ticks(pid) for pid in tree] == before
@@ -69,7 +69,7 @@ def test_pause_stops_the_whole_tree_and_resume_goes_on(fleet: Cluster, node: str
     assert eventually_sync(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tree))
 
 
-def test_prompt_is_seen_and_answered(fleet: Cluster) -> None:
+def test_prompt_is_shown_and_answered(fleet: Cluster) -> None:
     task = fleet.run("master-1", "python3", "-c", PROMPT)
     eventually_sync(lambda: "Your name? " in "".join(fleet.log_lines(task)), message="the prompt without a newline")
 
@@ -95,7 +95,7 @@ def test_control_of_a_finished_task_is_refused(fleet: Cluster) -> None:
         (["true"], {"workingDirectory": "/no/such/folder"}, "/no/such/folder"),
     ],
 )
-def test_what_cannot_start_says_why(fleet: Cluster, argv: list[str], more: dict[str, str], word: str) -> None:
+def test_task_that_cannot_start_says_why(fleet: Cluster, argv: list[str], more: dict[str, str], word: str) -> None:
     task = fleet.run("master-1", *argv, **more)
 
     ended = fleet.wait_task(task, "failed")
@@ -136,7 +136,7 @@ def test_agent_killed_while_a_task_runs_finds_it_again(fleet: Cluster, node: str
     assert stored == [*range(1, len(stored) + 1)]
 
 
-def test_end_while_the_agent_is_dead_is_reported_when_it_is_back(fleet: Cluster) -> None:
+def test_end_without_an_agent_is_reported_after_its_restart(fleet: Cluster) -> None:
     task = fleet.run("master-2", "python3", "-c", count_to(60))
     eventually_sync(lambda: len(fleet.log_lines(task)) > 5)
     pid = fleet.rows("SELECT pid FROM nodes_attempt WHERE task_id = ?", task)[0][0]
@@ -150,7 +150,7 @@ def test_end_while_the_agent_is_dead_is_reported_when_it_is_back(fleet: Cluster)
     assert numbers(fleet.log_lines(task)) == [*range(1, 61)]
 
 
-def test_revoked_token_cuts_the_stream(fleet: Cluster) -> None:
+def test_revoked_token_ends_the_stream(fleet: Cluster) -> None:
     fleet.start_agent("master", "master-3")
     fleet.wait_online("master-3")
 
@@ -159,7 +159,7 @@ def test_revoked_token_cuts_the_stream(fleet: Cluster) -> None:
     fleet.processes["master-3"].wait_for_log("revoked", timeout=12)
 
 
-def test_deleted_database_is_whole_again(fleet: Cluster) -> None:
+def test_deleted_database_is_refilled(fleet: Cluster) -> None:
     task = fleet.run("master-1", "python3", "-c", COUNTER)
     eventually_sync(lambda: len(fleet.log_lines(task)) > 20)
 
@@ -179,7 +179,7 @@ def test_deleted_database_is_whole_again(fleet: Cluster) -> None:
 
 
 def test_journal_and_database_agree(fleet: Cluster) -> None:
-    """The proof from outside: every journaled entry is in the database once."""
+    """Checked from outside: every journaled entry is in the database exactly once."""
 
     def missing() -> set[tuple[str, int]]:
         journaled: set[tuple[str, int]] = set()
@@ -192,7 +192,7 @@ def test_journal_and_database_agree(fleet: Cluster) -> None:
     assert fleet.rows("SELECT journal_id, seq, count(*) FROM nodes_event GROUP BY 1, 2 HAVING count(*) > 1") == []
 
 
-def test_log_holds_no_traceback(fleet: Cluster) -> None:
+def test_log_contains_no_traceback(fleet: Cluster) -> None:
     for process in fleet.processes.values():
         assert "Traceback" not in process.log(), f"{process.name}:\n{process.log()[-6000:]}"
 

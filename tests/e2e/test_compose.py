@@ -1,4 +1,4 @@
-"""compose.yaml: its commands, started as processes, make a cluster. No Docker engine is needed for that."""
+"""compose.yaml: its commands form a working cluster when started as processes, without Docker."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_image_has_what_the_commands_name() -> None:
         assert Path(REPOSITORY / argv[argv.index("--config") + 1]).exists()
 
 
-def test_commands_make_a_cluster(tmp_path: Path) -> None:
+def test_commands_form_a_cluster(tmp_path: Path) -> None:
     with cluster(tmp_path) as fleet:
         (tmp_path / "tokens").mkdir()
         setup = fleet.add("setup", on_this_machine(fleet, "setup")).start()
@@ -74,7 +74,7 @@ def test_commands_make_a_cluster(tmp_path: Path) -> None:
         task = fleet.run("master-2", "echo", "from compose")
         fleet.wait_task(task, "succeeded")
         assert eventually_sync(lambda: fleet.log_lines(task)) == ["from compose"]
-        # Started again, as after a reboot: the tokens are not made anew.
+        # Started again, as after a reboot: the tokens are not recreated.
         token = (tmp_path / "tokens/master-1.token").read_text()
         again = setup.start()
         assert again.wait(60) == 0, again.log()

@@ -1,4 +1,4 @@
-"""With nothing happening, the links carry the heartbeat and nothing else (mission P10)."""
+"""Idle links carry only the heartbeat."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.support.tcpinfo import served_by
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 BEATS = 4
-# A Ping and its Pong: 44 bytes down, 42 up; HTTP/2 DATA frames and what gRPC's flow control adds to them.
+# A Ping and its Pong: 44 bytes down, 42 up; HTTP/2 DATA frames plus gRPC's flow control.
 BEAT_BYTES = 44 + 42
-# Down, up, and the acknowledgement that TCP could not put on either.
+# Down, up, and the TCP acknowledgement that neither could carry.
 BEAT_PACKETS = 3
 
 
@@ -29,11 +29,11 @@ def leader(tmp_path: Path) -> Iterator[Cluster]:
 
 
 async def test_idle_agent_link_carries_only_the_heartbeat(leader: Cluster, tmp_path: Path) -> None:
-    """A real journal and uplink without a metrics collector: what a busy test machine has to tell is no idling."""
+    """A real journal and uplink without a metrics collector, which has much to report on a busy test machine."""
     agent = Agent(leader.data_dir, leader.grpc_port, tmp_path, "quiet-1")
     async with asyncio.TaskGroup() as group:
         await agent.connect(group)
-        # Windows on purpose: silence can only be seen over time. The first lets the opening ebb away.
+        # Real waits: silence can only be measured over time. The first one lets the opening finish.
         await asyncio.sleep(HEARTBEAT_SECONDS + 1)
         ((port, before),) = served_by(leader.grpc_port).items()
         await asyncio.sleep(BEATS * HEARTBEAT_SECONDS)
@@ -42,6 +42,6 @@ async def test_idle_agent_link_carries_only_the_heartbeat(leader: Cluster, tmp_p
 
     payload = after.bytes_sent + after.bytes_received - before.bytes_sent - before.bytes_received
     packets = after.segments_out + after.segments_in - before.segments_out - before.segments_in
-    # One beat more or less may fall into the window.
+    # The window may contain one heartbeat more or less.
     assert payload in [beats * BEAT_BYTES for beats in (BEATS - 1, BEATS, BEATS + 1)]
     assert packets <= (BEATS + 1) * (BEAT_PACKETS + 1)

@@ -1,4 +1,4 @@
-"""A task that really waits for a person, seen in the page; every change comes by itself."""
+"""A task that waits for a person, shown live in the page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ASKS = "import time\nprint('step 1')\nname = input('Deploy where? ')\nprint('deploying to', name)\ntime.sleep(600)"
 
 
-def test_waiting_task_calls_with_its_evidence_and_recovers_when_it_is_answered(
-    fleet: Cluster, visitors: Visitors
-) -> None:
+def test_waiting_task_notifies_with_evidence_and_recovers_when_answered(fleet: Cluster, visitors: Visitors) -> None:
     page = visitors.open_live()
     phone = visitors.open_live(locale="zh-CN", viewport={"width": 390, "height": 844})
     name = f"asks <b> {uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""`manage.py up`: the one command of the README."""
+"""`manage.py up`, the command of the README."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Cluster]:
     with cluster(tmp_path) as made:
-        # The tasks' folders lie below the data folder; `Cluster` finds their shims by it.
+        # The tasks' folders are below the data folder, where `Cluster` finds their shims.
         made.data_dir = tmp_path / "data"
         made.env["AGENTFLOW_DATA_DIR"] = str(made.data_dir)
         yield made
@@ -35,7 +35,7 @@ def up(fleet: Cluster) -> Process:
 
 
 def test_first_start_a_stop_that_leaves_tasks_running_and_one_that_ends_them(fleet: Cluster) -> None:
-    """One life of a cluster, for each start takes seconds of CPU."""
+    """One cluster for all checks, because each start takes seconds of CPU."""
     process = up(fleet).start()
     process.wait_for_log("Log in once with this link", timeout=60)
     fleet.wait_online("master-1", "master-2", "edge-1")
@@ -78,7 +78,7 @@ def expect_a_link_and_private_secrets(fleet: Cluster, process: Process) -> None:
 
 
 def pid_of(fleet: Cluster, task: str) -> int:
-    """Of a task that runs."""
+    """Process id of a running task."""
     fleet.wait_task(task, "running")
     return int(fleet.rows("SELECT pid FROM nodes_attempt WHERE task_id = ?", task)[0][0])
 

@@ -1,4 +1,4 @@
-"""A web process of its own beside `leader --no-web`: Redis carries hints, the database the truth, gRPC the controls."""
+"""A separate web process with `leader --no-web`: hints over Redis, data from the database, requests over gRPC."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def split(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Itera
         yield made
 
 
-async def test_controls_and_news_pass_and_a_redis_that_dies_loses_nothing(split: Cluster, redis: RedisServer) -> None:
+async def test_controls_and_updates_work_and_nothing_is_lost_when_redis_dies(
+    split: Cluster, redis: RedisServer
+) -> None:
     token = await asyncio.to_thread(split.api_token, "operator")
     await asyncio.to_thread(split.api_token, "admin")
     seen: list[dict[str, Any]] = []
@@ -76,14 +78,14 @@ async def test_controls_and_news_pass_and_a_redis_that_dies_loses_nothing(split:
         await socket.send(json.dumps({"type": "SUBSCRIBE", "topics": ["nodes", "tasks", "logs"]}))
         await eventually(lambda: any(message["type"] == "SNAPSHOT" for message in seen))
 
-        # Idle for longer than redis-py's default socket time-out: the subscription must live on.
+        # Idle for longer than redis-py's default socket timeout: the subscription must survive.
         await asyncio.sleep(11)
         first = await asyncio.to_thread(split.run, "master-1", "cat")
         await eventually(lambda: "running" in states(first), 15)
 
         await asyncio.to_thread(redis.kill)
         await socket.send(json.dumps({"type": "CONTROL", "ref": "a", "task": first, "action": "pause"}))
-        await eventually(lambda: "paused" in states(first), 30, "controls and news pass without Redis")
+        await eventually(lambda: "paused" in states(first), 30, "controls and updates work without Redis")
         await asyncio.to_thread(redis.start)
         await socket.send(json.dumps({"type": "CONTROL", "ref": "b", "task": first, "action": "resume"}))
         await eventually(lambda: states(first)[-1] == "running", 30)

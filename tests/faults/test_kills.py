@@ -17,7 +17,7 @@ from tests.support.eventually import eventually_sync
 from tests.support.pages import expect_never_reloaded, line_count, log_texts, pill_of
 
 RNG = random.Random(3)
-# What the browser itself writes while nobody listens; the page's own errors still count.
+# Logged by the browser while the server is down; errors of the page itself still fail the test.
 NO_LEADER = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
 Record = Callable[[str, object], None]

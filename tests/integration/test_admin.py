@@ -33,8 +33,8 @@ from dashboard.accounts import tokens
 from dashboard.rights import Role, role_of
 from nodes.admin import COUNT_LIMIT, HistoryAdmin
 from nodes.models import Attempt, Command, LogLine, Node, NodeToken, Task
+from tests.support.access import People, make_history, make_people
 from tests.support.database import rows_of_many_tests
-from tests.support.doors import People, make_history, make_people
 
 pytestmark = pytest.mark.django_db
 

@@ -164,7 +164,7 @@ async def test_a_renewed_journal_has_everything_that_is_not_reported_elsewhere(t
 
         journal.journal_id = "another"
         assert [status.exit_code for status in node.runner.snapshot_tasks()] == [3]  # Else the parent marks it lost.
-        node.runner.tell_again()
+        node.runner.report_again()
         assert (await node.end()).request is not None
         assert (await node.result(command)).state is CommandState.SUCCEEDED
         await eventually(lambda: node.runner.snapshot_tasks() == ())

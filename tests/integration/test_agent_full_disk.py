@@ -107,7 +107,7 @@ async def test_an_agent_survives_a_full_disk(parent: Parent, tmp_path: Path) -> 
     await parent.control(Action.INPUT, refused, text=b"x", times=5)
     await eventually(lambda: len(parent.answers(refused)) >= before + 5)
     assert {answer.code for answer in parent.answers(refused)} == {"disk"}  # And it is not done later.
-    assert refused not in TaskFolder(folder).taken_commands()
+    assert refused not in TaskFolder(folder).recorded_commands()
 
     total, suppressed = int(count.read_text()), parent.statuses()[-1].suppressed_lines
     assert suppressed > 0
@@ -142,7 +142,7 @@ def test_an_end_is_reported_before_a_full_disk_loses_its_record(
     monkeypatch.setattr(layout, "write_record", refuse_twice)
     monkeypatch.setattr(supervisor, "_RECORD_SECONDS", 0.0)
 
-    supervisor.tell_end(str(tmp_path), {"state": "failed"}, lambda: events.append("told"))
+    supervisor.report_end(str(tmp_path), {"state": "failed"}, lambda: events.append("told"))
 
     assert events == ["try", "told", "try", "try"]
     assert layout.read_record(str(tmp_path), layout.EXIT) == {"state": "failed"}

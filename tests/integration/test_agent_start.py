@@ -104,9 +104,9 @@ def test_every_impossible_start_is_one_line(agent: AgentProcess) -> None:
     assert "the data folder" in agent.fails(data_dir="file/below")
     assert "cannot be read: No such file" in agent.fails("--token-file", "/nowhere.token")
     agent.token.write_text("two words")
-    assert "holds no token" in agent.fails()
+    assert "contains no token" in agent.fails()
     agent.token.write_bytes(b"\xff\xfe")
-    assert "holds no token" in agent.fails()
+    assert "contains no token" in agent.fails()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

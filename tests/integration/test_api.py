@@ -27,7 +27,7 @@ from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.models import Alert, Attempt, LogLine, Node, Task
-from tests.support.doors import NoLeader, People, make_history, make_people
+from tests.support.access import NoLeader, People, make_history, make_people
 
 pytestmark = pytest.mark.django_db
 

@@ -157,9 +157,9 @@ def test_a_port_in_use_is_refused(refusal: Callable[..., str], option: str) -> N
     [
         (["--grpc", "0.0.0.0:0"], "--tls-cert and --tls-key, or --insecure"),
         (["--http", "0.0.0.0:0"], "AGENTFLOW_BEHIND_HTTPS_PROXY"),
-        (["--grpc", "nonsense"], "HOST:PORT is expected"),
-        (["--http", "127.0.0.1:99999"], "HOST:PORT is expected"),
-        (["--tls-cert", "/nowhere"], "belong together"),
+        (["--grpc", "nonsense"], "expected HOST:PORT"),
+        (["--http", "127.0.0.1:99999"], "expected HOST:PORT"),
+        (["--tls-cert", "/nowhere"], "must be given together"),
         (["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "/nowhere cannot be read"),
         (["--heartbeat", "1"], "5 to 60"),
         (["--name", "a b"], "not a valid node name"),

@@ -236,7 +236,7 @@ async def test_an_end_is_reported_again_although_its_folder_is_deleted(
         TaskFolder(tmp_path / "tasks/t1.1").remove()
 
         journal.journal_id = "another"
-        node.runner.tell_again()
+        node.runner.report_again()
 
         await node.end()
         await eventually(lambda: node.runner.snapshot_tasks() == ())

@@ -29,7 +29,7 @@ from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import Trouble, store_published
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.services import InProcessGateway, LeaderLoop
-from tests.support.doors import make_people
+from tests.support.access import make_people
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 from tests.support.live import Client, DaphneThread, open_client

@@ -150,7 +150,7 @@ export interface AuthOk {
   user: string;
 }
 
-/** A node that was only heard of has none. */
+/** Empty for a node that has not registered yet. */
 export interface Capabilities {
   agentVersion?: string;
   allowsCommands?: boolean;
@@ -436,13 +436,13 @@ export interface LogBatch {
   type: "LOG";
 }
 
-/** A sentence of AgentFlow's own: which one, and what is filled in. */
+/** One of AgentFlow's own messages: its code, and the values to fill in. */
 export interface MessagePart {
   code: string;
   values: Record<string, string>;
 }
 
-/** Ephemeral: the newest wins, and it has no place in the feed. */
+/** Ephemeral: the newest wins; it has no position in the feed. */
 export interface MetricsMessage {
   at: number;
   cpu: number | null;
@@ -585,7 +585,7 @@ export interface Step {
   turn: string;
 }
 
-/** Whether the Leader can store what comes in. */
+/** Whether the Leader can store new data. */
 export interface StoreTrouble {
   at: number;
   message: string;

@@ -35,8 +35,8 @@ class Collector:
         self._look_seconds = look_seconds
         self._at_least_seconds = at_least_seconds
         self._clock = clock or SystemClock()
-        self._told: Metrics | None = None
-        self._told_mono = 0.0
+        self._sent: Metrics | None = None
+        self._sent_mono = 0.0
         self._stop = asyncio.Event()
         self.latest: Metrics | None = None
 
@@ -46,16 +46,16 @@ class Collector:
     async def run(self) -> None:
         while not self._stop.is_set():
             try:
-                await self.look()
+                await self.sample_once()
             except OSError as error:
-                logger.warning("cannot measure this machine now: %s", error)
+                logger.warning("cannot sample this machine: %s", error)
             await wait_at_most(self._stop, self._look_seconds)
 
-    async def look(self) -> None:
+    async def sample_once(self) -> None:
         """Takes one sample, and pushes it if due."""
         self.latest = metrics = self._sample()
         now = self._clock.mono()
-        is_due = self._told is None or now - self._told_mono >= self._at_least_seconds
-        if is_due or (self._told is not None and is_news(metrics, self._told, self._thresholds)):
-            self._told, self._told_mono = metrics, now
+        is_due = self._sent is None or now - self._sent_mono >= self._at_least_seconds
+        if is_due or (self._sent is not None and is_news(metrics, self._sent, self._thresholds)):
+            self._sent, self._sent_mono = metrics, now
             await self._emit(metrics)

@@ -108,7 +108,7 @@ class Relay:
         return mark, nacks
 
     def _pass_up(self, edge: EdgeState, update: pb.NodeUpdate) -> None:
-        """Ephemeral: the newest wins, and while there is no Leader the cache keeps what a new one needs."""
+        """Ephemeral: the newest wins. While there is no Leader, `edge` keeps what a new one needs."""
         kind = update.WhichOneof("payload")
         key = f"{update.node_id}/{kind}"
         if kind == "snapshot":

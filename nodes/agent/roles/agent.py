@@ -68,7 +68,7 @@ class Reported:
 
 
 def load_config(options: AgentOptions) -> AgentConfig:
-    """Raises ConfigError."""
+    """Reads the configuration file, if one was given. Raises ConfigError."""
     config = load_agent_config(options.config_file) if options.config_file is not None else AgentConfig()
     return config if options.slots is None else replace(config, slots=options.slots)
 
@@ -110,7 +110,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
             role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
         ),
     )
-    journals[Lane.STATES].on_renewal(agent.runner.tell_again)
+    journals[Lane.STATES].on_renewal(agent.runner.report_again)
     return agent
 
 

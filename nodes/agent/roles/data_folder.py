@@ -17,7 +17,7 @@ _LOCK = "agent.lock"
 
 
 @contextmanager
-def held_data_folder(path: Path) -> Iterator[None]:
+def locked_data_folder(path: Path) -> Iterator[None]:
     """Creates the folder (mode 0700) and holds its lock. Raises ConfigError if that fails or another agent holds it.
 
     The kernel releases the lock when the process ends, however it ends.
@@ -27,7 +27,7 @@ def held_data_folder(path: Path) -> Iterator[None]:
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
-            f"the data folder {path} cannot be written: {error.strerror}; give another --data-dir"
+            f"the data folder {path} cannot be written: {error.strerror}; use another --data-dir"
         ) from error
     try:
         try:
@@ -46,7 +46,7 @@ def held_data_folder(path: Path) -> Iterator[None]:
 
 
 def read_token(path: Path) -> str:
-    """Raises ConfigError with a line that says what to do."""
+    """Reads the token. Raises ConfigError with a line that says what to do."""
     try:
         if path.stat().st_mode & 0o077:
             logger.warning("the token file %s can be read by others; run: chmod 600 %s", path, path)
@@ -56,7 +56,7 @@ def read_token(path: Path) -> str:
             f"the token file {path} cannot be read: {error.strerror}; create one with: manage.py token new"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the token file {path} holds no token") from error
+        raise ConfigError(f"the token file {path} contains no token") from error
     if not token or any(character.isspace() for character in token):
-        raise ConfigError(f"the token file {path} holds no token; create one with: manage.py token new")
+        raise ConfigError(f"the token file {path} contains no token; create one with: manage.py token new")
     return token

@@ -8,7 +8,7 @@ import sys
 _FIELDS = ("node_id", "task_id", "attempt", "command_id", "epoch", "offset", "kind")
 
 
-class _FactsFormatter(logging.Formatter):
+class _FieldsFormatter(logging.Formatter):
     """Appends the fields passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -19,5 +19,5 @@ class _FactsFormatter(logging.Formatter):
 
 def set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_FactsFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
+    handler.setFormatter(_FieldsFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -49,13 +49,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> AgentOptions:
-    """Raises ConfigError; `--help` prints and exits."""
+    """Parses and checks the command line. Raises ConfigError; `--help` prints and exits."""
     values = _parser().parse_args(arguments)
     role = Role(values.role)
     name = check_node_name(values.name)
     slots = values.slots
     if slots is not None and slots < 1:
-        raise ConfigError(f"--slots is {slots}: at least 1 is expected")
+        raise ConfigError(f"--slots is {slots}: must be at least 1")
     uses_tls = bool(values.tls or values.tls_ca)
     if not uses_tls and not values.insecure:
         _only_loopback(values.parent, "--leader" if role is Role.MASTER else "--master", "--tls-ca FILE or --tls")
@@ -127,7 +127,7 @@ def _hub(values: argparse.Namespace) -> HubOptions | None:
 def _address(text: str, *, allow_zero: bool = False) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not (0 if allow_zero else 1) <= int(port) < 65536:
-        raise ConfigError(f"{text!r} is not a valid address: HOST:PORT is expected")
+        raise ConfigError(f"{text!r} is not a valid address: expected HOST:PORT")
     return text
 
 
@@ -158,11 +158,11 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Prints one line to the terminal, before logging is set up."""
     sys.stderr.write(f"agentflow: {line}\n")
 
 
 def own_environment() -> Mapping[str, str]:
-    """The environment. Code below `roles` never reads it directly; it is passed in."""
+    """This process's environment. Code below `roles` never reads it: it is passed in."""
     return os.environ

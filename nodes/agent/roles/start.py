@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nodes.agent.roles.agent import load_config
-from nodes.agent.roles.data_folder import held_data_folder, read_token
+from nodes.agent.roles.data_folder import locked_data_folder, read_token
 from nodes.agent.roles.edge import run_edge
 from nodes.agent.roles.logs import set_up_logging
 from nodes.agent.roles.master import run_master
@@ -23,6 +23,6 @@ async def start(options: AgentOptions, environ: Mapping[str, str]) -> int:
         check_authority(options.tls_ca)
     if options.hub is not None and options.hub.tls_cert is not None and options.hub.tls_key is not None:
         check_certificate(options.hub.tls_cert, options.hub.tls_key)
-    with held_data_folder(options.data_dir):
+    with locked_data_folder(options.data_dir):
         run = run_master if options.role is Role.MASTER else run_edge
         return await run(options, config, token, environ)

@@ -105,7 +105,7 @@ class Attempt:
 
     def snapshot(self) -> TaskStatus | None:
         """The complete state, for a parent that may have lost it; None once the end is in the current journal."""
-        if self._is_reported_today():
+        if self._is_in_current_journal():
             return None
         status = self._emitted or self._status
         if status.state is TaskState.DISPATCHED:
@@ -130,7 +130,7 @@ class Attempt:
             last_lines=self._tail.last_lines,
         )
 
-    async def take_up(self) -> None:
+    async def recover(self) -> None:
         """Checks once what an earlier agent left: reads the end, or connects and reads the state."""
         await self._reconnect()
         if self._link is not None:
@@ -150,13 +150,13 @@ class Attempt:
     def take_reported(self, record: Record) -> None:
         """Takes an end that is already in the current journal; part of the output may still be missing there."""
         self.announced.set()
-        self._stands_in_journal()
+        self._note_reported()
         self._end(record)
 
-    async def tell_again(self) -> None:
+    async def report_again(self) -> None:
         """Reports the end again if it is only in an earlier journal: the parent may never have read it there."""
         async with self._emitting:
-            if not self.reported.is_set() or self._is_reported_today():
+            if not self.reported.is_set() or self._is_in_current_journal():
                 return
             await self._emit(replace(self._status, request=self.start))
             self._reported_in = self._journal_id()
@@ -199,13 +199,13 @@ class Attempt:
             record = self.folder.exit_record()
             if record is None and not self.folder.has_supervisor():
                 # It may have written its last record just before it exited.
-                record = self.folder.exit_record() or self._gone()
+                record = self.folder.exit_record() or self._lost_record()
             if record is not None:
                 self._end(record)
             else:
                 self._link = await connect(self.folder)
         except OSError as error:
-            # The shim is about to listen or to end; or the disk is full and a lost task's record cannot be written.
+            # The shim is not listening yet or is exiting; or a full disk prevents a lost task's record.
             logger.debug("not linked: %s", error, extra={"task_id": self.start.task_id})
             await asyncio.sleep(_RECONNECT_SECONDS)
 
@@ -215,13 +215,13 @@ class Attempt:
         except LinkClosed:
             pass  # `_listen` notices the closed link too, and asks again.
 
-    def _gone(self) -> Record:
+    def _lost_record(self) -> Record:
         """The exit record that the agent writes for a supervisor that is gone and left none."""
         if self.folder.abandon() or self.folder.was_abandoned:
             state, reason = TaskState.FAILED, self.folder.why_not_started()
         else:
             state, reason = TaskState.LOST, self.folder.why_lost()
-            self.folder.end_leftovers()
+            self.folder.kill_leftovers()
         record: Record = {
             "state": state.value,
             "reason": english([reason]),
@@ -310,12 +310,12 @@ class Attempt:
             extra={"task_id": self.start.task_id, "attempt": self.start.attempt},
         )
 
-    def _stands_in_journal(self) -> None:
+    def _note_reported(self) -> None:
         self._reported_in = self._journal_id()
         self.reported.set()
         self.settled.set()
 
-    def _is_reported_today(self) -> bool:
+    def _is_in_current_journal(self) -> bool:
         return self.reported.is_set() and self._reported_in == self._journal_id()
 
     async def _mark_reported(self) -> None:
@@ -346,7 +346,7 @@ class Attempt:
             await self._emit(status if emitted is None else replace(status, request=None), ephemeral=is_progress)
             self.announced.set()
             if status.state.is_final:
-                self._stands_in_journal()
+                self._note_reported()
                 self._changed.set()  # `_report` may be waiting although a control has reported the end.
 
     def _take_progress(self, progress: Progress) -> None:

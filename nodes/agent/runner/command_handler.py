@@ -80,16 +80,16 @@ class CommandHandler:
 
     async def settle(self) -> None:
         """Reports results for commands that an earlier agent did not finish or report; repeats no action."""
-        entries = await self._untold()
+        entries = await self._unreported()
         async with asyncio.TaskGroup() as group:
             for entry in entries:
                 if entry.result is None:  # Concurrently: a cancel waits for its task's end.
                     group.create_task(self._settle_one(entry), name=f"settle-{entry.command_id}")
-            await self._tell_all(entries)
+            await self._report_all(entries)
 
-    async def tell_again(self) -> None:
+    async def report_again(self) -> None:
         """Reports again the results that are not in the current journal; running commands report their own."""
-        await self._tell_all(await self._untold())
+        await self._report_all(await self._unreported())
 
     async def trim(self) -> None:
         await self._in_thread(lambda: self._log.trim(now_ms=self._clock.now_ms()))
@@ -188,7 +188,7 @@ class CommandHandler:
         """Decides by the task's own records: its supervisor records every command before it acts."""
         is_lost = attempt.status.state is TaskState.LOST
         try:
-            taken = await asyncio.to_thread(attempt.folder.taken_commands)
+            taken = await asyncio.to_thread(attempt.folder.recorded_commands)
         except OSError as error:
             return _result(command_id, CommandState.UNKNOWN, "unknown", f"cannot read the task's records: {error}")
         if command_id in taken:
@@ -217,13 +217,13 @@ class CommandHandler:
 
     # -- after a restart ------------------------------------------------------------------------
 
-    async def _untold(self) -> list[Entry]:
+    async def _unreported(self) -> list[Entry]:
         return await self._in_thread(lambda: self._log.unreported(journal_id=self._journal_id()))
 
-    async def _tell_all(self, entries: Iterable[Entry]) -> None:
+    async def _report_all(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if entry.result is not None:
-                await self._tell(entry.result)
+                await self._report(entry.result)
 
     async def _settle_one(self, entry: Entry) -> None:
         task_id, number = entry.task_id, entry.attempt
@@ -252,14 +252,14 @@ class CommandHandler:
             # The command has taken effect: report that now, and store it in the log when there is room.
             logger.warning("result not stored: %s", error, extra={"command_id": result.command_id})
             await self._emit(result)
-            await self._patiently(store)
-        await self._tell(result)
+            await self._with_retries(store)
+        await self._report(result)
 
-    async def _tell(self, result: CommandResult) -> None:
+    async def _report(self, result: CommandResult) -> None:
         await self._emit(result)
-        await self._patiently(partial(self._log.reported, result.command_id, journal_id=self._journal_id()))
+        await self._with_retries(partial(self._log.reported, result.command_id, journal_id=self._journal_id()))
 
-    async def _patiently(self, work: Callable[[], None]) -> None:
+    async def _with_retries(self, work: Callable[[], None]) -> None:
         backoff = Backoff()
         while True:
             try:

@@ -60,13 +60,13 @@ class CommandLog:
         except sqlite3.OperationalError as error:
             raise StoreError(f"cannot open the command log {path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            self._database = self._begin_anew(error)
+            self._database = self._recreate(error)
 
     def begin(self, command: Command, *, at_ms: int) -> Entry | None:
         """Stores the intent and returns None; for a command that is already stored, returns its entry.
 
-        Raises StoreError when it cannot be stored, and from then on for this id: its sender is told that it was not
-        carried out, so it must not be carried out when it arrives again.
+        Raises StoreError when it cannot be stored, and from then on for this id: its sender gets the result that it
+        was not carried out, so it must not be carried out when it arrives again.
         """
         if command.command_id in self._refused:
             raise StoreError("it was refused earlier because it could not be stored")
@@ -107,6 +107,7 @@ class CommandLog:
         return [_entry(row) for row in rows]
 
     def trim(self, *, now_ms: int) -> None:
+        """Removes commands older than `KEPT_MS`. Raises StoreError."""
         self._execute("DELETE FROM command WHERE at_ms < ?", (now_ms - KEPT_MS,))
 
     def close(self) -> None:
@@ -119,10 +120,10 @@ class CommandLog:
             raise StoreError(f"cannot use the command log: {error}") from error
         except sqlite3.DatabaseError as error:
             self._database.close()
-            self._database = self._begin_anew(error)
+            self._database = self._recreate(error)
             return self._database.execute(statement, values)
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+    def _recreate(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
         """Quarantines a malformed file. The tasks' folders and supervisors still prevent a second effect."""
         aside = quarantine(self._path, side_files=("-wal", "-shm"))
         logger.error("the command log is corrupt, quarantined as %s: %s", aside, error)

@@ -35,7 +35,7 @@ def _can_freeze_below(parent: Path) -> bool:
     probe = parent / f"{_PROBE}-{os.getpid()}"
     try:
         probe.mkdir()
-    except OSError:
+    except OSError:  # No permission, or a read-only mount: signals are used instead.
         return False
     try:
         # Moving a process requires write permission in both cgroups and in their common ancestor.
@@ -48,5 +48,5 @@ def _can_freeze_below(parent: Path) -> bool:
 def _lines(path: str) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except OSError:  # No /proc, or no such file: the same as no cgroups.
         return []

@@ -34,6 +34,6 @@ def _fraction(inside: bytes) -> float | None:
         return None
     try:
         value = float(found.group(1)) / (100 if found.group(2) else 1)
-    except ValueError:
+    except ValueError:  # Not a number: the line is hostile text, so it is ignored.
         return None
     return min(1.0, max(0.0, value)) if math.isfinite(value) else None

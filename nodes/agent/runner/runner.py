@@ -72,7 +72,7 @@ class Runner:
         try:
             self._commands.put_nowait((command, received_mono))
         except asyncio.QueueFull:
-            logger.warning("too many commands at once, not accepted", extra={"command_id": command.command_id})
+            logger.warning("too many commands at once: command not accepted", extra={"command_id": command.command_id})
 
     def running(self) -> list[RunningTask]:
         """The running tasks that have been reported; `on_running` is called when there may be a new one."""
@@ -89,13 +89,13 @@ class Runner:
         if not self._is_prepared:
             self._is_prepared = True
             self._config.tasks_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            await self._tasks.find_again()
+            await self._tasks.recover()
 
-    def tell_again(self) -> None:
+    def report_again(self) -> None:
         """The states journal was recreated; re-emit the entries that only the old one had."""
         if self._handler is not None and not self._stop.is_set():
-            self._spawn(self._tasks.tell_again, "tell-ends-again")
-            self._spawn(self._handler.tell_again, "tell-results-again")
+            self._spawn(self._tasks.report_again, "tell-ends-again")
+            self._spawn(self._handler.report_again, "tell-results-again")
 
     def request_stop(self) -> None:
         self._stop.set()
@@ -111,7 +111,7 @@ class Runner:
             clock=self._clock,
         )
         try:
-            self._tasks.follow_found()
+            self._tasks.follow_recovered()
             self._spawn(handler.settle, "settle")
             self._spawn(partial(self._serve, handler), "commands")
             self._spawn(partial(self._sweep, handler), "sweep")

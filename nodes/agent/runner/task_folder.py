@@ -56,7 +56,7 @@ class TaskFolder:
         try:
             spec = stored_spec(record["spec"])
             return StartTask(task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):  # Damaged: the caller logs it.
             return None
 
     @property
@@ -66,7 +66,7 @@ class TaskFolder:
     def output_size(self) -> int:
         try:
             return self.output.stat().st_size
-        except OSError:
+        except OSError:  # A task that never ran has no output.
             return 0
 
     @property
@@ -84,7 +84,7 @@ class TaskFolder:
         return layout.read_record(str(self.path), layout.STARTED)
 
     def abandon(self) -> bool:
-        """True when nothing can start the task from now on; False when it has already been claimed."""
+        """Claims the task so that it never starts; False when it has already been claimed."""
         return layout.write_claim(str(self.path), {"abandoned": True})
 
     @property
@@ -98,7 +98,7 @@ class TaskFolder:
 
     def has_supervisor(self) -> bool:
         """Whether the same process that claimed the task is alive."""
-        return _lives(layout.read_record(str(self.path), layout.CLAIM))
+        return _is_alive(layout.read_record(str(self.path), layout.CLAIM))
 
     def supervisor_pid(self) -> int:
         """0 = the task has not been claimed."""
@@ -120,11 +120,11 @@ class TaskFolder:
         """The last line that the supervisor itself wrote before it exited."""
         try:
             lines = self.errors.read_bytes()[-_ERRORS_SHOWN_BYTES:].decode("utf-8", "replace").strip().splitlines()
-        except OSError:
+        except OSError:  # Only an addition to a message.
             return ""
         return lines[-1] if lines else ""
 
-    def end_leftovers(self) -> None:
+    def kill_leftovers(self) -> None:
         """Kills what a dead supervisor left behind, because nothing could pause, read or end it.
 
         Only identified processes: those in the task's own cgroup, and the root process if it is still the same one.
@@ -145,7 +145,7 @@ class TaskFolder:
             for entry in [*procfs.descendants(pid), found]:
                 tree.send(entry, signal.SIGKILL)
 
-    def taken_commands(self) -> frozenset[str]:
+    def recorded_commands(self) -> frozenset[str]:
         """Ids of the commands that the supervisor recorded before acting on them. Raises OSError."""
         try:
             lines = (self.path / layout.CONTROLS).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -154,21 +154,21 @@ class TaskFolder:
         return frozenset(line.rpartition(" ")[0] for line in lines)
 
     def mark_reported(self, journal_id: str) -> None:
-        """Raises OSError."""
+        """Records that this journal holds the end. Raises OSError."""
         (self.path / layout.REPORTED).write_text(journal_id, encoding="ascii")
 
     def reported_in(self) -> str:
         """Id of the journal that holds the end; empty while none does."""
         try:
             return (self.path / layout.REPORTED).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError):  # Missing, or damaged: reporting twice is harmless.
             return ""
 
     def reported_at(self) -> float | None:
         """Unix seconds; None while the end is not in a journal."""
         try:
             return (self.path / layout.REPORTED).stat().st_mtime
-        except OSError:
+        except OSError:  # Not reported yet.
             return None
 
     def remove(self) -> None:
@@ -186,7 +186,7 @@ class TaskFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _lives(identity: Record | None) -> bool:
+def _is_alive(identity: Record | None) -> bool:
     if identity is None or identity.get("boot_id") != procfs.boot_id():
         return False
     found = procfs.process(int(identity.get("pid") or 0))

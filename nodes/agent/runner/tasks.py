@@ -86,10 +86,10 @@ class Tasks:
         await attempt.announced.wait()
         return attempt
 
-    async def find_again(self) -> None:
+    async def recover(self) -> None:
         """Finds every task that an earlier agent left: running, ended meanwhile, or lost.
 
-        After that, `snapshot` is complete; nothing is reported to the parent before `follow_found`.
+        After that, `snapshot` is complete; nothing is reported to the parent before `follow_recovered`.
         """
         found: list[Coroutine[None, None, None]] = []
         for path in sorted(self._config.tasks_folder.iterdir()):
@@ -114,18 +114,18 @@ class Tasks:
             if record is not None and folder.reported_in() == self._journal_id():
                 attempt.take_reported(record)
             else:
-                found.append(attempt.take_up())
+                found.append(attempt.recover())
                 logger.info("found again", extra={"task_id": start.task_id, "attempt": start.attempt})
         await asyncio.gather(*found)
 
-    def follow_found(self) -> None:
+    def follow_recovered(self) -> None:
         for key, attempt in self._attempts.items():
             self._spawn(attempt.follow, key)
 
-    async def tell_again(self) -> None:
+    async def report_again(self) -> None:
         """Reports again the ends that are not in the current journal."""
         for attempt in list(self._attempts.values()):
-            await attempt.tell_again()
+            await attempt.report_again()
 
     async def sweep(self) -> None:
         """Removes folders of completely reported tasks that are too old, too many or too large. Raises OSError."""

@@ -37,13 +37,13 @@ class Delta:
 
 @dataclass(slots=True)
 class Tree:
-    """The processes below one supervisor; keeps the values of the last look."""
+    """The processes below one supervisor; keeps the values of the last sample."""
 
     supervisor_pid: int
     _before: dict[tuple[int, int], Process] = field(default_factory=dict)
 
-    def look(self) -> tuple[list[Process], Delta]:
-        """The living processes, parents first, and what they did since the last look."""
+    def sample(self) -> tuple[list[Process], Delta]:
+        """The living processes, parents first, and what they did since the last sample."""
         found = tree_of(self.supervisor_pid)
         delta = Delta()
         now: dict[tuple[int, int], Process] = {}
@@ -99,7 +99,7 @@ def command_of(pid: int) -> str:
 def executable_of(pid: int) -> str:
     try:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-    except OSError:
+    except OSError:  # Gone, or owned by another user.
         return ""
 
 
@@ -107,14 +107,14 @@ def read_text(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return file.read(65536).decode("utf-8", "replace")
-    except OSError:
+    except OSError:  # Gone, or not readable by this user.
         return ""
 
 
 def _children(pid: int) -> list[int]:
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except OSError:  # Gone meanwhile.
         return []
     return [int(child) for thread in threads for child in read_text(f"/proc/{pid}/task/{thread}/children").split()]
 
@@ -140,7 +140,7 @@ def _process(pid: int) -> Process | None:
 def _inode(pid: int, descriptor: int) -> int:
     try:
         return os.stat(f"/proc/{pid}/fd/{descriptor}").st_ino
-    except OSError:
+    except OSError:  # Gone, closed, or owned by another user.
         return 0
 
 
@@ -148,7 +148,7 @@ def _readable_pipes(pid: int) -> set[int]:
     found: set[int] = set()
     try:
         descriptors = os.listdir(f"/proc/{pid}/fd")
-    except OSError:
+    except OSError:  # Gone, or owned by another user.
         return found
     for descriptor in descriptors:
         try:

@@ -21,7 +21,7 @@ _STEADY_GAPS = 3
 _STEADY_SPREAD = 2.0  # Longest gap over the median.
 _PATIENCE = 3.0  # A silence of this many typical gaps breaks a steady rhythm.
 _OWN_PATIENCE = 1.5  # Times the longest silence of an earlier successful run.
-_MOST_PATIENCE = 10.0  # Times `stalled_seconds`: the maximum, so that no history makes a task immune.
+_MAX_PATIENCE = 10.0  # Times `stalled_seconds`: the maximum, so that no history makes a task immune.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Judge:
         learnt = self._past.longest_silence * _OWN_PATIENCE
         if len(self._gaps) >= _STEADY_GAPS and max(self._gaps) <= _STEADY_SPREAD * median(self._gaps):
             learnt = max(learnt, max(self._gaps) * _PATIENCE)
-        return min(learnt, self._limits.stalled_seconds * _MOST_PATIENCE)
+        return min(learnt, self._limits.stalled_seconds * _MAX_PATIENCE)
 
     def _parts(self, sample: Sample, silent: float) -> tuple[Part, ...]:
         if self._health is TaskHealth.WAITING:

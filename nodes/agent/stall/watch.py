@@ -35,7 +35,7 @@ class _Watched:
     # What was reported to the parent; None = unknown, because an earlier agent reported it.
     reported: TaskHealth | None
     window: deque[tuple[Sample, Metrics | None]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
-    telling: asyncio.Task[None] | None = None
+    reporting: asyncio.Task[None] | None = None
 
 
 class StallWatch:
@@ -82,10 +82,10 @@ class StallWatch:
                 while self._look() and not self._stop.is_set():
                     await wait_at_most(self._stop, self._sample_seconds)
         finally:
-            telling = [entry.telling for entry in self._watched.values() if entry.telling is not None]
-            for task in telling:
+            reporting = [entry.reporting for entry in self._watched.values() if entry.reporting is not None]
+            for task in reporting:
                 task.cancel()
-            await asyncio.gather(*telling, return_exceptions=True)
+            await asyncio.gather(*reporting, return_exceptions=True)
 
     def _look(self) -> bool:
         """Samples every task; False when none is running."""
@@ -100,10 +100,10 @@ class StallWatch:
             verdict = entry.judge.take(sample)
             if (
                 verdict.health is not entry.reported
-                and entry.telling is None
+                and entry.reporting is None
                 and (entry.reported is not None or entry.judge.is_settled)
             ):
-                entry.telling = asyncio.create_task(self._tell(entry, verdict), name=f"stall-{task.task_id}")
+                entry.reporting = asyncio.create_task(self._report(entry, verdict), name=f"stall-{task.task_id}")
         return bool(running)
 
     def _begin(self, key: tuple[str, int], task: RunningTask) -> _Watched:
@@ -121,8 +121,8 @@ class StallWatch:
 
     def _forget(self, key: tuple[str, int]) -> None:
         entry = self._watched.pop(key)
-        if entry.telling is not None:
-            entry.telling.cancel()
+        if entry.reporting is not None:
+            entry.reporting.cancel()
         if self._succeeded(*key):
             seconds = max(0.0, self._clock.now_ms() / 1000 - entry.task.started_at_ms / 1000)
             silence = entry.judge.longest_silence
@@ -130,7 +130,7 @@ class StallWatch:
 
     def _sample(self, entry: _Watched) -> Sample:
         task = entry.task
-        processes, delta = entry.tree.look()
+        processes, delta = entry.tree.sample()
         readers = tuple(f"{p.name} ({p.pid})" for p in processes if reads_stdin(p, task.stdin_inode))
         return Sample(
             at=self._clock.mono(),
@@ -143,7 +143,7 @@ class StallWatch:
             is_paused=task.is_paused,
         )
 
-    async def _tell(self, entry: _Watched, verdict: Verdict) -> None:
+    async def _report(self, entry: _Watched, verdict: Verdict) -> None:
         """Reports the verdict; if that fails, the next sample with the same verdict retries."""
         try:
             evidence: tuple[Evidence, ...] = ()
@@ -163,7 +163,7 @@ class StallWatch:
         else:
             entry.reported = verdict.health
         finally:
-            entry.telling = None
+            entry.reporting = None
 
 
 def _size(task: RunningTask) -> int:
@@ -176,5 +176,5 @@ def _size(task: RunningTask) -> int:
 def _last_written(task: RunningTask) -> float:
     try:
         return os.stat(task.output).st_mtime
-    except OSError:
+    except OSError:  # No output so far.
         return task.started_at_ms / 1000

@@ -1,8 +1,8 @@
-"""The Leader's gateway: one small gRPC service for web processes of their own (protos/agentflow/v1/leader.proto)."""
+"""The Leader's gateway: a small gRPC service for separate web processes (protos/agentflow/v1/leader.proto)."""
 
 from __future__ import annotations
 
 from nodes.stream.wire.transport import prepare_grpc
 
-# The one thing that runs at import: later, grpc is loaded already.
+# The only code that runs at import: it must run before grpc is loaded.
 prepare_grpc()

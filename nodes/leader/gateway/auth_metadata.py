@@ -1,4 +1,4 @@
-"""What both sides of the gateway spell alike."""
+"""The metadata of gateway calls: token, version and error code. Both sides use it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nodes.bearer import metadata_with
 
-# Counts up when a request of the version before would be misunderstood. A process without it is from before 2.
+# Increased when an older request would be misunderstood. A process that sends none is older than 2.
 VERSION_KEY = "agentflow-gateway-version"
 VERSION = "2"
 # Trailing metadata: the error's code for programs.
@@ -14,7 +14,7 @@ CODE_KEY = "agentflow-code"
 
 
 def metadata_of(token: str) -> tuple[tuple[str, str], ...]:
-    """What each call of a web process carries."""
+    """The metadata that a web process sends with each call."""
     return (*metadata_with(token), (VERSION_KEY, VERSION))
 
 

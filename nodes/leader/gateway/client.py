@@ -1,4 +1,4 @@
-"""A web process's way to the Leader: blocking calls, for the threads that views and consumers act on."""
+"""The client of the Leader's gateway in a web process: blocking calls, for the threads of views and consumers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
-    # A repeated submit would be a second task.
+    # A retried submit would create a second task.
     ("grpc.enable_retries", 0),
 )
 
 
 class RemoteGateway:
-    """Implements `nodes.services.Gateway`. Connects at the first call, again when the Leader is back."""
+    """Implements `nodes.services.Gateway`. Connects at the first call, and again after the Leader restarts."""
 
     def __init__(self, target: str, *, token_path: Path, ca_path: Path | None = None) -> None:
         self._target = target
@@ -43,7 +43,7 @@ class RemoteGateway:
 
     @classmethod
     def on_data_dir(cls, data_dir: Path, target: str) -> RemoteGateway:
-        """To the Leader that runs on this data folder: it leaves its token and its certificate there."""
+        """A gateway to the Leader that uses this data folder, which contains its token and certificate."""
         ca_path = data_dir / "leader.crt"
         token_path = data_dir / "tokens" / "web.token"
         return cls(target, token_path=token_path, ca_path=ca_path if ca_path.exists() else None)
@@ -71,7 +71,7 @@ class RemoteGateway:
         self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
 
     def prune(self) -> dict[str, int]:
-        """What went, by kind, once it has gone. Raises `LeaderUnavailable`."""
+        """Runs retention now; returns the number of deleted rows by kind. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
         return dict(reply.removed)
 
@@ -103,7 +103,7 @@ class RemoteGateway:
             token = self._token_path.read_text().strip()
         except OSError as exc:
             raise LeaderUnavailable(
-                f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it at its start"
+                f"{self._token_path} cannot be read ({exc.strerror}): the Leader writes it when it starts"
             ) from exc
         try:
             return method(request, timeout=timeout_seconds, metadata=metadata_of(token))
@@ -111,7 +111,7 @@ class RemoteGateway:
             self._raise(exc)
 
     def _raise(self, exc: grpc.RpcError) -> NoReturn:
-        """The only place that reads the status of a call. Unknown means unavailable: nothing is retried here."""
+        """Translates a call's status; no other code reads it. Unknown means unavailable; nothing is retried."""
         status, details = exc.code(), exc.details() or ""
         code = next((str(item.value) for item in exc.trailing_metadata() or () if item.key == CODE_KEY), "")
         if status is grpc.StatusCode.FAILED_PRECONDITION and code:
@@ -122,4 +122,6 @@ class RemoteGateway:
             raise OtherVersion from exc
         if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise TaskRejected("invalid", "The request is too large.") from exc
-        raise LeaderUnavailable(f"The Leader at {self._target} did not take the request: {details or status}") from exc
+        raise LeaderUnavailable(
+            f"The Leader at {self._target} did not accept the request: {details or status}"
+        ) from exc

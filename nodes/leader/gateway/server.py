@@ -1,4 +1,4 @@
-"""Answers web processes: each call carries a token of the role "web", and its error comes back as it was."""
+"""Answers web processes: each call needs a token of the role "web"; errors keep their type, code and message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]
 
 
-# A part of the Leader that the gateway knows nothing of: bytes in, bytes out; raises `AgentFlowError`.
+# A part of the Leader that the gateway does not know: bytes in, bytes out; raises `AgentFlowError`.
 Service = Callable[[bytes], Awaitable[bytes]]
 
 _NO_SERVICES: Mapping[str, Service] = MappingProxyType({})
@@ -45,7 +45,7 @@ class GatewayServer(services.LeaderServicer):
         prune: Callable[[], Awaitable[Mapping[str, int]]],
         parts: Mapping[str, Service] = _NO_SERVICES,
     ) -> None:
-        """`parts`: what `Ask` reaches, by name."""
+        """`parts`: the services that `Ask` can call, by name."""
         self._scheduler = scheduler
         self._parts = parts
         self._authenticate = authenticate
@@ -79,7 +79,7 @@ class GatewayServer(services.LeaderServicer):
         return pb.AskReply(body=await self._answer(context, lambda: self._ask(request)))
 
     async def refuse(self, _request: bytes, context: Context) -> bytes:
-        """For a method that this version does not have."""
+        """Answers methods that this version does not have."""
         await self._check(context)
         await _abort_rejected(context, OtherVersion())
 
@@ -93,7 +93,7 @@ class GatewayServer(services.LeaderServicer):
         try:
             values = json.loads(request.spec)
             if not isinstance(values, dict):
-                raise ProtocolViolation("task spec: an object is expected")
+                raise ProtocolViolation("task spec: expected an object")
             spec = spec_from_json(values)
         except (ValueError, ProtocolViolation) as exc:
             raise TaskRejected("invalid", str(exc)) from exc
@@ -137,13 +137,13 @@ class GatewayServer(services.LeaderServicer):
         except AgentFlowError as exc:
             await _abort(context, grpc.StatusCode.UNAVAILABLE, "unavailable", str(exc))
         except Exception:
-            # gRPC would send the exception's words to the peer.
+            # Otherwise gRPC would send the exception's text to the peer.
             logger.exception("a request of a web process failed")
-            await _abort(context, grpc.StatusCode.INTERNAL, "internal", "the Leader's log says what went wrong")
+            await _abort(context, grpc.StatusCode.INTERNAL, "internal", "see the Leader's log")
 
 
 class _UnknownMethods(grpc.GenericRpcHandler):
-    """Asked after the methods that exist: a web process of another version gets an answer in words."""
+    """Handles unknown methods, so that a web process of another version gets a clear error."""
 
     def __init__(self, refuse: Callable[[bytes, Context], Awaitable[bytes]]) -> None:
         self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)

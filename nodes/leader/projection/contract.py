@@ -1,4 +1,4 @@
-"""What goes out to dashboards about the fleet: each message and each thing in it, declared once.
+"""The messages about the fleet that dashboards receive, and their parts, each declared once.
 
 `manage.py contract` writes the JSON Schemas (docs/schemas) and the page's TypeScript types from these declarations.
 Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds.
@@ -15,7 +15,7 @@ from nodes.domain.states import Action, CommandState, Lane, LogLevel, LogStream,
 
 
 def one_of(name: str, words: Iterable[str]) -> Meta:
-    """One of these words. Plain text in Python, as rows hold it; a type of this name in the page's script."""
+    """One of these words: text in Python, as rows store it; a type of this name in TypeScript."""
     return Meta(title=name, extra_json_schema={"enum": [str(word) for word in words]})
 
 
@@ -34,14 +34,14 @@ LogStreamWord = Annotated[str, one_of("LogStream", LogStream)]
 
 
 class Positioned(TypedDict):
-    """A message with its place in the feed of one store."""
+    """A message with its position in the feed of one store."""
 
     store: str
     seq: FeedNumber
 
 
 class Moment(TypedDict, total=False):
-    """When it was committed; a thing that is told again to a client of the base messages has none."""
+    """`at`: when it was committed; absent in what is sent again to a client of the base messages."""
 
     at: int
 
@@ -75,7 +75,7 @@ class Project(TypedDict):
 
 
 class Capabilities(TypedDict, total=False):
-    """A node that was only heard of has none."""
+    """Empty for a node that has not registered yet."""
 
     os: str
     architecture: str
@@ -118,13 +118,13 @@ class NodeStatus(MetricsFields):
     slots: int
     # Attempts that occupy a slot.
     running: int
-    # It speaks the base part of the protocol alone.
+    # It supports only the base messages.
     base: bool
     version: FeedNumber
 
 
 class MessagePart(TypedDict):
-    """A sentence of AgentFlow's own: which one, and what is filled in."""
+    """One of AgentFlow's own messages: its code, and the values to fill in."""
 
     code: str
     values: dict[str, str]
@@ -154,7 +154,7 @@ class TaskInfo(TypedDict):
     startedAt: int | None
     endedAt: int | None
     nodeState: NodeStateWord | None
-    # Since when its node cannot be reached; null = it can, or the task needs none.
+    # Since when its node is unreachable; null = it is reachable, or the task needs no node.
     unknownSince: int | None
     version: FeedNumber
 
@@ -169,7 +169,7 @@ class AlertInfo(TypedDict):
     task: str
     taskName: str
     attempt: int
-    # Ids of what was seen; empty = nothing was.
+    # Ids of the evidence; empty = there is none.
     evidence: list[str]
     openedAt: int
     resolvedAt: int | None
@@ -190,11 +190,11 @@ class CommandInfo(TypedDict):
     ref: str
     actor: str
     createdAt: int
-    # When it came to this state.
+    # When it entered this state.
     changedAt: int
 
 
-# Id, number in the attempt, origin's time, level, stream, text (hostile: text only, never HTML).
+# Id, line number in the attempt, time at the origin, level, stream, text (hostile: never render it as HTML).
 WireLine = tuple[FeedNumber, int, int, LogLevelWord, LogStreamWord, str]
 
 
@@ -204,7 +204,7 @@ class NodeStatusMessage(Positioned, Moment):
 
 
 class MetricsMessage(MetricsFields):
-    """Ephemeral: the newest wins, and it has no place in the feed."""
+    """Ephemeral: the newest wins; it has no position in the feed."""
 
     type: Literal["METRICS"]
     at: int
@@ -235,13 +235,13 @@ class CommandMessage(Positioned):
     command: CommandInfo
 
 
-# "from" is a word of the language.
+# "from" is a keyword of Python.
 GapRange = TypedDict("GapRange", {"from": FeedNumber, "to": FeedNumber})
 
 
 class JournalGapFields(GapRange):
-    """Entries `from` to `to` of a node's journal are missing, "0" when only their lines are known; `lines` lines of
-    `attempt` from `firstLine`, 0 when it is not known which.
+    """Missing entries `from` to `to` of a node's journal ("0" if only lines are known), and `lines` missing lines of
+    `attempt` from `firstLine` on (0 if unknown).
     """
 
     reason: str
@@ -259,7 +259,7 @@ class JournalGap(Positioned, JournalGapFields):
 
 
 class StoreTrouble(TypedDict):
-    """Whether the Leader can store what comes in."""
+    """Whether the Leader can store new data."""
 
     type: Literal["STORE"]
     at: int
@@ -282,12 +282,12 @@ FleetMessage = (
 
 
 class FleetState(TypedDict, total=False):
-    """What a SNAPSHOT holds of the fleet, by topic."""
+    """The fleet's part of a SNAPSHOT; which fields it has depends on the topics."""
 
     nodes: list[NodeStatus]
     tasks: list[TaskInfo]
     alerts: list[AlertInfo]
-    # Those on their way, and those that ended lately.
+    # Open commands, and those settled recently.
     commands: list[CommandInfo]
     logs: list[LogBatch]
     trouble: StoreTrouble | None

@@ -58,7 +58,7 @@ def apply_entry(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, outcome: Ou
     """Applies one update, whatever it contains. Raises only errors of the database or of this code."""
     node_id = update.node_id or peer.node_id
     try:
-        if not presence.may_speak_for(unit.cache, peer, node_id):
+        if not presence.may_write_for(unit.cache, peer, node_id):
             raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not write for {node_id!r}")
         presence.register(unit, peer, node_id)
         if update.seq == 0:
@@ -235,7 +235,7 @@ def _refuse(unit: UnitOfWork, node_id: str, update: pb.NodeUpdate, reason: Entry
     )
 
 
-def set_entry_aside(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, exc: Exception, outcome: Outcome) -> None:
+def quarantine_entry(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, exc: Exception, outcome: Outcome) -> None:
     """Quarantines an entry that the database or this code could not process, like a refused one; the mark moves on."""
     node_id = update.node_id or peer.node_id
     _refuse(

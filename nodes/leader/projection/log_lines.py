@@ -1,4 +1,4 @@
-"""Stores tasks' output. A hot path: converts protobuf directly to rows, and encodes messages only if someone listens.
+"""Stores tasks' output. A hot path: converts protobuf directly to rows, and encodes only messages with a subscriber.
 
 A line is stored once, even if it is replayed: its number must be above the attempt's highest.
 """
@@ -75,7 +75,7 @@ def log_rows(
 
 
 def line_fields(row: tuple[Any, ...]) -> WireLine:
-    """Of a row as `LOG_COLUMNS` says."""
+    """The wire form of a row with the columns `LOG_COLUMNS`."""
     return str(row[0]), row[4], row[5], _LEVELS[row[6]], _STREAMS[row[7]], row[8]
 
 

@@ -25,13 +25,13 @@ NODE_MEMORY = "node-memory"
 NODE_CLOCK = "node-clock"
 _FULL_PERCENT = 95.0
 _FREE_PERCENT = 92.0  # The value must fall below this, so that an alert does not flap.
-# More than the longest that a word can be under way on a stream that still counts as alive (heartbeat + 10 s, 40 s).
+# Longer than a message can be in transit on a stream that still counts as alive (heartbeat + 10 s, 40 s).
 _CLOCK_SECONDS = 60.0
 _CLOCK_GOOD_SECONDS = 30.0
 DUPLICATE_NODE = "duplicate-node"
 
 
-def may_speak_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
+def may_write_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
     """A stream may write its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
     if node_id == peer.node_id:
         return True
@@ -91,7 +91,7 @@ def register_leader(unit: UnitOfWork, leader_id: str, report: NodeReport) -> Non
     unit.publish_node(node)
 
 
-def remember_token(unit: UnitOfWork, peer: Peer) -> None:
+def store_token(unit: UnitOfWork, peer: Peer) -> None:
     """Stores a token that was issued elsewhere, so that it can be revoked by its node's name."""
     if peer.token_id and peer.token_id not in unit.cache.known_tokens:
         unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
@@ -104,7 +104,7 @@ def open_journals(unit: UnitOfWork, peer: Peer, marks: Iterable[pb.JournalMark])
     for mark in marks:
         owner = mark.node_id or peer.node_id
         journal = unit.cache.journals.get(mark.journal_id)
-        if not mark.journal_id or not may_speak_for(unit.cache, peer, owner):
+        if not mark.journal_id or not may_write_for(unit.cache, peer, owner):
             continue
         if journal is None:
             journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
@@ -170,10 +170,10 @@ def _is_outdated(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, pos
     holders.discard(peer.node_id)
     if edge.parent != peer.node_id:
         return True
-    return _hand_over(unit, edge)
+    return _reassign(unit, edge)
 
 
-def _hand_over(unit: UnitOfWork, edge: Node) -> bool:
+def _reassign(unit: UnitOfWork, edge: Node) -> bool:
     """Assigns the Edge to another Master that reports it as online; False if there is none."""
     holders = sorted(unit.cache.holders[edge.id])
     holder = next((name for name in holders if unit.cache.nodes[name].state == NodeState.ONLINE), None)
@@ -194,8 +194,8 @@ def _is_behind(cache: StateCache, node_id: str, positions: Sequence[JournalMark]
     )
 
 
-def forget_holder(cache: StateCache, node_id: str) -> None:
-    """Forgets a Master's reports about its Edges: its stream ended or restarted, and it sends current reports again."""
+def forget_reports_of(cache: StateCache, node_id: str) -> None:
+    """Forgets a Master's reports about its Edges: its stream ended, and the next one starts with current reports."""
     for holders in cache.holders.values():
         holders.discard(node_id)
 
@@ -216,7 +216,7 @@ def apply_metrics(unit: UnitOfWork, node: Node, metrics: Metrics) -> None:
             unit.resolve_alert(kind, node_id=node.id)
 
 
-def judge_clock(unit: UnitOfWork, node: Node, ahead_seconds: float) -> None:
+def check_clock(unit: UnitOfWork, node: Node, ahead_seconds: float) -> None:
     """Opens an alert for a wrong clock: it affects no decision, but the times that the node reports are wrong."""
     off = abs(ahead_seconds)
     if off >= _CLOCK_SECONDS:
@@ -266,10 +266,10 @@ def set_state(
         return
     if state is NodeState.OFFLINE and is_own:
         unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
-    forget_holder(unit.cache, node.id)
+    forget_reports_of(unit.cache, node.id)
     # The state of its Edges is unknown until their Master reconnects and reports it.
     for edge in unit.cache.nodes.values():
-        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _hand_over(unit, edge):
+        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _reassign(unit, edge):
             set_state(unit, edge, state, is_own=False, since=since)
 
 
@@ -283,11 +283,11 @@ def begin_term(unit: UnitOfWork, *, leader_id: str, epoch: Epoch) -> None:
     store = unit.cache.store
     is_last_used = store.epoch == epoch.found and store.feed_seq >= epoch.found_feed_seq
     unit.change(store, epoch=epoch.value, store_id=store.store_id if is_last_used else new_store_id())
-    words = [node.last_seen_at for node in unit.cache.nodes.values() if node.last_seen_at is not None]
-    last_word = min(max(words, default=unit.now), unit.now)  # The Leader's clock may have been set back.
+    updates = [node.last_seen_at for node in unit.cache.nodes.values() if node.last_seen_at is not None]
+    last_update = min(max(updates, default=unit.now), unit.now)  # The Leader's clock may have been set back.
     for node in unit.cache.nodes.values():
         if node.id != leader_id and node.state == NodeState.ONLINE:
-            set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_word)
+            set_state(unit, node, NodeState.SUSPECT, is_own=False, since=last_update)
 
 
 def end_grace(unit: UnitOfWork, *, began_at: datetime) -> None:

@@ -17,7 +17,7 @@ from nodes.domain.states import Lane, NodeState
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.leader.projection import presence, topics
 from nodes.leader.projection.commands import commands_for_stream
-from nodes.leader.projection.entries import Outcome, apply_entry, set_entry_aside
+from nodes.leader.projection.entries import Outcome, apply_entry, quarantine_entry
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.messages import metrics_fields, metrics_message
 from nodes.leader.projection.published import Listener, Published
@@ -42,7 +42,7 @@ METRICS_STORE_SECONDS = 1.0
 class _Entries:
     """One stream's batch. After a failure, each entry gets its own transaction and bad ones are quarantined."""
 
-    is_patient = True
+    is_retried = True
 
     def __init__(
         self, peer: Peer, updates: Sequence[pb.NodeUpdate], awaited: AwaitedReplays, *, log_bytes: int = 0
@@ -78,7 +78,7 @@ class _Entries:
             logger.warning("entry %s of journal %s quarantined", update.seq, update.journal_id, exc_info=not is_value)
             tried = Outcome()
             failure = exc
-            transact(lambda unit: set_entry_aside(unit, self._peer, update, failure, tried))
+            transact(lambda unit: quarantine_entry(unit, self._peer, update, failure, tried))
         outcome.marks.update(tried.marks)
         outcome.nacks.extend(tried.nacks)
 
@@ -167,8 +167,8 @@ class Projection:
             if unit.cache.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
                 unit.change(unit.cache.store, epoch=self._epoch.value)
             presence.register(unit, peer, peer.node_id)
-            presence.remember_token(unit, peer)
-            presence.forget_holder(unit.cache, peer.node_id)
+            presence.store_token(unit, peer)
+            presence.forget_reports_of(unit.cache, peer.node_id)
             unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
             marks = presence.open_journals(unit, peer, hello.journals)
             return pb.Welcome(
@@ -180,7 +180,7 @@ class Projection:
             )
 
         try:
-            return await self._tell(register)
+            return await self._write_for_node(register)
         except StoreError as exc:
             raise WireError(f"{peer.node_id} cannot be registered: {exc}") from exc
 
@@ -217,10 +217,10 @@ class Projection:
             if node is not None:  # A base client is only registered by its first update.
                 presence.set_state(unit, node, state, link_rtt_ms=link_rtt_ms)
 
-        await self._tell(change)
+        await self._write_for_node(change)
 
     async def ready(self, peer: Peer) -> Sequence[pb.LeaderCommand]:
-        return await self._tell(lambda unit: commands_for_stream(unit, peer.node_id, epoch=self._epoch.value))
+        return await self._write_for_node(lambda unit: commands_for_stream(unit, peer.node_id, epoch=self._epoch.value))
 
     # --- metrics ----------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class Projection:
         """Pushes metrics at once; False if the writer must handle them: a new node, a foreign node, or bad values."""
         node_id = update.node_id or peer.node_id
         node = self.cache.nodes.get(node_id)
-        if node is None or not presence.may_speak_for(self.cache, peer, node_id):
+        if node is None or not presence.may_write_for(self.cache, peer, node_id):
             return False
         try:
             metrics = decode_update(update).payload
@@ -257,15 +257,15 @@ class Projection:
             for node_id, metrics in newest.items():
                 presence.apply_metrics(unit, unit.cache.nodes[node_id], metrics)
             for node_id, ahead_seconds in clocks.items():
-                presence.judge_clock(unit, unit.cache.nodes[node_id], ahead_seconds)
+                presence.check_clock(unit, unit.cache.nodes[node_id], ahead_seconds)
 
         self._in_background(store)
 
     # --- writes of its own ------------------------------------------------------------------------
 
-    async def _tell(self, function: Callable[[UnitOfWork], T]) -> T:
+    async def _write_for_node(self, function: Callable[[UnitOfWork], T]) -> T:
         """Like `write`, but for updates from nodes: waits until the database responds."""
-        result: T = await self._writer.submit(FunctionJob(function, is_patient=True))
+        result: T = await self._writer.submit(FunctionJob(function, is_retried=True))
         return result
 
     def _in_background(self, function: Callable[[UnitOfWork], None]) -> None:

@@ -30,7 +30,7 @@ class Revocations:
     async def start(self, projection: Projection, on_new: Callable[[Collection[str]], None]) -> None:
         """Reads them once, before any stream may open; `on_new` is called for those revoked later."""
         self._projection = projection
-        await self._look()
+        await self._check()
         self._on_new = on_new
 
     async def run(self) -> None:
@@ -40,14 +40,14 @@ class Revocations:
                     await self._stop.wait()
             except TimeoutError:
                 try:
-                    await self._look()
+                    await self._check()
                 except StoreError as exc:
                     logger.warning("cannot read revoked tokens: %s", exc)
 
     def request_stop(self) -> None:
         self._stop.set()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         if self._projection is None:
             raise AssertionError("started before it runs")
         revoked = await self._projection.write(

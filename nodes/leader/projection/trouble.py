@@ -28,7 +28,7 @@ _POSTGRES_REASONS: dict[str, Reason] = {"53100": "full", "55P03": "locked", "40P
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     reason: Reason
-    message: str  # The database's own word, one line.
+    message: str  # The database's error message, one line.
     since_ms: int
 
 

@@ -45,7 +45,7 @@ class WalWatch:
     async def run(self) -> None:
         while not self._stop.is_set():
             try:
-                await self._look()
+                await self._check()
             except StoreError as exc:
                 logger.warning("cannot get the size of the write-ahead log: %s", exc)
             await wait_at_most(self._stop, self._look_seconds)
@@ -53,7 +53,7 @@ class WalWatch:
     def request_stop(self) -> None:
         self._stop.set()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
             size_bytes = self._path.stat().st_size
         except FileNotFoundError:

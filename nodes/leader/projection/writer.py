@@ -46,7 +46,7 @@ class Job(Protocol):
     # Size of its output in bytes; 0 = goes before all output.
     log_bytes: int
     # True for jobs from nodes: they wait for the database as long as necessary.
-    is_patient: bool
+    is_retried: bool
 
     def run(self, unit: UnitOfWork) -> Any:
         """To refuse, raises an `AgentFlowError` before its first change."""
@@ -60,9 +60,9 @@ class FunctionJob:
 
     log_bytes = 0
 
-    def __init__(self, function: Callable[[UnitOfWork], Any], *, is_patient: bool = False) -> None:
+    def __init__(self, function: Callable[[UnitOfWork], Any], *, is_retried: bool = False) -> None:
         self._function = function
-        self.is_patient = is_patient
+        self.is_retried = is_retried
 
     def run(self, unit: UnitOfWork) -> Any:
         return self._function(unit)
@@ -182,7 +182,7 @@ class Writer:
             unit = self._together(tickets)
         except Exception as exc:
             if is_outage(exc):
-                self._outlast(tickets, exc)
+                self._requeue(tickets, exc)
                 return
             # Whatever the error, it must not affect the other jobs of the batch.
             if not isinstance(exc, _Failed):
@@ -191,7 +191,7 @@ class Writer:
             for ticket in tickets:
                 self._settle_apart(ticket)
         else:
-            self._announce(unit, tickets)
+            self._publish(unit, tickets)
 
     def _together(self, tickets: Sequence[_Ticket]) -> UnitOfWork:
         with transaction.atomic():
@@ -222,7 +222,7 @@ class Writer:
                 self._cache = None
                 raise
             self._recovered()
-            self._announce(unit, ())
+            self._publish(unit, ())
             return result
 
         ticket.error = None
@@ -230,29 +230,29 @@ class Writer:
             ticket.result = ticket.job.run_apart(transact)
         except Exception as exc:
             if is_outage(exc):
-                self._outlast([ticket], exc)
+                self._requeue([ticket], exc)
                 return
             if not isinstance(exc, AgentFlowError):
                 logger.exception("a write failed and is dropped; other writes are not affected")
             ticket.error = exc
-        self._announce(None, [ticket])
+        self._publish(None, [ticket])
 
-    def _outlast(self, tickets: list[_Ticket], exc: Exception) -> None:
+    def _requeue(self, tickets: list[_Ticket], exc: Exception) -> None:
         """The database does not respond: jobs from nodes go back into the queue until it does."""
         self._cache = None
         connection.close()
         reason = first_line(exc)
         self._failed(Trouble(reason=reason_of(exc), message=reason, since_ms=now_ms()))
         keeps_trying = not self._stopping.is_set()
-        patient = [ticket for ticket in tickets if ticket.job.is_patient and keeps_trying]
-        given_up = [ticket for ticket in tickets if not ticket.job.is_patient or not keeps_trying]
+        retried = [ticket for ticket in tickets if ticket.job.is_retried and keeps_trying]
+        given_up = [ticket for ticket in tickets if not ticket.job.is_retried or not keeps_trying]
         for ticket in given_up:
             ticket.error = StoreError("the database does not answer")  # The reason is in the log.
-        self._announce(None, given_up)
-        if not patient:
+        self._publish(None, given_up)
+        if not retried:
             return
         with self._condition:
-            for ticket in reversed(patient):
+            for ticket in reversed(retried):
                 (self._bulk if ticket.job.log_bytes else self._urgent).appendleft(ticket)
         delay = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -279,7 +279,7 @@ class Writer:
             self._cache = StateCache(self._deadlines, mono=time.monotonic())
         return self._cache
 
-    def _announce(self, unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
+    def _publish(self, unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
         """After the commit: encodes messages that have subscribers, and passes all to the loop in one wake-up."""
         published: list[Published] = []
         if unit is not None:
@@ -291,7 +291,7 @@ class Writer:
                     published.extend(published_logs(logs, store=store, listener=self._listener))
                 published.sort(key=lambda message: message.seq)
             unit.cache.forget_ended()
-        self._on_loop(self._tell, published, unit, tickets)
+        self._on_loop(self._deliver, published, unit, tickets)
 
     def _on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -299,7 +299,7 @@ class Writer:
 
     # --- on the loop ------------------------------------------------------------------------------
 
-    def _tell(self, published: list[Published], unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
+    def _deliver(self, published: list[Published], unit: UnitOfWork | None, tickets: Sequence[_Ticket]) -> None:
         if published:
             try:
                 self._listener.publish(published)

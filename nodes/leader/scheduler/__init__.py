@@ -1,1 +1,1 @@
-"""Turns requests into commands for the right node, and sees every command to its end."""
+"""Turns requests into commands for the right node, and tracks every command until it is settled."""

@@ -81,7 +81,7 @@ def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str,
         return _decide_target(task, workers.get(task.target), occupied)
     able = [worker for worker in workers.values() if worker.is_online and worker.knows(task)]
     if not able:
-        return Postponed(task.task_id, _why_nobody(task, workers.values()))
+        return Postponed(task.task_id, _why_no_node(task, workers.values()))
     free = [worker for worker in able if _is_free(worker, occupied)]
     if not free:
         names = ", ".join(sorted(worker.node_id for worker in able)[:3])
@@ -111,7 +111,7 @@ def _load(worker: Worker, occupied: Mapping[str, int]) -> tuple[float, int, str]
     return taken / max(worker.slots, 1), taken - worker.slots, worker.node_id
 
 
-def _why_nobody(task: Waiting, workers: Iterable[Worker]) -> Part:
+def _why_no_node(task: Waiting, workers: Iterable[Worker]) -> Part:
     if task.named_task:
         return part("nobody-has-task", task=task.named_task, project=task.project)
     if not task.project:

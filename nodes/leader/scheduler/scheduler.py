@@ -80,7 +80,7 @@ class Scheduler:
         def ask(unit: UnitOfWork) -> str:
             command = control_task(unit, request)
             if command.created_at == unit.now:  # Otherwise a repeated request: it is already being sent.
-                self._hand_over(unit, command)
+                self._send_after_commit(unit, command)
             unit.wakes_scheduler = True  # A timer may be needed.
             return command.id
 
@@ -122,13 +122,13 @@ class Scheduler:
             attempt = unit.cache.attempt(task.id, task.attempt)
             if attempt is None:
                 raise AssertionError("a pending task has an attempt")
-            self._hand_over(unit, start_attempt(unit, task, attempt, decision.node_id))
+            self._send_after_commit(unit, start_attempt(unit, task, attempt, decision.node_id))
         elif task.pending_parts != (parts := as_json([decision.reason])):
             reason = english([decision.reason])[:_REASON_CHARACTERS]
             unit.change_task(task, pending_reason=reason, pending_parts=parts)
             unit.publish_task(task)
 
-    def _hand_over(self, unit: UnitOfWork, command: Command) -> None:
+    def _send_after_commit(self, unit: UnitOfWork, command: Command) -> None:
         """Sends the command right after the commit, never before."""
         if command.state != CommandState.SENT:
             return
@@ -160,7 +160,7 @@ class Scheduler:
                 settle(unit, command, CommandState.SENT)
             if waits or again:
                 unit.cache.undelivered.discard(command.id)
-                self._hand_over(unit, command)
+                self._send_after_commit(unit, command)
         unit.cache.returned.clear()
 
     def _next_delay(self, unit: UnitOfWork) -> float | None:

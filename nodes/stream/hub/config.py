@@ -32,7 +32,7 @@ class HubConfig:
     def __post_init__(self) -> None:
         host, _, port = self.address.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
-            raise ConfigError(f"{self.address!r} is not a valid address: HOST:PORT is expected")
+            raise ConfigError(f"{self.address!r} is not a valid address: expected HOST:PORT")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ConfigError("TLS needs both a certificate file and a key file")
         check_heartbeat(self.heartbeat_seconds)

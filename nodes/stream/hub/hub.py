@@ -1,4 +1,4 @@
-"""The server side of the stream: who may open one, one stream per node, and whether each node is connected.
+"""The server side of streams: admits at most one per node, and tracks which nodes are connected.
 
 A stream is authenticated before anything is read from it. Its updates go to the `Upstream`; `send` sends commands down.
 """
@@ -79,7 +79,7 @@ class Hub:
         return self._streams.keys()
 
     def link_rtt_ms(self, node_id: str) -> float:
-        """0 = unknown."""
+        """Round trip to the node in milliseconds; 0 = unknown."""
         stream = self._streams.get(node_id)
         return stream.session.rtt_seconds * 1000 if stream is not None else 0.0
 
@@ -126,12 +126,12 @@ class Hub:
             async with asyncio.TaskGroup() as group:
                 reporter = group.create_task(self._report_presence(), name="hub-presence")
                 await self._stop.wait()
-                await self._send_all_away()
+                await self._disconnect_all()
                 reporter.cancel()
         finally:
             await server.stop(grace=0.2)
 
-    async def _send_all_away(self) -> None:
+    async def _disconnect_all(self) -> None:
         """Asks all nodes to disconnect, because the server's stop waits for open streams."""
         for stream in list(self._streams.values()):
             stream.send_away(
@@ -155,7 +155,7 @@ class Hub:
         if self._stop.is_set():
             await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
         try:
-            peer = self._who_is(context)
+            peer = self._identify(context)
         except StreamRefused as exc:
             logger.warning("refused a stream from %s: %s", context.peer(), exc)
             await context.abort(exc.code, exc.reason)
@@ -182,7 +182,7 @@ class Hub:
         if ending.code is not grpc.StatusCode.OK:
             await context.abort(ending.code, ending.reason)
 
-    def _who_is(self, context: Context) -> Peer:
+    def _identify(self, context: Context) -> Peer:
         try:
             identity = self._authenticate(token_in(context.invocation_metadata() or ()))
         except NotReady as exc:
@@ -283,8 +283,8 @@ def _bind(server: grpc.aio.Server, config: HubConfig) -> int:
     except OSError as exc:
         raise ConfigError(f"a TLS file of the hub cannot be read: {exc}") from exc
     except RuntimeError as exc:
-        blame = " (or a TLS file is damaged)" if config.tls_cert_file else ""
+        hint = " (or a TLS file is damaged)" if config.tls_cert_file else ""
         raise ConfigError(
-            f"cannot listen on {config.address}: the port is in use, or the address is not this machine's{blame}"
+            f"cannot listen on {config.address}: the port is in use, or the address is not this machine's{hint}"
         ) from exc
     return port

@@ -111,7 +111,7 @@ class Stream:
     # -- called by the hub
 
     def send(self, command: pb.LeaderCommand) -> bool:
-        """False when the node has no room for more."""
+        """Queues a command; False when the queue is full or the node is being disconnected."""
         is_taken = self.session.send_command(command)
         self._wake.set()
         return is_taken
@@ -233,7 +233,7 @@ class Stream:
                 await self._join()
             case UpdatesReceived():
                 for update in event.updates:
-                    await self._take_in(update)
+                    await self._accept_update(update)
             case RoundTripMeasured():
                 self._hooks.measured(self)
             case GoodbyeReceived():
@@ -272,7 +272,7 @@ class Stream:
         for command in commands:
             self.send(command)
 
-    async def _take_in(self, update: pb.NodeUpdate) -> None:
+    async def _accept_update(self, update: pb.NodeUpdate) -> None:
         update.node_id = update.node_id or self.peer.node_id
         if not self._may_write(update):
             return

@@ -1,4 +1,4 @@
-"""The cluster's signing key. It lives in the Leader's data folder, outside the database."""
+"""The cluster's signing key. Stored in the Leader's data folder, outside the database."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _public_bytes(pem: bytes, path: Path) -> bytes:
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except ValueError as exc:
-        raise ConfigError(f"{path} holds no PEM key; restore it, or remove it and reissue every token") from exc
+        raise ConfigError(f"{path} contains no PEM key; restore it, or remove it and reissue every token") from exc
     if not isinstance(private, Ed25519PrivateKey):
-        raise ConfigError(f"{path} holds a {type(private).__name__}; an Ed25519 key is needed")
+        raise ConfigError(f"{path} contains a {type(private).__name__}; an Ed25519 key is required")
     return private.public_key().public_bytes_raw()

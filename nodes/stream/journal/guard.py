@@ -24,7 +24,7 @@ class JournalGuard:
         self._wake.set()
 
     async def run(self) -> None:
-        """Raises `JournalCorrupt`."""
+        """Runs until a stop is requested. Raises `JournalCorrupt` when a journal turns out to be corrupt."""
         await self._wake.wait()
         if self._found is not None:
             raise self._found

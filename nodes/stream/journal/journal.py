@@ -335,7 +335,7 @@ class Journal:
         error = self._try_commit(writes)
         while is_disk_full(error) and self._reserve.release():
             error = self._try_commit(writes)
-        self._tell(self._on_committed, writes, dict(self._file.records), error)
+        self._call_on_loop(self._on_committed, writes, dict(self._file.records), error)
 
     def _try_commit(self, writes: Sequence[_Write]) -> Exception | None:
         """None on success, or the error if nothing was stored."""
@@ -360,7 +360,7 @@ class Journal:
             result = call.work(self._file)
         except Exception as exc:  # noqa: BLE001 - as above
             error = self._journal_error(exc)
-        self._tell(self._on_called, call, result, dict(self._file.records), error)
+        self._call_on_loop(self._on_called, call, result, dict(self._file.records), error)
 
     def _trim_step(self, file: JournalFile) -> bool:
         return file.trim_step(
@@ -377,17 +377,17 @@ class Journal:
             return False
         if not has_more:
             self._reserve.restore()
-        self._tell(self._take_records, dict(self._file.records))
+        self._call_on_loop(self._take_records, dict(self._file.records))
         return has_more
 
     def _journal_error(self, exc: Exception) -> Exception:
         error = as_journal_error(exc)
         if isinstance(error, JournalCorrupt):
             self._file.mark_corrupt()
-            self._tell(self._found_corrupt, error)
+            self._call_on_loop(self._found_corrupt, error)
         return error
 
-    def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
+    def _call_on_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
         if self._loop is None:
             return  # No call has been made yet.
         try:

@@ -36,7 +36,7 @@ class UplinkConfig:
     def __post_init__(self) -> None:
         host, _, port = self.target.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ConfigError(f"{self.target!r} is not a valid address: HOST:PORT is expected")
+            raise ConfigError(f"{self.target!r} is not a valid address: expected HOST:PORT")
         if not self.token or not self.token.isascii():
             raise ConfigError("the token is empty or not a token")
         check_heartbeat(self.heartbeat_seconds)

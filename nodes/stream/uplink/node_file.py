@@ -49,8 +49,8 @@ class NodeFile:
             self._max_epoch = epoch
             self._save()
 
-    def learn_cluster(self, *, public_key: bytes, revoked_token_ids: Iterable[str]) -> None:
-        """Stores the content of a Welcome: the list is complete, so tokens missing from it are removed here."""
+    def update_cluster(self, *, public_key: bytes, revoked_token_ids: Iterable[str]) -> None:
+        """Stores the content of a Welcome. Its list is complete: tokens missing from it are removed here."""
         revoked = frozenset(revoked_token_ids)
         if (public_key or self._cluster_public_key, revoked) == (self._cluster_public_key, self._revoked_token_ids):
             return
@@ -82,7 +82,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
     if not isinstance(held, dict):
-        raise ValueError(f"{path}: an object is expected")
+        raise ValueError(f"{path}: expected an object")
     return held
 
 

@@ -80,7 +80,7 @@ def judge(code: grpc.StatusCode, details: str) -> Ending:
     if code is grpc.StatusCode.OK:
         return Ending(reason="the parent closed the stream")
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Ending(reason=_in_plain_words(details))
+        return Ending(reason=_explained(details))
     if code in _SOON:
         return Ending(reason=_joined(_SOON[code], details))
     if code in _SLOW:
@@ -94,7 +94,7 @@ def _joined(reason: str, details: str) -> str:
     return f"{reason}: {details}" if details else reason
 
 
-def _in_plain_words(details: str) -> str:
+def _explained(details: str) -> str:
     for sign, words in _PLAIN_WORDS:
         if sign in details:
             return words

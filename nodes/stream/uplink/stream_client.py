@@ -79,7 +79,7 @@ class StreamClient:
         self._wake.set()
 
     def leave(self) -> None:
-        """Requests a clean end: entries in flight are committed, then Goodbye. Returns at once, may be called twice."""
+        """Requests a clean end: drains entries in flight, then says Goodbye. Returns at once, may be called twice."""
         self._leaving.set()
 
     async def run(self) -> None:
@@ -88,7 +88,7 @@ class StreamClient:
                 group.create_task(self._read(), name="uplink-reader")
                 group.create_task(self._write(), name="uplink-writer")
                 group.create_task(self._watch(), name="uplink-watch")
-                group.create_task(self._part(), name="uplink-parting")
+                group.create_task(self._leave(), name="uplink-parting")
         except BaseExceptionGroup as group_error:
             # The first error ended the stream; errors from cancelling the other tasks add nothing.
             raise group_error.exceptions[0] from None
@@ -158,7 +158,7 @@ class StreamClient:
                         raise StreamEnded(Ending(reason=reason)) from None
                 self._wake.set()
 
-    async def _part(self) -> None:
+    async def _leave(self) -> None:
         await self._leaving.wait()
         if not self.session.is_welcomed:
             raise StreamEnded(Ending(reason="stopped"))  # No parent to send Goodbye to.
@@ -257,7 +257,12 @@ def _ending_of(go_away: pb.GoAway) -> Ending:
     delay, redirect = go_away.retry_after_seconds, go_away.redirect
     if go_away.reason in ("shutdown", "redirect"):
         return Ending(reason="the parent is stopping", min_delay_seconds=delay, redirect=redirect)
-    return Ending(reason=f"sent away: {go_away.reason}", retry=Retry.SLOWLY, min_delay_seconds=delay, redirect=redirect)
+    return Ending(
+        reason=f"disconnected by the parent: {go_away.reason}",
+        retry=Retry.SLOWLY,
+        min_delay_seconds=delay,
+        redirect=redirect,
+    )
 
 
 def _is_cancelled() -> bool:

@@ -101,7 +101,7 @@ class Uplink:
 
     @property
     def link_rtt_ms(self) -> float:
-        """0 = unknown."""
+        """Round trip to the parent in milliseconds; 0 = unknown."""
         return self._client.session.rtt_seconds * 1000 if self._client is not None else 0.0
 
     # -- actions
@@ -155,7 +155,7 @@ class Uplink:
 
     async def run(self) -> None:
         while not self._stop.is_set():
-            ending = await self._converse()
+            ending = await self._run_stream()
             if self._stop.is_set():
                 break
             if ending.retry is Retry.NEVER:
@@ -173,13 +173,13 @@ class Uplink:
         backoff = self._slow_backoff if ending.retry is Retry.SLOWLY else self._backoff
         return max(backoff.next_delay(), ending.min_delay_seconds)
 
-    async def _converse(self) -> Ending:
+    async def _run_stream(self) -> Ending:
         """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
         call = NodeSyncStub(channel).Connect(metadata=metadata_with(config.token))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
-        conversation = StreamClient(
+        client = StreamClient(
             call,
             ChildSession(
                 node_id=self.node_id,
@@ -200,21 +200,21 @@ class Uplink:
             clock=self._clock,
             drain_seconds=config.drain_seconds,
         )
-        self._client = conversation
+        self._client = client
         if self._stop.is_set():
-            conversation.leave()
+            client.leave()
         try:
-            await conversation.run()
-            raise AssertionError("a conversation ends with StreamEnded")
+            await client.run()
+            raise AssertionError("a stream ends with StreamEnded")
         except StreamEnded as exc:
             ending = exc.ending
         finally:
             self._client = None
-            self._given = conversation.session.given
-            self.dropped_ephemeral += conversation.session.dropped_ephemeral
+            self._given = client.session.given
+            self.dropped_ephemeral += client.session.dropped_ephemeral
             call.cancel()  # An abandoned call is never garbage-collected.
             await channel.close()
-        began = conversation.welcomed_mono
+        began = client.welcomed_mono
         if began is not None and self._clock.mono() - began >= config.healthy_seconds:
             self._backoff.reset()
         return ending
@@ -223,7 +223,9 @@ class Uplink:
 
     def _welcomed(self, welcome: pb.Welcome) -> Sequence[pb.NodeUpdate]:
         logger.info("connected to %s", self._target)
-        self.node_file.learn_cluster(public_key=welcome.cluster_public_key, revoked_token_ids=welcome.revoked_token_ids)
+        self.node_file.update_cluster(
+            public_key=welcome.cluster_public_key, revoked_token_ids=welcome.revoked_token_ids
+        )
         self._on_revoked(self.node_file.revoked_token_ids)
         # Positions first, then the state: a state added in between is then in both, never in neither.
         positions = tuple(_own_mark(journal) for journal in self._journals.values())

@@ -1,4 +1,4 @@
-"""Commands and task requests: domain words to protobuf and back."""
+"""Converts commands and task requests to protobuf and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def encode_command(command: Command) -> pb.LeaderCommand:
 
 
 def decode_command(message: pb.LeaderCommand) -> Command:
-    """Raises `ProtocolViolation` for what is no task request or control signal, or cannot be understood."""
+    """Raises `ProtocolViolation` for anything but a valid task request or control signal."""
     command_id = required(message.command_id, "command_id")
     body: StartTask | ControlTask
     match message.WhichOneof("payload"):

@@ -80,7 +80,7 @@ class Feed:
 
     def acked(self, seq: int) -> None:
         while self._sent and self._sent[0].seq <= seq:
-            self._landed(self._sent.popleft())
+            self._note_acked(self._sent.popleft())
         while self._queue and self._queue[0].seq <= seq:
             self._queue.popleft()
         self.read_to = max(self.read_to, seq)
@@ -93,9 +93,9 @@ class Feed:
             raise ProtocolViolation(f"the parent asked {_MAX_SAME_HOLE} times for entry {seq} of {self.journal_id}")
         self._queue.clear()
         while self._sent and self._sent[-1].seq >= seq:
-            self._landed(self._sent.pop())
+            self._note_acked(self._sent.pop())
         self.read_to = seq - 1
 
-    def _landed(self, entry: Entry) -> None:
+    def _note_acked(self, entry: Entry) -> None:
         self._in_flight.updates -= 1
         self._in_flight.size_bytes -= entry.size_bytes

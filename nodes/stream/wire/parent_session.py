@@ -87,7 +87,7 @@ class ParentSession:
             return []
         if kind == "hello":
             raise ProtocolViolation("the node sent a second Hello")
-        updates = self._sift(message.batch.updates if kind == "batch" else (message,))
+        updates = self._new_updates(message.batch.updates if kind == "batch" else (message,))
         return [UpdatesReceived(updates=updates)] if updates else []
 
     def welcome(self, welcome: pb.Welcome) -> None:
@@ -192,7 +192,7 @@ class ParentSession:
             return [BaseClientSeen(), UpdatesReceived(updates=(message,))]
         raise ProtocolViolation(f"a stream opens with Hello or a base message, not with {kind}")
 
-    def _sift(self, updates: Iterable[pb.NodeUpdate]) -> tuple[pb.NodeUpdate, ...]:
+    def _new_updates(self, updates: Iterable[pb.NodeUpdate]) -> tuple[pb.NodeUpdate, ...]:
         """Drops entries that were received before and entries after a hole."""
         fresh = []
         for update in updates:

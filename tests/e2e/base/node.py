@@ -1,6 +1,6 @@
-"""A node that knows only the base messages: registers by its first update, runs nothing, answers as a runner would.
+"""A node that supports only the base messages: registers by its first update and simulates running tasks.
 
-node.py GENERATED_CODE_FOLDER LEADER TOKEN NAME; prints every command it gets as a JSON line.
+node.py GENERATED_CODE_FOLDER LEADER TOKEN NAME; prints each command that it receives as a JSON line.
 """
 
 from __future__ import annotations

@@ -104,25 +104,31 @@ def test_a_token_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ({"type": "RUN", "argv": ["a", 5]}, "argv.1: a text of at most 65536 characters"),
-        ({"type": "RUN", "argv": ["a"], "environment": {"A": 1}}, "environment.A: a text"),
-        ({"type": "RUN", "argv": ["a"], "environment": {"A=B": "1"}}, "environment: names of variables"),
-        ({"type": "RUN", "argv": ["a"] * 1001}, "argv: a list of at most 1000 entries"),
-        ({"type": "RUN", "argv": ["a"], "timeoutSeconds": 10**9}, "timeoutSeconds: a number from 0 to 31622400"),
-        ({"type": "RUN", "argv": ["a"], "timoutSeconds": 5}, "timoutSeconds: there is no such field"),
-        ({"type": "RUN", "argv": ["a"], "": 5}, ": there is no such field"),
-        ({"type": "CHAT_STOP", "x" * 100: 5}, "x" * 64 + ": there is no such field"),
-        ({"type": "CONTROL", "task": "t", "action": "explode"}, "action: one of pause, resume, cancel, input, retry"),
-        ({"type": "CHAT_FIX", "turn": "t", "fix": 4}, "fix: a whole number from 1 to 3"),
+        ({"type": "RUN", "argv": ["a", 5]}, "argv.1: expected a text of at most 65536 characters"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A": 1}}, "environment.A: expected a text"),
+        ({"type": "RUN", "argv": ["a"], "environment": {"A=B": "1"}}, "environment: variable names must not"),
+        ({"type": "RUN", "argv": ["a"] * 1001}, "argv: expected a list of at most 1000 entries"),
+        (
+            {"type": "RUN", "argv": ["a"], "timeoutSeconds": 10**9},
+            "timeoutSeconds: expected a number from 0 to 31622400",
+        ),
+        ({"type": "RUN", "argv": ["a"], "timoutSeconds": 5}, "timoutSeconds: unknown field"),
+        ({"type": "RUN", "argv": ["a"], "": 5}, ": unknown field"),
+        ({"type": "CHAT_STOP", "x" * 100: 5}, "x" * 64 + ": unknown field"),
+        (
+            {"type": "CONTROL", "task": "t", "action": "explode"},
+            "action: expected one of pause, resume, cancel, input, retry",
+        ),
+        ({"type": "CHAT_FIX", "turn": "t", "fix": 4}, "fix: expected a whole number from 1 to 3"),
         ({"type": "CHAT_STOP"}, "turn: this field is required"),
-        ({"type": "CHAT_STOP", "turn": ""}, "turn: a text of 1 to 64 characters"),
-        ({"type": "SUBSCRIBE", "topics": ["tasks", "nope"]}, "topics.1: there is no such topic"),
-        ({"type": "SUBSCRIBE", "topics": []}, "topics: a list of 1 to 50 entries"),
-        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"store": "s"}}, "since: a position is expected"),
-        ({"type": "AUTH", "token": "t", "batch": 1}, "batch: true or false"),
+        ({"type": "CHAT_STOP", "turn": ""}, "turn: expected a text of 1 to 64 characters"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks", "nope"]}, "topics.1: unknown topic"),
+        ({"type": "SUBSCRIBE", "topics": []}, "topics: expected a list of 1 to 50 entries"),
+        ({"type": "SUBSCRIBE", "topics": ["tasks"], "since": {"store": "s"}}, "since: expected a position"),
+        ({"type": "AUTH", "token": "t", "batch": 1}, "batch: expected true or false"),
     ],
 )
-def test_the_words_name_the_field_and_what_it_takes(message: dict[str, Any], words: str) -> None:
+def test_the_error_names_the_field_and_what_it_accepts(message: dict[str, Any], words: str) -> None:
     with pytest.raises(BadMessage) as bad:
         parse(json.dumps(message))
 

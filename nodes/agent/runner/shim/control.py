@@ -96,12 +96,12 @@ class ControlServer:
         try:
             os.unlink(self._path)
         except OSError:
-            pass  # The folder was removed first; for an agent, a socket without a listener means the same.
+            pass  # The folder was removed first, or the socket stays: without a listener, an agent treats it as absent.
 
     def _accept(self) -> None:
         try:
             connected, _ = self._listener.accept()
-        except OSError:
+        except OSError:  # The client is gone, or descriptors ran out: it connects again.
             return
         if len(self._connections) >= _MAX_CONNECTIONS:
             connected.close()
@@ -111,9 +111,9 @@ class ControlServer:
     def _receive(self, connection: Connection) -> None:
         try:
             data = connection.socket.recv(65536)
-        except BlockingIOError:
+        except BlockingIOError:  # Nothing left to read.
             return
-        except OSError:
+        except OSError:  # A broken connection counts as closed.
             data = b""
         if not data or len(connection.received) + len(data) > _MAX_REQUEST_BYTES:
             self._drop(connection)
@@ -127,7 +127,7 @@ class ControlServer:
             del connection.received[: end + 1]
             try:
                 request = json.loads(line)
-            except ValueError:
+            except ValueError:  # Not JSON: the client is dropped below.
                 request = None
             if not isinstance(request, dict):
                 self._drop(connection)
@@ -149,10 +149,10 @@ class ControlServer:
         try:
             while connection.unsent:
                 del connection.unsent[: connection.socket.send(connection.unsent)]
-        except BlockingIOError:
+        except BlockingIOError:  # Sent when the client has read more.
             self._epoll.modify(connection.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
             return
-        except OSError:
+        except OSError:  # The client is gone.
             self._drop(connection)
             return
         self._epoll.modify(connection.socket.fileno(), select.EPOLLIN)

@@ -31,7 +31,7 @@ def write_claim(folder: str, record: dict[str, object]) -> bool:
     _write_temporary(folder, temporary, record)
     try:
         os.link(os.path.join(folder, temporary + ".tmp"), os.path.join(folder, CLAIM))
-    except FileExistsError:
+    except FileExistsError:  # Another process was first.
         return False
     finally:
         os.unlink(os.path.join(folder, temporary + ".tmp"))

@@ -47,7 +47,7 @@ class Output:
         """One chunk of a stream."""
         splitter = self._splitters[kind]
         if self.size_bytes >= self._size_limit_bytes:
-            self._rate.hush(now + _FULL_SECONDS)
+            self._rate.suspend(now + _FULL_SECONDS)
         if self._rate.allows(now):
             lines = splitter.feed(data)
             self._rate.spend(lines=len(lines), size_bytes=len(data))
@@ -132,14 +132,14 @@ class Output:
             self._unreported = 0
         else:
             self._drop(len(lines))
-            self._rate.hush(now + _DISK_SECONDS)
+            self._rate.suspend(now + _DISK_SECONDS)
 
     def _append(self, data: bytes) -> bool:
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(self._file, view) :]
-        except OSError:
+        except OSError:  # The caller counts the lines as dropped and reports them later.
             os.ftruncate(self._file, self.size_bytes)
             return False
         self.size_bytes += len(data)

@@ -12,7 +12,7 @@ def process(pid: int) -> Process | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read()
-    except OSError:
+    except OSError:  # The process is gone.
         return None
     # The name may contain spaces and parentheses: fields are counted from the last parenthesis.
     fields = stat[stat.rindex(b")") + 2 :].split()
@@ -45,5 +45,5 @@ def boot_id() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
-    except OSError:
+    except OSError:  # No /proc/sys, for example in a sandbox.
         return ""

@@ -30,7 +30,7 @@ class RateLimit:
         self._silent_until = now + SILENCE_SECONDS
         return False
 
-    def hush(self, until: float) -> None:
+    def suspend(self, until: float) -> None:
         """Refuses everything until then, regardless of the rate: the disk is full."""
         self._silent_until = max(self._silent_until, until)
 

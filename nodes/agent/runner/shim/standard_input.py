@@ -56,7 +56,7 @@ class StandardInput:
         try:
             while self._waiting:
                 del self._waiting[: os.write(self._descriptor, self._waiting)]
-        except BlockingIOError:
+        except BlockingIOError:  # The pipe is full; written when the task has read.
             self._epoll.modify(self._descriptor, select.EPOLLOUT)
             return
         except OSError:

@@ -21,7 +21,7 @@ from nodes.agent.runner.shim import layout
 from nodes.agent.runner.shim.launch import CannotStart, Launched, launch
 from nodes.agent.runner.shim.output import Output
 from nodes.agent.runner.shim.rate import RateLimit
-from nodes.agent.runner.shim.supervisor import Supervisor, identity, now_ms, tell_end
+from nodes.agent.runner.shim.supervisor import Supervisor, identity, now_ms, report_end
 from nodes.agent.runner.shim.tree import CgroupTree, SignalTree
 from nodes.core.secrets import Redactor, secret_values
 from nodes.domain.part_texts import record
@@ -78,7 +78,7 @@ def main(folder: str, descriptor: int) -> int:
     supervisor.control.adopt(agent, rest)
     supervisor.control.broadcast({"event": "started"} | supervisor.status())
     ended = supervisor.run()
-    tell_end(folder, ended, lambda: supervisor.control.broadcast({"event": "ended", "record": ended}))
+    report_end(folder, ended, lambda: supervisor.control.broadcast({"event": "ended", "record": ended}))
     supervisor.control.close()
     return 0
 
@@ -98,7 +98,7 @@ def _read_request(agent: socket.socket) -> tuple[dict[str, object] | None, bytes
     while b"\n" not in received and len(received) < _MAX_REQUEST_BYTES:
         try:
             data = agent.recv(65536)
-        except OSError:
+        except OSError:  # The agent exited before the request was complete: nothing runs.
             return None, b""
         if not data:
             return None, b""
@@ -183,13 +183,13 @@ def _never_ran(error: CannotStart) -> dict[str, object]:
 
 
 def _end(folder: str, record: dict[str, object], agent: socket.socket) -> None:
-    def tell() -> None:
+    def notify() -> None:
         try:
             agent.sendall(json.dumps({"event": "ended", "record": record}).encode() + b"\n")
         except OSError:
             pass  # The exit record has the same information.
 
-    tell_end(folder, record, tell)
+    report_end(folder, record, notify)
     agent.close()
 
 

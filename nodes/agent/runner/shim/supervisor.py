@@ -136,7 +136,7 @@ class Supervisor:
         for _ in range(_CHUNKS_A_TURN):
             try:
                 data = os.read(descriptor, _CHUNK_BYTES)
-            except BlockingIOError:
+            except BlockingIOError:  # Nothing left to read.
                 return
             now = time.monotonic()
             if not data:
@@ -151,7 +151,7 @@ class Supervisor:
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
+            except ChildProcessError:  # No children left.
                 return
             if pid == 0:
                 return
@@ -185,7 +185,7 @@ class Supervisor:
             self._kill(now)
         if self._stdin.is_open != self._was_open:
             self._was_open = self._stdin.is_open
-            self._tell_state()
+            self._broadcast_state()
 
     def _kill(self, now: float) -> None:
         if self._killing_since is None:
@@ -197,7 +197,7 @@ class Supervisor:
         if not self._trouble and now >= self._killing_since + _GIVE_UP_SECONDS and (members := self._tree.members()):
             self._trouble = [record("unkillable", count=str(len(members)))]
             self._note(in_english(self._trouble))
-            self._tell_state()
+            self._broadcast_state()
 
     def _is_over(self) -> bool:
         if self._root_status is None:
@@ -215,7 +215,7 @@ class Supervisor:
     def _note(self, text: str) -> None:
         self._output.note(text, now=time.monotonic(), at_ms=now_ms())
 
-    def _tell_state(self) -> None:
+    def _broadcast_state(self) -> None:
         self.control.broadcast({"event": "state"} | self.status())
 
     # -- controls -----------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class Supervisor:
         if not self._clock.is_paused:
             self._is_partial = not self._tree.pause()
             self._clock.pause(time.monotonic())
-            self._tell_state()
+            self._broadcast_state()
         if self._is_partial:
             return _reply(True, "partial", "paused, but some processes could not be stopped")
         return _reply(True)
@@ -258,7 +258,7 @@ class Supervisor:
             self._tree.resume()
             self._clock.resume(time.monotonic())
             self._is_partial = False
-            self._tell_state()
+            self._broadcast_state()
         return _reply(True)
 
     def _cancel(self, request: Record) -> Record:
@@ -336,7 +336,7 @@ def _reasons_of(exit_code: int) -> list[Record]:
         return [record("exit-code", code=str(exit_code))]
     try:
         return [record("ended-by", signal=signal.Signals(-exit_code).name)]
-    except ValueError:
+    except ValueError:  # A real-time signal has no name.
         return [record("ended-by-number", number=str(-exit_code))]
 
 
@@ -356,13 +356,13 @@ def identity(pid: int) -> Record:
     return {"boot_id": procfs.boot_id(), "pid": pid, "start": procfs.start_time(pid)}
 
 
-def tell_end(folder: str, record: Record, tell: Callable[[], None]) -> None:
+def report_end(folder: str, record: Record, notify: Callable[[], None]) -> None:
     """Writes the record, then reports the end, so that a reader finds the record; reports even if the disk fails.
 
     After a failure it retries for a day, so that a disk that gets room again still receives the record.
     """
     is_written = _write_exit(folder, record)
-    tell()
+    notify()
     for _ in range(_RECORD_TRIES):
         if is_written:
             return
@@ -376,6 +376,6 @@ def _write_exit(folder: str, record: Record) -> bool:
         layout.write_record(folder, layout.EXIT, record)
     except FileNotFoundError:
         return True  # The folder was removed, so the record is not needed.
-    except OSError:
+    except OSError:  # The disk is full or failing; the caller retries.
         return False
     return True

@@ -139,7 +139,7 @@ def send(entry: procfs.Process, number: int) -> bool:
     pid, _, _, started = entry
     try:
         descriptor = os.pidfd_open(pid)
-    except OSError:
+    except OSError:  # The process is gone.
         return False
     try:
         if procfs.start_time(pid) != started:

@@ -65,7 +65,8 @@ class LeaderServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Submit(self, request, context):
-        """Metadata `authorization: Bearer <web token>` and `agentflow-gateway-version`. The web process has checked the person's rights; `actor` is for the audit.
+        """Metadata: `authorization: Bearer <web token>` and `agentflow-gateway-version`.
+        The web process has checked the person's rights; `actor` is for the audit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,14 +85,14 @@ class LeaderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Prune(self, request, context):
-        """Removes everything over its age or number limit; answers when done.
+        """Deletes everything over its age or number limit; returns when done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Ask(self, request, context):
-        """A part of the Leader that the site registered under a name; what the bytes mean is between the two.
+        """Calls a service that the site has registered under a name; the gateway does not interpret the bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

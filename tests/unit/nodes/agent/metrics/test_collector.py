@@ -67,7 +67,7 @@ async def test_pushes_on_change_and_otherwise_once_a_minute() -> None:
     collector = Collector(lambda: replace(BASE, cpu_percent=next(samples)), emit=emit, clock=clock)
     for second in range(64):
         clock.seconds = float(second)
-        await collector.look()
+        await collector.sample_once()
 
     assert told == [(0.0, 10.0), (3.0, 20.0), (63.0, 20.5)]
     assert collector.latest is not None

@@ -43,7 +43,7 @@ def test_a_negative_balance_is_refilled_over_time() -> None:
 
 def test_hush_refuses_everything() -> None:
     rate = limit()
-    rate.hush(60.0)
+    rate.suspend(60.0)
 
     assert not rate.allows(59.0)
     assert rate.allows(60.0)

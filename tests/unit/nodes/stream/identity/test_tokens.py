@@ -104,5 +104,5 @@ def test_a_file_without_a_key_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "cluster.key").write_text("nonsense")
     (tmp_path / "cluster.key").chmod(0o600)
 
-    with pytest.raises(ConfigError, match="holds no PEM key"):
+    with pytest.raises(ConfigError, match="contains no PEM key"):
         ClusterKey.load_or_create(tmp_path)

@@ -17,7 +17,7 @@ def test_stored_values_survive_a_restart(tmp_path: Path) -> None:
 
     node_file.raise_epoch(5)
     node_file.raise_epoch(3)
-    node_file.learn_cluster(public_key=b"\x01" * 32, revoked_token_ids=["a"])
+    node_file.update_cluster(public_key=b"\x01" * 32, revoked_token_ids=["a"])
     node_file.add_revoked(["b"])
 
     again = NodeFile(path)
@@ -29,9 +29,9 @@ def test_stored_values_survive_a_restart(tmp_path: Path) -> None:
 
 def test_welcome_replaces_the_revoked_tokens_and_keeps_a_known_key(tmp_path: Path) -> None:
     node_file = NodeFile(tmp_path / "node.json")
-    node_file.learn_cluster(public_key=b"k", revoked_token_ids=["a"])
+    node_file.update_cluster(public_key=b"k", revoked_token_ids=["a"])
 
-    node_file.learn_cluster(public_key=b"", revoked_token_ids=["c"])
+    node_file.update_cluster(public_key=b"", revoked_token_ids=["c"])
 
     assert node_file.cluster_public_key == b"k"
     assert node_file.revoked_token_ids == {"c"}
@@ -40,7 +40,7 @@ def test_welcome_replaces_the_revoked_tokens_and_keeps_a_known_key(tmp_path: Pat
 def test_unchanged_is_not_written(tmp_path: Path) -> None:
     node_file = NodeFile(tmp_path / "node.json")
 
-    node_file.learn_cluster(public_key=b"", revoked_token_ids=[])
+    node_file.update_cluster(public_key=b"", revoked_token_ids=[])
     node_file.add_revoked([])
 
     assert not (tmp_path / "node.json").exists()

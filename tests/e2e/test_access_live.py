@@ -1,6 +1,6 @@
-"""Doors of the live side over a real Leader: every WebSocket message by role, every gRPC method by token.
+"""Access checks against a real Leader: every WebSocket message by role, every gRPC method by token.
 
-Pages, REST routes and admin pages have their table in tests/integration/test_doors.py.
+The table of pages, REST routes and admin pages is in tests/integration/test_access.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CLIENT_SCHEMA = json.loads((REPOSITORY / "docs/schemas/client.json").read_text()
 NAMED = {"type": "RUN", "ref": "r", "node": "", "project": "p", "namedTask": "build"}
 ACTIONS = ("pause", "resume", "cancel", "retry", "input")
 
-# Message → what a viewer, an operator and an admin get: the code of an ERROR, or None when the right was there.
+# Message → what a viewer, an operator and an admin get: the code of an ERROR, or None when it is allowed.
 MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | None]]] = {
     "subscribe": ({"type": "SUBSCRIBE", "topics": ["nodes", "logs"]}, (None, None, None)),
     "unsubscribe": ({"type": "UNSUBSCRIBE", "topics": ["nodes"]}, (None, None, None)),
@@ -88,7 +88,7 @@ TOKENS = {
 
 @pytest.fixture(scope="module")
 def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("doors")) as made:
+    with cluster(tmp_path_factory.mktemp("access")) as made:
         made.start_leader()
         yield made
 
@@ -107,7 +107,7 @@ def test_every_message_and_method_has_a_row() -> None:
 
 
 async def answers(leader: Cluster, token: str | None, message: dict[str, Any]) -> list[dict[str, Any]]:
-    """What comes back up to the PONG behind the message; a close is told as its code."""
+    """The replies up to the PONG that follows the message; a close appears as its code."""
     seen: list[dict[str, Any]] = []
     async with asyncio.timeout(20), connect(leader.websocket_url) as socket:
         try:
@@ -142,7 +142,7 @@ async def test_message_by_role(leader: Cluster, name: str, role: str) -> None:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-async def test_message_without_a_role_or_a_good_token_is_a_closed_door(leader: Cluster, name: str) -> None:
+async def test_a_message_without_a_role_or_a_valid_token_closes_the_socket(leader: Cluster, name: str) -> None:
     message, _ = MESSAGES[name]
     roleless = await asyncio.to_thread(leader.api_token, "nobody")
 
@@ -177,24 +177,24 @@ async def test_method_by_token(leader: Cluster, node_tokens: dict[str, str], nam
 
     # A revocation reaches a running Leader within 10 s.
     async with asyncio.timeout(15):
-        while (answer := await knock(leader, method, metadata)) != expected and name == "revoked":
+        while (answer := await call_result(leader, method, metadata)) != expected and name == "revoked":
             await asyncio.sleep(0.5)
     assert answer == expected
 
 
-# Let in, and told that the request itself is no good.
+# Access was granted, but the request itself was invalid.
 REACHED = {"FAILED_PRECONDITION", "INVALID_ARGUMENT", "NOT_FOUND"}
 
 
-async def knock(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -> str:
-    """How the method answers: "open", or the status that shut the door."""
+async def call_result(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -> str:
+    """How the method answers: "open", or the status with which it was refused."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{leader.grpc_port}") as channel:
         if method == STREAM:
             for _ in range(10):
-                answer = await knock_at_stream(NodeSyncStub(channel).Connect(metadata=metadata), hello_of(metadata))
+                answer = await stream_result(NodeSyncStub(channel).Connect(metadata=metadata), hello_of(metadata))
                 if answer != "INTERNAL":
                     break
-                # The library's own: a write that fails as the stream ends hides the status (grpc/grpc#36066).
+                # A write that fails as the stream ends hides the status (grpc/grpc#36066): try again.
             return answer
         try:
             call = getattr(LeaderStub(channel), method.partition(".")[2])
@@ -204,20 +204,20 @@ async def knock(leader: Cluster, method: str, metadata: list[tuple[str, str]]) -
         return OK
 
 
-async def knock_at_stream(call: Any, hello: node_sync_pb2.Hello) -> str:
+async def stream_result(call: Any, hello: node_sync_pb2.Hello) -> str:
     try:
         await call.write(node_sync_pb2.NodeUpdate(hello=hello))
         if await call.read() is not grpc.aio.EOF:
             return OK
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        pass  # Refused before or after the write: the call's own status tells.
+        pass  # Refused before or after the write: the call's status is read below.
     finally:
         call.cancel()
     return str((await call.code()).name)
 
 
 def hello_of(metadata: list[tuple[str, str]]) -> node_sync_pb2.Hello:
-    """The Hello that fits the token; of what is no token, any."""
+    """The Hello that matches the token; any Hello for an invalid token."""
     import jwt
 
     claims: dict[str, Any] = {"sub": "x", "role": "master"}

@@ -1,7 +1,7 @@
-"""The table of ways into the site, and the users who try them.
+"""Access rules of the site, and the users to check them with.
 
-A door is a page, a REST route, an admin page, a WebSocket message or a gRPC method. Each row has the expected result
-for each kind of user. `make_people` creates the users, each (except the anonymous one) with an API token.
+A rule is a method and a route with the expected status for each kind of user. `make_people` creates the users, each
+(except the anonymous one) with an API token.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from nodes.leader.scheduler.requests import ControlRequest
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 
 ANONYMOUS = "anonymous"
-# In the order of a door's columns. "nobody" is logged in but has no role.
+# In the order of the `expected` columns of a rule. "nobody" is logged in but has no role.
 PEOPLE = (ANONYMOUS, *(str(role) for role in Role))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class AccessRule:
     method: str
-    route: str  # As the resolver spells it, or the name of a message or gRPC method.
-    path: str  # A real one.
+    route: str  # As spelled by the URL resolver.
+    path: str  # A concrete path of this route.
     expected: tuple[int, ...]  # One status for each of PEOPLE.
     body: Any = None  # Form fields for pages, JSON for the API.
 
@@ -56,7 +56,7 @@ class Door:
 
 
 class NoLeader:
-    """Replaces a Leader that does not run: a request that gets this far was allowed."""
+    """Stands for a Leader that is not running: a request that reaches it has passed the access checks."""
 
     def submit(self, spec: TaskSpec, actor: str, task_id: str = "") -> str:
         raise LeaderUnavailable("no Leader runs here")
@@ -97,7 +97,7 @@ class People:
 def make_people() -> People:
     users, made_tokens = {}, {}
     for role in Role:
-        users[str(role)], is_new = User.objects.get_or_create(username=f"door-{role}")
+        users[str(role)], is_new = User.objects.get_or_create(username=f"rule-{role}")
         if is_new and role is not Role.NOBODY:
             users[str(role)].groups.add(Group.objects.get_or_create(name=str(role))[0])
         made_tokens[str(role)] = tokens.issue(users[str(role)], name="doors")[1]
