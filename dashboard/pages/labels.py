@@ -1,4 +1,5 @@
-"""How states look and read, in one table for the templates and for the page's script: word, icon, tone.
+"""How states look and read, in one table for the templates and for the page's script: word, icon, tone. What follows
+from a state is in `decisions`.
 
 A state is never shown by colour alone; `tone` only picks the colour (see `[data-tone]` in the style sheet).
 """
@@ -14,8 +15,9 @@ from django.utils.translation import pgettext_lazy
 
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
+from dashboard.pages import decisions
 from nodes import message_texts, state_labels
-from nodes.domain.states import POSSIBLE_IN, Action, CommandState, NodeState, Role, TaskHealth, TaskState
+from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
 
@@ -24,7 +26,7 @@ Text = str | Promise
 class Look:
     label: Text
     icon: str  # A name in frontend/scripts/icons.mjs.
-    tone: str  # "good", "busy", "warn", "bad", "calm" or "held"
+    tone: str  # "good", "busy", "warn", "bad", "calm" or "held"; a button may have none.
 
 
 NODE_STATES: Mapping[str, Look] = {
@@ -52,8 +54,11 @@ TASK_HEALTH: Mapping[str, Look] = {
     TaskHealth.STALLED: Look(state_labels.TASK_HEALTH[TaskHealth.STALLED], "triangle-alert", "warn"),
 }
 
-# Not a state of its own: what a task is shown as while nobody can see its node.
-UNKNOWN = Look(pgettext_lazy("task state", "Unknown"), "circle-help", "warn")
+# What a task can be shown as: also unknown, while nobody can see its node.
+SHOWN_STATES: Mapping[str, Look] = {
+    **TASK_STATES,
+    decisions.UNKNOWN: Look(pgettext_lazy("task state", "Unknown"), "circle-help", "warn"),
+}
 
 NODE_ROLES: Mapping[str, Look] = {
     Role.LEADER: Look(_("Leader"), "crown", "busy"),
@@ -61,31 +66,27 @@ NODE_ROLES: Mapping[str, Look] = {
     Role.EDGE: Look(_("Edge"), "server", "calm"),
 }
 
-COMMAND_STATES: Mapping[str, Text] = {
-    CommandState.PENDING: pgettext_lazy("command state", "waiting to be sent"),
-    CommandState.SENT: pgettext_lazy("command state", "sent"),
-    CommandState.ACKED: pgettext_lazy("command state", "received by the node"),
-    CommandState.SUCCEEDED: pgettext_lazy("command state", "done"),
-    CommandState.FAILED: pgettext_lazy("command state", "failed"),
-    CommandState.EXPIRED: pgettext_lazy("command state", "expired before it ran"),
-    CommandState.UNKNOWN: pgettext_lazy("command state", "outcome unknown"),
+COMMAND_STATES: Mapping[str, Look] = {
+    CommandState.PENDING: Look(pgettext_lazy("command state", "waiting to be sent"), "clock", "busy"),
+    CommandState.SENT: Look(pgettext_lazy("command state", "sent"), "send", "busy"),
+    CommandState.ACKED: Look(pgettext_lazy("command state", "received by the node"), "loader", "busy"),
+    CommandState.SUCCEEDED: Look(pgettext_lazy("command state", "done"), "circle-check", "good"),
+    CommandState.FAILED: Look(pgettext_lazy("command state", "failed"), "circle-x", "bad"),
+    CommandState.EXPIRED: Look(pgettext_lazy("command state", "expired before it ran"), "timer-off", "warn"),
+    CommandState.UNKNOWN: Look(pgettext_lazy("command state", "outcome unknown"), "circle-help", "warn"),
 }
 
 # Before the Leader has it as a command, and when it never becomes one: states of the page alone.
-REQUEST_STATES: Mapping[str, Text] = {
-    "asked": pgettext_lazy("command state", "requested"),
-    "refused": pgettext_lazy("command state", "refused"),
-    "unanswered": pgettext_lazy("command state", "no response yet"),
+REQUEST_STATES: Mapping[str, Look] = {
+    "asked": Look(pgettext_lazy("command state", "requested"), "loader", "busy"),
+    "refused": Look(pgettext_lazy("command state", "refused"), "ban", "bad"),
+    "unanswered": Look(pgettext_lazy("command state", "no response yet"), "circle-help", "warn"),
 }
 
-COMMAND_LOOKS: Mapping[str, tuple[str, str]] = {  # Icon and tone; the script has the same in tables/command-view.ts.
-    CommandState.PENDING: ("clock", "busy"),
-    CommandState.SENT: ("send", "busy"),
-    CommandState.ACKED: ("loader", "busy"),
-    CommandState.SUCCEEDED: ("circle-check", "good"),
-    CommandState.FAILED: ("circle-x", "bad"),
-    CommandState.EXPIRED: ("timer-off", "warn"),
-    CommandState.UNKNOWN: ("circle-help", "warn"),
+# Without a word: the alert's message says it.
+ALERT_LEVELS: Mapping[str, Look] = {
+    "error": Look("", "circle-x", "bad"),
+    "warning": Look("", "triangle-alert", "warn"),
 }
 
 START = pgettext_lazy("command", "Start")
@@ -155,16 +156,14 @@ STORE_REASONS: Mapping[str, Text] = {
     "error": _("the database reports an error"),
 }
 
+# In the order of the buttons, with their tones.
 ACTIONS: Mapping[str, Look] = {
-    Action.PAUSE: Look(_("Pause"), "pause", "held"),
-    Action.RESUME: Look(_("Resume"), "play", "good"),
     Action.INPUT: Look(_("Answer"), "message-circle-question", "held"),
-    Action.RETRY: Look(_("Retry"), "rotate-cw", "busy"),
+    Action.PAUSE: Look(_("Pause"), "pause", ""),
+    Action.RESUME: Look(_("Resume"), "play", "good"),
+    Action.RETRY: Look(_("Retry"), "rotate-cw", ""),
     Action.CANCEL: Look(_("Cancel"), "square", "bad"),
 }
-
-# In which states a person is offered an action. The server decides; this only keeps dead buttons off the page.
-OFFERED: Mapping[str, frozenset[TaskState]] = {str(action): states for action, states in POSSIBLE_IN.items()}
 
 # A conversation's turns, what they do, and what people are asked.
 CHAT_TURNS: Mapping[str, Look] = {
@@ -298,8 +297,6 @@ MEMORY_REASONS: Mapping[str, Text] = {
     "other-version": _("The web process and the Leader run different versions; restart them with the same version."),
 }
 
-LIVE_STATES = (TaskState.PENDING, TaskState.DISPATCHED, TaskState.RUNNING, TaskState.PAUSED)
-
 
 def as_data() -> dict[str, object]:
     """The tables for the page's script, in the reader's language."""
@@ -311,13 +308,13 @@ def as_data() -> dict[str, object]:
 
     return {
         "nodeStates": looks(NODE_STATES),
-        "taskStates": looks(TASK_STATES),
+        "taskStates": looks(SHOWN_STATES),
         "taskHealth": looks(TASK_HEALTH),
-        "unknown": looks({"unknown": UNKNOWN})["unknown"],
         "nodeRoles": looks(NODE_ROLES),
         "actions": looks(ACTIONS),
         "start": str(START),
-        "commandStates": {str(key): str(label) for key, label in {**COMMAND_STATES, **REQUEST_STATES}.items()},
+        "commandStates": looks({**COMMAND_STATES, **REQUEST_STATES}),
+        "alertLevels": looks(ALERT_LEVELS),
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
         "messageParts": message_texts.templates(),
@@ -336,5 +333,5 @@ def as_data() -> dict[str, object]:
         "chatEngines": {reason: str(text) for reason, text in CHAT_ENGINES.items()},
         "chatReasons": {code: str(text) for code, text in CHAT_REASONS.items()},
         "phrases": script_phrases(),
-        "offered": {str(action): sorted(map(str, states)) for action, states in OFFERED.items()},
+        "decisions": decisions.as_data(),
     }

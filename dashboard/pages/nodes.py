@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import labels
+from dashboard.pages import decisions, labels
 from dashboard.pages.ansi import plain_text
 from dashboard.pages.missing import lost_entries
 from dashboard.pages.paging import asked_page, pager
@@ -36,7 +36,7 @@ def node_list(request: HttpRequest) -> HttpResponse:
         "heading": _("Nodes"),
         "nodes": found[start : start + LIST_ROWS],
         "total": len(data["nodes"]),
-        "has_members": any(node["role"] != "leader" for node in data["nodes"]),
+        "has_members": any(decisions.ROLES[node["role"]].is_member for node in data["nodes"]),
         "filters": filters,
         "is_filtered": is_filtered,
         "rows": "known" if is_filtered or number > 1 else "all",

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import strings
+from dashboard.pages import decisions, strings
 from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
@@ -19,8 +19,6 @@ TOPICS = ("nodes", "tasks", "alerts", "logs")
 # Rows rendered at first. The script shows the rest; without scripts the lists of nodes and tasks do.
 ROWS = 20
 
-# Tasks with problems first, then running ones, then the rest.
-_TASK_ORDER = ("running", "paused", "dispatched", "pending")
 _NODE_ORDER = {"offline": 0, "suspect": 1, "online": 2}
 _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
 
@@ -37,7 +35,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "nodes": nodes[:ROWS],
         "tasks": tasks[:ROWS],
         "alerts": data["alerts"][:ROWS],
-        "has_members": any(node["role"] != "leader" for node in nodes),
+        "has_members": any(decisions.ROLES[node["role"]].is_member for node in nodes),
         "figures": _figures(data),
         "log_nodes": sorted(data["nodes"], key=lambda node: str(node["id"])),
         **ROW_TEMPLATES,
@@ -46,43 +44,47 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The tiles' initial figures; the script updates them."""
-    nodes = Counter(node["state"] for node in data["nodes"])
-    loads = [node["cpu"] for node in data["nodes"] if node["state"] == "online" and node["cpu"] is not None]
-    seen = [task for task in data["tasks"] if task["unknownSince"] is None]
-    states = Counter(task["state"] for task in seen)
-    tasks = Counter(task["health"] for task in seen if task["state"] == "running")
-    tasks["unknown"] = len(data["tasks"]) - len(seen)
+    """The tiles' initial figures; the script counts the same ones again when something changes."""
+    loads = [
+        node["cpu"] for node in data["nodes"] if decisions.NODES[node["state"]].is_reachable and node["cpu"] is not None
+    ]
+    counts = {
+        "alerts": Counter(decisions.ALERTS[alert["level"]].figure for alert in data["alerts"]),
+        "nodes": Counter(node["state"] for node in data["nodes"]),
+        "tasks": Counter(figure for task in data["tasks"] for figure in _task_figures(task)),
+    }
     words = strings.overview_strings()
     wrong = {
-        "nodes": [words[f"nodes.{kind}"].format(count=nodes[kind]) for kind in ("suspect", "offline") if nodes[kind]],
-        "tasks": [
-            words[f"tasks.{kind}"].format(count=tasks[kind])
-            for kind in ("waiting", "stalled", "unknown")
-            if tasks[kind]
-        ],
+        kind: [
+            words[f"{kind}.{figure}"].format(count=counts[kind][figure]) for figure in figures if counts[kind][figure]
+        ]
+        for kind, figures in decisions.TROUBLES.items()
     }
-    critical = sum(alert["level"] == "error" for alert in data["alerts"])
     return {
-        "nodes": nodes.total(),
-        "nodes_online": nodes["online"],
+        "nodes": len(data["nodes"]),
+        "nodes_online": counts["nodes"]["online"],
         "nodes_wrong": wrong["nodes"],
-        "running": states["dispatched"] + states["running"] + states["paused"],
+        "running": counts["tasks"]["running"],
         "tasks": len(data["tasks"]),
         "tasks_wrong": wrong["tasks"],
-        "pending": states["pending"],
+        "pending": counts["tasks"]["queued"],
         "alerts": len(data["alerts"]),
         # "All clear" is left to the script: this page cannot know whether the Leader still stores anything.
         "concerns": [
-            *([words["alerts.errors"].format(count=critical)] if critical else []),
+            *wrong["alerts"],
             *(
-                words[f"tile.{kind}"].format(troubles=words["tile.comma"].join(found))
-                for kind, found in wrong.items()
-                if found
+                words[f"tile.{kind}"].format(troubles=words["tile.comma"].join(wrong[kind]))
+                for kind in ("nodes", "tasks")
+                if wrong[kind]
             ),
         ],
         "cpu": sum(loads) / len(loads) if loads else None,
     }
+
+
+def _task_figures(task: Mapping[str, Any]) -> tuple[str, ...]:
+    health = decisions.HEALTH.get(decisions.shown_health(task))
+    return (decisions.TASKS[decisions.shown_state(task)].figure, health.figure if health else "")
 
 
 def _node_rank(node: Mapping[str, Any]) -> tuple[int, int, str]:
@@ -90,9 +92,6 @@ def _node_rank(node: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _task_rank(task: Mapping[str, Any]) -> tuple[int, int, float]:
-    """Tasks that wait for a person first, then running ones, then the rest, newest first."""
-    needs_person = task["unknownSince"] is not None or (
-        task["state"] == "running" and task["health"] in ("waiting", "stalled")
-    )
-    is_open = task["state"] in _TASK_ORDER
-    return (0 if needs_person else 1, 0 if is_open else 1, -(task["createdAt"] or 0))
+    """Tasks that need a person first, then open ones, then the rest, newest first."""
+    is_final = decisions.TASKS[task["state"]].is_final
+    return (0 if decisions.needs_person(task) else 1, 1 if is_final else 0, -(task["createdAt"] or 0))

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.pages import labels
+from dashboard.pages import decisions, labels
 from dashboard.pages.missing import lost_lines
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.row_templates import ROW_TEMPLATES
@@ -68,7 +68,7 @@ def _commands_of(tasks: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, An
 
 def _asked_states(text: str) -> tuple[str, ...]:
     if text == "open":
-        return tuple(map(str, labels.LIVE_STATES))
+        return tuple(str(state) for state in labels.TASK_STATES if not decisions.TASKS[state].is_final)
     return (text,) if text in labels.TASK_STATES else ()
 
 

@@ -1,5 +1,6 @@
 """How figures, times and states are drawn. The page's script redraws the same cells when a push changes them
-(frontend/src/tables), so keep both in step.
+(frontend/src/tables). What is shown is decided in `dashboard.pages.decisions`, for both; formats are checked against
+the same cases.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.pages import labels
+from dashboard.pages import decisions, labels
 from dashboard.pages.ansi import plain_text
 from nodes.message_texts import in_words
 
@@ -58,26 +59,39 @@ def icon(name: str, css_class: str = "icon") -> SafeString:
 
 @register.simple_tag
 def task_chip(task: Mapping[str, Any]) -> SafeString:
-    """State of a task; "unknown" while its node is unreachable."""
-    look = labels.UNKNOWN if task.get("unknownSince") else labels.TASK_STATES.get(str(task.get("state")))
-    return _chip("state", look)
+    """State of a task or an attempt; "unknown" while its node is unreachable."""
+    return _chip("state", labels.SHOWN_STATES.get(decisions.shown_state(task)))
 
 
 @register.simple_tag
 def health_chip(task: Mapping[str, Any]) -> SafeString:
-    is_shown = task.get("state") == "running" and not task.get("unknownSince")
-    return _chip("health", labels.TASK_HEALTH.get(str(task.get("health"))) if is_shown else None)
+    return _chip("health", labels.TASK_HEALTH.get(decisions.shown_health(task)))
+
+
+@register.filter
+def task_waits(task: Mapping[str, Any]) -> bool:
+    return decisions.waits_for_person(task)
 
 
 @register.filter
 def task_note(task: Mapping[str, Any]) -> str:
-    """The most important note beside the state."""
-    if task.get("unknownSince"):
-        since = _("unknown since {time}").format(time=_clock(task["unknownSince"]))
-        return f"{state_label(str(task.get('state')))} · {since}"
-    if task.get("pendingReason"):
-        return in_words(task["pendingReason"], task.get("pendingParts"))
-    return message_text(task)
+    """The most important fact beside the state."""
+    sources = decisions.TASKS[decisions.shown_state(task)].notes
+    return next(filter(None, (_NOTES[source](task) for source in sources)), "")
+
+
+def _unknown_note(task: Mapping[str, Any]) -> str:
+    since = _("unknown since {time}").format(time=_clock(task["unknownSince"]))
+    return f"{labels.TASK_STATES[task['state']].label} · {since}"
+
+
+def exit_text(code: int | None) -> str:
+    """How a program ended, in words; empty if that is unknown."""
+    if code is None:
+        return ""
+    if code < 0:
+        return _("ended by signal {number}").format(number=-code)
+    return _("exit code {code}").format(code=code)
 
 
 @register.filter
@@ -94,15 +108,33 @@ def alert_task_name(alert: Mapping[str, Any]) -> str:
     return f"{name} #{attempt}" if attempt > 1 else name
 
 
+_NOTES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "unknownSince": _unknown_note,
+    "pendingReason": lambda task: in_words(task.get("pendingReason") or "", task.get("pendingParts")),
+    "partialPause": lambda task: (
+        _("Partly paused: some of its processes still run.") if task.get("partialPause") else ""
+    ),
+    "message": message_text,
+    "exitCode": lambda task: exit_text(task.get("exitCode")),
+}
+
+
+@register.simple_tag
+def alert_look(alert: Mapping[str, Any]) -> labels.Look:
+    return labels.ALERT_LEVELS[alert["level"]]
+
+
 @register.simple_tag
 def freshness(node: Mapping[str, Any]) -> SafeString:
     """Live while heartbeats arrive; otherwise the time since when the node's state is unknown."""
-    is_live, since = node.get("state") == "online", node.get("stateSince")
-    word = (
-        pgettext("freshness", "live") if is_live else _("since {time}").format(time=_clock(since)) if since else NOTHING
+    state, since = str(node.get("state")), node.get("stateSince")
+    if decisions.NODES[state].is_reachable:
+        word = pgettext("freshness", "live")
+    else:
+        word = _("since {time}").format(time=_clock(since)) if since else _("no data yet")
+    return format_html(
+        '<span class="fresh" data-field="fresh" data-tone="{}">{}</span>', labels.NODE_STATES[state].tone, word
     )
-    tone = "good" if is_live else "bad" if node.get("state") == "offline" else "warn"
-    return format_html('<span class="fresh" data-field="fresh" data-tone="{}">{}</span>', tone, word)
 
 
 @register.filter
@@ -110,7 +142,7 @@ def node_slots(node: Mapping[str, Any]) -> str:
     """Busy slots of all slots; tasks on unreachable nodes do not count as running."""
     if not node.get("slots"):
         return NOTHING
-    if node.get("state") == "online":
+    if decisions.NODES[node["state"]].is_reachable:
         return f"{node['running']} / {node['slots']}"
     return _("{count} unknown").format(count=node["running"]) if node["running"] else f"{NOTHING} / {node['slots']}"
 
@@ -119,7 +151,7 @@ def node_slots(node: Mapping[str, Any]) -> str:
 def link_word(node: Mapping[str, Any]) -> str:
     """The round trip time to the node's parent, or what is wrong with the link."""
     link = node["link"]
-    if node.get("role") == "leader":
+    if not decisions.ROLES[node["role"]].is_member:
         return NOTHING
     if link["state"] != "ok":
         return pgettext("link", "silent") if link["state"] == "suspect" else pgettext("link", "down")
@@ -132,38 +164,22 @@ def node_chip(state: str) -> SafeString:
 
 
 @register.simple_tag
-def attempt_chip(attempt: Mapping[str, Any]) -> SafeString:
-    drawn: SafeString = task_chip(attempt)
-    return drawn
-
-
-@register.simple_tag
 def role_icon(role: str) -> SafeString:
     look = labels.NODE_ROLES.get(role, labels.NODE_ROLES["edge"])
     drawn: SafeString = icon(look.icon, "icon role-icon")
     return drawn
 
 
-@register.simple_tag
-def alert_icon(level: str) -> SafeString:
-    return format_html('<use href="#{}"></use>', "circle-x" if level == "error" else "triangle-alert")
+@register.filter
+def link_state(node: Mapping[str, Any]) -> str:
+    """Of the link to its parent; empty if it has none."""
+    return node["link"]["state"] if decisions.ROLES[node["role"]].is_member else ""
 
 
 @register.filter
 def role_label(role: str) -> str:
     look = labels.NODE_ROLES.get(role)
     return str(look.label) if look else role
-
-
-@register.filter
-def state_label(state: str) -> str:
-    look = labels.TASK_STATES.get(state)
-    return str(look.label) if look else state
-
-
-@register.filter
-def command_state_label(state: str) -> str:
-    return str(labels.COMMAND_STATES.get(state, state))
 
 
 @register.filter
@@ -178,7 +194,7 @@ def command_reason(command: Mapping[str, Any]) -> str:
     known, said = labels.REASONS.get(command["code"]), message_text(command)
     if known:
         return str(known).replace("{message}", said)
-    return "" if command["state"] == "succeeded" else said or command["code"]
+    return said or str(command["code"]) if decisions.COMMANDS[command["state"]].explains else ""
 
 
 @register.filter
@@ -190,40 +206,51 @@ def command_said(command: Mapping[str, Any]) -> str:
 
 @register.simple_tag
 def command_chip(command: Mapping[str, Any]) -> SafeString:
-    picture, tone = labels.COMMAND_LOOKS.get(str(command.get("state")), ("circle-help", "calm"))
-    return _chip("commandState", labels.Look(command_state_label(str(command.get("state"))), picture, tone))
+    return _chip("commandState", labels.COMMAND_STATES[command["state"]])
 
 
-@register.simple_tag
-def task_command(task: Mapping[str, Any], commands: Sequence[Mapping[str, Any]]) -> SafeString:
-    """The newest unfinished command of the task that a person requested; the script shows how it ends."""
-    command = next((c for c in commands or () if c["task"] == task["id"] and c["kind"] != "start"), None)
-    if command is None or command["state"] not in ("pending", "sent", "acked"):
+@register.simple_tag(takes_context=True)
+def task_command(context: Mapping[str, Any], task: Mapping[str, Any]) -> SafeString:
+    """The command that a person sent to the task, and its state."""
+    commands = (context.get("page_data") or {}).get("commands") or ()
+    command = decisions.shown_command(commands, task["id"], context["server_now_ms"])
+    if command is None:
         return format_html('<p class="sub request" data-field="request" hidden>{}<span></span></p>', icon("send"))
-    picture, tone = labels.COMMAND_LOOKS[command["state"]]
-    text = f"{action_label(command['kind'])}: {command_state_label(command['state'])}"
-    who = f" · {command['actor']}" if command["actor"] else ""
+    look = labels.COMMAND_STATES[command["state"]]
+    parts = (f"{action_label(command['kind'])}: {look.label}", command_reason(command), command["actor"])
     return format_html(
-        '<p class="sub request" data-field="request" data-tone="{}">{}<span>{}{}</span></p>',
-        tone,
-        icon(picture),
-        text,
-        who,
+        '<p class="sub request" data-field="request" data-tone="{}"{}>{}<span>{}</span></p>',
+        look.tone,
+        format_html(' title="{}"', command["message"]) if command["message"] else "",
+        icon(look.icon),
+        " · ".join(filter(None, parts)),
     )
 
 
 @register.simple_tag
-def is_offered(action: str, task: Mapping[str, Any]) -> bool:
-    """Whether the action is offered for the task in its present state."""
-    if action == "input" and not task.get("acceptsInput"):
-        return False
-    return task.get("state") in labels.OFFERED[action]
+def task_actions(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every action with its look, and whether it is offered for the task in its present state."""
+    return [
+        {"name": str(action), "look": look, "is_offered": decisions.is_offered(action, task)}
+        for action, look in labels.ACTIONS.items()
+    ]
+
+
+@register.filter
+def offers(task: Mapping[str, Any], action: str) -> bool:
+    return decisions.is_offered(action, task)
 
 
 @register.filter
 def whole_percent(value: float | None) -> str:
     """43.2 → "43%"."""
     return NOTHING if value is None else f"{value:.0f}%"
+
+
+@register.filter
+def exit_code(code: int | None) -> str:
+    """The code, or the signal in words."""
+    return NOTHING if code is None else exit_text(code) if code < 0 else str(code)
 
 
 @register.filter

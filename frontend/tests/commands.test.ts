@@ -1,31 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { Commands, type ShownCommand } from "../src/app/commands";
-import { Fleet } from "../src/app/fleet";
 import type { CommandInfo } from "../src/live/messages";
 import { commandView, reasonOf, shownCommand } from "../src/tables/command-view";
-import { labels, task } from "./samples";
+import { fleetOf, labels, command as sample, task } from "./samples";
 
-const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
-  messageParts: [],
-  id,
-  kind: "pause",
-  task: "t",
-  attempt: 1,
-  node: "n",
-  state,
-  code: "",
-  message: "",
-  ref: "",
-  actor: "ada",
-  createdAt: 1000,
-  changedAt: 1000,
-  ...extra,
-});
+const command = (id: string, state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo =>
+  sample(id, { state, ...extra });
 const states = (commands: Commands): string[] => commands.of("t").map((one) => `${one.id} ${one.state}`);
 
 describe("what was asked of a task", () => {
   it("is one thing from the button to the end", () => {
-    const commands = new Commands();
+    const commands = new Commands(labels);
     commands.ask("r", "t", "pause", 5);
     expect(states(commands)).toEqual(["~r asked"]);
     expect(commands.answer("r", { state: "pending", id: "c" })).toBe("t");
@@ -36,7 +21,7 @@ describe("what was asked of a task", () => {
   });
 
   it("is the same when the Leader's message overtakes its answer", () => {
-    const commands = new Commands();
+    const commands = new Commands(labels);
     commands.ask("r", "t", "pause", 5);
     commands.apply(command("c", "sent", { ref: "r" }));
     expect(commands.answer("r", { state: "pending", id: "c" })).toBe("");
@@ -45,7 +30,7 @@ describe("what was asked of a task", () => {
   });
 
   it("may never become a command", () => {
-    const commands = new Commands();
+    const commands = new Commands(labels);
     commands.ask("r", "t", "retry", 5);
     expect(commands.forget("r")).toBe("t");
     expect(commands.answer("r", { state: "refused" })).toBe("");
@@ -54,7 +39,7 @@ describe("what was asked of a task", () => {
   });
 
   it("is not kept on its way by a page that missed how it ended", () => {
-    const commands = new Commands();
+    const commands = new Commands(labels);
     commands.apply(command("old", "sent"));
     commands.apply(command("told", "failed"));
     commands.ask("r", "t", "pause", 5);
@@ -64,7 +49,7 @@ describe("what was asked of a task", () => {
   });
 
   it("has its task drawn again", () => {
-    const fleet = new Fleet({ tasks: [task("t")] });
+    const fleet = fleetOf({ tasks: [task("t")] });
     const drawn: string[] = [];
     fleet.onChange("tasks", (id) => drawn.push(id));
     fleet.ask("r", "t", "cancel", 1);
@@ -77,7 +62,8 @@ describe("what was asked of a task", () => {
 });
 
 describe("what a row tells", () => {
-  const told = (commands: ShownCommand[], nowMs: number): string | undefined => shownCommand(commands, nowMs)?.id;
+  const told = (commands: ShownCommand[], nowMs: number): string | undefined =>
+    shownCommand(commands, labels, nowMs)?.id;
 
   it.each([
     ["sent" as const, 10_000_000, "c"],

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { freshness, hop, pathTo } from "../src/app/freshness";
+import type { Urls } from "../src/app/settings";
 import type { NodeStatus } from "../src/live/messages";
-import { node, texts } from "./samples";
+import { labels, node, texts } from "./samples";
 
 const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 const minute = 60_000;
+const page = { texts, settings: { language: "en", strings: {}, labels, urls: {} as Urls } };
 const fresh = (one: NodeStatus, pageOldSince: number | null = null, others: NodeStatus[] = []) =>
-  freshness(one, (id) => others.find((other) => other.id === id), pageOldSince, texts, noon + 5 * minute);
+  freshness(one, (id) => others.find((other) => other.id === id), pageOldSince, page, noon + 5 * minute);
 
 describe("what is shown of a node", () => {
   it("is live while it is online, even if nothing has changed for long", () => {

@@ -1,88 +1,89 @@
 /** Things as the server sends them, for the tests. */
 
-import type { Labels } from "../src/app/settings";
+import { Fleet } from "../src/app/fleet";
+import type { Decisions, Labels, PageData } from "../src/app/settings";
 import { Texts } from "../src/app/texts";
-import type { AlertInfo, NodeStatus, TaskInfo } from "../src/live/messages";
+import type { AlertInfo, CommandInfo, NodeStatus, TaskInfo } from "../src/live/messages";
+import decisions from "./decisions.json";
 
-export function node(id: string, extra: Partial<NodeStatus> = {}): NodeStatus {
-  return {
-    id,
-    name: id,
-    role: "master",
-    parent: "",
-    state: "online",
-    stateSince: 1000,
-    cpu: 10,
-    memory: { used: 1, total: 2, percent: 50 },
-    disk: null,
-    load: 0.5,
-    link: { state: "ok", rttMs: 1 },
-    lastSeenAt: 1000,
-    capabilities: {},
-    slots: 4,
-    running: 0,
-    base: false,
-    gpus: [],
-    version: "1",
-    ...extra,
-  };
+/** Things of a kind: what the tests are about, and what each test adds; a test reads no other field. */
+function sample<T extends { id: string }>(usual: (id: string) => Partial<T>): (id: string, extra?: Partial<T>) => T {
+  return (id, extra = {}) => ({ id, ...usual(id), ...extra }) as T;
 }
 
-export function task(id: string, extra: Partial<TaskInfo> = {}): TaskInfo {
-  return {
-    id,
-    name: `task ${id}`,
-    project: "shop",
-    node: "master-1",
-    targetNode: "",
-    state: "running",
-    health: "healthy",
-    attempt: 1,
-    progress: null,
-    message: "",
-    exitCode: null,
-    pendingReason: "",
-    command: "make",
-    acceptsInput: false,
-    partialPause: false,
-    suppressedLines: 0,
-    createdBy: "ada",
-    createdAt: 1000,
-    startedAt: 2000,
-    endedAt: null,
-    nodeState: "online",
-    unknownSince: null,
-    messageParts: [],
-    pendingParts: [],
-    version: "1",
-    ...extra,
-  };
-}
+export const node = sample<NodeStatus>((id) => ({
+  name: id,
+  role: "master",
+  parent: "",
+  state: "online",
+  stateSince: 1000,
+  cpu: 10,
+  memory: { used: 1, total: 2, percent: 50 },
+  disk: null,
+  load: 0.5,
+  link: { state: "ok", rttMs: 1 },
+  lastSeenAt: 1000,
+  capabilities: {},
+  slots: 4,
+  running: 0,
+}));
 
-export function alert(id: string, extra: Partial<AlertInfo> = {}): AlertInfo {
-  return {
-    id,
-    level: "warning",
-    kind: "stalled",
-    message: "m",
-    messageParts: [],
-    node: "",
-    task: "",
-    taskName: "",
-    attempt: 0,
-    evidence: [],
-    openedAt: 1,
-    resolvedAt: null,
-    acknowledgedAt: null,
-    acknowledgedBy: "",
-    ...extra,
-  };
-}
+export const task = sample<TaskInfo>((id) => ({
+  name: `task ${id}`,
+  project: "shop",
+  node: "master-1",
+  targetNode: "",
+  state: "running",
+  health: "healthy",
+  attempt: 1,
+  progress: null,
+  message: "",
+  exitCode: null,
+  pendingReason: "",
+  acceptsInput: false,
+  createdAt: 1000,
+  startedAt: 2000,
+  endedAt: null,
+  unknownSince: null,
+}));
+
+export const alert = sample<AlertInfo>(() => ({
+  level: "warning",
+  kind: "stalled",
+  message: "m",
+  node: "",
+  task: "",
+  evidence: [],
+  openedAt: 1,
+  resolvedAt: null,
+  acknowledgedAt: null,
+}));
+
+export const command = sample<CommandInfo>(() => ({
+  kind: "pause",
+  task: "t",
+  node: "n",
+  state: "pending",
+  code: "",
+  message: "",
+  ref: "",
+  actor: "ada",
+  createdAt: 1000,
+  changedAt: 1000,
+}));
+
+export const fleetOf = (data: PageData = {}): Fleet => new Fleet(labels, data);
 
 const look = (label: string) => ({ label, icon: "x", tone: "good" as const });
 
 export const labels: Labels = {
-  nodeStates: { online: look("Online"), suspect: look("Suspect"), offline: look("Offline") },
+  // As the server sends it; tests/unit/pages/test_decisions.py compares the two.
+  decisions: decisions as unknown as Decisions,
+  nodeStates: {
+    online: look("Online"),
+    suspect: { ...look("Suspect"), tone: "warn" },
+    offline: { ...look("Offline"), tone: "bad" },
+  },
   taskStates: {
     pending: look("Queued"),
     dispatched: look("Starting"),
@@ -93,9 +94,9 @@ export const labels: Labels = {
     cancelled: look("Cancelled"),
     timed_out: look("Timed out"),
     lost: look("Lost"),
+    unknown: look("Unknown"),
   },
   taskHealth: { quiet: look("Quiet"), waiting: look("Waiting"), stalled: look("Stalled") },
-  unknown: look("Unknown"),
   nodeRoles: { leader: look("Leader"), master: look("Master"), edge: look("Edge") },
   actions: {
     pause: look("Pause"),
@@ -105,17 +106,18 @@ export const labels: Labels = {
     input: look("Answer"),
   },
   commandStates: {
-    pending: "waiting",
-    sent: "sent",
-    acked: "received",
-    succeeded: "done",
-    failed: "failed",
-    expired: "expired",
-    unknown: "unknown",
-    asked: "asked",
-    refused: "refused",
-    unanswered: "no answer",
+    pending: look("waiting"),
+    sent: look("sent"),
+    acked: look("received"),
+    succeeded: look("done"),
+    failed: look("failed"),
+    expired: look("expired"),
+    unknown: look("unknown"),
+    asked: look("asked"),
+    refused: look("refused"),
+    unanswered: look("no answer"),
   },
+  alertLevels: { error: { ...look(""), tone: "bad" }, warning: { ...look(""), tone: "warn" } },
   messageParts: { stalled: "silent for {seconds} s", "usual-end": "ends after {seconds} s", slot: "waits for {nodes}" },
   partSeparator: "; ",
   gapReasons: { trimmed: "made room" },
@@ -172,13 +174,6 @@ export const labels: Labels = {
   },
   reasons: { finished: "It has ended.", partial: "Only a part." },
   start: "Start",
-  offered: {
-    pause: ["running"],
-    resume: ["paused"],
-    input: ["running"],
-    retry: ["succeeded", "failed", "cancelled", "timed_out", "lost"],
-    cancel: ["pending", "dispatched", "running", "paused"],
-  },
 };
 
 export const texts = new Texts("en", {

@@ -3,9 +3,8 @@ import { type Outcome, Requests } from "../src/app/requests";
 import { namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
 import type { CommandInfo } from "../src/live/messages";
 import { matches } from "../src/palette/match";
-import { reasonOf } from "../src/tables/command-view";
 import { taskView } from "../src/tables/task-view";
-import { labels, node, task, texts } from "./samples";
+import { labels, node, command as sample, task, texts } from "./samples";
 
 describe("a task's row", () => {
   const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), labels, texts, 0);
@@ -25,7 +24,7 @@ describe("a task's row", () => {
   it("never calls a task running that nobody can see", () => {
     const unseen = view({ unknownSince: new Date(1970, 0, 1, 12, 3, 4).getTime(), health: "stalled" });
 
-    expect(unseen.state).toBe(labels.unknown);
+    expect(unseen.state).toBe(labels.taskStates.unknown);
     expect(unseen.health).toBeNull();
     expect(unseen.note).toMatch(/^Running · unknown since /);
   });
@@ -89,30 +88,13 @@ describe("a task's row", () => {
 describe("requests on their way", () => {
   const outcomes: Outcome[] = [];
   const show = (outcome: Outcome): void => void outcomes.push(outcome);
-  const command = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo => ({
-    messageParts: [],
-    id: "c",
-    kind: "pause",
-    task: "1",
-    attempt: 1,
-    node: "n",
-    state,
-    code: "",
-    message: "",
-    ref: "r",
-    actor: "ada",
-    createdAt: 1000,
-    changedAt: 2000,
-    ...extra,
-  });
+  const command = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo =>
+    sample("c", { state, task: "1", ref: "r", ...extra });
   let requests: Requests;
   beforeEach(() => {
     vi.useFakeTimers();
     outcomes.length = 0;
-    requests = new Requests(
-      (code, message) => reasonOf(code, message, labels),
-      () => "r",
-    );
+    requests = new Requests(labels, () => "r");
     requests.note(show);
   });
   afterEach(() => vi.useRealTimers());

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import cases from "../../tests/unit/pages/figures.json";
-import { Fleet } from "../src/app/fleet";
+import type { Fleet } from "../src/app/fleet";
 import type { Page } from "../src/app/page";
 import { Texts } from "../src/app/texts";
 import { wireTiles } from "../src/app/tiles";
 import type { LinkStatus } from "../src/live/link";
 import type { NodeState, TaskHealth, TaskState } from "../src/live/messages";
-import { alert, node, task } from "./samples";
+import { alert, fleetOf, labels, node, task } from "./samples";
 
 const texts = new Texts("en", {
   "nodes.suspect": "{count} suspect",
@@ -38,7 +38,14 @@ function overview(fleet: Fleet) {
     redraw = listener;
   };
   const status = { kind: "live", pushMs: null } as LinkStatus;
-  const page = { fleet, texts, now: () => 9000, age: { oldSince: null as number | null }, live: { status, onStatus } };
+  const page = {
+    fleet,
+    texts,
+    settings: { labels },
+    now: () => 9000,
+    age: { oldSince: null as number | null },
+    live: { status, onStatus },
+  };
   const store = { isFailing: false, onChange: () => undefined };
   wireTiles(page as unknown as Page, store);
   const draw = (): void => {
@@ -56,7 +63,7 @@ function overview(fleet: Fleet) {
 
 describe("the tile of alerts", () => {
   it.each(cases)("says what is wrong: $wrong", ({ nodes, tasks, alerts, wrong }) => {
-    const fleet = new Fleet({
+    const fleet = fleetOf({
       nodes: nodes.map((state, at) => node(`n${at}`, { state: state as NodeState })),
       tasks: tasks.map(([state, health, isUnknown], at) =>
         task(`t${at}`, { state: state as TaskState, health: health as TaskHealth, unknownSince: isUnknown ? 5 : null }),
@@ -71,7 +78,7 @@ describe("the tile of alerts", () => {
   });
 
   it("never says that all is clear of what it cannot see", () => {
-    const seen = overview(new Fleet({ nodes: [node("a")] }));
+    const seen = overview(fleetOf({ nodes: [node("a")] }));
     expect(seen.detail()).toBe("all clear");
 
     seen.store.isFailing = true;

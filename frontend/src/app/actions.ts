@@ -16,9 +16,7 @@ export class Actions {
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
     this.#toasts = toasts;
-    this.#requests = new Requests((code, message, parts) =>
-      reasonOf(code, inWords(message, parts, page.settings.labels), page.settings.labels),
-    );
+    this.#requests = new Requests(page.settings.labels);
     page.live.on("ACCEPTED", (message) => {
       page.fleet.answer(message.ref, message.command === "" ? null : { state: "pending", id: message.command });
       this.#requests.accepted(message);
@@ -86,10 +84,10 @@ export class Actions {
       case "asked":
         return { tone: "busy", title, about, text: texts.say("toast.asked"), lifeSeconds: 0 };
       case "progress":
-        return { tone: "busy", title, about, text: states[outcome.state], lifeSeconds: 0 };
+        return { tone: "busy", title, about, text: states[outcome.state].label, lifeSeconds: 0 };
       case "done": {
         const isNew = about.length === 0;
-        const text = isNew ? texts.say("toast.accepted") : states.succeeded;
+        const text = isNew ? texts.say("toast.accepted") : states.succeeded.label;
         return {
           tone: "good",
           title,
@@ -100,7 +98,7 @@ export class Actions {
         };
       }
       case "failed": {
-        const state = outcome.state === "refused" ? texts.say("toast.refused") : states[outcome.state];
+        const state = outcome.state === "refused" ? texts.say("toast.refused") : states[outcome.state].label;
         return {
           tone: "bad",
           title,

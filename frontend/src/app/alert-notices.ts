@@ -47,7 +47,7 @@ export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
   if (alert.task) about.push({ text: alertTask(alert), href: page.taskUrl(alert.task) });
   if (alert.node) about.push({ text: plain(alert.node), href: page.nodeUrl(alert.node) });
   return {
-    tone: !isOpen ? "good" : alert.level === "error" ? "bad" : "warn",
+    tone: !isOpen ? "good" : page.settings.labels.alertLevels[alert.level].tone,
     title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved"),
     about,
     text: plain(inWords(alert.message, alert.messageParts, page.settings.labels)),

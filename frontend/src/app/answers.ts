@@ -79,7 +79,7 @@ export class AnswerDialog {
   #drawState(): void {
     const { fleet, settings, texts } = this.#page;
     const task = fleet.tasks.get(this.#task);
-    const mayAnswer = task !== undefined && offeredActions(task, settings.labels).has("input");
+    const mayAnswer = task !== undefined && offeredActions(task, settings.labels).includes("input");
     this.#send.disabled = !mayAnswer;
     const problem = element("answer-problem");
     setText(

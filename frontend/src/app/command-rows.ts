@@ -1,6 +1,6 @@
 /** The commands of a task on its own page: who asked for what, when, its state, and the reason. */
 
-import { field, setAttribute, setHidden, setText, setTime } from "../tables/cells";
+import { field, setAttribute, setChip, setHidden, setText, setTime } from "../tables/cells";
 import { commandView } from "../tables/command-view";
 import type { ShownCommand } from "./commands";
 import { element, type Page } from "./page";
@@ -42,10 +42,7 @@ function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
   setText(field(row, "actor"), command.actor || "–");
   setTime(field(row, "asked"), command.createdAt);
   setText(field(row, "commandNode"), command.node || "–");
-  const state = field(row, "commandState");
-  setAttribute(state, "data-tone", view.tone);
-  setAttribute(state?.querySelector("use") ?? null, "href", `#${view.icon}`);
-  setText(state?.querySelector(".chip-label") ?? null, view.state);
+  setChip(field(row, "commandState"), view.state);
   setText(field(row, "reason"), view.reason);
   // The node's own message may say more.
   setAttribute(field(row, "reason"), "title", command.message || null);

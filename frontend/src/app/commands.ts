@@ -4,6 +4,7 @@
  */
 
 import type { Action, CommandInfo, CommandState } from "../live/messages";
+import type { Labels } from "./settings";
 
 /** In addition to the Leader's states: not answered yet, refused, and unknown. */
 export type ShownState = CommandState | "asked" | "refused" | "unanswered";
@@ -13,6 +14,11 @@ const MAX_PER_TASK = 50;
 
 export class Commands {
   readonly #byTask = new Map<string, ShownCommand[]>();
+  readonly #labels: Pick<Labels, "decisions">;
+
+  constructor(labels: Pick<Labels, "decisions">) {
+    this.#labels = labels;
+  }
 
   /** Newest first. */
   of(task: string): readonly ShownCommand[] {
@@ -23,7 +29,9 @@ export class Commands {
   replace(commands: readonly CommandInfo[]): void {
     const named = new Set(commands.map((command) => command.id));
     for (const [task, known] of this.#byTask) {
-      const kept = known.filter((command) => named.has(command.id) || !isOpen(command) || command.state === "asked");
+      const kept = known.filter(
+        (command) => named.has(command.id) || !isOpen(command, this.#labels) || command.state === "asked",
+      );
       this.#byTask.set(task, kept);
     }
     for (const command of [...commands].reverse()) this.apply(command);
@@ -90,8 +98,6 @@ export class Commands {
   }
 }
 
-export function isOpen(command: ShownCommand): boolean {
-  return (
-    command.state === "asked" || command.state === "pending" || command.state === "sent" || command.state === "acked"
-  );
+export function isOpen({ state }: Pick<ShownCommand, "state">, { decisions }: Pick<Labels, "decisions">): boolean {
+  return decisions.commands[state].staysSeconds === null;
 }

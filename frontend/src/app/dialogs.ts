@@ -58,7 +58,7 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
   const draw = (): void => {
     if (!asked) return;
     const task = fleet.tasks.get(asked.id) ?? asked;
-    const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.labels).has("cancel");
+    const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.labels).includes("cancel");
     const place = task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued");
     setText(
       element("cancel-text"),

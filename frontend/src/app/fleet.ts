@@ -5,30 +5,20 @@
  */
 
 import type { Action, AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../live/messages";
+import { shownHealth, shownState } from "../tables/task-view";
 import { Commands, type ShownCommand } from "./commands";
-import type { PageData } from "./settings";
+import type { Labels, PageData } from "./settings";
 
 export type Kind = "nodes" | "tasks" | "alerts";
 type Listener = (id: string) => void;
 
-const OCCUPYING = new Set(["dispatched", "running", "paused"]);
-const FINAL = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
 /** Finished tasks beyond this number are dropped, oldest first; the work log has them. */
 const MAX_FINISHED = 500;
 
-export interface Figures {
-  nodes: number;
-  online: number;
-  suspect: number;
-  offline: number;
-  running: number;
-  /** Running as far as is known, but their node is unreachable. */
-  unknown: number;
-  queued: number;
-  waiting: number;
-  stalled: number;
-  alerts: number;
-  errors: number;
+/** By the names in `Decisions`; absent = 0. */
+export type Counts = Partial<Record<string, number>>;
+
+export interface Figures extends Record<Kind, Counts> {
   cpu: number | null;
   busiest: { node: string; cpu: number } | null;
 }
@@ -38,11 +28,14 @@ export class Fleet {
   readonly tasks = new Map<string, TaskInfo>();
   readonly alerts = new Map<string, AlertInfo>();
   /** Part of their tasks: listeners to tasks are called for them. */
-  readonly commands = new Commands();
+  readonly commands: Commands;
+  readonly #labels: Pick<Labels, "decisions">;
   readonly #changed: Record<Kind, Set<Listener>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
   readonly #replaced: Record<Kind, Set<() => void>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
 
-  constructor(data: PageData = {}) {
+  constructor(labels: Pick<Labels, "decisions">, data: PageData = {}) {
+    this.#labels = labels;
+    this.commands = new Commands(labels);
     this.replace(data);
   }
 
@@ -76,12 +69,12 @@ export class Fleet {
   }
 
   applyMetrics(message: MessageOf<"METRICS">): void {
-    const node = this.nodes.get(message.node);
+    const { type, at, node: id, linkRttMs, ...figures } = message;
+    const node = this.nodes.get(id);
     if (!node) return;
-    const { cpu, memory, disk, load } = message;
-    const link = { ...node.link, rttMs: message.linkRttMs ?? node.link.rttMs };
-    this.nodes.set(node.id, { ...node, cpu, memory, disk, load, link, lastSeenAt: message.at });
-    this.#tell("nodes", node.id);
+    const link = { ...node.link, rttMs: linkRttMs ?? node.link.rttMs };
+    this.nodes.set(id, { ...node, ...figures, link, lastSeenAt: at });
+    this.#tell("nodes", id);
   }
 
   applyTask(task: TaskInfo): void {
@@ -128,54 +121,40 @@ export class Fleet {
   }
 
   figures(): Figures {
-    const figures: Figures = {
-      nodes: this.nodes.size,
-      online: 0,
-      suspect: 0,
-      offline: 0,
-      running: 0,
-      unknown: 0,
-      queued: 0,
-      waiting: 0,
-      stalled: 0,
-      alerts: this.alerts.size,
-      errors: 0,
-      cpu: null,
-      busiest: null,
-    };
+    const { decisions } = this.#labels;
+    const figures: Figures = { nodes: {}, tasks: {}, alerts: {}, cpu: null, busiest: null };
     let sum = 0;
     let measured = 0;
     for (const node of this.nodes.values()) {
-      figures[node.state] += 1;
-      if (node.state !== "online" || node.cpu === null) continue;
+      count(figures.nodes, node.state);
+      if (!decisions.nodes[node.state].isReachable || node.cpu === null) continue;
       sum += node.cpu;
       measured += 1;
       if (!figures.busiest || node.cpu > figures.busiest.cpu) figures.busiest = { node: node.name, cpu: node.cpu };
     }
     if (measured > 0) figures.cpu = sum / measured;
     for (const task of this.tasks.values()) {
-      if (task.state === "pending") figures.queued += 1;
-      else if (task.unknownSince !== null) figures.unknown += 1;
-      else if (OCCUPYING.has(task.state)) figures.running += 1;
-      if (task.state !== "running" || task.unknownSince !== null) continue;
-      if (task.health === "waiting" || task.health === "stalled") figures[task.health] += 1;
+      count(figures.tasks, decisions.tasks[shownState(task)].figure);
+      const health = shownHealth(task, this.#labels);
+      if (health !== null) count(figures.tasks, decisions.health[health].figure);
     }
-    for (const alert of this.alerts.values()) if (alert.level === "error") figures.errors += 1;
+    for (const alert of this.alerts.values()) count(figures.alerts, decisions.alerts[alert.level].figure);
     return figures;
   }
 
   /** A node's state is part of its tasks' state: on an unreachable node a task is not "running" but unknown. */
   #nodeMoved(node: NodeStatus): void {
+    const { decisions } = this.#labels;
     for (const task of this.tasks.values()) {
-      if (task.node !== node.id || !OCCUPYING.has(task.state)) continue;
-      const unknownSince = node.state === "online" ? null : (task.unknownSince ?? node.stateSince);
+      if (task.node !== node.id || !decisions.tasks[task.state].isOccupying) continue;
+      const unknownSince = decisions.nodes[node.state].isReachable ? null : node.stateSince;
       this.tasks.set(task.id, { ...task, nodeState: node.state, unknownSince });
       this.#tell("tasks", task.id);
     }
   }
 
   #forgetFinished(): void {
-    const finished = [...this.tasks.values()].filter((task) => FINAL.has(task.state));
+    const finished = [...this.tasks.values()].filter((task) => this.#labels.decisions.tasks[task.state].isFinal);
     finished.sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0));
     for (const task of finished.slice(0, Math.max(0, finished.length - MAX_FINISHED))) this.tasks.delete(task.id);
   }
@@ -190,6 +169,6 @@ function fill<T extends { id: string }>(map: Map<string, T>, items: readonly T[]
   for (const item of items) map.set(item.id, item);
 }
 
-export function isFinal(task: TaskInfo): boolean {
-  return FINAL.has(task.state);
+function count(counts: Counts, figure: string): void {
+  if (figure !== "") counts[figure] = (counts[figure] ?? 0) + 1;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { NodeStatus } from "../live/messages";
+import type { Page } from "./page";
 import type { Tone } from "./settings";
 import { latency, type Texts } from "./texts";
 
@@ -22,25 +23,34 @@ export interface Freshness {
 }
 
 /** `pageOldSince`: since when the page itself may be old, else null. */
-export function freshness(node: Seen, find: Find, pageOldSince: number | null, texts: Texts, nowMs: number): Freshness {
-  const parent = node.parent === "" ? undefined : find(node.parent);
-  const beyond = node.state !== "online" && parent !== undefined && parent.state !== "online" ? parent.id : "";
-  const nodeSince = node.state === "online" ? null : node.stateSince;
-  if (node.state === "online" && pageOldSince === null) {
-    return { isLive: true, tone: "good", word: texts.say("fresh.live"), since: null, beyond };
-  }
-  if (node.state === "online") {
+export function freshness(
+  node: Seen,
+  find: Find,
+  pageOldSince: number | null,
+  { settings, texts }: Pick<Page, "settings" | "texts">,
+  nowMs: number,
+): Freshness {
+  const { decisions, nodeStates } = settings.labels;
+  if (!decisions.nodes[node.state].isReachable) {
+    const parent = node.parent === "" ? undefined : find(node.parent);
+    const since = node.stateSince;
     return {
       isLive: false,
-      tone: "warn",
-      word: texts.say("fresh.asOf", { time: texts.clock(pageOldSince as number, nowMs) }),
-      since: pageOldSince,
-      beyond,
+      tone: nodeStates[node.state].tone,
+      word: since === null ? texts.say("fresh.never") : texts.say("fresh.since", { time: texts.clock(since, nowMs) }),
+      since,
+      beyond: parent !== undefined && !decisions.nodes[parent.state].isReachable ? parent.id : "",
     };
   }
-  const word =
-    nodeSince === null ? texts.say("fresh.never") : texts.say("fresh.since", { time: texts.clock(nodeSince, nowMs) });
-  return { isLive: false, tone: node.state === "offline" ? "bad" : "warn", word, since: nodeSince, beyond };
+  return pageOldSince === null
+    ? { isLive: true, tone: nodeStates[node.state].tone, word: texts.say("fresh.live"), since: null, beyond: "" }
+    : {
+        isLive: false,
+        tone: "warn",
+        word: texts.say("fresh.asOf", { time: texts.clock(pageOldSince, nowMs) }),
+        since: pageOldSince,
+        beyond: "",
+      };
 }
 
 export interface Hop {

@@ -47,11 +47,11 @@ function stationsTo(page: Page, id: string): Station[] {
   ];
   for (const one of target === undefined || target === leader ? [] : pathTo(target, find)) {
     const full = find(one.id);
-    if (!full || full.role === "leader") continue;
+    if (!full || !settings.labels.decisions.roles[full.role].isMember) continue;
     stations.push({
       name: full.name,
       icon: settings.labels.nodeRoles[full.role].icon,
-      fresh: freshness(full, find, age.oldSince, texts, page.now()),
+      fresh: freshness(full, find, age.oldSince, page, page.now()),
       link: hop(full, age.oldSince, texts),
     });
   }

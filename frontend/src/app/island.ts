@@ -34,7 +34,7 @@ export function openBridge(page: Page, select: (id: string) => void): void {
       ageListeners.add(listener);
       return () => ageListeners.delete(listener);
     },
-    freshness: (node) => freshness(node, (id) => fleet.nodes.get(id), age.oldSince, texts, page.now()),
+    freshness: (node) => freshness(node, (id) => fleet.nodes.get(id), age.oldSince, page, page.now()),
     hop: (node) => hop(node, age.oldSince, texts),
     select,
     href: page.nodeUrl,

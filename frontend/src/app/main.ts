@@ -54,7 +54,7 @@ function openPage(settings: Settings, data: PageData): Page {
     settings,
     texts: new Texts(document.documentElement.lang, settings.strings),
     live,
-    fleet: new Fleet(data),
+    fleet: new Fleet(settings.labels, data),
     age: new PageAge(live),
     now,
     taskUrl: (id) => settings.urls.task.replace("TASK", encodeURIComponent(id)),

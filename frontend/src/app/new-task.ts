@@ -137,10 +137,10 @@ export class NewTaskDialog {
   #fillNodes(chosen: string): void {
     const { texts, fleet, settings } = this.#page;
     const nodes = [...fleet.nodes.values()]
-      .filter((node) => node.role !== "leader")
+      .filter((node) => settings.labels.decisions.roles[node.role].isMember)
       .sort((a, b) => a.id.localeCompare(b.id));
     const label = (node: NodeStatus): string =>
-      node.state === "online"
+      settings.labels.decisions.nodes[node.state].isReachable
         ? node.id
         : texts.say("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
     fillSelect(

@@ -5,7 +5,11 @@
  * its own, or its next attempt.
  */
 
-import type { CommandInfo, ControlRequest, MessageOf, MessagePart, RunRequest } from "../live/messages";
+import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
+import { reasonOf } from "../tables/command-view";
+import { inWords } from "../tables/message-view";
+import { isOpen } from "./commands";
+import type { Labels } from "./settings";
 
 export type Outcome =
   | { kind: "asked" }
@@ -27,14 +31,11 @@ const ANSWER_WITHIN_MS = 60_000;
 
 export class Requests {
   readonly #pending = new Map<string, Pending>();
-  readonly #reasonOf: (code: string, message: string, parts?: MessagePart[]) => string;
+  readonly #labels: Labels;
   readonly #newRef: () => string;
 
-  constructor(
-    reasonOf: (code: string, message: string, parts?: MessagePart[]) => string,
-    newRef: () => string = randomRef,
-  ) {
-    this.#reasonOf = reasonOf;
+  constructor(labels: Labels, newRef: () => string = randomRef) {
+    this.#labels = labels;
     this.#newRef = newRef;
   }
 
@@ -53,21 +54,14 @@ export class Requests {
   }
 
   commandChanged(command: CommandInfo): void {
-    switch (command.state) {
-      case "pending":
-      case "sent":
-      case "acked":
-        this.#progress(command.ref, command.state, () => true);
-        break;
-      case "succeeded":
-        this.#settle(command.ref, { kind: "done", task: command.task ?? "" });
-        break;
-      default:
-        this.#settle(command.ref, {
-          kind: "failed",
-          state: command.state,
-          reason: this.#reasonOf(command.code, command.message, command.messageParts),
-        });
+    if (isOpen(command, this.#labels)) {
+      this.#progress(command.ref, command.state, () => true);
+    } else if (command.state === "succeeded") {
+      this.#settle(command.ref, { kind: "done", task: command.task });
+    } else {
+      const message = inWords(command.message, command.messageParts, this.#labels);
+      const reason = reasonOf(command.code, message, this.#labels);
+      this.#settle(command.ref, { kind: "failed", state: command.state, reason });
     }
   }
 

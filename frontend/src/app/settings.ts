@@ -2,6 +2,7 @@
 
 import type {
   Action,
+  AlertLevel,
   ApprovalState,
   Confidence,
   Cursor,
@@ -26,17 +27,51 @@ export interface Look {
   tone: Tone;
 }
 
+/** "unknown": while nobody can see its node. */
+export type ShownTaskState = TaskState | "unknown";
+
+/** What a task's row may say beside its state. */
+export type NoteSource = "unknownSince" | "pendingReason" | "partialPause" | "message" | "exitCode";
+
+/** What follows from a state, decided by the server (dashboard/pages/decisions.py) and looked up here. */
+export interface Decisions {
+  tasks: Record<
+    ShownTaskState,
+    {
+      isFinal: boolean;
+      isOccupying: boolean;
+      showsHealth: boolean;
+      /** Which of the overview's figures counts it; empty: none. */
+      figure: string;
+      /** The first that has a text is shown. */
+      notes: readonly NoteSource[];
+      /** Without standard input, and with it. */
+      actions: readonly [readonly Action[], readonly Action[]];
+    }
+  >;
+  health: Record<TaskHealth, { waits: boolean; figure: string }>;
+  nodes: Record<NodeState, { isReachable: boolean }>;
+  roles: Record<NodeRole, { isMember: boolean }>;
+  /** `staysSeconds`: for how long its task's row shows it; null: while it is open. */
+  commands: Record<ShownState, { staysSeconds: number | null; explains: boolean }>;
+  alerts: Record<AlertLevel, { figure: string }>;
+  /** The figures that keep the overview from saying "all clear", in this order. */
+  troubles: Record<"alerts" | "nodes" | "tasks", readonly string[]>;
+}
+
 export interface Labels {
+  decisions: Decisions;
   nodeStates: Record<NodeState, Look>;
-  taskStates: Record<TaskState, Look>;
+  taskStates: Record<ShownTaskState, Look>;
   /** "healthy" is missing: it is not shown. */
   taskHealth: Partial<Record<TaskHealth, Look>>;
-  unknown: Look;
   nodeRoles: Record<NodeRole, Look>;
   actions: Record<Action, Look>;
   /** The one command without a button. */
   start: string;
-  commandStates: Record<ShownState, string>;
+  commandStates: Record<ShownState, Look>;
+  /** Without a word. */
+  alertLevels: Record<AlertLevel, Look>;
   /** Why a command failed or was refused, by its code; for an unknown code the message is shown. */
   reasons: Record<string, string>;
   /** The sentences of AgentFlow's own messages, by their code. */
@@ -65,8 +100,6 @@ export interface Labels {
   chatReasons: Record<string, string>;
   /** AgentFlow's own texts in conversations, by the phrase's key. */
   phrases: Record<string, string>;
-  /** In which states an action is offered. */
-  offered: Record<Action, TaskState[]>;
 }
 
 export interface Urls {

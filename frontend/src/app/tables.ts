@@ -8,8 +8,9 @@ import { alertTask, inWords } from "../tables/message-view";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { searchNode, searchTask } from "../tables/search";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
+import { offeredActions } from "../tables/task-view";
 import { WindowedRows } from "../tables/windowed-rows";
-import { isFinal, type Kind } from "./fleet";
+import type { Kind } from "./fleet";
 import { wireHops } from "./hops";
 import { element, type Page } from "./page";
 
@@ -31,7 +32,7 @@ function wireTasks(page: Page): () => void {
     patch: (row, task) => patchTask(row, task, page),
     name: (row, task) => nameTaskRow(row, task, page),
     place: "first",
-    isExpendable: isFinal,
+    isExpendable: (task) => page.settings.labels.decisions.tasks[task.state].isFinal,
     onCount: (shown, all) => {
       setHidden(element("tasks-empty"), all > 0);
       setText(element("task-count"), countText(page, shown, all));
@@ -58,7 +59,7 @@ function wireNodes(page: Page): () => void {
     onCount: (shown, all) => {
       setHidden(
         element("nodes-empty"),
-        [...page.fleet.nodes.values()].some((node) => node.role !== "leader"),
+        [...page.fleet.nodes.values()].some((node) => page.settings.labels.decisions.roles[node.role].isMember),
       );
       setText(element("node-count"), countText(page, shown, all));
       setHidden(element("nodes-none"), shown > 0 || all === 0);
@@ -73,7 +74,7 @@ function wireAlerts(page: Page): () => void {
     template: "alert-template",
     idAttribute: "data-alert",
     patch: (item, alert) => {
-      setAttribute(item, "data-tone", alert.level === "error" ? "bad" : "warn");
+      setAttribute(item, "data-tone", page.settings.labels.alertLevels[alert.level].tone);
       setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.labels));
       setTime(field(item, "at"), alert.openedAt);
       const by =
@@ -84,8 +85,7 @@ function wireAlerts(page: Page): () => void {
     name: (item, alert) => {
       item.id = `alert-${alert.id}`;
       item.dataset.alert = alert.id;
-      const picture = alert.level === "error" ? "circle-x" : "triangle-alert";
-      setAttribute(item.querySelector("use"), "href", `#${picture}`);
+      setAttribute(item.querySelector("use"), "href", `#${page.settings.labels.alertLevels[alert.level].icon}`);
       const node = field(item, "node");
       setText(node, alert.node);
       setAttribute(node, "href", page.nodeUrl(alert.node));
@@ -114,7 +114,7 @@ function wireHeads(page: Page): (() => void)[] {
       const task = page.fleet.tasks.get(taskHead.dataset.task ?? "");
       if (!task) return;
       patchTaskHead(taskHead, task, page);
-      setHidden(form, !(task.state === "running" && task.acceptsInput));
+      setHidden(form, !offeredActions(task, page.settings.labels).includes("input"));
     };
     const evidence = field<HTMLButtonElement>(taskHead, "evidence");
     const drawEvidence = (): void => {

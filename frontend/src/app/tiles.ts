@@ -2,9 +2,9 @@
 
 import { Samples, Spark } from "../charts/spark";
 import { setAttribute, setText } from "../tables/cells";
-import type { Figures } from "./fleet";
+import type { Figures, Kind } from "./fleet";
 import { element, type Page } from "./page";
-import { type Texts, wholePercent } from "./texts";
+import { wholePercent } from "./texts";
 import type { StoreHealth } from "./trouble";
 
 export function wireTiles(page: Page, store: StoreHealth): void {
@@ -49,68 +49,41 @@ function reliability(page: Page, store: StoreHealth): Reliability {
   return { isLive: page.live.status.kind === "live", asOf, isStoreFailing: store.isFailing };
 }
 
-function nodeTroubles({ suspect, offline }: Figures, texts: Texts): string[] {
-  return counted(
-    [
-      ["nodes.suspect", suspect],
-      ["nodes.offline", offline],
-    ],
-    texts,
-  );
-}
-
-function taskTroubles({ waiting, stalled, unknown }: Figures, texts: Texts): string[] {
-  return counted(
-    [
-      ["tasks.waiting", waiting],
-      ["tasks.stalled", stalled],
-      ["tasks.unknown", unknown],
-    ],
-    texts,
-  );
-}
-
-function counted(counts: [key: string, count: number][], texts: Texts): string[] {
-  return counts.filter(([, count]) => count > 0).map(([key, count]) => texts.say(key, { count }));
-}
-
-/**
- * What keeps this page from saying "all clear", in words; empty = nothing is known to be wrong.
- * `_figures` of dashboard/pages/overview.py decides the same for a page without the script.
- */
-export function concerns(figures: Figures, now: Reliability, texts: Texts): string[] {
-  const comma = texts.say("tile.comma");
-  const nodes = nodeTroubles(figures, texts).join(comma);
-  const tasks = taskTroubles(figures, texts).join(comma);
-  return [
-    now.asOf ? texts.say("fresh.asOf", { time: now.asOf }) : "",
-    now.isStoreFailing ? texts.say("tile.store") : "",
-    nodes ? texts.say("tile.nodes", { troubles: nodes }) : "",
-    tasks ? texts.say("tile.tasks", { troubles: tasks }) : "",
-  ].filter(Boolean);
+/** The figures that say that something is wrong, in words. */
+function troubles(kind: Kind, figures: Figures, page: Page): string[] {
+  const found: string[] = [];
+  for (const figure of page.settings.labels.decisions.troubles[kind]) {
+    const count = figures[kind][figure] ?? 0;
+    if (count > 0) found.push(page.texts.say(`${kind}.${figure}`, { count }));
+  }
+  return found;
 }
 
 function drawTiles(figures: Figures, now: Reliability, page: Page): void {
-  const { texts } = page;
-  const wrong = concerns(figures, now, texts);
-  const nodes = [`/ ${texts.number(figures.nodes)}`, ...nodeTroubles(figures, texts)].join(" · ");
-  tile("nodes", String(figures.online), nodes, figures.online < figures.nodes ? "warn" : "");
-  const troubles = taskTroubles(figures, texts);
-  tile(
-    "tasks",
-    texts.number(figures.running),
-    [texts.say("tasks.queued", { count: figures.queued }), ...troubles].join(" · "),
-    troubles.length > 0 ? "warn" : "",
-  );
-  const isClear = figures.alerts === 0 && wrong.length === 0 && now.isLive;
-  const severity = figures.errors > 0 ? [texts.say("alerts.errors", { count: figures.errors })] : [];
-  const detail = isClear ? texts.say("alerts.none") : [...severity, ...wrong].join(" · ");
-  tile("alerts", texts.number(figures.alerts), detail, figures.alerts > 0 ? "bad" : wrong.length > 0 ? "warn" : "");
+  const { texts, fleet } = page;
+  const wrong = { nodes: troubles("nodes", figures, page), tasks: troubles("tasks", figures, page) };
+  const comma = texts.say("tile.comma");
+  // What keeps this page from saying "all clear"; empty = nothing is known to be wrong.
+  const concerns = [
+    now.asOf ? texts.say("fresh.asOf", { time: now.asOf }) : "",
+    now.isStoreFailing ? texts.say("tile.store") : "",
+    wrong.nodes.length > 0 ? texts.say("tile.nodes", { troubles: wrong.nodes.join(comma) }) : "",
+    wrong.tasks.length > 0 ? texts.say("tile.tasks", { troubles: wrong.tasks.join(comma) }) : "",
+  ].filter(Boolean);
+  const nodes = [`/ ${texts.number(fleet.nodes.size)}`, ...wrong.nodes].join(" · ");
+  tile("nodes", texts.number(figures.nodes.online ?? 0), nodes, wrong.nodes.length > 0 ? "warn" : "");
+  const queued = texts.say("tasks.queued", { count: figures.tasks.queued ?? 0 });
+  const tasks = [queued, ...wrong.tasks].join(" · ");
+  tile("tasks", texts.number(figures.tasks.running ?? 0), tasks, wrong.tasks.length > 0 ? "warn" : "");
+  const alerts = fleet.alerts.size;
+  const isClear = alerts === 0 && concerns.length === 0 && now.isLive;
+  const detail = isClear ? texts.say("alerts.none") : [...troubles("alerts", figures, page), ...concerns].join(" · ");
+  tile("alerts", texts.number(alerts), detail, alerts > 0 ? "bad" : concerns.length > 0 ? "warn" : "");
   const peak = figures.busiest
     ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node })
     : "";
   tile("cpu", wholePercent(figures.cpu), peak, "");
-  setText(element("alert-count"), texts.number(figures.alerts));
+  setText(element("alert-count"), texts.number(alerts));
   // The shield means that all is well, which an empty list alone does not prove.
   const empty = element("alerts-empty");
   setAttribute(empty, "data-tone", isClear ? "good" : null);

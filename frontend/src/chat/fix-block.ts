@@ -1,7 +1,6 @@
 /** Whether a fix of an analysis can still be asked for, as far as this page knows. The server decides. Pure. */
 
 import type { Fleet } from "../app/fleet";
-import { isFinal } from "../app/fleet";
 import type { Labels } from "../app/settings";
 import type { Texts } from "../app/texts";
 import type { Action, Analysis, Fix } from "../live/messages";
@@ -27,9 +26,9 @@ export function fixBlock(
 ): string {
   const task = fleet.tasks.get(analysis.task);
   const state = task ? stateOf(task, labels).label : "";
-  if (task && isFinal(task)) return texts.say("analysis.ended", { state });
+  if (task && labels.decisions.tasks[task.state].isFinal) return texts.say("analysis.ended", { state });
   if (!fleet.alerts.has(analysis.alert) && fleet.alerts.size < ALERTS_TOLD) return texts.say("analysis.over");
   const action = ACTIONS[fix.tool];
-  if (task && action && !offeredActions(task, labels).has(action)) return texts.say("analysis.notNow", { state });
+  if (task && action && !offeredActions(task, labels).includes(action)) return texts.say("analysis.notNow", { state });
   return "";
 }

@@ -3,7 +3,6 @@
  * reader of an older attempt stays there, and a notice names the newest.
  */
 
-import { isFinal } from "../app/fleet";
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
 import type { TaskInfo, TaskState } from "../live/messages";
@@ -51,7 +50,7 @@ export class Attempts {
     this.#reached(task.attempt);
     // A message from before the retry may come once more.
     if (task.attempt !== this.#newest) return;
-    this.#isSettled = isFinal(task);
+    this.#isSettled = this.#page.settings.labels.decisions.tasks[task.state].isFinal;
     const look = stateOf(task, this.#page.settings.labels);
     const row = this.#row(this.#newest);
     setChip(field(row, "state"), look);

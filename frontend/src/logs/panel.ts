@@ -1,6 +1,5 @@
 /** The log panel of a page: its filter, its counts, what it shows at first, and what is asked for beyond that. */
 
-import { isFinal } from "../app/fleet";
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
 import { plain } from "../chat/markdown";
@@ -170,7 +169,9 @@ export class LogPanel {
     const { attempt } = this.#log;
     if (this.#box.dataset.pruned === "true" && String(attempt) === this.#box.dataset.attempt) return "log.pruned";
     const task = this.#page.fleet.tasks.get(this.#task);
-    return task && (isFinal(task) || task.attempt !== attempt) ? "log.nothing" : "log.empty";
+    return task && (this.#page.settings.labels.decisions.tasks[task.state].isFinal || task.attempt !== attempt)
+      ? "log.nothing"
+      : "log.empty";
   }
 
   #reachedTop(): void {

@@ -15,9 +15,9 @@ export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void 
   setMeter(field(row, "disk"), node.disk?.percent ?? 0, wholePercent(node.disk?.percent));
   setText(field(row, "slots"), slots(node, page));
   const link = field(row, "link");
-  const above = hop(node, page.age.oldSince, page.texts);
-  setAttribute(link, "data-link", node.role === "leader" ? null : above.state);
-  setText(link, node.role === "leader" ? NOTHING : above.word);
+  const above = labels.decisions.roles[node.role].isMember ? hop(node, page.age.oldSince, page.texts) : null;
+  setAttribute(link, "data-link", above?.state ?? null);
+  setText(link, above?.word ?? NOTHING);
   patchFreshness(row, node, page);
   // Only the node's own page has these.
   setText(field(row, "memorySize"), size(node.memory));
@@ -28,7 +28,7 @@ export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void 
 
 function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
   const { texts } = page;
-  const found = freshness(node, (id) => page.fleet.nodes.get(id), page.age.oldSince, texts, page.now());
+  const found = freshness(node, (id) => page.fleet.nodes.get(id), page.age.oldSince, page, page.now());
   const cell = field(row, "fresh");
   setAttribute(cell, "data-tone", found.tone);
   setText(cell, found.word);
@@ -39,7 +39,7 @@ function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
 /** Tasks on unreachable nodes do not count as running. */
 function slots(node: NodeStatus, page: Page): string {
   if (node.slots === 0) return NOTHING;
-  return node.state === "online"
+  return page.settings.labels.decisions.nodes[node.state].isReachable
     ? `${node.running} / ${node.slots}`
     : node.running > 0
       ? page.texts.count("node.unknownTasks", node.running)

@@ -2,7 +2,7 @@
 
 import type { Labels } from "../app/settings";
 import type { NodeStatus, TaskInfo } from "../live/messages";
-import { stateOf } from "./task-view";
+import { shownHealth, stateOf } from "./task-view";
 
 export function searchNode(node: NodeStatus, labels: Labels): string {
   const projects = node.capabilities.projects?.map((project) => project.name) ?? [];
@@ -16,13 +16,13 @@ export function searchNode(node: NodeStatus, labels: Labels): string {
 }
 
 export function searchTask(task: TaskInfo, labels: Labels): string {
-  const health = task.state === "running" ? labels.taskHealth[task.health]?.label : "";
+  const health = shownHealth(task, labels);
   return [
     task.name,
     task.project,
     task.node ?? task.targetNode,
     stateOf(task, labels).label,
-    health,
+    (health && labels.taskHealth[health]?.label) ?? "",
     task.message,
     task.pendingReason,
   ].join("\n");

@@ -3,7 +3,7 @@
 import type { Page } from "../app/page";
 import type { Action, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
-import { commandView, DONE_MS, shownCommand } from "./command-view";
+import { commandView, msLeft, shownCommand } from "./command-view";
 import { exitText, taskView } from "./task-view";
 
 export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
@@ -16,7 +16,7 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   patchCommand(field(row, "request"), task, page);
   setChip(field(row, "state"), view.state);
   setChip(field(row, "health"), view.health);
-  row.toggleAttribute("data-waits", view.health?.tone === "held");
+  row.toggleAttribute("data-waits", view.waits);
   const progress = field(row, "progress");
   setHidden(progress, view.progress === null);
   if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);
@@ -24,25 +24,26 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
   setAttribute(elapsed, "data-ended", endOf(task));
   for (const button of row.querySelectorAll<HTMLElement>("button[data-action]")) {
-    setHidden(button, !view.actions.has(button.dataset.action as Action));
+    setHidden(button, !view.actions.includes(button.dataset.action as Action));
   }
 }
 
 /** The command that was sent to it, and its state. */
 function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void {
   if (!box) return;
-  const command = shownCommand(page.fleet.commands.of(task.id), page.now());
+  const { labels } = page.settings;
+  const command = shownCommand(page.fleet.commands.of(task.id), labels, page.now());
   setHidden(box, command === null);
   if (command === null) return;
-  const view = commandView(command, page.settings.labels);
-  setAttribute(box, "data-tone", view.tone);
+  const view = commandView(command, labels);
+  setAttribute(box, "data-tone", view.state.tone);
   setAttribute(box, "title", command.message || null);
-  setAttribute(box.querySelector("use"), "href", `#${view.icon}`);
+  setAttribute(box.querySelector("use"), "href", `#${view.state.icon}`);
   setText(box.querySelector("span"), view.text);
   if (command.state !== "succeeded" || box.dataset.ends === command.id) return;
   // A success is shown for some seconds only.
   box.dataset.ends = command.id;
-  setTimeout(() => page.fleet.tellTask(task.id), DONE_MS + 200);
+  setTimeout(() => page.fleet.tellTask(task.id), msLeft(command, labels, page.now()) + 200);
 }
 
 /** When its running time stops growing: at its end, or when its node became unreachable. */

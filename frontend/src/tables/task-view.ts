@@ -1,26 +1,29 @@
 /** How a task's row looks, computed from the task alone: no DOM. */
 
-import type { Labels, Look } from "../app/settings";
+import type { Labels, Look, NoteSource, ShownTaskState } from "../app/settings";
 import type { Texts } from "../app/texts";
-import type { Action, TaskInfo } from "../live/messages";
+import type { Action, TaskHealth, TaskInfo } from "../live/messages";
 import { inWords } from "./message-view";
 
 export interface TaskView {
   state: Look;
   health: Look | null;
+  /** It waits for a person's answer. */
+  waits: boolean;
   place: string;
   attempt: string;
   note: string;
   /** 0..1, or null if unknown. */
   progress: number | null;
-  actions: ReadonlySet<Action>;
+  actions: readonly Action[];
 }
 
 export function taskView(task: TaskInfo, labels: Labels, texts: Texts, nowMs: number): TaskView {
-  const isUnknown = task.unknownSince !== null;
+  const health = shownHealth(task, labels);
   return {
     state: stateOf(task, labels),
-    health: task.state === "running" && !isUnknown ? (labels.taskHealth[task.health] ?? null) : null,
+    health: (health && labels.taskHealth[health]) ?? null,
+    waits: health !== null && labels.decisions.health[health].waits,
     place: [task.project, task.node || task.targetNode || texts.say("task.anyNode")].filter(Boolean).join(" · "),
     attempt: task.attempt > 1 ? `#${task.attempt}` : "",
     note: note(task, labels, texts, nowMs),
@@ -30,28 +33,42 @@ export function taskView(task: TaskInfo, labels: Labels, texts: Texts, nowMs: nu
 }
 
 /** A task whose node is unreachable is shown as unknown: neither running nor failed. */
-export function stateOf(task: TaskInfo, labels: Labels): Look {
-  return task.unknownSince === null ? labels.taskStates[task.state] : labels.unknown;
+export function shownState({ state, unknownSince }: Pick<TaskInfo, "state" | "unknownSince">): ShownTaskState {
+  return unknownSince === null ? state : "unknown";
 }
 
-export function offeredActions(task: TaskInfo, labels: Labels): ReadonlySet<Action> {
-  const offered = (Object.keys(labels.offered) as Action[]).filter((action) =>
-    labels.offered[action].includes(task.state),
-  );
-  return new Set(offered.filter((action) => action !== "input" || task.acceptsInput));
+export function stateOf(task: TaskInfo, labels: Labels): Look {
+  return labels.taskStates[shownState(task)];
+}
+
+/** Its health where a person should know of it. */
+export function shownHealth(task: TaskInfo, labels: Pick<Labels, "decisions">): TaskHealth | null {
+  return labels.decisions.tasks[shownState(task)].showsHealth ? task.health : null;
+}
+
+export function offeredActions(task: TaskInfo, labels: Labels): readonly Action[] {
+  return labels.decisions.tasks[task.state].actions[task.acceptsInput ? 1 : 0];
 }
 
 /** The most important fact beside the state. */
 function note(task: TaskInfo, labels: Labels, texts: Texts, nowMs: number): string {
-  if (task.unknownSince !== null) {
-    const since = texts.say("task.unknownSince", { time: texts.clock(task.unknownSince, nowMs) });
-    return `${labels.taskStates[task.state].label} · ${since}`;
+  for (const source of labels.decisions.tasks[shownState(task)].notes) {
+    const text = NOTES[source](task, labels, texts, nowMs);
+    if (text !== "") return text;
   }
-  if (task.state === "pending" && task.pendingReason) return inWords(task.pendingReason, task.pendingParts, labels);
-  if (task.state === "paused" && task.partialPause) return texts.say("task.partialPause");
-  if (task.message) return inWords(task.message, task.messageParts, labels);
-  return task.state === "failed" ? exitText(task.exitCode, texts) : "";
+  return "";
 }
+
+const NOTES: Record<NoteSource, (task: TaskInfo, labels: Labels, texts: Texts, nowMs: number) => string> = {
+  unknownSince: (task, labels, texts, nowMs) => {
+    const time = texts.clock(task.unknownSince ?? 0, nowMs);
+    return `${labels.taskStates[task.state].label} · ${texts.say("task.unknownSince", { time })}`;
+  },
+  pendingReason: (task, labels) => inWords(task.pendingReason, task.pendingParts, labels),
+  partialPause: (task, _, texts) => (task.partialPause ? texts.say("task.partialPause") : ""),
+  message: (task, labels) => inWords(task.message, task.messageParts, labels),
+  exitCode: (task, _, texts) => exitText(task.exitCode, texts),
+};
 
 export function exitText(code: number | null, texts: Texts): string {
   if (code === null) return "";

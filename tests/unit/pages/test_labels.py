@@ -14,11 +14,11 @@ from chat.phrases import script_phrases
 from chat.policy import Risk
 from chat.states import ApprovalState, CallState, TurnState
 from chat.tools.registry import TOOLS
-from dashboard.pages import labels, strings
+from dashboard.pages import decisions, labels, strings
 from dashboard.pages.ansi import plain_text
 from dashboard.templatetags import agentflow
 from nodes.domain.part_texts import ENGLISH, SEPARATOR
-from nodes.domain.states import TASK_TRANSITIONS, Action, CommandState, NodeState, Role, TaskHealth, TaskState
+from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 from nodes.message_texts import in_words
 
 SOURCES = settings.BASE_DIR / "frontend" / "src"
@@ -31,7 +31,10 @@ def test_every_state_has_a_look() -> None:
     assert set(labels.TASK_HEALTH) == set(TaskHealth) - {TaskHealth.HEALTHY}
     assert set(labels.NODE_ROLES) == set(Role)
     assert set(labels.COMMAND_STATES) == set(CommandState)
-    assert set(labels.ACTIONS) == set(labels.OFFERED) == set(Action)
+    assert set(labels.SHOWN_STATES) == set(decisions.TASKS)
+    assert {*labels.COMMAND_STATES, *labels.REQUEST_STATES} == set(decisions.COMMANDS)
+    assert set(labels.ALERT_LEVELS) == set(decisions.ALERTS)
+    assert set(labels.ACTIONS) == set(Action)
 
 
 def test_everything_of_a_conversation_has_words() -> None:
@@ -95,16 +98,11 @@ def test_message_is_said_from_its_parts(language: str, parts: list[dict[str, Any
         assert in_words("as it came", parts) == expected
 
 
-def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
-    for state in TaskState:
-        offered = {action for action in Action if state in labels.OFFERED[action]}
-        assert (offered == {Action.RETRY}) == (not TASK_TRANSITIONS[state])
-
-
 def test_every_icon_is_in_the_sprite() -> None:
     names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
     looks = [*labels.NODE_STATES.values(), *labels.TASK_STATES.values(), *labels.TASK_HEALTH.values()]
-    looks += [*labels.NODE_ROLES.values(), *labels.ACTIONS.values(), labels.UNKNOWN]
+    looks += [*labels.NODE_ROLES.values(), *labels.ACTIONS.values(), *labels.SHOWN_STATES.values()]
+    looks += [*labels.COMMAND_STATES.values(), *labels.REQUEST_STATES.values(), *labels.ALERT_LEVELS.values()]
     looks += [*labels.CHAT_TURNS.values(), *labels.CHAT_STEPS.values(), *labels.CHAT_APPROVALS.values()]
     looks += [*labels.CHAT_CONFIDENCE.values(), *labels.CHAT_FIXES.values(), *labels.CHAT_VERDICTS.values()]
     used = {look.icon for look in looks}
@@ -120,6 +118,7 @@ def test_script_uses_exactly_the_strings_that_it_gets() -> None:
     said = set(re.findall(r"""["`]([a-z]+\.[a-zA-Z]+)["`]""", source)) | {
         "link.login",
         "link.forbidden",
+        *(f"{kind}.{figure}" for kind, figures in decisions.TROUBLES.items() for figure in figures),
     }
     prefixes = {key.split(".")[0] for key in known}
 

@@ -1,0 +1,188 @@
+"""What follows from a state, decided once: templates call these functions, and the page's script looks the same answers
+up in the tables that come with the page (`as_data`). A state's word, icon and tone are in `labels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from nodes.domain.states import OCCUPYING, Action, CommandState, NodeState, Role, TaskHealth, TaskState, is_possible
+
+# Not a state of its own: a task's while nobody can see its node.
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """What follows from the state that a task is shown with; `actions` follows from its own state."""
+
+    is_final: bool
+    is_occupying: bool
+    shows_health: bool
+    # Which of the overview's figures counts it; empty: none.
+    figure: str
+    # What its row may say beside the state, the most important first: the first that has a text is shown.
+    notes: tuple[str, ...]
+    # What a person is offered: without standard input, and with it.
+    actions: tuple[tuple[Action, ...], tuple[Action, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    # It waits for a person's answer.
+    waits: bool
+    # As above; a task that is counted here needs a person.
+    figure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    # Its links are proven by heartbeats; otherwise its tasks are unknown.
+    is_reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFacts:
+    # It joined the Leader's cluster: it has a link to a parent, and tasks can be sent to it.
+    is_member: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFacts:
+    # For how long its task's row shows it after it got here; None: while it is open.
+    stays_seconds: int | None
+    # It says why, even if the code is unknown.
+    explains: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFacts:
+    figure: str
+
+
+_NOTES: Mapping[TaskState, tuple[str, ...]] = {
+    TaskState.PENDING: ("pendingReason", "message"),
+    TaskState.PAUSED: ("partialPause", "message"),
+    TaskState.FAILED: ("message", "exitCode"),
+}
+
+
+def _task_facts(state: TaskState) -> TaskFacts:
+    return TaskFacts(
+        is_final=state.is_final,
+        is_occupying=state in OCCUPYING,
+        shows_health=state is TaskState.RUNNING,
+        figure="running" if state in OCCUPYING else "queued" if state is TaskState.PENDING else "",
+        notes=_NOTES.get(state, ("message",)),
+        actions=(_offered(state, accepts_input=False), _offered(state, accepts_input=True)),
+    )
+
+
+def _offered(state: TaskState, *, accepts_input: bool) -> tuple[Action, ...]:
+    return tuple(action for action in Action if is_possible(action, state, accepts_input=accepts_input))
+
+
+def _command_facts(state: str) -> CommandFacts:
+    is_done = state == CommandState.SUCCEEDED
+    is_open = state in (CommandState.PENDING, CommandState.SENT, CommandState.ACKED, "asked")
+    return CommandFacts(stays_seconds=None if is_open else 8 if is_done else 600, explains=not is_done)
+
+
+TASKS: Mapping[str, TaskFacts] = {
+    **{state: _task_facts(state) for state in TaskState},
+    UNKNOWN: TaskFacts(
+        is_final=False,
+        is_occupying=True,
+        shows_health=False,
+        figure=UNKNOWN,
+        notes=("unknownSince",),
+        actions=((), ()),
+    ),
+}
+HEALTH: Mapping[str, HealthFacts] = {
+    TaskHealth.HEALTHY: HealthFacts(waits=False, figure=""),
+    TaskHealth.QUIET: HealthFacts(waits=False, figure=""),
+    TaskHealth.WAITING: HealthFacts(waits=True, figure="waiting"),
+    TaskHealth.STALLED: HealthFacts(waits=False, figure="stalled"),
+}
+NODES: Mapping[str, NodeFacts] = {state: NodeFacts(is_reachable=state is NodeState.ONLINE) for state in NodeState}
+ROLES: Mapping[str, RoleFacts] = {role: RoleFacts(is_member=role is not Role.LEADER) for role in Role}
+# Those of the Leader, and of the page alone: requested, refused, and not answered yet.
+COMMANDS: Mapping[str, CommandFacts] = {
+    str(state): _command_facts(state) for state in (*CommandState, "asked", "refused", "unanswered")
+}
+ALERTS: Mapping[str, AlertFacts] = {"error": AlertFacts(figure="errors"), "warning": AlertFacts(figure="")}
+
+# The figures that keep the overview from saying "all clear", in the order in which it names them.
+TROUBLES: Mapping[str, tuple[str, ...]] = {
+    "alerts": ("errors",),
+    "nodes": (NodeState.SUSPECT, NodeState.OFFLINE),
+    "tasks": ("waiting", "stalled", UNKNOWN),
+}
+
+
+def shown_state(task: Mapping[str, Any]) -> str:
+    """The state that a task, or an attempt, is shown with: the key of its look and of its facts."""
+    return UNKNOWN if task.get("unknownSince") else str(task.get("state"))
+
+
+def shown_health(task: Mapping[str, Any]) -> str:
+    """Its health where a person should know of it; empty otherwise."""
+    return str(task.get("health") or "") if TASKS[shown_state(task)].shows_health else ""
+
+
+def waits_for_person(task: Mapping[str, Any]) -> bool:
+    health = HEALTH.get(shown_health(task))
+    return health is not None and health.waits
+
+
+def needs_person(task: Mapping[str, Any]) -> bool:
+    health = HEALTH.get(shown_health(task))
+    return shown_state(task) == UNKNOWN or (health is not None and health.figure != "")
+
+
+def is_offered(action: str, task: Mapping[str, Any]) -> bool:
+    """Whether a person is offered the action. The server decides; this only keeps dead buttons off the page."""
+    return action in TASKS[str(task.get("state"))].actions[bool(task.get("acceptsInput"))]
+
+
+def shown_command(commands: Iterable[Mapping[str, Any]], task_id: str, now_ms: float) -> Mapping[str, Any] | None:
+    """The command that a task's row shows: the newest one of a person, while it is open or recent."""
+    command = next((one for one in commands if one["task"] == task_id and one["kind"] != "start"), None)
+    if command is None:
+        return None
+    stays = COMMANDS[command["state"]].stays_seconds
+    return command if stays is None or now_ms - (command["changedAt"] or 0) < stays * 1000 else None
+
+
+def as_data() -> dict[str, Any]:
+    """The tables for the page's script."""
+    tables: Mapping[str, Mapping[str, Any]] = {
+        "tasks": TASKS,
+        "health": HEALTH,
+        "nodes": NODES,
+        "roles": ROLES,
+        "commands": COMMANDS,
+        "alerts": ALERTS,
+    }
+    found: dict[str, Any] = {
+        name: {str(key): _facts_data(facts) for key, facts in table.items()} for name, table in tables.items()
+    }
+    return {**found, "troubles": {kind: [str(figure) for figure in figures] for kind, figures in TROUBLES.items()}}
+
+
+def _facts_data(facts: Any) -> dict[str, Any]:
+    return {_camel(field.name): _plain(getattr(facts, field.name)) for field in fields(facts)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))
