@@ -25,6 +25,8 @@ class TaskFacts:
     figure: str
     # What its row may say beside the state, the most important first: the first that has a text is shown.
     notes: tuple[str, ...]
+    # The field with the time at which its running time ends, or stops being known.
+    ends: str
     # What a person is offered: without standard input, and with it.
     actions: tuple[tuple[Action, ...], tuple[Action, ...]]
 
@@ -76,6 +78,7 @@ def _task_facts(state: TaskState) -> TaskFacts:
         shows_health=state is TaskState.RUNNING,
         figure="running" if state in OCCUPYING else "queued" if state is TaskState.PENDING else "",
         notes=_NOTES.get(state, ("message",)),
+        ends="endedAt",
         actions=(_offered(state, accepts_input=False), _offered(state, accepts_input=True)),
     )
 
@@ -98,6 +101,7 @@ TASKS: Mapping[str, TaskFacts] = {
         shows_health=False,
         figure=UNKNOWN,
         notes=("unknownSince",),
+        ends="unknownSince",
         actions=((), ()),
     ),
 }

@@ -1,33 +1,31 @@
-"""Empty task, node and alert rows that the script clones for new ones."""
+"""Empty task, node, command and alert rows that the script clones for new ones."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+from nodes.leader.projection.contract import AlertInfo, CommandInfo, NodeStatus, TaskInfo
+
+
+def blank(declaration: Any) -> Any:
+    """A value of a declared type that says nothing: None where that is allowed, otherwise zero or empty."""
+    if NoneType in get_args(declaration):
+        return None
+    if not is_typeddict(declaration):
+        return (get_origin(declaration) or declaration)()
+    hints = get_type_hints(declaration)
+    return {name: blank(hint) for name, hint in hints.items() if name in declaration.__required_keys__}
+
 
 ROW_TEMPLATES: dict[str, dict[str, Any]] = {
-    "blank_task": {"id": "", "name": "", "state": "pending", "attempt": 1, "progress": None},
+    "blank_task": {**blank(TaskInfo), "state": "pending", "attempt": 1},
     "blank_node": {
-        "id": "",
-        "name": "",
+        **blank(NodeStatus),
         "role": "edge",
-        "parent": "",
         "state": "offline",
-        "cpu": None,
-        "memory": None,
-        "disk": None,
         "link": {"state": "down", "rttMs": None},
-        "running": 0,
-        "slots": 0,
-        "lastSeenAt": None,
     },
-    "blank_command": {
-        "id": "",
-        "kind": "",
-        "state": "pending",
-        "code": "",
-        "message": "",
-        "ref": "",
-        "createdAt": None,
-    },
-    "blank_alert": {"id": "", "level": "warning", "message": "", "node": "", "task": "", "openedAt": None},
+    "blank_command": {**blank(CommandInfo), "state": "pending"},
+    "blank_alert": {**blank(AlertInfo), "level": "warning"},
 }

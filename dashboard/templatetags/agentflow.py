@@ -24,14 +24,17 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.pages import decisions, labels
+from dashboard.pages import decisions, formats, labels
 from dashboard.pages.ansi import plain_text
+from dashboard.pages.formats import NOTHING
 from nodes.message_texts import in_words
 
 logger = logging.getLogger(__name__)
 register = template.Library()
 
-NOTHING = "–"
+register.filter(formats.whole_percent)
+register.filter(formats.byte_size)
+
 THEMES = ("dark", "light")
 
 
@@ -85,15 +88,6 @@ def _unknown_note(task: Mapping[str, Any]) -> str:
     return f"{labels.TASK_STATES[task['state']].label} · {since}"
 
 
-def exit_text(code: int | None) -> str:
-    """How a program ended, in words; empty if that is unknown."""
-    if code is None:
-        return ""
-    if code < 0:
-        return _("ended by signal {number}").format(number=-code)
-    return _("exit code {code}").format(code=code)
-
-
 @register.filter
 def message_text(thing: Mapping[str, Any]) -> str:
     """The message of a task, an attempt or an alert: AgentFlow's own texts are in the reader's language."""
@@ -115,7 +109,7 @@ _NOTES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         _("Partly paused: some of its processes still run.") if task.get("partialPause") else ""
     ),
     "message": message_text,
-    "exitCode": lambda task: exit_text(task.get("exitCode")),
+    "exitCode": lambda task: formats.exit_text(task.get("exitCode")),
 }
 
 
@@ -147,15 +141,17 @@ def node_slots(node: Mapping[str, Any]) -> str:
     return _("{count} unknown").format(count=node["running"]) if node["running"] else f"{NOTHING} / {node['slots']}"
 
 
-@register.filter
-def link_word(node: Mapping[str, Any]) -> str:
-    """The round trip time to the node's parent, or what is wrong with the link."""
+@register.simple_tag
+def node_link(node: Mapping[str, Any], tag: str = "span") -> SafeString:
+    """The link to the node's parent: its round trip time, or what is wrong with it."""
     link = node["link"]
     if not decisions.ROLES[node["role"]].is_member:
-        return NOTHING
-    if link["state"] != "ok":
-        return pgettext("link", "silent") if link["state"] == "suspect" else pgettext("link", "down")
-    return milliseconds(link["rttMs"]) if link["rttMs"] else pgettext("freshness", "live")
+        return format_html('<{0} data-field="link">{1}</{0}>', tag, NOTHING)
+    if link["state"] == "ok":
+        word = formats.milliseconds(link["rttMs"]) if link["rttMs"] else pgettext("freshness", "live")
+    else:
+        word = pgettext("link", "silent") if link["state"] == "suspect" else pgettext("link", "down")
+    return format_html('<{0} data-field="link" data-link="{1}">{2}</{0}>', tag, link["state"], word)
 
 
 @register.simple_tag
@@ -168,12 +164,6 @@ def role_icon(role: str) -> SafeString:
     look = labels.NODE_ROLES.get(role, labels.NODE_ROLES["edge"])
     drawn: SafeString = icon(look.icon, "icon role-icon")
     return drawn
-
-
-@register.filter
-def link_state(node: Mapping[str, Any]) -> str:
-    """Of the link to its parent; empty if it has none."""
-    return node["link"]["state"] if decisions.ROLES[node["role"]].is_member else ""
 
 
 @register.filter
@@ -241,66 +231,69 @@ def offers(task: Mapping[str, Any], action: str) -> bool:
     return decisions.is_offered(action, task)
 
 
-@register.filter
-def whole_percent(value: float | None) -> str:
-    """43.2 → "43%"."""
-    return NOTHING if value is None else f"{value:.0f}%"
+@register.simple_tag
+def live_text(
+    thing: Mapping[str, Any], field: str, style: str = "text", tag: str = "span", css_class: str = ""
+) -> SafeString:
+    """A plain field of a task or a node, in one of `formats.FORMATS`; hidden while it has no text. The script writes it
+    again whenever the field changes, so the template is the only place that names the field.
+    """
+    shown = formats.FORMATS[style](thing[field])
+    return format_html(
+        '<{0}{1} data-text="{2}" data-format="{3}"{4}>{5}</{0}>',
+        tag,
+        format_html(' class="{}"', css_class) if css_class else "",
+        field,
+        style,
+        "" if shown else SafeString(" hidden"),
+        shown,
+    )
 
 
-@register.filter
-def exit_code(code: int | None) -> str:
-    """The code, or the signal in words."""
-    return NOTHING if code is None else exit_text(code) if code < 0 else str(code)
+@register.simple_tag
+def live_meter(thing: Mapping[str, Any], field: str, label: str) -> SafeString:
+    """A field of 0 to 100 percent, or a usage, as a bar with its figure; the script redraws it like `live_text`."""
+    value = thing[field]
+    percent = value["percent"] if isinstance(value, Mapping) else value
+    return format_html(
+        '<span class="meter-pair" data-meter="{}"><meter min="0" max="100" low="75" high="90" optimum="0" value="{}" '
+        'aria-label="{}"></meter><span>{}</span></span>',
+        field,
+        f"{percent or 0:.0f}",
+        label,
+        formats.whole_percent(percent),
+    )
 
 
-@register.filter
-def progress_percent(fraction: float | None) -> str:
-    """0.432 → "43%"; empty when unknown."""
-    return "" if fraction is None else f"{int(fraction * 100)}%"
+@register.simple_tag
+def task_progress(task: Mapping[str, Any]) -> SafeString:
+    """How much of a task is done, as far as it reports that."""
+    value = task["progress"]
+    return format_html(
+        '<span class="meter-pair" data-field="progress"{}><progress max="1" value="{}" aria-label="{}"></progress>'
+        "<span>{}</span></span>",
+        SafeString(" hidden") if value is None else "",
+        f"{value or 0:.3f}",
+        _("Progress"),
+        formats.fraction(value),
+    )
 
 
-@register.filter
-def usage_percent(usage: Mapping[str, Any] | None) -> float | None:
-    return usage.get("percent") if usage else None
-
-
-@register.filter
-def gibibytes(count: Any) -> str:
-    """Bytes in powers of 1024, for display."""
-    if count in (None, ""):
-        return NOTHING
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if size >= 100 or unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
-
-
-@register.filter
-def milliseconds(value: float | None) -> str:
-    if not value:
-        return NOTHING
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
-
-
-@register.filter
-def clock_duration(seconds: float | None) -> str:
-    """75 → "1:15", 3700 → "1:01:40": the same in every language."""
-    if seconds is None:
-        return ""
-    minutes, second = divmod(int(max(0, seconds)), 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
-
-
-@register.filter
-def elapsed(task: Mapping[str, Any], now_ms: int) -> str:
-    """Running time of a task: from its start to its end, or until now."""
+@register.simple_tag(takes_context=True)
+def running_time(
+    context: Mapping[str, Any], task: Mapping[str, Any], css_class: str = "", nothing: str = NOTHING
+) -> SafeString:
+    """From the start of a task or an attempt to its end, or until now; the script's ticker continues it."""
     started = task.get("startedAt")
-    if not started:
-        return ""
-    return clock_duration(((task.get("endedAt") or now_ms) - started) / 1000)
+    ended = task.get(decisions.TASKS[decisions.shown_state(task)].ends)
+    seconds = ((ended or context["server_now_ms"]) - started) / 1000 if started else None
+    return format_html(
+        '<span{} data-field="elapsed"{}{}>{}</span>',
+        format_html(' class="{}" title="{}"', css_class, _("Running time")) if css_class else "",
+        format_html(' data-started="{}"', started) if started else "",
+        format_html(' data-ended="{}"', ended) if ended else "",
+        nothing if seconds is None else formats.clock_duration(seconds),
+    )
 
 
 @register.simple_tag

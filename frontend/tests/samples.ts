@@ -181,7 +181,7 @@ export const texts = new Texts("en", {
   "task.anyNode": "any node",
   "task.partialPause": "partly paused",
   "task.exitCode": "exit code {code}",
-  "task.signal": "signal {number}",
+  "task.signal": "ended by signal {number}",
   "log.newLines.one": "1 new line",
   "log.newLines.other": "{count} new lines",
   "link.connecting": "Connecting",

@@ -14,11 +14,9 @@ describe("a task's row", () => {
       state: labels.taskStates.running,
       health: null,
       place: "shop · master-1",
-      attempt: "",
     });
     expect(view({ health: "stalled" }).health).toBe(labels.taskHealth.stalled);
     expect(view({ health: "stalled", state: "paused" }).health).toBeNull();
-    expect(view({ attempt: 3 }).attempt).toBe("#3");
   });
 
   it("never calls a task running that nobody can see", () => {
@@ -62,7 +60,7 @@ describe("a task's row", () => {
     [{ state: "paused" as const, partialPause: true, message: "m" }, "partly paused"],
     [{ state: "running" as const, message: "linking" }, "linking"],
     [{ state: "failed" as const, exitCode: 2 }, "exit code 2"],
-    [{ state: "failed" as const, exitCode: -9 }, "signal 9"],
+    [{ state: "failed" as const, exitCode: -9 }, "ended by signal 9"],
     [{ state: "failed" as const }, ""],
     [{ state: "succeeded" as const, exitCode: 0 }, ""],
   ])("says what matters: %o", (extra, note) => {

@@ -1,8 +1,28 @@
 import { describe, expect, it } from "vitest";
+import cases from "../../tests/unit/pages/formats.json";
 import { linkBadge } from "../src/app/link-badge";
 import { byteSize, clockDuration, latency, Texts, wholePercent } from "../src/app/texts";
 import { Samples } from "../src/charts/spark";
-import { texts } from "./samples";
+import { formatted, patchFields } from "../src/tables/formats";
+import { node, texts } from "./samples";
+
+describe("formats", () => {
+  it.each(cases as [string, unknown, string][])("as %s, %j is written as on the server", (format, value, shown) => {
+    expect(formatted(value, format, texts)).toBe(shown);
+  });
+
+  it("write a field of an item wherever a template names it", () => {
+    document.body.innerHTML =
+      '<b data-text="load" data-format="decimal"></b><i data-text="note" data-format="optional">old</i>' +
+      '<span data-meter="memory"><progress max="100"></progress><span></span></span>';
+    patchFields(document.body, node("a", { load: 1.5, memory: { used: 1, total: 4, percent: 25 } }), texts);
+
+    expect(document.querySelector("b")?.textContent).toBe("1.50");
+    expect(document.querySelector("i")?.hidden).toBe(true);
+    expect(document.querySelector("progress")?.value).toBe(25);
+    expect(document.querySelector("span span")?.textContent).toBe("25%");
+  });
+});
 
 describe("texts", () => {
   it("fills in values and counts as the language does", () => {

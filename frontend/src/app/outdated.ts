@@ -1,7 +1,8 @@
 /** Parts of a page that are rendered once: what changes later is patched, or a notice offers to reload the page. */
 
 import type { NodeStatus, TaskInfo } from "../live/messages";
-import { field, setAttribute, setChip, setHidden, setText } from "../tables/cells";
+import { field, setChip, setHidden, setText } from "../tables/cells";
+import { patchRunningTime } from "../tables/task-row";
 import { stateOf } from "../tables/task-view";
 import { element, type Page } from "./page";
 
@@ -34,10 +35,7 @@ function wireWorkLog(page: Page): void {
 
 function patchAttempt(row: HTMLElement, task: TaskInfo, page: Page): void {
   setChip(field(row, "state"), stateOf(task, page.settings.labels));
-  const elapsed = field(row, "elapsed");
-  setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
-  const end = task.endedAt ?? task.unknownSince;
-  setAttribute(elapsed, "data-ended", end === null ? null : String(end));
+  patchRunningTime(field(row, "elapsed"), task, page);
   if (task.exitCode !== null) setText(field(row, "exitCode"), String(task.exitCode));
 }
 

@@ -45,6 +45,8 @@ export interface Decisions {
       figure: string;
       /** The first that has a text is shown. */
       notes: readonly NoteSource[];
+      /** At which time its running time ends, or stops being known. */
+      ends: "endedAt" | "unknownSince";
       /** Without standard input, and with it. */
       actions: readonly [readonly Action[], readonly Action[]];
     }

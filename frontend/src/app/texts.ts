@@ -1,4 +1,4 @@
-/** Text, numbers and times in the reader's language. The server's twins are in dashboard/templatetags/agentflow.py. */
+/** Text, numbers and times in the reader's language. The server's formats are in dashboard/pages/formats.py. */
 
 export type Values = Record<string, string | number>;
 

@@ -2,27 +2,23 @@
 
 import { freshness, hop } from "../app/freshness";
 import type { Page } from "../app/page";
-import { byteSize, NOTHING, wholePercent } from "../app/texts";
-import type { NodeStatus, Usage } from "../live/messages";
-import { field, setAttribute, setChip, setMeter, setOptionalText, setText, setTime } from "./cells";
+import { NOTHING } from "../app/texts";
+import type { NodeStatus } from "../live/messages";
+import { field, setAttribute, setChip, setOptionalText, setText, setTime } from "./cells";
+import { patchFields } from "./formats";
 
 export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void {
   const { labels } = page.settings;
   setAttribute(row, "data-state", node.state);
   setChip(field(row, "state"), labels.nodeStates[node.state]);
-  setMeter(field(row, "cpu"), node.cpu ?? 0, wholePercent(node.cpu));
-  setMeter(field(row, "memory"), node.memory?.percent ?? 0, wholePercent(node.memory?.percent));
-  setMeter(field(row, "disk"), node.disk?.percent ?? 0, wholePercent(node.disk?.percent));
+  patchFields(row, node, page.texts);
   setText(field(row, "slots"), slots(node, page));
   const link = field(row, "link");
   const above = labels.decisions.roles[node.role].isMember ? hop(node, page.age.oldSince, page.texts) : null;
   setAttribute(link, "data-link", above?.state ?? null);
   setText(link, above?.word ?? NOTHING);
   patchFreshness(row, node, page);
-  // Only the node's own page has these.
-  setText(field(row, "memorySize"), size(node.memory));
-  setText(field(row, "diskSize"), size(node.disk));
-  setText(field(row, "load"), node.load === null ? "–" : node.load.toFixed(2));
+  // Only the node's own page has this.
   setTime(field(row, "since"), node.stateSince);
 }
 
@@ -59,8 +55,4 @@ export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): voi
   setAttribute(row.querySelector(".role-icon use"), "href", `#${look.icon}`);
   setText(field(row, "roleName"), look.label);
   setOptionalText(field(row, "parent"), node.parent ? `↳ ${node.parent}` : "");
-}
-
-function size(usage: Usage | null): string {
-  return usage ? `${byteSize(usage.used)} / ${byteSize(usage.total)}` : "";
 }

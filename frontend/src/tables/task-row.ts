@@ -4,25 +4,24 @@ import type { Page } from "../app/page";
 import type { Action, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
 import { commandView, msLeft, shownCommand } from "./command-view";
-import { exitText, taskView } from "./task-view";
+import { patchFields, wholeFraction } from "./formats";
+import { shownState, taskView } from "./task-view";
 
 export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   const view = taskView(task, page.settings.labels, page.texts, page.now());
+  patchFields(row, task, page.texts);
   setAttribute(row, "data-state", task.state);
   setText(field(row, "name"), task.name);
   setText(field(row, "place"), view.place);
-  setOptionalText(field(row, "attempt"), view.attempt);
   setOptionalText(field(row, "note"), view.note);
   patchCommand(field(row, "request"), task, page);
   setChip(field(row, "state"), view.state);
   setChip(field(row, "health"), view.health);
   row.toggleAttribute("data-waits", view.waits);
   const progress = field(row, "progress");
-  setHidden(progress, view.progress === null);
-  if (view.progress !== null) setMeter(progress, view.progress, `${Math.floor(view.progress * 100)}%`);
-  const elapsed = field(row, "elapsed");
-  setAttribute(elapsed, "data-started", task.startedAt === null ? null : String(task.startedAt));
-  setAttribute(elapsed, "data-ended", endOf(task));
+  setHidden(progress, task.progress === null);
+  if (task.progress !== null) setMeter(progress, task.progress, wholeFraction(task.progress));
+  patchRunningTime(field(row, "elapsed"), task, page);
   for (const button of row.querySelectorAll<HTMLElement>("button[data-action]")) {
     setHidden(button, !view.actions.includes(button.dataset.action as Action));
   }
@@ -46,10 +45,11 @@ function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void
   setTimeout(() => page.fleet.tellTask(task.id), msLeft(command, labels, page.now()) + 200);
 }
 
-/** When its running time stops growing: at its end, or when its node became unreachable. */
-function endOf(task: TaskInfo): string | null {
-  const end = task.endedAt ?? task.unknownSince;
-  return end === null ? null : String(end);
+/** From its start to its end, or until its node became unreachable; the ticker writes the text. */
+export function patchRunningTime(cell: HTMLElement | null, task: TaskInfo, page: Page): void {
+  const end = task[page.settings.labels.decisions.tasks[shownState(task)].ends];
+  setAttribute(cell, "data-started", task.startedAt === null ? null : String(task.startedAt));
+  setAttribute(cell, "data-ended", end === null ? null : String(end));
 }
 
 /** Sets what a patch never changes, in a row cloned from the template. */
@@ -67,15 +67,9 @@ export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): vo
   setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
   setTime(field(head, "started"), task.startedAt);
   setTime(field(head, "ended"), task.endedAt);
-  setText(field(head, "exitCode"), exitCell(task.exitCode, page));
   const dropped = Number(task.suppressedLines);
   const suppressed = field(head, "suppressed");
   setHidden(suppressed, dropped === 0);
   if (suppressed && dropped > 0)
     setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
-}
-
-function exitCell(code: number | null, page: Page): string {
-  if (code === null) return "–";
-  return code < 0 ? exitText(code, page.texts) : String(code);
 }

@@ -3,6 +3,7 @@
 import type { Labels, Look, NoteSource, ShownTaskState } from "../app/settings";
 import type { Texts } from "../app/texts";
 import type { Action, TaskHealth, TaskInfo } from "../live/messages";
+import { exitText } from "./formats";
 import { inWords } from "./message-view";
 
 export interface TaskView {
@@ -11,10 +12,7 @@ export interface TaskView {
   /** It waits for a person's answer. */
   waits: boolean;
   place: string;
-  attempt: string;
   note: string;
-  /** 0..1, or null if unknown. */
-  progress: number | null;
   actions: readonly Action[];
 }
 
@@ -25,9 +23,7 @@ export function taskView(task: TaskInfo, labels: Labels, texts: Texts, nowMs: nu
     health: (health && labels.taskHealth[health]) ?? null,
     waits: health !== null && labels.decisions.health[health].waits,
     place: [task.project, task.node || task.targetNode || texts.say("task.anyNode")].filter(Boolean).join(" · "),
-    attempt: task.attempt > 1 ? `#${task.attempt}` : "",
     note: note(task, labels, texts, nowMs),
-    progress: task.progress,
     actions: offeredActions(task, labels),
   };
 }
@@ -69,8 +65,3 @@ const NOTES: Record<NoteSource, (task: TaskInfo, labels: Labels, texts: Texts, n
   message: (task, labels) => inWords(task.message, task.messageParts, labels),
   exitCode: (task, _, texts) => exitText(task.exitCode, texts),
 };
-
-export function exitText(code: number | null, texts: Texts): string {
-  if (code === null) return "";
-  return code < 0 ? texts.say("task.signal", { number: -code }) : texts.say("task.exitCode", { code });
-}

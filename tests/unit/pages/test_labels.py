@@ -16,7 +16,6 @@ from chat.states import ApprovalState, CallState, TurnState
 from chat.tools.registry import TOOLS
 from dashboard.pages import decisions, labels, strings
 from dashboard.pages.ansi import plain_text
-from dashboard.templatetags import agentflow
 from nodes.domain.part_texts import ENGLISH, SEPARATOR
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 from nodes.message_texts import in_words
@@ -179,25 +178,3 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
 )
 def test_terminal_text_is_made_plain(text: str, expected: str) -> None:
     assert plain_text(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(None, ""), (0, "0:00"), (75.9, "1:15"), (3700, "1:01:40"), (-3, "0:00")]
-)
-def test_durations_read_like_the_scripts(seconds: float | None, expected: str) -> None:
-    assert agentflow.clock_duration(seconds) == expected
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (None, "–"),
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (150 * 1024, "150 KiB"),
-        ("17179869184", "16.0 GiB"),
-    ],
-)
-def test_sizes_read_like_the_scripts(count: object, expected: str) -> None:
-    assert agentflow.gibibytes(count) == expected
