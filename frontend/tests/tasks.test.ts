@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Outcome, Requests } from "../src/app/requests";
-import { namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
+import { filledFields, namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
 import type { CommandInfo } from "../src/live/messages";
 import { matches } from "../src/palette/match";
 import { taskView } from "../src/tables/task-view";
@@ -149,38 +149,37 @@ describe("requests on their way", () => {
 });
 
 describe("the new task form", () => {
-  const fields: RunFields = {
-    kind: "named",
-    node: "",
-    project: "shop",
-    task: "test",
-    command: "",
-    isShell: false,
-    name: " nightly ",
-    timeout: "",
-    stall: "",
-    folder: "",
-    environment: "",
-    closeInput: false,
-  };
+  const fields: RunFields = { kind: "named", task: "test", command: "", shell: false, environment: "" };
+  const filled = { project: "shop", name: "nightly" };
 
-  it("asks for a named task with nothing that it does not need", () => {
-    expect(runRequest(fields)).toEqual({ project: "shop", node: "", name: "nightly", namedTask: "test" });
-    expect(runRequest({ ...fields, timeout: "60", stall: "5", closeInput: true })).toMatchObject({
+  it("takes every filled control that is marked, under its name", () => {
+    document.body.innerHTML = `<form>
+      <select name="node" data-run><option value="">any</option></select>
+      <select name="project" data-run><option>shop</option></select>
+      <input name="name" data-run value=" nightly "><input name="command" value="ls">
+      <input type="number" name="timeoutSeconds" data-run value="60"><input type="number" name="stall" data-run>
+      <input type="checkbox" name="closeInput" data-run checked><input type="checkbox" name="other" data-run>
+      <fieldset disabled><input name="workingDirectory" data-run value="/srv"></fieldset></form>`;
+
+    expect(filledFields(document.querySelector("form") as HTMLFormElement)).toEqual({
+      project: "shop",
+      name: "nightly",
       timeoutSeconds: 60,
-      stallAfterSeconds: 5,
       closeInput: true,
     });
-    expect(runRequest({ ...fields, task: "" })).toBe("run.noProjects");
+  });
+
+  it("asks for a named task with nothing that it does not need", () => {
+    expect(runRequest(fields, filled)).toEqual({ project: "shop", name: "nightly", namedTask: "test" });
+    expect(runRequest({ ...fields, task: "" }, filled)).toBe("run.noProjects");
   });
 
   it("asks for a command as labels or as a line for a shell", () => {
     const command = { ...fields, kind: "command" as const, command: "make 'a b' | tee x" };
 
-    expect(runRequest(command)).toMatchObject({ argv: ["make", "a b", "|", "tee", "x"] });
-    expect(runRequest({ ...command, isShell: true })).toMatchObject({ shellLine: "make 'a b' | tee x" });
-    expect(runRequest({ ...command, folder: "/tmp", environment: "A=1\n\nB=x=y" })).toMatchObject({
-      workingDirectory: "/tmp",
+    expect(runRequest(command, filled)).toEqual({ ...filled, argv: ["make", "a b", "|", "tee", "x"] });
+    expect(runRequest({ ...command, shell: true }, filled)).toMatchObject({ shellLine: "make 'a b' | tee x" });
+    expect(runRequest({ ...command, environment: "A=1\n\nB=x=y" }, filled)).toMatchObject({
       environment: { A: "1", B: "x=y" },
     });
   });
@@ -188,10 +187,13 @@ describe("the new task form", () => {
   it.each([
     [{ command: " " }, "run.needsCommand"],
     [{ command: "echo 'a" }, "run.unclosedQuote"],
-    [{ command: "ls", project: "" }, "run.needsNode"],
     [{ command: "ls", environment: "A" }, "run.badEnvironment"],
   ])("says what is wrong: %o", (extra, problem) => {
-    expect(runRequest({ ...fields, kind: "command", ...extra })).toBe(problem);
+    expect(runRequest({ ...fields, kind: "command", ...extra }, filled)).toBe(problem);
+  });
+
+  it("needs a node or a project for a command", () => {
+    expect(runRequest({ ...fields, kind: "command", command: "ls" }, {})).toBe("run.needsNode");
   });
 
   it.each([

@@ -160,7 +160,13 @@ def test_new_task_form_is_empty_unless_the_last_request_failed(tap: Any, fleet: 
     page = tapped.open(f"{fleet.url}/nodes/master-1/")
     dialog = page.get_by_role("dialog", name="New task")
     command = dialog.locator("[name=command]")
-    typed = {"command": "make deploy", "name": "deploy", "timeout": "9", "folder": "/srv", "environment": "A=1"}
+    typed = {
+        "command": "make deploy",
+        "name": "deploy",
+        "timeoutSeconds": "9",
+        "workingDirectory": "/srv",
+        "environment": "A=1",
+    }
 
     def fill() -> None:
         page.get_by_role("button", name="Run", exact=True).first.click()

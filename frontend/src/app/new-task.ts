@@ -1,11 +1,14 @@
 /** The "new task" dialog: node, project and named task narrow each other; any command for those with the right. */
 
-import type { NodeStatus } from "../live/messages";
+import type { NamedTask, NodeStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import type { Actions } from "./actions";
 import { element, type Page } from "./page";
-import { namedTasks, projectNames, type RunFields, runRequest } from "./run-request";
+import { filledFields, namedTasks, projectNames, type RunFields, runRequest } from "./run-request";
 import { clockDuration } from "./texts";
+
+/** A copy of the form's filled fields. */
+type Entries = [name: string, value: string][];
 
 export class NewTaskDialog {
   readonly #page: Page;
@@ -13,7 +16,7 @@ export class NewTaskDialog {
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
   /** The request that was not accepted, and why; the dialog shows it when it opens next. */
-  #draft: { fields: RunFields; problem: string } | null = null;
+  #draft: { entries: Entries; problem: string } | null = null;
 
   private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
     this.#page = page;
@@ -45,12 +48,12 @@ export class NewTaskDialog {
     const draft = presetNode + presetProject + presetTask === "" ? this.#draft : null;
     this.#draft = null;
     this.#form.reset();
-    if (draft) this.#restore(draft.fields);
-    const { node, project, task } = draft?.fields ?? { node: presetNode, project: presetProject, task: presetTask };
+    if (draft) this.#restore(draft.entries);
+    const chosen = new Map(draft?.entries);
     this.#showKind();
-    this.#fillNodes(node);
-    this.#fillProjects(project);
-    this.#fillTasks(task);
+    this.#fillNodes(chosen.get("node") ?? presetNode);
+    this.#fillProjects(chosen.get("project") ?? presetProject);
+    this.#fillTasks(chosen.get("task") ?? presetTask);
     this.#showProblem(draft?.problem ?? "");
     const more = this.#form.querySelector("details");
     if (more)
@@ -58,22 +61,13 @@ export class NewTaskDialog {
   }
 
   /** Everything except the choices, which depend on the nodes' current capabilities. */
-  #restore(fields: RunFields): void {
-    const set = (name: string, value: string): void => {
-      const control = this.#form.querySelector<HTMLInputElement | HTMLTextAreaElement>(
-        `:is(input, textarea)[name="${name}"]`,
-      );
-      if (control) control.value = value;
-    };
-    const check = (selector: string, isChecked: boolean): void => {
-      const box = this.#form.querySelector<HTMLInputElement>(`input${selector}`);
-      if (box) box.checked = isChecked;
-    };
-    check(`[name=kind][value=${fields.kind}]`, true);
-    for (const name of ["command", "name", "timeout", "stall", "folder", "environment"] as const)
-      set(name, fields[name]);
-    check("[name=shell]", fields.isShell);
-    check("[name=closeInput]", fields.closeInput);
+  #restore(entries: Entries): void {
+    for (const [name, value] of entries) {
+      for (const control of this.#form.querySelectorAll<HTMLInputElement>(`:is(input, textarea)[name="${name}"]`)) {
+        if (control.type === "radio" || control.type === "checkbox") control.checked ||= control.value === value;
+        else control.value = value;
+      }
+    }
   }
 
   get #fields(): RunFields {
@@ -81,28 +75,18 @@ export class NewTaskDialog {
     const text = (name: string): string => String(data.get(name) ?? "");
     return {
       kind: text("kind") === "command" ? "command" : "named",
-      node: text("node"),
-      project: text("project"),
       task: text("task"),
       command: text("command"),
-      isShell: data.has("shell"),
-      name: text("name"),
-      timeout: text("timeout"),
-      stall: text("stall"),
-      folder: text("folder"),
+      shell: data.has("shell"),
       environment: text("environment"),
-      closeInput: data.has("closeInput"),
     };
   }
 
   #changed(event: Event): void {
     const name = event.target instanceof HTMLElement ? event.target.getAttribute("name") : "";
-    if (name === "kind") {
-      this.#showKind();
-      this.#fillProjects(this.#fields.project);
-      this.#fillTasks(this.#fields.task);
-    } else if (name === "node") {
-      this.#fillProjects(this.#fields.project);
+    if (name === "kind") this.#showKind();
+    if (name === "kind" || name === "node") {
+      this.#fillProjects(this.#chosen("project"));
       this.#fillTasks(this.#fields.task);
     } else if (name === "project") this.#fillTasks("");
     else if (name === "task") this.#showHint();
@@ -110,8 +94,8 @@ export class NewTaskDialog {
   }
 
   #submitted(event: SubmitEvent): void {
-    const fields = this.#fields;
-    const request = runRequest(fields);
+    const entries = [...new FormData(this.#form)] as Entries;
+    const request = runRequest(this.#fields, filledFields(this.#form));
     if (typeof request === "string") {
       event.preventDefault();
       this.#showProblem(this.#page.texts.say(request));
@@ -119,8 +103,8 @@ export class NewTaskDialog {
     }
     const title = request.name || request.namedTask || request.shellLine || request.argv?.join(" ") || "";
     this.#actions.run(request, title, (outcome) => {
-      if (outcome.kind === "failed") this.#draft = { fields, problem: outcome.reason };
-      else if (outcome.kind === "no-answer") this.#draft = { fields, problem: this.#page.texts.say("toast.noAnswer") };
+      if (outcome.kind === "failed") this.#draft = { entries, problem: outcome.reason };
+      else if (outcome.kind === "no-answer") this.#draft = { entries, problem: this.#page.texts.say("toast.noAnswer") };
     });
   }
 
@@ -152,7 +136,7 @@ export class NewTaskDialog {
 
   #fillProjects(chosen: string): void {
     const { fleet } = this.#page;
-    const names = projectNames(fleet.nodes.values(), this.#fields.node);
+    const names = projectNames(fleet.nodes.values(), this.#chosen("node"));
     const options = names.map((name): Option => [name, name]);
     // A command may run without a project; a named task is always one of a project.
     if (this.#fields.kind === "command") options.unshift(["", "–"]);
@@ -160,8 +144,7 @@ export class NewTaskDialog {
   }
 
   #fillTasks(chosen: string): void {
-    const { node, project } = this.#fields;
-    const tasks = namedTasks(this.#page.fleet.nodes.values(), node, project);
+    const tasks = this.#namedTasks();
     fillSelect(
       this.#select("task"),
       tasks.map((task): Option => [task.name, task.name]),
@@ -171,9 +154,9 @@ export class NewTaskDialog {
   }
 
   #showHint(): void {
-    const { texts, fleet } = this.#page;
-    const { node, project, task: name } = this.#fields;
-    const task = namedTasks(fleet.nodes.values(), node, project).find((each) => each.name === name);
+    const { texts } = this.#page;
+    const name = this.#fields.task;
+    const task = this.#namedTasks().find((each) => each.name === name);
     const hint = this.#form.querySelector("[data-named-hint]");
     if (!task) {
       setText(hint, name === "" ? texts.say("run.noProjects") : "");
@@ -190,6 +173,14 @@ export class NewTaskDialog {
     const line = this.#dialog.querySelector(".form-error");
     setText(line, text);
     setHidden(line, text === "");
+  }
+
+  #namedTasks(): NamedTask[] {
+    return namedTasks(this.#page.fleet.nodes.values(), this.#chosen("node"), this.#chosen("project"));
+  }
+
+  #chosen(name: string): string {
+    return this.#select(name)?.value ?? "";
   }
 
   #select(name: string): HTMLSelectElement | null {

@@ -1,20 +1,14 @@
-/** From the fields of the "new task" form to a RUN message. Pure. */
+/** From the "new task" form to a RUN message. */
 
 import type { NamedTask, NodeStatus, RunRequest } from "../live/messages";
 
+/** What needs more than its value: which kind of task it is, and the text that becomes its command. */
 export interface RunFields {
   kind: "named" | "command";
-  node: string;
-  project: string;
   task: string;
   command: string;
-  isShell: boolean;
-  name: string;
-  timeout: string;
-  stall: string;
-  folder: string;
+  shell: boolean;
   environment: string;
-  closeInput: boolean;
 }
 
 export type RunProblem =
@@ -24,29 +18,37 @@ export type RunProblem =
   | "run.badEnvironment"
   | "run.noProjects";
 
-/** The request, or the key of the error in the fields. */
-export function runRequest(fields: RunFields): RunRequest | RunProblem {
-  const base: RunRequest = {
-    project: fields.project,
-    node: fields.node,
-    name: fields.name.trim(),
-    ...(Number(fields.timeout) > 0 ? { timeoutSeconds: Number(fields.timeout) } : {}),
-    ...(Number(fields.stall) > 0 ? { stallAfterSeconds: Number(fields.stall) } : {}),
-    ...(fields.closeInput ? { closeInput: true } : {}),
-  };
-  if (fields.kind === "named") return fields.task === "" ? "run.noProjects" : { ...base, namedTask: fields.task };
-  if (fields.project === "" && fields.node === "") return "run.needsNode";
+/** Every filled control that is marked `data-run`, under its name: a field of the message. */
+export function filledFields(form: HTMLFormElement): RunRequest {
+  const found: Record<string, string | number | boolean> = {};
+  for (const control of form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[data-run]")) {
+    // A field set of another kind of task.
+    if (control.closest("fieldset[disabled]")) continue;
+    const value = filledValue(control);
+    if (value !== null) found[control.name] = value;
+  }
+  return found as RunRequest;
+}
+
+/** Null if it is empty. */
+function filledValue(control: HTMLInputElement | HTMLSelectElement): string | number | boolean | null {
+  if (control.type === "checkbox") return (control as HTMLInputElement).checked || null;
+  const text = control.value.trim();
+  if (text === "") return null;
+  return control.type === "number" ? Number(text) : text;
+}
+
+/** The request with these filled fields, or the key of the error in the others. */
+export function runRequest(fields: RunFields, filled: RunRequest): RunRequest | RunProblem {
+  if (fields.kind === "named") return fields.task === "" ? "run.noProjects" : { ...filled, namedTask: fields.task };
+  if (!filled.project && !filled.node) return "run.needsNode";
   if (fields.command.trim() === "") return "run.needsCommand";
   const environment = parseEnvironment(fields.environment);
   if (environment === null) return "run.badEnvironment";
-  const more = {
-    ...base,
-    ...(fields.folder.trim() === "" ? {} : { workingDirectory: fields.folder.trim() }),
-    ...(Object.keys(environment).length === 0 ? {} : { environment }),
-  };
-  if (fields.isShell) return { ...more, shellLine: fields.command.trim() };
+  const request = Object.keys(environment).length === 0 ? filled : { ...filled, environment };
+  if (fields.shell) return { ...request, shellLine: fields.command.trim() };
   const argv = splitWords(fields.command);
-  return argv === null ? "run.unclosedQuote" : { ...more, argv };
+  return argv === null ? "run.unclosedQuote" : { ...request, argv };
 }
 
 /** Splits as a shell does, without expanding anything; null when a quotation mark is not closed. */

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard.live.messages import Run
 from nodes.models import Attempt, Command, Event, Journal, LogLine
 from tests.unit.pages.conftest import add_alert, add_node, add_task
 
@@ -425,6 +426,14 @@ def test_log_lines_name_their_task(cluster: None, as_role: AsRole, path: str) ->
 
     assert '<span class="log-node">master-1 · name of t-1</span>' in text_of(response)
     assert {task["id"] for task in data_of(response, "page-data")["tasks"]} == {"t-1"}
+
+
+def test_new_task_form_names_fields_of_the_message(cluster: None, as_role: AsRole) -> None:
+    form = text_of(as_role("admin").get("/")).split('id="new-task"')[1].split("</dialog>")[0]
+    named = re.findall(r'name="(\w+)" data-run', form)
+
+    assert len(named) == form.count("data-run")
+    assert set(named) <= set(Run.__struct_encode_fields__)
 
 
 # --- narrowing ------------------------------------------------------------------------------------
