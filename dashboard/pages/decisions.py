@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from chat.stalls.stall_context import TOOLS
+from chat.states import FixState, TurnState
 from nodes.domain.states import OCCUPYING, Action, CommandState, NodeState, Role, TaskHealth, TaskState, is_possible
+from nodes.selectors.alerts import SNAPSHOT_ALERTS
+from nodes.selectors.output import SNAPSHOT_LINES
 
 # Not a state of its own: a task's while nobody can see its node.
 UNKNOWN = "unknown"
@@ -62,6 +66,16 @@ class CommandFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFacts:
     figure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFacts:
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixFacts:
+    may_be_asked: bool
 
 
 _NOTES: Mapping[TaskState, tuple[str, ...]] = {
@@ -118,6 +132,8 @@ COMMANDS: Mapping[str, CommandFacts] = {
     str(state): _command_facts(state) for state in (*CommandState, "asked", "refused", "unanswered")
 }
 ALERTS: Mapping[str, AlertFacts] = {"error": AlertFacts(figure="errors"), "warning": AlertFacts(figure="")}
+TURNS: Mapping[str, TurnFacts] = {state: TurnFacts(is_open=state.is_open) for state in TurnState}
+FIXES: Mapping[str, FixFacts] = {state: FixFacts(may_be_asked=state.may_be_asked) for state in FixState}
 
 # The figures that keep the overview from saying "all clear", in the order in which it names them.
 TROUBLES: Mapping[str, tuple[str, ...]] = {
@@ -170,11 +186,18 @@ def as_data() -> dict[str, Any]:
         "roles": ROLES,
         "commands": COMMANDS,
         "alerts": ALERTS,
+        "turns": TURNS,
+        "fixes": FIXES,
     }
     found: dict[str, Any] = {
         name: {str(key): _facts_data(facts) for key, facts in table.items()} for name, table in tables.items()
     }
-    return {**found, "troubles": {kind: [str(figure) for figure in figures] for kind, figures in TROUBLES.items()}}
+    return {
+        **found,
+        "troubles": {kind: [str(figure) for figure in figures] for kind, figures in TROUBLES.items()},
+        "toolActions": {tool: str(action) for action, tool in TOOLS.items()},
+        "limits": {"alerts": SNAPSHOT_ALERTS, "logLines": SNAPSHOT_LINES},
+    }
 
 
 def _facts_data(facts: Any) -> dict[str, Any]:

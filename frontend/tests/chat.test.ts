@@ -15,7 +15,7 @@ import { button, make, sync } from "../src/chat/dom";
 import { markdown } from "../src/chat/markdown";
 import type { ChatState, FullTurn, Step } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
-import { node, texts } from "./samples";
+import { labels, node, texts } from "./samples";
 
 function turn(id: string, extra: Partial<FullTurn> = {}): FullTurn {
   return {
@@ -79,7 +79,7 @@ function conversation(...turns: FullTurn[]): Conversation {
     turns,
     hasMore: false,
   };
-  return new Conversation(state);
+  return new Conversation(state, labels);
 }
 
 const place = { store: "s", seq: "1", at: 1, conversation: "c1" };

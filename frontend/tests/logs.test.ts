@@ -8,7 +8,7 @@ import { FleetLog } from "../src/logs/fleet-log";
 import { type LogLine, linesOf } from "../src/logs/line";
 import { LogSearch, type SearchAnswer } from "../src/logs/search";
 import type { LogView } from "../src/logs/view";
-import { texts } from "./samples";
+import { labels, texts } from "./samples";
 
 const line = (id: number, extra: Partial<LogLine> = {}): LogLine => ({
   id: String(id),
@@ -103,7 +103,7 @@ describe("the log of all nodes after a break", () => {
   const log = (): [FleetLog, LogBuffer] => {
     const buffer = new LogBuffer(1000);
     const made = new FleetLog(
-      { texts } as unknown as Page,
+      { texts, settings: { labels } } as unknown as Page,
       buffer,
       { append: (rows: LogLine[]) => buffer.append(rows) } as unknown as LogView,
       { node: "", limit: 300 },

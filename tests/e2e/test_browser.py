@@ -232,7 +232,7 @@ def test_work_log_updates_live(fleet: Cluster, visitors: Visitors, name: str) ->
     fleet.control(task, "cancel")
 
     expect(chip_of(row)).to_have_text("Cancelled")
-    expect(row.locator('[data-text="exitCode"]')).not_to_have_text("–")
+    expect(row.locator('[data-field="exitCode"]')).not_to_have_text("–")
 
 
 def test_filter_finds_lines_that_the_page_has_not_loaded(fleet: Cluster, visitors: Visitors) -> None:

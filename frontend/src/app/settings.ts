@@ -57,6 +57,12 @@ export interface Decisions {
   /** `staysSeconds`: for how long its task's row shows it; null: while it is open. */
   commands: Record<ShownState, { staysSeconds: number | null; explains: boolean }>;
   alerts: Record<AlertLevel, { figure: string }>;
+  turns: Record<TurnState, { isOpen: boolean }>;
+  fixes: Record<FixState, { mayBeAsked: boolean }>;
+  /** What a fix does to its task, by its tool. */
+  toolActions: Partial<Record<string, Action>>;
+  /** How much a SNAPSHOT has at most: with as much, there may be more. */
+  limits: { alerts: number; logLines: number };
   /** The figures that keep the overview from saying "all clear", in this order. */
   troubles: Record<"alerts" | "nodes" | "tasks", readonly string[]>;
 }

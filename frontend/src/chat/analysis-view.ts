@@ -97,7 +97,7 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   const item = make("li", "analysis-fix");
   item.dataset.state = fix.state;
   // Again after a refusal, never while it is pending or after it was done.
-  const isOffered = fix.state === "open" || fix.state === "refused" || fix.state === "failed";
+  const isOffered = page.settings.labels.decisions.fixes[fix.state].mayBeAsked;
   const block =
     isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;

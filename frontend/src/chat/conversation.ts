@@ -1,5 +1,6 @@
 /** The page's copy of one conversation: the initial state and every message since. Pure; no DOM. */
 
+import type { Labels } from "../app/settings";
 import type {
   ChatServerMessage,
   ChatState,
@@ -9,6 +10,7 @@ import type {
   FullTurn,
   Phrases,
   Step,
+  Turn,
 } from "../live/messages";
 
 /** The answer being written, not stored yet. */
@@ -35,7 +37,10 @@ export class Conversation {
   hasMore: boolean;
   readonly turns = new Map<string, ShownTurn>();
 
-  constructor(state: ChatState) {
+  readonly #labels: Pick<Labels, "decisions">;
+
+  constructor(state: ChatState, labels: Pick<Labels, "decisions">) {
+    this.#labels = labels;
     this.info = state;
     this.engine = state.engine;
     this.hasMore = state.hasMore;
@@ -48,7 +53,7 @@ export class Conversation {
 
   /** The turn that a person may stop. */
   get open(): ShownTurn | null {
-    return this.inOrder.find((turn) => isOpen(turn)) ?? null;
+    return this.inOrder.find((turn) => isOpen(turn, this.#labels)) ?? null;
   }
 
   /** What was clicked to begin this turn. */
@@ -78,7 +83,7 @@ export class Conversation {
       const known = this.turns.get(message.turn.id);
       const rest = known ?? { messages: [], steps: [], analysis: null, streaming: null, retrying: null };
       const turn: ShownTurn = { ...rest, ...message.turn };
-      if (!isOpen(turn)) turn.streaming = turn.retrying = null;
+      if (!isOpen(turn, this.#labels)) turn.streaming = turn.retrying = null;
       this.turns.set(turn.id, turn);
       return turn;
     }
@@ -108,8 +113,8 @@ export class Conversation {
   }
 }
 
-export function isOpen(turn: { state: string }): boolean {
-  return turn.state === "queued" || turn.state === "running" || turn.state === "waiting";
+export function isOpen(turn: Pick<Turn, "state">, { decisions }: Pick<Labels, "decisions">): boolean {
+  return decisions.turns[turn.state].isOpen;
 }
 
 /** Offsets count characters as Unicode does, not as JavaScript's strings do. */

@@ -170,7 +170,7 @@ export class ChatPanel {
     this.#engine = state.engine;
     // A reader of an older one stays there.
     if (this.#reading !== "" && this.#reading !== state.id) return;
-    this.#conversation = new Conversation(state);
+    this.#conversation = new Conversation(state, this.#page.settings.labels);
     this.#loading.done();
     this.#draw();
   }
@@ -187,7 +187,7 @@ export class ChatPanel {
     if (message.type === "CHAT_ANALYSIS") setText(element("chat-said"), analysisNews(message.analysis, this.#page));
     if (message.type !== "CHAT_TURN") return;
     this.#draw();
-    if (!isOpen(turn)) setText(element("chat-said"), this.#page.texts.say("chat.answered"));
+    if (!isOpen(turn, this.#page.settings.labels)) setText(element("chat-said"), this.#page.texts.say("chat.answered"));
     if (turn.engine && turn.engine !== this.#engine?.name) void this.#options();
   }
 
@@ -223,7 +223,7 @@ export class ChatPanel {
       this.#api.conversation(id),
       () => void this.#read(id),
       (state) => {
-        this.#conversation = new Conversation(state);
+        this.#conversation = new Conversation(state, this.#page.settings.labels);
         this.#loading.done();
       },
     );

@@ -123,7 +123,7 @@ function targets(step: Step, page: Page): HTMLElement[] {
         "p",
         "sub",
         link,
-        ` · ${plain(task.node ?? task.targetNode)} · ${stateOf(task, page.settings.labels).label}`,
+        ` · ${plain(task.node || task.targetNode)} · ${stateOf(task, page.settings.labels).label}`,
       ),
     ];
   });

@@ -1,6 +1,7 @@
 /** The turns of one conversation on the page: drawn once a frame, kept at the end while the reader is there. */
 
 import type { Page } from "../app/page";
+import type { TurnState } from "../live/messages";
 import { setHidden } from "../tables/cells";
 import { type Conversation, isOpen } from "./conversation";
 import { sync } from "./dom";
@@ -76,7 +77,7 @@ export class ThreadView {
     const found =
       this.#awaited === "" ? null : this.#box.querySelector<HTMLElement>(`[data-turn="${CSS.escape(this.#awaited)}"]`);
     const card = found?.querySelector<HTMLElement>('.approval[data-state="waiting"]');
-    if (!found || (!card && isOpen({ state: found.dataset.state ?? "" }))) return;
+    if (!found || (!card && isOpen({ state: found.dataset.state as TurnState }, this.#page.settings.labels))) return;
     this.#awaited = "";
     found.scrollIntoView({ block: "nearest" });
     card?.focus({ preventScroll: true });

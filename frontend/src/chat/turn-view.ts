@@ -121,7 +121,10 @@ function statusOf(turn: ShownTurn, page: Page): Status {
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.labels.chatTurns[turn.state];
   return {
-    text: turn.message && !isOpen(turn) ? `${look.label}: ${said(turn, "message", page)}` : look.label,
+    text:
+      turn.message && !isOpen(turn, page.settings.labels)
+        ? `${look.label}: ${said(turn, "message", page)}`
+        : look.label,
     icon: look.icon,
     tone: look.tone,
   };

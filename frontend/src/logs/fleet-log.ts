@@ -9,9 +9,6 @@ import { gapLine, lostLines, withGaps } from "./gaps";
 import { type LogLine, linesOf } from "./line";
 import type { LogView } from "./view";
 
-/** A SNAPSHOT has no more lines than this: with as many, there may be older ones. */
-const SNAPSHOT_LINES = 300;
-
 export class FleetLog {
   readonly #page: Page;
   readonly #buffer: LogBuffer;
@@ -52,7 +49,7 @@ export class FleetLog {
   /** `isSnapshot`: these are the newest lines, whatever was here before. */
   add(batches: readonly LogBatch[], isSnapshot: boolean): void {
     const lines = batches.flatMap(linesOf);
-    if (isSnapshot && lines.length >= SNAPSHOT_LINES) this.#markBreak(lines);
+    if (isSnapshot && lines.length >= this.#page.settings.labels.decisions.limits.logLines) this.#markBreak(lines);
     this.#view.append(lines);
   }
 

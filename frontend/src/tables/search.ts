@@ -20,7 +20,7 @@ export function searchTask(task: TaskInfo, labels: Labels): string {
   return [
     task.name,
     task.project,
-    task.node ?? task.targetNode,
+    task.node || task.targetNode,
     stateOf(task, labels).label,
     (health && labels.taskHealth[health]?.label) ?? "",
     task.message,

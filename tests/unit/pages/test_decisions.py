@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from chat.states import OPEN_TURNS
 from dashboard.pages import decisions
 from nodes.domain.states import (
     OCCUPYING,
@@ -21,6 +22,8 @@ from nodes.domain.states import (
     is_possible,
     is_unknown,
 )
+from nodes.selectors.alerts import SNAPSHOT_ALERTS
+from nodes.selectors.output import SNAPSHOT_LINES
 
 # `json.dumps(decisions.as_data())`, formatted by Biome.
 COPY = settings.BASE_DIR / "frontend" / "tests" / "decisions.json"
@@ -96,3 +99,12 @@ def test_row_shows_what_a_person_asked_last(state: str, age_ms: int, is_shown: b
     found = decisions.shown_command([start, asked], "t", 5 + age_ms)
 
     assert found == (asked if is_shown else None)
+
+
+def test_script_gets_what_the_chat_and_the_snapshot_decide() -> None:
+    data = decisions.as_data()
+
+    assert {state for state, facts in data["turns"].items() if facts["isOpen"]} == set(OPEN_TURNS)
+    assert {state for state, facts in data["fixes"].items() if not facts["mayBeAsked"]} == {"asked", "done"}
+    assert set(data["toolActions"].values()) == set(Action)
+    assert data["limits"] == {"alerts": SNAPSHOT_ALERTS, "logLines": SNAPSHOT_LINES}
