@@ -174,6 +174,7 @@ async def test_the_write_buffer_of_daphne_can_be_seen(daphne: DaphneThread, live
         daphne.call(lambda: live.broadcaster.publish([big(1, 900_000)]))
 
         assert await eventually(lambda: seen[0].pending_bytes() > 300_000)  # type: ignore[attr-defined]
+        assert seen[0].takes_at_once  # type: ignore[attr-defined]
 
 
 async def test_a_client_that_leaves_amid_a_burst_leaves_no_trace(
