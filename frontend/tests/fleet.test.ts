@@ -1,21 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { alert, fleetOf, node, task } from "./samples";
+import { alert, fleetOf, metrics, node, task } from "./samples";
 
 describe("nodes", () => {
   it("takes new figures without losing the rest", () => {
     const fleet = fleetOf({ nodes: [node("a", { slots: 7 })] });
     const gpu = { name: "g", utilization: 30, memory: null, temperature: 60 };
-    fleet.applyMetrics({
-      type: "METRICS",
-      gpus: [gpu],
-      at: 5000,
-      node: "a",
-      cpu: 99,
-      memory: null,
-      disk: null,
-      load: 3,
-      linkRttMs: null,
-    });
+    fleet.applyMetrics(metrics("a", { gpus: [gpu] }));
 
     expect(fleet.nodes.get("a")).toMatchObject({
       cpu: 99,
@@ -30,17 +20,7 @@ describe("nodes", () => {
 
   it("ignores figures of a node that it has not heard of", () => {
     const fleet = fleetOf();
-    fleet.applyMetrics({
-      type: "METRICS",
-      gpus: [],
-      at: 1,
-      node: "a",
-      cpu: 1,
-      memory: null,
-      disk: null,
-      load: 1,
-      linkRttMs: null,
-    });
+    fleet.applyMetrics(metrics("a"));
 
     expect(fleet.nodes.size).toBe(0);
   });

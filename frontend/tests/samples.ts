@@ -3,7 +3,7 @@
 import { Fleet } from "../src/app/fleet";
 import type { Decisions, Labels, PageData } from "../src/app/settings";
 import { Texts } from "../src/app/texts";
-import type { AlertInfo, CommandInfo, NodeStatus, TaskInfo } from "../src/live/messages";
+import type { AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../src/live/messages";
 import decisions from "./decisions.json";
 
 /** Things of a kind: what the tests are about, and what each test adds; a test reads no other field. */
@@ -71,6 +71,10 @@ export const command = sample<CommandInfo>(() => ({
   createdAt: 1000,
   changedAt: 1000,
 }));
+
+export function metrics(node: string, extra: Partial<MessageOf<"METRICS">> = {}): MessageOf<"METRICS"> {
+  return { type: "METRICS", node, at: 5000, cpu: 99, load: 3, linkRttMs: null, ...extra } as MessageOf<"METRICS">;
+}
 
 export const fleetOf = (data: PageData = {}): Fleet => new Fleet(labels, data);
 
