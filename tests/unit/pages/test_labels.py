@@ -10,10 +10,9 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils import translation
 
+from chat import tool_texts
 from chat.phrases import script_phrases
-from chat.policy import Risk
 from chat.states import ApprovalState, CallState, TurnState
-from chat.tools.registry import TOOLS
 from dashboard.pages import labels, strings
 from dashboard.pages.ansi import plain_text
 from dashboard.templatetags import agentflow
@@ -38,8 +37,6 @@ def test_everything_of_a_conversation_has_words() -> None:
     assert set(labels.CHAT_TURNS) == set(TurnState)
     assert set(labels.CHAT_STEPS) == set(CallState)
     assert set(labels.CHAT_APPROVALS) == set(ApprovalState)
-    assert set(labels.CHAT_TOOLS) == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
-    assert set(labels.CHAT_EFFECTS) == {name for name, tool in TOOLS.items() if tool.risk is not Risk.READ}
 
 
 def test_every_reason_of_a_command_has_words() -> None:
@@ -163,6 +160,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
             for key, text in script_phrases().items()
             if not key.startswith(("task.", "health.")) and key != "answer.fix"
         }
+        used |= {*tool_texts.script_labels().values(), *tool_texts.script_effects().values()}
     used |= {SEPARATOR, *ENGLISH.values()}
 
     assert used - known == set()
