@@ -15,6 +15,7 @@ from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from dashboard.pages import labels, strings
 from dashboard.pages.ansi import plain_text
+from dashboard.pages.sections import SECTIONS
 from dashboard.templatetags import agentflow
 from nodes.domain.part_texts import ENGLISH, SEPARATOR
 from nodes.domain.states import TASK_TRANSITIONS, Action, CommandState, NodeState, Role, TaskHealth, TaskState
@@ -160,6 +161,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
             for key, text in script_phrases().items()
             if not key.startswith(("task.", "health.")) and key != "answer.fix"
         }
+        used |= {str(section.label) for section in SECTIONS}
         used |= {*tool_texts.script_labels().values(), *tool_texts.script_effects().values()}
     used |= {SEPARATOR, *ENGLISH.values()}
 
