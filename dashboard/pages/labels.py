@@ -24,7 +24,7 @@ Text = str | Promise
 @dataclass(frozen=True, slots=True)
 class Look:
     label: Text
-    icon: str  # A name in frontend/scripts/icons.mjs.
+    icon: str  # A name of lucide.dev; frontend/scripts/icons.mjs puts it into the sprite.
     tone: str  # "good", "busy", "warn", "bad", "calm" or "held"
 
 

@@ -100,14 +100,15 @@ def test_finished_tasks_are_offered_a_retry_and_nothing_else() -> None:
 
 
 def test_every_icon_is_in_the_sprite() -> None:
-    names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
+    names = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (settings.BASE_DIR / "static/dist/icons.svg").read_text()))
     looks = [*labels.NODE_STATES.values(), *labels.TASK_STATES.values(), *labels.TASK_HEALTH.values()]
     looks += [*labels.NODE_ROLES.values(), *labels.ACTIONS.values(), labels.UNKNOWN]
     looks += [*labels.CHAT_TURNS.values(), *labels.CHAT_STEPS.values(), *labels.CHAT_APPROVALS.values()]
     looks += [*labels.CHAT_CONFIDENCE.values(), *labels.CHAT_FIXES.values(), *labels.CHAT_VERDICTS.values()]
-    used = {look.icon for look in looks}
+    used = {look.icon for look in looks} | {icon for icon, _ in labels.COMMAND_LOOKS.values()}
+    used |= {section.icon for section in SECTIONS}
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
-        used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))
+        used |= set(re.findall(r'(?:{% icon |data-command-icon=)"([a-z0-9-]+)"', path.read_text()))
 
     assert used - names == set()
 
