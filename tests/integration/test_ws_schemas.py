@@ -144,7 +144,6 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
     kinds = _kinds(SERVER)
     # Those of conversations: test_chat_live.
     assert {message["type"] for message in seen} == {kind for kind in kinds if not kind.startswith("CHAT_")}
-    assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
 
 
 def _kinds(schema: Any) -> set[str]:
@@ -153,11 +152,8 @@ def _kinds(schema: Any) -> set[str]:
     return {kind for one in types for kind in one.get("enum", [one["const"]] if "const" in one else [])}
 
 
-def test_the_schemas_and_the_document_know_every_client_message() -> None:
-    kinds = _kinds(CLIENT)
-
-    assert kinds == set(messages.MESSAGES)
-    assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
+def test_the_schemas_know_every_client_message() -> None:
+    assert _kinds(CLIENT) == set(messages.MESSAGES)
     Draft202012Validator.check_schema(CLIENT.schema)
     Draft202012Validator.check_schema(SERVER.schema)
 
