@@ -1,6 +1,7 @@
 """Daphne on the Leader's own event loop, as a service: listening, access log, and orderly shutdown.
 
-Daphne's `Server.run` takes over the process; here the event loop is ours, so its parts are set up one by one.
+Daphne's `Server.run` takes over the process; here the event loop is ours, so its parts are set up one by one. These are
+not Daphne's public API: tests/integration/test_leader.py guards listening, limits and shutdown.
 """
 
 from __future__ import annotations

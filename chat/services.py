@@ -89,6 +89,7 @@ def change_memory(
 
 
 _lock = threading.Lock()
+# A global, because Django and Daphne create views and consumers without arguments of ours.
 _gateway: ChatGateway | None = None
 
 

@@ -156,6 +156,7 @@ class InProcessGateway:
 
 
 _lock = threading.Lock()
+# A global, because Django and Daphne create views and consumers without arguments of ours.
 _gateway: Gateway | None = None
 
 

@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support import database, leaks
 
-# The same examples in every run, and no judgement by the clock: the machine may be busy.
+# The same examples in every run, and no deadline: the machine may be busy.
 hypothesis.settings.register_profile(
     "tests", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -25,20 +25,20 @@ hypothesis.settings.load_profile("tests")
 
 _HAS_FAILED = pytest.StashKey[bool]()
 
-# Compiled once: otherwise each process that a test starts compiles the whole product before it says a word.
+# Compiled once: otherwise each process that a test starts first compiles the whole product.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _settings_of_the_tests() -> Iterator[None]:
-    """Settings of this process only; those that the tests start have the real ones."""
+    """Settings for this process only; processes that tests start use the real ones."""
     with pytest.MonkeyPatch.context() as patch:
         # Pages render without a built front end, and no client scans its folder.
         files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
         patch.setattr(settings, "STORAGES", {**settings.STORAGES, "staticfiles": files})
         patch.setattr(settings, "WHITENOISE_AUTOREFRESH", True, raising=False)
-        # Hashing is slow on purpose; the tests are not about that.
+        # Real password hashing is slow on purpose.
         patch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
         yield
 
@@ -57,17 +57,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fails a test after which something of it still runs or is open. Set up first, so it looks last.
+    """Fails a test that leaves something running or open. Set up first, so that it checks last.
 
-    End-to-end and fault tests are left out: they restart processes of clusters that outlive the test.
+    Not for end-to-end and fault tests: they restart processes of clusters that outlive the test.
     """
     if not _is_watched(request):
         yield
         return
-    before = leaks.look()
+    before = leaks.snapshot()
     yield
     if _HAS_FAILED in request.node.stash:
-        return  # Its traceback holds what it would have closed.
+        return  # Its traceback keeps objects alive that the test would have closed.
     if left := leaks.left_since(before):
         pytest.fail("left behind: " + "; ".join(left))
 
@@ -93,7 +93,7 @@ def _shared_by_workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(_shared_by_workers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A database file, as in life: several threads cannot share one in memory."""
+    """A database file, as in production: several threads cannot share an in-memory database."""
     if not database.is_sqlite():
         yield
         return
@@ -105,9 +105,9 @@ def django_db_modify_db_settings(_shared_by_workers: Path, tmp_path_factory: pyt
 
 @pytest.fixture(scope="session")
 def migrated_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, _shared_by_workers: Path) -> Path:
-    """A database file as the migrations leave it, to copy into a data folder: its Leader has nothing to migrate."""
+    """A migrated database file to copy into a data folder, so that its Leader has nothing to migrate."""
     migrated = database.migrated_file(_shared_by_workers)
-    if not migrated.exists():  # No test of this worker asks for the database itself.
+    if not migrated.exists():  # No test of this worker has used the database itself.
         with django_db_blocker.unblock():
             connection.creation.create_test_db(verbosity=0, autoclobber=True)
     return migrated

@@ -2,7 +2,8 @@
 
 channels_redis 4.3.0's pub/sub layer accepts `on_disconnect` and `on_reconnect` but never calls them, wakes ten times a
 second, and logs a traceback a second while Redis is down. A subscriber must know about a disconnect, because hints sent
-meanwhile are lost. So here the receiver waits without polling, calls both, and logs an outage as one line.
+meanwhile are lost. So here the receiver waits without polling, calls both, and logs an outage as one line. There is no
+public way to do so: tests/integration/test_live_follower.py guards the private names, with a real Redis.
 """
 
 from __future__ import annotations

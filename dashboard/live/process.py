@@ -116,6 +116,7 @@ class FleetAndChats:
 
 
 _lock = threading.Lock()
+# Globals, because Django and Daphne create views and consumers without arguments of ours.
 _live: Live | None = None
 _notifier: FeedNotifier | None = None
 

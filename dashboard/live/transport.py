@@ -39,6 +39,7 @@ class WriteBuffer:
         """Bytes that were sent but not yet taken by the kernel."""
         transport = self._transport
         if self._is_twisted:
+            # Twisted has no public name for this. `test_the_write_buffer_of_daphne_can_be_seen` guards it.
             return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
         if transport is not None and hasattr(transport, "get_write_buffer_size"):
             return int(transport.get_write_buffer_size())

@@ -132,6 +132,8 @@ class Writer:
         ):
             sending = self._send_items(outbox.take(_TURN_BYTES))
             try:
+                # A coroutine that never waits ends at its first step. If Daphne's `send` waited one day, every test
+                # of `/ws/` would fail with the error below.
                 sending.send(None)
             except StopIteration:
                 if not outbox:

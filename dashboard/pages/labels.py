@@ -140,12 +140,8 @@ REASONS: Mapping[str, Text] = {
 GAP_REASONS: Mapping[str, Text] = {
     "trimmed": _("the node deleted them to free space"),
     "missing": _("the node no longer had them"),
-    "quota": _("the node deleted them to free space"),
-    "pruned": _("deleted on the Leader to free space"),
     "oversize": _("too large to send"),
-    "disk": _("the node's disk was full"),
     "damaged": _("the node's journal was damaged"),
-    "refused": _("the Leader could not read them"),
 }
 
 # Why nothing can be stored, by the reason in STORE.

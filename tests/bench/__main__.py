@@ -1,4 +1,4 @@
-"""`make bench`: compares the product with a bare floor in one run. Prints a table and writes bench-results.json.
+"""`make bench`: compares the product with a minimal baseline ("floor") in one run. Writes bench-results.json.
 
 Nothing is asserted: on a shared machine absolute times mean little, but ratios within one run are comparable.
 

@@ -3,7 +3,7 @@
     agents.py states DATA_DIR GRPC_PORT FOLDER EVENTS RATE     one agent; task states stamped with the time
     agents.py ingest DATA_DIR GRPC_PORT FOLDER AGENTS LINES    log lines at full speed, ten states a second
 
-Prints "ready", works, prints one JSON line {"seconds": from the first append to the last acknowledgement}.
+Prints "ready", runs, then prints one JSON line: {"seconds": from the first append to the last acknowledgement}.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Dashboards that measure: each opens a WebSocket and times every message that carries `stamp=<ns since the epoch>`.
+"""Measuring dashboards: each opens a WebSocket and times every message that contains `stamp=<ns since the epoch>`.
 
     dashboards.py URL COUNT TOKEN|-
 
-Prints "ready" when all are open (and, with a token, subscribed); on end of its standard input prints one JSON line:
+Prints "ready" when all are open (and, with a token, subscribed). At the end of standard input prints one JSON line:
 {"frames": messages received, "latencies": [milliseconds]}.
 """
 
@@ -42,9 +42,9 @@ class Dashboards:
         raise AssertionError(f"closed before {kind}: {socket.close_code} {socket.close_reason}")
 
     async def listen(self, socket: ClientConnection, cursors: bool) -> None:
-        """Acknowledges as a page does: at most four times a second.
+        """Acknowledges like a page, at most four times a second.
 
-        A stamp counts once: a task is sent again, with its old message, when its node disconnects.
+        Counts each stamp once: when a node disconnects, its tasks are sent again with their old message.
         """
         last_ack = 0.0
         last_stamp = 0

@@ -1,4 +1,4 @@
-"""CPU of the server per frame delivered to 200 dashboards, beside a bare ASGI send on the same server (Daphne)."""
+"""CPU of the server per frame delivered to 200 dashboards, compared with a bare ASGI send on Daphne."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def measure(folder: Path) -> list[Figure]:
         frames = dashboards.result()["frames"]
     return [
         at_most("fan-out, CPU per frame", (spent - unseen) / frames * 1e6, "µs", times=1.5, floor=bare),
-        Figure(name="fan-out, CPU per event that nobody sees", value=unseen / EVENTS * 1e6, unit="µs"),
+        Figure(name="fan-out, CPU per event without subscribers", value=unseen / EVENTS * 1e6, unit="µs"),
     ]

@@ -1,4 +1,4 @@
-"""120 s with nothing happening: packets and bytes per link, CPU, memory with ten agents and ten dashboards."""
+"""120 s idle: packets and bytes per link, CPU, and memory with ten agents and ten dashboards."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def _living(context: BrowserContext, cluster: Cluster, fleet: Fleet, pushed: Pus
     watch = Watch(page)
     page.wait_for_timeout(2000)
     name = f"{fleet.nodes} nodes"
-    figures = watch.measure(f"{name}, nothing happens", fleet)
+    figures = watch.measure(f"{name}, idle", fleet)
     pushed.rates(metrics=RATES["metrics"])
     figures += watch.measure(f"{name}, 30 metrics/s", fleet)
     pushed.rates(**RATES)

@@ -1,4 +1,4 @@
-"""Processes of the bench: the floor's server, dashboards that measure, agents that push."""
+"""Processes of the bench: the floor's server, measuring dashboards, pushing agents."""
 
 from __future__ import annotations
 

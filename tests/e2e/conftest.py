@@ -41,7 +41,7 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def fleet(shared_fleet: Cluster) -> Cluster:
     """The shared cluster: all nodes online, no task running."""
-    shared_fleet.come_to_rest()
+    shared_fleet.clean_up()
     return shared_fleet
 
 

@@ -1,4 +1,4 @@
-"""A cluster to do harm to: real processes, tasks that write their own truth, a dashboard that watches, a judge."""
+"""A cluster for fault injection: real processes, tasks that record what they do, watching dashboards, checks."""
 
 from __future__ import annotations
 
@@ -35,24 +35,26 @@ _OPEN = tuple(str(state) for state in TaskState if not state.is_final)
 
 
 class Arena:
-    """`check` ends every task, waits until all is quiet, and judges; a scenario that has not called it has failed."""
+    """Every scenario must call `check`, which ends every task and checks all invariants once nothing is pending."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cluster = Cluster(folder)
         self.truth = Truth(folder / "truth")
         self.watchers = Watchers()
-        self.dashboards: list[Watcher] = []  # All are judged; the first one stays.
+        self.dashboards: list[Watcher] = []  # All are checked; the first one stays open.
         self.was_checked = False
-        self.inputs: dict[str, str] = {}  # Text -> id of its command, "" while nobody knows.
-        self.away: set[str] = set()  # Nodes that a scenario leaves switched off.
+        self.inputs: dict[str, str] = {}  # Text -> id of its command; "" = unknown.
+        self.away: set[str] = set()  # Nodes that a scenario leaves stopped.
         self.expects_dead_letters = False
-        self.lost: set[tuple[str, int]] = set()  # Attempts whose supervisor was killed: their last lines may lack.
-        self.in_gap: set[tuple[str, int]] = set()  # Attempts whose history was dropped on purpose, and told as a gap.
+        self.lost: set[tuple[str, int]] = (
+            set()
+        )  # Attempts whose supervisor was killed: their last lines may be missing.
+        self.in_gap: set[tuple[str, int]] = set()  # Attempts whose history was dropped on purpose, with a gap.
         self._base: dict[str, Resources] = {}
-        self._token = ""  # Of the dashboards; they ask for it at every connection.
+        self._token = ""  # Of the dashboards; read at every connection.
 
-    # --- its life -----------------------------------------------------------------------------------
+    # --- lifecycle ----------------------------------------------------------------------------------
 
     def start(self, *, masters: int = 2, edge: bool = True) -> Arena:
         self.start_leader()
@@ -72,7 +74,7 @@ class Arena:
         self.cluster.start_agent("master", name, "--slots", SLOTS, *arguments, **more)
 
     def ready(self) -> None:
-        """All nodes online, a dashboard open, everything warm: from here on it is measured."""
+        """Waits until all nodes are online and a dashboard is open and warm; then takes the baseline."""
         self.cluster.wait_online(*self.agents, timeout=60)
         self.watch()
         for node in self.agents:
@@ -91,7 +93,7 @@ class Arena:
         return [name for name in self.cluster.processes if name != "leader" and name not in self.away]
 
     def watch(self) -> Watcher:
-        """One more dashboard."""
+        """Opens another dashboard."""
         made = self.watchers.open(self.cluster.websocket_url, lambda: self._token)
         self.dashboards.append(made)
         return made
@@ -105,20 +107,20 @@ class Arena:
     # --- tasks --------------------------------------------------------------------------------------
 
     def run(self, node: str, *options: str, **more: object) -> str:
-        """Submits the program that tells the truth; the task's id."""
+        """Submits `program.py`; returns the task's id."""
         return self.cluster.run(node, sys.executable, str(PROGRAM), str(self.truth.folder), *options, **more)
 
     def start_task(self, node: str, *options: str) -> str:
-        """One that runs (and by default prints a line every 20 ms) until it is let end."""
+        """Starts a task that runs until `let_end`, and by default prints a line every 20 ms."""
         task = self.run(node, *options)
         self.wait_state(task, "running")
         eventually_sync(lambda: self.truth.run(task).starts, message=f"{task} runs")
         return task
 
     def send_input(self, task: str, text: str) -> None:
-        """A line of input; each text once in an arena, so that a second effect shows."""
+        """Sends a line of input. Use each text once per arena, so that a second effect is visible."""
         self.inputs[text] = ""
-        with contextlib.suppress(OSError):  # The Leader may be dead: then nobody knows.
+        with contextlib.suppress(OSError):  # The Leader may be dead: then the outcome is unknown.
             self.inputs[text] = self.cluster.control(task, "input", input=f"{text}\n").get("command", "")
 
     def pid(self, task: str) -> int:
@@ -137,7 +139,7 @@ class Arena:
             )
 
     def state(self, task: str) -> str:
-        """As the database has it: asks no process. Empty when it knows no such task."""
+        """The state in the database, without asking a process; empty for an unknown task."""
         rows = self.cluster.rows("SELECT state FROM nodes_task WHERE id = ?", task)
         return str(rows[0][0]) if rows else ""
 
@@ -159,7 +161,7 @@ class Arena:
         return str(rows[0][0]) if rows else ""
 
     def wait_node(self, node: str, *states: str, timeout: float) -> float:
-        """Seconds until the Leader's database said so."""
+        """Returns the seconds until the Leader's database had one of these states."""
         since = time.monotonic()
         eventually_sync(lambda: self.node_state(node) in states, timeout, f"{node} {states}")
         return time.monotonic() - since
@@ -167,14 +169,14 @@ class Arena:
     # --- processes ----------------------------------------------------------------------------------
 
     def kill(self, *names: str) -> None:
-        """SIGKILL to all of them, then waits until they are gone."""
+        """Sends SIGKILL to all of them, then waits until they have exited."""
         for name in names:
             self.cluster.processes[name].signal(signal.SIGKILL)
         for name in names:
             self.cluster.processes[name].wait()
 
     def restart(self, *names: str) -> None:
-        """Starts what is dead; returns when the page answers and the nodes are online."""
+        """Starts processes that have exited; returns when the page responds and the nodes are online."""
         for name in sorted(names, key=lambda name: name == "leader"):
             if name != "leader":
                 self.cluster.processes[name].start()
@@ -205,12 +207,12 @@ class Arena:
         paths = (path for lane in ("states", "logs") for path in self.folder.glob(f"*/{lane}.db"))
         return sorted(path for path in paths if path.parent.name not in self.away)
 
-    # --- the judge ----------------------------------------------------------------------------------
+    # --- the checks ---------------------------------------------------------------------------------
 
     def settle(self, timeout: float = SETTLE_SECONDS) -> None:
-        """Waits until nothing is under way: output and states acked, tasks ended, commands settled, pages current."""
+        """Waits until output and states are acked, tasks ended, commands settled and dashboards current."""
         self.wait_online(timeout)
-        eventually_sync(lambda: not self._unsettled(), timeout, "the arena comes to rest")
+        eventually_sync(lambda: not self._unsettled(), timeout, "nothing is pending")
         self._catch_up(timeout)
 
     def _catch_up(self, timeout: float = 30.0) -> None:
@@ -233,7 +235,7 @@ class Arena:
                 f" ({','.join('?' * len(self.away))})",
                 sorted(self.away),
             ).fetchall()
-        # After a full disk each task's output waits for its own next try. A killed supervisor leaves half a line.
+        # After a full disk, each task's output waits for its next retry. A killed supervisor leaves half a line.
         torn = {f"{task}.{attempt}" for task, attempt in self.lost}
         waiting = read_outputs_left(sorted({path.parent for path in self.journal_files()}))
         output = {name: left for name, left in waiting.items() if name not in torn}
@@ -241,15 +243,15 @@ class Arena:
         return {key: value for key, value in found.items() if value}
 
     def check(self) -> None:
-        """Lets every task end, then every invariant. Raises AssertionError with all that is violated."""
+        """Ends every task, then checks every invariant. Raises AssertionError with all violations."""
         self.was_checked = True
         try:
             self._end_tasks()
             self.settle()
         except AssertionError as exc:
-            raise AssertionError(f"{exc}; still under way: {self._unsettled()}\n{self._report()}") from None
+            raise AssertionError(f"{exc}; still pending: {self._unsettled()}\n{self._report()}") from None
         violations = self.violations()
-        # What a process holds may take a moment to be given back; anything else would not get better.
+        # Only resources may take a moment to be released; waiting does not fix other violations.
         if all(" has " in violation for violation in violations):
             with contextlib.suppress(AssertionError):
                 eventually_sync(lambda: not invariants.resources(self._base, self.resources()), 20)
@@ -257,22 +259,22 @@ class Arena:
         assert not violations, "\n".join(["invariants are violated:", *violations[:30]])
 
     def _end_tasks(self) -> None:
-        """What was left paused goes on, and every program comes to its end."""
+        """Resumes paused tasks and ends every program."""
         for (task_id, attempt), run in self.truth.runs().items():
             if run.is_alive:
                 self.truth.let_end(task_id, attempt)
-        eventually_sync(lambda: not self._unsettled().get("commands"), SETTLE_SECONDS, "no command is under way")
+        eventually_sync(lambda: not self._unsettled().get("commands"), SETTLE_SECONDS, "no command is pending")
         for (task,) in self.cluster.rows("SELECT id FROM nodes_task WHERE state = 'paused'"):
             try:
                 self.cluster.control(task, "resume")
             except HTTPError as exc:
-                # Its row was behind: it has been resumed, or has ended, and the Leader says so now.
+                # The row was outdated: the task has been resumed or has ended meanwhile.
                 if exc.code != HTTPStatus.CONFLICT:
                     raise
 
     def violations(self) -> list[str]:
-        """Of a settled arena; reads each file once."""
-        database, views = self._one_moment()
+        """Violations of a settled arena; reads each file once."""
+        database, views = self._consistent_state()
         runs = {key: run for key, run in self.truth.runs().items() if key not in self.in_gap}
         journals = read_journals(self.journal_files())
         online = [name for name, node in database.nodes.items() if node["state"] == "online"]
@@ -295,29 +297,29 @@ class Arena:
             *invariants.falls(self.logs()),
         ]
 
-    def _one_moment(self) -> tuple[Database, list[View]]:
-        """The database and what the dashboards show of it, though the fleet may say a word in between."""
+    def _consistent_state(self) -> tuple[Database, list[View]]:
+        """The database and the dashboards at the same position, even if the fleet sends something in between."""
         for _ in range(50):
             self._catch_up()
             with reading(self.cluster.database) as db:
-                # This first look begins the transaction; reading all of it takes longer than the fleet is silent.
+                # This first read begins the transaction; reading everything takes longer than the fleet is silent.
                 seq = db.execute("SELECT feed_seq FROM nodes_store").fetchone()[0]
                 views = [dashboard.view() for dashboard in self.dashboards]
                 if all(view.seq == seq for view in views):
                     return read_database(db), views
-        raise AssertionError("the dashboards are never where the database is")
+        raise AssertionError("the dashboards never reach the position of the database")
 
     def logs(self) -> dict[str, str]:
         return {name: process.log() for name, process in self.cluster.processes.items()}
 
     def _report(self) -> str:
-        """The ends of the logs, for whoever has to find out."""
+        """The ends of the logs, to diagnose a failure."""
         return "\n".join(f"--- {name}:\n{text[-1500:]}" for name, text in self.logs().items())
 
 
 @contextlib.contextmanager
 def arena_in(folder: Path) -> Iterator[Arena]:
-    """An arena whose processes and tasks end with the block."""
+    """An arena; leaving the block ends its processes and tasks."""
     made = Arena(folder)
     try:
         yield made
@@ -326,14 +328,14 @@ def arena_in(folder: Path) -> Iterator[Arena]:
 
 
 def seconds_until(condition: Callable[[], Any], timeout: float, message: str = "") -> float:
-    """How long it took: a figure to print, with a limit that only says "never"."""
+    """The seconds until the condition held: a figure to print. The timeout only means "never"."""
     since = time.monotonic()
     eventually_sync(condition, timeout, message)
     return time.monotonic() - since
 
 
 def integrity_of(path: Path) -> str:
-    """SQLite's own verdict on a file."""
+    """The result of SQLite's integrity check."""
     with reading(path) as db:
         return str(db.execute("PRAGMA integrity_check").fetchone()[0])
 

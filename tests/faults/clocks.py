@@ -1,4 +1,4 @@
-"""A wall clock of one process that jumps when the test says so (libfaketime); its monotonic clock stays true."""
+"""A fake wall clock for one process (libfaketime) that the test can move; its monotonic clock is not affected."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class JumpingClock:
             raise PermissionError("no libfaketime (Debian: libfaketime)")
         self._file = file
         self.jump(0)
-        # For the one process that gets it.
+        # Environment of the process that uses this clock.
         self.env = {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-            # Seconds until a jump is seen: a look at the file at every question would eat the machine.
+            # Seconds until a jump is noticed: reading the file at every call would use too much CPU.
             "FAKETIME_CACHE_DURATION": "1",
         }
 
     def jump(self, seconds: float, rate: float = 1.0) -> None:
-        """The process is so many seconds ahead of the true time, and gains or loses at `rate`."""
-        text = f"{seconds:+f} x{rate:f}"  # Without a rate the one before would go on.
+        """Moves the clock to `seconds` ahead of the real time, running at `rate`."""
+        text = f"{seconds:+f} x{rate:f}"  # Without a rate, the previous one would stay in effect.
         temporary = self._file.with_suffix(".new")
         temporary.write_text(text + "\n")
         temporary.rename(self._file)

@@ -1,4 +1,4 @@
-"""One arena for many scenarios, made when the first one asks; a scenario that failed takes it along."""
+"""One arena shared by many scenarios, created on first use and replaced after a failed scenario."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def arena(request: pytest.FixtureRequest, shared_arena: SharedArena) -> Iterator
 
 @pytest.fixture
 def new_arena(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Arena]]:
-    """Arenas of the scenario's own, not yet started: for another network, another disk, another clock."""
+    """Creates separate arenas, not started yet, for another network, disk or clock."""
     with ExitStack() as stack:
         made: list[Arena] = []
 
@@ -91,7 +91,7 @@ def browser() -> Iterator[Windows]:
 
 @pytest.fixture
 def visitors(browser: Windows, arena: Arena) -> Iterator[Visitors]:
-    """People at browsers of the shared arena; the test fails if one of their pages complained."""
+    """Browser sessions on the shared arena; the test fails if one of their pages logs an error."""
     with browser.in_use():
         made = Visitors(browser, arena.cluster)
         yield made
@@ -110,7 +110,7 @@ def link() -> Iterator[Link]:
 
 @pytest.fixture
 def new_disk(tmp_path: Path) -> Iterator[Callable[[str, int], SmallDisk]]:
-    """`new_disk(path below the test's folder, MiB)`; mount before anything is written there."""
+    """`new_disk(path below the test's folder, MiB)`; call it before anything is written there."""
     with ExitStack() as stack:
 
         def make(name: str, size_mib: int) -> SmallDisk:
@@ -140,7 +140,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the scenarios measured (`record_property`), also from other workers."""
+    """Prints what the scenarios measured (`record_property`), including other workers."""
     figures = [
         (report.nodeid.rpartition("::")[2], name, value)
         for report in terminalreporter.getreports("passed")

@@ -1,4 +1,4 @@
-"""A small disk of the test's own (tmpfs) that can be full."""
+"""A small disk (tmpfs) that a test can fill."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SmallDisk:
         return shutil.disk_usage(self.path).free
 
     def fill(self, leave_bytes: int = 0) -> None:
-        """Nothing more can be written, but for `leave_bytes`."""
+        """Fills the disk except for `leave_bytes`."""
         with self._filler.open("ab") as file, contextlib.suppress(OSError):
             while (room := self.free_bytes - leave_bytes) > 0:
                 file.write(b"x" * min(_CHUNK, room))
@@ -34,7 +34,7 @@ class SmallDisk:
 
 @contextlib.contextmanager
 def small_disk(path: Path, size_mib: int) -> Iterator[SmallDisk]:
-    """Raises `PermissionError` with the reason where mounting is not allowed."""
+    """A mounted disk. Raises `PermissionError` with the reason if mounting is not allowed."""
     path.mkdir(parents=True, exist_ok=True)
     words = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0700", "agentflow-test", str(path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=10)
@@ -43,5 +43,5 @@ def small_disk(path: Path, size_mib: int) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(path)
     finally:
-        # Lazily: a process that a failed test left may still hold a file.
+        # Lazy unmount: a process left by a failed test may still have a file open.
         subprocess.run(["umount", "--lazy", str(path)], check=True, timeout=10)

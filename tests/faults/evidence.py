@@ -1,4 +1,4 @@
-"""What lies on the disks, read from outside while everything runs: the agents' journals and the Leader's database."""
+"""Reads the agents' journals and the Leader's database from disk, from outside, while everything runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = {"task_update": "task", "alert": "alert", "logs": "logs", "command_resu
 
 @dataclass
 class JournalFile:
-    """One journal as a node's disk has it: its own, or its copy of an Edge's."""
+    """One journal on a node's disk: its own, or its copy of an Edge's."""
 
     journal_id: str
     path: str
@@ -59,7 +59,7 @@ class Command:
     attempt: int
     node_id: str
     state: str
-    expires_at: str  # As SQLite has it: UTC, sorts as text.
+    expires_at: str  # As SQLite stores it: UTC, sorts as text.
 
 
 @dataclass
@@ -68,13 +68,13 @@ class Line:
     task_id: str
     attempt: int
     number: int
-    stream: int  # 3 = AgentFlow's own word
+    stream: int  # 3 = AgentFlow's own message
     text: str
 
 
 @dataclass
 class Database:
-    """The Leader's, in one read transaction."""
+    """The Leader's database, read in one transaction."""
 
     store_id: str = ""
     feed_seq: int = 0
@@ -106,7 +106,7 @@ def read_journals(paths: Iterable[Path]) -> list[JournalFile]:
 
 
 def read_positions(paths: Iterable[Path]) -> dict[str, int]:
-    """Last number of every node's own journals: cheap."""
+    """The last number of every node's own journals. Cheap."""
     found: dict[str, int] = {}
     for path in paths:
         with reading(path) as db:
@@ -115,7 +115,7 @@ def read_positions(paths: Iterable[Path]) -> dict[str, int]:
 
 
 def read_outputs_left(folders: Iterable[Path]) -> dict[str, int]:
-    """Of each attempt whose output does not wholly stand in its node's journal: the bytes that wait in its file."""
+    """For each attempt whose output is not completely journaled: the bytes that wait in its file."""
     found: dict[str, int] = {}
     for folder in folders:
         with reading(folder / "logs.db") as db:
@@ -128,7 +128,7 @@ def read_outputs_left(folders: Iterable[Path]) -> dict[str, int]:
 
 
 def read_database(db: sqlite3.Connection) -> Database:
-    """Everything, as it is in the connection's transaction."""
+    """Reads everything in the connection's transaction."""
     found = Database(marks=dict(db.execute("SELECT id, seq FROM nodes_journal")))
     found.store_id, found.feed_seq = db.execute("SELECT store_id, feed_seq FROM nodes_store").fetchone()
     found.events = [
@@ -175,7 +175,7 @@ def read_database(db: sqlite3.Connection) -> Database:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Any:
-    """A connection that cannot write, in one read transaction."""
+    """A read-only connection in one transaction."""
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)) as db:
         db.execute("BEGIN")
         yield db

@@ -1,6 +1,6 @@
-"""What must hold after every fault, judged from outside. Each function returns the violations as sentences.
+"""What must hold after every fault, checked from outside. Each function returns the violations as sentences.
 
-Only evidence comes in: files, /proc, a dashboard's view. tests/unit/faults proves of each that it can fail.
+Inputs are only observations: files, /proc, a dashboard's view. tests/unit/faults shows that each check can fail.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.faults.evidence import Attempt, Command, Database, Event, JournalFile
 from tests.faults.truth import Run
 from tests.faults.view import View
 
-# nodes/selectors.py: of what has ended a snapshot holds the newest only.
+# nodes/selectors: a snapshot has only the newest ended tasks.
 SNAPSHOT_ENDED_TASKS = 200
 _SUPPRESSED = re.compile(r"(\d+) lines suppressed")
 _PRINTED = re.compile(r"line (\d+)( x*)?")
@@ -26,7 +26,7 @@ _SYSTEM = 3
 
 
 def delivery(journals: Iterable[JournalFile], database: Database, *, dead_letters: bool = False) -> list[str]:
-    """Every number of every journal has its row or stands in a gap; marks agree. `dead_letters`: some are expected."""
+    """Every number of every journal has a row or is in a gap; marks agree. `dead_letters`: some are expected."""
     found: list[str] = []
     rows: dict[str, dict[int, Event]] = defaultdict(dict)
     for event in database.events:
@@ -57,11 +57,11 @@ def _in_gaps(events: Iterable[Event]) -> set[int]:
     return {seq for gap in gaps for seq in range(max(1, gap.detail["from_seq"]), gap.detail["to_seq"] + 1)}
 
 
-# --- (b) tasks: no state regressed, ends and output are what really happened ----------------------
+# --- (b) tasks: no state regressed, ends and output match what really happened --------------------
 
 
 def states(events: Iterable[Event]) -> list[str]:
-    """The history of each attempt, in the order of its journal, makes only the moves of `TASK_TRANSITIONS`."""
+    """The history of each attempt, in journal order, has only transitions of `TASK_TRANSITIONS`."""
     found: list[str] = []
     history: dict[tuple[str, int, str], list[Event]] = defaultdict(list)
     for event in events:
@@ -78,7 +78,7 @@ def states(events: Iterable[Event]) -> list[str]:
 
 
 def ends(attempts: Mapping[tuple[str, int], Attempt], runs: Mapping[tuple[str, int], Run]) -> list[str]:
-    """What the database says of each attempt is what its process really did; no attempt ran twice."""
+    """The database agrees with what the process of each attempt really did; no attempt ran twice."""
     found: list[str] = []
     for key, run in runs.items():
         name = f"task {key[0]} attempt {key[1]}"
@@ -99,7 +99,7 @@ def _wrong_end(attempt: Attempt, run: Run) -> str:
     state = TaskState(attempt.state)
     if run.is_alive:
         return f"runs, but is stored as {state}" if state.is_final else ""
-    if run.exit_code is None:  # Killed, or it died of a signal.
+    if run.exit_code is None:  # Killed by a signal.
         is_honest = state.is_final and (state is not TaskState.SUCCEEDED)
         return "" if is_honest else f"was killed, but is stored as {state}"
     expected = TaskState.SUCCEEDED if run.exit_code == 0 else TaskState.FAILED
@@ -114,10 +114,10 @@ def output(
     lost: Iterable[tuple[str, int]] = (),
     suppressed: Mapping[tuple[str, int], int] | None = None,
 ) -> list[str]:
-    """Every line that a program printed is stored once and in order, or counted. Of `lost` ones the end may lack.
+    """Every printed line is stored once and in order, or counted. The end may be missing for attempts in `lost`.
 
-    `suppressed`: what the attempt's state counts. Lines at the very end that a full disk took have no notice of their
-    own in the log: there was no room for it.
+    `suppressed`: the count in the attempt's state. Lines lost at the very end on a full disk have no notice in the log,
+    because there was no room for it.
     """
     found: list[str] = []
     of_attempt: dict[tuple[str, int], list[Line]] = defaultdict(list)
@@ -137,9 +137,9 @@ def output(
 
 
 def _follow(lines: list[Line]) -> tuple[int, int]:
-    """The last line accounted for, and how many of them by notices.
+    """The last line accounted for, and how many lines notices account for.
 
-    Raises ValueError at the first that is missing, doubled or in the wrong place.
+    Raises ValueError at the first line that is missing, duplicated or misplaced.
     """
     told = noted = 0
     for position, line in enumerate(lines, 1):
@@ -170,13 +170,13 @@ def effects(
     now: str,
     online: Iterable[str],
 ) -> list[str]:
-    """Every command had at most one effect, and is in a final state or honestly open.
+    """Every command had at most one effect, and is in a final state or still open for a valid reason.
 
-    `inputs`: text (each unique) -> id of its command, empty when nobody knows whether it was taken.
+    `inputs`: text (each unique) -> id of its command; empty if it is unknown whether the Leader accepted it.
     """
     found: list[str] = []
     by_id = {command.id: command for command in commands}
-    # Which never ran on one node may start elsewhere, or later: by a command of its own.
+    # A start that never ran may be followed by another command for another node or a later time.
     started = {
         (command.task_id, command.attempt)
         for command in by_id.values()
@@ -195,11 +195,11 @@ def effects(
     for text, command_id in inputs.items():
         command = by_id.get(command_id)
         if command is None:
-            continue  # Never stored, or by another database: once at most, which stands above.
+            continue  # Never stored, or stored in another database: at most one effect, as checked above.
         if command.state == CommandState.SUCCEEDED and not taken[text]:
-            found.append(f"input {text!r} is told as done, but never came")
+            found.append(f"input {text!r} is reported as done, but never arrived")
         if command.state in (CommandState.FAILED, CommandState.EXPIRED) and taken[text]:
-            found.append(f"input {text!r} is told as {command.state}, but came")
+            found.append(f"input {text!r} is reported as {command.state}, but arrived")
     for key, run in runs.items():
         if len(run.signals) > 1:
             found.append(f"task {key[0]} attempt {key[1]} was asked to end {len(run.signals)} times")
@@ -210,7 +210,7 @@ def effects(
 
 
 def watched(view: View, database: Database) -> list[str]:
-    """Of a dashboard that has everything up to the database's position."""
+    """For a dashboard that has everything up to the database's position."""
     found: list[str] = []
     if (view.store, view.seq) != (database.store_id, database.feed_seq):
         return [f"the dashboard is at {view.store}:{view.seq}, not {database.store_id}:{database.feed_seq}"]
@@ -252,11 +252,11 @@ def _lines_shown(view: View, database: Database) -> list[str]:
             found.append(f"line {line_id} is shown as {line}, stored as {stored.get(line_id)}")
     missing = [line_id for line_id in stored if line_id >= view.lines_from and line_id not in view.lines]
     if len(missing) != view.skipped:
-        found.append(f"{len(missing)} lines are not shown, gaps stand for {view.skipped}: {missing[:5]}")
+        found.append(f"{len(missing)} lines are not shown, gaps cover {view.skipped}: {missing[:5]}")
     return found[:10]
 
 
-# --- (e) processes are as they were ---------------------------------------------------------------
+# --- (e) resources are back to normal -------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,8 @@ class Resources:
     zombies: int
 
 
-# Above the base, which is taken after a warm-up. Memory: caches that grow with the number of rows seen, and what the
-# allocator keeps. Threads and descriptors: pools that have not yet all their workers.
+# Above the baseline, which is taken after a warm-up. Memory: caches that grow with the number of rows, and what the
+# allocator keeps. Threads and descriptors: pools that do not have all their workers yet.
 SLACK = Resources(rss_bytes=64 << 20, threads=8, descriptors=16, zombies=0)
 
 
@@ -283,13 +283,13 @@ def resources(base: Mapping[str, Resources], now: Mapping[str, Resources]) -> li
     return found
 
 
-# --- (f) nobody fell over -------------------------------------------------------------------------
+# --- (f) no unexpected exception ------------------------------------------------------------------
 
 _FALLS = ("Traceback (most recent call last)", "was never retrieved", "was never awaited", "Exception ignored in")
 
 
 def falls(logs: Mapping[str, str]) -> list[str]:
-    """Logs of processes by their names."""
+    """Unexpected exceptions in `logs`, which are keyed by process name."""
     found = []
     for name, text in logs.items():
         for fall in _FALLS:

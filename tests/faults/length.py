@@ -1,4 +1,4 @@
-"""How long the suite is: short in `make test`, full in `make soak`."""
+"""The length of the suite: short in `make test`, full in `make soak`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ IS_FULL = os.environ.get("AGENTFLOW_FAULTS", "short") == "full"
 
 
 def short_or_full(short: T, full: T) -> T:
-    """Rounds, seconds, counts: the second only when `AGENTFLOW_FAULTS=full`."""
+    """Returns `full` if `AGENTFLOW_FAULTS=full`, otherwise `short`."""
     return full if IS_FULL else short

@@ -1,4 +1,4 @@
-"""Mixed work through the REST door while a scenario does its harm: tasks start and end, pause, resume, get input."""
+"""Mixed load over the REST API during a scenario: tasks start and end, pause, resume, get input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.arena import Arena
 
 
 class Load:
-    """From the start of the block to its end. What the Leader does not take is not asked again."""
+    """Runs while the block runs. Requests that the Leader does not accept are not repeated."""
 
     def __init__(self, arena: Arena, nodes: Sequence[str] = (), *, pause_seconds: float = 0.25, seed: int = 1) -> None:
         self._arena = arena
@@ -41,7 +41,7 @@ class Load:
             for number in itertools.count():
                 if self._stop.wait(self._pause_seconds):
                     return
-                # The Leader may be dead, the task may have another state than its last one known.
+                # The Leader may be dead, or the task may have changed state.
                 with contextlib.suppress(OSError):
                     self._ask(number, self._nodes[number % len(self._nodes)], self._readers[number % len(self._nodes)])
                     self.requests += 1

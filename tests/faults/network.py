@@ -1,7 +1,7 @@
-"""A network link of the test's own: a namespace and a veth pair. It can lose everything, silently, in either direction.
+"""A network link for a test: a namespace and a veth pair. It can silently drop all packets, in either direction.
 
-Loss is a wrong neighbour entry: packets leave for a hardware address that nobody has. No firewall is needed, nothing
-beyond the pair is touched, and no error tells either side, as with a cable that was cut behind a switch.
+Loss is a wrong neighbour entry: packets go to a hardware address that does not exist. This needs no firewall, touches
+nothing but the pair, and neither side gets an error, as with a cable that is cut behind a switch.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ NOBODY = "02:00:00:00:00:99"
 
 
 class Link:
-    """The Leader's end is in the test's own namespace, the agent's in one of its own."""
+    """The Leader's end is in the test's namespace, the agent's in a separate one."""
 
     def __init__(self, number: int) -> None:
         subnet = f"10.231.{number}"
         self.leader_address, self.agent_address = f"{subnet}.1", f"{subnet}.2"
         self.namespace = f"agentflow-{number}"
         self._near, self._far = f"afl{number}", f"afa{number}"
-        # What runs an agent at the far end: it becomes the agent, so the process id stays.
+        # Runs an agent at the far end; it execs the agent, so the process id stays the same.
         self.prefix = ("ip", "netns", "exec", self.namespace)
 
     def make(self) -> None:
@@ -37,7 +37,7 @@ class Link:
 
     def remove(self) -> None:
         for words in (("netns", "del", self.namespace), ("link", "del", self._near)):
-            with contextlib.suppress(subprocess.CalledProcessError):  # The pair goes with the namespace.
+            with contextlib.suppress(subprocess.CalledProcessError):  # Removing the namespace removes the pair.
                 _ip(*words)
 
     def lose_to_agent(self) -> None:
@@ -51,7 +51,7 @@ class Link:
         self.lose_to_leader()
 
     def heal(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):  # This direction was whole.
+        with contextlib.suppress(subprocess.CalledProcessError):  # This direction was not broken.
             _ip("neigh", "del", self.agent_address, "dev", self._near)
         with contextlib.suppress(subprocess.CalledProcessError):
             self._inside("neigh", "del", self.leader_address, "dev", self._far)
@@ -66,7 +66,7 @@ def _ip(*words: str) -> str:
 
 @contextlib.contextmanager
 def own_link() -> Iterator[Link]:
-    """Raises `PermissionError` with the reason where namespaces are not allowed."""
+    """A new link. Raises `PermissionError` with the reason if namespaces are not allowed."""
     if shutil.which("ip") is None:
         raise PermissionError("no `ip` on PATH (Debian: iproute2)")
     used = _ip("-o", "addr")

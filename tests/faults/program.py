@@ -1,11 +1,11 @@
-"""The task of the fault tests. It writes what really happened to a file of its own, beside AgentFlow.
+"""The task of the fault tests. It records what really happens in a file, independently of AgentFlow.
 
     program.py TRUTH_FOLDER [--lines N] [--pause SECONDS] [--burst N] [--pad BYTES] [--exit CODE] [--keep] [--read]
                [--ignore-term] [--children]
 
-Prints "line 1", "line 2" … and ends with CODE: after N lines, or when `<task>.<attempt>.end` lies in the folder
-(`--lines 0`, the default: only then; `--keep`: after the lines, too). Every record is written before the deed, so a
-kill in between leaves at most one record too many. Needs nothing but the standard library.
+Prints "line 1", "line 2" … and ends with CODE: after N lines, or when `<task>.<attempt>.end` exists in the folder
+(`--lines 0`, the default: only then; `--keep`: after the lines, too). Every record is written before the action, so a
+kill in between leaves at most one extra record. Uses only the standard library.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Program:
             data = data[os.write(1, data) :]
 
     def _wait(self, seconds: float) -> None:
-        """For so long, or until input comes."""
+        """Waits `seconds`, or until input arrives."""
         if not self.reads:
             select.select([], [], [], seconds)
             return
@@ -86,7 +86,7 @@ class Program:
             os.kill(os.getpid(), number)
 
     def _start_children(self) -> None:
-        """One that ran away into a session of its own, and one that was disowned by a double fork."""
+        """Starts one child in its own session, and one that is orphaned by a double fork."""
         runaway = subprocess.Popen(["sleep", "100000"], start_new_session=True)
         self.record(child=runaway.pid)
         with _pipe() as (read, write):

@@ -1,9 +1,9 @@
-"""`make soak MINUTES=N`: mixed load on twenty agents that lose their connection, or their life, every 30 seconds.
+"""`make soak MINUTES=N`: mixed load on twenty agents that are disconnected or killed every 30 seconds.
 
     python -m tests.faults.soak MINUTES
 
-Prints samples of the memory of every process, its slope, the latency of states, and violations; exits with 1 when there
-is one. Memory is sampled, never asserted: the slope is for the reader, with the minutes it was measured over.
+Prints samples of the memory of every process, its slope, the latency of states, and violations; exits with 1 if there
+are violations. Memory is sampled, never asserted: the slope is for the reader.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from tests.support.deaf import DeafClient
 from tests.support.tcp_proxy import TcpProxy
 
 AGENTS = 20
-CUT_SECONDS = 30.0  # Each agent, once in so long.
+CUT_SECONDS = 30.0  # Interval per agent.
 SAMPLE_SECONDS = 15.0
 WARM_UP_SHARE = 0.25
 MIB = 1 << 20
 
 
 class Proxies:
-    """One TCP proxy per agent, on a loop of their own, to cut a connection as a network does."""
+    """One TCP proxy per agent, on a separate loop, to cut connections like a network failure."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -77,13 +77,13 @@ class Proxies:
 
 @dataclass
 class Samples:
-    """Memory of the processes that live through the whole soak."""
+    """Memory of the processes that run during the whole soak."""
 
     began: float = field(default_factory=time.monotonic)
     rss_mib: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def take(self, processes: dict[str, int]) -> None:
-        """The Leader, and the agents that are only cut off: the others begin anew every 30 s."""
+        """Samples the Leader and the agents that are only disconnected: the others restart every 30 s."""
         at = time.monotonic() - self.began
         for name, pid in processes.items():
             if not is_killed(name):
@@ -102,7 +102,7 @@ class Samples:
 
 
 def is_killed(name: str) -> bool:
-    """Of the agents every other one; the rest are cut off."""
+    """Whether this agent is killed (every other one); the rest are disconnected."""
     return name != "leader" and int(name[-2:]) % 2 == 1
 
 
@@ -124,7 +124,7 @@ class Soak:
         self.cuts = self.kills = self.slow_closed = 0
 
     def start(self) -> None:
-        """The Leader and the agents, each behind a proxy of its own."""
+        """Starts the Leader and the agents, each behind its own proxy."""
         arena = self.arena
         arena.cluster.env["AGENTFLOW_LOG_LEVEL"] = "WARNING"
         arena.start_leader()
@@ -133,19 +133,19 @@ class Soak:
             self.proxy_of[name] = self.proxies.open(arena.cluster.grpc_port)
             arena.start_master(name, parent=f"127.0.0.1:{self.proxy_of[name].port}")
             print(f"\rstarting agent {number} of {AGENTS}", end="", file=sys.stderr, flush=True)
-            if number % 4 == 0:  # All at once would only wait for each other.
+            if number % 4 == 0:  # Starting all at once would be slower.
                 arena.cluster.wait_online(*arena.agents, timeout=120)
         print(file=sys.stderr)
         arena.ready()
 
     def run(self, minutes: float) -> list[str]:
-        """The latencies' owner is a helper of the bench: a dashboard and an agent that stamps its states."""
+        """Returns the violations. Latencies are measured by bench helpers: an agent that stamps states, a dashboard."""
         arena = self.arena
         token = arena.cluster.api_token("viewer")
         names = arena.agents
         for name in names[:6]:
             arena.start_task(name, "--pause", "0.05")
-        # Once a minute more lines at once than may be kept.
+        # Once a minute, print more lines at once than the rate limit allows.
         arena.start_task(names[6], "--pause", "60", "--burst", "40000", "--pad", "20")
         slow = SlowBrowser(arena.cluster.http_port, token)
         dashboards = Helper("dashboards", arena.cluster.websocket_url, 1, token)
@@ -193,7 +193,7 @@ class Soak:
 
 
 class SlowBrowser:
-    """Opens a dashboard, subscribes to everything, and never reads; comes again when it was closed."""
+    """Opens a dashboard, subscribes to everything, never reads, and reconnects when it is closed."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port, self._token = port, token
@@ -224,7 +224,7 @@ def main(minutes: float) -> int:
         try:
             soak.start()
             violations = soak.run(minutes)
-        except Exception:  # noqa: BLE001 - told, and counted as a violation
+        except Exception:  # noqa: BLE001 - printed, and counted as a violation
             violations = traceback.format_exc().splitlines()
         finally:
             soak.proxies.stop()

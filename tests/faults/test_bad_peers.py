@@ -1,4 +1,4 @@
-"""Nodes that are not what they say, or say what cannot be: one clear answer to each, and nobody else notices."""
+"""Nodes that misbehave or send impossible data: each gets a clear answer, and no other node is affected."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.eventually import eventually_sync
 
 Record = Callable[[str, object], None]
 
-STRANGER = "stranger-1"
+STRANGER = "fake_node-1"
 CONNECT = "/agentflow.v1.NodeSync/Connect"
 
 
-class Stranger:
-    """A node of our own making, on a stream that the test writes word by word."""
+class FakeNode:
+    """A fake node on a stream whose messages the test writes one by one."""
 
     def __init__(self, arena: Arena, name: str = STRANGER) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Stranger:
     def metadata(self) -> tuple[tuple[str, str]]:
         return (("authorization", f"Bearer {self._token}"),)
 
-    def __enter__(self) -> Stranger:
+    def __enter__(self) -> FakeNode:
         self._call = NodeSyncStub(self._channel).Connect(iter(self._sent.get, None), metadata=self.metadata)
         self._thread.start()
         return self
@@ -67,7 +67,7 @@ class Stranger:
         self._sent.put(pb.NodeUpdate(node_id=self.name, **payload))
 
     def hello(self, last_seq: int = 0, version: int = PROTOCOL_VERSION) -> pb.Welcome | None:
-        """Hello; the Welcome, or None when the stream was ended instead."""
+        """Sends Hello; returns the Welcome, or None if the stream ended instead."""
         mark = pb.JournalMark(journal_id=self.journal_id, seq=last_seq, node_id=self.name, lane="states")
         hello = pb.Hello(protocol_version=version, name=self.name, role="master", instance_id="i", journals=[mark])
         before = len(self.received)
@@ -101,8 +101,8 @@ class Stranger:
 
 
 @pytest.fixture
-def stranger(arena: Arena) -> Iterator[Stranger]:
-    with Stranger(arena) as made:
+def fake_node(arena: Arena) -> Iterator[FakeNode]:
+    with FakeNode(arena) as made:
         yield made
 
 
@@ -111,8 +111,8 @@ def status(task_id: str, state: int = pb.TASK_STATE_RUNNING, **fields: object) -
 
 
 @contextmanager
-def others_undisturbed(arena: Arena) -> Iterator[None]:
-    """A task beside it goes on, and no other stream has ended meanwhile."""
+def others_unaffected(arena: Arena) -> Iterator[None]:
+    """Checks that another task continues and no other stream ends meanwhile."""
     task = arena.start_task("master-1")
     before = {name: arena.cluster.processes[name].log().count("no stream to ") for name in arena.agents}
     yield
@@ -121,25 +121,25 @@ def others_undisturbed(arena: Arena) -> Iterator[None]:
     arena.let_end(task)
 
 
-def leave(arena: Arena, stranger: Stranger) -> None:
-    """Its tasks end and it says good-bye, so that the arena can come to rest."""
-    stranger.say(goodbye=pb.Goodbye(reason="test"))
+def leave(arena: Arena, fake_node: FakeNode) -> None:
+    """Ends its tasks and sends Goodbye, so that nothing stays pending in the arena."""
+    fake_node.say(goodbye=pb.Goodbye(reason="test"))
     arena.wait_node(STRANGER, "offline", timeout=40)
 
 
-def test_scenario_29_numbers_that_are_none(arena: Arena, stranger: Stranger) -> None:
+def test_scenario_29_nan_infinity_and_huge_numbers(arena: Arena, fake_node: FakeNode) -> None:
     """NaN, infinity, a number over 2^53: dashboards get valid JSON, with null and with text."""
     arena.expects_dead_letters = True
-    with others_undisturbed(arena):
-        stranger.hello()
-        stranger.say(metrics=pb.SystemMetrics(cpu_percent=float("nan"), load_1m=float("inf")))
-        stranger.say(metrics=pb.SystemMetrics(cpu_percent=12.5, memory_total_bytes=1, memory_used_bytes=1))
+    with others_unaffected(arena):
+        fake_node.hello()
+        fake_node.say(metrics=pb.SystemMetrics(cpu_percent=float("nan"), load_1m=float("inf")))
+        fake_node.say(metrics=pb.SystemMetrics(cpu_percent=12.5, memory_total_bytes=1, memory_used_bytes=1))
         last = (1 << 53) + 5
         gap = pb.Gap(from_seq=1, to_seq=last, reason="test")
-        stranger.tell(stranger.entry(last, gap=gap))
-        stranger.wait_acked(last)
-        stranger.wait_nack("bad-value", 0)
-        leave(arena, stranger)
+        fake_node.tell(fake_node.entry(last, gap=gap))
+        fake_node.wait_acked(last)
+        fake_node.wait_nack("bad-value", 0)
+        leave(arena, fake_node)
 
     node = arena.cluster.rows("SELECT metrics FROM nodes_node WHERE id = ?", STRANGER)
     assert "12.5" in node[0][0]
@@ -149,10 +149,10 @@ def test_scenario_29_numbers_that_are_none(arena: Arena, stranger: Stranger) -> 
     arena.check()
 
 
-def test_scenario_30_a_second_node_of_one_name(arena: Arena) -> None:
-    """The one that is there stays, the newcomer is refused and says why; a person is told; nothing flaps."""
+def test_scenario_30_second_node_with_the_same_name(arena: Arena) -> None:
+    """The first one stays, the newcomer is refused and logs why; an alert opens; nothing flaps."""
     arena.away.add("twin")
-    with others_undisturbed(arena):
+    with others_unaffected(arena):
         twin = arena.cluster.processes["master-2"]
         argv = [*twin.argv]
         argv[argv.index("--data-dir") + 1] = str(arena.folder / "twin")
@@ -161,9 +161,9 @@ def test_scenario_30_a_second_node_of_one_name(arena: Arena) -> None:
         assert arena.node_state("master-2") == "online"
         # The refusal does not wait for the alert's commit.
         alerts = "SELECT node_id FROM nodes_alert WHERE kind = 'duplicate-node'"
-        eventually_sync(lambda: arena.cluster.rows(alerts) == [("master-2",)], message="a person is told, once")
+        eventually_sync(lambda: arena.cluster.rows(alerts) == [("master-2",)], message="one alert is open")
         made.stop()
-        # Whoever is there comes again some time, and the alert has had its use.
+        # The alert resolves when the first node reconnects.
         arena.kill("master-2")
         arena.restart("master-2")
 
@@ -174,50 +174,52 @@ def test_scenario_30_a_second_node_of_one_name(arena: Arena) -> None:
     arena.check()
 
 
-def test_scenario_31_a_batch_twice_a_step_back_and_a_jump(arena: Arena, stranger: Stranger) -> None:
-    task = "stranger-31"
+def test_scenario_31_repeated_batch_step_back_and_jump(arena: Arena, fake_node: FakeNode) -> None:
+    task = "fake_node-31"
     entries = [
-        stranger.entry(1, task_update=status(task)),
-        stranger.entry(2, task_update=status(task, pb.TASK_STATE_PAUSED)),
-        stranger.entry(3, task_update=status(task)),
+        fake_node.entry(1, task_update=status(task)),
+        fake_node.entry(2, task_update=status(task, pb.TASK_STATE_PAUSED)),
+        fake_node.entry(3, task_update=status(task)),
     ]
-    with others_undisturbed(arena):
-        stranger.hello(last_seq=3)
-        stranger.tell(*entries, *entries, entries[0])
-        stranger.wait_acked(3)
-        stranger.tell(stranger.entry(9, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)))
-        stranger.wait_nack("hole", 4)
-        assert stranger.acked() == 3
+    with others_unaffected(arena):
+        fake_node.hello(last_seq=3)
+        fake_node.tell(*entries, *entries, entries[0])
+        fake_node.wait_acked(3)
+        fake_node.tell(fake_node.entry(9, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)))
+        fake_node.wait_nack("hole", 4)
+        assert fake_node.acked() == 3
         assert arena.state(task) == "running"
-        stranger.tell(stranger.entry(4, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)))
-        stranger.wait_acked(4)
-        leave(arena, stranger)
+        fake_node.tell(fake_node.entry(4, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)))
+        fake_node.wait_acked(4)
+        leave(arena, fake_node)
 
-    told = arena.cluster.rows("SELECT count(*) FROM nodes_event WHERE journal_id = ?", stranger.journal_id)
+    told = arena.cluster.rows("SELECT count(*) FROM nodes_event WHERE journal_id = ?", fake_node.journal_id)
     assert told == [(4,)]
     assert arena.state(task) == "succeeded"
     arena.check()
 
 
-def test_scenario_32_far_too_large(arena: Arena, stranger: Stranger, record_property: Record) -> None:
-    """An entry over the limit is set aside and the next one counts; a bomb of zeros ends its stream and no more."""
+def test_scenario_32_oversize_entry_and_compressed_bomb(
+    arena: Arena, fake_node: FakeNode, record_property: Record
+) -> None:
+    """An oversize entry is quarantined and the next one is applied; a compressed bomb only ends its own stream."""
     arena.expects_dead_letters = True
     leader = psutil.Process(arena.cluster.processes["leader"].pid)
-    with others_undisturbed(arena):
-        stranger.hello()
-        task = "stranger-32"
+    with others_unaffected(arena):
+        fake_node.hello()
+        task = "fake_node-32"
         large = status(task, message="x" * 600_000)
-        stranger.tell(
-            stranger.entry(1, task_update=large),
-            stranger.entry(2, task_update=status(task, pb.TASK_STATE_FAILED, exit_code=1)),
+        fake_node.tell(
+            fake_node.entry(1, task_update=large),
+            fake_node.entry(2, task_update=status(task, pb.TASK_STATE_FAILED, exit_code=1)),
         )
-        stranger.wait_acked(2)
-        stranger.wait_nack("oversize", 1)
+        fake_node.wait_acked(2)
+        fake_node.wait_nack("oversize", 1)
         assert arena.state(task) == "failed"
-        leave(arena, stranger)
+        leave(arena, fake_node)
 
         before = leader.memory_info().rss
-        with Stranger(arena, "bomber-1") as bomber:
+        with FakeNode(arena, "bomber-1") as bomber:
             bomber.hello()
             bomber.say(task_update=status("bomb", message="0" * (32 << 20)))
             eventually_sync(lambda: bomber.status is not None, 30, "its stream ends")
@@ -228,28 +230,28 @@ def test_scenario_32_far_too_large(arena: Arena, stranger: Stranger, record_prop
     arena.check()
 
 
-def test_scenario_33_another_language(arena: Arena, stranger: Stranger) -> None:
-    """Bytes that are no message, a state of a later version, the versions beside ours and one far away."""
+def test_scenario_33_invalid_bytes_and_other_versions(arena: Arena, fake_node: FakeNode) -> None:
+    """Bytes that are not a message, a state of a later version, adjacent versions, and an incompatible one."""
     arena.expects_dead_letters = True
-    with others_undisturbed(arena):
+    with others_unaffected(arena):
         channel = grpc.insecure_channel(f"{arena.cluster.grpc_host}:{arena.cluster.grpc_port}")
         garbage = channel.stream_stream(CONNECT, request_serializer=bytes, response_deserializer=bytes)
         with pytest.raises(grpc.RpcError):
-            list(garbage(iter([b"\xff\xff\xff garbage", zlib.compress(b"x")]), metadata=stranger.metadata, timeout=20))
+            list(garbage(iter([b"\xff\xff\xff garbage", zlib.compress(b"x")]), metadata=fake_node.metadata, timeout=20))
         channel.close()
-        with Stranger(arena) as far:
+        with FakeNode(arena) as far:
             assert far.hello(version=PROTOCOL_VERSION + 9) is None
             assert far.status is grpc.StatusCode.FAILED_PRECONDITION
-        assert stranger.hello(version=PROTOCOL_VERSION + 1) is not None
-        task = "stranger-33"
-        stranger.tell(
-            stranger.entry(1, task_update=status(task)),
-            stranger.entry(2, task_update=status(task, 99)),
-            stranger.entry(3, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)),
+        assert fake_node.hello(version=PROTOCOL_VERSION + 1) is not None
+        task = "fake_node-33"
+        fake_node.tell(
+            fake_node.entry(1, task_update=status(task)),
+            fake_node.entry(2, task_update=status(task, 99)),
+            fake_node.entry(3, task_update=status(task, pb.TASK_STATE_SUCCEEDED, exit_code=0)),
         )
-        stranger.wait_acked(3)
-        stranger.wait_nack("bad-value", 2)
-        leave(arena, stranger)
+        fake_node.wait_acked(3)
+        fake_node.wait_nack("bad-value", 2)
+        leave(arena, fake_node)
 
     assert arena.state(task) == "succeeded"
     arena.check()

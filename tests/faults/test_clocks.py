@@ -1,4 +1,4 @@
-"""A wall clock that jumps an hour, or runs wrong: nothing is ordered, expired or declared dead by it."""
+"""A wall clock that jumps an hour or runs at a wrong rate: it affects no order, no expiry and no node state."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_scenario_15_clock_jumps(
             arena.wait_state(task, "running")
             eventually_sync(lambda task=task, name=name: f"{task} {name}" in arena.truth.run(task).inputs, 20)
         arena.wait_end(arena.run("master-1", "--lines", "3"))
-        assert departures(arena) == left_before, f"{name}: a node was thought to be gone"
+        assert departures(arena) == left_before, f"{name}: a node was considered gone"
         if rate == 1.0:
-            # A wrong rate counts from the process's start: how far it is off by now is anybody's guess.
+            # A wrong rate counts from the process's start, so the current error is unknown.
             eventually_sync(
                 lambda seconds=seconds: clock_alerts(arena) == wrong_clocks(seconds, who), 60, f"{name}: alerts"
             )
-        if abs(seconds) == HOUR:  # A stream that is opened now: tokens and positions are judged, too.
+        if abs(seconds) == HOUR:  # Open a stream now: tokens and positions are checked, too.
             arena.kill("master-2")
             arena.restart("master-2")
 
@@ -59,7 +59,7 @@ def test_scenario_15_clock_jumps(
 
 
 def clock_alerts(arena: Arena) -> set[str]:
-    """Nodes whose clock is said to be wrong, and to which side."""
+    """Nodes with an open clock alert, and the direction of the error."""
     rows = arena.cluster.rows(
         "SELECT node_id, message FROM nodes_alert WHERE kind = 'node-clock' AND resolved_at IS NULL"
     )
@@ -67,7 +67,7 @@ def clock_alerts(arena: Arena) -> set[str]:
 
 
 def wrong_clocks(seconds: float, who: str) -> set[str]:
-    """A Leader that is ahead finds all others behind."""
+    """The expected alerts: a Leader that is ahead considers all others behind."""
     if not seconds:
         return set()
     if who == "leader":
@@ -76,12 +76,12 @@ def wrong_clocks(seconds: float, who: str) -> set[str]:
 
 
 def clock_of(arena: Arena, who: str) -> float:
-    """What the process itself wrote last."""
+    """The process's clock at its last write."""
     return float(arena.cluster.rows(LEADER_NOW if who == "leader" else AGENT_NOW)[0][0])
 
 
 def departures(arena: Arena) -> int:
-    """How often dashboards were told that a node is not online; master-2's deaths are real."""
+    """How often dashboards got a node state other than online, except for master-2, which really dies."""
     query = (
         "SELECT count(*) FROM nodes_feedentry WHERE text LIKE '%\"NODE_STATUS\"%'"
         ' AND text NOT LIKE \'%"state":"online"%\' AND text NOT LIKE \'%"id":"master-2"%\''

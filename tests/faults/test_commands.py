@@ -1,4 +1,4 @@
-"""A command that is sent again, by whom and whenever, has one effect."""
+"""A command that is sent repeatedly has one effect."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.runner_harness import end_tasks
 REPEATS = 10
 
 
-def test_scenario_35_command_under_way_over_deaths_of_both(arena: Arena) -> None:
-    """Asked of an agent that cannot answer; Leader and agent die before it is heard; it is heard more than once."""
+def test_scenario_35_open_command_across_crashes_of_both(arena: Arena) -> None:
+    """The agent cannot answer; Leader and agent die before the command arrives; then it arrives more than once."""
     task = arena.start_task("master-2", "--read", "--pause", "0.1")
     texts = []
 
@@ -46,7 +46,7 @@ def test_scenario_35_command_under_way_over_deaths_of_both(arena: Arena) -> None
 
 
 async def test_scenario_35_same_command_ten_times(tmp_path: Path) -> None:
-    """A parent that repeats itself at every stream, before and after the agent's death; the agent is a real process."""
+    """A parent repeats commands on every stream, before and after the death of the agent, a real process."""
     store, truth, port = MemoryStore(), Truth(tmp_path / "truth"), free_port()
     argv = (sys.executable, str(PROGRAM), str(truth.folder), "--read", "--pause", "0.1")
     spec = TaskSpec(argv=argv, working_directory=str(tmp_path))

@@ -1,4 +1,4 @@
-"""What people ask of tasks in the worst moment: of a node that is gone, twice at once, of tasks that do not listen."""
+"""Controls at the worst moment: for an offline node, twice at once, for tasks that ignore signals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from tests.faults.arena import Arena
 from tests.support.eventually import eventually_sync
 
-# nodes/leader/scheduler/requests.py, and some for a busy machine.
+# The limit in nodes/leader/scheduler/requests.py, plus time for a busy machine.
 TTL_SECONDS = 60.0
 
 
-def test_scenario_34_command_to_a_node_that_is_gone(arena: Arena) -> None:
-    """It waits, expires at its time, and never runs afterwards; whoever asked is told."""
+def test_scenario_34_command_to_an_offline_node(arena: Arena) -> None:
+    """It waits, expires in time, and never runs afterwards; the dashboard shows that."""
     task = arena.start_task("master-2", "--read")
     arena.kill("master-2")
     arena.wait_node("master-2", "suspect", "offline", timeout=40)
@@ -24,7 +24,9 @@ def test_scenario_34_command_to_a_node_that_is_gone(arena: Arena) -> None:
     assert arena.cluster.rows(states, command) == [("pending",)]
     eventually_sync(lambda: arena.cluster.rows(states, command) == [("expired",)], TTL_SECONDS + 30, "it expires")
     shown = arena.dashboards[0]
-    eventually_sync(lambda: shown.view().commands[command]["state"] == "expired", message="whoever asked is told")
+    eventually_sync(
+        lambda: shown.view().commands[command]["state"] == "expired", message="the dashboard shows it as expired"
+    )
 
     arena.restart("master-2")
     arena.wait_more_lines(task)
@@ -33,8 +35,8 @@ def test_scenario_34_command_to_a_node_that_is_gone(arena: Arena) -> None:
     arena.check()
 
 
-def test_scenario_36_cancel_in_every_moment(arena: Arena) -> None:
-    """While the start is on its way, twice at once, and while it is paused: one end, and nothing of it is left."""
+def test_scenario_36_cancel_in_every_state(arena: Arena) -> None:
+    """During the start, twice at once, and while paused: one end, and no process is left."""
     early = [arena.run(node, "--children") for node in arena.agents]
     for task in early:
         arena.cluster.control(task, "cancel")
@@ -62,11 +64,11 @@ def _cancel(arena: Arena, task: str) -> None:
     try:
         arena.cluster.control(task, "cancel")
     except OSError:
-        pass  # The other one was first, and the task has ended.
+        pass  # The other cancel was first, and the task has ended.
 
 
-def test_scenario_37_pause_holds_everything(arena: Arena) -> None:
-    """Children that ran away with setsid and a double fork stand still too; the time does not count."""
+def test_scenario_37_pause_stops_the_whole_tree(arena: Arena) -> None:
+    """Children detached with setsid and a double fork stop too; the time does not count."""
     task = arena.start_task("master-1", "--children", "--pause", "0.01")
     run = arena.truth.run(task)
     processes = [run.pid, *run.children]
@@ -76,7 +78,7 @@ def test_scenario_37_pause_holds_everything(arena: Arena) -> None:
     assert not arena.cluster.task(task)["partialPause"]
     ticks = [_cpu_ticks(pid) for pid in processes]
     printed = arena.truth.run(task).last_line
-    # A window on purpose: standing still can only be seen over time.
+    # Only a real wait shows that nothing runs.
     time.sleep(1.0)
     assert [_cpu_ticks(pid) for pid in processes] == ticks
     assert arena.truth.run(task).last_line == printed
@@ -90,7 +92,7 @@ def test_scenario_37_pause_holds_everything(arena: Arena) -> None:
     arena.check()
 
 
-def test_scenario_39_tasks_that_do_not_want_to_end(arena: Arena) -> None:
+def test_scenario_39_tasks_that_resist_ending(arena: Arena) -> None:
     """One ignores SIGTERM, one closes its output, one leaves a daemon. (Unkillable: test_runner_unkillable.py.)"""
     stubborn = arena.start_task("master-1", "--ignore-term", "--children")
     arena.cluster.control(stubborn, "cancel")

@@ -1,4 +1,4 @@
-"""A disk that is full, a database that another process holds."""
+"""Full disks, and a database locked by another process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NewDisk = Callable[[str, int], SmallDisk]
 
 
 def refusal(arena: Arena) -> dict[str, Any]:
-    """What a person gets who asks for a task now."""
+    """The error that a request for a new task gets now."""
     with pytest.raises(urllib.error.HTTPError) as caught:
         arena.run("master-1", "--lines", "1")
     assert caught.value.code == 503
@@ -53,15 +53,15 @@ def fill_and_free(arena: Arena, disk: SmallDisk, task: str, visitors: Visitors, 
     page = visitors.open_live("/", expected=("503",))
 
     disk.fill()
-    eventually_sync(lambda: store_states(arena) == ["failing"], 30, "dashboards are told")
+    eventually_sync(lambda: store_states(arena) == ["failing"], 30, "dashboards show it")
     banner = page.locator("#store-banner")
     expect(banner).to_be_visible()
     marks = arena.cluster.rows("SELECT id, seq FROM nodes_journal ORDER BY id")
     error = refusal(arena)
     assert error["code"] in ("unavailable", "store-unavailable")
-    # Reading goes on, the task too; nothing is acknowledged that is not stored.
+    # Reading and the task continue; nothing is acknowledged before it is stored.
     printed = arena.truth.run(task).last_line
-    eventually_sync(lambda: arena.truth.run(task).last_line > printed + 100, message="the task goes on")
+    eventually_sync(lambda: arena.truth.run(task).last_line > printed + 100, message="the task continues")
     assert arena.cluster.task(task)["state"] == "running"
     assert arena.cluster.rows("SELECT id, seq FROM nodes_journal ORDER BY id") == marks
 
@@ -81,8 +81,8 @@ def test_scenario_19_full_disk_on_a_master(
 
     disk.fill()
     printed = arena.truth.run(task).last_line
-    eventually_sync(lambda: arena.truth.run(task).last_line > printed + 500, 60, "the task goes on")
-    # An end that comes now uses the reserve: it is told though nothing else can be written.
+    eventually_sync(lambda: arena.truth.run(task).last_line > printed + 500, 60, "the task continues")
+    # An end now uses the reserve: it is reported although nothing else can be written.
     arena.truth.let_end(ends)
     arena.wait_state(ends, "failed", timeout=40)
 
@@ -95,18 +95,18 @@ def test_scenario_19_full_disk_on_a_master(
     arena.check()
 
 
-def test_scenario_20_another_process_holds_the_database(arena: Arena, record_property: Record) -> None:
+def test_scenario_20_another_process_locks_the_database(arena: Arena, record_property: Record) -> None:
     tasks = [arena.start_task(node, "--pause", "0.05", "--burst", "10") for node in arena.agents]
     told = len(store_states(arena))
     blocker = sqlite3.connect(arena.cluster.database, isolation_level=None, timeout=10)
 
     blocker.execute("BEGIN EXCLUSIVE")
     began = time.monotonic()
-    eventually_sync(lambda: store_states(arena)[told:] == ["failing"], 30, "dashboards are told")
+    eventually_sync(lambda: store_states(arena)[told:] == ["failing"], 30, "dashboards show it")
     error = refusal(arena)
     assert error["code"] in ("unavailable", "store-unavailable")
     assert "locked" not in error["message"]
-    assert arena.cluster.task(tasks[0])["state"] == "running"  # Reading goes on.
+    assert arena.cluster.task(tasks[0])["state"] == "running"  # Reading still works.
     eventually_sync(lambda: time.monotonic() - began > short_or_full(7.0, 30.0), 60)
     blocker.execute("ROLLBACK")
     blocker.close()
@@ -121,7 +121,7 @@ def wal_alerts(arena: Arena) -> int:
     return int(arena.cluster.rows(query)[0][0])
 
 
-def test_scenario_21_a_reader_that_does_not_end(arena: Arena, record_property: Record) -> None:
+def test_scenario_21_read_transaction_that_never_ends(arena: Arena, record_property: Record) -> None:
     """SQLite's write-ahead log grows meanwhile; nothing else does. (The alert: test_projection_upkeep.py.)"""
     tasks = [arena.start_task(node, "--pause", "0.05", "--burst", "25") for node in arena.agents]
     log = arena.cluster.database.with_name("db.sqlite3-wal")
@@ -132,10 +132,10 @@ def test_scenario_21_a_reader_that_does_not_end(arena: Arena, record_property: R
     with Load(arena):
         arena.wait_more_lines(*tasks, count=short_or_full(1_000, 100_000), timeout=short_or_full(60, 600))
         record_property("write-ahead log", f"{log.stat().st_size >> 10} KiB")
-        # Nobody but a person can end a stranger's reading: it is an alert, for as long as it is so.
+        # Only a person can end another program's read transaction: an alert is open until then.
         is_large = log.stat().st_size > LARGE_BYTES
         if is_large:
-            eventually_sync(lambda: wal_alerts(arena) == 1, 60, "an alert tells of it")
+            eventually_sync(lambda: wal_alerts(arena) == 1, 60, "an alert is open")
         reader.close()
         arena.wait_more_lines(*tasks, count=200)
     if is_large:

@@ -1,4 +1,4 @@
-"""Whom an agent may touch: a process number that was given away, a machine that was restarted."""
+"""Which processes an agent may signal, after process ids were reused or the machine was restarted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def supervisor_of(arena: Arena, node: str, task: str) -> int:
 
 
 def end_at_once(*pids: int) -> None:
-    """As a power cut does."""
+    """Kills the processes, like a power cut."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     for pid in pids:
@@ -39,11 +39,11 @@ def end_at_once(*pids: int) -> None:
 
 @pytest.fixture
 def strangers() -> Iterator[Callable[[int], subprocess.Popen[bytes]]]:
-    """Processes that have nothing to do with AgentFlow, but a number that its tasks once had."""
+    """Starts unrelated processes with process ids that tasks had before."""
     made: list[subprocess.Popen[bytes]] = []
 
     def make(pid: int) -> subprocess.Popen[bytes]:
-        for _ in range(200):  # Other processes start, too.
+        for _ in range(200):  # Other processes may take the id.
             try:
                 LAST_PID.write_text(str(pid - 1))
             except OSError as exc:
@@ -60,10 +60,8 @@ def strangers() -> Iterator[Callable[[int], subprocess.Popen[bytes]]]:
         process.wait()
 
 
-def test_scenario_40_process_numbers_given_away(
-    arena: Arena, strangers: Callable[[int], subprocess.Popen[bytes]]
-) -> None:
-    """Supervisor and task die with the agent, and their numbers belong to strangers: these are never signalled."""
+def test_scenario_40_reused_process_ids(arena: Arena, strangers: Callable[[int], subprocess.Popen[bytes]]) -> None:
+    """Supervisor and task die with the agent, and other processes get their ids: these are never signalled."""
     task = arena.start_task("master-2")
     arena.wait_more_lines(task)
     pids = [arena.pid(task), supervisor_of(arena, "master-2", task)]
@@ -83,7 +81,7 @@ def test_scenario_40_process_numbers_given_away(
 
 
 def test_scenario_40_machine_restarted(arena: Arena, tmp_path: Path) -> None:
-    """What ran is lost, for that reason; what had ended before is told as it ended."""
+    """Running tasks are lost, with that reason; an earlier end is reported correctly."""
     running = arena.start_task("master-2")
     ended = arena.start_task("master-2", "--exit", "7")
     arena.wait_more_lines(running)
@@ -95,9 +93,9 @@ def test_scenario_40_machine_restarted(arena: Arena, tmp_path: Path) -> None:
     arena.kill("master-2")
     arena.truth.let_end(ended)
     exit_record = folder_of(arena, "master-2", ended) / "exit.json"
-    eventually_sync(exit_record.exists, message="it ends by itself")
+    eventually_sync(exit_record.exists, message="it ends")
     end_at_once(supervisor_of(arena, "master-2", running), arena.pid(running))
-    # Another boot, as far as this agent can see.
+    # To this agent, it looks like another boot.
     script = f'mount --bind {boot_id} {BOOT_ID} && exec "$@"'
     if subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", "true"], capture_output=True).returncode:
         pytest.skip("no mount namespace: the boot id cannot be changed for one process")

@@ -21,12 +21,12 @@ RNG = random.Random(3)
 NO_LEADER = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
 Record = Callable[[str, object], None]
-# 200 lines a second, as a busy task writes them: several at a time, which leaves the machine to those who are killed.
+# 200 lines a second like a busy task: several at a time, which leaves the CPU to the processes under test.
 BUSY = ("--pause", "0.05", "--burst", "10")
 
 
 def any_moment(longest_seconds: float = 0.3) -> None:
-    """The moment of a kill is chance: in the middle of a batch, before a commit, between commit and ack."""
+    """Waits for a random moment: within a batch, before a commit, between commit and ack."""
     time.sleep(RNG.uniform(0.0, longest_seconds))
 
 
@@ -118,7 +118,7 @@ def test_scenario_04_master_and_leader_killed_together(arena: Arena) -> None:
             arena.wait_more_lines(*tasks)
             any_moment()
             arena.kill("leader", "master-1")
-            if number == 0:  # An end that nobody is there to see.
+            if number == 0:  # A task ends while no agent runs.
                 arena.truth.let_end(ended)
                 eventually_sync(lambda: not arena.truth.run(ended).is_alive)
             assert journals_are_whole(arena, "master-1")
@@ -130,7 +130,7 @@ def test_scenario_04_master_and_leader_killed_together(arena: Arena) -> None:
 
 
 def test_scenario_44_rolling_restart_under_load(arena: Arena, record_property: Record) -> None:
-    """SIGTERM, one after the other; each is gone within ten seconds, with exit code 0. (One Leader.)"""
+    """SIGTERM one after the other; each exits within ten seconds, with exit code 0."""
     tasks = [arena.start_task(node, *BUSY) for node in arena.agents]
     pids = [arena.pid(task) for task in tasks]
     stops: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What a task writes: far too much, far too long, and with every intent."""
+"""Output that is too much, too long, or hostile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.browser import Visitors
 
 Record = Callable[[str, object], None]
 
-# Not one of them may reach a page as anything but text.
+# A page must show all of these as text only.
 HOSTILE = r"""
 import os
 os.write(1, b"bad utf-8: \xff\xfe\xc3\x28\n")
@@ -27,7 +27,7 @@ os.write(1, b"the last line\n")
 
 
 def test_scenario_26_one_task_floods(arena: Arena, record_property: Record) -> None:
-    """Its lines are dropped and counted to the last; whoever shares node or Leader with it is served on."""
+    """Its lines are dropped and counted exactly; other tasks on the same node and Leader are not affected."""
     flood = arena.start_task("master-1", "--pause", "0", "--burst", "5000", "--pad", "100")
     seconds: list[float] = []
 
@@ -50,7 +50,7 @@ def test_scenario_26_one_task_floods(arena: Arena, record_property: Record) -> N
 
 
 def test_scenario_27_endless_lines(arena: Arena) -> None:
-    """A line of a megabyte, and a hundred megabytes without an end: cut with a word, and the next line is whole."""
+    """A megabyte line, and a hundred megabytes without a newline: truncated with a note; the next line is complete."""
     code = (
         "import sys; w = sys.stdout.buffer.write\n"
         "w(b'a' * 1_000_000 + b'\\n'); w(b'after one\\n'); sys.stdout.flush()\n"

@@ -1,4 +1,4 @@
-"""The Leader comes back with another database: an empty one, yesterday's, or with agents whose journals are shorter."""
+"""The Leader restarts with another database: an empty one or a backup; or agents have trimmed their journals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def remove_database(arena: Arena) -> None:
 
 
 def back_up(arena: Arena, target: Path) -> None:
-    """SQLite's own copy of the database that is in use."""
+    """Copies the live database with SQLite's backup API."""
     with (
         contextlib.closing(sqlite3.connect(f"file:{arena.cluster.database}?mode=ro", uri=True)) as source,
         contextlib.closing(sqlite3.connect(target)) as copy,
@@ -38,7 +38,7 @@ def restore(arena: Arena, backup: Path) -> None:
 
 
 def history_is_filled(arena: Arena) -> bool:
-    """Of what is written now: the marks have reached the ends that the journals had a moment ago."""
+    """Whether the marks have reached the ends that the journals had a moment ago."""
     positions = read_positions(arena.journal_files())
     with reading(arena.cluster.database) as db:
         marks = read_database(db).marks
@@ -67,7 +67,7 @@ def test_scenario_06_empty_database(arena: Arena, record_property: Record) -> No
 
 
 def test_scenario_06_what_was_trimmed_is_a_gap(new_arena: Callable[[], Arena]) -> None:
-    """Older than the window: it cannot be filled again, and that is told."""
+    """Entries older than the journal keeps cannot be refilled: they are a gap."""
     arena = new_arena().start(masters=1, edge=False)
     task = arena.start_task("master-1", "--lines", "100", "--keep")
     arena.wait_more_lines(task, count=0)
@@ -95,7 +95,7 @@ def test_scenario_06_what_was_trimmed_is_a_gap(new_arena: Callable[[], Arena]) -
 
 
 def trim_all(path: Path) -> None:
-    """What the agent itself does to entries that were acknowledged a day ago."""
+    """Trims like the agent does with entries that were acknowledged a day ago."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN")
         db.execute("DELETE FROM entries")
@@ -121,7 +121,7 @@ def test_scenario_07_yesterdays_backup(arena: Arena, tmp_path: Path, record_prop
 
 
 def test_scenario_07_todays_backup_is_another_store(arena: Arena, tmp_path: Path) -> None:
-    """Its feed goes on with numbers that were given out before: no dashboard may continue its position there."""
+    """Its feed reuses numbers: no dashboard may continue from its old position."""
     back_up(arena, tmp_path / "backup.sqlite3")
     store = arena.dashboards[0].store
     arena.wait_end(arena.run("master-1", "--lines", "3"))

@@ -1,4 +1,4 @@
-"""What the tasks say of themselves, read from the files that they write beside AgentFlow."""
+"""What the tasks really did, read from the files that they write independently of AgentFlow."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 @dataclass
 class Run:
-    """One attempt, as its own process told it. More than one start is a second run."""
+    """One attempt, as recorded by its own process. More than one start means that it ran twice."""
 
     task_id: str
     attempt: int
     starts: list[tuple[int, int]] = field(default_factory=list)  # (process id, its start time in clock ticks)
-    last_line: int = 0  # It printed "line 1" to "line N"; a killed one only meant to.
-    sure_line: int = 0  # Up to here it has printed, killed or not.
+    last_line: int = 0  # It printed "line 1" to "line N"; if killed, perhaps not all.
+    sure_line: int = 0  # Certainly printed up to here, even if killed.
     inputs: list[str] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
-    exit_code: int | None = None  # None = it never came to its end.
+    exit_code: int | None = None  # None = it did not exit by itself.
 
     @property
     def pid(self) -> int:
@@ -42,12 +42,12 @@ class Truth:
         return _read(self.folder / f"{task_id}.{attempt}.truth")
 
     def let_end(self, task_id: str, attempt: int = 1) -> None:
-        """Asks the program, not AgentFlow, to come to its end."""
+        """Asks the program directly, not through AgentFlow, to end."""
         (self.folder / f"{task_id}.{attempt}.end").touch()
 
 
 def start_ticks(pid: int) -> int | None:
-    """Identity of a living process: None when there is none, or only its remains."""
+    """Start time of a living process; None if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a dashboard knows, folded from the messages of `/ws/` by the rules of docs/websocket.md. Pure."""
+"""The state of a dashboard, built from `/ws/` messages by the rules of docs/websocket.md. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Line = tuple[str, int, int, str]
 
 @dataclass
 class View:
-    """Everything that was sent up to `seq` has been applied, in order and once."""
+    """All messages up to `seq` have been applied, in order and once."""
 
     store: str = ""
     seq: int = 0
@@ -21,15 +21,15 @@ class View:
     alerts: dict[str, Message] = field(default_factory=dict)
     commands: dict[str, Message] = field(default_factory=dict)
     lines: dict[int, Line] = field(default_factory=dict)
-    lines_from: int = 0  # Lines with lower ids were not told: they are older than the last snapshot.
-    skipped: int = 0  # Lines that a GAP stands for, since the last snapshot.
+    lines_from: int = 0  # Lines with lower ids were not sent: they are older than the last snapshot.
+    skipped: int = 0  # Lines that GAP messages cover, since the last snapshot.
     gaps: list[Message] = field(default_factory=list)  # What nodes dropped or could not send again.
-    store_states: list[str] = field(default_factory=list)  # "failing", "ok" … as the Leader said it.
+    store_states: list[str] = field(default_factory=list)  # "failing", "ok" … as sent by the Leader.
     snapshots: int = 0
     messages: int = 0
 
     def fold(self, message: Message) -> None:
-        """Applies one message; what was applied already changes nothing."""
+        """Applies one message; applying it again changes nothing."""
         self.messages += 1
         kind = message["type"]
         if kind == "SNAPSHOT":
@@ -46,7 +46,7 @@ class View:
             self._apply(message)
 
     def copy(self) -> View:
-        """Of this moment: what is known of a node or task is replaced as a whole, never changed."""
+        """A shallow copy: nodes and tasks are replaced as a whole, never modified."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return View(**{name: dict(value) if isinstance(value, dict) else value for name, value in values.items()})
 

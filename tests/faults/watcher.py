@@ -1,4 +1,4 @@
-"""Dashboards without a browser: sockets that behave as the page does, any number of them on one thread."""
+"""Dashboards without a browser: sockets that behave like the page, any number of them on one thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 TOPICS = ("nodes", "tasks", "alerts", "logs")
 _ACK_SECONDS = 0.25
-_FIRST_DELAY, _CAP_DELAY = 0.1, 2.0  # The page's waits, shorter.
+_FIRST_DELAY, _CAP_DELAY = 0.1, 2.0  # Shorter than the page's delays.
 
 
 class Watcher:
@@ -34,11 +34,11 @@ class Watcher:
         self.is_live = False
         self.connections = 0
         self.close_codes: list[int | None] = []
-        self.first_position = 0  # Of the first SNAPSHOT of this connection.
-        self.current_at = 0.0  # time.monotonic() of the last SNAPSHOT or PONG: so far nothing is missing.
+        self.first_position = 0  # Position of this connection's first SNAPSHOT.
+        self.current_at = 0.0  # time.monotonic() of the last SNAPSHOT or PONG: nothing before it is missing.
 
     def view(self) -> View:
-        """A copy, of one moment."""
+        """A consistent copy."""
         with self._lock:
             return self._view.copy()
 
@@ -47,7 +47,7 @@ class Watcher:
         return self._view.seq
 
     def forget_position(self) -> None:
-        """The next connection begins with a snapshot, as a page that is opened anew."""
+        """The next connection starts with a snapshot, like a newly opened page."""
         with self._lock:
             self._view.store = ""
 
@@ -63,9 +63,9 @@ class Watcher:
                     self._url, max_size=None, max_queue=None, compression=None, ping_interval=None
                 ) as socket:
                     self._socket = socket
-                    await self._converse(socket)
+                    await self._run_connection(socket)
             except (OSError, WebSocketException, TimeoutError):
-                pass  # Refused, cut, silent: it comes again, as the page does.
+                pass  # Refused, cut or silent: reconnects, like the page.
             if self._socket is not None:
                 self.close_codes.append(self._socket.close_code)
                 delay = _FIRST_DELAY if self.is_live else delay
@@ -78,14 +78,14 @@ class Watcher:
             try:
                 await self._socket.send('{"type":"PING"}')
             except WebSocketException:
-                pass  # Cut meanwhile: `run` sees it too.
+                pass  # Cut meanwhile: `run` notices it too.
 
     async def cut(self) -> None:
-        """As a network does: no word of good-bye."""
+        """Cuts the connection like a network failure, without a close."""
         if self._socket is not None:
             self._socket.transport.abort()
 
-    async def _converse(self, socket: ClientConnection) -> None:
+    async def _run_connection(self, socket: ClientConnection) -> None:
         await self._send(socket, type="AUTH", token=self._token(), batch=True)
         heartbeat = 5.0
         acked, acked_at = 0, 0.0
@@ -124,7 +124,7 @@ class Watcher:
         try:
             await self._send(socket, type="ACK", cursor=self._view.cursor)
         except WebSocketException:
-            pass  # Cut meanwhile: `run` sees it too.
+            pass  # Cut meanwhile: `run` notices it too.
 
     async def _subscribe(self, socket: ClientConnection, store: str) -> None:
         self.connections += 1
@@ -151,7 +151,7 @@ class Watcher:
 
 
 class Watchers:
-    """The thread they live on."""
+    """The thread that runs them."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -192,7 +192,7 @@ class Watchers:
                 return True
             if self._tasks[watcher].done():
                 self._tasks[watcher].result()  # Raises what ended it.
-            if time.monotonic() - pinged_at > 0.5:  # More would be too fast for the server.
+            if time.monotonic() - pinged_at > 0.5:  # More often would violate the rate limit.
                 pinged_at = time.monotonic()
                 self._call(watcher.ping())
             return False

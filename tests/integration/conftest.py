@@ -13,7 +13,7 @@ from tests.support.live import DaphneThread
 
 @pytest.fixture(scope="session", autouse=True)
 def _certificates_are_read_once() -> Iterator[None]:
-    """Each client of a model otherwise reads the certificate authorities of the world: 25 ms for a plain socket."""
+    """Otherwise each model client reads all certificate authorities, 25 ms for a plain socket."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield

@@ -60,7 +60,7 @@ def test_log_in_never_leads_to_another_site(viewer: User, client: Client, target
     assert answer["Location"] == "/"
 
 
-def test_an_inactive_user_does_not_get_in(viewer: User, client: Client) -> None:
+def test_an_inactive_user_cannot_log_in(viewer: User, client: Client) -> None:
     User.objects.filter(pk=viewer.pk).update(is_active=False)
 
     assert try_login(client, PASSWORD) == 200
@@ -76,9 +76,7 @@ def test_guessing_is_slowed_for_that_user_from_that_address_only(viewer: User, c
     assert try_login(client, PASSWORD, REMOTE_ADDR="192.0.2.7") == 302
 
 
-def test_a_forwarded_address_is_believed_only_behind_a_declared_proxy(
-    viewer: User, client: Client, settings: Any
-) -> None:
+def test_a_forwarded_address_counts_only_behind_a_declared_proxy(viewer: User, client: Client, settings: Any) -> None:
     for number in range(3):
         try_login(client, "wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
     assert try_login(client, PASSWORD, HTTP_X_FORWARDED_FOR="192.0.2.9") == 429
@@ -133,7 +131,7 @@ def test_a_login_link_works_once(client: Client) -> None:
     assert "_auth_user_id" not in again.session
 
 
-def test_a_login_link_dies_after_a_quarter_of_an_hour(client: Client) -> None:
+def test_a_login_link_expires_after_15_minutes(client: Client) -> None:
     path, token = link_path()
     link = LoginLink.objects.get()
     assert timedelta(minutes=14) < link.expires_at - timezone.now() <= timedelta(minutes=15)
@@ -151,7 +149,7 @@ def test_a_login_link_of_a_deactivated_user_does_not_work(client: Client) -> Non
 
 
 @pytest.mark.parametrize("token", ["", "x", "ä", "\0", "x" * 10_000])
-def test_a_made_up_login_link_is_refused(client: Client, token: str) -> None:
+def test_an_invented_login_link_is_refused(client: Client, token: str) -> None:
     assert client.get("/login/link/", {"token": token}).status_code == 410
     assert client.post("/login/link/", {"token": token}).status_code == 410
 
@@ -162,7 +160,7 @@ def test_a_login_link_is_stored_as_its_hash_only() -> None:
     assert token not in str(LoginLink.objects.values_list().get())
 
 
-def test_checking_a_login_link_and_using_it_up_is_one_statement(
+def test_a_login_link_is_checked_and_consumed_in_one_statement(
     client: Client, django_assert_num_queries: Callable[..., AbstractContextManager[Any]]
 ) -> None:
     _, token = link_path()
@@ -188,7 +186,7 @@ def test_a_login_link_allows_setting_a_password_without_the_old_one(client: Clie
     assert elsewhere.get("/account/password/").status_code == 302, "the others end"
 
 
-def test_everybody_else_needs_the_old_password(viewer: User, client: Client) -> None:
+def test_other_users_need_the_old_password(viewer: User, client: Client) -> None:
     client.force_login(viewer)
     new = {"new_password1": "another horse battery", "new_password2": "another horse battery"}
 

@@ -56,7 +56,7 @@ def test_every_answer_carries_the_protecting_headers(client: Client) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_the_session_cookie_is_out_of_reach_for_scripts_and_other_sites(client: Client) -> None:
+def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(client: Client) -> None:
     User.objects.create_user("vera", password="correct horse battery")
 
     client.post("/login/", {"username": "vera", "password": "correct horse battery"})
@@ -115,7 +115,7 @@ def test_a_path_cannot_forge_a_line(client: Client, caplog: pytest.LogCaptureFix
     assert line.startswith("GET /nothing%0AGET%20/admin/%20200 404 ")
 
 
-async def test_a_line_is_written_in_the_asynchronous_world_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_asynchronous_requests_are_logged_too(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     await AsyncClient().get("/i18n/setlang/")
@@ -123,7 +123,7 @@ async def test_a_line_is_written_in_the_asynchronous_world_too(caplog: pytest.Lo
     assert len(lines(caplog)) == 1
 
 
-async def test_a_client_that_went_away_leaves_its_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disconnected_client_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def view(request: HttpRequest) -> HttpResponse:

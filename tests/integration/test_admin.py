@@ -104,7 +104,7 @@ def test_every_table_of_the_chat_has_its_page() -> None:
 
 
 @pytest.mark.parametrize("name", CHAT_LISTS)
-def test_what_belongs_to_one_conversation_is_found(browser: Client, name: str) -> None:
+def test_rows_of_one_conversation_are_found(browser: Client, name: str) -> None:
     for row_id in ("c1", "c2"):
         add_conversation(row_id)
 
@@ -166,7 +166,7 @@ def add_rows(count: int, *, first: int = 0) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_no_list_asks_more_for_more_rows(
+def test_queries_of_lists_do_not_grow_with_the_rows(
     browser: Client, name: str, django_assert_max_num_queries: Callable[..., object]
 ) -> None:
     add_rows(2)
@@ -179,7 +179,7 @@ def test_no_list_asks_more_for_more_rows(
         browser.get(reverse(name))
 
 
-def test_log_lines_are_not_counted_to_the_end(browser: Client) -> None:
+def test_log_lines_are_counted_up_to_a_limit(browser: Client) -> None:
     rows = [
         LogLine(id=n, node_id="n", task_id="t", attempt=1, number=n, at_ms=0, level=20, stream=1, text="x")
         for n in range(1, COUNT_LIMIT + 200)
@@ -207,9 +207,9 @@ def test_history_is_read_only(people: People) -> None:
         assert browser.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
 
 
-def test_an_administrator_needs_no_staff_flag_and_a_staff_flag_opens_nothing(people: People) -> None:
+def test_an_administrator_needs_no_staff_flag_and_a_staff_flag_gives_no_access(people: People) -> None:
     assert people.browser("admin").get("/admin/").status_code == 200
-    User.objects.filter(username="door-operator").update(is_staff=True)
+    User.objects.filter(username="user-operator").update(is_staff=True)
 
     assert people.browser("operator").get("/admin/").status_code == 403
 
@@ -250,7 +250,7 @@ def test_an_administrator_revokes_node_tokens(browser: Client) -> None:
 
     token = NodeToken.objects.get()
     assert token.revoked_at is not None
-    assert token.revoked_by == "door-admin"
+    assert token.revoked_by == "user-admin"
 
 
 def test_rows_lead_to_their_page_on_the_site(browser: Client) -> None:

@@ -1,4 +1,4 @@
-"""Corrupt files of an agent: they are moved away, and what only they had reported is reported again."""
+"""Corrupt files of an agent: they are quarantined, and what only they contained is reported again."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_reports_lost_with_a_corrupt_journal_are_sent_again(parent: Parent
     assert len(list(parent.data.glob(f"{path.name}.corrupt-*"))) >= 1
     batches = [entry.logs for entry in parent.store.entries if entry.HasField("logs")]
     assert batches[0].first_line == 1  # The original numbers, so that a parent that has the lines stores nothing twice.
-    await eventually(parent.nothing_is_untold)
+    await eventually(parent.all_results_are_reported)
     await eventually(lambda: (parent.data / "tasks/t1.1" / layout.REPORTED).read_text() == parent.states_journal())
     told = len(parent.store.entries)
     parent.agent.kill()
@@ -109,7 +109,7 @@ async def test_a_journal_that_becomes_corrupt_in_use_ends_the_agent_but_not_its_
 
 
 @slow
-async def test_commands_are_not_done_twice_when_the_ledger_is_lost(parent: Parent) -> None:
+async def test_commands_run_once_even_if_the_command_log_is_lost(parent: Parent) -> None:
     witness = parent.folder / "witness"
     await parent.run_agent()
     await parent.start_task("sh", "-c", f"echo ran >> {witness}; while read line; do echo $line >> {witness}; done")

@@ -1,4 +1,4 @@
-"""docs/protocol.md, commands: an agent, or a shim, dies at every step of every command.
+"""docs/protocol.md, section 11: an agent or a shim dies at every step of every command.
 
 Afterwards the effect happened at most once, as seen by the task itself. The answer is correct and stays the same,
 however often the command is repeated.
@@ -84,7 +84,7 @@ async def answered_the_same(parent: Parent, command_id: str, send: Callable[[int
 
 
 @pytest.mark.parametrize("point", AFTER_A_START)
-async def test_a_start_that_is_cut_off(parent: Parent, point: str) -> None:
+async def test_an_interrupted_start(parent: Parent, point: str) -> None:
     state, code, has_run = AFTER_A_START[point]
     await parent.run_agent(point)
     await parent.start_task(*argv(parent), times=1 if point == "shim-claimed" else 3)
@@ -100,7 +100,7 @@ async def test_a_start_that_is_cut_off(parent: Parent, point: str) -> None:
         await eventually(lambda: seen(parent))
         assert parent.states()[-1] == "running"
     elif point == "intent-stored":
-        assert parent.states() == []  # Nothing is reported of a task that never started: it may run elsewhere.
+        assert parent.states() == []  # A task that never started is not reported: it may run elsewhere.
     else:
         assert parent.states()[-1] == {"folder-made": "failed", "shim-claimed": "lost"}[point]
     assert seen(parent) == ["started"] * has_run
@@ -114,7 +114,7 @@ CONTROLS = [
 
 
 @pytest.mark.parametrize(("action", "point"), CONTROLS)
-async def test_a_control_that_is_cut_off(parent: Parent, action: Action, point: str) -> None:
+async def test_an_interrupted_control(parent: Parent, action: Action, point: str) -> None:
     state, code, is_done = AFTER_A_CONTROL[point]
     is_shim = point == "shim-recorded"
     await parent.run_agent(point if is_shim else "")
@@ -126,7 +126,7 @@ async def test_a_control_that_is_cut_off(parent: Parent, action: Action, point: 
         await parent.control(Action.PAUSE, "before")
         await parent.answer("before")
     if not is_shim:
-        await eventually(parent.nothing_is_untold)  # Otherwise it would reach the point with an earlier answer.
+        await eventually(parent.all_results_are_reported)  # Otherwise it would reach the point with an earlier answer.
         parent.agent.kill()
         await parent.run_agent(point)
 

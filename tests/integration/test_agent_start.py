@@ -110,7 +110,7 @@ def test_every_impossible_start_is_one_line(agent: AgentProcess) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_of_somebody_else(agent: AgentProcess) -> None:
+def test_a_folder_of_another_user(agent: AgentProcess) -> None:
     assert "cannot be written: Permission denied" in agent.fails(data_dir="/proc/agentflow")
 
 

@@ -32,7 +32,7 @@ from tests.support.access import NoLeader, People, make_history, make_people
 pytestmark = pytest.mark.django_db
 
 
-class Notebook:
+class RecordingLeader:
     """A Leader that records its requests."""
 
     def __init__(self) -> None:
@@ -70,20 +70,20 @@ def people() -> People:
 
 
 @pytest.fixture
-def leader() -> Iterator[Notebook]:
-    notebook = Notebook()
+def leader() -> Iterator[RecordingLeader]:
+    notebook = RecordingLeader()
     services.use_gateway(notebook)
     yield notebook
     services.use_gateway(None)
 
 
 @pytest.fixture
-def admin(people: People, leader: Notebook) -> Program:
+def admin(people: People, leader: RecordingLeader) -> Program:
     return Program(people.tokens["admin"])
 
 
 @pytest.fixture
-def viewer(people: People, leader: Notebook) -> Program:
+def viewer(people: People, leader: RecordingLeader) -> Program:
     return Program(people.tokens["viewer"])
 
 
@@ -117,8 +117,8 @@ def error(answer: HttpResponse) -> tuple[int, str, str | None]:
     return answer.status_code, body["code"], body["field"]
 
 
-def test_a_program_learns_who_it_is(viewer: Program) -> None:
-    assert viewer.get("me/").json() == {"user": "door-viewer", "role": "viewer", "rights": ["view"]}
+def test_me_returns_the_caller(viewer: Program) -> None:
+    assert viewer.get("me/").json() == {"user": "user-viewer", "role": "viewer", "rights": ["view"]}
 
 
 def test_a_token_that_is_wrong_is_not_replaced_by_a_session(people: People) -> None:
@@ -132,7 +132,7 @@ def test_a_token_that_is_wrong_is_not_replaced_by_a_session(people: People) -> N
     assert browser.get("/api/v1/me/").status_code == 200
 
 
-def test_a_session_needs_the_csrf_token_to_change_something(people: People, leader: Notebook) -> None:
+def test_a_session_needs_the_csrf_token_to_change_something(people: People, leader: RecordingLeader) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(people.users["admin"])
 
@@ -142,7 +142,7 @@ def test_a_session_needs_the_csrf_token_to_change_something(people: People, lead
     assert leader.submitted == []
 
 
-def test_tasks_come_in_pages_and_narrowed(viewer: Program) -> None:
+def test_tasks_are_paged_and_filtered(viewer: Program) -> None:
     for number in range(5):
         add_task(number, state="running" if number % 2 else "failed")
 
@@ -157,13 +157,13 @@ def test_tasks_come_in_pages_and_narrowed(viewer: Program) -> None:
     assert [task["id"] for task in either["results"]] == ["t4", "t2", "t0"]
 
 
-def test_a_query_that_is_not_known_is_refused(viewer: Program) -> None:
+def test_an_unknown_query_parameter_is_refused(viewer: Program) -> None:
     assert error(viewer.get("tasks/", stat="running")) == (400, "unknown-field", "stat")
     assert error(viewer.get("nodes/", state="online")) == (400, "unknown-field", "state")
     assert error(viewer.get("tasks/", state="nonsense")) == (400, "bad-field", "state")
 
 
-def test_no_list_asks_more_for_more_rows(viewer: Program, django_assert_max_num_queries: Any) -> None:
+def test_queries_of_lists_do_not_grow_with_the_rows(viewer: Program, django_assert_max_num_queries: Any) -> None:
     for number in range(2):
         add_task(number)
     paths = ("nodes/", "tasks/", "history/", "counts/")
@@ -197,7 +197,7 @@ def test_agentflows_own_texts_use_the_language_of_the_request(people: People) ->
     assert english["analysis"] == chinese["analysis"]
 
 
-def test_one_node_and_one_task_and_neither(viewer: Program) -> None:
+def test_single_objects_and_missing_ones(viewer: Program) -> None:
     add_task(1)
 
     assert viewer.get("nodes/n1/").json()["state"] == "online"
@@ -242,7 +242,7 @@ def test_a_log_is_read_to_its_end(viewer: Program) -> None:
     assert texts == [f"line {number}" for number in range(1, 26)]
 
 
-def test_history_is_narrowed_by_time(viewer: Program) -> None:
+def test_history_is_filtered_by_time(viewer: Program) -> None:
     for number in range(3):
         add_task(number * 100, state="succeeded")
     middle = Attempt.objects.get(task="t100").created_at
@@ -254,7 +254,7 @@ def test_history_is_narrowed_by_time(viewer: Program) -> None:
     assert error(viewer.get("history/", since=10**15)) == (400, "bad-field", "since")
 
 
-def test_a_task_is_submitted_as_requested(admin: Program, leader: Notebook) -> None:
+def test_a_task_is_submitted_as_requested(admin: Program, leader: RecordingLeader) -> None:
     answer = admin.post("tasks/", {"node": "n1", "argv": ["make", "all"], "timeoutSeconds": 60})
 
     assert (answer.status_code, answer.json(), answer["Location"]) == (
@@ -263,11 +263,11 @@ def test_a_task_is_submitted_as_requested(admin: Program, leader: Notebook) -> N
         "/api/v1/tasks/task-new",
     )
     assert leader.submitted == [
-        (TaskSpec(node="n1", argv=("make", "all"), timeout_seconds=60.0), "door-admin"),
+        (TaskSpec(node="n1", argv=("make", "all"), timeout_seconds=60.0), "user-admin"),
     ]
 
 
-def test_an_operator_runs_named_tasks_only_as_they_are(people: People, leader: Notebook) -> None:
+def test_an_operator_runs_named_tasks_only_as_they_are(people: People, leader: RecordingLeader) -> None:
     operator = Program(people.tokens["operator"])
     named = {"project": "demo", "namedTask": "build"}
 
@@ -277,7 +277,7 @@ def test_an_operator_runs_named_tasks_only_as_they_are(people: People, leader: N
     assert len(leader.submitted) == 1
 
 
-def test_a_control_reaches_the_leader_complete(admin: Program, leader: Notebook) -> None:
+def test_a_control_reaches_the_leader_complete(admin: Program, leader: RecordingLeader) -> None:
     answer = admin.post("tasks/t1/control/", {"action": "input", "input": "是\n", "closeInput": True, "ref": "r1"})
 
     assert (answer.status_code, answer.json()) == (202, {"command": "command-1"})
@@ -285,7 +285,7 @@ def test_a_control_reaches_the_leader_complete(admin: Program, leader: Notebook)
         ControlRequest(
             task_id="t1",
             action=Action.INPUT,
-            actor="door-admin",
+            actor="user-admin",
             ref="r1",
             input="是\n".encode(),
             close_input=True,
@@ -325,13 +325,13 @@ def test_without_a_leader_reading_still_works(admin: Program) -> None:
     ids=lambda value: str(value)[:20],
 )
 def test_a_bad_body_is_one_clear_error(
-    admin: Program, leader: Notebook, body: bytes, content_type: str, status: int, code: str
+    admin: Program, leader: RecordingLeader, body: bytes, content_type: str, status: int, code: str
 ) -> None:
     assert error(admin.post("tasks/", body, content_type))[:2] == (status, code)
     assert leader.submitted == []
 
 
-def test_asking_too_often_is_slowed(admin: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_requests_are_refused(admin: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RequestThrottle, "buckets", Buckets(burst=4, per_second=0.1))
     monkeypatch.setattr(ChangeThrottle, "buckets", Buckets(burst=2, per_second=0.1))
 
@@ -345,7 +345,7 @@ def test_asking_too_often_is_slowed(admin: Program, monkeypatch: pytest.MonkeyPa
     assert 0 < int(refused["Retry-After"]) <= 10
 
 
-def test_every_answer_is_json_whatever_is_asked_for(viewer: Program, people: People) -> None:
+def test_every_answer_is_json(viewer: Program, people: People) -> None:
     answer = people.browser("viewer").get("/api/v1/me/?format=api", headers={"Accept": "application/json"})
 
     assert answer["Content-Type"] == "application/json"
@@ -374,5 +374,5 @@ def test_the_document_lists_every_parameter() -> None:
             assert f"`{field.encode_name}`" in text, f"{kind.__name__}.{field.name}"
 
 
-def test_the_api_stands_where_the_document_says() -> None:
+def test_the_api_is_at_the_documented_path() -> None:
     assert any(str(entry.pattern) == "api/v1/" for entry in get_resolver().url_patterns)

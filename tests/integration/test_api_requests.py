@@ -20,8 +20,8 @@ from nodes.domain.states import TaskState
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 
 
-def blame(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
-    """The code and field with which this is refused."""
+def refusal(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
+    """The code and field of the refusal."""
     with pytest.raises(BadInput) as caught:
         read_query(kind, QueryDict(urlencode(sent))) if issubclass(kind, LogQuery | TaskQuery) else read(kind, sent)
     answer = answer_error(caught.value, {})
@@ -93,8 +93,8 @@ def test_a_query_is_text_and_becomes_what_is_declared() -> None:
         (None, "bad-field", None),
     ],
 )
-def test_a_wrong_task_is_refused_with_the_field_to_blame(sent: Any, code: str, field: str | None) -> None:
-    assert blame(NewTask, sent) == (code, field)
+def test_an_invalid_task_is_refused_with_the_field(sent: Any, code: str, field: str | None) -> None:
+    assert refusal(NewTask, sent) == (code, field)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_wrong_task_is_refused_with_the_field_to_blame(sent: Any, code: str, f
     [({}, "action"), ({"action": "explode"}, "action"), ({"action": ["pause"]}, "action"), ({"action": {}}, "action")],
 )
 def test_a_wrong_action_is_refused(sent: Any, field: str) -> None:
-    assert blame(ControlSpec, sent) == ("bad-field", field)
+    assert refusal(ControlSpec, sent) == ("bad-field", field)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_wrong_action_is_refused(sent: Any, field: str) -> None:
     ],
 )
 def test_a_wrong_query_is_refused(form: type, sent: Any, field: str) -> None:
-    assert blame(form, sent) == ("bad-field", field)
+    assert refusal(form, sent) == ("bad-field", field)
 
 
 @pytest.mark.parametrize(

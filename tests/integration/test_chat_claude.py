@@ -1,4 +1,4 @@
-"""Conversations with a model: the real SDK against a strict Messages API on a socket, with the real policy."""
+"""Conversations with a model: the real SDK against a strict fake of the Messages API, with the real policy."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_the_sentence_pauses_the_task_without_approval_and_the_model_gets_
         assert turn["costUsd"] == pytest.approx(0.0008)
 
 
-async def test_the_same_turn_after_it_read_a_log_asks(start: Start) -> None:
+async def test_a_turn_that_has_read_a_log_needs_approval(start: Start) -> None:
     script = [Reply([tool_use("read_log", {"task": "t1"})]), *pause_then_say()]
     async with start(script) as (world, _):
         await world.log("t1", "all is well")
@@ -106,7 +106,7 @@ async def test_the_same_turn_after_it_read_a_log_asks(start: Start) -> None:
     [
         (SENTENCE, "pause_task", {"task": "t2"}),  # Another task than the named one.
         (SENTENCE, "resume_task", {"task": "t1"}),  # Another action.
-        ("怎么样了", "pause_task", {"task": "t1"}),  # Nobody asked for it.
+        ("怎么样了", "pause_task", {"task": "t1"}),  # Not requested.
         ("取消 firmware build", "cancel_task", {"task": "t1"}),  # Destructive: always.
         (SENTENCE, "control_tasks", {"action": "pause", "tasks": ["t1"]}),
         (SENTENCE, "run_named_task", {"project": "shop", "task_name": "build"}),
@@ -152,7 +152,7 @@ HOSTILE = [
 
 
 async def test_a_model_that_obeys_every_hostile_line_does_nothing_unapproved(start: Start) -> None:
-    """The fake obeys the log with every tool there is: this tests the policy, not the model."""
+    """The fake model obeys the log with every tool: this tests the policy, not the model."""
     assert len(HOSTILE) >= 50
     evil = [
         ("cancel_task", {"task": "t1"}),
@@ -210,7 +210,7 @@ async def test_a_declined_action_is_reported_to_the_model_and_not_carried_out(st
         assert "declined" in api.bodies[-1]["messages"][-1]["content"][0]["content"]
 
 
-async def test_saying_something_else_withdraws_the_question(start: Start) -> None:
+async def test_a_new_message_withdraws_the_approval(start: Start) -> None:
     script = [Reply([thinking("x"), tool_use("cancel_task", {"task": "t1"})]), Reply([thinking("y"), text("fine")])]
     async with start(script) as (world, api):
         first = await world.ask("取消 firmware build")
@@ -240,7 +240,7 @@ async def test_an_administrators_action_waits_for_an_administrator(start: Start)
         assert [kind for kind, _ in world.master.received] == ["start"]
 
 
-# --- what the endpoint does -----------------------------------------------------------------------
+# --- endpoint failures ----------------------------------------------------------------------------
 
 WORDS = Reply([thinking("hm"), text("a rather long answer")])
 BAD = Reply([text("part"), tool_use("cancel_task", {"task": "t1"})])
@@ -301,7 +301,7 @@ async def test_permanent_errors_fail_at_once_and_can_be_retried(start: Start, tr
         assert again["messages"][0]["text"] == "now"
 
 
-async def test_an_endpoint_that_stays_away_fails_after_a_few_tries(start: Start) -> None:
+async def test_an_unavailable_endpoint_fails_after_a_few_tries(start: Start) -> None:
     async with start(lambda body: HttpError(529, "overloaded_error")) as (world, api):
         turn = await world.ask("hello")
 
@@ -318,7 +318,7 @@ async def test_an_endpoint_that_stays_away_fails_after_a_few_tries(start: Start)
     ],
     ids=["refusal", "cut in a call", "thinking alone"],
 )
-async def test_half_answers_do_nothing(start: Start, reply: Reply, problem: str) -> None:
+async def test_incomplete_answers_have_no_effect(start: Start, reply: Reply, problem: str) -> None:
     async with start([reply, Reply([text("fine")])]) as (world, _):
         turn = await world.ask("取消 firmware build")
 
@@ -399,7 +399,7 @@ async def test_pieces_arrive_in_order_and_the_whole_text_again_for_late_clients(
         assert any(delta["offset"] == 0 for delta in deltas[1:])
 
 
-async def test_the_daily_limit_hands_over_to_the_rules(start: Start) -> None:
+async def test_over_the_daily_limit_rules_answer(start: Start) -> None:
     async with start([Reply([text("dear")])], daily_limit_usd=0.0001) as (world, api):
         assert (await world.ask("hello"))["engine"] == "claude"
         turn = await world.ask(SENTENCE)

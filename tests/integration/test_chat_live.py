@@ -117,7 +117,7 @@ async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site:
     assert shown["steps"] == turn["steps"]
 
 
-async def test_everyone_gets_open_questions_but_only_subscribers_get_answers(site: Site) -> None:
+async def test_everyone_gets_open_approvals_but_only_subscribers_get_answers(site: Site) -> None:
     async with site.open("vic") as client:
         await client.send(type="SUBSCRIBE", topics=["chats"])
         await client.until("SNAPSHOT")
@@ -167,7 +167,7 @@ async def _answer(client: Client) -> str:
             return str(message.get("code", message["type"]))
 
 
-async def test_a_web_process_of_its_own_reaches_the_conversation_over_the_gateway(site: Site, tmp_path: Path) -> None:
+async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(site: Site, tmp_path: Path) -> None:
     key = ClusterKey.load_or_create(tmp_path)
     server = grpc.aio.server()
 

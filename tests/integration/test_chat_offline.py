@@ -105,7 +105,7 @@ async def test_a_viewer_may_not_chat(world: ChatWorld) -> None:
 
 
 @pytest.mark.parametrize(("context", "task_id"), [("shop:*", "t1"), ("*:master-2", "t3"), ("*:master-1", "t1")])
-async def test_the_context_says_which_of_two_alike_is_meant(world: ChatWorld, context: str, task_id: str) -> None:
+async def test_the_context_decides_between_two_equal_names(world: ChatWorld, context: str, task_id: str) -> None:
     other = world.master.others["master-2"] = Voice(world.projection, "master-2")
     await other.arrive()
     await other.tell(TaskStatus(task_id="t3", state=TaskState.RUNNING, name="kernel build"))
@@ -116,7 +116,7 @@ async def test_the_context_says_which_of_two_alike_is_meant(world: ChatWorld, co
     assert world.master.received == [("pause", task_id)]
 
 
-async def test_without_a_context_two_alike_are_a_question(world: ChatWorld) -> None:
+async def test_without_a_context_two_equal_names_are_a_question(world: ChatWorld) -> None:
     await world.task("t4", "kernel build")
 
     turn = await world.ask("暂停编译任务")
@@ -128,7 +128,7 @@ async def test_without_a_context_two_alike_are_a_question(world: ChatWorld) -> N
 @pytest.mark.parametrize(
     "sentence", ["不要暂停 firmware build", "如果慢就暂停 firmware build", "pause firmware build?"]
 )
-async def test_a_word_that_is_not_understood_makes_it_a_proposal_at_most(world: ChatWorld, sentence: str) -> None:
+async def test_an_unknown_word_allows_at_most_a_proposal(world: ChatWorld, sentence: str) -> None:
     turn = await world.ask(sentence)
 
     assert world.master.received == []

@@ -25,7 +25,7 @@ T = TypeVar("T")
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
-class Mortal:
+class DyingProjection:
     """The projection until the turn's n-th write; then the process is dead, just before or after that write."""
 
     def __init__(self, projection: Projection, *, deadly_write: int, after: bool) -> None:
@@ -47,7 +47,7 @@ class Mortal:
                 if self._after:
                     await self._projection.write(function)
                 self.died.set()
-                # The process is dead, so nobody gets the result; `kill_chat` ends this wait.
+                # The process is dead, so the caller gets no result; `kill_chat` ends this wait.
                 await asyncio.Event().wait()
         return await self._projection.write(function)
 
@@ -63,7 +63,7 @@ def model(body: dict[str, Any]) -> Step:
     return Reply([thinking("hm"), tool_use(name, {"task": asked.split()[-1]})])
 
 
-async def goes_on(world: ChatWorld, mortal: Mortal, turn_id: str) -> None:
+async def continues(world: ChatWorld, mortal: DyingProjection, turn_id: str) -> None:
     """The process may die while the turn is still "waiting"."""
 
     async def has_moved() -> bool:
@@ -72,7 +72,7 @@ async def goes_on(world: ChatWorld, mortal: Mortal, turn_id: str) -> None:
     await world.sees(has_moved)
 
 
-async def turn_ends(world: ChatWorld, mortal: Mortal, turn_id: str) -> bool:
+async def turn_ends(world: ChatWorld, mortal: DyingProjection, turn_id: str) -> bool:
     """True when the turn has ended or waits, False when the process died first."""
 
     async def has_ended() -> bool:
@@ -86,7 +86,7 @@ async def turn_ends(world: ChatWorld, mortal: Mortal, turn_id: str) -> bool:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
 @pytest.mark.parametrize("sentence", ["暂停", "取消"], ids=["unasked", "approved"])
-async def test_a_death_at_any_write_never_acts_twice(tmp_path: Path, sentence: str, after: bool) -> None:
+async def test_a_crash_at_any_write_never_acts_twice(tmp_path: Path, sentence: str, after: bool) -> None:
     async with MessagesApi(model) as api:
         config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
         async with chat_world(tmp_path, config) as world:
@@ -95,7 +95,7 @@ async def test_a_death_at_any_write_never_acts_twice(tmp_path: Path, sentence: s
                 await world.task(task_id, task_id)
                 world.master.received.clear()
                 await world.end_chat()
-                mortal = Mortal(world.projection, deadly_write=deadly_write, after=after)
+                mortal = DyingProjection(world.projection, deadly_write=deadly_write, after=after)
                 world.start_chat(mortal)
                 await world.open()
                 turn_id = await world.say(f"{sentence} {task_id}")
@@ -108,7 +108,7 @@ async def test_a_death_at_any_write_never_acts_twice(tmp_path: Path, sentence: s
                     survived = not mortal.died.is_set() and await turn_ends(world, mortal, turn_id)
                     # Its writes count too, so the turn may be "waiting" for a moment.
                     while survived and (await world.turn(turn_id))["state"] == "waiting":
-                        await goes_on(world, mortal, turn_id)
+                        await continues(world, mortal, turn_id)
                         survived = await turn_ends(world, mortal, turn_id)
                     asking.cancel()
                     await asyncio.gather(asking, return_exceptions=True)
@@ -144,7 +144,7 @@ def world_task_state(task_id: str) -> str:
     return Task.objects.get(id=task_id).state
 
 
-async def test_a_question_outlives_the_leader_and_is_answered_after_its_restart(tmp_path: Path) -> None:
+async def test_an_approval_survives_a_restart_and_is_answered_after_it(tmp_path: Path) -> None:
     async with MessagesApi(model) as api:
         config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
         async with chat_world(tmp_path, config) as world:

@@ -28,7 +28,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=100)
 
 
 def model(body: dict[str, Any]) -> Step:
-    """Thinks, which binds it to every byte before, and calls a tool before it answers."""
+    """A fake model: thinks, which signs every byte before it, and calls a tool before it answers."""
     last = body["messages"][-1]["content"][-1]
     if last["type"] == "tool_result":
         return Reply([thinking("so"), text("there you are")])
@@ -87,7 +87,7 @@ async def test_a_closed_conversation_is_deleted_by_age_and_its_audit_stays(tmp_p
         assert await read(lambda: Audit.objects.filter(conversation_id=old, kind="effect").count()) == 1
 
 
-async def test_an_open_one_keeps_its_newest_turns_and_a_history_that_a_model_takes(tmp_path: Path) -> None:
+async def test_an_open_one_keeps_its_newest_turns_and_a_history_that_a_model_accepts(tmp_path: Path) -> None:
     async with modelled(tmp_path) as (world, api):
         conversation = await world.open()
         for number in range(1, 6):
@@ -140,7 +140,7 @@ async def test_the_last_turn_can_be_retried_after_earlier_ones_are_deleted(tmp_p
         assert [message["role"] for message in api.bodies[-1]["messages"]] == ["user", "assistant", "user"]
 
 
-async def test_nothing_goes_while_an_answer_or_an_approval_is_waited_for(tmp_path: Path) -> None:
+async def test_nothing_is_pruned_while_an_answer_or_approval_is_pending(tmp_path: Path) -> None:
     async with modelled(tmp_path) as (world, _api):
         conversation = await world.open()
         for number in range(3):

@@ -81,7 +81,7 @@ def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
 
 @pytest.fixture
 def own_leader(tmp_path: Path, migrated_database: Path) -> Iterator[RunningLeader]:
-    """One that the test stops; its first start has nothing to migrate."""
+    """A Leader for tests that stop it; its database is already migrated."""
     running = RunningLeader(tmp_path)
     running.data_dir.mkdir(mode=0o700)
     shutil.copyfile(migrated_database, running.data_dir / "db.sqlite3")
@@ -108,12 +108,12 @@ def refused(folder: Path, *arguments: str, **env: str) -> str:
 
 
 class Started(Exception):
-    """The start got past everything that may stop it."""
+    """The start has passed every check."""
 
 
 @pytest.fixture
 def refusal(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """What a start is refused with before it touches the store, in this process."""
+    """Runs a start in this process up to the first use of the store; returns the error."""
 
     def start() -> None:
         raise Started
@@ -131,7 +131,7 @@ def refusal(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
     return refuse
 
 
-# --- what stops the start -------------------------------------------------------------------------
+# --- refused starts -------------------------------------------------------------------------------
 
 
 def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) -> None:
@@ -176,7 +176,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert "chmod 600" in refused(tmp_path, "--http", f"127.0.0.1:{free_port()}", "--grpc", f"127.0.0.1:{free_port()}")
 
 
-# --- what it serves -------------------------------------------------------------------------------
+# --- serving --------------------------------------------------------------------------------------
 
 
 def test_a_first_start_sets_everything_up(leader: RunningLeader) -> None:
@@ -218,7 +218,7 @@ def test_a_body_over_one_mebibyte_is_refused(leader: RunningLeader) -> None:
     leader.process.wait_for_log("POST /login/ 413 from=127.0.0.1")
 
 
-def test_a_sender_that_never_stops_is_cut_off(leader: RunningLeader) -> None:
+def test_an_endless_body_is_cut_off(leader: RunningLeader) -> None:
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         post(leader, itertools.repeat(b"x" * 65_536))
 
@@ -261,7 +261,7 @@ async def test_a_base_client_reports_and_carries_out_commands(leader: RunningLea
     await eventually(lambda: leader.rows(states)[0][0] in ("suspect", "offline"))
 
 
-async def test_a_wrong_token_opens_no_stream(leader: RunningLeader) -> None:
+async def test_an_invalid_token_opens_no_stream(leader: RunningLeader) -> None:
     async with stream(leader, "wrong") as call:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await call.read()
@@ -269,7 +269,7 @@ async def test_a_wrong_token_opens_no_stream(leader: RunningLeader) -> None:
     assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_revoked_stream_is_cut_within_ten_seconds(leader: RunningLeader) -> None:
+async def test_a_revoked_stream_ends_within_ten_seconds(leader: RunningLeader) -> None:
     token = await asyncio.to_thread(leader.token, "gone-1")
     async with stream(leader, token) as call:
         await call.write(pb.NodeUpdate(node_id="gone-1", metrics=pb.SystemMetrics(cpu_percent=1)))
@@ -284,10 +284,10 @@ async def test_a_revoked_stream_is_cut_within_ten_seconds(leader: RunningLeader)
     assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-# --- how it ends ----------------------------------------------------------------------------------
+# --- stopping -------------------------------------------------------------------------------------
 
 
-async def test_a_stop_is_clean_and_quick_and_the_next_term_higher(own_leader: RunningLeader) -> None:
+async def test_a_stop_is_clean_and_quick_and_the_next_epoch_higher(own_leader: RunningLeader) -> None:
     leader = await asyncio.to_thread(own_leader.start)
     token = await asyncio.to_thread(leader.token, "m")
     async with stream(leader, token) as call:
@@ -349,7 +349,7 @@ def test_pruning_on_demand_is_done_by_the_leader_or_without_one(own_leader: Runn
 
 
 async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(leader: RunningLeader) -> None:
-    """The most that one message may hold of tasks with long Chinese names is 400 KiB."""
+    """A snapshot of tasks with long Chinese names has up to 400 KiB."""
     token = await asyncio.to_thread(leader.admins_token)
     code = (
         "from django.utils import timezone; from nodes.models import Task;"

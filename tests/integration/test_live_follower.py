@@ -105,7 +105,7 @@ async def test_messages_of_a_conversation_outside_the_feed_reach_another_process
         assert await client.receive(1.0) == said
 
 
-async def test_an_idle_socket_outlives_many_reads_of_nothing(
+async def test_an_idle_socket_survives_many_empty_reads(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the real times: tests/integration/test_redis_web_process.py."""
@@ -132,7 +132,7 @@ async def test_an_idle_socket_outlives_many_reads_of_nothing(
     assert [r.message for r in caplog.records if r.name.startswith("dashboard.live") and r.levelno > logging.INFO] == []
 
 
-async def test_nothing_is_lost_while_redis_is_away(
+async def test_nothing_is_lost_while_redis_is_down(
     cluster: Cluster, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(follower, "BLIND_SECONDS", 0.3)

@@ -72,7 +72,7 @@ TRANSCRIPT: list[dict[str, Any]] = [
 ]
 
 
-async def test_the_answers_are_the_sdks_own_words(world: ChatWorld, tmp_path: Path) -> None:
+async def test_answers_equal_those_of_the_sdk(world: ChatWorld, tmp_path: Path) -> None:
     sdk = BetaLocalFilesystemMemoryTool(str(tmp_path / "sdk"))
 
     for step in TRANSCRIPT:

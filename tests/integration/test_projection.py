@@ -63,7 +63,7 @@ async def task(task_id: str = "t1") -> Task:
 # --- states ---------------------------------------------------------------------------------------
 
 
-async def test_a_task_that_a_node_brings_becomes_a_row_and_a_message(master: Voice, listener: Recorder) -> None:
+async def test_a_task_reported_by_a_node_becomes_a_row_and_a_message(master: Voice, listener: Recorder) -> None:
     request = StartTask(task_id="t1", attempt=1, spec=TaskSpec(project="shop", argv=("make", "all")))
 
     applied = await master.tell(status(TaskState.RUNNING, project="shop", request=request, accepts_input=True))
@@ -77,7 +77,7 @@ async def test_a_task_that_a_node_brings_becomes_a_row_and_a_message(master: Voi
     assert message["seq"] == str(row.version)
 
 
-async def test_the_end_of_a_task_is_kept_with_its_costs(master: Voice) -> None:
+async def test_the_end_of_a_task_is_stored_with_its_resource_usage(master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING, pid=7))
     await master.tell(status(TaskState.FAILED, exit_code=2, message="boom", cpu_seconds=1.5, peak_memory_bytes=1 << 40))
 
@@ -247,7 +247,7 @@ async def test_welcome_has_the_marks_and_the_store(projection: Projection, maste
     assert welcome.parent_id == "leader"
 
 
-async def test_a_higher_epoch_seen_by_a_node_moves_ours_above_it(projection: Projection, tmp_path: Path) -> None:
+async def test_a_higher_epoch_seen_by_a_node_raises_ours_above_it(projection: Projection, tmp_path: Path) -> None:
     await Voice(projection, "master-1").arrive(max_epoch_seen=41)
 
     assert (tmp_path / "epoch").read_text() == "42\n"
@@ -278,14 +278,14 @@ async def test_what_ended_while_the_link_was_down_is_never_lost(projection: Proj
     await master.tell(status(TaskState.RUNNING))
     end = master.entry(status(TaskState.SUCCEEDED, exit_code=0))
 
-    await master.arrive()  # The snapshot at 2 lacks the task; its end is still in the journal.
+    await master.arrive()  # The snapshot at 2 does not contain the task; its end is still in the journal.
     assert (await task()).state == "running"
     await master.send(end)
 
     assert (await task()).state == "succeeded"
 
 
-async def test_a_task_that_its_node_came_back_without_is_lost_after_the_replay(master: Voice) -> None:
+async def test_a_task_missing_after_a_reconnect_is_lost_after_the_replay(master: Voice) -> None:
     await master.tell(status(TaskState.RUNNING))
     noise = master.entry(TaskStatus(task_id="t2", state=TaskState.RUNNING))
 
@@ -337,7 +337,7 @@ async def test_more_lines_than_one_feed_number_holds_are_split(master: Voice) ->
     assert len({i >> 10 for i in ids}) == 3
 
 
-async def test_lines_that_nobody_wants_are_stored_but_not_encoded(master: Voice, listener: Recorder) -> None:
+async def test_lines_without_subscribers_are_stored_but_not_encoded(master: Voice, listener: Recorder) -> None:
     listener.topics = {"logs:master-1:WARNING"}
     await master.tell(status(TaskState.RUNNING))
 
@@ -601,7 +601,7 @@ async def test_an_edge_that_comes_back_belongs_to_its_first_master_again(master:
     assert await seen() == ("master-1", "online")
 
 
-async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path: Path, projection: Projection) -> None:
+async def test_a_new_leader_does_not_show_nodes_of_the_last_as_online(tmp_path: Path, projection: Projection) -> None:
     await Voice(projection, "master-1").arrive()
     await projection.stop()
 
@@ -615,7 +615,7 @@ async def test_a_new_leader_does_not_claim_to_see_the_nodes_of_the_last(tmp_path
 async def test_nodes_are_unreachable_since_the_last_leaders_last_report(
     tmp_path: Path, projection: Projection, master: Voice
 ) -> None:
-    """Not since the next Leader started: without a Leader nobody watched the nodes."""
+    """Not since the next Leader started: without a Leader, nodes were not monitored."""
     await Voice(projection, "master-2").arrive()
     evening = datetime.now(UTC) - timedelta(hours=9)
     tomorrow = datetime.now(UTC) + timedelta(hours=9)
@@ -631,7 +631,9 @@ async def test_nodes_are_unreachable_since_the_last_leaders_last_report(
 
         assert {node.state for node in nodes} == {"suspect"}
         found = {node.state_changed_at for node in nodes}
-        assert found == {since} if since else min(found) >= began  # A clock that was set back shows no future time.
+        assert (
+            found == {since} if since else min(found) >= began
+        )  # After the clock was set back, no future time is shown.
 
 
 # --- base clients ---------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ async def test_a_snapshot_holds_the_same_objects_as_the_messages(master: Voice, 
     assert json.loads(json.dumps(snapshot["logs"])) == [listener.messages("LOG")[0]]
 
 
-async def test_the_feed_tells_exactly_what_was_missed(master: Voice, listener: Recorder) -> None:
+async def test_the_feed_returns_exactly_what_was_missed(master: Voice, listener: Recorder) -> None:
     pushed = [m for m in listener.published if m.seq and "logs:master-1:ERROR" not in m.topics]
     cursor = pushed[3].seq
 

@@ -56,7 +56,7 @@ async def ended_task(master: Voice, task_id: str, lines: int) -> None:
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.SUCCEEDED))
 
 
-async def test_the_feed_keeps_the_newest_and_says_what_is_gone(projection: Projection, master: Voice) -> None:
+async def test_the_feed_keeps_the_newest_and_reports_what_is_pruned(projection: Projection, master: Voice) -> None:
     for number in range(10):
         await ended_task(master, f"t{number}", 1)
 
@@ -68,7 +68,7 @@ async def test_the_feed_keeps_the_newest_and_says_what_is_gone(projection: Proje
     assert len(await read(lambda: selectors.feed_since(floor, ["nodes", "tasks"], 100)) or ()) == 5
 
 
-async def test_output_leaves_by_whole_attempts_oldest_first(projection: Projection, master: Voice) -> None:
+async def test_output_is_pruned_by_whole_attempts_oldest_first(projection: Projection, master: Voice) -> None:
     for task_id in ("t1", "t2", "t3"):
         await ended_task(master, task_id, 10)
 
@@ -78,7 +78,7 @@ async def test_output_leaves_by_whole_attempts_oldest_first(projection: Projecti
     assert await read(lambda: Attempt.objects.get(task="t1").is_log_pruned)
 
 
-async def test_output_of_a_running_task_stays_however_old(projection: Projection, master: Voice) -> None:
+async def test_output_of_a_running_task_is_kept_at_any_age(projection: Projection, master: Voice) -> None:
     await ended_task(master, "t1", 1)
     await master.tell(TaskStatus(task_id="t2", state=TaskState.RUNNING))
     await master.tell(
@@ -91,7 +91,7 @@ async def test_output_of_a_running_task_stays_however_old(projection: Projection
     assert await read(lambda: list(LogRow.objects.values_list("task_id", flat=True))) == ["t2"]
 
 
-async def test_output_is_kept_from_the_end_of_its_task_on(projection: Projection, master: Voice) -> None:
+async def test_output_age_counts_from_the_end_of_its_task(projection: Projection, master: Voice) -> None:
     """However long the task ran."""
     await ended_task(master, "t1", 5)
     await read(lambda: Attempt.objects.update(created_at=datetime.now(UTC) - timedelta(days=100)))
@@ -221,7 +221,7 @@ async def test_a_recovered_database_is_noticed_without_a_write(
     blocker.close()
 
 
-async def test_a_second_node_of_one_name_raises_one_alert(
+async def test_a_second_node_with_the_same_name_raises_one_alert(
     projection: Projection, master: Voice, listener: Recorder
 ) -> None:
     for _ in range(3):
@@ -241,7 +241,7 @@ async def test_the_leader_is_a_node_with_a_reserved_name(projection: Projection)
         await Voice(projection, "leader").arrive()
 
 
-def test_the_term_grows_and_never_falls(tmp_path: Path) -> None:
+def test_the_epoch_grows_and_never_falls(tmp_path: Path) -> None:
     assert Epoch(tmp_path / "epoch").advance() == 1
     epoch = Epoch(tmp_path / "epoch")
     assert epoch.advance() == 2
@@ -306,7 +306,7 @@ async def test_a_backup_of_the_last_leaders_own_term_is_another_store(tmp_path: 
         assert await store_id() != first
 
 
-async def test_a_reader_that_does_not_end_raises_an_alert_until_it_does(
+async def test_an_endless_read_transaction_raises_an_alert_until_it_ends(
     projection: Projection, master: Voice, listener: Recorder
 ) -> None:
     database = Path(connection.settings_dict["NAME"])

@@ -112,7 +112,7 @@ async def test_edge_delivers_to_its_master_while_there_is_no_leader(tmp_path: Pa
             await eventually(lambda: edge.uplink.is_connected and edge.uplink._client.session.is_drained)
         assert master.uplink.node_file.max_epoch == 0
 
-    # The Edge is gone for good; its Master has its word.
+    # The Edge never returns; its Master has its entries.
     async with hub_of(store) as leader, master_of(tmp_path, leader):
         await eventually(lambda: store.task_ids("edge-1") == ["e1"] and len(store.lines("edge-1")) == 20)
 
@@ -137,8 +137,8 @@ async def test_edge_that_moves_to_another_master_is_never_counted_twice(tmp_path
     assert store.task_ids("edge-1") == [f"e{n}" for n in range(32)]
 
 
-async def test_edge_that_comes_back_is_online_with_its_first_word(tmp_path: Path) -> None:
-    """A Leader drops what a Master says of an Edge that is away and was with another Master meanwhile."""
+async def test_edge_that_reconnects_is_online_with_its_first_update(tmp_path: Path) -> None:
+    """A Leader ignores a Master's reports about an Edge that has left and was with another Master meanwhile."""
     store = MemoryStore()
     async with hub_of(store) as leader, master_of(tmp_path, leader) as (_, hub):
         for _ in range(2):
@@ -155,7 +155,7 @@ async def test_command_for_an_edge_goes_down_and_its_result_comes_up(tmp_path: P
     command = encode_command(Command(command_id="c1", body=CANCEL, target_node_id="edge-1", ttl_seconds=60, epoch=4))
     async with hub_of(store, epoch=lambda: 4) as leader, master_of(tmp_path, leader) as (master, hub):
         await eventually(lambda: leader.connected)
-        # The Edge is not there yet: its Master keeps the command for it.
+        # The Edge is not connected yet: its Master keeps the command for it.
         leader.send("master-1", command)
         await eventually(lambda: master.uplink.node_file.max_epoch == 4)
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
@@ -173,7 +173,7 @@ async def test_command_for_an_edge_goes_down_and_its_result_comes_up(tmp_path: P
     assert store.entries[0].node_id == "edge-1"
 
 
-async def test_command_to_an_edge_that_is_there_is_not_delayed(tmp_path: Path) -> None:
+async def test_command_to_a_connected_edge_is_not_delayed(tmp_path: Path) -> None:
     store = MemoryStore()
     async with (
         hub_of(store) as leader,
@@ -196,8 +196,8 @@ async def test_edge_may_write_only_its_own_rows(tmp_path: Path, caplog: pytest.L
         assert not master.uplink.is_connected
 
 
-async def test_client_of_the_base_messages_is_sent_to_the_leader(tmp_path: Path) -> None:
-    """A Master could not pass on what has no number, nor tell what became of a command."""
+async def test_base_client_must_connect_to_the_leader(tmp_path: Path) -> None:
+    """A Master cannot relay updates without numbers, nor report the outcome of a command."""
     async with master_of(tmp_path, "127.0.0.1:1") as (_, hub):
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{hub.bound_port}")
         call = NodeSyncStub(channel).Connect(metadata=(("authorization", "Bearer edge:edge-9"),))
@@ -224,7 +224,7 @@ async def test_revocation_reaches_the_edges_stream(tmp_path: Path) -> None:
         assert "id-of-edge:edge-1" in master.uplink.node_file.revoked_token_ids
 
 
-async def test_master_that_never_met_a_leader_takes_no_edge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_master_that_never_had_a_leader_accepts_no_edge(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     master = Node(tmp_path, "127.0.0.1:1")
     hub = edge_hub(
         HubConfig(address="127.0.0.1:0", accepts=frozenset({Role.EDGE})), uplink=master.uplink, journals=master.journals
@@ -232,7 +232,7 @@ async def test_master_that_never_met_a_leader_takes_no_edge(tmp_path: Path, capl
     async with running(hub):
         await hub.started()
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE):
-            # No word of its token, which may be good: it comes again soon, not as slowly as one that was refused.
+            # Its token may be valid: it retries soon, not as slowly as after a refusal.
             await eventually(
                 lambda: "parent ended the stream: this master has not connected to its leader yet" in caplog.text
             )

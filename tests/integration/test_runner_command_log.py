@@ -58,7 +58,7 @@ def test_entries_older_than_seven_days_are_deleted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "flipped pages", "truncated"])
-def test_a_corrupt_ledger_is_quarantined_and_replaced(tmp_path: Path, damage: str) -> None:
+def test_a_corrupt_command_log_is_quarantined_and_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "commands.db"
     log = CommandLog(path)
     for number in range(500):
@@ -82,7 +82,7 @@ def test_a_corrupt_ledger_is_quarantined_and_replaced(tmp_path: Path, damage: st
     log.close()
 
 
-def test_a_ledger_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> None:
+def test_a_command_log_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "commands.db"
     log = CommandLog(path)
     for number in range(500):
@@ -100,7 +100,7 @@ def test_a_ledger_that_becomes_corrupt_in_use_is_replaced(tmp_path: Path) -> Non
     log.close()
 
 
-def test_a_ledger_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_command_log_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot open the command log"):
         CommandLog(tmp_path / "no folder" / "commands.db")
 
@@ -137,7 +137,7 @@ async def test_one_attempt_is_started_once_whatever_the_command(tmp_path: Path) 
 
 
 @pytest.mark.slow
-async def test_no_free_slot_is_busy_and_says_nothing_of_the_task(tmp_path: Path) -> None:
+async def test_no_free_slot_is_busy_and_reports_no_task_state(tmp_path: Path) -> None:
     async with running(tmp_path, slots=1) as node:
         node.start("sleep", "30", task_id="t1")
         refused = await node.result(node.start("true", task_id="t2"))
@@ -187,7 +187,7 @@ async def test_a_refused_start_ends_the_task_with_the_reason(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> None:
+async def test_a_cancel_right_after_its_start_waits_for_it(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.start("sleep", "30")
         first, second = node.control(Action.CANCEL), node.control(Action.CANCEL)
@@ -200,8 +200,8 @@ async def test_a_cancel_right_behind_its_start_waits_for_it(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-async def test_commands_of_one_task_take_their_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also a command that arrives when another one has just got its turn."""
+async def test_commands_of_one_task_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a command that arrives when another one has just started."""
     inside: list[str] = []
     go_on = {f"c{number}": asyncio.Event() for number in (1, 2, 3)}
 

@@ -162,7 +162,7 @@ async def test_a_command_repeated_over_a_restart_runs_once(tmp_path: Path, node:
     assert witness.read_text() == "ran\n"
 
 
-async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_a_cancel_survives_the_agent_and_is_answered_by_the_next(tmp_path: Path, node: RunnerProcess) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
     node.send(id="c1", argv=[sys.executable, "-uc", stubborn])
     await eventually((tmp_path / "tasks/t1.1" / layout.OUTPUT).exists)
@@ -177,7 +177,7 @@ async def test_a_cancel_that_outlives_the_agent_is_answered_by_the_next(tmp_path
     assert node.states()[-1] == "cancelled"
 
 
-async def test_unreadable_records_do_not_count_as_nothing_done(tmp_path: Path, node: RunnerProcess) -> None:
+async def test_unreadable_records_do_not_mean_that_nothing_happened(tmp_path: Path, node: RunnerProcess) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
     node.send(id="c1", argv=[sys.executable, "-uc", stubborn])
     await eventually((tmp_path / "tasks/t1.1" / layout.OUTPUT).exists)
@@ -212,7 +212,7 @@ async def test_a_finished_task_leaves_its_folder_after_the_retention(tmp_path: P
     assert len(journal.payloads) == told
 
 
-async def test_of_many_finished_tasks_the_newest_keep_their_folders(tmp_path: Path) -> None:
+async def test_only_the_newest_finished_tasks_keep_their_folders(tmp_path: Path) -> None:
     journal = MemoryJournal()
     async with running(tmp_path, journal=journal, retained_tasks=2, sweep_seconds=0.05) as node:
         for task_id in ("t1", "t2", "t3", "t4"):
@@ -243,7 +243,7 @@ async def test_an_end_is_reported_again_although_its_folder_is_deleted(
     assert "not marked as reported" not in caplog.text
 
 
-async def test_a_folder_whose_removal_was_cut_off_is_removed_at_the_next_start(
+async def test_an_interrupted_removal_is_completed_at_the_next_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = MemoryJournal()

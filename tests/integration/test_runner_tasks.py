@@ -74,7 +74,7 @@ sys.exit(start.main(sys.argv[1], int(sys.argv[2])))
 """
 
 
-async def test_a_prompt_is_seen_and_answered(tmp_path: Path) -> None:
+async def test_a_prompt_is_reported_and_answered(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.start(sys.executable, "-c", "n = input('Name: '); print('hello', n)")
         await eventually(lambda: node.texts() == [b"Name: "])
@@ -104,7 +104,7 @@ async def test_a_task_without_input_reads_its_end_at_once(tmp_path: Path) -> Non
         assert not node.statuses()[0].accepts_input
 
 
-async def test_input_to_a_task_that_does_not_read_any_more_is_refused(tmp_path: Path) -> None:
+async def test_input_to_a_task_that_has_closed_it_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.shell("exec 0<&-; sleep 30")
         await eventually(lambda: node.statuses() and not node.statuses()[-1].accepts_input)
@@ -117,7 +117,7 @@ async def test_input_to_a_task_that_does_not_read_any_more_is_refused(tmp_path: 
 
 
 @pytest.mark.parametrize("signals_only", [False, True], ids=["cgroup-if-usable", "signals"])
-async def test_pause_holds_the_whole_tree_and_resume_frees_it(tmp_path: Path, signals_only: bool) -> None:
+async def test_pause_stops_the_whole_tree_and_resume_continues_it(tmp_path: Path, signals_only: bool) -> None:
     marker = uuid.uuid4().hex
     spin = f"import sys; '{marker}'\nwhile True: pass"
     tree = f"""
@@ -232,7 +232,7 @@ async def test_missing_working_folder(tmp_path: Path) -> None:
         assert end.message == "working folder does not exist: /nowhere/at/all"
 
 
-async def test_hostile_output_arrives_as_it_is(tmp_path: Path) -> None:
+async def test_hostile_output_arrives_unchanged(tmp_path: Path) -> None:
     code = r"""
 import sys
 out = sys.stdout.buffer
@@ -253,7 +253,7 @@ out.write(b"no end")
         assert last.text == b"no end"
 
 
-async def test_a_flood_is_dropped_and_counted_to_the_line(tmp_path: Path) -> None:
+async def test_a_flood_is_dropped_and_counted_exactly(tmp_path: Path) -> None:
     code = "import sys\nline = b'y' * 99 + b'\\n'\nfor _ in range(1000): sys.stdout.buffer.write(line * 1000)"
     limits = OutputLimits(lines_per_second=2_000, bytes_per_second=1 << 20, burst_seconds=1.0)
     async with running(tmp_path, limits=limits) as node:
@@ -283,9 +283,7 @@ async def test_progress_lines_are_progress_and_no_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("exit_code", "message"), [(0, "all of it"), (3, "exit code 3")])
-async def test_progress_of_the_last_moment_is_reported_with_the_end(
-    tmp_path: Path, exit_code: int, message: str
-) -> None:
+async def test_final_progress_is_reported_with_the_end(tmp_path: Path, exit_code: int, message: str) -> None:
     """The last progress report is read when the task is known to be over."""
     async with running(tmp_path) as node:
         for number in range(10):

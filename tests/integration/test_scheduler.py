@@ -139,7 +139,7 @@ async def test_without_a_node_a_task_waits_and_says_why(
     await in_state(task_id, "dispatched", pending_reason="")
 
 
-async def test_beyond_its_slots_a_node_gets_nothing_until_one_is_free(
+async def test_a_full_node_gets_nothing_until_a_slot_is_free(
     scheduler: Scheduler, master: Voice, streams: Streams
 ) -> None:
     first, second = [await started(scheduler, streams) for _ in range(2)]
@@ -202,7 +202,7 @@ async def test_unanswered_commands_are_sent_again_on_the_next_stream(
     assert (await task(task_id)).state == "dispatched"
 
 
-async def test_a_start_that_never_left_expires_and_the_task_starts_elsewhere(
+async def test_an_unsent_start_expires_and_the_task_starts_elsewhere(
     scheduler: Scheduler,
     master: Voice,
     streams: Streams,
@@ -239,7 +239,7 @@ async def test_a_start_without_an_answer_is_unknown_and_never_repeated(
     assert command_states(listener, command.command_id)[-1] == "succeeded"
 
 
-async def test_a_snapshot_does_not_lose_a_task_whose_start_is_under_way(
+async def test_a_snapshot_does_not_lose_a_task_whose_start_is_pending(
     scheduler: Scheduler, master: Voice, streams: Streams
 ) -> None:
     task_id, _ = await started(scheduler, streams)
@@ -366,7 +366,7 @@ async def test_a_control_for_an_unreachable_node_waits_and_expires(
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-async def test_a_jump_of_the_wall_clock_moves_no_deadline(
+async def test_a_jump_of_the_wall_clock_changes_no_deadline(
     scheduler: Scheduler,
     master: Voice,
     streams: Streams,
@@ -408,7 +408,7 @@ async def test_a_command_of_a_task_that_its_node_has_lost_is_unknown(
 
 
 @pytest.mark.parametrize("has_begun_anew", [True, False])
-async def test_a_start_that_a_node_has_taken_on_is_lost_with_all_that_the_node_knew(
+async def test_a_confirmed_start_is_lost_when_the_node_is_reset(
     scheduler: Scheduler, master: Voice, streams: Streams, listener: Recorder, has_begun_anew: bool
 ) -> None:
     """While its journal is the same, the node will start the task, or report why not."""
@@ -476,7 +476,7 @@ async def test_a_base_clients_states_answer_its_commands(
     assert command_states(listener, cancel) == ["sent", "failed"]
 
 
-async def test_a_base_client_that_says_nothing_leaves_a_command_unknown(
+async def test_a_silent_base_client_leaves_a_command_unknown(
     scheduler: Scheduler, base: Voice, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "CONTROL_TTL", timedelta(seconds=0.2))
@@ -507,7 +507,7 @@ async def test_impossible_tasks_are_refused(scheduler: Scheduler, master: Voice,
     assert not await read(Task.objects.exists)
 
 
-async def test_a_job_that_fails_half_way_leaves_nothing_and_spoils_nothing(
+async def test_a_job_that_fails_half_way_is_rolled_back_and_affects_no_other(
     scheduler: Scheduler, master: Voice, projection: Projection
 ) -> None:
     def half_way(unit: UnitOfWork) -> None:

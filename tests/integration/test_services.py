@@ -1,4 +1,4 @@
-"""The fleet's services, in the Leader's process and from a web process of its own over real gRPC."""
+"""The fleet's services, in the Leader's process and from a separate web process over real gRPC."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_task_arrives_as_requested() -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_control_answers_with_a_command_and_errors_come_back_as_they_were() -> None:
+async def test_control_returns_a_command_and_errors_keep_their_type() -> None:
     task_id = await submit()
 
     assert await control(task_id, Action.CANCEL, ref="r1")
@@ -145,7 +145,7 @@ async def test_the_gateway_is_for_web_tokens_only(address: str, key: ClusterKey,
     await asyncio.to_thread(client.close)
 
 
-async def test_a_wrong_token_opens_nothing(address: str, tmp_path: Path) -> None:
+async def test_an_invalid_token_is_refused(address: str, tmp_path: Path) -> None:
     token = tmp_path / "t"
     token.write_text("wrong")
     client = RemoteGateway(address, token_path=token)
@@ -155,7 +155,7 @@ async def test_a_wrong_token_opens_nothing(address: str, tmp_path: Path) -> None
     await asyncio.to_thread(client.close)
 
 
-# As a web process of the version before asked.
+# A request of a web process of the previous version.
 OLD_REQUESTS = {
     "Chat": b"\n\x04open\x12\x02{}",
     "Submit": pb.SubmitRequest(spec=b"{}", actor="ann").SerializeToString(),
@@ -163,7 +163,7 @@ OLD_REQUESTS = {
 
 
 @pytest.mark.parametrize("method", OLD_REQUESTS)
-async def test_a_web_process_of_the_version_before_is_refused_in_words(
+async def test_a_web_process_of_the_previous_version_gets_a_clear_error(
     address: str, key: ClusterKey, method: str
 ) -> None:
     token = issue_token(key, node_id="web", role="web")
@@ -174,15 +174,15 @@ async def test_a_web_process_of_the_version_before_is_refused_in_words(
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
             await call(OLD_REQUESTS[method])
 
-    # Of this status and key it makes `TaskRejected`, so the person reads the words.
+    # It turns this status and key into `TaskRejected`, so the person sees the message.
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert dict(refused.value.trailing_metadata())["agentflow-code"] == "other-version"
     assert "restart them with the same version" in str(refused.value.details())
     assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_leader_of_another_version_is_told_in_words(key: ClusterKey, tmp_path: Path) -> None:
-    server = grpc.aio.server()  # It has none of today's methods.
+async def test_a_leader_of_another_version_gives_a_clear_error(key: ClusterKey, tmp_path: Path) -> None:
+    server = grpc.aio.server()  # It has none of the current methods.
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     token = tmp_path / "t"

@@ -124,7 +124,7 @@ async def test_verdicts_of_real_behaviours(tmp_path: Path) -> None:
         await lock.wait()
 
 
-async def test_answer_makes_a_waiting_task_recover_and_evidence_is_whole(tmp_path: Path) -> None:
+async def test_answer_makes_a_waiting_task_recover_and_evidence_is_complete(tmp_path: Path) -> None:
     async with watched(tmp_path) as harness:
         harness.shell(python("print('step 1')\nname = input('name? ')\nprint('hello', name)\n" + SPIN.format(30)))
         await eventually(lambda: told(harness, "t1") == [W], timeout=20, message="waiting")
@@ -149,12 +149,12 @@ async def test_task_found_again_is_judged_with_its_last_lines(tmp_path: Path) ->
         await eventually(lambda: harness.texts() == [b"before"], message="its line")
         cursors = harness.journal.cursors
     async with watched(tmp_path, cursors=cursors) as harness:
-        await eventually(lambda: told(harness, "t1") == [W], timeout=20, message="waiting, said by the next agent")
+        await eventually(lambda: told(harness, "t1") == [W], timeout=20, message="the next agent reports waiting")
         (alert,) = alerts(harness, "t1")
         assert next(item.text for item in alert.evidence if item.kind == "lines") == "before"
 
 
-async def test_a_good_run_is_remembered(tmp_path: Path) -> None:
+async def test_a_successful_run_is_remembered(tmp_path: Path) -> None:
     async with watched(tmp_path) as harness:
         harness.shell("echo a; sleep 3; echo b", task_id="first")
         assert (await harness.end("first")).state is TaskState.SUCCEEDED
@@ -165,19 +165,19 @@ async def test_a_good_run_is_remembered(tmp_path: Path) -> None:
         assert told(harness, "second") == []
 
 
-async def test_no_task_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle agent has no timer for it."""
+async def test_without_tasks_nothing_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle agent has no sampling timer."""
     looks = []
     original = StallWatch._look
     monkeypatch.setattr(StallWatch, "_look", lambda self: looks.append(1) or original(self))
     async with watched(tmp_path):
-        await eventually(lambda: looks == [1], message="the first look")
+        await eventually(lambda: looks == [1], message="the first sample")
         await asyncio.sleep(SAMPLE_SECONDS * 4)
         assert looks == [1]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
-def test_somebody_who_is_not_root_sees_the_read_of_its_own_process() -> None:
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to switch users")
+def test_an_unprivileged_user_sees_the_read_of_its_own_process() -> None:
     program = (
         "import os, subprocess, sys, time; sys.path.insert(0, os.getcwd())\n"
         "from nodes.agent.stall.processes import reads_stdin, tree_of\n"
@@ -192,5 +192,5 @@ def test_somebody_who_is_not_root_sees_the_read_of_its_own_process() -> None:
         ["/usr/bin/env", "python3", "-c", program], user=65534, group=65534, capture_output=True, text=True, timeout=30
     )
     if "ermission" in done.stderr:
-        pytest.skip(f"this folder is closed to others: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"this folder is not readable by other users: {done.stderr.strip().splitlines()[-1]}")
     assert done.stdout == "seen\n", done.stderr

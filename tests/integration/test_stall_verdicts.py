@@ -150,7 +150,7 @@ async def test_a_task_that_stays_stuck_is_judged_when_the_watch_ends(
     assert "stuck as before" in analysis["verdictText"]
 
 
-async def test_a_death_between_the_effect_and_the_verdict_loses_no_verdict(world: ChatWorld) -> None:
+async def test_a_crash_between_the_effect_and_the_verdict_loses_no_verdict(world: ChatWorld) -> None:
     await stick(world)
     turn = await analysed(world)
     await apply(world, turn["id"])
@@ -163,7 +163,7 @@ async def test_a_death_between_the_effect_and_the_verdict_loses_no_verdict(world
     assert await read(lambda: Message.objects.filter(text__contains="that helped").count()) == 1
 
 
-async def test_a_click_outlives_the_leader_and_its_approval_is_given_after_the_restart(world: ChatWorld) -> None:
+async def test_a_click_survives_a_restart_and_is_approved_after_it(world: ChatWorld) -> None:
     await stick(world)
     turn = await analysed(world)
     accepted = await asyncio.to_thread(chat_services.apply_fix, turn["id"], 1, actor="ann")
@@ -192,7 +192,7 @@ async def test_tasks_stuck_while_the_leader_was_down_are_analysed_once(world: Ch
     assert await read(lambda: Turn.objects.filter(trigger="stall").count()) == 1
 
 
-async def test_tasks_with_the_same_trouble_are_named_in_one_analysis_and_come_after_it_has_helped(
+async def test_tasks_with_the_same_problem_share_an_analysis_and_follow_once_it_has_helped(
     world: ChatWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "MOMENT_SECONDS", {"waiting": 1.0, "stalled": 1.0})

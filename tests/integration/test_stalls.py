@@ -70,7 +70,7 @@ async def test_by_rules_a_question_is_analysed_and_its_answer_only_sent_when_app
         assert (fix["state"], fix["turn"]) == ("done", clicked["id"])
 
 
-async def test_with_a_model_one_request_of_a_given_shape_carries_the_evidence_as_marked_data(tmp_path: Path) -> None:
+async def test_with_a_model_one_structured_request_has_the_evidence_as_marked_data(tmp_path: Path) -> None:
     async with MessagesApi(lambda body: says()) as api:
         config = ChatConfig(provider="anthropic", base_url=api.url, api_key="key-1")
         async with chat_world(tmp_path, config) as world:
@@ -175,7 +175,7 @@ async def test_a_password_is_never_proposed_by_either_engine(tmp_path: Path) -> 
             assert [fix["tool"] for fix in analysis["fixes"]] == ["cancel_task"]
 
 
-async def test_a_viewer_may_not_choose_and_two_clicks_make_one_question(tmp_path: Path) -> None:
+async def test_a_viewer_may_not_choose_and_two_clicks_make_one_approval(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await stick(world)
@@ -198,7 +198,7 @@ async def test_a_viewer_may_not_choose_and_two_clicks_make_one_question(tmp_path
             await click(world, "nowhere", 1)
 
 
-async def test_a_fix_can_be_asked_for_again_after_it_was_refused_and_never_after_it_was_done(tmp_path: Path) -> None:
+async def test_a_refused_fix_can_be_requested_again_and_a_done_one_cannot(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await stick(world)
@@ -228,7 +228,7 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
         turn_id = (await analysed(world))["id"]
         clicked = await click(world, turn_id)
         await recover(world)
-        # It is closed at once, before anybody answers it.
+        # It is closed at once, before it is answered.
         ended = await world.settled(clicked["id"], "done")
         assert ended["steps"][0]["approval"]["state"] == "stale"
         await stick(world, line="Erase everything? [y/N]")
@@ -242,7 +242,7 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
         assert world.master.received == []
 
 
-async def test_an_approval_is_closed_as_soon_as_its_task_ends_and_nothing_is_offered_any_more(tmp_path: Path) -> None:
+async def test_an_approval_closes_as_soon_as_its_task_ends_and_no_fix_is_offered(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         await stick(world)
@@ -276,7 +276,7 @@ async def test_a_fix_that_the_tasks_state_does_not_allow_is_refused(tmp_path: Pa
         assert refused.value.code == "stale"
 
 
-async def test_an_alert_that_is_over_before_its_turn_begins_is_not_analysed(tmp_path: Path) -> None:
+async def test_an_alert_resolved_before_its_turn_starts_is_not_analysed(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
         # This conversation has an open approval: the stall's turn waits for it.
@@ -344,7 +344,7 @@ async def test_a_model_gets_the_analysis_in_the_language_of_the_last_person(tmp_
 async def test_five_hundred_stalls_are_a_bounded_number_of_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has a different trouble, so that none is covered by another's analysis."""
+    """Each has a different problem, so that none is covered by another's analysis."""
     monkeypatch.setattr(queue, "MOMENT_SECONDS", {"waiting": 0.0, "stalled": 0.0})
     monkeypatch.setattr(turns, "MAX_QUEUED", 500)  # The other limit: turns of one conversation.
     async with chat_world(tmp_path) as world:

@@ -23,7 +23,7 @@ from tests.support.eventually import eventually
 METRICS = Metrics(cpu_percent=5, memory_used_bytes=1, memory_total_bytes=2, disk_used_bytes=3, disk_total_bytes=4)
 
 
-async def test_what_happens_is_pushed_acked_and_in_order(tmp_path: Path) -> None:
+async def test_updates_are_pushed_acked_and_in_order(tmp_path: Path) -> None:
     """Sections "Opening" and "Durable lanes"."""
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub) as node:
@@ -37,7 +37,7 @@ async def test_what_happens_is_pushed_acked_and_in_order(tmp_path: Path) -> None
     assert store.hellos[0].role == "master"
 
 
-async def test_what_happened_before_the_connection_is_replayed(tmp_path: Path) -> None:
+async def test_updates_from_before_the_connection_are_replayed(tmp_path: Path) -> None:
     store = MemoryStore()
     async with node_of(tmp_path, "127.0.0.1:1") as node:
         node.tasks = [status("t1")]
@@ -132,7 +132,7 @@ async def test_invalid_command_is_answered(tmp_path: Path, message: pb.LeaderCom
     assert (result.command_id, result.outcome, result.code) == ("c1", pb.COMMAND_OUTCOME_FAILED, code)
 
 
-async def test_refused_entry_does_not_stop_those_behind_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_entry_does_not_block_later_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Section "Bad input"."""
     store = MemoryStore(bad_task_ids={"bad"})
     async with hub_of(store) as hub, node_of(tmp_path, hub) as node:
@@ -141,7 +141,7 @@ async def test_refused_entry_does_not_stop_those_behind_it(tmp_path: Path, caplo
         await eventually(lambda: "bad-value" in caplog.text)
 
 
-async def test_store_that_refuses_is_waited_for(tmp_path: Path) -> None:
+async def test_failing_store_is_retried(tmp_path: Path) -> None:
     store = MemoryStore(refuses=True)
     async with hub_of(store) as hub, node_of(tmp_path, hub) as node:
         await eventually(lambda: node.uplink.is_connected)
@@ -216,7 +216,7 @@ async def test_empty_store_is_refilled_from_the_journals(tmp_path: Path) -> None
     assert second.entries == first.entries or sorted(map(str, second.entries)) == sorted(map(str, first.entries))
 
 
-async def test_stop_of_the_parent_is_quick_and_the_node_comes_back(tmp_path: Path) -> None:
+async def test_stop_of_the_parent_is_quick_and_the_node_reconnects(tmp_path: Path) -> None:
     store = MemoryStore()
     async with hub_of(store) as hub:
         address = f"127.0.0.1:{hub.bound_port}"
@@ -230,7 +230,7 @@ async def test_stop_of_the_parent_is_quick_and_the_node_comes_back(tmp_path: Pat
                 await eventually(lambda: len(store.hellos) == 2)
 
 
-async def test_restored_data_folder_continues_under_a_new_name(
+async def test_restored_data_folder_continues_under_a_new_journal_id(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The parent is ahead of a journal that was restored from a copy."""
@@ -285,10 +285,10 @@ def _said_by_the_uplink(caplog: pytest.LogCaptureFixture) -> list[str]:
         ("master:somebody-else", "the token is for master 'somebody-else'"),
     ],
 )
-async def test_wrong_token_is_one_clear_line_and_no_stream(
+async def test_invalid_token_is_one_clear_line_and_no_stream(
     tmp_path: Path, token: str, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Section "Who may speak"."""
+    """Section "Authentication"."""
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub, token=token):
         # The hub logs the same, perhaps earlier.
@@ -319,7 +319,7 @@ async def test_unreachable_leader_is_retried_and_logged(
     assert "Traceback" not in caplog.text
 
 
-async def test_second_living_node_of_one_name_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_second_live_node_with_the_same_name_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Section "One stream per node"."""
     store = MemoryStore()
     duplicates: list[str] = []
@@ -335,7 +335,7 @@ async def test_second_living_node_of_one_name_is_refused(tmp_path: Path, caplog:
     assert store.states == [("master-1", NodeState.ONLINE), ("master-1", NodeState.OFFLINE)]
 
 
-async def test_node_whose_old_stream_is_dead_takes_its_place(tmp_path: Path) -> None:
+async def test_node_replaces_its_dead_stream(tmp_path: Path) -> None:
     store = MemoryStore()
     async with hub_of(store, probe_seconds=0.1) as hub, node_of(tmp_path / "one", hub) as first:
         await eventually(lambda: first.uplink.is_connected)
@@ -347,7 +347,7 @@ async def test_node_whose_old_stream_is_dead_takes_its_place(tmp_path: Path) -> 
         first.uplink.request_stop()
 
 
-async def test_revoked_node_is_cut_off_and_the_others_are_notified(tmp_path: Path) -> None:
+async def test_revoked_node_is_disconnected_and_the_others_are_notified(tmp_path: Path) -> None:
     store = MemoryStore()
     async with hub_of(store) as hub, node_of(tmp_path, hub) as bad, node_of(tmp_path, hub, "master-2") as good:
         await eventually(lambda: len(hub.connected) == 2)
@@ -390,7 +390,7 @@ async def test_round_trip_is_reported(tmp_path: Path) -> None:
         assert hub.link_rtt_ms("master-1") == store.rtt_ms["master-1"]
 
 
-async def test_role_of_the_hub_decides_who_may_come(tmp_path: Path) -> None:
+async def test_hub_accepts_only_its_roles(tmp_path: Path) -> None:
     store = MemoryStore()
     async with hub_of(store, accepts=frozenset({Role.EDGE})) as hub:
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:

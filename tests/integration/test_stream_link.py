@@ -209,7 +209,7 @@ async def test_tls_with_an_own_authority(
             await eventually(lambda: "nodes.stream.uplink.uplink" in caplog.text and "master-3" not in hub.connected)
 
 
-async def test_server_that_is_no_hub_ends_the_service(tmp_path: Path) -> None:
+async def test_server_that_is_not_a_hub_ends_the_service(tmp_path: Path) -> None:
     server = grpc.aio.server()
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

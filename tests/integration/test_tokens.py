@@ -35,7 +35,7 @@ def test_new_prints_only_a_valid_token(tmp_path: Path) -> None:
     assert (row.token_id, row.expires_at) == (identity.token_id, None)
 
 
-def test_list_shows_who_has_what_but_no_token(tmp_path: Path) -> None:
+def test_list_shows_names_and_roles_but_no_token(tmp_path: Path) -> None:
     printed = token("new", "--role", "edge", "--name", "edge-1", "--expires", "30").strip()
 
     listed = token("list")

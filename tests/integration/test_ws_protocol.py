@@ -100,8 +100,8 @@ async def test_a_usable_position_is_answered_by_exactly_the_missed_messages(site
     ]
 
 
-async def test_a_further_topic_waits_for_what_the_others_have_up_to_its_snapshot(site: Site) -> None:
-    """The client's position is one number: a snapshot at 2 must not pass over a change at 2 that is still to come."""
+async def test_a_new_topic_waits_until_the_others_reach_its_snapshot(site: Site) -> None:
+    """The client's position is one number: a snapshot at 2 must not skip a change at 2 that is still queued."""
     site.feed.node("master-1", state="online")
     async with site.open() as client:
         await client.send(type="SUBSCRIBE", topics=["nodes"])
@@ -116,9 +116,7 @@ async def test_a_further_topic_waits_for_what_the_others_have_up_to_its_snapshot
     assert [(message["type"], message["seq"]) for message in then] == [("NODE_STATUS", "2"), ("SNAPSHOT", "2")]
 
 
-async def test_a_position_asked_for_with_since_does_not_pass_over_what_was_missed(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_ping_after_since_does_not_skip_missed_messages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Like the page: SUBSCRIBE with `since`, immediately followed by a PING, while the database is slow."""
     site.publish(*(site.feed.task(f"t{n}", state="running") for n in (1, 2, 3, 4)))
     was_pinged = threading.Event()
@@ -214,7 +212,7 @@ async def test_an_ack_measures_the_push_latency(site: Site) -> None:
         assert 0 < (await client.until("PONG"))["pushMs"] < 5000
 
 
-async def test_after_a_burst_the_position_comes_unasked(site: Site) -> None:
+async def test_after_a_burst_the_position_is_sent_unrequested(site: Site) -> None:
     async with site.open() as client:
         await client.receive()
         await client.send(type="SUBSCRIBE", topics=["tasks"])
@@ -364,7 +362,7 @@ async def test_the_first_message_must_be_auth(site: Site) -> None:
         (b"{}", "not-text"),
     ],
 )
-async def test_a_bad_message_gets_an_error_and_the_socket_lives(
+async def test_a_bad_message_gets_an_error_and_the_socket_stays_open(
     site: Site, text: str | bytes, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with site.open() as client:

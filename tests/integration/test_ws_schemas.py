@@ -186,7 +186,7 @@ def test_the_schemas_know_every_client_message() -> None:
         {"type": "CONTROL", "task": "t", "action": "explode"},
     ],
 )
-def test_schema_and_parser_refuse_alike(message: dict[str, Any]) -> None:
+def test_schema_and_parser_refuse_the_same_messages(message: dict[str, Any]) -> None:
     assert not CLIENT.is_valid(message)
     with pytest.raises(messages.BadMessage):
         messages.parse(json.dumps(message))
@@ -256,7 +256,7 @@ async def test_a_logout_closes_the_sockets_of_the_page(leader: Leader) -> None:
         request = HttpRequest()
         request.session = SessionStore()
         request.user = AnonymousUser()
-        user = User.objects.get(username="door-viewer")
+        user = User.objects.get(username="user-viewer")
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         request.session.save()
         request.user = user
@@ -267,7 +267,7 @@ async def test_a_logout_closes_the_sockets_of_the_page(leader: Leader) -> None:
         open_client(leader.daphne.url, ticket, origin=leader.daphne.origin) as page,
         leader.open("viewer") as program,
     ):
-        assert (await page.receive())["user"] == "door-viewer"
+        assert (await page.receive())["user"] == "user-viewer"
         await program.until("AUTH_OK")
         await read(lambda: logout(request))
 

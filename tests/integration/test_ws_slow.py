@@ -158,7 +158,7 @@ async def test_a_large_burst_to_a_client_that_reads_is_sent_whole(daphne: Daphne
             lines += len(message["lines"])
 
 
-async def test_the_write_buffer_of_daphne_can_be_seen(daphne: DaphneThread, live: Live) -> None:
+async def test_the_write_buffer_of_daphne_can_be_measured(daphne: DaphneThread, live: Live) -> None:
     seen: list[object] = []
 
     async def application(scope: object, receive: object, send: object) -> None:
@@ -174,9 +174,10 @@ async def test_the_write_buffer_of_daphne_can_be_seen(daphne: DaphneThread, live
         daphne.call(lambda: live.broadcaster.publish([big(1, 900_000)]))
 
         assert await eventually(lambda: seen[0].pending_bytes() > 300_000)  # type: ignore[attr-defined]
+        assert seen[0].takes_at_once  # type: ignore[attr-defined]
 
 
-async def test_a_client_that_leaves_amid_a_burst_leaves_no_trace(
+async def test_a_client_that_disconnects_during_a_burst_leaves_nothing(
     daphne: DaphneThread, live: Live, caplog: pytest.LogCaptureFixture
 ) -> None:
     for turn in range(20):

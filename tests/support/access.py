@@ -97,10 +97,10 @@ class People:
 def make_people() -> People:
     users, made_tokens = {}, {}
     for role in Role:
-        users[str(role)], is_new = User.objects.get_or_create(username=f"rule-{role}")
+        users[str(role)], is_new = User.objects.get_or_create(username=f"user-{role}")
         if is_new and role is not Role.NOBODY:
             users[str(role)].groups.add(Group.objects.get_or_create(name=str(role))[0])
-        made_tokens[str(role)] = tokens.issue(users[str(role)], name="doors")[1]
+        made_tokens[str(role)] = tokens.issue(users[str(role)], name="access")[1]
     return People(users=users, tokens=made_tokens)
 
 

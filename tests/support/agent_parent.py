@@ -56,7 +56,7 @@ class Parent:
         await self.send(ControlTask(task_id="t1", action=action, input=text), command_id, times=times)
 
     def statuses(self) -> list[TaskStatus]:
-        """Of task t1, as written to the journal."""
+        """Statuses of task t1, as written to the journal."""
         payloads = (decode_update(entry).payload for entry in self.store.entries)
         return [payload for payload in payloads if isinstance(payload, TaskStatus) and payload.task_id == "t1"]
 
@@ -64,7 +64,7 @@ class Parent:
         return [status.state.value for status in self.statuses()]
 
     def answers(self, command_id: str) -> list[CommandResult]:
-        """The final ones, as written to the journal."""
+        """Final results of the command, as written to the journal."""
         payloads = (decode_update(entry).payload for entry in self.store.entries)
         results = [payload for payload in payloads if isinstance(payload, CommandResult)]
         return [
@@ -79,7 +79,7 @@ class Parent:
         """Id of the journal that the agent reported last."""
         return next(mark.journal_id for mark in self.store.hellos[-1].journals if mark.lane == Lane.STATES)
 
-    def nothing_is_untold(self) -> bool:
+    def all_results_are_reported(self) -> bool:
         """True once the agent has recorded in its log that all its answers are in its journal.
 
         The parent may see an answer a moment earlier; an agent that is killed in between sends it again.
@@ -91,7 +91,7 @@ class Parent:
 
 @asynccontextmanager
 async def parent_of(folder: Path) -> AsyncIterator[Parent]:
-    """Leaving ends the agent, and the tasks that it left."""
+    """Leaving the block ends the agent and its remaining tasks."""
     store = MemoryStore()
     async with hub_of(store, heartbeat_seconds=5.0) as hub:
         parent = Parent(folder, store, hub)

@@ -24,7 +24,7 @@ from playwright.sync_api import (
 from tests.support.cluster import Cluster
 from tests.support.pages import pill_of
 
-# Headless and offline: without the networking flags Chromium looks up hosts of its own at every start.
+# Headless and offline: without the networking flags, Chromium contacts its own hosts at every start.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,11 +37,11 @@ FLAGS = [
 ]
 TIMEOUT_MS = 30_000
 SIZE: ViewportSize = {"width": 1280, "height": 720}
-# Nothing in it runs, and it belongs to the same site as every page: the renderer lives on.
+# Runs nothing, and is on the same site as every page, so the renderer process is kept.
 STILL = "/static/favicon.svg"
-# What the browser itself looks for beside a document that names no icon.
+# Requested by the browser itself for a document without an icon.
 ICON = "/favicon.ico"
-# A page that is kept costs memory; there are about as many kinds as this.
+# Each kept page costs memory; there are about this many kinds.
 KEPT_PAGES = 12
 
 
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class WatchedPages:
-    """Pages of one context; `faults` collects what no page may do."""
+    """Pages of one context; `faults` collects errors that no page may have."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
@@ -94,7 +94,7 @@ class Looks(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a context has for life. Contexts of one kind are the same to a test."""
+    """Options that are fixed for a context. Contexts of the same kind are interchangeable for tests."""
 
     locale: str = "en-US"
     has_touch: bool = False
@@ -102,7 +102,7 @@ class Kind:
 
 
 class KeptPage(WatchedPages):
-    """A context with one page that serves test after test: a new window costs five times what a new document does."""
+    """A context with one page, reused by many tests: a new window costs five times as much as a new document."""
 
     def __init__(self, browser: Browser, kind: Kind) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class KeptPage(WatchedPages):
         self._looks = looks
 
     def end(self, origin: str) -> None:
-        """As a new page of a new context, but for its history. Raises Error when it cannot be had so."""
+        """Resets it to a new page of a new context, except for its history. Raises Error if that is not possible."""
         for other in self.context.pages:
             if other != self.page:
                 other.close()
@@ -144,12 +144,12 @@ class KeptPage(WatchedPages):
         if self.page.url.startswith(origin):
             self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         else:
-            raise Error("its storage is out of reach")
+            raise Error("its storage is not accessible")
         self.page.goto(origin + STILL)
 
 
 class Windows:
-    """One browser for all tests of a process, and the pages that are kept for the next test.
+    """One browser for all tests of a process, and the pages kept for the next test.
 
     Playwright's loop counts as running in this thread, and an asynchronous test cannot run beside it: it does so only
     while the browser is `in_use`.
@@ -193,7 +193,7 @@ class Windows:
 
 
 class Visitors:
-    """People at browsers of one cluster, each role logged in."""
+    """Browser sessions on one cluster, each role logged in."""
 
     def __init__(self, windows: Windows, fleet: Cluster) -> None:
         self._windows = windows
@@ -212,10 +212,10 @@ class Visitors:
         java_script_enabled: bool = True,
         **looks: Any,
     ) -> Page:
-        """A page that shares nothing with others. `expected`: console errors that the test provokes.
+        """A page that shares no state with others. `expected`: console errors that the test provokes.
 
-        The page comes from another test and goes to the next one: who listens to it or takes its socket over makes a
-        `context` instead. Routes, storage, cookies and looks are put back.
+        The page is reused between tests: if you listen to its events or replace its socket, create a `context`.
+        Routes, storage, cookies and looks are reset.
         """
         kind = Kind(locale=locale, has_touch=has_touch, java_script_enabled=java_script_enabled)
         kept = self._windows.take(kind)
@@ -225,14 +225,14 @@ class Visitors:
         return kept.page
 
     def open_live(self, path: str = "/", **options: Any) -> Page:
-        """The same, once its link to the Leader stands. A mark tells whether the page was ever loaded again."""
+        """Like `open`, once the page is live. Sets a mark that shows whether the page is ever reloaded."""
         page = self.open(path, **options)
         expect(pill_of(page)).to_have_attribute("data-state", "live")
         page.evaluate("window.wasNeverReloaded = true")
         return page
 
     def context(self, *, role: str = "", expected: tuple[str, ...] = (), **options: Any) -> WatchedPages:
-        """A context of the test's own; with a role it is logged in."""
+        """A separate context; logged in if a role is given."""
         if role:
             options["storage_state"] = self.session(role)
         watched = WatchedPages(self._windows.browser.new_context(**options))
@@ -241,7 +241,7 @@ class Visitors:
         return watched
 
     def leave(self) -> None:
-        """Closes or empties every page; raises for what they should not have done."""
+        """Closes or resets every page; raises if a page has faults."""
         contexts, self._contexts = self._contexts, []
         kept, self._kept = self._kept, []
         for watched in contexts:

@@ -1,4 +1,4 @@
-"""The whole conversation over a real projection, scheduler and store, with a node that obeys commands, and users."""
+"""The complete chat over a real projection, scheduler and store, with users and a fake node that obeys commands."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class FakeMaster:
 
 
 class ChatWorld:
-    """What a test does with a Leader, one Master and its conversations."""
+    """A Leader with one Master and its conversations."""
 
     def __init__(
         self,
@@ -183,17 +183,17 @@ class ChatWorld:
         return last
 
     async def sees(self, look: Callable[[], Awaitable[T]], timeout: float = 30.0) -> T:
-        """`eventually` for looks at the store, which cost: one when something was published, and two a second."""
+        """`eventually` for queries of the store, which are expensive: one per published message, and two a second."""
         published, looked_at = -1, 0.0
 
-        async def look_anew() -> T | None:
+        async def check_again() -> T | None:
             nonlocal published, looked_at
             if len(self.recorder.published) == published and time.monotonic() - looked_at < 0.5:
                 return None
             published, looked_at = len(self.recorder.published), time.monotonic()
             return await look()
 
-        seen: T = await eventually(look_anew, timeout)
+        seen: T = await eventually(check_again, timeout)
         return seen
 
     async def ask(self, text: str, **more: Any) -> dict[str, Any]:
@@ -205,7 +205,7 @@ class ChatWorld:
 async def chat_world(
     folder: Path, config: ChatConfig | None = None, *, recorder: Recorder | None = None
 ) -> AsyncIterator[ChatWorld]:
-    """The conversation as the Leader wires it, over the test's database; master-1 is online and has project shop."""
+    """The chat as the Leader wires it, over the test's database; master-1 is online and has project shop."""
     await read(make_people)
     recorder = recorder or Recorder()
     listeners = FanOut(recorder)

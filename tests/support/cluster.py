@@ -1,4 +1,4 @@
-"""A real cluster on loopback: Leader, Masters and Edges as processes, each with a data folder of its own."""
+"""A real cluster on loopback: Leader, Masters and Edges as processes, each with its own data folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Cluster:
 
     def start_leader(self, *arguments: str, **env: str) -> Process:
         if "leader" not in self.processes:
-            self._begin_with_people()
+            self._prepare_database()
         leader = self.processes.get("leader") or self.add(
             "leader",
             [
@@ -73,8 +73,8 @@ class Cluster:
             self.wait_for_web(leader)
         return leader
 
-    def _begin_with_people(self) -> None:
-        """A Leader makes its tables by itself at its first start, but it takes a while, and there are many clusters."""
+    def _prepare_database(self) -> None:
+        """Copies a prepared database: a first start would migrate it, which is slow for so many clusters."""
         if not self.database.exists():
             first_site().copy_to(self.data_dir)
             self._knows_people = True
@@ -91,7 +91,7 @@ class Cluster:
         eventually_sync(answers, timeout, f"{self.url} answers")
 
     def node_token(self, role: str, name: str) -> str:
-        """Signed here as `manage.py token new` does it, without the second that a command takes to start."""
+        """Signed like `manage.py token new`, but without starting a command, which takes a second."""
         return issue_token(ClusterKey.load_or_create(self.data_dir), node_id=name, role=Role(role))
 
     def start_agent(
@@ -115,7 +115,7 @@ class Cluster:
                 name,
                 [
                     *prefix,
-                    # What `manage.py master` becomes (tests/e2e/test_compose.py and test_up.py start it so).
+                    # What `manage.py master` executes; tests/e2e/test_compose.py and test_up.py use the command itself.
                     *(sys.executable, "-m", "nodes", role),
                     *("--leader" if role == "master" else "--master", parent),
                     *("--token-file", str(token), "--name", name, "--data-dir", str(self.folder / name)),
@@ -134,8 +134,8 @@ class Cluster:
         self.start_agent("edge", "edge-1", config=config)
         self.wait_online("master-1", "master-2", "edge-1")
 
-    def come_to_rest(self) -> None:
-        """Undoes what a test may leave: processes that are dead or stand still, tasks that run."""
+    def clean_up(self) -> None:
+        """Cleans up after a test: restarts or continues processes, ends running tasks."""
         for name, process in self.processes.items():
             process.signal(signal.SIGCONT)
             if not process.is_running:
@@ -143,9 +143,9 @@ class Cluster:
         self.wait_online(*(name for name in self.processes if name != "leader"))
         under_way = "SELECT id FROM nodes_task WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'lost')"
         for (task,) in self.rows(under_way):
-            with contextlib.suppress(OSError):  # It ends by itself.
+            with contextlib.suppress(OSError):  # It has ended by itself.
                 self.control(task, "cancel")
-        eventually_sync(lambda: not self.rows(under_way), 30, "no task is under way")
+        eventually_sync(lambda: not self.rows(under_way), 30, "no task is running")
 
     def stop(self) -> None:
         """Ends every process and every task that a test left running."""
@@ -162,7 +162,7 @@ class Cluster:
                 _kill_tree(shim)
 
     def shims(self) -> list[int]:
-        """Process ids of the shims whose task folder lies in this cluster."""
+        """Process ids of the shims of this cluster's tasks."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -176,26 +176,26 @@ class Cluster:
     # --- what a person or program does ------------------------------------------------------------
 
     def api_token(self, role: str = "admin") -> str:
-        """Of a program with this role, or with none ("nobody")."""
-        self._meet_people()
+        """An API token of a user with this role, or without one ("nobody")."""
+        self._load_people()
         return first_site().tokens[role]
 
     def session_cookie(self, role: str) -> tuple[str, str]:
-        """Name and value of the cookie of a person who is logged in. Not in a data folder that was made elsewhere."""
-        self._meet_people()
+        """Name and value of a logged-in user's cookie. Only for a data folder that this class has created."""
+        self._load_people()
         return first_site().cookie_name, first_site().sessions[role]
 
-    def _meet_people(self) -> None:
+    def _load_people(self) -> None:
         if not self._knows_people:
             first_site().add_people_to(self.database)
             self._knows_people = True
 
     def forget_people(self) -> None:
-        """The database that knew them is gone."""
+        """Call it when the database has been deleted."""
         self._knows_people = False
 
     def write(self, statement: str, *parameters: object) -> None:
-        """Behind the Leader's back, as a program beside it may."""
+        """Writes to the database directly, without the Leader."""
         with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
             connection.execute(statement, parameters)
 
@@ -242,7 +242,7 @@ class Cluster:
 
         eventually_sync(online, timeout, f"{names} online")
 
-    # --- the truth, read from outside -------------------------------------------------------------
+    # --- read from outside ------------------------------------------------------------------------
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:

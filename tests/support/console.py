@@ -14,7 +14,7 @@ from tests.support.processes import REPOSITORY
 
 
 class Console:
-    """As `manage` of `tests.support.processes`, for commands that are not what is tested."""
+    """Like `tests.support.processes.manage`, for commands that are not under test."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = {**os.environ, **env}
@@ -52,11 +52,11 @@ class Console:
 
 
 def main() -> None:
-    """Reads arguments, a line of JSON each; answers with exit code, output and errors."""
+    """Reads arguments, one JSON line per command; replies with exit code, output and errors."""
     from django.core.management import ManagementUtility
 
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # Whatever else is printed disturbs no answer.
+    os.dup2(2, 1)  # Other output must not mix with the replies.
     for line in sys.stdin:
         output, errors, code = io.StringIO(), io.StringIO(), 0
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):

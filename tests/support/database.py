@@ -1,6 +1,6 @@
 """The test database: migrated once per session, then copied instead of migrated and flushed.
 
-A copied file holds what the migrations left, so every test starts from the same rows, whatever ran before it.
+A copy has exactly the rows that the migrations created, so every test starts from the same state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
-# What SQLite keeps beside a database file in WAL mode.
+# Side files of an SQLite database in WAL mode.
 _SUFFIXES = ("-wal", "-shm")
 
 
@@ -66,14 +66,14 @@ def copy_instead_of_migrating(patch: pytest.MonkeyPatch, shared: Path, own: Path
 
 @contextmanager
 def rows_of_many_tests(blocker: DjangoDbBlocker) -> Iterator[None]:
-    """For a fixture of a module: what it stores is there for each test, which undoes its own changes alone."""
+    """For a module fixture: its rows are visible in each test, which rolls back only its own changes."""
     with blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Another file under the old name: a connection that a thread still has open stays with the old file."""
+    """Replaces the file: a connection that a thread still has open keeps using the old one."""
     fresh = target.with_suffix(".fresh")
     shutil.copyfile(source, fresh)
     fresh.replace(target)

@@ -121,7 +121,7 @@ class MemoryStore:
         return next((state for name, state in reversed(self.states) if name == node_id), None)
 
     def task_ids(self, node_id: str | None = None) -> list[str]:
-        """Of the stored task states, in order."""
+        """Task ids of the stored states, in order."""
         return [
             entry.task_update.task_id
             for entry in self.entries
@@ -129,7 +129,7 @@ class MemoryStore:
         ]
 
     def lines(self, node_id: str | None = None) -> list[bytes]:
-        """Of the stored logs, in order."""
+        """The stored log lines, in order."""
         return [line.text for entry in self.entries if node_id in (None, entry.node_id) for line in entry.logs.lines]
 
 

@@ -1,7 +1,7 @@
-"""A Leader's data folder before its first start: today's tables, and a person of each role who is logged in.
+"""A prepared data folder of a Leader: migrated tables, and a logged-in user of each role.
 
-Making it takes seconds of CPU, and there are many clusters: it is made once and copied. Nothing in it is special: the
-product's own functions make users, tokens and sessions, and its secret key comes along.
+Creating it takes seconds of CPU, so it is created once and copied to each cluster. Users, tokens and sessions are
+created by the product's own functions; the secret key is included.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _TABLES = ("auth_user", "auth_user_groups", "dashboard_apitoken", "django_sessio
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSite:
     folder: Path
-    tokens: dict[str, str]  # Role -> API token of a program of its own.
+    tokens: dict[str, str]  # Role -> API token.
     cookie_name: str
-    sessions: dict[str, str]  # Role -> value of the cookie of the user who bears its name.
+    sessions: dict[str, str]  # Role -> session cookie of the user with that name.
 
     def copy_to(self, data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class FirstSite:
             path.write_bytes((self.folder / name).read_bytes())
 
     def add_people_to(self, database: Path) -> None:
-        """To one that was made without them. Who is there already stays."""
+        """Adds the users to an existing database; existing users stay."""
         with contextlib.closing(sqlite3.connect(f"file:{database}", uri=True, timeout=30, isolation_level=None)) as db:
             db.execute("ATTACH ? AS first", (f"file:{self.folder / 'db.sqlite3'}?immutable=1",))
             db.execute("BEGIN IMMEDIATE")
@@ -53,7 +53,7 @@ _folder: Path | None = None
 
 
 def share_first_site(folder: Path) -> None:
-    """The folder where the workers of one test run find each other's."""
+    """Sets the folder that all workers of one test run share."""
     global _folder
     _folder = folder
 
@@ -79,7 +79,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def fill() -> None:
-    """In a process of its own, whose settings point at the folder."""
+    """Fills the folder; runs in a separate process whose settings point to it."""
     from django.conf import settings
     from django.contrib.auth.models import Group, User
     from django.core.management import call_command
@@ -102,5 +102,5 @@ def fill() -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     people = {**found, "cookie_name": settings.SESSION_COOKIE_NAME}
-    # Last: who finds this file finds all of it.
+    # Last: the file exists only once everything else is complete.
     Path(os.environ["AGENTFLOW_DATA_DIR"], "people.json").write_text(json.dumps(people))

@@ -1,6 +1,6 @@
 """What a test leaves behind: tasks, threads, open files and sockets, child processes.
 
-A look costs a few system calls; only what was not there before costs more.
+A snapshot costs a few system calls; only new items cost more.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PATIENCE_SECONDS = 5.0
 # Threads that serve the whole process, from their first use on.
 _SHARED_THREADS = (
     "asyncio_",  # The default executor of Daphne's loop; each test's own loop ends its executor.
-    "ThreadPoolExecutor-",  # Of asgiref and Twisted; ours have names.
+    "ThreadPoolExecutor-",  # Used by asgiref and Twisted; our own pools have names.
     "PoolThread-twisted",
     "Thread-grpc",
 )
 _SHARED_TARGETS = ("_poll_wrapper",)  # grpc.aio polls for all of its channels.
-# A task's supervisor outlives who started it, and ends by itself.
+# A task's supervisor outlives the runner that started it, and ends by itself.
 _SHIM = "runner/shim/start.py"
-# The connection of the test's own thread stays open for the next test. Each has a write-ahead log of its own, while
+# The connection of the test's own thread stays open for the next test. Each has its own write-ahead log, while
 # SQLite closes the database itself late, when no other connection holds a lock on it.
 _OWN_CONNECTIONS = 1
 
@@ -40,7 +40,7 @@ class Held:
     children: frozenset[str]
 
 
-def look() -> Held:
+def snapshot() -> Held:
     return Held(frozenset(threading.enumerate()), _files(), _children())
 
 
@@ -50,7 +50,7 @@ def _files() -> frozenset[tuple[str, int, int]]:
         try:
             status = os.fstat(int(number))
         except OSError:
-            continue  # The one that listed them, or closed since.
+            continue  # The descriptor of the listing itself, or closed since.
         found.add((number, status.st_dev, status.st_ino))
     return frozenset(found)
 
@@ -67,7 +67,7 @@ def _children() -> frozenset[str]:
 
 
 def left_since(before: Held) -> list[str]:
-    """What is held now, was not before, and does not go away by itself."""
+    """New items since `before` that do not go away by themselves."""
     if not (left := _new(before)):
         return []
     began = time.monotonic()
@@ -75,14 +75,14 @@ def left_since(before: Held) -> list[str]:
     while left and time.monotonic() < began + PATIENCE_SECONDS:
         time.sleep(0.01)
         if not has_collected and time.monotonic() > began + 0.2:
-            gc.collect()  # Dear, and mostly something is just about to end.
+            gc.collect()  # Expensive, and usually something is just about to end.
             has_collected = True
         left = _new(before)
     return left
 
 
 def _new(before: Held) -> list[str]:
-    now = look()
+    now = snapshot()
     threads = [f"thread {thread.name}" for thread in now.threads - before.threads if not _is_shared(thread)]
     commands = {pid: _command(pid) for pid in now.children - before.children}
     children = [f"process {pid}: {command}" for pid, command in commands.items() if _SHIM not in command]
@@ -126,11 +126,11 @@ def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
 
 
 def _is_wake_up(number: int) -> bool:
-    """One end of a nameless pair."""
+    """Whether it is one end of an unnamed socket pair."""
     try:
         end = socket.socket(fileno=number)
     except OSError:
-        return False  # No socket, or closed since.
+        return False  # Not a socket, or closed since.
     try:
         return end.family == socket.AF_UNIX and not end.getsockname() and not end.getpeername()
     except OSError:
@@ -140,7 +140,7 @@ def _is_wake_up(number: int) -> bool:
 
 
 async def tasks_left() -> list[str]:
-    """Tasks of this loop that do not come to their end."""
+    """Tasks of this loop that do not end."""
     loop = asyncio.get_running_loop()
     me = asyncio.current_task()
     deadline = loop.time() + PATIENCE_SECONDS

@@ -73,7 +73,7 @@ class DaphneThread:
         return f"http://127.0.0.1:{self.port}"
 
     def call(self, function: Callable[[], T]) -> T:
-        """Runs it on the server's loop and waits."""
+        """Runs the function on the server's loop and waits for its result."""
         done: Future[T] = Future()
 
         def run() -> None:
@@ -91,7 +91,7 @@ class DaphneThread:
 
 @dataclass
 class MemoryFeed:
-    """A feed in memory with the promises of `nodes.selectors`."""
+    """An in-memory feed with the guarantees of `nodes.selectors`."""
 
     store: str = "store-1"
     seq: int = 0
@@ -149,7 +149,7 @@ class MemoryFeed:
 
 @dataclass
 class RecordedServices:
-    """Services that remember what they were asked."""
+    """Services that record their calls."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: Exception | None = None
@@ -239,7 +239,7 @@ class Client:
             return exc.rcvd.code if exc.rcvd else None
 
     async def quiet(self, seconds: float = 0.3) -> bool:
-        """Nothing arrives for so long. A real wait: that nothing comes cannot be seen otherwise."""
+        """Whether nothing arrives for `seconds`. Needs a real wait."""
         try:
             await self.receive(seconds)
         except TimeoutError:
@@ -253,7 +253,7 @@ class open_client:
     def __init__(
         self, url: str, token: str | None = "admin", *, batch: bool = False, is_checked: bool = False, **options: Any
     ) -> None:
-        # Unlimited: with a full queue the library stops reading, and even closing then waits for its time-out.
+        # Unlimited: with a full queue the library stops reading, and even closing then waits for its timeout.
         self._connect = connect(url, max_size=None, max_queue=None, **options)
         self._token = token
         self._batch = batch

@@ -1,4 +1,4 @@
-"""A strict Messages API on a real socket: HTTP/1.1, chunked server-sent events, every rule that a history can break.
+"""A strict fake of the Messages API on a real socket: HTTP/1.1, chunked server-sent events, checks of every history.
 
 A script is a list of steps, one per POST /v1/messages, or a function from the request's body to a step. It rejects what
 the real API would reject, because a fake that accepts anything proves nothing.
@@ -116,7 +116,7 @@ Step: TypeAlias = Reply | HttpError | Cut | ErrorEvent | Silence | Page
 Script: TypeAlias = Sequence[Step] | Callable[[dict[str, Any]], Step]
 
 
-# --- what is refused ------------------------------------------------------------------------------
+# --- validation -----------------------------------------------------------------------------------
 
 
 def problem_of(body: dict[str, Any]) -> str:
@@ -229,7 +229,7 @@ def _thinking_problem(body: dict[str, Any]) -> str:
     return ""
 
 
-# --- what is sent ---------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------
 
 
 def _event(kind: str, fields: dict[str, Any]) -> bytes:

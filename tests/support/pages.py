@@ -1,4 +1,4 @@
-"""Parts of the pages, as a person finds them."""
+"""Locators for parts of the pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 
 def log_in(page: Page) -> None:
-    """On the page of a login link."""
+    """Logs in on the page of a login link."""
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Set password")).to_be_visible()
 
@@ -40,13 +40,13 @@ def press(scope: Page | Locator, action: str) -> None:
 
 
 def expect_never_reloaded(page: Page) -> None:
-    """Of a page that `Visitors.open_live` opened."""
+    """For a page opened by `Visitors.open_live`."""
     assert page.evaluate("window.wasNeverReloaded") is True
 
 
 def violations(page: Page) -> list[str]:
-    """What keeps people out, by axe's rules; each with the first element that breaks it."""
-    # The other results are as many as there are elements, and nobody reads them.
+    """Accessibility violations found by axe; each with the first element concerned."""
+    # Other results have one entry per element and are not needed.
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{rule['id']}: {rule['nodes'][0]['html']} ({len(rule['nodes'])} of them) {rule['nodes'][0]['failureSummary']}"
@@ -56,7 +56,7 @@ def violations(page: Page) -> list[str]:
 
 
 def violations_in_every_look(page: Page) -> list[str]:
-    """In both themes, on a desk and on a phone. The page must be one that follows the system's theme."""
+    """In both themes, at desktop and phone width. The page must follow the system's theme."""
     found = []
     looks: list[tuple[int, Literal["dark", "light"]]] = [(1500, "dark"), (1500, "light"), (390, "light")]
     for width, theme in looks:
@@ -67,7 +67,7 @@ def violations_in_every_look(page: Page) -> list[str]:
     return found
 
 
-# Colours move to the other theme, however quickly, and each element after the one it inherits them from.
+# Colours change to the other theme with transitions, one after the other along the inheritance.
 _SETTLED = """async () => {
   const moves = (one) => one instanceof CSSTransition && one.transitionProperty.endsWith("color");
   for (let frames = 0, still = 0; still < 5 && frames < 200; frames += 1) {
@@ -78,7 +78,7 @@ _SETTLED = """async () => {
 
 
 def line_count(page: Page) -> int:
-    """Those that the page holds; behind them may stand how many there are in all."""
+    """The number of lines in the page; the label may also have the total."""
     found = re.search(r"\d[\d,]*", page.locator("#log-count").inner_text())
     return int(found[0].replace(",", "")) if found else 0
 
@@ -89,7 +89,7 @@ def log_texts(page: Page) -> list[str]:
     return texts
 
 
-# While rows are replaced there are none until the next frame: what was read then has holes, and is read again.
+# While rows are replaced there are none until the next frame: what was read then is incomplete, and is read again.
 _READ_LOG = """async (box) => {
   const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   for (let tries = 0; tries < 100; tries += 1) {
@@ -108,5 +108,5 @@ _READ_LOG = """async (box) => {
     const step = texts.length > 1 ? texts[1][0] - texts[0][0] : height;
     if (texts.length * step === height) return texts.map(([, text]) => text);
   }
-  throw new Error("the log does not come to rest");
+  throw new Error("the log does not settle");
 }"""

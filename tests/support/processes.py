@@ -16,11 +16,11 @@ from tests.support.eventually import eventually_sync
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-# Below the ports that the kernel gives to outgoing connections: one of those could take the port of a server that is
-# down for a restart. A range for each worker of the tests.
+# Below the ephemeral ports: an outgoing connection could take the port of a server that is restarting. Each test
+# worker has its own range.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
 _RANGE = range(20_000 + 1_200 * _WORKER, 20_000 + 1_200 * (_WORKER + 1))
-# Where it begins differs between runs that go on beside each other.
+# Concurrent test runs start at different ports.
 _ports = itertools.islice(itertools.cycle(_RANGE), os.getpid() % len(_RANGE), None)
 
 
@@ -79,12 +79,12 @@ class Process:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """kill -9, and gone when this returns."""
+        """Sends SIGKILL; the process has exited when this returns."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def stop(self, timeout: float = 15.0) -> int:
-        """SIGTERM; the exit code. Killed, with an error, when it does not stop in time."""
+        """Sends SIGTERM and returns the exit code. Kills the process and raises if it does not stop in time."""
         self.signal(signal.SIGTERM)
         try:
             return self.wait(timeout)

@@ -54,7 +54,7 @@ class RunnerHarness:
         self.folder = folder
         self._numbers = itertools.count(1)
 
-    # -- asking ---------------------------------------------------------------------------------
+    # -- requests -------------------------------------------------------------------------------
 
     def start(self, *argv: str, task_id: str = "t1", attempt: int = 1, command_id: str = "", **spec: Any) -> str:
         spec.setdefault("working_directory", str(self.folder))
@@ -90,7 +90,7 @@ class RunnerHarness:
         ends = [state for state in TaskState if state.is_final]
         return await self.state(*ends, task_id=task_id, timeout=timeout)
 
-    # -- looking --------------------------------------------------------------------------------
+    # -- results --------------------------------------------------------------------------------
 
     def statuses(self, task_id: str = "t1") -> list[TaskStatus]:
         return [p for p in self.journal.payloads if isinstance(p, TaskStatus) and p.task_id == task_id]
@@ -153,13 +153,13 @@ async def running(
 
 
 async def _collect_shims(folder: Path) -> None:
-    """They outlive the runner, and were children of this process. One that is slow to end ends by itself."""
+    """Reaps shims: they outlive the runner and are children of this process. A slow one ends by itself."""
     for claim in folder.glob("**/tasks/*/claim.json"):
         pid = json.loads(claim.read_text()).get("pid", 0)
         try:
             await eventually(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[0], 2.0)
         except (ChildProcessError, AssertionError):
-            pass  # Collected before, or not ours, or slow.
+            pass  # Already reaped, not our child, or slow.
 
 
 def end_tasks(folder: Path) -> None:

@@ -29,14 +29,16 @@ async def stick(
     reason: str = "waits for input",
     **others: str,
 ) -> None:
-    """The node's report with evidence; `others`: further pieces by kind."""
+    """Sends the node's report with evidence; `others`: more pieces by kind."""
     pieces = {"lines": line, **others}
     evidence = tuple(Evidence(id=f"{task_id}.1-{kind}", kind=kind, text=text) for kind, text in pieces.items())
     await world.voice.tell(StallAlert(task_id=task_id, verdict=verdict, reason=reason, evidence=evidence))
 
 
 async def recover(world: ChatWorld, task_id: str = "t1") -> None:
-    await world.voice.tell(StallAlert(task_id=task_id, verdict=TaskHealth.HEALTHY, reason="the task gets on"))
+    await world.voice.tell(
+        StallAlert(task_id=task_id, verdict=TaskHealth.HEALTHY, reason="the task is making progress")
+    )
 
 
 async def stall_turn(world: ChatWorld, number: int = 1) -> str:

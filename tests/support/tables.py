@@ -1,4 +1,4 @@
-"""Tables of cases in one test, which names every row that is wrong."""
+"""Runs a table of cases in one test and reports every row that fails."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def check_rows(rows: Iterable[Row], check: Callable[[Row], None]) -> None:
             check(row)
         except Exception as exc:  # noqa: BLE001 - a row that raises hides no other row
             wrong.append(f"{row!r}\n    {type(exc).__name__}: {exc}")
-    assert table, "a table without rows checks nothing"
+    assert table, "the table has no rows"
     assert not wrong, "\n".join([f"{len(wrong)} of {len(table)} rows are wrong", *wrong])

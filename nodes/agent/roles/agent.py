@@ -79,38 +79,43 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
     journals = _open_journals(options)
     sampler = Sampler(options.data_dir)
     agent: Agent
+    runner: Runner
+    stall: StallWatch
+    # The parts need each other: the lambdas look up parts that do not exist yet, and run only after `run_agent`.
     uplink = Uplink(
         _uplink_config(options, token),
         journals=journals,
-        # A closure, because the agent does not exist yet: each of the two needs the other.
         snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
-        on_command=lambda command, received_mono: agent.runner.submit(command, received_mono),  # noqa: PLW0108
+        on_command=lambda command, received_mono: runner.submit(command, received_mono),  # noqa: PLW0108
+    )
+    runner = Runner(
+        _runner_config(options, config, environ, cgroup_parent),
+        emit=uplink.send_update,
+        journal_id=lambda: journals[Lane.STATES].journal_id,
+        logs_cursor=journals[Lane.LOGS].cursor,
+        forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
+        on_running=lambda: stall.wake(),  # noqa: PLW0108
+    )
+    collector = Collector(sampler.sample, emit=uplink.send_update)
+    stall = StallWatch(
+        runner.running,
+        emit=uplink.send_update,
+        memory=RunMemory(options.data_dir / "runs.json"),
+        succeeded=runner.succeeded,
+        metrics=lambda: collector.latest,
     )
     agent = Agent(
         options=options,
         journals=journals,
-        runner=Runner(
-            _runner_config(options, config, environ, cgroup_parent),
-            emit=uplink.send_update,
-            journal_id=lambda: journals[Lane.STATES].journal_id,
-            logs_cursor=journals[Lane.LOGS].cursor,
-            forget_cursor=lambda key: journals[Lane.LOGS].append([], cursor=(key, 0)),
-            on_running=lambda: agent.stall.wake(),  # noqa: PLW0108
-        ),
+        runner=runner,
         uplink=uplink,
-        collector=Collector(sampler.sample, emit=uplink.send_update),
-        stall=StallWatch(
-            lambda: agent.runner.running(),  # noqa: PLW0108
-            emit=uplink.send_update,
-            memory=RunMemory(options.data_dir / "runs.json"),
-            succeeded=lambda task_id, attempt: agent.runner.succeeded(task_id, attempt),  # noqa: PLW0108
-            metrics=lambda: agent.collector.latest,
-        ),
+        collector=collector,
+        stall=stall,
         report=NodeReport(
             role=options.role, capabilities=_capabilities(config, cgroup_parent, sampler), address=_address(options)
         ),
     )
-    journals[Lane.STATES].on_renewal(agent.runner.report_again)
+    journals[Lane.STATES].on_renewal(runner.report_again)
     return agent
 
 

@@ -261,7 +261,7 @@ class Projection:
 
         self._in_background(store)
 
-    # --- writes of its own ------------------------------------------------------------------------
+    # --- own writes -------------------------------------------------------------------------------
 
     async def _write_for_node(self, function: Callable[[UnitOfWork], T]) -> T:
         """Like `write`, but for updates from nodes: waits until the database responds."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from nodes.errors import StoreError
 from nodes.leader.projection.projection import Projection
 from nodes.models import NodeToken
+from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +35,13 @@ class Revocations:
         self._on_new = on_new
 
     async def run(self) -> None:
+        await wait_at_most(self._stop, _LOOK_SECONDS)
         while not self._stop.is_set():
             try:
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._stop.wait()
-            except TimeoutError:
-                try:
-                    await self._check()
-                except StoreError as exc:
-                    logger.warning("cannot read revoked tokens: %s", exc)
+                await self._check()
+            except StoreError as exc:
+                logger.warning("cannot read revoked tokens: %s", exc)
+            await wait_at_most(self._stop, _LOOK_SECONDS)
 
     def request_stop(self) -> None:
         self._stop.set()

@@ -24,7 +24,7 @@ class TokenRole(StrEnum):
     LEADER = "leader"
     MASTER = "master"
     EDGE = "edge"
-    WEB = "web"  # A web process of its own: may use the Leader's gateway, never a stream.
+    WEB = "web"  # A separate web process: may use the Leader's gateway, never a stream.
 
 
 class InvalidToken(AgentFlowError):

@@ -1,4 +1,4 @@
-"""The limits on tries."""
+"""Rate limits of login attempts and requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Effects reach the fleet through their port, on the loop's own thread, and know an unknown outcome from a refusal."""
+"""Effects call the fleet through their port, on the loop's thread, and distinguish unknown outcomes from refusals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RefusingFleet:
         raise self._error
 
     async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
-        raise AssertionError("only new tasks are asked for here")
+        raise AssertionError("only new tasks are requested here")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ class RefusingFleet:
     ],
     ids=["refused", "unknown"],
 )
-async def test_the_fleet_is_asked_on_the_loop(error: AgentFlowError, state: CallState, result: dict[str, str]) -> None:
+async def test_the_fleet_is_called_on_the_loop(error: AgentFlowError, state: CallState, result: dict[str, str]) -> None:
     fleet, threads = RefusingFleet(error), DatabaseThreads("chat", size=1)
 
     plan = Plan(right="operate", spec=TaskSpec(argv=("true",)))

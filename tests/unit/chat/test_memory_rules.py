@@ -67,7 +67,7 @@ def test_paths_outside_this_conversation_are_refused(path: str) -> None:
         ("/memories/global/cafe\u0301", "/memories/global/caf\u00e9", "global"),
     ],
 )
-def test_an_address_is_kept_in_one_form(path: str, kept: str, scope: str) -> None:
+def test_a_path_is_normalised(path: str, kept: str, scope: str) -> None:
     place = place_of(path, SCOPES)
 
     assert (place.path, place.scope) == (kept, scope)

@@ -21,7 +21,7 @@ TASK = {
 
 
 @pytest.mark.parametrize("state", TaskState)
-def test_a_task_s_state_is_the_page_s_word(state: TaskState) -> None:
+def test_a_tasks_state_has_the_pages_label(state: TaskState) -> None:
     task = {**TASK, "state": str(state)}
     results = [
         ("inspect_task", task, True),
@@ -41,7 +41,7 @@ def test_a_task_s_state_is_the_page_s_word(state: TaskState) -> None:
 
 
 @pytest.mark.parametrize("state", NodeState)
-def test_a_node_s_state_too(state: NodeState) -> None:
+def test_a_nodes_state_has_the_pages_label(state: NodeState) -> None:
     with translation.override("zh-hans"):
         node = {"id": "m", "state": str(state), "cpu": None, "running": 0, "slots": 1}
         said = of_result("list_nodes", {"nodes": [node]}, True)

@@ -1,4 +1,4 @@
-"""AgentFlow's own texts: stored once for everyone, worded for each reader, and none is missing."""
+"""AgentFlow's own texts: stored once, rendered for each reader, and none is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STALL = StallContext(
 )
 
 
-def test_a_phrase_is_worded_in_each_language_and_its_values_stay() -> None:
+def test_a_phrase_is_rendered_in_each_language_with_its_values() -> None:
     assert say(FAILED, "en") == "Answer “{state} *y*”: that did not help, the task is failed."
     assert say(FAILED, "zh-hans") == "应答“{state} *y*”：无效，任务失败。"
     assert say(FAILED, "en", escape=plain).startswith("Answer “\\{state\\} \\*y\\*”:")
@@ -50,13 +50,13 @@ def test_lists_and_joined_parts() -> None:
     assert say(both, "en") == "It helped before (1 of 2 times). mine"
 
 
-def test_a_word_of_a_newer_version_is_shown_as_it_is() -> None:
+def test_an_unknown_key_is_shown_unchanged() -> None:
     assert say(phrase("outcome.is-now", task="x", state=phrase("task.new-here")), "en") == "Done: x is now new-here."
     stored = {"cause": "as it was stored", "phrases": {"cause": phrase("cause.new-here")}}
     assert worded(stored, "zh-hans")["cause"] == "as it was stored"
 
 
-def test_fields_are_worded_for_the_reader_and_what_an_earlier_version_stored_stays() -> None:
+def test_fields_are_rendered_for_the_reader_and_old_texts_stay() -> None:
     fields = {"label": "Answer “{state} *y*”", "why": "因为", "phrases": {"label": ANSWER}}
 
     assert worded(fields, "zh-hans") == {**fields, "label": "应答“{state} *y*”"}
@@ -70,7 +70,7 @@ def test_a_new_text_replaces_the_earlier_phrase() -> None:
     assert with_phrase(kept, "verdictText", "") == {"cause": ANSWER}
 
 
-def test_a_fix_keeps_phrases_for_people_and_words_for_the_model() -> None:
+def test_a_fix_keeps_phrases_for_people_and_text_for_the_model() -> None:
     by_rules = fix_fields(STALL, 1, Fix(action=Action.INPUT, text="y", why=phrase("why.offered")))
     by_model = fix_fields(STALL, 2, Fix(action=Action.CANCEL, why="没救了"))
 
@@ -138,7 +138,7 @@ def test_a_refusal_is_shown_in_the_readers_language() -> None:
     assert say(outcome_of(phrase("refused.expired"), is_ok=False), "zh-hans") == "没有执行：未及时审批。"
 
 
-def test_every_phrase_that_is_said_has_words_and_every_word_is_said() -> None:
+def test_every_used_phrase_has_a_text_and_every_text_is_used() -> None:
     source = "\n".join(path.read_text() for path in (settings.BASE_DIR / "chat").rglob("*.py"))
     said = set(re.findall(r'phrase\(\s*"([a-z]+\.[a-z_-]+)"', source))
     said |= set(re.findall(r'"((?:outcome|why)\.[a-z-]+)" (?:if|else)', source))
@@ -149,7 +149,7 @@ def test_every_phrase_that_is_said_has_words_and_every_word_is_said() -> None:
     assert {key for key in WORDS if key.split(".")[0] not in made} - said == set()
 
 
-def test_every_problem_of_an_engine_has_words() -> None:
+def test_every_problem_of_an_engine_has_a_text() -> None:
     source = "\n".join(path.read_text() for path in (settings.BASE_DIR / "chat").rglob("*.py"))
     problems = set(re.findall(r'(?:EngineError|HistoryRefused)\("([a-z-]+)"', source))
 
@@ -174,5 +174,5 @@ PHRASES = st.recursive(
 
 
 @given(task=PHRASES)
-def test_whatever_the_values_are_it_is_worded(task: Any) -> None:
+def test_any_values_can_be_rendered(task: Any) -> None:
     assert say(phrase("act.pause", task=task), "en").startswith("Pause ")

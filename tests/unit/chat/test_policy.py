@@ -44,7 +44,7 @@ def test_clearly_requested_actions_run() -> None:
     ],
     ids=str,
 )
-def test_any_other_circumstance_asks(change: dict[str, object]) -> None:
+def test_any_other_circumstance_needs_approval(change: dict[str, object]) -> None:
     assert decide(replace(GOOD, **change)) is Decision.ASK  # type: ignore[arg-type]
 
 
@@ -57,13 +57,13 @@ def test_any_other_circumstance_asks(change: dict[str, object]) -> None:
         ("send something to t1", "  ", Decision.ASK),
     ],
 )
-def test_input_must_stand_in_the_persons_words(said: str, sent: str, decision: Decision) -> None:
+def test_input_must_be_in_the_persons_message(said: str, sent: str, decision: Decision) -> None:
     wish = Wish(action="input", task_id="t1", text=said)
 
     assert decide(replace(GOOD, action="input", input=sent, wish=wish)) is decision
 
 
-def test_of_all_combinations_exactly_one_runs_without_a_question() -> None:
+def test_exactly_one_combination_runs_without_approval() -> None:
     combinations = itertools.product(
         (Risk.MUTATING, Risk.DESTRUCTIVE), Trigger, (WISH, None), (True, False), (True, False), (True, False)
     )

@@ -1,4 +1,4 @@
-"""The port in bytes: each declared call crosses as it is, and what another version sends is refused in words."""
+"""The port over bytes: each declared call arrives unchanged, and another version gets a clear error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def filled(kind: type) -> Any:
 
 
 class Port:
-    """A `ChatPort` that remembers what it was asked."""
+    """A `ChatPort` that records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
@@ -39,7 +39,7 @@ def send(port: Any, body: object) -> bytes:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_call_crosses_as_it_was_declared(name: str) -> None:
+def test_a_call_arrives_unchanged(name: str) -> None:
     port, sent = Port(), []
 
     def over(service: str, body: bytes) -> bytes:
@@ -73,7 +73,7 @@ GOOD = {"conversation_id": "c", "text": "hi", "actor": "ann"}
     ],
     ids=str,
 )
-def test_what_another_version_asks_is_refused_in_words(body: object) -> None:
+def test_requests_of_another_version_get_a_clear_error(body: object) -> None:
     port = Port()
 
     with pytest.raises(OtherVersion, match="restart them with the same version"):
@@ -84,7 +84,7 @@ def test_what_another_version_asks_is_refused_in_words(body: object) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"conversation_id":"c"}', b'{"conversation_id":1,"turn_id":"t"}']
 )
-def test_so_is_what_another_version_answers(body: bytes) -> None:
+def test_replies_of_another_version_give_a_clear_error(body: bytes) -> None:
     request = ports.Say(**GOOD)
 
     with pytest.raises(OtherVersion):

@@ -50,7 +50,7 @@ def finding(**fields: Any) -> Finding:
         (Citation(id="e1", quote="step 2"), False),
     ],
 )
-def test_only_what_stands_in_the_evidence_is_cited(citation: Citation, is_kept: bool) -> None:
+def test_only_quotes_from_the_evidence_are_cited(citation: Citation, is_kept: bool) -> None:
     found = checked(stall(), finding(evidence=(citation,)))
 
     assert bool(found.evidence) is is_kept
@@ -74,13 +74,13 @@ def test_only_what_stands_in_the_evidence_is_cited(citation: Citation, is_kept: 
         (Fix(action=Action.RETRY), False),
     ],
 )
-def test_only_what_can_be_done_now_is_proposed(fix: Fix, is_possible: bool) -> None:
+def test_only_possible_actions_are_proposed(fix: Fix, is_possible: bool) -> None:
     found = checked(stall(), finding(fixes=(fix, fix)))
 
     assert len(found.fixes) == is_possible
 
 
-def test_no_secret_is_proposed_whoever_proposes_it() -> None:
+def test_no_secret_is_proposed() -> None:
     found = checked(stall("Password:"), finding(fixes=(Fix(action=Action.INPUT, text="x"), Fix(action=Action.CANCEL))))
 
     assert [fix.action for fix in found.fixes] == [Action.CANCEL]
@@ -89,7 +89,7 @@ def test_no_secret_is_proposed_whoever_proposes_it() -> None:
 @pytest.mark.parametrize(
     "answer", [None, [], "x", {}, {"cause": ""}, {"cause": "c"}, {"cause": "c", "evidence": {}, "fixes": []}]
 )
-def test_an_answer_that_is_no_analysis_is_refused(answer: Any) -> None:
+def test_an_invalid_analysis_is_refused(answer: Any) -> None:
     with pytest.raises(Nonsense):
         finding_of(answer)
 
@@ -106,9 +106,7 @@ JSON = st.recursive(
 @given(
     cause=st.text(max_size=600), confidence=JSON, evidence=st.lists(JSON, max_size=6), fixes=st.lists(JSON, max_size=6)
 )
-def test_whatever_a_model_says_the_analysis_is_a_good_one(
-    cause: str, confidence: Any, evidence: Any, fixes: Any
-) -> None:
+def test_any_answer_of_a_model_gives_a_valid_analysis(cause: str, confidence: Any, evidence: Any, fixes: Any) -> None:
     try:
         found = checked(
             stall(), finding_of({"cause": cause, "confidence": confidence, "evidence": evidence, "fixes": fixes})
@@ -124,7 +122,7 @@ def test_whatever_a_model_says_the_analysis_is_a_good_one(
 # --- what is remembered ---------------------------------------------------------------------------
 
 
-def test_results_are_counted_in_one_line_for_each_trouble_and_fix() -> None:
+def test_results_are_counted_in_one_line_per_problem_and_fix() -> None:
     yes = Fix(action=Action.INPUT, text="y")
     text = with_result("", fingerprint=MARK, sort="yes-no", fix=yes, has_helped=True, today=TODAY)
     text = with_result(
@@ -143,7 +141,7 @@ def test_results_are_counted_in_one_line_for_each_trouble_and_fix() -> None:
     assert read_lines(text, "ffffffffffff") == ()
 
 
-def test_peoples_own_lines_stay_in_the_file() -> None:
+def test_lines_written_by_people_stay_in_the_file() -> None:
     before = f"- ask ann first\n- {MARK} (lock): pause helped 2, not helped 0\n"
 
     text = with_result(

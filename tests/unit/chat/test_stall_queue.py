@@ -43,7 +43,7 @@ def test_a_waiting_task_is_analysed_soon_and_a_stalled_one_later() -> None:
     assert queue.delay(20.0) is None
 
 
-def test_alerts_of_one_context_come_one_after_the_other() -> None:
+def test_alerts_of_one_context_are_handled_in_sequence() -> None:
     queue = Queue()
     for number in (1, 2, 3):
         queue.add(stuck(number, kind="stalled", node="master-1"), float(number))
@@ -53,7 +53,7 @@ def test_alerts_of_one_context_come_one_after_the_other() -> None:
     assert ids(queue, 45.0) == [2]
 
 
-def test_the_same_trouble_is_one_turn_that_names_the_others() -> None:
+def test_the_same_problem_is_one_turn_that_names_the_others() -> None:
     queue = Queue()
     for number in range(1, 6):
         queue.add(stuck(number, mark="same"), 0.0)

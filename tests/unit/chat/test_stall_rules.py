@@ -141,7 +141,9 @@ def test_causes_of_a_stall(pieces: dict[str, str], sort: str, confidence: str) -
         (TaskState.SUCCEEDED, True, []),
     ],
 )
-def test_only_what_the_state_allows_is_proposed(state: TaskState, accepts_input: bool, actions: list[Action]) -> None:
+def test_only_actions_allowed_by_the_state_are_proposed(
+    state: TaskState, accepts_input: bool, actions: list[Action]
+) -> None:
     fields: dict[str, Any] = {
         name: getattr(stall(kind="waiting", lines="Go? [y/n]"), name) for name in StallContext.__slots__
     }
@@ -151,7 +153,7 @@ def test_only_what_the_state_allows_is_proposed(state: TaskState, accepts_input:
     assert [fix.action for fix in found.fixes] == actions
 
 
-def test_what_helped_before_comes_first_and_what_did_not_comes_last() -> None:
+def test_fixes_that_helped_come_first_and_others_last() -> None:
     yes = Remembered(action=Action.INPUT, answer='"y"', helped=0, failed=2)
     no = Remembered(action=Action.INPUT, answer='"n"', helped=3, failed=1)
 
@@ -171,7 +173,7 @@ def test_an_answer_that_helped_is_proposed_where_the_prompt_offers_none() -> Non
     assert [(fix.action, fix.text) for fix in fixes] == [(Action.INPUT, "prod"), (Action.CANCEL, "")]
 
 
-def test_the_same_trouble_has_one_fingerprint_whatever_numbers_it_names() -> None:
+def test_the_same_problem_has_one_fingerprint_regardless_of_numbers() -> None:
     def of(line: str, kind: str = "waiting") -> str:
         return stall(kind=kind, lines=line).fingerprint
 

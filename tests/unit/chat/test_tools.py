@@ -36,13 +36,13 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "arguments"), GOOD)
-def test_good_arguments_pass_here_and_fit_the_schema(name: str, arguments: dict[str, Any]) -> None:
+def test_valid_arguments_pass_and_fit_the_schema(name: str, arguments: dict[str, Any]) -> None:
     Draft202012Validator(TOOLS[name].schema()["input_schema"]).validate(arguments)
     assert TOOLS[name].check(arguments) == arguments
 
 
 @pytest.mark.parametrize(("name", "arguments"), BAD)
-def test_bad_arguments_are_refused_here_and_by_the_schema(name: str, arguments: Any) -> None:
+def test_invalid_arguments_are_refused_as_in_the_schema(name: str, arguments: Any) -> None:
     assert not Draft202012Validator(TOOLS[name].schema()["input_schema"]).is_valid(arguments)
     with pytest.raises(BadArguments):
         TOOLS[name].check(arguments)

@@ -24,11 +24,11 @@ from chat.untrusted import clean, encoded, marked
         ("编译\t完成\n", "编译\t完成\n"),
     ],
 )
-def test_hidden_characters_go_and_words_stay(raw: str, shown: str) -> None:
+def test_hidden_characters_are_removed_and_text_stays(raw: str, shown: str) -> None:
     assert clean(raw, 100) == shown
 
 
-def test_the_end_of_a_long_text_stays_and_the_gap_is_marked() -> None:
+def test_the_end_of_a_long_text_is_kept_and_the_gap_is_marked() -> None:
     text = clean("a" * 1000 + "the error", 100)
 
     assert text.endswith("the error")

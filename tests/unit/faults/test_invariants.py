@@ -202,11 +202,11 @@ class TestEffects:
         assert "2 times" in self.judge(self.command("succeeded"), Run(*KEY, inputs=["a", "a"]), {"a": "c1"})[0]
 
     def test_input_is_reported_as_done_but_never_arrived(self) -> None:
-        assert "never came" in self.judge(self.command("succeeded"), Run(*KEY), {"a": "c1"})[0]
+        assert "never arrived" in self.judge(self.command("succeeded"), Run(*KEY), {"a": "c1"})[0]
 
     @pytest.mark.parametrize("state", ["failed", "expired"])
     def test_input_is_reported_as_not_done_but_arrived(self, state: str) -> None:
-        assert "but came" in self.judge(self.command(state), Run(*KEY, inputs=["a"]), {"a": "c1"})[0]
+        assert "but arrived" in self.judge(self.command(state), Run(*KEY, inputs=["a"]), {"a": "c1"})[0]
 
     def test_a_start_that_expired_has_run(self) -> None:
         assert "but it ran" in self.judge(self.command("expired", "start"), Run(*KEY, starts=[(7, -1)]))[0]

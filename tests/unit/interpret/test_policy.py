@@ -80,7 +80,7 @@ def test_blocking_words_block_every_order(world: World, frame: str) -> None:
     check_rows([frame.format(order) for order, _ in ORDERS], check)
 
 
-def test_it_does_not_even_propose_a_cancel(world: World) -> None:
+def test_a_cancel_is_not_even_proposed(world: World) -> None:
     def check(frame: str) -> None:
         reading = interpret(frame.format("cancel t101"), world)
 
@@ -135,7 +135,7 @@ def test_asks_and_says_why(world: World, text: str, why: str) -> None:
         ("暂停 Master-2 的任务", ["t103"]),
     ],
 )
-def test_proposes_what_is_nearly_plain(world: World, text: str, tasks: list[str]) -> None:
+def test_nearly_clear_orders_are_proposed(world: World, text: str, tasks: list[str]) -> None:
     reading = interpret(text, world)
 
     assert reading.outcome is (Outcome.CONFIRM if tasks else Outcome.ASK)
@@ -146,7 +146,7 @@ def test_proposes_what_is_nearly_plain(world: World, text: str, tasks: list[str]
     "text",
     ["PAUSE   the   FIRMWARE-BUILD", "pause firmware_build", "ｐａｕｓｅ ｔ１０１", "pause resnet", "把t101暂停了"],
 )
-def test_how_it_is_written_makes_no_difference(world: World, text: str) -> None:
+def test_spelling_makes_no_difference(world: World, text: str) -> None:
     assert interpret(text, world).outcome is Outcome.EXECUTE
 
 
@@ -197,7 +197,7 @@ def test_a_no_without_a_known_action_is_a_no(world: World, text: str) -> None:
         ("who would mind, pausing t101?", Outcome.EXECUTE),  # Reads the history.
     ],
 )
-def test_would_you_mind_asks_for_what_comes_next(world: World, text: str, outcome: Outcome) -> None:
+def test_would_you_mind_requests_what_follows(world: World, text: str, outcome: Outcome) -> None:
     reading = interpret(text, world)
 
     assert reading.outcome is outcome, reading
@@ -228,7 +228,7 @@ def test_a_no_in_a_condition_or_an_exception_is_not_a_no_to_the_order(world: Wor
         "你不会取消 t101 吧",
     ],
 )
-def test_a_no_to_the_order_is_one_with_a_condition_too(world: World, text: str) -> None:
+def test_a_no_to_the_order_also_counts_with_a_condition(world: World, text: str) -> None:
     assert interpret(text, world).outcome is Outcome.REFUSE
 
 
@@ -278,13 +278,13 @@ def test_other_wordings_of_an_order(world: World, text: str, intent: str, tasks:
     assert (reading.outcome, reading.intent, list(reading.tasks)) == (Outcome.EXECUTE, intent, tasks)
 
 
-def test_a_name_made_of_our_words_gives_no_authority() -> None:
+def test_a_task_name_made_of_keywords_gives_no_authority() -> None:
     world = World(["all", "not"], [Task(id="1", name="pause", node="all", state="running"), Task(id="2", name="don't")])
 
     for text in ("pause pause", "cancel all", "pause 1 on not", "don't"):
         assert interpret(text, world).outcome is not Outcome.EXECUTE, text
 
 
-def test_long_and_strange_sentences_have_an_outcome(world: World) -> None:
+def test_long_and_unusual_sentences_have_an_outcome(world: World) -> None:
     for text in ("暂停" * 5000, "a" * 50_000, "pause " + "t101 " * 2000, "\x00\u202e\ufeff", "'" * 999, "🙂" * 999):
         assert interpret(text, world).outcome in Outcome

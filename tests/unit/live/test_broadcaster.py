@@ -67,7 +67,7 @@ async def test_messages_between_the_snapshot_and_the_join_are_sent_first() -> No
     assert socket.seqs() == [2, 4, 5]
 
 
-async def test_topics_are_wanted_while_somebody_listens_or_holds() -> None:
+async def test_topics_are_wanted_while_they_have_subscribers_or_holds() -> None:
     broadcaster, socket = Broadcaster(), Socket()
     assert not broadcaster.wants("tasks")
 
@@ -95,7 +95,7 @@ async def test_a_burst_of_batches_waits_for_the_writers() -> None:
     assert broadcaster.position == 6
 
 
-async def test_an_old_snapshot_cannot_be_joined_on_to_once_history_is_full() -> None:
+async def test_an_old_snapshot_cannot_be_continued_once_history_is_full() -> None:
     broadcaster = Broadcaster()
     broadcaster.hold(["tasks"])
     assert broadcaster.reaches(0)
@@ -106,7 +106,7 @@ async def test_an_old_snapshot_cannot_be_joined_on_to_once_history_is_full() -> 
     assert broadcaster.reaches(5)
 
 
-async def test_an_idle_broadcaster_remembers_nothing() -> None:
+async def test_an_idle_broadcaster_keeps_nothing() -> None:
     broadcaster = Broadcaster()
     broadcaster.publish([message(1), message(2)])
     broadcaster.hold(["tasks"])

@@ -78,11 +78,11 @@ def test_good_messages(message: dict[str, Any], expected: object) -> None:
     assert parse(json.dumps(message)) == expected
 
 
-def test_what_is_null_is_left_out() -> None:
+def test_null_counts_as_missing() -> None:
     assert parse('{"type":"SUBSCRIBE","topics":["tasks"],"since":null}') == Subscribe(topics=("tasks",))
 
 
-def test_equal_positions_are_equal_however_they_are_sent() -> None:
+def test_equal_positions_are_equal_in_every_form() -> None:
     sent = [Subscribe(topics=("tasks",), since=since).start for since in ("12", 12, Cursor(store="", seq="012"))]
 
     assert sent == [Cursor(store="", seq=12)] * 3
@@ -90,7 +90,7 @@ def test_equal_positions_are_equal_however_they_are_sent() -> None:
     assert Subscribe(topics=("tasks",)).start is None
 
 
-def test_a_run_holds_the_fields_of_its_spec() -> None:
+def test_a_run_has_the_fields_of_its_spec() -> None:
     message = parse('{"type":"RUN","ref":"r","argv":["a"],"timeoutSeconds":2}')
 
     assert isinstance(message, Run)
@@ -238,7 +238,7 @@ NAMES = [
     ),
     fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4),
 )
-def test_nothing_but_bad_message_ever_escapes(kind: str, fields: dict[str, Any]) -> None:
+def test_only_bad_message_is_raised(kind: str, fields: dict[str, Any]) -> None:
     with contextlib.suppress(BadMessage):
         parse(json.dumps({**fields, "type": kind}))
 

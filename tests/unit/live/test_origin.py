@@ -33,7 +33,7 @@ def test_scheme_host_and_port_must_all_be_the_sites(host: str, origin: str, verd
     assert judge(headers(host=host, origin=origin), is_behind_https_proxy=False) is verdict
 
 
-def test_no_origin_is_its_own_case() -> None:
+def test_a_missing_origin_is_a_separate_case() -> None:
     assert judge(headers(host="site.example"), is_behind_https_proxy=False) is Verdict.NONE
 
 

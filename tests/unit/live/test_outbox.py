@@ -101,7 +101,7 @@ def test_too_many_states_overflow_and_free_their_memory(frames: list[Frame]) -> 
     assert not outbox
 
 
-def test_answers_cost_no_bytes_but_are_counted() -> None:
+def test_answers_use_no_bytes_but_are_counted() -> None:
     outbox = Outbox(LIMITS)
     answer = Answer([Frame("x" * 5000, seq=7), Frame("y", seq=9)], store="s", seq=9)
 
@@ -113,7 +113,7 @@ def test_answers_cost_no_bytes_but_are_counted() -> None:
     assert outbox.is_overflown
 
 
-def test_the_position_never_passes_over_what_still_waits() -> None:
+def test_the_position_never_skips_queued_messages() -> None:
     outbox = Outbox(LIMITS)
     assert outbox.position(10) == 10
 

@@ -1,4 +1,4 @@
-"""A small cluster in the database, and people of each role."""
+"""A small cluster in the database, and users of each role."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROJECT = {
 
 @pytest.fixture
 def as_role(db: None) -> Callable[[str], Client]:
-    """A logged-in browser of somebody with this role; "nobody" has none."""
+    """A logged-in test client with this role; "nobody" has none."""
 
     def log_in(role: str) -> Client:
         user = User.objects.create_user(f"{role}-person")

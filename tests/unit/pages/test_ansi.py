@@ -16,7 +16,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=400)
 @given(st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join))
-def test_no_control_and_no_turn_is_left(text: str) -> None:
+def test_no_control_or_direction_character_is_left(text: str) -> None:
     shown = plain_text(text)
 
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", shown)

@@ -14,7 +14,7 @@ CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("figures.json"
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_tile_of_alerts_says_what_is_wrong(case: dict[str, Any]) -> None:
+def test_alert_tile_lists_the_problems(case: dict[str, Any]) -> None:
     data = {
         "nodes": [{"state": state, "cpu": None} for state in case["nodes"]],
         "tasks": [

@@ -1,4 +1,4 @@
-"""Words: every state has a look, every string of the script is used, and everything is translated to Chinese."""
+"""Labels: every state has a style, every string of the script is used, and everything is translated to Chinese."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOURCES = settings.BASE_DIR / "frontend" / "src"
 CATALOG = settings.BASE_DIR / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
 
-def test_every_state_has_a_look() -> None:
+def test_every_state_has_a_style() -> None:
     assert set(labels.NODE_STATES) == set(NodeState)
     assert set(labels.TASK_STATES) == set(TaskState)
     assert set(labels.TASK_HEALTH) == set(TaskHealth) - {TaskHealth.HEALTHY}
@@ -34,14 +34,14 @@ def test_every_state_has_a_look() -> None:
     assert set(labels.ACTIONS) == set(labels.OFFERED) == set(Action)
 
 
-def test_everything_of_a_conversation_has_words() -> None:
+def test_everything_in_a_conversation_has_a_label() -> None:
     assert set(labels.CHAT_TURNS) == set(TurnState)
     assert set(labels.CHAT_STEPS) == set(CallState)
     assert set(labels.CHAT_APPROVALS) == set(ApprovalState)
 
 
-def test_every_reason_of_a_command_has_words() -> None:
-    """Of nodes, shims and the Leader: every code that the user of a button may get."""
+def test_every_reason_of_a_command_has_a_text() -> None:
+    """Every code that a button's user may get, from nodes, shims and the Leader."""
     given = r"_failed\(command_id,|TaskRejected\(|_reply\(False,|_refuse\(message,|CommandState\.\w+, |code="
     said = rf'(?:{given})\s*"([a-z-]+)"'
     where = ["agent/runner/**/*.py", "stream/uplink/*.py", "leader/scheduler/*.py", "leader/projection/commands.py"]
@@ -49,12 +49,12 @@ def test_every_reason_of_a_command_has_words() -> None:
     codes = {code for path in paths for code in re.findall(said, path.read_text())}
 
     assert len(codes) > 20
-    # The code of a command that had its effect.
+    # The code of a successful command.
     assert codes - set(labels.REASONS) - {"repeated"} == set()
 
 
 def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
-    """Of the Leader, nodes and shims: a page has a text for everything that is stored or sent."""
+    """A page has a text for everything that the Leader, nodes and shims store or send."""
     paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
     paths += (settings.BASE_DIR / "dashboard/live").glob("*.py")
     source = "\n".join(path.read_text() for path in paths)
@@ -88,7 +88,7 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
         ("zh-hans", None, "as it came"),
     ],
 )
-def test_message_is_said_from_its_parts(language: str, parts: list[dict[str, Any]] | None, expected: str) -> None:
+def test_message_is_rendered_from_its_parts(language: str, parts: list[dict[str, Any]] | None, expected: str) -> None:
     with translation.override(language):
         assert in_words("as it came", parts) == expected
 
@@ -113,7 +113,7 @@ def test_every_icon_is_in_the_sprite() -> None:
     assert used - names == set()
 
 
-def test_script_uses_exactly_the_strings_that_it_gets() -> None:
+def test_script_uses_exactly_the_provided_strings() -> None:
     known = {re.sub(r"\.(one|other)$", "", key) for key in strings.script_strings()}
     source = "\n".join(path.read_text() for path in [*SOURCES.rglob("*.ts"), *SOURCES.rglob("*.tsx")])
     said = set(re.findall(r"""["`]([a-z]+\.[a-zA-Z]+)["`]""", source)) | {
@@ -179,7 +179,7 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
         ("a\u202eb\u2069", "a⟨U+202E⟩b⟨U+2069⟩"),
     ],
 )
-def test_terminal_text_is_made_plain(text: str, expected: str) -> None:
+def test_terminal_text_becomes_plain(text: str, expected: str) -> None:
     assert plain_text(text) == expected
 
 

@@ -38,7 +38,7 @@ def file(cluster: None) -> MemoryFile:
     return made
 
 
-def test_files_are_listed_and_narrowed(file: MemoryFile, as_role: AsRole) -> None:
+def test_files_are_listed_and_filtered(file: MemoryFile, as_role: AsRole) -> None:
     browser = as_role("viewer")
 
     assert file.path in browser.get("/memory/").content.decode()
@@ -66,7 +66,7 @@ def test_a_file_is_read_with_its_revisions_and_cannot_inject(file: MemoryFile, a
     assert "<textarea" not in text
 
 
-def test_chinese_tells_what_is_remembered_from_a_machines_ram(file: MemoryFile, as_role: AsRole) -> None:
+def test_chinese_distinguishes_memory_files_from_ram(file: MemoryFile, as_role: AsRole) -> None:
     client = as_role("operator")
     chinese = {"headers": {"accept-language": "zh-hans"}}
 
@@ -83,7 +83,9 @@ def test_a_viewer_changes_nothing(file: MemoryFile, as_role: AsRole) -> None:
     assert as_role("viewer").post(f"/memory/{file.pk}/change", {"action": "delete"}).status_code == 403
 
 
-def test_an_operator_asks_the_leader(file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operators_change_goes_to_the_leader(
+    file: MemoryFile, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(services, "change_memory", lambda *place, **fields: asked.append((place, fields)))
     fields = {"action": "edit", "version": "2", "text": "new\r\n", "why": "wrong"}

@@ -39,12 +39,12 @@ def data_of(response: HttpResponse, name: str) -> Any:
     return json.loads(found[1])
 
 
-# --- who gets in ----------------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", DOORS)
 @pytest.mark.parametrize(("role", "expected"), [("viewer", 200), ("operator", 200), ("admin", 200), ("nobody", 403)])
-def test_every_page_asks_for_the_right_to_view(
+def test_every_page_requires_the_right_to_view(
     cluster: None, as_role: AsRole, path: str, role: str, expected: int
 ) -> None:
     assert as_role(role).get(path).status_code == expected
@@ -60,7 +60,7 @@ def test_anonymous_users_are_redirected_to_the_login_page(cluster: None, client:
 
 @pytest.mark.parametrize("path", DOORS)
 @pytest.mark.parametrize("role", ["viewer", "admin"])
-def test_pages_are_only_read(cluster: None, as_role: AsRole, path: str, role: str) -> None:
+def test_pages_accept_only_get(cluster: None, as_role: AsRole, path: str, role: str) -> None:
     assert as_role(role).post(path).status_code == 405
 
 
@@ -70,7 +70,7 @@ def test_missing_objects_are_not_found(cluster: None, as_role: AsRole, path: str
 
 
 @pytest.mark.parametrize("template", ["403.html", "403_csrf.html", "404.html", "500.html"])
-def test_fault_pages_need_nothing(template: str) -> None:
+def test_error_pages_need_no_context(template: str) -> None:
     """Also for server errors, whose page is rendered without a request."""
     assert "AgentFlow" in render_to_string(template)
 
@@ -125,7 +125,7 @@ def test_sections_differ_in_their_keys() -> None:
     assert len({section.key for section in SECTIONS}) == len(SECTIONS)
 
 
-# --- what they say --------------------------------------------------------------------------------
+# --- content --------------------------------------------------------------------------------
 
 
 def test_overview_is_a_rendered_snapshot(cluster: None, as_role: AsRole) -> None:
@@ -153,7 +153,7 @@ def test_overview_is_a_rendered_snapshot(cluster: None, as_role: AsRole) -> None
         ("zh-hans", "等待 master-1 的空闲槽位", "已有 120 秒没有输出，也没有 CPU 或 I/O 活动", "运行 9 秒后超时"),
     ],
 )
-def test_own_messages_come_in_the_readers_language(
+def test_own_messages_are_in_the_readers_language(
     cluster: None, as_role: AsRole, language: str, pending: str, alert: str, ended: str
 ) -> None:
     slot = [{"code": "slot", "values": {"nodes": "master-1"}}]
@@ -209,7 +209,7 @@ def test_program_text_is_never_markup(cluster: None, as_role: AsRole) -> None:
         assert "<img src=x>" not in text
 
 
-def test_task_of_an_unseen_node_is_not_called_running(cluster: None, as_role: AsRole) -> None:
+def test_task_of_an_unreachable_node_is_not_shown_as_running(cluster: None, as_role: AsRole) -> None:
     add_task("t-5", node="master-2")
 
     text = text_of(as_role("viewer").get("/tasks/t-5/"))
@@ -262,9 +262,7 @@ def test_missing_lines_are_shown_at_their_place(cluster: None, as_role: AsRole) 
     assert [(gap["firstLine"], gap["lines"]) for gap in gaps] == [(1, 2), (6, 1), (8, 2)]
 
 
-def test_older_lines_are_found_beyond_an_empty_stretch(
-    cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_older_lines_are_found_beyond_a_gap(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 10)
     add_task("t-6", lines=30)
     LogLine.objects.filter(task_id="t-6", number__range=(8, 22)).delete()
@@ -313,7 +311,7 @@ def test_log_is_searched_by_the_words_of_the_filter(
     assert answer["before"] is None
 
 
-def test_level_and_node_narrow_a_search(cluster: None, as_role: AsRole) -> None:
+def test_level_and_node_filter_a_search(cluster: None, as_role: AsRole) -> None:
     add_task("t-6", lines=4, node="edge-1")
     LogLine.objects.filter(task_id="t-6", number=2).update(level=40)
     client = as_role("viewer")
@@ -323,7 +321,7 @@ def test_level_and_node_narrow_a_search(cluster: None, as_role: AsRole) -> None:
     assert numbers_of(searched(client, "node=master-1")) == [1, 2, 3]
 
 
-def test_search_reads_a_bounded_piece_and_says_where_it_stopped(
+def test_search_reads_a_bounded_part_and_returns_its_position(
     cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nodes.selectors.output.SEARCH_LINES", 10)
@@ -348,11 +346,11 @@ def test_search_reads_a_bounded_piece_and_says_where_it_stopped(
 @pytest.mark.parametrize(
     "query", ["before=x", "before=99999999999999999999", "attempt=-1", "text=" + "a" * 5000, "level=no"]
 )
-def test_odd_searches_find_nothing_or_everything(cluster: None, as_role: AsRole, query: str) -> None:
+def test_unusual_searches_find_nothing_or_everything(cluster: None, as_role: AsRole, query: str) -> None:
     assert as_role("viewer").get(f"/logs/search?{query}").status_code == 200
 
 
-def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) -> None:
+def test_node_page_shows_gaps_in_its_history(cluster: None, as_role: AsRole) -> None:
     Journal.objects.create(id="j", node_id="master-1", lane="logs", seq=4999)
     detail = {"from_seq": 1, "to_seq": 4999, "reason": "trimmed", "lines": 0}
     Event.objects.create(
@@ -372,7 +370,7 @@ def test_node_page_names_what_its_history_lacks(cluster: None, as_role: AsRole) 
     assert "Entries 1 to" not in text_of(as_role("operator").get("/nodes/master-2/"))
 
 
-def test_command_on_its_way_is_shown_beside_its_task(cluster: None, as_role: AsRole) -> None:
+def test_open_command_is_shown_beside_its_task(cluster: None, as_role: AsRole) -> None:
     now = timezone.now()
     moments = {"created_at": now, "expires_at": now, "changed_at": now}
     Command.objects.create(
@@ -391,7 +389,7 @@ def test_command_on_its_way_is_shown_beside_its_task(cluster: None, as_role: AsR
         assert {command["id"] for command in data["commands"]} == {"c-1", "c-2"}
 
 
-def test_whole_log_comes_as_text(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_log_is_downloaded_as_text(cluster: None, as_role: AsRole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 4)
     add_task("t-6", lines=9)
 
@@ -449,7 +447,7 @@ def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) 
     assert 'id="task-t-2"' not in text
 
 
-def test_logs_of_one_node_come_on_a_topic_of_their_own(cluster: None, as_role: AsRole) -> None:
+def test_logs_of_one_node_have_their_own_topic(cluster: None, as_role: AsRole) -> None:
     client = as_role("viewer")
 
     assert 'data-topics="nodes tasks alerts logs:master-1"' in text_of(client.get("/logs/?node=master-1"))
@@ -464,7 +462,7 @@ def test_log_lines_name_their_task(cluster: None, as_role: AsRole, path: str) ->
     assert {task["id"] for task in data_of(response, "page-data")["tasks"]} == {"t-1"}
 
 
-# --- narrowing ------------------------------------------------------------------------------------
+# --- filters --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -480,7 +478,7 @@ def test_log_lines_name_their_task(cluster: None, as_role: AsRole, path: str) ->
         ("page=x", {"t-1", "t-2", "t-3"}),
     ],
 )
-def test_task_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found: set[str]) -> None:
+def test_task_list_is_filtered(cluster: None, as_role: AsRole, query: str, found: set[str]) -> None:
     text = text_of(as_role("viewer").get(f"/tasks/?{query}"))
 
     assert set(re.findall(r'id="task-(t-\d)"', text)) == found
@@ -490,7 +488,7 @@ def test_task_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found
     ("query", "found"),
     [("", 3), ("state=offline", 1), ("text=SHOP", 3), ("text=edge", 1), ("text=master-1", 2), ("text=zzz", 0)],
 )
-def test_node_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found: int) -> None:
+def test_node_list_is_filtered(cluster: None, as_role: AsRole, query: str, found: int) -> None:
     text = text_of(as_role("viewer").get(f"/nodes/?{query}"))
 
     assert len(re.findall(r'id="node-(?:master|edge)-\d"', text)) == found
@@ -511,7 +509,7 @@ def test_node_list_is_narrowed(cluster: None, as_role: AsRole, query: str, found
         ("since=2020-01-01&until=2099-01-01", 3),
     ],
 )
-def test_work_log_is_narrowed(cluster: None, as_role: AsRole, query: str, found: int) -> None:
+def test_work_log_is_filtered(cluster: None, as_role: AsRole, query: str, found: int) -> None:
     text = text_of(as_role("viewer").get(f"/history/?{query}"))
 
     assert text.count('<td class="cell-name">') == found
@@ -525,7 +523,7 @@ def test_wrong_date_is_reported_and_filters_nothing(cluster: None, as_role: AsRo
 
 
 @pytest.mark.parametrize("path", ["/tasks/", "/nodes/", "/history/"])
-def test_htmx_gets_the_same_part_alone(cluster: None, as_role: AsRole, path: str) -> None:
+def test_htmx_gets_only_the_same_part(cluster: None, as_role: AsRole, path: str) -> None:
     client = as_role("viewer")
     whole = text_of(client.get(path))
     part = client.get(path, headers={"HX-Request": "true"})
@@ -536,7 +534,7 @@ def test_htmx_gets_the_same_part_alone(cluster: None, as_role: AsRole, path: str
     assert "no-store" in part["Cache-Control"]
 
 
-def test_narrowed_list_takes_no_new_rows(cluster: None, as_role: AsRole) -> None:
+def test_filtered_list_gets_no_new_rows(cluster: None, as_role: AsRole) -> None:
     client = as_role("viewer")
 
     assert 'data-rows="all"' in text_of(client.get("/tasks/"))
@@ -618,7 +616,7 @@ def test_pages_are_compressed_and_hold_no_secret(cluster: None, as_role: AsRole,
     assert secret is None or secret[1] not in text_of(client.get(path))
 
 
-def test_overview_carries_what_is_in_sight_and_counts_the_rest(cluster: None, as_role: AsRole) -> None:
+def test_overview_renders_visible_rows_and_counts_the_rest(cluster: None, as_role: AsRole) -> None:
     for number in range(60):
         add_node(f"edge-{number:02}", role="edge", parent="master-1")
         add_task(f"many-{number:02}", node="master-1")

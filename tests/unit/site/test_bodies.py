@@ -52,7 +52,7 @@ class Spooler:
         await send({"type": "http.response.start", "status": 200})
 
 
-async def met(exchange: Exchange) -> tuple[int, int]:
+async def exchanged(exchange: Exchange) -> tuple[int, int]:
     """The status, and how many bytes the application received."""
     application = Spooler()
     await bounded(application)(exchange.scope, exchange.receive, exchange.send)
@@ -61,22 +61,22 @@ async def met(exchange: Exchange) -> tuple[int, int]:
 
 @pytest.mark.parametrize("declared", [None, str(MAX_BODY_BYTES).encode()])
 async def test_the_largest_body_passes(declared: bytes | None) -> None:
-    assert await met(Exchange(MAX_BODY_BYTES, declared=declared)) == (200, MAX_BODY_BYTES)
+    assert await exchanged(Exchange(MAX_BODY_BYTES, declared=declared)) == (200, MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize("declared", [str(MAX_BODY_BYTES + 1).encode(), b"9" * 9_000])
-async def test_a_body_that_says_it_is_larger_is_refused_unread(declared: bytes) -> None:
+async def test_a_body_declared_too_large_is_refused_unread(declared: bytes) -> None:
     exchange = Exchange(MAX_BODY_BYTES + 1, declared=declared)
 
-    assert await met(exchange) == (413, 0)
+    assert await exchanged(exchange) == (413, 0)
     assert exchange.asked == 0
 
 
 @pytest.mark.parametrize("declared", [None, b"10", b"-1", b"ten"])
-async def test_a_body_that_turns_out_larger_is_refused_while_it_comes(declared: bytes | None) -> None:
+async def test_a_body_that_grows_too_large_is_refused_while_it_arrives(declared: bytes | None) -> None:
     exchange = Exchange(1 << 30, declared=declared)
 
-    status, given = await met(exchange)
+    status, given = await exchanged(exchange)
 
     assert (status, given) == (413, MAX_BODY_BYTES)
     assert exchange.asked == MAX_BODY_BYTES // CHUNK + 1
@@ -85,13 +85,13 @@ async def test_a_body_that_turns_out_larger_is_refused_while_it_comes(declared: 
 async def test_a_program_gets_the_refusal_as_json() -> None:
     exchange = Exchange(0, path="/api/v1/tasks", declared=b"2000000")
 
-    await met(exchange)
+    await exchanged(exchange)
 
     assert json.loads(exchange.sent[1]["body"])["error"]["code"] == "too-large"
 
 
 async def test_the_access_log_has_one_line_for_any_path(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "agentflow.access"):
-        await met(Exchange(0, path="/a\nb", declared=b"2000000"))
+        await exchanged(Exchange(0, path="/a\nb", declared=b"2000000"))
 
     assert caplog.messages == ["POST /a%0Ab 413 from=10.0.0.1"]

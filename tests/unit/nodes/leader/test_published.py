@@ -8,7 +8,7 @@ from nodes.leader.projection.published import Published
 from nodes.leader.projection.trouble import store_published
 
 
-def test_a_message_has_its_type_its_body_and_its_text() -> None:
+def test_a_message_has_type_body_and_text() -> None:
     body = {"type": "TASK_UPDATE", "seq": "7", "task": {"id": "t1", "name": "构建"}}
 
     published = Published.of(7, ("tasks",), body, "state", "task:t1")
@@ -18,5 +18,5 @@ def test_a_message_has_its_type_its_body_and_its_text() -> None:
     assert store_published(None).type == "STORE"
 
 
-def test_what_was_read_back_from_the_feed_has_a_text_alone() -> None:
+def test_a_message_read_from_the_feed_has_only_text() -> None:
     assert Published(7, ("tasks",), '{"type":"TASK_UPDATE"}', "state", "task:t1").type == ""

@@ -15,9 +15,9 @@ def _entry(seq: int, status: pb.TaskStatusUpdate) -> pb.NodeUpdate:
     return pb.NodeUpdate(node_id="edge-1", journal_id="s", seq=seq, task_update=status)
 
 
-def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeState:
-    image = EdgeState("edge-1", parent="master-1")
-    image.take_snapshot(
+def _state(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeState:
+    edge = EdgeState("edge-1", parent="master-1")
+    edge.take_snapshot(
         pb.Snapshot(
             tasks=tasks,
             positions=[pb.JournalMark(journal_id="s", seq=position, node_id="edge-1", lane="states")],
@@ -25,25 +25,25 @@ def _image(*tasks: pb.TaskStatusUpdate, position: int = 5) -> EdgeState:
             metrics=pb.SystemMetrics(cpu_percent=1),
         )
     )
-    return image
+    return edge
 
 
-def _snapshot(image: EdgeState) -> pb.Snapshot:
-    (message,) = image.messages(9)
+def _snapshot(edge: EdgeState) -> pb.Snapshot:
+    (message,) = edge.messages(9)
     assert (message.node_id, message.timestamp, message.seq) == ("edge-1", 9, 0)
     return message.snapshot
 
 
 def test_later_entries_update_the_snapshot() -> None:
-    image = _image(_status("a", RUNNING, request=pb.TaskRequest(task_id="a")), _status("b", RUNNING))
+    edge = _state(_status("a", RUNNING, request=pb.TaskRequest(task_id="a")), _status("b", RUNNING))
 
-    image.take_entry(_entry(5, _status("a", SUCCEEDED)))  # History: the snapshot is newer.
-    image.take_entry(_entry(6, _status("a", PAUSED)))
-    image.take_entry(_entry(7, _status("b", SUCCEEDED)))
-    image.take_entry(_entry(8, _status("c", RUNNING)))
-    image.take_metrics(pb.SystemMetrics(cpu_percent=2))
+    edge.take_entry(_entry(5, _status("a", SUCCEEDED)))  # History: the snapshot is newer.
+    edge.take_entry(_entry(6, _status("a", PAUSED)))
+    edge.take_entry(_entry(7, _status("b", SUCCEEDED)))
+    edge.take_entry(_entry(8, _status("c", RUNNING)))
+    edge.take_metrics(pb.SystemMetrics(cpu_percent=2))
 
-    snapshot = _snapshot(image)
+    snapshot = _snapshot(edge)
     assert {status.task_id: status.state for status in snapshot.tasks} == {"a": PAUSED, "c": RUNNING}
     assert snapshot.tasks[0].request.task_id == "a"
     assert snapshot.positions[0].seq == 8
@@ -51,20 +51,20 @@ def test_later_entries_update_the_snapshot() -> None:
 
 
 def test_the_master_sets_an_edges_parent_and_link_state() -> None:
-    image = _image()
-    assert image.take_link(NodeState.SUSPECT, 0.0)
+    edge = _state()
+    assert edge.take_link(NodeState.SUSPECT, 0.0)
 
-    image.take_report(pb.NodeReport(role="edge", parent="somewhere", state="online", link_rtt_ms=99))
+    edge.take_report(pb.NodeReport(role="edge", parent="somewhere", state="online", link_rtt_ms=99))
 
-    report = _snapshot(image).report
+    report = _snapshot(edge).report
     assert (report.parent, report.state, report.link_rtt_ms) == ("master-1", "suspect", 0)
 
 
 def test_only_a_new_state_or_a_clearly_different_round_trip_is_reported() -> None:
-    image = _image()
+    edge = _state()
 
     news = [
-        image.take_link(state, rtt)
+        edge.take_link(state, rtt)
         for state, rtt in [
             (NodeState.ONLINE, 0.0),
             (NodeState.ONLINE, 4.0),
@@ -79,10 +79,10 @@ def test_only_a_new_state_or_a_clearly_different_round_trip_is_reported() -> Non
 
 
 def test_before_the_snapshot_there_is_only_the_report() -> None:
-    image = EdgeState("edge-1", parent="master-1")
-    image.take_entry(_entry(1, _status("a", RUNNING)))
+    edge = EdgeState("edge-1", parent="master-1")
+    edge.take_entry(_entry(1, _status("a", RUNNING)))
 
-    (message,) = image.messages(0)
+    (message,) = edge.messages(0)
 
     assert message.WhichOneof("payload") == "report"
     assert message.report.parent == "master-1"

@@ -89,7 +89,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ('[projects.web]\npath = "."\ntasks = ["b"]\n', 3, "tasks is ['b']: expected a table"),
     ],
 )
-def test_a_bad_file_is_one_line_with_place_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
+def test_a_bad_file_is_one_line_with_position_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:
     path = write(tmp_path, text)
 
     with pytest.raises(ConfigError) as caught:

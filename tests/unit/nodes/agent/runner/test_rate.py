@@ -41,7 +41,7 @@ def test_a_negative_balance_is_refilled_over_time() -> None:
     assert [rate.allows(float(second)) for second in range(1, 6)] == [False, False, False, False, True]
 
 
-def test_hush_refuses_everything() -> None:
+def test_suspend_refuses_everything() -> None:
     rate = limit()
     rate.suspend(60.0)
 

@@ -77,7 +77,7 @@ def test_the_tasks_own_limit_also_lowers_the_quiet_limit() -> None:
 def test_a_silence_as_in_earlier_runs_is_not_a_stall() -> None:
     learnt = Judge(Limits(), past=Past(longest_silence=300, usual_seconds=600))
     assert Course(learnt).go(440).seen == [H]
-    assert Course(Judge(Limits(), past=Past(longest_silence=1e9))).go(1900).seen == [H, S], "patience has an end"
+    assert Course(Judge(Limits(), past=Past(longest_silence=1e9))).go(1900).seen == [H, S], "the limit is capped"
     usual = Course(Judge(Limits(), past=Past(usual_seconds=600))).go(200)
     assert usual.reason.endswith("; usually ends after 600 s")
 

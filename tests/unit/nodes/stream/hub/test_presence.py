@@ -1,4 +1,4 @@
-"""docs/architecture.md, "State": online, suspect, offline."""
+"""docs/protocol.md, "Heartbeat": online, suspect, offline."""
 
 from __future__ import annotations
 

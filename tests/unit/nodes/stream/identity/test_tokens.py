@@ -1,4 +1,4 @@
-"""Whom a token identifies, and which tokens are refused (docs/protocol.md, section 1)."""
+"""Which node a token identifies, and which tokens are refused (docs/protocol.md, section 1)."""
 
 from __future__ import annotations
 
