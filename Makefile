@@ -5,7 +5,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-FRONTEND_SOURCES := $(shell find frontend/src frontend/scripts templates -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts)
+FRONTEND_SOURCES := $(shell find frontend/src frontend/scripts templates dashboard/pages dashboard/templatetags -type f -not -name '*.pyc' 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts)
 PO_FILES := $(wildcard locale/*/LC_MESSAGES/*.po)
 MO_FILES := $(PO_FILES:.po=.mo)
 PROTOS := node_sync leader

@@ -24,7 +24,7 @@ RiskWord = Annotated[str, one_of("Risk", ("", *Risk))]
 
 
 class Phrase(TypedDict):
-    """One of AgentFlow's own texts: its key, and the values to fill in."""
+    """A text that AgentFlow generates: its key, and the values to fill in."""
 
     key: str
     values: dict[str, PhraseValue]
@@ -36,32 +36,43 @@ Phrases = dict[str, Phrase]
 
 
 class Turn(TypedDict):
+    """A message, or an alert that started an analysis, and the state of its answer."""
+
     id: str
+    # In its conversation.
     number: int
     trigger: Annotated[str, one_of("Trigger", Trigger)]
     state: TurnStateWord
+    # Who sent it.
     actor: str
     text: str
+    # `claude` or `offline`; empty = not known yet.
     engine: str
     model: str
+    # Why it failed, for programs.
     problem: str
+    # The same for a person.
     message: str
     phrases: Phrases
     # Of the answers in it.
     language: str
-    # Whether a retry is possible and makes sense.
+    # Whether `CHAT_RETRY` is possible and makes sense.
     isRetriable: bool
-    # Tokens: "input", "cacheRead", "cacheWrite", "output".
+    # Tokens: `input`, `cacheRead`, `cacheWrite`, `output`.
     usage: dict[str, int]
     costUsd: float
+    # It cost at least this.
     isCostPartial: bool
     createdAt: int
     endedAt: int | None
 
 
 class Approval(TypedDict):
+    """A person's permission for one step; `stale`: its target changed first."""
+
     id: str
     state: ApprovalStateWord
+    # Required to answer; as in `rights` of `GET /api/v1/me/`.
     right: str
     expiresAt: int
     answeredBy: str
@@ -69,29 +80,36 @@ class Approval(TypedDict):
 
 
 class Step(TypedDict):
-    """A tool call as a person sees it."""
+    """A tool call as a person sees it. It is sent whole at each change; the later of two with one `id` wins."""
 
     id: str
     turn: str
-    # The answer that contains it, and its index there.
+    # Id of the answer that contains it.
     message: str
+    # In that answer.
     position: int
     tool: str
     arguments: Any
+    # `memory`: changes only AgentFlow's memory.
     risk: RiskWord
+    # The exact action, described by AgentFlow.
     summary: str
     state: StepState
+    # In whose name.
     acting: str
     result: str
     phrases: Phrases
     isError: bool
     createdAt: int
     endedAt: int | None
+    # Null = no person is asked.
     approval: Approval | None
 
 
 class Fix(TypedDict):
-    """An action that a person can start with one click and an approval."""
+    """An action that a person can start with one click and an approval. `asked`: a turn has been started for it;
+    `done`: it was sent, and its step shows whether the outcome is known.
+    """
 
     number: Annotated[int, Meta(ge=1, le=3)]
     label: str
@@ -101,44 +119,54 @@ class Fix(TypedDict):
     arguments: dict[str, Any]
     risk: RiskWord
     state: FixStateWord
-    # The turn that a click started; empty = no one has chosen it.
+    # Started by a click; empty = no one has chosen it.
     turn: str
 
 
 class Quote(TypedDict):
+    """From a piece of an alert's evidence."""
+
+    # Of that piece.
     id: str
     kind: str
     quote: Annotated[str, Meta(max_length=200)]
 
 
 class Analysis(TypedDict):
-    """Why a task is stuck, what may help, and whether it did. Quotes are what programs printed."""
+    """Why a task is stuck, what may help, and whether it did (of a turn with trigger `stall`)."""
 
     id: str
     turn: str
     alert: str
     task: str
     node: str
-    # Tasks with the same trouble.
+    # Ids of tasks with the same problem.
     others: list[str]
     kind: Annotated[str, one_of("StallKind", ("waiting", "stalled"))]
+    # `offline` also where the model could not be asked.
     engine: EngineName
+    # A sentence or two.
     cause: str
     confidence: Confidence
+    # What supports it.
     evidence: list[Quote]
+    # At most three.
     fixes: Annotated[list[Fix], Meta(max_length=3)]
+    # The stall detector's result after a fix.
     verdict: Verdict
-    # The number of the fix; 0 = none.
+    # Number of that fix; 0 = none.
     verdictFix: int
     verdictText: str
     verdictAt: int | None
     phrases: Phrases
-    # Of what a model wrote in it.
+    # Of a model's text in it.
     language: str
     createdAt: int
 
 
 class ChatText(TypedDict):
+    """An answer of a turn."""
+
     id: str
     turn: str
     text: str
@@ -147,7 +175,10 @@ class ChatText(TypedDict):
 
 
 class ConversationInfo(TypedDict):
+    """A conversation without its turns."""
+
     id: str
+    # `PROJECT:NODE`.
     context: str
     project: str
     node: str
@@ -157,20 +188,29 @@ class ConversationInfo(TypedDict):
 
 
 class EngineStatus(TypedDict):
+    """Which engine answers."""
+
     name: EngineName
     model: str
+    # Why it is the offline one: `no-key`, `chosen`, `daily-limit`.
     reason: str
 
 
 class FullTurn(Turn):
+    """A turn with everything that belongs to it."""
+
     messages: list[ChatText]
     steps: list[Step]
     analysis: Analysis | None
 
 
 class ChatState(ConversationInfo):
+    """A conversation as in `chats` and over REST."""
+
     engine: EngineStatus
+    # The latest 50, oldest first.
     turns: list[FullTurn]
+    # There are older ones, over REST.
     hasMore: bool
 
 
@@ -180,49 +220,65 @@ class OfConversation(Positioned):
 
 
 class ChatTurnMessage(OfConversation):
+    """A turn started or changed."""
+
     type: Literal["CHAT_TURN"]
     turn: Turn
 
 
 class ChatStepMessage(OfConversation):
+    """A tool call was proposed or changed."""
+
     type: Literal["CHAT_STEP"]
     step: Step
 
 
 class ChatResponse(OfConversation):
+    """A whole answer. A turn may have several, with steps between."""
+
     type: Literal["CHAT_RESPONSE"]
+    # Its id.
     turn: str
     text: str
     message: ChatText
 
 
 class ChatAnalysisMessage(OfConversation):
+    """Why a task is stuck and what may fix it; sent whole at each change."""
+
     type: Literal["CHAT_ANALYSIS"]
+    # Id of the stall's turn.
     turn: str
     analysis: Analysis
 
 
 class ChatConversation(OfConversation):
+    """A conversation was opened or closed."""
+
     type: Literal["CHAT_CONVERSATION"]
     info: ConversationInfo
 
 
 class ChatDelta(TypedDict):
-    """From `offset` on, this answer's text is now `text`. Ephemeral."""
+    """A piece of an answer: from `offset` on, its text is now `text`. Ephemeral."""
 
     type: Literal["CHAT_DELTA"]
     conversation: str
+    # Its id.
     turn: str
+    # Number of the answer in this turn.
     request: int
+    # In characters.
     offset: int
     text: str
 
 
 class ChatRetrying(TypedDict):
-    """Ephemeral."""
+    """The model did not respond; it is retried. Ephemeral."""
 
     type: Literal["CHAT_RETRYING"]
     conversation: str
+    # Its id.
     turn: str
     delaySeconds: float
     reason: str

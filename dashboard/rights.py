@@ -96,9 +96,16 @@ def require_right(right: Right) -> Callable[[View[P]], View[P]]:
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
+        # Further decorators copy it, as `functools.wraps` does.
+        guarded.__dict__["right"] = right
         return guarded
 
     return decorate
+
+
+def right_of(view: Callable[..., HttpResponseBase]) -> Right:
+    """The right that `require_right` demands for this page."""
+    return Right(view.__dict__["right"])
 
 
 def _to_login(request: HttpRequest) -> HttpResponseBase:

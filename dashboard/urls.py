@@ -5,21 +5,17 @@ from __future__ import annotations
 from django.urls import path
 
 from dashboard.accounts.urls import urlpatterns as account_urls
-from dashboard.pages import history, logs, memory, nodes, overview, tasks, ticket
+from dashboard.pages import logs, memory, nodes, tasks, ticket
+from dashboard.pages.sections import SECTIONS
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", overview.overview, name="overview"),
-    path("tasks/", tasks.task_list, name="task-list"),
+    *(path(section.path, section.view, name=section.name) for section in SECTIONS),
     path("tasks/<str:task_id>/", tasks.task_detail, name="task-detail"),
     path("tasks/<str:task_id>/log", tasks.task_log, name="task-log"),
     path("tasks/<str:task_id>/log.txt", tasks.task_log_text, name="task-log-text"),
-    path("nodes/", nodes.node_list, name="node-list"),
     path("nodes/<str:node_id>/", nodes.node_detail, name="node-detail"),
-    path("logs/", logs.logs, name="logs"),
     path("logs/search", logs.log_search, name="log-search"),
-    path("history/", history.work_log, name="work-log"),
-    path("memory/", memory.memory_list, name="memory"),
     path("memory/<int:file_id>/", memory.memory_file, name="memory-file"),
     path("memory/<int:file_id>/change", memory.memory_change, name="memory-change"),
     path("memory/context/<str:conversation_id>/", memory.memory_context, name="memory-context"),

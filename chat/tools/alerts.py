@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Reading, Tool
 from chat.untrusted import marked
@@ -27,6 +29,7 @@ def _read_evidence(arguments: Arguments, reading: Reading) -> Any:
 TOOLS = (
     Tool(
         name="read_evidence",
+        label=_("Read an alert's evidence"),
         description="Evidence collected when a task got stuck: last lines, processes, metrics. Cite the ids you use.",
         risk=Risk.READ,
         parameters={"alert": Parameter(description="The alert's id.", maximum=1 << 53, is_required=True)},

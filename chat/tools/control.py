@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Plan, Tool
 from nodes.domain.states import Action
@@ -29,6 +31,7 @@ def _control_tasks(arguments: Arguments) -> Plan:
 TOOLS = (
     Tool(
         name="pause_task",
+        effect=_("Its processes freeze until you resume them; nothing is lost."),
         description="Pause one running task.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK},
@@ -36,6 +39,7 @@ TOOLS = (
     ),
     Tool(
         name="resume_task",
+        effect=_("Its processes continue where they paused."),
         description="Resume one paused task.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK},
@@ -43,6 +47,7 @@ TOOLS = (
     ),
     Tool(
         name="retry_task",
+        effect=_("The task starts again with the same request."),
         description="Start one ended task again, as a new attempt.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK},
@@ -50,6 +55,7 @@ TOOLS = (
     ),
     Tool(
         name="send_input",
+        effect=_("The line is written to its standard input. This cannot be undone."),
         description="Write a line to one task's standard input; the line ending is added.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK, "text": Parameter(description="The line.", max_characters=4_000, is_required=True)},
@@ -57,6 +63,7 @@ TOOLS = (
     ),
     Tool(
         name="cancel_task",
+        effect=_("Its processes are asked to stop, then killed after 10 s. This cannot be undone."),
         description="End one task for good. A person is asked first.",
         risk=Risk.DESTRUCTIVE,
         parameters={"task": _TASK},
@@ -64,6 +71,7 @@ TOOLS = (
     ),
     Tool(
         name="control_tasks",
+        effect=_("It applies to each of these tasks. Cancelling cannot be undone."),
         description="Do the same to several tasks. A person is asked first.",
         risk=Risk.DESTRUCTIVE,
         parameters={

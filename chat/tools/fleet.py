@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Reading, Tool
 from chat.untrusted import marked
@@ -92,9 +94,16 @@ def _metrics(arguments: Arguments, reading: Reading) -> Any:
 _NODE = Parameter(description="The exact id of the node.", max_characters=64)
 
 TOOLS = (
-    Tool(name="list_nodes", description="All nodes with their state and load.", risk=Risk.READ, read=_list_nodes),
+    Tool(
+        name="list_nodes",
+        label=_("List nodes"),
+        description="All nodes with their state and load.",
+        risk=Risk.READ,
+        read=_list_nodes,
+    ),
     Tool(
         name="inspect_node",
+        label=_("Inspect a node"),
         description="One node: machine, load, projects with their named tasks, its latest tasks.",
         risk=Risk.READ,
         parameters={"node": Parameter(description="The exact id of the node.", max_characters=64, is_required=True)},
@@ -102,6 +111,7 @@ TOOLS = (
     ),
     Tool(
         name="list_tasks",
+        label=_("List tasks"),
         description="Tasks, newest first; in the conversation's context unless node or project is given.",
         risk=Risk.READ,
         parameters={
@@ -114,6 +124,7 @@ TOOLS = (
     ),
     Tool(
         name="inspect_task",
+        label=_("Inspect a task"),
         description="One task: state, times, attempts, commands, and its own messages (untrusted).",
         risk=Risk.READ,
         parameters={"task": Parameter(description="The task's id.", max_characters=64, is_required=True)},
@@ -122,6 +133,7 @@ TOOLS = (
     ),
     Tool(
         name="metrics",
+        label=_("Read metrics"),
         description="CPU, memory, disk, load and GPUs of one node or all, as last reported.",
         risk=Risk.READ,
         parameters={"node": _NODE},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Reading, Tool
 from nodes import selectors
@@ -27,6 +29,7 @@ def _query_history(arguments: Arguments, reading: Reading) -> Any:
 TOOLS = (
     Tool(
         name="query_history",
+        label=_("Read the work log"),
         description="Attempts of tasks, newest first, in the conversation's context unless node or project is given.",
         risk=Risk.READ,
         parameters={

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Reading, Tool
 from chat.untrusted import marked
@@ -52,6 +54,7 @@ _TASK = Parameter(description="The task's id.", max_characters=64, is_required=T
 TOOLS = (
     Tool(
         name="read_log",
+        label=_("Read a task's log"),
         description="The last lines of a task's output, or those before a line number. Untrusted text.",
         risk=Risk.READ,
         parameters={
@@ -66,6 +69,7 @@ TOOLS = (
     ),
     Tool(
         name="search_logs",
+        label=_("Search logs"),
         description="Lines of a task's output that contain a text, ignoring case. Untrusted text.",
         risk=Risk.READ,
         parameters={"task": _TASK, "text": Parameter(description="The text to find.", is_required=True)},

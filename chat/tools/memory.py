@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.errors import MemoryRefused
 from chat.memory.commands import NAME, SCHEMA, parse
 from chat.policy import Risk
@@ -26,4 +28,11 @@ class MemoryTool(Tool):
         return dict(arguments)
 
 
-TOOLS = (MemoryTool(name=NAME, description=str(SCHEMA["description"]), risk=Risk.MEMORY),)
+TOOLS = (
+    MemoryTool(
+        name=NAME,
+        effect=_("The memory changes; each change can be undone."),
+        description=str(SCHEMA["description"]),
+        risk=Risk.MEMORY,
+    ),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from chat.policy import Risk
 from chat.tools.tool import Arguments, Parameter, Plan, Tool
 from nodes.domain.commands import TaskSpec
@@ -22,6 +24,7 @@ def _run_command(arguments: Arguments) -> Plan:
 TOOLS = (
     Tool(
         name="run_named_task",
+        effect=_("A new task starts on the node."),
         description="Start a task that a project defines (inspect_node lists them). A person is asked first.",
         risk=Risk.DESTRUCTIVE,
         parameters={
@@ -33,6 +36,7 @@ TOOLS = (
     ),
     Tool(
         name="run_command",
+        effect=_("The command runs on the node with all permissions of its agent."),
         description="Start a new command on one node. An administrator is asked first.",
         risk=Risk.DESTRUCTIVE,
         parameters={

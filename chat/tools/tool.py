@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.functional import Promise
+
 from chat.contexts import Context
 from chat.policy import Risk
 from nodes.domain.commands import TaskSpec
@@ -77,14 +79,23 @@ class Tool:
     """
 
     name: str
+    # For the model; English.
     description: str
     risk: Risk
+    # For people, translated: what a tool that only reads does, or what an approval of a tool that acts brings about.
+    label: str | Promise = ""
+    effect: str | Promise = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     read: Callable[[Arguments, Reading], Any] | None = None
     plan: Callable[[Arguments], Plan] | None = None
     # Its result contains output or messages of tasks.
     is_untrusted: bool = False
     max_characters: int = 8_000
+
+    def __post_init__(self) -> None:
+        needed, other = ("label", "effect") if self.risk is Risk.READ else ("effect", "label")
+        if not getattr(self, needed) or getattr(self, other):
+            raise ValueError(f"tool {self.name}: a tool with the risk {self.risk} has {needed} and no {other}")
 
     def schema(self) -> dict[str, Any]:
         """The form that the Messages API expects."""

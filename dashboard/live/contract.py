@@ -19,6 +19,8 @@ from nodes.leader.projection.contract import (
 
 
 class AuthOk(Positioned):
+    """The token is valid."""
+
     type: Literal["AUTH_OK"]
     user: str
     role: Annotated[str, one_of("Role", [role for role in Role if role is not Role.NOBODY])]
@@ -26,37 +28,42 @@ class AuthOk(Positioned):
 
 
 class Chats(TypedDict, total=False):
+    # Conversations.
     chats: list[ChatState]
 
 
 class Snapshot(Positioned, FleetState, Chats):
-    """The state of these topics at this place in the feed."""
+    """The state of these topics at this position; of the optional fields it has those that they cover."""
 
     type: Literal["SNAPSHOT"]
     topics: list[str]
 
 
 class SlowGap(GapRange):
-    """Log lines that made room for newer ones because this socket reads too slowly."""
+    """Log lines dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to
+    `to`. The REST API still has them.
+    """
 
     type: Literal["GAP"]
     reason: Literal["slow"]
     lane: Literal["logs"]
+    # Number of lines.
     skipped: int
     messages: int
 
 
 class Accepted(TypedDict):
-    """The Leader has stored the request; to the asker alone."""
+    """The Leader has stored the request; sent only to the requester."""
 
     type: Literal["ACCEPTED"]
     ref: str
     task: str
+    # Empty for a new task and for `retry`.
     command: str
 
 
 class ChatAccepted(TypedDict):
-    """The Leader has stored what was said or answered; to the asker alone."""
+    """The Leader has stored the message or answer; sent only to the requester."""
 
     type: Literal["CHAT_ACCEPTED"]
     ref: str
@@ -65,10 +72,10 @@ class ChatAccepted(TypedDict):
 
 
 class Pong(Positioned):
-    """This socket has been sent everything up to `seq` that it listens to."""
+    """This socket has received everything up to `seq` that it subscribed to."""
 
     type: Literal["PONG"]
-    # How long the last acknowledged changes took from the commit to the page.
+    # How long the last acknowledged changes took from the commit to the client; null = not known yet.
     pushMs: Annotated[float, Meta(ge=0)] | None
 
 
@@ -79,8 +86,12 @@ class ErrorDetail(TypedDict, total=False):
 
 
 class ErrorMessage(ErrorDetail):
+    """A message or a request was refused."""
+
     type: Literal["ERROR"]
+    # For programs.
     code: str
+    # For a person.
     message: str
 
 

@@ -1,4 +1,5 @@
-"""What a client may say: one declaration per message, with its limits. docs/schemas/client.json is made from them.
+"""What a client may say: one declaration per message, with its limits. docs/schemas/client.json and the table in
+docs/websocket.md are made from them, their docstrings and the comments at their fields.
 
 A frame is read strictly: anything wrong is one `BadMessage` with a code, never another exception. Fields that are not
 known are ignored, so that a newer page can talk to an older server; except in messages that act: there a misspelt
@@ -60,15 +61,20 @@ class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Auth(Message, frozen=True, kw_only=True, tag="AUTH"):
+    """Answered by `AUTH_OK`, or close 4401."""
+
     token: Token
-    is_batching: bool = field(default=False, name="batch")  # The client takes an array of messages in one frame.
+    is_batching: bool = field(default=False, name="batch")  # The client accepts an array of messages in one frame.
 
     def __repr__(self) -> str:
         return "Auth(token=…)"
 
 
 class Subscribe(Message, frozen=True, kw_only=True, tag="SUBSCRIBE"):
+    """Answered by a `SNAPSHOT`, or by the missed messages and `PONG`."""
+
     topics: Topics
+    # The last position of a client that reconnects.
     since: Position | None = None
     ref: OptionalId = ""
 
@@ -81,6 +87,8 @@ class Subscribe(Message, frozen=True, kw_only=True, tag="SUBSCRIBE"):
 
 
 class Unsubscribe(Message, frozen=True, kw_only=True, tag="UNSUBSCRIBE"):
+    """Not answered."""
+
     topics: Topics
 
     def __post_init__(self) -> None:
@@ -88,8 +96,11 @@ class Unsubscribe(Message, frozen=True, kw_only=True, tag="UNSUBSCRIBE"):
 
 
 class Ack(Message, frozen=True, kw_only=True, tag="ACK"):
+    """Everything up to `cursor` has been applied. Not answered."""
+
+    # `{store, seq}`, or the `seq` alone.
     cursor: Position
-    held_ms: Annotated[float, Meta(ge=0, le=_MAX_HELD_MS)] = 0.0  # How long the client waited before it said so.
+    held_ms: Annotated[float, Meta(ge=0, le=_MAX_HELD_MS)] = 0.0  # How long the client delayed this message.
 
     @property
     def seq(self) -> int:
@@ -97,44 +108,60 @@ class Ack(Message, frozen=True, kw_only=True, tag="ACK"):
 
 
 class Ping(Message, frozen=True, kw_only=True, tag="PING"):
-    pass
+    """Answered by `PONG`."""
 
 
 # The bases of these two refuse unknown fields.
 class Control(ControlSpec, frozen=True, kw_only=True, tag_field="type", tag="CONTROL"):
+    """Answered by `ACCEPTED` or `ERROR` with the `ref`, then by `COMMAND` with the `ref` at each change of state. A
+    `retry` has no command: its result is the next attempt.
+    """
+
     task: Id
 
 
 class Run(NewTask, frozen=True, kw_only=True, tag_field="type", tag="RUN"):
+    """Exactly one of `namedTask`, `argv` and `shellLine` is set. Answered by `ACCEPTED` with the new task's id, or
+    `ERROR`.
+    """
+
     ref: OptionalId = ""
 
 
 class Chat(Request, frozen=True, kw_only=True, tag="CHAT"):
-    text: SomeText
-    # "project:node"; empty = everything.
+    """Answered by `CHAT_ACCEPTED`; the socket is subscribed to the conversation's topic, so it also receives the
+    answer.
+    """
+
+    text: SomeText  # At most 32,000 characters.
+    # `PROJECT:NODE`; either may be `*`; default: `*:*`.
     context: Annotated[str, Meta(max_length=2 * MAX_NAME, pattern=NO_NUL)] = field(default="", name="targetContext")
 
 
 class ChatAnswer(Request, frozen=True, kw_only=True, tag="CHAT_ANSWER"):
-    """To an approval."""
+    """Answered by `CHAT_ACCEPTED` or `ERROR`."""
 
-    approval: Id
+    approval: Id  # Its id.
     decision: Literal["approve", "deny"]
 
 
 class ChatStop(Request, frozen=True, kw_only=True, tag="CHAT_STOP"):
+    """Answered by `CHAT_ACCEPTED`, once it has stopped."""
+
     turn: Id
 
 
 class ChatRetry(Request, frozen=True, kw_only=True, tag="CHAT_RETRY"):
-    turn: Id
+    """Answered by `CHAT_ACCEPTED` with the turn that is tried."""
+
+    turn: Id  # It failed, was stopped or interrupted.
 
 
 class ChatFix(Request, frozen=True, kw_only=True, tag="CHAT_FIX"):
-    """A click on a proposal of the analysis in this turn."""
+    """Answered by `CHAT_ACCEPTED` with a new turn, whose step waits for an approval; or by `ERROR`."""
 
-    turn: Id
-    number: Annotated[int, Meta(ge=1, le=_MAX_FIXES)] = field(name="fix")
+    turn: Id  # That of the analysis.
+    number: Annotated[int, Meta(ge=1, le=_MAX_FIXES)] = field(name="fix")  # 1 to 3.
 
 
 ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry | ChatFix

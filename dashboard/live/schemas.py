@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, get_args
 
 import msgspec
 
+import chat.contract
+import dashboard.live.contract
+import dashboard.live.messages
+import nodes.domain.commands
+import nodes.leader.projection.contract
 from dashboard.live.contract import ServerMessage
 from dashboard.live.messages import ClientMessage, Run
-from nodes.domain.commands import WAYS_TO_RUN, TaskSpec
+from dashboard.live.remarks import Remarks, remarks_of
+from nodes.domain.commands import WAYS_TO_RUN, ControlSpec, NewTask, TaskSpec
 
 Schema = Mapping[str, Any]
 
@@ -28,8 +35,21 @@ def files() -> dict[str, str]:
     }
 
 
+@cache
+def _remarks() -> Remarks:
+    return remarks_of(
+        (
+            nodes.domain.commands,
+            nodes.leader.projection.contract,
+            chat.contract,
+            dashboard.live.contract,
+            dashboard.live.messages,
+        )
+    )
+
+
 def client_schema() -> dict[str, Any]:
-    messages, parts = _components(ClientMessage)
+    messages, parts = _components(get_args(ClientMessage))
     # A rule between fields, which no field can declare.
     parts[Run.__name__]["oneOf"] = [_is_set(way) for way in WAYS_TO_RUN]
     description = "One message of a client on /ws/; docs/websocket.md."
@@ -37,7 +57,7 @@ def client_schema() -> dict[str, Any]:
 
 
 def server_schema() -> dict[str, Any]:
-    messages, parts = _components(ServerMessage)
+    messages, parts = _components(get_args(ServerMessage))
     description = (
         "One message of the server on /ws/, or, for a client that asked for batches, an array of them; "
         "docs/websocket.md."
@@ -50,6 +70,21 @@ def server_schema() -> dict[str, Any]:
     }
 
 
+def request_schemas() -> Mapping[str, Schema]:
+    """The definitions of the REST requests that start and control a task."""
+    return _components((NewTask, ControlSpec))[1]
+
+
+def name_of(reference: Schema) -> str:
+    """ "#/$defs/Turn" → "Turn"."""
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def described(schema: Schema) -> str:
+    """Its description in one line, or nothing."""
+    return " ".join(schema.get("description", "").split())
+
+
 def _head(name: str, title: str, description: str) -> dict[str, str]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -60,11 +95,14 @@ def _head(name: str, title: str, description: str) -> dict[str, str]:
     }
 
 
-def _components(union: Any) -> tuple[list[Schema], dict[str, dict[str, Any]]]:
-    """References to the messages of a union, and the definitions by name."""
-    messages, parts = msgspec.json.schema_components(get_args(union), ref_template="#/$defs/{name}")
-    for part in parts.values():
+def _components(kinds: Sequence[Any]) -> tuple[list[Schema], dict[str, dict[str, Any]]]:
+    """References to these messages, and the definitions by name."""
+    messages, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    for name, part in parts.items():
         part.pop("title", None)
+        for field, remark in _remarks().get(name, {}).items():
+            # Last, and so in the order of the declaration: msgspec sorts the fields of a TypedDict.
+            part["properties"][field] = part["properties"].pop(field) | ({"description": remark} if remark else {})
         kind = part.get("properties", {}).get("type")
         if kind is not None and len(kind.get("enum", ())) == 1:
             part["properties"]["type"] = {"const": kind["enum"][0]}
@@ -99,16 +137,20 @@ def _typescript(client: Schema, server: Schema) -> str:
 
 
 def _declaration(name: str, part: Schema, words: dict[str, str]) -> str:
-    text = " ".join(part.get("description", "").split())
-    comment = f"/** {text} */\n" if text else ""
+    comment = _comment(part)
     if "properties" not in part:
         return f"{comment}export type {name} = {_type(part, words)};\n"
     required = set(part.get("required", ()))
     fields = [
-        f"  {field}{'' if field in required else '?'}: {_type(of, words)};\n"
+        f"{_comment(of, '  ')}  {field}{'' if field in required else '?'}: {_type(of, words)};\n"
         for field, of in part["properties"].items()
     ]
     return f"{comment}export interface {name} {{\n{''.join(fields)}}}\n"
+
+
+def _comment(schema: Schema, indent: str = "") -> str:
+    text = described(schema)
+    return f"{indent}/** {text} */\n" if text else ""
 
 
 def _union(name: str, messages: Sequence[Schema]) -> str:
@@ -132,8 +174,8 @@ def _required(messages: Sequence[Schema], parts: Mapping[str, Schema]) -> str:
 def _type(schema: Schema, words: dict[str, str]) -> str:
     """Words that have a title become a type of that name, which is noted in `words`."""
     match schema:
-        case {"$ref": reference}:
-            return str(reference).rpartition("/")[2]
+        case {"$ref": _}:
+            return name_of(schema)
         case {"const": value}:
             return json.dumps(value)
         case {"enum": values, "title": name}:

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from chat import tool_texts
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from dashboard.pages import decisions
@@ -25,7 +26,7 @@ Text = str | Promise
 @dataclass(frozen=True, slots=True)
 class Look:
     label: Text
-    icon: str  # A name in frontend/scripts/icons.mjs.
+    icon: str  # A name of lucide.dev; frontend/scripts/icons.mjs puts it into the sprite.
     tone: str  # "good", "busy", "warn", "bad", "calm" or "held"; a button may have none.
 
 
@@ -231,31 +232,6 @@ PROCESS_STATES: Mapping[str, Text] = {
     "I": pgettext_lazy("process", "idle"),
 }
 
-CHAT_TOOLS: Mapping[str, Text] = {
-    "list_nodes": _("List nodes"),
-    "inspect_node": _("Inspect a node"),
-    "list_tasks": _("List tasks"),
-    "inspect_task": _("Inspect a task"),
-    "read_evidence": _("Read an alert's evidence"),
-    "metrics": _("Read metrics"),
-    "query_history": _("Read the work log"),
-    "read_log": _("Read a task's log"),
-    "search_logs": _("Search logs"),
-}
-
-# What an approval brings about, in words that no engine has written.
-CHAT_EFFECTS: Mapping[str, Text] = {
-    "pause_task": _("Its processes freeze until you resume them; nothing is lost."),
-    "resume_task": _("Its processes continue where they paused."),
-    "retry_task": _("The task starts again with the same request."),
-    "send_input": _("The line is written to its standard input. This cannot be undone."),
-    "cancel_task": _("Its processes are asked to stop, then killed after 10 s. This cannot be undone."),
-    "control_tasks": _("It applies to each of these tasks. Cancelling cannot be undone."),
-    "run_named_task": _("A new task starts on the node."),
-    "memory": _("The memory changes; each change can be undone."),
-    "run_command": _("The command runs on the node with all permissions of its agent."),
-}
-
 # Why the answers come by rules, by the reason of `engine`.
 CHAT_ENGINES: Mapping[str, Text] = {
     "no-key": _("No Claude API key is set. Answers are rule-based, without a language model."),
@@ -324,8 +300,8 @@ def as_data() -> dict[str, object]:
         "chatVerdicts": looks(CHAT_VERDICTS),
         "evidenceKinds": {kind: str(text) for kind, text in EVIDENCE_KINDS.items()},
         "processStates": {letter: str(text) for letter, text in PROCESS_STATES.items()},
-        "chatTools": {tool: str(text) for tool, text in CHAT_TOOLS.items()},
-        "chatEffects": {tool: str(text) for tool, text in CHAT_EFFECTS.items()},
+        "chatTools": tool_texts.script_labels(),
+        "chatEffects": tool_texts.script_effects(),
         "chatEngines": {reason: str(text) for reason, text in CHAT_ENGINES.items()},
         "chatReasons": {code: str(text) for code, text in CHAT_REASONS.items()},
         "phrases": script_phrases(),

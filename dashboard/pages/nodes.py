@@ -46,7 +46,9 @@ def node_list(request: HttpRequest) -> HttpResponse:
     }
     if request.htmx:  # type: ignore[attr-defined]  # The middleware sets it.
         return render_fragment(request, "pages/_node_list.html", context)
-    return render_page(request, "pages/node_list.html", context, section="nodes", topics=("nodes", "alerts"), data=data)
+    return render_page(
+        request, "pages/node_list.html", context, section="node-list", topics=("nodes", "alerts"), data=data
+    )
 
 
 def _fits(node: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
@@ -80,4 +82,4 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
         **ROW_TEMPLATES,
     }
     topics = ("nodes", "tasks", "alerts")
-    return render_page(request, "pages/node_detail.html", context, section="nodes", topics=topics, data=data)
+    return render_page(request, "pages/node_detail.html", context, section="node-list", topics=topics, data=data)

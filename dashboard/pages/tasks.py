@@ -57,7 +57,7 @@ def task_list(request: HttpRequest) -> HttpResponse:
     data["tasks"] = found["results"]
     data["commands"] = _commands_of(found["results"])
     return render_page(
-        request, "pages/task_list.html", context, section="tasks", topics=("nodes", "tasks", "alerts"), data=data
+        request, "pages/task_list.html", context, section="task-list", topics=("nodes", "tasks", "alerts"), data=data
     )
 
 
@@ -110,7 +110,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
         "log_lines": _static_lines(log),
     }
     topics = ("nodes", "alerts", f"task:{task_id}")
-    return render_page(request, "pages/task_detail.html", context, section="tasks", topics=topics, data=data)
+    return render_page(request, "pages/task_detail.html", context, section="task-list", topics=topics, data=data)
 
 
 @require_GET

@@ -27,6 +27,8 @@ from django.utils.translation import pgettext
 from dashboard.pages import decisions, formats, labels
 from dashboard.pages.ansi import plain_text
 from dashboard.pages.formats import NOTHING
+from dashboard.pages.sections import SECTIONS, Section
+from dashboard.rights import Role, may
 from nodes.message_texts import in_words
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,12 @@ def _read_sprite() -> SafeString:
 def icon(name: str, css_class: str = "icon") -> SafeString:
     """An icon from the sprite; always beside a word, so it is hidden from screen readers."""
     return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', css_class, name)
+
+
+@register.simple_tag
+def visible_sections(role: Role) -> list[Section]:
+    """The sections that this role may open."""
+    return [section for section in SECTIONS if may(role, section.right)]
 
 
 @register.simple_tag

@@ -1,14 +1,29 @@
 // One SVG sprite of the icons that are used, from lucide-static (ISC licence). The server puts it into each page.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const NAMES =
-  `activity arrow-down ban bell bot boxes chevron-left chevron-right chevrons-down chevrons-up circle-check circle-dashed
-circle-help circle-user circle-x clock corner-down-left cpu crown database download history key-round keyboard languages layout-dashboard
-list-todo loader log-in log-out message-circle-question message-square network pause play plus rotate-cw scroll-text search send server settings
-shield-check square square-pen sun-moon terminal timer-off triangle-alert unlink
-wand-sparkles wifi-off x zap`
-    .split(/\s+/)
-    .filter(Boolean);
+// How icons are named: in templates, in the tables of the pages, and in the script.
+const IN_TEMPLATE = /{% icon "([a-z0-9-]+)"|data-command-icon="([a-z0-9-]+)"/g;
+const IN_TABLE = /[([\])],?\s*"([a-z0-9-]+)",\s*"(?:good|busy|warn|bad|calm|held)"|icon(?:=|\()"([a-z0-9-]+)"/g;
+const IN_SCRIPT = /icon: "([a-z0-9-]+)"|iconElement\("([a-z0-9-]+)"|<Icon name="([a-z0-9-]+)"/g;
+// The script names these in other ways.
+const OTHERS =
+  "ban bell circle-check circle-x loader message-circle-question pause rotate-cw search shield-check triangle-alert wand-sparkles zap";
+const NAMES = [
+  ...new Set([
+    ...named("../templates", IN_TEMPLATE),
+    ...named("../dashboard/pages", IN_TABLE),
+    ...named("../dashboard/templatetags", IN_TABLE),
+    ...named("src", IN_SCRIPT),
+    ...OTHERS.split(" "),
+  ]),
+].sort();
+
+function named(folder, pattern) {
+  return readdirSync(folder, { recursive: true })
+    .filter((path) => /\.(html|py|tsx?)$/.test(path))
+    .flatMap((path) => [...readFileSync(`${folder}/${path}`, "utf8").matchAll(pattern)])
+    .map((found) => found.slice(1).find(Boolean));
+}
 
 // Icons that have been renamed since; both names still mean the same picture.
 const FILES = { "circle-help": "circle-question-mark", "message-circle-question": "message-circle-question-mark" };

@@ -48,18 +48,25 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
     slot.
     """
 
+    # In which it runs.
     project: Name = ""
+    # Shown to people; by default made from the command.
     name: Name = ""
+    # Default: any node that has the project and a free slot.
     node: OptionalId = ""
+    # A command as a list of words; for administrators.
     argv: Argv = ()
+    # A line for the shell; for administrators.
     shell_line: Text = ""
+    # A task that the node's configuration names; needs `project`.
     named_task: Name = ""
-    # Empty = the project's folder.
+    # For administrators; default: the project's folder.
     working_directory: Annotated[str, Meta(max_length=MAX_PATH, pattern=NO_NUL)] = ""
+    # For administrators; added to the agent's clean environment.
     environment: Annotated[Mapping[_Variable, Text], Meta(max_length=MAX_ENVIRONMENT_VARIABLES)] = {}
-    timeout_seconds: Seconds = 0.0  # 0 = none
-    stall_after_seconds: Seconds = 0.0  # 0 = the node's default
-    close_input: bool = False  # Standard input is /dev/null.
+    timeout_seconds: Seconds = 0.0  # 0 = none.
+    stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
+    close_input: bool = False  # Its standard input is empty.
 
 
 class NewTask(TaskSpec, frozen=True, kw_only=True):
@@ -78,10 +85,11 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     """A client's request to an existing task."""
 
     action: Action
+    # For `input`: written to the task's standard input unchanged; include the newline.
     input: Text = ""
-    close_input: bool = False
-    reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""
-    ref: OptionalId = ""  # The client's reference; COMMAND messages repeat it.
+    close_input: bool = False  # For `input`: closes it afterwards.
+    reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""  # Shown with the command.
+    ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

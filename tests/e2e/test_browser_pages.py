@@ -7,21 +7,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.pages.sections import SECTIONS
 from tests.support.browser import Visitors
 from tests.support.cluster import Cluster
 from tests.support.pages import log_texts, note_of, pill_of, press, row_of, violations, violations_in_every_look
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-PAGES = {
-    "overview": "/",
-    "tasks": "/tasks/",
+OWN_PAGES = {
+    **{section.name: f"/{section.path}" for section in SECTIONS},
     "task": "/tasks/{task}/",
-    "nodes": "/nodes/",
     "node": "/nodes/master-1/",
-    "logs": "/logs/",
-    "work log": "/history/",
-    "memory": "/memory/",
+}
+PAGES = {
+    **OWN_PAGES,
     "password": "/account/password/",
     "admin": "/admin/",
     "admin of tasks": "/admin/nodes/task/",
@@ -122,7 +121,7 @@ def test_page_without_scripts_has_no_dead_control_and_no_empty_box(
         assert box["x"] + box["width"] == wide["width"], name
 
 
-@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log", "memory"])
+@pytest.mark.parametrize("name", OWN_PAGES)
 def test_page_is_accessible(visitors: Visitors, hostile_task: str, name: str) -> None:
     page = visitors.open_live(PAGES[name].format(task=hostile_task))
     if page.locator("#log").count():
@@ -180,7 +179,7 @@ SAME_IN_BOTH = {
 NAMES = {"React", "Flow", "admin", "leader", "master", "edge", "Leader", "Master", "Edge"}
 
 
-@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log"])
+@pytest.mark.parametrize("name", OWN_PAGES)
 def test_chinese_page_has_no_english_left(visitors: Visitors, hostile_task: str, name: str) -> None:
     page = visitors.open_live(PAGES[name].format(task=hostile_task), locale="en")
     press(page, "中文")
@@ -204,7 +203,7 @@ def test_theme_is_chosen_and_kept(visitors: Visitors) -> None:
 
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
-@pytest.mark.parametrize("name", ["overview", "tasks", "task", "nodes", "node", "logs", "work log"])
+@pytest.mark.parametrize("name", OWN_PAGES)
 def test_phone_needs_no_sideways_scrolling(visitors: Visitors, hostile_task: str, name: str, locale: str) -> None:
     phone = {"width": 390, "height": 844}
     page = visitors.open_live(PAGES[name].format(task=hostile_task), viewport=phone, locale=locale, has_touch=True)

@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.http import HttpResponse
 from pytest_django import DjangoDbBlocker
 
+from dashboard.pages.sections import SECTIONS
 from dashboard.rights import RIGHTS, Role
 from nodes import services
 from nodes.admin import HistoryAdmin
@@ -150,17 +151,12 @@ def model_rules() -> Iterator[AccessRule]:
 
 
 PAGES = [
-    rule("GET", "", "/", PAGE),
-    rule("GET", "tasks/", "/tasks/", PAGE),
+    *(rule("GET", section.path, f"/{section.path}", PAGE) for section in SECTIONS),
     rule("GET", "tasks/<str:task_id>/", "/tasks/task-1/", PAGE),
     rule("GET", "tasks/<str:task_id>/log", "/tasks/task-1/log", PAGE),
     rule("GET", "tasks/<str:task_id>/log.txt", "/tasks/task-1/log.txt", PAGE),
-    rule("GET", "nodes/", "/nodes/", PAGE),
     rule("GET", "nodes/<str:node_id>/", "/nodes/master-1/", PAGE),
-    rule("GET", "logs/", "/logs/", PAGE),
     rule("GET", "logs/search", "/logs/search?text=x", PAGE),
-    rule("GET", "history/", "/history/", PAGE),
-    rule("GET", "memory/", "/memory/", PAGE),
     rule("GET", "memory/<int:file_id>/", "/memory/1/", PAGE),
     rule("POST", "memory/<int:file_id>/change", "/memory/1/change", (302, 403, 403, 503, 503), {}),
     rule("GET", "memory/context/<str:conversation_id>/", "/memory/context/c1/", PAGE),

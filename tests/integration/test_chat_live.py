@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import grpc
 import pytest
 from django.contrib.auth.models import User
-from jsonschema import Draft202012Validator
 
 from chat import remote as chat_remote
 from chat import services as chat_services
@@ -32,10 +30,6 @@ from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, read
 from tests.support.live import Client, DaphneThread, open_client
-
-ROOT = Path(__file__).resolve().parents[2]
-SERVER = Draft202012Validator(json.loads((ROOT / "docs/schemas/server.json").read_text()))
-DOCUMENT = (ROOT / "docs/websocket.md").read_text()
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +57,7 @@ class Site:
         self.tokens = api_tokens
 
     def open(self, who: str = "ann") -> open_client:
-        return open_client(self.daphne.url, self.tokens[who])
+        return open_client(self.daphne.url, self.tokens[who], is_checked=True)
 
 
 @pytest.fixture
@@ -99,9 +93,6 @@ async def test_chat_alone_is_answered_and_every_message_fits_its_schema(site: Si
     assert response["turn"] == accepted["turn"]
     assert "firmware build" in response["text"]
     assert site.world.master.received == [("pause", "t1")]
-    for message in seen:
-        SERVER.validate(message)
-    assert all(f"| `{message['type']}` |" in DOCUMENT for message in seen)
 
 
 async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site: Site) -> None:
@@ -110,7 +101,6 @@ async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site:
     async with site.open() as client:
         await client.send(type="SUBSCRIBE", topics=[topic])
         snapshot = await client.until("SNAPSHOT")
-        SERVER.validate(snapshot)
         assert snapshot["chats"][0]["turns"] == []
     turn = await site.world.ask("暂停编译任务", context="shop:*")
 
@@ -123,7 +113,6 @@ async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site:
     states = [message["turn"]["state"] for message in missed if message["type"] == "CHAT_TURN"]
     assert states[-1] == "done"
     shown = later["chats"][0]["turns"][0]
-    SERVER.validate(later)
     assert shown["messages"] == turn["messages"]
     assert shown["steps"] == turn["steps"]
 
@@ -139,8 +128,6 @@ async def test_everyone_gets_open_approvals_but_only_subscribers_get_answers(sit
 
     assert next(m for m in seen if m["type"] == "CHAT_CONVERSATION")["info"]["context"] == "shop:*"
     assert "CHAT_RESPONSE" not in {message["type"] for message in seen}
-    for message in seen:
-        SERVER.validate(message)
 
 
 async def test_a_viewer_reads_but_does_not_chat(site: Site) -> None:

@@ -14,7 +14,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from dashboard import tickets
 from dashboard.live import messages, replies
@@ -33,12 +33,11 @@ from tests.support.access import make_people
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 from tests.support.live import Client, DaphneThread, open_client
+from tests.support.message_schemas import schema_of, types_in
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs/websocket.md").read_text()
-CLIENT, SERVER = (
-    Draft202012Validator(json.loads((ROOT / f"docs/schemas/{name}.json").read_text())) for name in ("client", "server")
-)
+CLIENT, SERVER = schema_of("client"), schema_of("server")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +67,7 @@ class Leader:
         self.master: Voice
 
     def open(self, who: str = "admin", **options: Any) -> open_client:
-        return open_client(self.daphne.url, self.tokens[who], **options)
+        return open_client(self.daphne.url, self.tokens[who], is_checked=True, **options)
 
 
 @pytest.fixture
@@ -133,31 +132,46 @@ async def test_every_message_of_a_real_session_fits_its_schema(leader: Leader) -
         await client.send(**asked[7])
     async with leader.open() as client:  # A base client, and a snapshot that is not empty.
         await receive(client, "AUTH_OK", "SNAPSHOT", "NODE_STATUS", "TASK_UPDATE", "ALERT")
-    seen.append(json.loads(store_published(Trouble(reason="full", message="disk is full", since_ms=1)).text))
-    seen.append(json.loads(replies.gap(Skipped(messages=1, lines=2, first_seq=3, last_seq=4)).text))
-
     for message in asked:
         CLIENT.validate(message)
     for message in seen:
         SERVER.validate(message)
     SERVER.validate(seen)
-    kinds = _kinds(SERVER)
-    # Those of conversations: test_chat_live.
-    assert {message["type"] for message in seen} == {kind for kind in kinds if not kind.startswith("CHAT_")}
-    assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
 
 
-def _kinds(schema: Any) -> set[str]:
-    """The types of its messages."""
-    types = [definition.get("properties", {}).get("type", {}) for definition in schema.schema["$defs"].values()]
-    return {kind for one in types for kind in one.get("enum", [one["const"]] if "const" in one else [])}
+@pytest.mark.parametrize(
+    "message",
+    [
+        store_published(Trouble(reason="full", message="disk is full", since_ms=1)),
+        store_published(None),
+        replies.gap(Skipped(messages=1, lines=2, first_seq=3, last_seq=4)),
+    ],
+    ids=["failing", "stored again", "slow"],
+)
+def test_a_message_that_needs_a_broken_machine_fits_its_schema(message: Published) -> None:
+    SERVER.validate(json.loads(message.text))
 
 
-def test_the_schemas_and_the_document_know_every_client_message() -> None:
-    kinds = _kinds(CLIENT)
+def test_every_declared_message_is_received_in_a_test_that_checks_it() -> None:
+    """By a checked client or by `Recorder.messages`, which validate all that they return."""
+    modules = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
+    tests = "\n".join(text for text in modules if "is_checked=True" in text or ".messages(" in text)
 
-    assert kinds == set(messages.MESSAGES)
-    assert all(f"| `{kind}` |" in DOCUMENT for kind in kinds)
+    assert {kind for kind in types_in(SERVER) if f'"{kind}"' not in tests} == set()
+
+
+async def test_a_checked_client_refuses_a_message_that_is_not_as_declared(leader: Leader) -> None:
+    async with leader.open() as client:
+        await client.until("SNAPSHOT")
+        undeclared = Published.of(0, ("tasks",), {"type": "TASK_UPDATE", "task": {}}, "metrics", "task:t1")
+        leader.listener.publish([undeclared])
+
+        with pytest.raises(ValidationError):
+            await client.until("TASK_UPDATE")
+
+
+def test_the_schemas_know_every_client_message() -> None:
+    assert types_in(CLIENT) == set(messages.MESSAGES)
     Draft202012Validator.check_schema(CLIENT.schema)
     Draft202012Validator.check_schema(SERVER.schema)
 
@@ -194,7 +208,7 @@ def test_the_example_session_fits_the_schemas() -> None:
         if line.startswith("→"):
             CLIENT.validate(message)
         else:
-            assert message["type"] in _kinds(SERVER)
+            assert message["type"] in types_in(SERVER)
 
 
 # --- the real feed --------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from nodes.leader.projection.published import Listener, Published
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import encode_update
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from tests.support.message_schemas import schema_of
 
 T = TypeVar("T")
 
@@ -60,8 +61,12 @@ class Recorder:
         self.published.extend(batch)
 
     def messages(self, kind: str = "") -> list[dict[str, Any]]:
+        """Those of this kind, or all; each is as declared."""
         decoded = [json.loads(message.text) for message in self.published]
-        return [message for message in decoded if not kind or message["type"] == kind]
+        found = [message for message in decoded if not kind or message["type"] == kind]
+        for message in found:
+            schema_of("server").validate(message)
+        return found
 
 
 class Voice:

@@ -19,6 +19,7 @@ from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
 from tests.support.eventually import eventually_sync
+from tests.support.message_schemas import schema_of
 
 T = TypeVar("T")
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -196,10 +197,14 @@ class KnownTickets:
 
 
 class Client:
-    """A WebSocket client that speaks JSON, one message a frame or arrays."""
+    """A WebSocket client that speaks JSON, one message a frame or arrays.
 
-    def __init__(self, socket: ClientConnection) -> None:
+    If it is checked, a message that the server's schema does not allow fails the test that receives it.
+    """
+
+    def __init__(self, socket: ClientConnection, *, is_checked: bool = False) -> None:
         self.socket = socket
+        self.is_checked = is_checked
         self.waiting: list[dict[str, Any]] = []
         self.seen: list[dict[str, Any]] = []  # Everything received, in order.
         self.frames = 0
@@ -212,6 +217,8 @@ class Client:
             async with asyncio.timeout(timeout):
                 value = json.loads(await self.socket.recv())
             self.frames += 1
+            if self.is_checked:
+                schema_of("server").validate(value)
             self.waiting += value if isinstance(value, list) else [value]
         self.seen.append(self.waiting.pop(0))
         return self.seen[-1]
@@ -243,14 +250,17 @@ class Client:
 class open_client:
     """`async with open_client(url, token) as client`: authenticated unless `token` is None."""
 
-    def __init__(self, url: str, token: str | None = "admin", *, batch: bool = False, **options: Any) -> None:
+    def __init__(
+        self, url: str, token: str | None = "admin", *, batch: bool = False, is_checked: bool = False, **options: Any
+    ) -> None:
         # Unlimited: with a full queue the library stops reading, and even closing then waits for its timeout.
         self._connect = connect(url, max_size=None, max_queue=None, **options)
         self._token = token
         self._batch = batch
+        self._is_checked = is_checked
 
     async def __aenter__(self) -> Client:
-        client = Client(await self._connect.__aenter__())
+        client = Client(await self._connect.__aenter__(), is_checked=self._is_checked)
         if self._token is not None:
             await client.send(type="AUTH", token=self._token, batch=self._batch)
         return client

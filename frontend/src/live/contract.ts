@@ -48,17 +48,21 @@ export type TurnState = "queued" | "running" | "waiting" | "done" | "stopped" | 
 
 export type Verdict = "none" | "watching" | "helped" | "not-helped";
 
-/** The Leader has stored the request; to the asker alone. */
+/** The Leader has stored the request; sent only to the requester. */
 export interface Accepted {
-  command: string;
+  type: "ACCEPTED";
   ref: string;
   task: string;
-  type: "ACCEPTED";
+  /** Empty for a new task and for `retry`. */
+  command: string;
 }
 
+/** Everything up to `cursor` has been applied. Not answered. */
 export interface Ack {
   type: "ACK";
+  /** `{store, seq}`, or the `seq` alone. */
   cursor: string | number | Cursor;
+  /** How long the client delayed this message. */
   heldMs?: number;
 }
 
@@ -66,278 +70,339 @@ export interface Ack {
 export type Action = "cancel" | "input" | "pause" | "resume" | "retry";
 
 export interface AlertInfo {
-  acknowledgedAt: number | null;
-  acknowledgedBy: string;
-  attempt: number;
-  evidence: Array<string>;
   id: string;
-  kind: string;
   level: AlertLevel;
+  kind: string;
   message: string;
   messageParts: Array<MessagePart>;
   node: string;
-  openedAt: number;
-  resolvedAt: number | null;
   task: string;
+  /** Also of a task that is gone. */
   taskName: string;
+  /** 0 = it is about no task. */
+  attempt: number;
+  /** Ids of the evidence. */
+  evidence: Array<string>;
+  openedAt: number;
+  /** Null = it is open. */
+  resolvedAt: number | null;
+  acknowledgedAt: number | null;
+  acknowledgedBy: string;
 }
 
+/** An alert was opened, acknowledged or resolved. */
 export interface AlertMessage {
-  acknowledgedAt: number | null;
-  acknowledgedBy: string;
+  store: string;
+  seq: string;
+  /** Absent where a state is sent again to a client of the base messages. */
   at?: number;
-  attempt: number;
-  evidence: Array<string>;
   id: string;
-  kind: string;
   level: AlertLevel;
+  kind: string;
   message: string;
   messageParts: Array<MessagePart>;
   node: string;
-  openedAt: number;
-  resolvedAt: number | null;
-  seq: string;
-  store: string;
   task: string;
+  /** Also of a task that is gone. */
   taskName: string;
+  /** 0 = it is about no task. */
+  attempt: number;
+  /** Ids of the evidence. */
+  evidence: Array<string>;
+  openedAt: number;
+  /** Null = it is open. */
+  resolvedAt: number | null;
+  acknowledgedAt: number | null;
+  acknowledgedBy: string;
   type: "ALERT";
 }
 
-/** Why a task is stuck, what may help, and whether it did. Quotes are what programs printed. */
+/** Why a task is stuck, what may help, and whether it did (of a turn with trigger `stall`). */
 export interface Analysis {
+  id: string;
+  turn: string;
   alert: string;
+  task: string;
+  node: string;
+  /** Ids of tasks with the same problem. */
+  others: Array<string>;
+  kind: StallKind;
+  /** `offline` also where the model could not be asked. */
+  engine: EngineName;
+  /** A sentence or two. */
   cause: string;
   confidence: Confidence;
-  createdAt: number;
-  engine: EngineName;
+  /** What supports it. */
   evidence: Array<Quote>;
+  /** At most three. */
   fixes: Array<Fix>;
-  id: string;
-  kind: StallKind;
-  language: string;
-  node: string;
-  others: Array<string>;
-  phrases: Record<string, Phrase>;
-  task: string;
-  turn: string;
+  /** The stall detector's result after a fix. */
   verdict: Verdict;
-  verdictAt: number | null;
+  /** Number of that fix; 0 = none. */
   verdictFix: number;
   verdictText: string;
+  verdictAt: number | null;
+  phrases: Record<string, Phrase>;
+  /** Of a model's text in it. */
+  language: string;
+  createdAt: number;
 }
 
+/** A person's permission for one step; `stale`: its target changed first. */
 export interface Approval {
-  answeredAt: number | null;
-  answeredBy: string;
-  expiresAt: number;
   id: string;
-  right: string;
   state: ApprovalState;
+  /** Required to answer; as in `rights` of `GET /api/v1/me/`. */
+  right: string;
+  expiresAt: number;
+  answeredBy: string;
+  answeredAt: number | null;
 }
 
+/** Answered by `AUTH_OK`, or close 4401. */
 export interface Auth {
   type: "AUTH";
   token: string;
+  /** The client accepts an array of messages in one frame. */
   batch?: boolean;
 }
 
+/** The token is valid. */
 export interface AuthOk {
-  heartbeatSeconds: number;
-  role: Role;
-  seq: string;
   store: string;
+  seq: string;
   type: "AUTH_OK";
   user: string;
+  role: Role;
+  heartbeatSeconds: number;
 }
 
-/** Empty for a node that has not registered yet. */
+/** What a node can do; empty for a node that has not registered yet. */
 export interface Capabilities {
-  agentVersion?: string;
-  allowsCommands?: boolean;
+  os?: string;
   architecture?: string;
   cpuCount?: number;
-  gpus?: Array<Gpu>;
   memoryBytes?: number;
-  os?: string;
-  pauseMethod?: string;
-  projects?: Array<Project>;
   pythonVersion?: string;
+  agentVersion?: string;
+  gpus?: Array<Gpu>;
+  projects?: Array<Project>;
   slots?: number;
+  allowsCommands?: boolean;
+  pauseMethod?: string;
 }
 
+/** Answered by `CHAT_ACCEPTED`; the socket is subscribed to the conversation's topic, so it also receives the answer. */
 export interface Chat {
   type: "CHAT";
   ref?: string;
+  /** At most 32,000 characters. */
   text: string;
+  /** `PROJECT:NODE`; either may be `*`; default: `*:*`. */
   targetContext?: string;
 }
 
-/** The Leader has stored what was said or answered; to the asker alone. */
+/** The Leader has stored the message or answer; sent only to the requester. */
 export interface ChatAccepted {
-  conversation: string;
-  ref: string;
-  turn: string;
   type: "CHAT_ACCEPTED";
-}
-
-export interface ChatAnalysisMessage {
-  analysis: Analysis;
-  at: number;
+  ref: string;
   conversation: string;
-  seq: string;
-  store: string;
   turn: string;
-  type: "CHAT_ANALYSIS";
 }
 
-/** To an approval. */
+/** Why a task is stuck and what may fix it; sent whole at each change. */
+export interface ChatAnalysisMessage {
+  store: string;
+  seq: string;
+  conversation: string;
+  at: number;
+  type: "CHAT_ANALYSIS";
+  /** Id of the stall's turn. */
+  turn: string;
+  analysis: Analysis;
+}
+
+/** Answered by `CHAT_ACCEPTED` or `ERROR`. */
 export interface ChatAnswer {
   type: "CHAT_ANSWER";
   ref?: string;
+  /** Its id. */
   approval: string;
   decision: "approve" | "deny";
 }
 
+/** A conversation was opened or closed. */
 export interface ChatConversation {
-  at: number;
-  conversation: string;
-  info: ConversationInfo;
-  seq: string;
   store: string;
-  type: "CHAT_CONVERSATION";
-}
-
-/** From `offset` on, this answer's text is now `text`. Ephemeral. */
-export interface ChatDelta {
+  seq: string;
   conversation: string;
-  offset: number;
-  request: number;
-  text: string;
-  turn: string;
-  type: "CHAT_DELTA";
+  at: number;
+  type: "CHAT_CONVERSATION";
+  info: ConversationInfo;
 }
 
-/** A click on a proposal of the analysis in this turn. */
+/** A piece of an answer: from `offset` on, its text is now `text`. Ephemeral. */
+export interface ChatDelta {
+  type: "CHAT_DELTA";
+  conversation: string;
+  /** Its id. */
+  turn: string;
+  /** Number of the answer in this turn. */
+  request: number;
+  /** In characters. */
+  offset: number;
+  text: string;
+}
+
+/** Answered by `CHAT_ACCEPTED` with a new turn, whose step waits for an approval; or by `ERROR`. */
 export interface ChatFix {
   type: "CHAT_FIX";
   ref?: string;
+  /** That of the analysis. */
   turn: string;
+  /** 1 to 3. */
   fix: number;
 }
 
+/** A whole answer. A turn may have several, with steps between. */
 export interface ChatResponse {
-  at: number;
-  conversation: string;
-  message: ChatText;
-  seq: string;
   store: string;
-  text: string;
-  turn: string;
+  seq: string;
+  conversation: string;
+  at: number;
   type: "CHAT_RESPONSE";
+  /** Its id. */
+  turn: string;
+  text: string;
+  message: ChatText;
 }
 
+/** Answered by `CHAT_ACCEPTED` with the turn that is tried. */
 export interface ChatRetry {
   type: "CHAT_RETRY";
   ref?: string;
+  /** It failed, was stopped or interrupted. */
   turn: string;
 }
 
-/** Ephemeral. */
+/** The model did not respond; it is retried. Ephemeral. */
 export interface ChatRetrying {
+  type: "CHAT_RETRYING";
   conversation: string;
+  /** Its id. */
+  turn: string;
   delaySeconds: number;
   reason: string;
-  turn: string;
-  type: "CHAT_RETRYING";
 }
 
+/** A conversation as in `chats` and over REST. */
 export interface ChatState {
-  context: string;
-  createdAt: number;
-  engine: EngineStatus;
-  hasMore: boolean;
   id: string;
-  isOpen: boolean;
-  lastAt: number;
-  node: string;
+  /** `PROJECT:NODE`. */
+  context: string;
   project: string;
+  node: string;
+  isOpen: boolean;
+  createdAt: number;
+  lastAt: number;
+  engine: EngineStatus;
+  /** The latest 50, oldest first. */
   turns: Array<FullTurn>;
+  /** There are older ones, over REST. */
+  hasMore: boolean;
 }
 
+/** A tool call was proposed or changed. */
 export interface ChatStepMessage {
-  at: number;
-  conversation: string;
-  seq: string;
-  step: Step;
   store: string;
+  seq: string;
+  conversation: string;
+  at: number;
   type: "CHAT_STEP";
+  step: Step;
 }
 
+/** Answered by `CHAT_ACCEPTED`, once it has stopped. */
 export interface ChatStop {
   type: "CHAT_STOP";
   ref?: string;
   turn: string;
 }
 
+/** An answer of a turn. */
 export interface ChatText {
-  createdAt: number;
   id: string;
-  phrases: Record<string, Phrase>;
-  text: string;
   turn: string;
-}
-
-export interface ChatTurnMessage {
-  at: number;
-  conversation: string;
-  seq: string;
-  store: string;
-  turn: Turn;
-  type: "CHAT_TURN";
-}
-
-export interface CommandInfo {
-  actor: string;
-  attempt: number;
-  changedAt: number;
-  code: string;
+  text: string;
+  phrases: Record<string, Phrase>;
   createdAt: number;
+}
+
+/** A turn started or changed. */
+export interface ChatTurnMessage {
+  store: string;
+  seq: string;
+  conversation: string;
+  at: number;
+  type: "CHAT_TURN";
+  turn: Turn;
+}
+
+/** A request to a node, and what has become of it. */
+export interface CommandInfo {
   id: string;
   kind: CommandKind;
+  task: string;
+  attempt: number;
+  node: string;
+  state: CommandState;
+  /** Why it failed, for programs. */
+  code: string;
   message: string;
   messageParts: Array<MessagePart>;
-  node: string;
+  /** As the client that sent it chose it. */
   ref: string;
-  state: CommandState;
-  task: string;
+  /** Who sent it. */
+  actor: string;
+  createdAt: number;
+  /** When it entered this state. */
+  changedAt: number;
 }
 
+/** A command entered a new state. */
 export interface CommandMessage {
+  store: string;
+  seq: string;
+  type: "COMMAND";
   at: number;
   command: CommandInfo;
-  seq: string;
-  store: string;
-  type: "COMMAND";
 }
 
+/** Answered by `ACCEPTED` or `ERROR` with the `ref`, then by `COMMAND` with the `ref` at each change of state. A `retry` has no command: its result is the next attempt. */
 export interface Control {
   type: "CONTROL";
   action: Action;
+  /** For `input`: written to the task's standard input unchanged; include the newline. */
   input?: string;
+  /** For `input`: closes it afterwards. */
   closeInput?: boolean;
+  /** Shown with the command. */
   reason?: string;
+  /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
   task: string;
 }
 
+/** A conversation without its turns. */
 export interface ConversationInfo {
-  context: string;
-  createdAt: number;
   id: string;
-  isOpen: boolean;
-  lastAt: number;
-  node: string;
+  /** `PROJECT:NODE`. */
+  context: string;
   project: string;
+  node: string;
+  isOpen: boolean;
+  createdAt: number;
+  lastAt: number;
 }
 
 /** A position in the feed of one store. Two stores' numbers are never compared. */
@@ -346,328 +411,424 @@ export interface Cursor {
   seq: string | number;
 }
 
+/** Which engine answers. */
 export interface EngineStatus {
-  model: string;
   name: EngineName;
+  model: string;
+  /** Why it is the offline one: `no-key`, `chosen`, `daily-limit`. */
   reason: string;
 }
 
+/** A message or a request was refused. */
 export interface ErrorMessage {
-  code: string;
-  message: string;
   messageParts?: Array<MessagePart>;
+  /** Of the request that was refused. */
   ref?: string;
   type: "ERROR";
+  /** For programs. */
+  code: string;
+  /** For a person. */
+  message: string;
 }
 
-/** An action that a person can start with one click and an approval. */
+/** An action that a person can start with one click and an approval. `asked`: a turn has been started for it; `done`: it was sent, and its step shows whether the outcome is known. */
 export interface Fix {
-  arguments: Record<string, unknown>;
-  label: string;
   number: number;
+  label: string;
+  why: string;
   phrases: Record<string, Phrase>;
+  tool: string;
+  arguments: Record<string, unknown>;
   risk: Risk;
   state: FixState;
-  tool: string;
+  /** Started by a click; empty = no one has chosen it. */
   turn: string;
-  why: string;
 }
 
+/** A turn with everything that belongs to it. */
 export interface FullTurn {
+  id: string;
+  /** In its conversation. */
+  number: number;
+  trigger: Trigger;
+  state: TurnState;
+  /** Who sent it. */
   actor: string;
-  analysis: Analysis | null;
+  text: string;
+  /** `claude` or `offline`; empty = not known yet. */
+  engine: string;
+  model: string;
+  /** Why it failed, for programs. */
+  problem: string;
+  /** The same for a person. */
+  message: string;
+  phrases: Record<string, Phrase>;
+  /** Of the answers in it. */
+  language: string;
+  /** Whether `CHAT_RETRY` is possible and makes sense. */
+  isRetriable: boolean;
+  /** Tokens: `input`, `cacheRead`, `cacheWrite`, `output`. */
+  usage: Record<string, number>;
   costUsd: number;
+  /** It cost at least this. */
+  isCostPartial: boolean;
   createdAt: number;
   endedAt: number | null;
-  engine: string;
-  id: string;
-  isCostPartial: boolean;
-  isRetriable: boolean;
-  language: string;
-  message: string;
   messages: Array<ChatText>;
-  model: string;
-  number: number;
-  phrases: Record<string, Phrase>;
-  problem: string;
-  state: TurnState;
   steps: Array<Step>;
-  text: string;
-  trigger: Trigger;
-  usage: Record<string, number>;
+  analysis: Analysis | null;
 }
 
 export interface Gpu {
-  memory: Usage | null;
   name: string;
-  temperature: number | null;
+  /** Percent. */
   utilization: number | null;
+  memory: Usage | null;
+  /** Degrees Celsius. */
+  temperature: number | null;
 }
 
+/** What a node dropped or no longer has: entries `from` to `to` of its journal ("0" if only lines are known). It cannot be recovered. */
 export interface JournalGap {
-  at: number;
-  attempt: number;
-  firstLine: number;
   from: string;
-  lane: Lane;
-  lines: number;
-  node: string;
-  reason: string;
-  seq: string;
-  store: string;
-  task: string;
   to: string;
-  type: "GAP";
-}
-
-/** From a node to its parent. */
-export interface Link {
-  rttMs: number | null;
-  state: LinkState;
-}
-
-export interface LogBatch {
-  attempt: number;
-  lines: Array<[string, number, number, LogLevel, LogStream, string]>;
-  node: string;
-  seq: string;
   store: string;
+  seq: string;
+  /** `trimmed`, `oversize`, `damaged` (a replaced journal), `missing` … */
+  reason: string;
+  lane: Lane;
+  node: string;
+  /** Empty = unknown. */
   task: string;
-  type: "LOG";
+  attempt: number;
+  /** 0 = unknown. */
+  firstLine: number;
+  /** How many are missing from there on; 0 = unknown. */
+  lines: number;
+  type: "GAP";
+  at: number;
 }
 
-/** One of AgentFlow's own messages: its code, and the values to fill in. */
+/** The stream from a node to its parent. */
+export interface Link {
+  state: LinkState;
+  rttMs: number | null;
+}
+
+/** New lines of output. */
+export interface LogBatch {
+  store: string;
+  seq: string;
+  type: "LOG";
+  node: string;
+  task: string;
+  attempt: number;
+  /** Each is `[id, number in the attempt, at, level, stream, text]`. */
+  lines: Array<[string, number, number, LogLevel, LogStream, string]>;
+}
+
+/** A clause of one of AgentFlow's own messages. */
 export interface MessagePart {
   code: string;
+  /** To fill in; they may be hostile. */
   values: Record<string, string>;
 }
 
 /** Ephemeral: the newest wins; it has no position in the feed. */
 export interface MetricsMessage {
-  at: number;
+  /** Percent. */
   cpu: number | null;
-  disk: Usage | null;
-  gpus: Array<Gpu>;
-  linkRttMs: number | null;
-  load: number | null;
   memory: Usage | null;
-  node: string;
-  type: "METRICS";
-}
-
-export interface NamedTask {
-  argv: Array<string>;
-  description: string;
-  name: string;
-  stallAfterSeconds: number;
-  timeoutSeconds: number;
-}
-
-export interface NodeStatus {
-  base: boolean;
-  capabilities: Capabilities;
-  cpu: number | null;
   disk: Usage | null;
+  /** Average of one minute. */
+  load: number | null;
+  gpus: Array<Gpu>;
+  type: "METRICS";
+  at: number;
+  /** Its id. */
+  node: string;
+  linkRttMs: number | null;
+}
+
+/** A task that a node's configuration names. */
+export interface NamedTask {
+  name: string;
+  argv: Array<string>;
+  /** 0 = none. */
+  timeoutSeconds: number;
+  /** 0 = the node's default. */
+  stallAfterSeconds: number;
+  description: string;
+}
+
+/** A node and its newest metrics. */
+export interface NodeStatus {
+  /** Percent. */
+  cpu: number | null;
+  memory: Usage | null;
+  disk: Usage | null;
+  /** Average of one minute. */
+  load: number | null;
   gpus: Array<Gpu>;
   id: string;
-  lastSeenAt: number | null;
-  link: Link;
-  load: number | null;
-  memory: Usage | null;
   name: string;
-  parent: string;
   role: NodeRole;
-  running: number;
-  slots: number;
+  /** Id of the node it is connected to. */
+  parent: string;
   state: NodeState;
+  /** When it entered this state. */
   stateSince: number | null;
+  link: Link;
+  lastSeenAt: number | null;
+  capabilities: Capabilities;
+  slots: number;
+  /** Attempts that occupy a slot. */
+  running: number;
+  /** It supports only the base messages. */
+  base: boolean;
   version: string;
 }
 
+/** A node changed. */
 export interface NodeStatusMessage {
-  at?: number;
-  node: NodeStatus;
-  seq: string;
   store: string;
+  seq: string;
+  /** Absent where a state is sent again to a client of the base messages. */
+  at?: number;
   type: "NODE_STATUS";
+  node: NodeStatus;
 }
 
-/** One of AgentFlow's own texts: its key, and the values to fill in. */
+/** A text that AgentFlow generates: its key, and the values to fill in. */
 export interface Phrase {
   key: string;
   values: Record<string, string | number | Phrase | Array<string | Phrase>>;
 }
 
+/** Answered by `PONG`. */
 export interface Ping {
   type: "PING";
 }
 
-/** This socket has been sent everything up to `seq` that it listens to. */
+/** This socket has received everything up to `seq` that it subscribed to. */
 export interface Pong {
-  pushMs: number | null;
-  seq: string;
   store: string;
+  seq: string;
   type: "PONG";
+  /** How long the last acknowledged changes took from the commit to the client; null = not known yet. */
+  pushMs: number | null;
 }
 
 export interface Project {
   name: string;
   path: string;
-  tasks: Array<NamedTask>;
   types: Array<string>;
+  tasks: Array<NamedTask>;
 }
 
+/** From a piece of an alert's evidence. */
 export interface Quote {
+  /** Of that piece. */
   id: string;
   kind: string;
   quote: string;
 }
 
+/** Exactly one of `namedTask`, `argv` and `shellLine` is set. Answered by `ACCEPTED` with the new task's id, or `ERROR`. */
 export interface Run {
   type: "RUN";
+  /** In which it runs. */
   project?: string;
+  /** Shown to people; by default made from the command. */
   name?: string;
+  /** Default: any node that has the project and a free slot. */
   node?: string;
+  /** A command as a list of words; for administrators. */
   argv?: Array<string>;
+  /** A line for the shell; for administrators. */
   shellLine?: string;
+  /** A task that the node's configuration names; needs `project`. */
   namedTask?: string;
+  /** For administrators; default: the project's folder. */
   workingDirectory?: string;
+  /** For administrators; added to the agent's clean environment. */
   environment?: Record<string, string>;
+  /** 0 = none. */
   timeoutSeconds?: number;
+  /** 0 = the node's default. */
   stallAfterSeconds?: number;
+  /** Its standard input is empty. */
   closeInput?: boolean;
   ref?: string;
 }
 
-/** Log lines that made room for newer ones because this socket reads too slowly. */
+/** Log lines dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. The REST API still has them. */
 export interface SlowGap {
   from: string;
-  lane: "logs";
-  messages: number;
-  reason: "slow";
-  skipped: number;
   to: string;
   type: "GAP";
+  reason: "slow";
+  lane: "logs";
+  /** Number of lines. */
+  skipped: number;
+  messages: number;
 }
 
-/** The state of these topics at this place in the feed. */
+/** The state of these topics at this position; of the optional fields it has those that they cover. */
 export interface Snapshot {
-  alerts?: Array<AlertInfo>;
-  chats?: Array<ChatState>;
-  commands?: Array<CommandInfo>;
-  logs?: Array<LogBatch>;
-  nodes?: Array<NodeStatus>;
-  seq: string;
   store: string;
+  seq: string;
+  nodes?: Array<NodeStatus>;
   tasks?: Array<TaskInfo>;
-  topics: Array<string>;
+  alerts?: Array<AlertInfo>;
+  /** Open ones, and those settled within ten minutes; with `tasks` or `task:<id>`. */
+  commands?: Array<CommandInfo>;
+  /** The newest lines. */
+  logs?: Array<LogBatch>;
+  /** Null = the database accepts writes. */
   trouble?: StoreTrouble | null;
+  /** Conversations. */
+  chats?: Array<ChatState>;
   type: "SNAPSHOT";
+  topics: Array<string>;
 }
 
-/** A tool call as a person sees it. */
+/** A tool call as a person sees it. It is sent whole at each change; the later of two with one `id` wins. */
 export interface Step {
-  acting: string;
-  approval: Approval | null;
+  id: string;
+  turn: string;
+  /** Id of the answer that contains it. */
+  message: string;
+  /** In that answer. */
+  position: number;
+  tool: string;
   arguments: unknown;
+  /** `memory`: changes only AgentFlow's memory. */
+  risk: Risk;
+  /** The exact action, described by AgentFlow. */
+  summary: string;
+  state: StepState;
+  /** In whose name. */
+  acting: string;
+  result: string;
+  phrases: Record<string, Phrase>;
+  isError: boolean;
   createdAt: number;
   endedAt: number | null;
-  id: string;
-  isError: boolean;
-  message: string;
-  phrases: Record<string, Phrase>;
-  position: number;
-  result: string;
-  risk: Risk;
-  state: StepState;
-  summary: string;
-  tool: string;
-  turn: string;
+  /** Null = no person is asked. */
+  approval: Approval | null;
 }
 
-/** Whether the Leader can store new data. */
+/** Whether the Leader's database accepts writes. While it does not, nothing new is stored or shown; reading works and tasks continue. It has no position in the feed. */
 export interface StoreTrouble {
-  at: number;
-  message: string;
-  reason: StoreReason;
-  since: number | null;
-  state: StoreState;
   type: "STORE";
+  at: number;
+  state: StoreState;
+  reason: StoreReason;
+  message: string;
+  /** Since when it rejects writes. */
+  since: number | null;
 }
 
+/** Answered by a `SNAPSHOT`, or by the missed messages and `PONG`. */
 export interface Subscribe {
   type: "SUBSCRIBE";
   topics: Array<string>;
+  /** The last position of a client that reconnects. */
   since?: string | number | Cursor | null;
   ref?: string;
 }
 
+/** A task and its latest attempt. */
 export interface TaskInfo {
-  acceptsInput: boolean;
-  attempt: number;
-  command: string;
-  createdAt: number;
-  createdBy: string;
-  endedAt: number | null;
-  exitCode: number | null;
-  health: TaskHealth;
   id: string;
+  name: string;
+  project: string;
+  node: string;
+  /** The requested node; empty = any. */
+  targetNode: string;
+  state: TaskState;
+  health: TaskHealth;
+  attempt: number;
+  /** 0 to 1. */
+  progress: number | null;
   message: string;
   messageParts: Array<MessagePart>;
-  name: string;
-  node: string;
-  nodeState: NodeState | null;
-  partialPause: boolean;
-  pendingParts: Array<MessagePart>;
+  /** Negative = ended by this signal. */
+  exitCode: number | null;
+  /** Why it is not assigned yet. */
   pendingReason: string;
-  progress: number | null;
-  project: string;
-  startedAt: number | null;
-  state: TaskState;
+  pendingParts: Array<MessagePart>;
+  /** As a person would type it. */
+  command: string;
+  /** Its standard input is open. */
+  acceptsInput: boolean;
+  /** Some of its processes still run although it is paused. */
+  partialPause: boolean;
+  /** Lines of output that were dropped because they came too fast. */
   suppressedLines: number;
-  targetNode: string;
+  createdBy: string;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  nodeState: NodeState | null;
+  /** Since when its node is unreachable while the task should be running. */
   unknownSince: number | null;
   version: string;
 }
 
+/** A task changed. */
 export interface TaskUpdate {
-  at?: number;
-  seq: string;
   store: string;
-  task: TaskInfo;
+  seq: string;
+  /** Absent where a state is sent again to a client of the base messages. */
+  at?: number;
   type: "TASK_UPDATE";
+  task: TaskInfo;
 }
 
+/** A message, or an alert that started an analysis, and the state of its answer. */
 export interface Turn {
+  id: string;
+  /** In its conversation. */
+  number: number;
+  trigger: Trigger;
+  state: TurnState;
+  /** Who sent it. */
   actor: string;
+  text: string;
+  /** `claude` or `offline`; empty = not known yet. */
+  engine: string;
+  model: string;
+  /** Why it failed, for programs. */
+  problem: string;
+  /** The same for a person. */
+  message: string;
+  phrases: Record<string, Phrase>;
+  /** Of the answers in it. */
+  language: string;
+  /** Whether `CHAT_RETRY` is possible and makes sense. */
+  isRetriable: boolean;
+  /** Tokens: `input`, `cacheRead`, `cacheWrite`, `output`. */
+  usage: Record<string, number>;
   costUsd: number;
+  /** It cost at least this. */
+  isCostPartial: boolean;
   createdAt: number;
   endedAt: number | null;
-  engine: string;
-  id: string;
-  isCostPartial: boolean;
-  isRetriable: boolean;
-  language: string;
-  message: string;
-  model: string;
-  number: number;
-  phrases: Record<string, Phrase>;
-  problem: string;
-  state: TurnState;
-  text: string;
-  trigger: Trigger;
-  usage: Record<string, number>;
 }
 
+/** Not answered. */
 export interface Unsubscribe {
   type: "UNSUBSCRIBE";
   topics: Array<string>;
 }
 
+/** In bytes. */
 export interface Usage {
-  percent: number | null;
-  total: number;
   used: number;
+  total: number;
+  percent: number | null;
 }
 
 export type ClientMessage =

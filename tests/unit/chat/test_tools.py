@@ -9,8 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chat.policy import Risk
+from chat.tool_texts import script_effects, script_labels
 from chat.tools.registry import TOOLS, schemas
-from chat.tools.tool import BadArguments
+from chat.tools.tool import BadArguments, Tool
 
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("list_nodes", {}),
@@ -54,6 +55,25 @@ def test_each_tool_reads_or_plans_and_only_what_reads_is_harmless() -> None:
             continue  # The tool executor knows it, and it reaches nothing in the fleet.
         assert (tool.read is None) != (tool.plan is None)
         assert (tool.risk is Risk.READ) == (tool.read is not None)
+
+
+def test_people_read_what_a_tool_does_or_what_its_approval_brings_about() -> None:
+    assert script_labels().keys() == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
+    assert script_effects().keys() == TOOLS.keys() - script_labels().keys()
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [
+        (Risk.READ, {}),
+        (Risk.READ, {"label": "Read", "effect": "It ends."}),
+        (Risk.DESTRUCTIVE, {}),
+        (Risk.DESTRUCTIVE, {"label": "End it"}),
+    ],
+)
+def test_a_tool_without_its_words_is_refused(risk: Risk, words: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="tool end"):
+        Tool(name="end", description="", risk=risk, **words)
 
 
 def test_the_list_is_the_same_bytes_each_time() -> None:

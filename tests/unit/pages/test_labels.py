@@ -10,12 +10,12 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils import translation
 
+from chat import tool_texts
 from chat.phrases import script_phrases
-from chat.policy import Risk
 from chat.states import ApprovalState, CallState, TurnState
-from chat.tools.registry import TOOLS
 from dashboard.pages import decisions, labels, strings
 from dashboard.pages.ansi import plain_text
+from dashboard.pages.sections import SECTIONS
 from nodes.domain.part_texts import ENGLISH, SEPARATOR
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 from nodes.message_texts import in_words
@@ -40,8 +40,6 @@ def test_everything_in_a_conversation_has_a_label() -> None:
     assert set(labels.CHAT_TURNS) == set(TurnState)
     assert set(labels.CHAT_STEPS) == set(CallState)
     assert set(labels.CHAT_APPROVALS) == set(ApprovalState)
-    assert set(labels.CHAT_TOOLS) == {name for name, tool in TOOLS.items() if tool.risk is Risk.READ}
-    assert set(labels.CHAT_EFFECTS) == {name for name, tool in TOOLS.items() if tool.risk is not Risk.READ}
 
 
 def test_every_reason_of_a_command_has_a_text() -> None:
@@ -98,15 +96,16 @@ def test_message_is_rendered_from_its_parts(language: str, parts: list[dict[str,
 
 
 def test_every_icon_is_in_the_sprite() -> None:
-    names = set(re.findall(r"[a-z0-9-]+", (settings.BASE_DIR / "frontend/scripts/icons.mjs").read_text()))
+    names = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (settings.BASE_DIR / "static/dist/icons.svg").read_text()))
     looks = [*labels.NODE_STATES.values(), *labels.TASK_STATES.values(), *labels.TASK_HEALTH.values()]
     looks += [*labels.NODE_ROLES.values(), *labels.ACTIONS.values(), *labels.SHOWN_STATES.values()]
     looks += [*labels.COMMAND_STATES.values(), *labels.REQUEST_STATES.values(), *labels.ALERT_LEVELS.values()]
     looks += [*labels.CHAT_TURNS.values(), *labels.CHAT_STEPS.values(), *labels.CHAT_APPROVALS.values()]
     looks += [*labels.CHAT_CONFIDENCE.values(), *labels.CHAT_FIXES.values(), *labels.CHAT_VERDICTS.values()]
     used = {look.icon for look in looks}
+    used |= {section.icon for section in SECTIONS}
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
-        used |= set(re.findall(r'{% icon "([a-z0-9-]+)"', path.read_text()))
+        used |= set(re.findall(r'(?:{% icon |data-command-icon=)"([a-z0-9-]+)"', path.read_text()))
 
     assert used - names == set()
 
@@ -161,6 +160,8 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
             for key, text in script_phrases().items()
             if not key.startswith(("task.", "health.")) and key != "answer.fix"
         }
+        used |= {str(section.label) for section in SECTIONS}
+        used |= {*tool_texts.script_labels().values(), *tool_texts.script_effects().values()}
     used |= {SEPARATOR, *ENGLISH.values()}
 
     assert used - known == set()

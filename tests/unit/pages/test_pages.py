@@ -9,20 +9,24 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_GET
 
 from dashboard.live.messages import Run
+from dashboard.pages.sections import SECTIONS, Section
+from dashboard.rights import Right, Role, require_right
+from dashboard.templatetags import agentflow
 from nodes.models import Attempt, Command, Event, Journal, LogLine
 from tests.unit.pages.conftest import add_alert, add_node, add_task
 
 AsRole = Callable[[str], Client]
 
-PAGES = ["/", "/tasks/", "/tasks/t-1/", "/nodes/", "/nodes/master-1/", "/logs/", "/history/", "/memory/"]
+PAGES = [*(f"/{section.path}" for section in SECTIONS), "/tasks/t-1/", "/nodes/master-1/"]
 DOORS = [*PAGES, "/tasks/t-1/log", "/tasks/t-1/log.txt", "/logs/search", "/live-ticket"]
 
 
@@ -89,7 +93,40 @@ def test_role_decides_what_is_offered(
     assert [part for part in hidden if part in text] == []
 
 
-# --- content -------------------------------------------------------------------------------------
+# --- sections -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("language", "label"), [("en", "Work log"), ("zh-hans", "执行历史")])
+def test_sections_are_in_the_sidebar_and_in_the_shortcut_list(
+    cluster: None, as_role: AsRole, language: str, label: str
+) -> None:
+    text = text_of(as_role("viewer").get("/history/", headers={"Accept-Language": language}))
+
+    for section in SECTIONS:
+        assert f'<a href="{section.url}" data-jump="{section.key}"' in text
+        assert f"<dt><kbd>g</kbd> <kbd>{section.key}</kbd></dt>" in text
+    assert re.findall(r'data-command="([^"]+)"[^>]* aria-current="page"', text) == [label]
+    assert f"<kbd>w</kbd></dt><dd>{label}</dd>" in text
+
+
+def test_a_section_is_hidden_from_those_who_may_not_open_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    @require_GET
+    @require_right(Right.MANAGE)
+    def billing(request: HttpRequest) -> HttpResponse:
+        raise AssertionError("only listed here")
+
+    section = Section(name="billing", path="billing/", view=billing, label="Billing", icon="x", key="b")
+    monkeypatch.setattr(agentflow, "SECTIONS", (section,))
+
+    assert agentflow.visible_sections(Role.OPERATOR) == []
+    assert agentflow.visible_sections(Role.ADMIN) == [section]
+
+
+def test_sections_differ_in_their_keys() -> None:
+    assert len({section.key for section in SECTIONS}) == len(SECTIONS)
+
+
+# --- content --------------------------------------------------------------------------------
 
 
 def test_overview_is_a_rendered_snapshot(cluster: None, as_role: AsRole) -> None:
