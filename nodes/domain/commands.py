@@ -13,7 +13,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from nodes.domain.incoming import BAD_FIELD, MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Name, OptionalId, Text, read
+from nodes.domain.incoming import (
+    BAD_FIELD,
+    MAX_ID,
+    MAX_NAME,
+    MAX_TEXT,
+    NO_NUL,
+    BadInput,
+    Name,
+    NotEmpty,
+    OptionalId,
+    Text,
+    read,
+)
 from nodes.domain.parts import Part, english, part
 from nodes.domain.states import Action
 from nodes.errors import ProtocolViolation, TaskRejected
@@ -95,7 +107,7 @@ class StartTask:
 class ControlTask:
     """RETRY never reaches a node."""
 
-    task_id: str
+    task_id: NotEmpty
     action: Action
     reason: str = ""
     input: bytes = b""
