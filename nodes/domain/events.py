@@ -6,9 +6,12 @@ Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from nodes.domain.commands import StartTask
-from nodes.domain.incoming import NotEmpty, NotNegative, Share
+from msgspec import Meta, Struct
+
+from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask
+from nodes.domain.incoming import NotEmpty, NotNegative, Share, Text
 from nodes.domain.parts import Part
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 
@@ -115,25 +118,25 @@ class Gap:
     lines: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTask:
+# What a node offers. Structs, whose limits are those of agentflow.toml; dashboards receive them in camel case.
+
+
+class NamedTask(Struct, frozen=True, kw_only=True, rename="camel"):
     name: NotEmpty
-    argv: tuple[str, ...]
-    timeout_seconds: NotNegative = 0.0  # 0 = none
-    stall_after_seconds: NotNegative = 0.0  # 0 = the node's default
-    description: str = ""
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MAX_ARGUMENTS)]
+    timeout_seconds: Seconds = 0.0  # 0 = none
+    stall_after_seconds: Seconds = 0.0  # 0 = the node's default
+    description: Text = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True, rename="camel"):
     name: NotEmpty
     path: str
     types: tuple[str, ...] = ()  # Found by marker files: "python", "node", "rust", "go", "make" …
     tasks: tuple[NamedTask, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True, rename="camel"):
     os: str = ""
     architecture: str = ""
     cpu_count: int = 0

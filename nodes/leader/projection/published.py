@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from nodes.leader.projection.messages import encode
+from nodes.leader.projection.message_base import encode
 
 Kind = Literal["state", "metrics", "logs"]
 

@@ -20,18 +20,15 @@ from nodes.domain.parts import Part, as_json, english
 from nodes.domain.states import OCCUPYING
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
+from nodes.leader.projection.alert_messages import alert_fields
 from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
-from nodes.leader.projection.messages import (
-    alert_fields,
-    command_info,
-    gap_fields,
-    node_info,
-    state_message,
-    task_info,
-)
+from nodes.leader.projection.log_messages import gap_fields
+from nodes.leader.projection.message_base import state_message
+from nodes.leader.projection.node_messages import node_info
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.rows import insert_rows, update_rows
 from nodes.leader.projection.state_cache import OPEN_COMMANDS, AttemptKey, StateCache
+from nodes.leader.projection.task_messages import command_info, task_info
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 
 _EVENT_COLUMNS = ("journal_id", "seq", "node_id", "kind", "task_id", "origin_ms", "received_at", "detail")
