@@ -102,4 +102,4 @@ def _published(logs: LogRows, rows: list[tuple[Any, ...]], where: tuple[str, ...
         attempt=logs.attempt,
         lines=[line_fields(row) for row in rows],
     )
-    return Published.of(logs.seq, where, message, "logs", f"task:{logs.task_id}")
+    return Published.of(logs.seq, where, message, "logs")
