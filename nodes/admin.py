@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from nodes.leader.projection.messages import without_secrets
+from nodes.leader.projection.task_messages import without_secrets
 from nodes.message_texts import in_words
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 

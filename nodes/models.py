@@ -51,7 +51,7 @@ class Node(models.Model):
         null=True
     )  # When anything was last received; written at state changes and with metrics.
     registered_at = models.DateTimeField(auto_now_add=True)
-    capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.leader.projection.messages
+    capabilities = models.JSONField(default=dict)  # As messages carry them: nodes.leader.projection.node_messages
     slots = models.PositiveIntegerField(default=0)
     metrics = models.JSONField(default=dict)  # The latest values, as messages carry them; empty = none yet.
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown

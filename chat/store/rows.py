@@ -46,7 +46,7 @@ def publish(unit: UnitOfWork, kind: str, conversation_id: str, **fields: Any) ->
     topic = chat(conversation_id)
     # The text of an answer goes to readers of the conversation; approvals, starts and ends go to all pages.
     where = (topic,) if kind == "CHAT_RESPONSE" else (CHATS, topic)
-    unit.publish(kind, where, topic, conversation=conversation_id, **fields)
+    unit.publish(kind, where, conversation=conversation_id, **fields)
 
 
 def publish_turn(unit: UnitOfWork, turn: Turn) -> None:

@@ -13,8 +13,10 @@ from chat.untrusted import marked
 from nodes import selectors
 from nodes.domain.states import TaskState
 from nodes.errors import NotFound
+from nodes.leader.projection.node_messages import MetricsFields
 
 _NODE_FIELDS = ("id", "role", "parent", "state", "stateSince", "cpu", "load", "slots", "running")
+_METRICS = tuple(MetricsFields.__annotations__)
 _TASK_FIELDS = ("id", "name", "project", "node", "targetNode", "state", "health", "progress", "attempt", "exitCode")
 _TIMES = ("createdAt", "startedAt", "endedAt", "unknownSince")
 _STATES = tuple(str(state) for state in TaskState)
@@ -45,7 +47,7 @@ def _inspect_node(arguments: Arguments, reading: Reading) -> Any:
     machine = {name: capabilities.get(name) for name in ("os", "architecture", "cpuCount", "memoryBytes")}
     tasks = selectors.task_list(node=node["id"], limit=50)["results"]
     return {
-        **_chosen(node, (*_NODE_FIELDS, "memory", "disk", "gpus", "link", "lastSeenAt")),
+        **_chosen(node, (*_NODE_FIELDS, *_METRICS, "link", "lastSeenAt")),
         **machine,
         "allowsCommands": capabilities.get("allowsCommands"),
         "projects": projects,
@@ -83,12 +85,11 @@ def _inspect_task(arguments: Arguments, reading: Reading) -> Any:
 
 
 def _metrics(arguments: Arguments, reading: Reading) -> Any:
-    names = ("id", "state", "cpu", "memory", "disk", "load", "gpus", "running", "slots")
     wanted = arguments.get("node")
     nodes = [node for node in selectors.node_list() if wanted in (None, node["id"])]
     if wanted and not nodes:
         raise NotFound(f"There is no node {wanted}.")
-    return {"nodes": [_chosen(node, names) for node in nodes]}
+    return {"nodes": [_chosen(node, ("id", "state", "running", "slots", *_METRICS)) for node in nodes]}
 
 
 _NODE = Parameter(description="The exact id of the node.", max_characters=64)

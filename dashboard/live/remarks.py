@@ -20,7 +20,7 @@ Remarks = Mapping[str, Mapping[str, str]]
 
 def remarks_of(modules: Iterable[ModuleType]) -> Remarks:
     """By class and field, as JSON names it: the comment, which may be empty. Fields are in the order of declaration,
-    inherited ones first. No two of the modules name a class alike.
+    inherited ones first. Of two classes with one name, the later module's counts.
     """
     own: dict[str, dict[str, str]] = {}
     bases: dict[str, list[str]] = {}

@@ -13,7 +13,14 @@ import chat.contract
 import dashboard.live.contract
 import dashboard.live.messages
 import nodes.domain.commands
+import nodes.domain.events
+import nodes.leader.projection.alert_messages
 import nodes.leader.projection.contract
+import nodes.leader.projection.log_messages
+import nodes.leader.projection.message_base
+import nodes.leader.projection.node_messages
+import nodes.leader.projection.task_messages
+import nodes.leader.projection.trouble
 from dashboard.live.contract import ServerMessage
 from dashboard.live.messages import ClientMessage, Run
 from dashboard.live.remarks import Remarks, remarks_of
@@ -40,6 +47,13 @@ def _remarks() -> Remarks:
     return remarks_of(
         (
             nodes.domain.commands,
+            nodes.domain.events,
+            nodes.leader.projection.message_base,
+            nodes.leader.projection.alert_messages,
+            nodes.leader.projection.log_messages,
+            nodes.leader.projection.node_messages,
+            nodes.leader.projection.task_messages,
+            nodes.leader.projection.trouble,
             nodes.leader.projection.contract,
             chat.contract,
             dashboard.live.contract,

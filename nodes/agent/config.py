@@ -21,13 +21,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, defstruct, structs
 
-from nodes.domain.commands import MAX_ARGUMENTS, MAX_PATH, Seconds
+from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
-from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, Text, read
+from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
 from nodes.domain.parts import Part, english, part
 from nodes.errors import ConfigError
 
@@ -57,11 +57,17 @@ MARKERS: Mapping[str, str] = {
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
-class _Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MAX_ARGUMENTS)]
-    timeout_seconds: Seconds = 0.0
-    stall_after_seconds: Seconds = 0.0
-    description: Text = ""
+if TYPE_CHECKING:
+    _Task = NamedTask
+else:
+    # A `NamedTask` by the names of its attributes. Its own name is that of the table.
+    _Task = defstruct(
+        "_Task",
+        [(one.name, one.type, one.default) for one in structs.fields(NamedTask) if one.name != "name"],
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
 
 
 class _Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,12 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from nodes.domain.incoming import BAD_FIELD, MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Name, OptionalId, Text, read
+from nodes.domain.incoming import (
+    BAD_FIELD,
+    MAX_TEXT,
+    NO_NUL,
+    BadInput,
+    Name,
+    NotEmpty,
+    OptionalId,
+    Text,
+    read,
+)
 from nodes.domain.parts import Part, english, part
 from nodes.domain.states import Action
 from nodes.errors import ProtocolViolation, TaskRejected
@@ -37,6 +47,14 @@ _Variable = Annotated[
 ]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+_REFUSED_AS = "refused-as"
+
+
+def _refused_as(code: str) -> Meta:
+    """The sentence for a person when the field exceeds its limit, instead of the generic one of `incoming`."""
+    return Meta(extra={_REFUSED_AS: code})
+
+
 # The fields of which exactly one is set.
 WAYS_TO_RUN = ("named_task", "argv", "shell_line")
 
@@ -49,23 +67,25 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
     """
 
     # In which it runs.
-    project: Name = ""
+    project: Annotated[Name, _refused_as("long-project")] = ""
     # Shown to people; by default made from the command.
-    name: Name = ""
+    name: Annotated[Name, _refused_as("long-name")] = ""
     # Default: any node that has the project and a free slot.
-    node: OptionalId = ""
+    node: Annotated[OptionalId, _refused_as("long-node")] = ""
     # A command as a list of words; for administrators.
-    argv: Argv = ()
+    argv: Annotated[Argv, _refused_as("many-arguments")] = ()
     # A line for the shell; for administrators.
     shell_line: Text = ""
     # A task that the node's configuration names; needs `project`.
-    named_task: Name = ""
+    named_task: Annotated[Name, _refused_as("long-named-task")] = ""
     # For administrators; default: the project's folder.
-    working_directory: Annotated[str, Meta(max_length=MAX_PATH, pattern=NO_NUL)] = ""
+    working_directory: Annotated[str, Meta(max_length=MAX_PATH, pattern=NO_NUL), _refused_as("long-directory")] = ""
     # For administrators; added to the agent's clean environment.
-    environment: Annotated[Mapping[_Variable, Text], Meta(max_length=MAX_ENVIRONMENT_VARIABLES)] = {}
-    timeout_seconds: Seconds = 0.0  # 0 = none.
-    stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
+    environment: Annotated[
+        Mapping[_Variable, Text], Meta(max_length=MAX_ENVIRONMENT_VARIABLES), _refused_as("many-variables")
+    ] = {}
+    timeout_seconds: Annotated[Seconds, _refused_as("bad-timeout")] = 0.0  # 0 = none.
+    stall_after_seconds: Annotated[Seconds, _refused_as("bad-stall-limit")] = 0.0  # 0 = the node's default.
     close_input: bool = False  # Its standard input is empty.
 
 
@@ -103,7 +123,7 @@ class StartTask:
 class ControlTask:
     """RETRY never reaches a node."""
 
-    task_id: str
+    task_id: NotEmpty
     action: Action
     reason: str = ""
     input: bytes = b""
@@ -147,19 +167,6 @@ def stored_spec(values: Mapping[str, Any]) -> TaskSpec:
 
 # --- validation -----------------------------------------------------------------------------------
 
-# Errors for people, instead of the generic ones of `incoming`.
-_TOO_MUCH = {
-    "name": part("long-name", limit=str(MAX_NAME)),
-    "project": part("long-project", limit=str(MAX_NAME)),
-    "namedTask": part("long-named-task", limit=str(MAX_NAME)),
-    "node": part("long-node", limit=str(MAX_ID)),
-    "workingDirectory": part("long-directory", limit=str(MAX_PATH)),
-    "argv": part("many-arguments", limit=str(MAX_ARGUMENTS)),
-    "environment": part("many-variables", limit=str(MAX_ENVIRONMENT_VARIABLES)),
-    "timeoutSeconds": part("bad-timeout", limit=f"{MAX_SECONDS:.0f}"),
-    "stallAfterSeconds": part("bad-stall-limit", limit=f"{MAX_SECONDS:.0f}"),
-}
-
 
 def has_one_way_to_run(spec: TaskSpec) -> bool:
     return sum(1 for way in WAYS_TO_RUN if getattr(spec, way)) == 1
@@ -174,8 +181,7 @@ def check_spec(spec: TaskSpec) -> None:
     if spec.argv and not spec.argv[0]:
         raise _invalid(part("no-program"))
     command = (*spec.argv, spec.shell_line)
-    _check_text((*command, spec.name, spec.project, spec.named_task, spec.node, spec.working_directory))
-    _check_text((*spec.environment, *spec.environment.values()))
+    _check_text(getattr(spec, name) for name in TaskSpec.__struct_fields__)
     for name in spec.environment:
         if not _VARIABLE.fullmatch(name):
             raise _invalid(part("bad-variable-name", name=name[:40]))
@@ -186,7 +192,7 @@ def check_spec(spec: TaskSpec) -> None:
     try:
         read(TaskSpec, msgspec.to_builtins(spec))
     except BadInput as bad:
-        raise _invalid(_TOO_MUCH.get(bad.path[0], bad.part)) from bad
+        raise _invalid(_refusal(bad)) from bad
 
 
 def check_input(content: bytes) -> None:
@@ -195,14 +201,30 @@ def check_input(content: bytes) -> None:
         raise _invalid(part("long-input", limit=str(MAX_INPUT_BYTES)))
 
 
-def _check_text(texts: Iterable[str]) -> None:
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise _invalid(part("not-text")) from None
-        if "\x00" in text:
-            raise _invalid(part("not-text"))
+def _check_text(values: Iterable[Any]) -> None:
+    """All text within the values."""
+    for value in values:
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise _invalid(part("not-text")) from None
+            if "\x00" in value:
+                raise _invalid(part("not-text"))
+        elif isinstance(value, Mapping):
+            _check_text((*value, *value.values()))
+        elif isinstance(value, tuple):
+            _check_text(value)
+
+
+def _refusal(bad: BadInput) -> Part:
+    declared = next(one.type for one in msgspec.structs.fields(TaskSpec) if one.encode_name == bad.path[0])
+    limits = [mark for mark in get_args(declared) if isinstance(mark, Meta)]
+    code = next((mark.extra[_REFUSED_AS] for mark in limits if mark.extra), None)
+    if code is None:
+        return bad.part
+    limit = next(most for mark in limits if (most := mark.max_length or mark.le) is not None)
+    return part(code, limit=f"{limit:.0f}")
 
 
 def _invalid(why: Part) -> TaskRejected:

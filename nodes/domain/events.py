@@ -6,8 +6,12 @@ Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from nodes.domain.commands import StartTask
+from msgspec import Meta, Struct
+
+from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask
+from nodes.domain.incoming import NotEmpty, NotNegative, Share, Text
 from nodes.domain.parts import Part
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 
@@ -16,20 +20,20 @@ from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeSta
 class TaskStatus:
     """The complete state of one attempt, not a difference: applying it twice changes nothing."""
 
-    task_id: str
+    task_id: NotEmpty
     state: TaskState
     attempt: int = 1
     name: str = ""
     project: str = ""
-    progress: float | None = None  # 0..1
+    progress: Share | None = None
     message: str = ""  # Last progress message, or why the attempt ended.
     message_parts: tuple[Part, ...] = ()  # The message as data, if it is AgentFlow's own.
     exit_code: int | None = None  # -N = ended by signal N.
     started_at_ms: int = 0  # 0 = not started yet.
     ended_at_ms: int = 0
-    cpu_seconds: float = 0.0  # Whole tree; set at the end.
+    cpu_seconds: NotNegative = 0.0  # Whole tree; set at the end.
     peak_memory_bytes: int = 0
-    paused_seconds: float = 0.0
+    paused_seconds: NotNegative = 0.0
     partial_pause: bool = False  # Paused, but some processes of the tree are still running.
     suppressed_lines: int = 0
     pid: int = 0
@@ -48,12 +52,12 @@ class GpuMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    cpu_percent: float  # 0..100 over all cores
+    cpu_percent: NotNegative  # 0..100 over all cores
     memory_used_bytes: int
     memory_total_bytes: int
     disk_used_bytes: int
     disk_total_bytes: int
-    load_1m: float = 0.0
+    load_1m: NotNegative = 0.0
     gpus: tuple[GpuMetrics, ...] = ()
 
 
@@ -66,11 +70,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallAlert:
-    task_id: str
+    task_id: NotEmpty
     verdict: TaskHealth  # HEALTHY = recovered.
     reason: str
     reason_parts: tuple[Part, ...] = ()  # The reason as data.
-    silent_seconds: float = 0.0
+    silent_seconds: NotNegative = 0.0
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -87,7 +91,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogBatch:
-    task_id: str
+    task_id: NotEmpty
     attempt: int
     first_line: int  # Number of the first line in this attempt's output, from 1.
     lines: tuple[LogLine, ...]
@@ -97,7 +101,7 @@ class LogBatch:
 class CommandResult:
     """`state` is one of ACKED, SUCCEEDED, FAILED, EXPIRED, UNKNOWN."""
 
-    command_id: str
+    command_id: NotEmpty
     state: CommandState
     message: str = ""  # For a person.
     code: str = ""  # For a program: "busy", "no-such-task", "finished", "partial" …
@@ -114,25 +118,29 @@ class Gap:
     lines: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTask:
-    name: str
-    argv: tuple[str, ...]
-    timeout_seconds: float = 0.0  # 0 = none
-    stall_after_seconds: float = 0.0  # 0 = the node's default
-    description: str = ""
+# What a node offers. Structs, whose limits are those of agentflow.toml; dashboards receive them in camel case.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    name: str
+class NamedTask(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A task that a node's configuration names."""
+
+    name: NotEmpty
+    argv: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MAX_ARGUMENTS)]
+    timeout_seconds: Seconds = 0.0  # 0 = none.
+    stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
+    description: Text = ""
+
+
+class Project(Struct, frozen=True, kw_only=True, rename="camel"):
+    name: NotEmpty
     path: str
     types: tuple[str, ...] = ()  # Found by marker files: "python", "node", "rust", "go", "make" …
     tasks: tuple[NamedTask, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a node can do; empty for a node that has not registered yet."""
+
     os: str = ""
     architecture: str = ""
     cpu_count: int = 0
@@ -154,13 +162,13 @@ class NodeReport:
     parent: str = ""  # Empty = the receiver.
     state: NodeState = NodeState.ONLINE
     capabilities: Capabilities = field(default_factory=Capabilities)
-    link_rtt_ms: float = 0.0  # 0 = unknown.
+    link_rtt_ms: NotNegative = 0.0  # 0 = unknown.
     address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalMark:
-    journal_id: str
+    journal_id: NotEmpty
     seq: int
     node_id: str = ""
     lane: Lane = Lane.STATES

@@ -30,6 +30,10 @@ OptionalId = Annotated[str, Meta(max_length=MAX_ID, pattern=NO_NUL)]
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern=NO_NUL)]
 Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=NO_NUL)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=NO_NUL)]
+# For values of other nodes, whose upper limits are those of the entry that holds them.
+NotEmpty = Annotated[str, Meta(min_length=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 _MAX_NAME_SHOWN = 64
 _NOT_GIVEN = frozenset({NoneType, msgspec.UnsetType})

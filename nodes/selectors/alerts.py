@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nodes.errors import NotFound
-from nodes.leader.projection.contract import AlertInfo
-from nodes.leader.projection.messages import Message, alert_fields
+from nodes.leader.projection.alert_messages import AlertInfo, alert_fields
+from nodes.leader.projection.message_base import Message
 from nodes.models import Alert
 from nodes.selectors.paging import MAX_ROWS, page_of
 

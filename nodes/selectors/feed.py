@@ -71,7 +71,7 @@ def _states_between(seq: int, last: int, wanted: _Wanted, limit: int) -> list[Pu
             return None
         where = tuple(topics.split())
         if wanted.wants_any(where):
-            found.append(Published(entry_id, where, text, "state", where[-1]))
+            found.append(Published(entry_id, where, text, "state"))
             if len(found) == limit:
                 break
     return found

@@ -8,8 +8,9 @@ from django.db.models import Count
 
 from nodes.domain.events import Gap
 from nodes.domain.states import OCCUPYING
-from nodes.leader.projection.contract import NodeStatus
-from nodes.leader.projection.messages import Message, gap_fields, milliseconds, node_info
+from nodes.leader.projection.log_messages import gap_fields
+from nodes.leader.projection.message_base import Message, milliseconds
+from nodes.leader.projection.node_messages import NodeStatus, node_info
 from nodes.models import Alert, Attempt, DeadLetter, Event, Journal, Node, Task
 from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS
 

@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 
 from nodes.domain.states import LogLevel
 from nodes.errors import NotFound
-from nodes.leader.projection.contract import LogBatch
 from nodes.leader.projection.log_lines import LEVEL_NUMBERS, LOG_COLUMNS, line_fields
-from nodes.leader.projection.messages import Message, log_message
+from nodes.leader.projection.log_messages import LogBatch, log_message
+from nodes.leader.projection.message_base import Message
 from nodes.models import Attempt, LogLine, Task
 from nodes.selectors.feed import batches, position
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nodes.leader.projection import topics as topic_names
-from nodes.leader.projection.contract import FleetState, LogBatch
+from nodes.leader.projection.contract import FleetState
+from nodes.leader.projection.log_messages import LogBatch
 from nodes.models import Task
 from nodes.selectors.alerts import alert_list
 from nodes.selectors.fleet import node_list

@@ -9,9 +9,16 @@ from django.db.models import Q, QuerySet
 
 from nodes.domain.states import CommandState
 from nodes.errors import NotFound
-from nodes.leader.projection.contract import CommandInfo, TaskInfo
-from nodes.leader.projection.messages import Message, attempt_info, command_info, task_info, without_secrets
+from nodes.leader.projection.message_base import Message
 from nodes.leader.projection.state_cache import OPEN_TASKS
+from nodes.leader.projection.task_messages import (
+    CommandInfo,
+    TaskInfo,
+    attempt_info,
+    command_info,
+    task_info,
+    without_secrets,
+)
 from nodes.models import Attempt, Command, Task
 from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS, page_of
 

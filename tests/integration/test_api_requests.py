@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from django.http import QueryDict
 from msgspec import Struct
@@ -14,10 +16,11 @@ from dashboard.api.bodies import JsonRenderer
 from dashboard.api.chat import MemoryQuery
 from dashboard.api.errors import answer_error
 from dashboard.api.requests import AlertQuery, LogQuery, TaskQuery, read_query
-from nodes.domain.commands import ControlSpec, NewTask, TaskSpec
+from nodes.domain.commands import WAYS_TO_RUN, ControlSpec, NewTask, TaskSpec
 from nodes.domain.incoming import BadInput, read
 from nodes.domain.states import TaskState
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
+from tests.support.filled import filled
 
 
 def refusal(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
@@ -31,30 +34,15 @@ def refusal(kind: type[Struct], sent: Any) -> tuple[str, str | None]:
     return error["code"], error["field"]
 
 
-def test_a_whole_task_becomes_its_spec() -> None:
-    sent = {
-        "project": "demo",
-        "node": "master-1",
-        "name": " spaces stay ",
-        "argv": ["echo", ""],
-        "workingDirectory": "/srv",
-        "environment": {"A": "1"},
-        "timeoutSeconds": 60,
-        "stallAfterSeconds": 1.5,
-        "closeInput": True,
-    }
+@pytest.mark.parametrize("way", WAYS_TO_RUN)
+def test_a_whole_task_becomes_its_spec(way: str) -> None:
+    others: dict[str, Any] = {name: () if name == "argv" else "" for name in WAYS_TO_RUN if name != way}
+    spec = filled(TaskSpec, name=" spaces stay ", **others)
 
-    assert read(NewTask, sent).spec == TaskSpec(
-        project="demo",
-        node="master-1",
-        name=" spaces stay ",
-        argv=("echo", ""),
-        working_directory="/srv",
-        environment={"A": "1"},
-        timeout_seconds=60.0,
-        stall_after_seconds=1.5,
-        close_input=True,
-    )
+    sent = json.loads(msgspec.json.encode(spec))
+
+    assert {"workingDirectory", "timeoutSeconds"} <= sent.keys()
+    assert read(NewTask, sent).spec == spec
 
 
 def test_a_query_is_text_and_becomes_what_is_declared() -> None:

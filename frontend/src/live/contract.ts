@@ -622,6 +622,7 @@ export interface Pong {
 export interface Project {
   name: string;
   path: string;
+  /** Found by marker files: "python", "node", "rust", "go", "make" … */
   types: Array<string>;
   tasks: Array<NamedTask>;
 }

@@ -17,6 +17,8 @@ _SHELL = "/bin/sh"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
+    """As the shim receives it, in JSON."""
+
     argv: tuple[str, ...]
     working_directory: str
     environment: Mapping[str, str]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict
 
 from nodes.agent.runner.attempt import Attempt
 from nodes.agent.runner.config import RunnerConfig
@@ -147,11 +148,7 @@ class Tasks:
     def _request(self, launch: Launch) -> dict[str, object]:
         limits = self._config.limits
         return {
-            "argv": list(launch.argv),
-            "working_directory": launch.working_directory,
-            "environment": dict(launch.environment),
-            "timeout_seconds": launch.timeout_seconds,
-            "close_input": launch.close_input,
+            **asdict(launch),
             "term_grace_seconds": self._config.term_grace_seconds,
             "lines_per_second": limits.lines_per_second,
             "bytes_per_second": limits.bytes_per_second,

@@ -11,8 +11,7 @@ from typing import Any
 
 from nodes.domain.states import LogLevel, LogStream
 from nodes.leader.projection import topics
-from nodes.leader.projection.contract import WireLine
-from nodes.leader.projection.messages import log_message
+from nodes.leader.projection.log_messages import WireLine, log_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.stream.wire.fields import LOG_LEVELS, LOG_STREAMS
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -103,4 +102,4 @@ def _published(logs: LogRows, rows: list[tuple[Any, ...]], where: tuple[str, ...
         attempt=logs.attempt,
         lines=[line_fields(row) for row in rows],
     )
-    return Published.of(logs.seq, where, message, "logs", f"task:{logs.task_id}")
+    return Published.of(logs.seq, where, message, "logs")

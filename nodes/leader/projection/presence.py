@@ -10,7 +10,7 @@ from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.parts import part
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.leader.projection.epoch import Epoch
-from nodes.leader.projection.messages import capabilities_fields, metrics_fields
+from nodes.leader.projection.node_messages import capabilities_fields, metrics_fields
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
 from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.tasks import stored_text

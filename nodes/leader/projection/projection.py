@@ -19,7 +19,7 @@ from nodes.leader.projection import presence, topics
 from nodes.leader.projection.commands import commands_for_stream
 from nodes.leader.projection.entries import Outcome, apply_entry, quarantine_entry
 from nodes.leader.projection.epoch import Epoch
-from nodes.leader.projection.messages import metrics_fields, metrics_message
+from nodes.leader.projection.node_messages import metrics_fields, metrics_message
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.snapshots import AwaitedReplays
 from nodes.leader.projection.state_cache import StateCache

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from nodes.leader.projection.messages import encode
+from nodes.leader.projection.message_base import encode
 
 Kind = Literal["state", "metrics", "logs"]
 
@@ -19,12 +19,14 @@ class Published:
     topics: tuple[str, ...]
     text: str  # The JSON object, ready to send.
     kind: Kind
-    key: str  # What it is about ("node:master-1"); of two metrics with one key only the newer counts.
+    # What it is about. Of two ephemeral ones with one key ("node:master-1") only the newer counts; a listener in this
+    # process can wait for "task:<id>" and "command:<id>". Others have none.
+    key: str = ""
     # The message that `text` encodes, for listeners in this process. Empty for states read back from the feed.
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, seq: int, topics: tuple[str, ...], body: Mapping[str, Any], kind: Kind, key: str) -> Published:
+    def of(cls, seq: int, topics: tuple[str, ...], body: Mapping[str, Any], kind: Kind, key: str = "") -> Published:
         return cls(seq, topics, encode(body), kind, key, body)
 
     @property

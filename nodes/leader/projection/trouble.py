@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, TypedDict
 
 from nodes.leader.projection import topics
-from nodes.leader.projection.messages import now_ms
+from nodes.leader.projection.message_base import now_ms, one_of
 from nodes.leader.projection.published import Published
 
 # Key of the only message about the store; the newest wins.
@@ -23,6 +23,20 @@ _SQLITE_REASONS: dict[int, Reason] = {
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_REASONS: dict[str, Reason] = {"53100": "full", "55P03": "locked", "40P01": "locked"}
+
+
+class StoreTrouble(TypedDict):
+    """Whether the Leader's database accepts writes. While it does not, nothing new is stored or shown; reading works
+    and tasks continue. It has no position in the feed.
+    """
+
+    type: Literal["STORE"]
+    at: int
+    state: Annotated[str, one_of("StoreState", ("ok", "failing"))]
+    reason: Annotated[str, one_of("StoreReason", ("", "full", "locked", "unreachable", "error"))]
+    message: str
+    # Since when it rejects writes.
+    since: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +63,7 @@ def first_line(exc: BaseException) -> str:
 
 def store_published(trouble: Trouble | None) -> Published:
     """STORE: whether new data is being stored."""
-    message = {
+    message: StoreTrouble = {
         "type": "STORE",
         "at": now_ms(),
         "state": "failing" if trouble else "ok",

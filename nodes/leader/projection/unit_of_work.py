@@ -20,18 +20,15 @@ from nodes.domain.parts import Part, as_json, english
 from nodes.domain.states import OCCUPYING
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
+from nodes.leader.projection.alert_messages import alert_fields
 from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
-from nodes.leader.projection.messages import (
-    alert_fields,
-    command_info,
-    gap_fields,
-    node_info,
-    state_message,
-    task_info,
-)
+from nodes.leader.projection.log_messages import gap_fields
+from nodes.leader.projection.message_base import state_message
+from nodes.leader.projection.node_messages import node_info
 from nodes.leader.projection.published import Published
 from nodes.leader.projection.rows import insert_rows, update_rows
 from nodes.leader.projection.state_cache import OPEN_COMMANDS, AttemptKey, StateCache
+from nodes.leader.projection.task_messages import command_info, task_info
 from nodes.models import Alert, Attempt, Command, Event, FeedEntry, LogLine, Node, Store, Task
 
 _EVENT_COLUMNS = ("journal_id", "seq", "node_id", "kind", "task_id", "origin_ms", "received_at", "detail")
@@ -124,42 +121,33 @@ class UnitOfWork:
         seq = self.next_seq()
         self.change_task(task, version=seq)
         node = self.cache.nodes.get(task.node_id) if task.node_id else None
-        self._publish(seq, "TASK_UPDATE", task.id, f"task:{task.id}", task=task_info(task, node=node))
+        self._publish(seq, "TASK_UPDATE", _topics_of_task(task.id), f"task:{task.id}", task=task_info(task, node=node))
 
     def publish_node(self, node: Node) -> None:
         """NODE_STATUS, once per transaction, with the node's final values."""
         self._nodes_to_publish[node.id] = node
 
     def publish_command(self, command: Command) -> None:
-        seq = self.next_seq()
-        self._publish(seq, "COMMAND", command.task_id or "", f"command:{command.id}", command=command_info(command))
+        where = _topics_of_task(command.task_id or "")
+        self._publish(self.next_seq(), "COMMAND", where, f"command:{command.id}", command=command_info(command))
 
     def publish_alert(self, alert: Alert) -> None:
-        seq = self.next_seq()
-        message = state_message("ALERT", store=self.cache.store.store_id, seq=seq, **alert_fields(alert))
-        self._add(seq, (topics.ALERTS,), message, f"alert:{alert.id}")
+        self.publish("ALERT", (topics.ALERTS,), **alert_fields(alert))
 
     def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
         """GAP: entries that the node dropped or no longer holds, or lines of one attempt that are lost."""
-        seq = self.next_seq()
-        fields = gap_fields(gap, node=node_id, lane=lane, attempt=attempt, first_line=first_line)
         where = [topics.NODES, topics.logs(node_id)]
         if gap.task_id:
             where.append(topics.task(gap.task_id))
-        message = state_message("GAP", store=self.cache.store.store_id, seq=seq, **fields)
-        self._add(seq, tuple(where), message, f"node:{node_id}")
+        fields = gap_fields(gap, node=node_id, lane=lane, attempt=attempt, first_line=first_line)
+        self.publish("GAP", tuple(where), **fields)
 
-    def publish(self, kind: str, where: tuple[str, ...], key: str, **fields: Any) -> None:
-        """A message of another part of the Leader; of two about the same thing the later has the higher `seq`."""
-        seq = self.next_seq()
-        self._add(seq, where, state_message(kind, store=self.cache.store.store_id, seq=seq, **fields), key)
+    def publish(self, kind: str, where: tuple[str, ...], /, **fields: Any) -> None:
+        """A message of the feed; of two about the same thing the later has the higher `seq`."""
+        self._publish(self.next_seq(), kind, where, **fields)
 
-    def _publish(self, seq: int, kind: str, task_id: str, key: str, **fields: Any) -> None:
+    def _publish(self, seq: int, kind: str, where: tuple[str, ...], key: str = "", /, **fields: Any) -> None:
         message = state_message(kind, store=self.cache.store.store_id, seq=seq, **fields)
-        where = (topics.TASKS, topics.task(task_id)) if task_id else (topics.TASKS,)
-        self._add(seq, where, message, key)
-
-    def _add(self, seq: int, where: tuple[str, ...], message: dict[str, Any], key: str) -> None:
         self.published.append(Published.of(seq, where, message, "state", key))
 
     # --- alerts -----------------------------------------------------------------------------------
@@ -241,13 +229,8 @@ class UnitOfWork:
     def _flush_node(self, node: Node) -> None:
         seq = self.next_seq()
         self.change(node, version=seq)
-        message = state_message(
-            "NODE_STATUS",
-            store=self.cache.store.store_id,
-            seq=seq,
-            node=node_info(node, running=len(self.cache.occupying[node.id])),
-        )
-        self._add(seq, (topics.NODES,), message, f"node:{node.id}")
+        info = node_info(node, running=len(self.cache.occupying[node.id]))
+        self._publish(seq, "NODE_STATUS", (topics.NODES,), node=info)
 
     def _write_dirty(self) -> None:
         by_model: dict[type[Model], list[Model]] = {}
@@ -255,3 +238,7 @@ class UnitOfWork:
             by_model.setdefault(model, []).append(row)
         for model, rows in by_model.items():
             update_rows(model, rows)
+
+
+def _topics_of_task(task_id: str) -> tuple[str, ...]:
+    return (topics.TASKS, topics.task(task_id)) if task_id else (topics.TASKS,)

@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from nodes.errors import AgentFlowError, StoreError
 from nodes.leader.projection.log_lines import published_logs
-from nodes.leader.projection.messages import now_ms
+from nodes.leader.projection.message_base import now_ms
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.trouble import Trouble, first_line, reason_of, store_published

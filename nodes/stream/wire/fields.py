@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskHealth, TaskState
 from nodes.errors import ProtocolViolation
@@ -65,6 +65,13 @@ ACTIONS = {
     pb.ControlSignal.ACTION_INPUT: Action.INPUT,
 }
 ACTION_NUMBERS = _reversed(ACTIONS)
+# By the enum of the domain: its numbers on the wire, and the reverse.
+ENUMS: Mapping[type, tuple[Mapping[Any, Any], Mapping[Any, Any]]] = {
+    TaskState: (TASK_STATE_NUMBERS, TASK_STATES),
+    TaskHealth: (VERDICT_NUMBERS, VERDICTS),
+    CommandState: (OUTCOME_NUMBERS, OUTCOMES),
+    Action: (ACTION_NUMBERS, ACTIONS),
+}
 
 
 def known(table: Mapping[Number, Word], number: Number, field: str) -> Word:

@@ -11,6 +11,7 @@ import pytest
 from nodes.domain.commands import TaskSpec, check_input, check_spec, spec_from_json, spec_to_json, stored_spec
 from nodes.domain.parts import english
 from nodes.errors import ProtocolViolation, TaskRejected
+from tests.support.filled import filled
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,12 @@ def test_valid_requests_pass(fields: dict[str, Any]) -> None:
         ({"argv": ("a",), "environment": {"A": "x" * 70_000}}, "larger than"),
         ({"argv": ("a",), "name": "n" * 201}, "longer than 200"),
         ({"argv": ("a",), "node": "n" * 65}, "longer than 64"),
+        ({"argv": ("a",), "project": "p" * 201}, "project's name is longer than 200"),
+        ({"project": "p", "named_task": "t" * 201}, "named task is longer than 200"),
+        ({"argv": ("a",), "working_directory": "/" * 4097}, "folder is longer than 4096"),
+        ({"argv": ("a",), "working_directory": "\udc80"}, "not valid Unicode"),
+        ({"argv": ("a",), "environment": {"\x00": ""}}, "NUL"),
+        ({"argv": ("a",), "timeout_seconds": 1e9}, "between 0 .none. and 31622400 seconds"),
         ({"argv": ("a",), "timeout_seconds": -1.0}, "timeout"),
         ({"argv": ("a",), "timeout_seconds": float("nan")}, "timeout"),
         ({"argv": ("a",), "stall_after_seconds": float("inf")}, "stall limit"),
@@ -63,17 +70,7 @@ def test_too_much_input_is_refused() -> None:
         check_input(b"x" * 70_000)
 
 
-SPEC = TaskSpec(
-    project="shop",
-    name="n",
-    node="m",
-    argv=("make", ""),
-    working_directory="/srv",
-    environment={"A": "ä"},
-    timeout_seconds=2.0,
-    stall_after_seconds=0.5,
-    close_input=True,
-)
+SPEC = filled(TaskSpec)
 
 
 def test_spec_survives_json() -> None:
@@ -81,7 +78,7 @@ def test_spec_survives_json() -> None:
 
     assert spec_from_json(values) == SPEC
     assert stored_spec(values) == SPEC
-    assert values["working_directory"] == "/srv"
+    assert values.keys() == set(TaskSpec.__struct_fields__)
     assert spec_to_json(TaskSpec()) == {}
 
 
