@@ -51,7 +51,7 @@ _REFUSED_AS = "refused-as"
 
 
 def _refused_as(code: str) -> Meta:
-    """The sentence for a person when the field exceeds its limit, instead of the generic one of `incoming`."""
+    """The sentence, with `limit`, for a field that exceeds its limit, instead of the generic one of `incoming`."""
     return Meta(extra={_REFUSED_AS: code})
 
 

@@ -56,7 +56,7 @@ def _value(declared: Any, name: str, number: int, default: Any) -> Any:
     if declared is bool:
         return not default
     if declared is int:
-        return number + 1
+        return number + 1 if limits.le is None else min(number + 1, limits.le)
     if declared is float:
         return number + 0.5 if limits.le is None else limits.le / (number + 1)
     if declared is str:

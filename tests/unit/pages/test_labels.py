@@ -62,6 +62,7 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
     source = "\n".join(path.read_text() for path in paths)
     given = re.findall(r"""\b(?:part|record)\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
     used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
+    used |= {code: {"limit"} for code in re.findall(r"""\b_refused_as\("([a-z-]+)"\)""", source)}
     # Codes that are chosen at run time.
     chosen = {"node-disk", "node-memory", "node-offline", "duplicate-node", "wal-large", "no-folder", "not-a-folder"}
     chosen |= {"position-expected", "variable-name-expected"}
