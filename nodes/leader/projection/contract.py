@@ -15,7 +15,18 @@ from nodes.leader.projection.node_messages import MetricsMessage, NodeStatus, No
 from nodes.leader.projection.task_messages import CommandInfo, CommandMessage, TaskInfo, TaskUpdate
 from nodes.leader.projection.trouble import StoreTrouble
 
-__all__ = ["FleetMessage", "FleetState", "GapRange", "MessagePart", "Positioned", "one_of"]
+__all__ = [
+    "AlertInfo",
+    "CommandInfo",
+    "FleetMessage",
+    "FleetState",
+    "GapRange",
+    "MessagePart",
+    "NodeStatus",
+    "Positioned",
+    "TaskInfo",
+    "one_of",
+]
 
 FleetMessage = (
     NodeStatusMessage

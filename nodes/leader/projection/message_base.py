@@ -58,7 +58,7 @@ def json_form(kind: type[Struct], forms: Mapping[type, Any], *, total: bool = Tr
 
     declared = get_type_hints(kind)
     fields = {one.encode_name: form(declared[one.name]) for one in structs.fields(kind)}
-    made = TypedDict(kind.__name__, fields, total=total)  # type: ignore[operator]  # Made at run time
+    made = TypedDict(kind.__name__, fields, total=total)  # type: ignore[misc]  # Made at run time
     made.__doc__ = kind.__doc__
     return made
 
