@@ -89,31 +89,18 @@ lint-frontend: frontend/node_modules/.installed
 lint-templates: dev
 	@$(DJADE) --check $(TEMPLATES)
 
-# Most tests wait for a process or a link, so more workers than this slow each other down. Files run in collection
-# order: the long ones of tests/e2e and tests/faults first, the short ones last to fill the gaps.
+# Most tests wait for a process or a link, so more workers than this slow each other down. Each worker starts with one
+# part of the tests in collection order, so that few of them start a cluster, and takes over tests of the others at its end.
 WORKERS ?= 3
 test: dev setup test-tools  ## Run every test, against real processes, a real browser and a real Redis
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
 test-fast: dev setup  ## Run the tests that need no browser and no Redis, and start few processes
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/integration
 
-# Chromium and Redis: installed if missing and run as root, otherwise the error names them. iproute2 and libfaketime are
-# optional: without them the fault tests of networks and clocks are skipped.
 test-tools:
-	@need=""; \
-	{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1 || need="$$need chromium"; \
-	command -v redis-server >/dev/null 2>&1 || need="$$need redis-server"; \
-	want=""; \
-	command -v ip >/dev/null 2>&1 || want="$$want iproute2"; \
-	ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || want="$$want libfaketime"; \
-	test -z "$$need$$want" && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-		echo "Installing$$need$$want …"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need$$want >/dev/null; \
-	elif test -z "$$need"; then echo "agentflow: without$$want some fault tests are skipped"; \
-	else echo "agentflow: the tests need$$need: install with your package manager (Debian: apt-get install$$need)"; exit 1; fi
+	@tests/install-tools.sh
 
 bench: dev setup test-tools  ## Measure latency, ingest, fan-out, idle cost and the page against a minimal baseline; writes bench-results.json
 	$(BIN)/python -m tests.bench

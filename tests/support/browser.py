@@ -46,7 +46,7 @@ KEPT_PAGES = 12
 
 
 def executable() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     raise AssertionError("no Chromium on PATH: `make test` installs it")
