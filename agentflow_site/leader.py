@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import ipaddress
 import logging
-import os
 import shutil
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
+from agentflow_site.leader_lock import only_one_leader
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
@@ -78,6 +76,15 @@ class LeaderConfig:
         """A web port that only this machine or a proxy can reach stays without TLS."""
         return self.has_tls and not self.is_behind_https_proxy and not _is_loopback(self.http)
 
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine opens the pages; empty if that is not known here."""
+        if not self.http or self.is_behind_https_proxy:
+            return ""
+        host, port = _split(self.http, "--http")
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+        return f"{'https' if self.serves_https else 'http'}://{host}:{port}"
+
     def check(self) -> None:
         check_node_name(self.name)
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
@@ -105,7 +112,7 @@ def run_leader(config: LeaderConfig) -> int:
     First start: migrate → cluster key → tokens → serve.
     """
     config.check()
-    with only_one_leader(config.data_dir):
+    with only_one_leader(config.data_dir, url=config.url):
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
@@ -248,33 +255,6 @@ class _Leader:
 
 
 # --- before the start -----------------------------------------------------------------------------
-
-
-class LeaderRuns(ConfigError):
-    """Another process holds the data folder's lock."""
-
-
-@contextlib.contextmanager
-def only_one_leader(data_dir: Path) -> Iterator[None]:
-    """Holds the data folder's lock; the kernel releases it however the process ends. Raises `LeaderRuns`."""
-    path = data_dir / "leader.lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            holder = file.read().strip()
-            raise LeaderRuns(
-                f"a Leader is already running on {data_dir}{f' (process {holder})' if holder else ''}; "
-                "stop it, or set another AGENTFLOW_DATA_DIR"
-            ) from exc
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
 
 
 def _wal_watch(projection: Projection) -> list[Service]:

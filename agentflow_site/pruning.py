@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentflow_site.env import SiteEnv
-from agentflow_site.leader import LeaderRuns, only_one_leader
+from agentflow_site.leader_lock import LeaderRuns, only_one_leader
 from chat.retention import ChatRetention, steps
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.projection.published import FanOut

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
+from agentflow_site.leader import LeaderConfig
+from agentflow_site.leader_lock import only_one_leader
 from dashboard.accounts import links, throttle
 from dashboard.models import ApiToken, LoginLink
 from dashboard.rights import Role, role_of
@@ -210,6 +214,45 @@ def test_the_link_command_prints_the_link_alone_on_its_output(
     assert output.startswith("https://flow.example/login/link/?token=")
     assert len(output.split()) == 1
     assert role_of(User.objects.get(username="ada")) is Role.ADMIN
+
+
+def test_the_link_command_knows_the_address_of_the_running_leader(
+    capsys: pytest.CaptureFixture[str], settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    with only_one_leader(tmp_path, url="http://127.0.0.1:8100"):
+        call_command("loginlink")
+
+    assert capsys.readouterr().out.startswith("http://127.0.0.1:8100/login/link/?token=")
+
+
+@pytest.mark.parametrize("lock", ["", "4194304\nhttp://127.0.0.1:8100\n"], ids=["never", "has stopped"])
+def test_the_link_command_says_what_is_missing_without_a_leader(
+    capsys: pytest.CaptureFixture[str], settings: LazySettings, tmp_path: Path, lock: str
+) -> None:
+    settings.DATA_DIR = tmp_path
+    if lock:  # Its process id is above any that exists.
+        (tmp_path / "leader.lock").write_text(lock)
+    call_command("loginlink")
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("/login/link/?token=")
+    assert "--base-url" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("http", "more", "url"),
+    [
+        ("127.0.0.1:8000", {}, "http://127.0.0.1:8000"),
+        ("0.0.0.0:8000", {"is_insecure": True}, "http://127.0.0.1:8000"),
+        ("[::1]:8000", {}, "http://[::1]:8000"),
+        ("flow.example:443", {"tls_cert_file": Path("cert.pem")}, "https://flow.example:443"),
+        ("0.0.0.0:8000", {"is_behind_https_proxy": True}, ""),
+        ("", {}, ""),
+    ],
+)
+def test_the_leader_knows_its_address(http: str, more: dict[str, Any], url: str) -> None:
+    assert LeaderConfig(data_dir=Path("data"), http=http, grpc="127.0.0.1:7946", **more).url == url
 
 
 def test_the_link_command_does_not_raise_a_users_role(viewer: User) -> None:

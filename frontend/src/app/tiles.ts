@@ -13,8 +13,10 @@ export function wireTiles(page: Page, store: StoreHealth): void {
   const samples = new Samples();
   const spark = box ? new Spark(box, samples) : null;
   let isScheduled = false;
+  let drawnAt = 0;
   const draw = (): void => {
     isScheduled = false;
+    drawnAt = performance.now();
     const figures = page.fleet.figures();
     drawTiles(figures, reliability(page, store), page);
     if (figures.cpu === null) return;
@@ -24,7 +26,8 @@ export function wireTiles(page: Page, store: StoreHealth): void {
   const schedule = (): void => {
     if (isScheduled) return;
     isScheduled = true;
-    setTimeout(draw, 250);
+    // At most four times a second, but at once after a pause: the rows below show the change already.
+    setTimeout(draw, Math.max(0, drawnAt + 250 - performance.now()));
   };
   for (const kind of ["nodes", "tasks", "alerts"] as const) {
     page.fleet.onChange(kind, schedule);

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from agentflow_site.leader_lock import running_url
 from dashboard.accounts.links import LINK_LIFE, create_login_link
 
 
@@ -15,11 +17,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", default="admin", help="user name (default: admin)")
         parser.add_argument(
-            "--base-url", default="", help="such as http://127.0.0.1:8000; by default only a path is printed"
+            "--base-url",
+            default="",
+            help="such as https://flow.example; by default the address of the Leader that runs on this machine",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        link = create_login_link(options["user"], base_url=options["base_url"])
+        base_url = options["base_url"] or running_url(settings.DATA_DIR)
+        link = create_login_link(options["user"], base_url=base_url)
         minutes = int(LINK_LIFE.total_seconds() // 60)
         self.stderr.write(f"Logs in {options['user']} once, within {minutes} minutes:")
         self.stdout.write(link)
+        if not base_url:
+            self.stderr.write("Put the address of your pages before it, or give it with --base-url.")

@@ -1,0 +1,54 @@
+"""One Leader per data folder: a lock file, which also says where the Leader's pages are."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from nodes.errors import ConfigError
+
+
+class LeaderRuns(ConfigError):
+    """Another process holds the data folder's lock."""
+
+
+@contextlib.contextmanager
+def only_one_leader(data_dir: Path, *, url: str = "") -> Iterator[None]:
+    """Holds the data folder's lock; the kernel releases it however the process ends. Raises `LeaderRuns`."""
+    path = _lock_path(data_dir)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = file.readline().strip()
+            raise LeaderRuns(
+                f"a Leader is already running on {data_dir}{f' (process {holder})' if holder else ''}; "
+                "stop it, or set another AGENTFLOW_DATA_DIR"
+            ) from exc
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n{url}\n")
+        file.flush()
+        yield
+
+
+def running_url(data_dir: Path) -> str:
+    """The address of the pages of the Leader that runs on this folder; empty if there is none."""
+    try:
+        pid, url = _lock_path(data_dir).read_text().splitlines()
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return url  # It runs as another user.
+    except (OSError, ValueError):
+        return ""  # No Leader has run here yet, or it has stopped.
+    return url
+
+
+def _lock_path(data_dir: Path) -> Path:
+    return data_dir / "leader.lock"
