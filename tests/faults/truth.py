@@ -36,7 +36,9 @@ class Truth:
         folder.mkdir(parents=True, exist_ok=True)
 
     def runs(self) -> dict[tuple[str, int], Run]:
-        return {(run.task_id, run.attempt): run for run in map(_read, sorted(self.folder.glob("*.truth")))}
+        """Every attempt that recorded its start; a program may be killed after it made its file and before that."""
+        runs = map(_read, sorted(self.folder.glob("*.truth")))
+        return {(run.task_id, run.attempt): run for run in runs if run.starts}
 
     def run(self, task_id: str, attempt: int = 1) -> Run:
         return _read(self.folder / f"{task_id}.{attempt}.truth")
