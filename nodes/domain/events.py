@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask
+from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask, TaskSpec
 from nodes.domain.incoming import NotEmpty, NotNegative, Share, Text
 from nodes.domain.parts import Part
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
@@ -129,6 +129,14 @@ class NamedTask(Struct, frozen=True, kw_only=True, rename="camel"):
     timeout_seconds: Seconds = 0.0  # 0 = none.
     stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
     description: Text = ""
+
+    def complete(self, spec: TaskSpec) -> TaskSpec:
+        """The request with this task's values where it sets none."""
+        return structs.replace(spec, **{name: getattr(self, name) for name in _DEFAULTS if not getattr(spec, name)})
+
+
+# Fields of a request too; both declarations use the same name.
+_DEFAULTS = {*NamedTask.__struct_fields__} & {*TaskSpec.__struct_fields__} - {"name", "argv"}
 
 
 class Project(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -125,7 +125,7 @@ class CommandHandler:
         if self._tasks.used_slots() >= self._config.slots:
             return _failed(command_id, "busy", f"no free slot: {self._config.slots} of {self._config.slots} in use")
         try:
-            launch = resolve(start, self._config)
+            start, launch = resolve(start, self._config)
             logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
             attempt = await self._tasks.start(start, launch)
         except TaskRejected as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodes.agent.runner.config import RunnerConfig
@@ -26,8 +26,11 @@ class Launch:
     close_input: bool
 
 
-def resolve(start: StartTask, config: RunnerConfig) -> Launch:
-    """Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request."""
+def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
+    """The request, completed from its named task, and what it runs.
+
+    Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request.
+    """
     spec = start.spec
     project = _project(spec, config)
     named = _named_task(spec, project)
@@ -36,13 +39,17 @@ def resolve(start: StartTask, config: RunnerConfig) -> Launch:
     if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
         # Either could turn a named task into any command (by PATH, or a Makefile in another folder).
         raise _rejected("forbidden", part("only-as-configured"))
-    return Launch(
+    if named is not None:
+        spec = named.complete(spec)
+        start = replace(start, spec=spec)
+    launch = Launch(
         argv=_argv(spec, named),
         working_directory=str(_folder(spec, project, config)),
         environment=_environment(start, config),
-        timeout_seconds=spec.timeout_seconds or (named.timeout_seconds if named else 0.0),
+        timeout_seconds=spec.timeout_seconds,
         close_input=spec.close_input,
     )
+    return start, launch
 
 
 def _rejected(code: str, why: Part) -> TaskRejected:
