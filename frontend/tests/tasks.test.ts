@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Outcome, Requests } from "../src/app/requests";
 import { filledFields, namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
-import type { CommandInfo } from "../src/live/messages";
+import type { CommandInfo, NamedTask } from "../src/live/messages";
 import { matches } from "../src/palette/match";
 import { taskView } from "../src/tables/task-view";
 import { labels, node, command as sample, task, texts } from "./samples";
@@ -209,14 +209,8 @@ describe("the new task form", () => {
   });
 
   it("offers what the nodes offer", () => {
-    const named = (name: string, argv: string[]) => ({
-      name,
-      argv,
-      timeoutSeconds: 0,
-      stallAfterSeconds: 0,
-      description: "",
-    });
-    const project = (name: string, tasks: ReturnType<typeof named>[]) => ({ name, path: "/", types: [], tasks });
+    const named = (name: string, argv: string[]) => ({ name, argv }) as NamedTask;
+    const project = (name: string, tasks: NamedTask[]) => ({ name, path: "/", types: [], tasks });
     const nodes = [
       node("a", { capabilities: { projects: [project("shop", [named("test", ["make"])]), project("api", [])] } }),
       node("b", { capabilities: { projects: [project("shop", [named("build", ["npm"]), named("test", ["other"])])] } }),
