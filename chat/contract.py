@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from chat.policy import Risk
 from chat.states import ApprovalState, CallState, FixState, FixVerdict, Trigger, TurnState
+from nodes.domain.phrases import Phrases
 from nodes.leader.projection.contract import Positioned, one_of
 
 TurnStateWord = Annotated[str, one_of("TurnState", TurnState)]
@@ -21,18 +22,6 @@ Verdict = Annotated[str, one_of("Verdict", FixVerdict)]
 Confidence = Annotated[str, one_of("Confidence", ("high", "medium", "low"))]
 EngineName = Annotated[str, one_of("EngineName", ("claude", "offline"))]
 RiskWord = Annotated[str, one_of("Risk", ("", *Risk))]
-
-
-class Phrase(TypedDict):
-    """A text that AgentFlow generates: its key, and the values to fill in."""
-
-    key: str
-    values: dict[str, PhraseValue]
-
-
-PhraseValue = str | int | Phrase | list[str | Phrase]
-# By the name of the text's field; a field that is not here has the words of a person or a model.
-Phrases = dict[str, Phrase]
 
 
 class Turn(TypedDict):

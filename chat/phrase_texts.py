@@ -1,24 +1,17 @@
-"""The words of every phrase, by key. `{name}` is replaced by a value of the phrase.
+"""The words of every phrase, by key: the fleet's (nodes.phrases), and those of conversations.
 
-The page's script gets the same table (`chat.phrases.script_phrases`).
+`{name}` is replaced by a value of the phrase. The page's script gets the same table (`chat.phrases.script_phrases`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils.functional import Promise, keep_lazy_text
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from nodes.state_labels import TASK_HEALTH, TASK_STATES
-
-
-@keep_lazy_text
-def _lowered(word: str | Promise) -> str:
-    """A state has no capital inside a sentence."""
-    return str(word).lower()
-
+from nodes import phrases
 
 # Why a task is stuck, by the rules' category of the cause.
 _CAUSES: Mapping[str, str | Promise] = {
@@ -162,12 +155,14 @@ _OUTCOMES: Mapping[str, str | Promise] = {
 }
 
 WORDS: Mapping[str, str | Promise] = {
+    **phrases.WORDS,
+    # These join their `parts`.
+    "lines": "\n",
+    "sentences": " ",
     **_CAUSES,
     **_FIXES,
     **_TURNS,
     **_PROBLEMS,
     **_ACTIONS,
     **_OUTCOMES,
-    **{f"task.{state}": _lowered(word) for state, word in TASK_STATES.items()},
-    **{f"health.{health}": _lowered(word) for health, word in TASK_HEALTH.items()},
 }

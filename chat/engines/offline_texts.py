@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from chat.engines.outcomes import outcome_of
 from chat.interpret import Outcome, Reading
-from chat.phrases import say
+from chat.phrases import phrase, say
 from chat.untrusted import plain as _plain
-from nodes.state_labels import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
+from nodes.state_labels import TASK_HEALTH
 
 _ROWS = 20
 
@@ -70,12 +70,12 @@ def _named(task: Result) -> dict[str, str]:
 
 
 def _state_of(row: Result) -> str:
-    return in_a_sentence(TASK_STATES, row["state"])
+    return say(phrase(f"task.{row['state']}"))
 
 
 def _nodes(result: Result) -> str:
     rows = [
-        f"- **{_plain(node['id'])}**: {in_a_sentence(NODE_STATES, node['state'])}"
+        f"- **{_plain(node['id'])}**: {say(phrase('node.' + node['state']))}"
         + (f", CPU {node['cpu']:.0f} %" if node["cpu"] is not None else "")
         + f", {node['running']}/{node['slots']}"
         for node in result["nodes"][:_ROWS]
@@ -86,7 +86,7 @@ def _nodes(result: Result) -> str:
 def _tasks(result: Result) -> str:
     rows = [
         f"- **{_plain(task['name'])}** ({task['id']}, {task['node'] or '–'}): {_state_of(task)}"
-        + (f", {in_a_sentence(TASK_HEALTH, task['health'])}" if task["health"] in TASK_HEALTH else "")
+        + (f", {say(phrase('health.' + task['health']))}" if task["health"] in TASK_HEALTH else "")
         + (f", {task['progress'] * 100:.0f} %" if task["progress"] is not None else "")
         for task in result["tasks"][:_ROWS]
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from chat.phrase_texts import WORDS
 from chat.phrases import Phrase, Said, phrase
@@ -14,7 +14,7 @@ def outcome_of(result: Any, *, is_ok: bool) -> Phrase:
     if is_ok:
         return _done(result)
     if not isinstance(result, Mapping) or "key" in result:
-        return phrase("outcome.not-done", reason=result)
+        return phrase("outcome.not-done", reason=cast(Said, result))
     if task := result.get("task"):
         return phrase("outcome.failed", reason=_reason(result), **_named(task))
     return phrase("outcome.not-done", reason=_reason(result))

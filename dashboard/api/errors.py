@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from dashboard import outage
 from nodes.domain.incoming import BadInput, shown
-from nodes.domain.parts import Part, as_json
+from nodes.domain.phrases import Phrase, phrases_of
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
@@ -77,11 +77,11 @@ def _answer(
     message: str,
     field: str = "",
     headers: dict[str, str] | None = None,
-    parts: Sequence[Part] = (),
+    parts: Sequence[Phrase] = (),
 ) -> Response:
     error: dict[str, Any] = {"code": code, "message": message, "field": field or None}
     if parts:
-        error["messageParts"] = as_json(parts)
+        error["phrases"] = phrases_of(message=parts)
     return Response({"error": error}, status=status, headers=headers)
 
 

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from nodes.domain.incoming import MAX_ID, MAX_NAME, NO_NUL, BadInput, Name, OptionalId, read, shown
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import LogLevel, TaskState
 
 Q = TypeVar("Q", bound="Fields")
@@ -82,7 +82,8 @@ def read_query(kind: type[Q], query: QueryDict) -> Q:
         return read(kind, values, from_text=True)
     except BadInput as bad:
         here = bad.path[:1]  # A query has no places within a field.
-        raise BadInput(bad.code, here, part(bad.part.code, **{**bad.part.values, "field": shown(here)})) from None
+        why = phrase(bad.part["key"], **{**bad.part["values"], "field": shown(here)})
+        raise BadInput(bad.code, here, why) from None
 
 
 def _is_list(kind: Any) -> bool:

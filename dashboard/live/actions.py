@@ -15,14 +15,14 @@ from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, Chat
 from dashboard.live.ports import Chats, Services
 from dashboard.rights import Right, Role, may, right_to_submit
 from nodes.database_threads import DatabaseThreads
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    def __init__(self, code: str, text: str, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, code: str, text: str, parts: Sequence[Phrase] = ()) -> None:
         super().__init__(code, text)
         self.parts = parts
         self.code = code

@@ -43,7 +43,7 @@ from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
 from dashboard.tickets import Viewer
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._handle(message, now)
 
     def _violated(
-        self, violation: Violation, code: str, text: str, now: float, ref: str = "", parts: Sequence[Part] = ()
+        self, violation: Violation, code: str, text: str, now: float, ref: str = "", parts: Sequence[Phrase] = ()
     ) -> None:
         if self._guard.note_violation(now):
             self._close(violation.value)

@@ -8,11 +8,11 @@ from msgspec import Meta
 
 from chat.contract import ChatMessage, ChatState
 from dashboard.rights import Role
+from nodes.domain.phrases import Phrases
 from nodes.leader.projection.contract import (
     FleetMessage,
     FleetState,
     GapRange,
-    MessagePart,
     Positioned,
     one_of,
 )
@@ -80,7 +80,7 @@ class Pong(Positioned):
 
 
 class ErrorDetail(TypedDict, total=False):
-    messageParts: list[MessagePart]
+    phrases: Phrases
     # Of the request that was refused.
     ref: str
 

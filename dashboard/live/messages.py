@@ -17,7 +17,7 @@ from msgspec import Meta, Struct, field
 from dashboard.live.topics import MAX_CHARACTERS, TOPIC_PATTERN, is_topic
 from nodes.domain.commands import ControlSpec, NewTask
 from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, read
-from nodes.domain.parts import Part, part
+from nodes.domain.phrases import Phrase, phrase
 
 MAX_MESSAGE_BYTES = MAX_TEXT
 MAX_TOPICS = 50
@@ -175,7 +175,7 @@ MESSAGES: Mapping[str, type[ClientMessage]] = {
 class BadMessage(Exception):
     """`code` is for programs: not-json, not-object, unknown-type, bad-field, bad-topic, unknown-field."""
 
-    def __init__(self, code: str, text: str, ref: str = "", parts: Sequence[Part] = ()) -> None:
+    def __init__(self, code: str, text: str, ref: str = "", parts: Sequence[Phrase] = ()) -> None:
         super().__init__(code, text)
         self.code = code
         self.text = text
@@ -218,4 +218,4 @@ def _check_topics(topics: Sequence[str]) -> None:
     for index, topic in enumerate(topics):
         if not is_topic(topic):
             here = f"topics.{index}"
-            raise BadInput("bad-topic", ("topics", str(index)), part("topic-expected", field=here))
+            raise BadInput("bad-topic", ("topics", str(index)), phrase("topic-expected", field=here))

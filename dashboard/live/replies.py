@@ -9,7 +9,7 @@ import orjson
 
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Skipped
-from nodes.domain.parts import Part, as_json
+from nodes.domain.phrases import Phrase, phrases_of
 
 
 def encode(message: Mapping[str, Any]) -> str:
@@ -65,8 +65,8 @@ def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
     return Frame(encode(fields))
 
 
-def error(code: str, message: str, ref: str = "", parts: Sequence[Part] = ()) -> Frame:
+def error(code: str, message: str, ref: str = "", parts: Sequence[Phrase] = ()) -> Frame:
     fields: dict[str, object] = {"type": "ERROR", "code": code, "message": message}
     if parts:
-        fields["messageParts"] = as_json(parts)
+        fields["phrases"] = phrases_of(message=parts)
     return Frame(encode({**fields, "ref": ref} if ref else fields))

@@ -17,7 +17,7 @@ from chat import tool_texts
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from dashboard.pages import decisions
-from nodes import message_texts, state_labels
+from nodes import state_labels
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -289,8 +289,6 @@ def as_data() -> dict[str, object]:
         "alertLevels": looks(ALERT_LEVELS),
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
-        "messageParts": message_texts.templates(),
-        "partSeparator": message_texts.separator(),
         "reasons": {code: str(text) for code, text in REASONS.items()},
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),

@@ -29,7 +29,7 @@ from dashboard.pages.ansi import plain_text
 from dashboard.pages.formats import NOTHING
 from dashboard.pages.sections import SECTIONS, Section
 from dashboard.rights import Role, may
-from nodes.message_texts import in_words
+from nodes.phrases import worded
 
 logger = logging.getLogger(__name__)
 register = template.Library()
@@ -99,7 +99,7 @@ def _unknown_note(task: Mapping[str, Any]) -> str:
 @register.filter
 def message_text(thing: Mapping[str, Any]) -> str:
     """The message of a task, an attempt or an alert: AgentFlow's own texts are in the reader's language."""
-    return in_words(str(thing.get("message") or ""), thing.get("messageParts"))
+    return plain_text(worded(thing, "message"))
 
 
 @register.filter
@@ -112,7 +112,7 @@ def alert_task_name(alert: Mapping[str, Any]) -> str:
 
 _NOTES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "unknownSince": _unknown_note,
-    "pendingReason": lambda task: in_words(task.get("pendingReason") or "", task.get("pendingParts")),
+    "pendingReason": lambda task: plain_text(worded(task, "pendingReason")),
     "partialPause": lambda task: (
         _("Partly paused: some of its processes still run.") if task.get("partialPause") else ""
     ),

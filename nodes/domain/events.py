@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, structs
 
 from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask, TaskSpec
 from nodes.domain.incoming import NotEmpty, NotNegative, Share, Text
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 
 
@@ -27,7 +27,7 @@ class TaskStatus:
     project: str = ""
     progress: Share | None = None
     message: str = ""  # Last progress message, or why the attempt ended.
-    message_parts: tuple[Part, ...] = ()  # The message as data, if it is AgentFlow's own.
+    message_parts: tuple[Phrase, ...] = ()  # The message as data, if it is AgentFlow's own.
     exit_code: int | None = None  # -N = ended by signal N.
     started_at_ms: int = 0  # 0 = not started yet.
     ended_at_ms: int = 0
@@ -73,7 +73,7 @@ class StallAlert:
     task_id: NotEmpty
     verdict: TaskHealth  # HEALTHY = recovered.
     reason: str
-    reason_parts: tuple[Part, ...] = ()  # The reason as data.
+    reason_parts: tuple[Phrase, ...] = ()  # The reason as data.
     silent_seconds: NotNegative = 0.0
     evidence: tuple[Evidence, ...] = ()
 

@@ -74,7 +74,7 @@ export interface AlertInfo {
   level: AlertLevel;
   kind: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   node: string;
   task: string;
   /** Also of a task that is gone. */
@@ -100,7 +100,7 @@ export interface AlertMessage {
   level: AlertLevel;
   kind: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   node: string;
   task: string;
   /** Also of a task that is gone. */
@@ -359,7 +359,7 @@ export interface CommandInfo {
   /** Why it failed, for programs. */
   code: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   /** As the client that sent it chose it. */
   ref: string;
   /** Who sent it. */
@@ -421,7 +421,7 @@ export interface EngineStatus {
 
 /** A message or a request was refused. */
 export interface ErrorMessage {
-  messageParts?: Array<MessagePart>;
+  phrases?: Record<string, Phrase>;
   /** Of the request that was refused. */
   ref?: string;
   type: "ERROR";
@@ -527,13 +527,6 @@ export interface LogBatch {
   lines: Array<[string, number, number, LogLevel, LogStream, string]>;
 }
 
-/** A clause of one of AgentFlow's own messages. */
-export interface MessagePart {
-  code: string;
-  /** To fill in; they may be hostile. */
-  values: Record<string, string>;
-}
-
 /** Ephemeral: the newest wins; it has no position in the feed. */
 export interface MetricsMessage {
   /** Percent. */
@@ -599,7 +592,7 @@ export interface NodeStatusMessage {
   node: NodeStatus;
 }
 
-/** A text that AgentFlow generates: its key, and the values to fill in. */
+/** One of AgentFlow's own texts: its key, and the values to fill in. */
 export interface Phrase {
   key: string;
   values: Record<string, string | number | Phrase | Array<string | Phrase>>;
@@ -754,12 +747,11 @@ export interface TaskInfo {
   /** 0 to 1. */
   progress: number | null;
   message: string;
-  messageParts: Array<MessagePart>;
   /** Negative = ended by this signal. */
   exitCode: number | null;
   /** Why it is not assigned yet. */
   pendingReason: string;
-  pendingParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   /** As a person would type it. */
   command: string;
   /** Its standard input is open. */
@@ -873,7 +865,7 @@ export type ServerMessage =
 /** What a message of a type must have, and which of it are objects; a type may have several forms. */
 export const REQUIRED: Record<ServerMessage["type"], readonly Readonly<Record<string, boolean>>[]> = {
   ACCEPTED: [{"command": false, "ref": false, "task": false, "type": false}],
-  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "messageParts": false, "node": false, "openedAt": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
+  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "node": false, "openedAt": false, "phrases": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
   AUTH_OK: [{"heartbeatSeconds": false, "role": false, "seq": false, "store": false, "type": false, "user": false}],
   CHAT_ACCEPTED: [{"conversation": false, "ref": false, "turn": false, "type": false}],
   CHAT_ANALYSIS: [{"analysis": true, "at": false, "conversation": false, "seq": false, "store": false, "turn": false, "type": false}],

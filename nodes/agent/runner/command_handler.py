@@ -20,7 +20,7 @@ from nodes.agent.runner.tasks import Tasks
 from nodes.core.clock import Clock
 from nodes.domain.commands import Command, ControlTask, StartTask
 from nodes.domain.events import CommandResult, TaskStatus
-from nodes.domain.parts import english, part
+from nodes.domain.phrases import english, phrase
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError, TaskRejected
 from nodes.waits import Backoff, wait_at_most
@@ -131,7 +131,7 @@ class CommandHandler:
         except TaskRejected as error:
             return await self._refused(command_id, start, error)
         except OSError as error:
-            why = part("node-error", error=str(error))
+            why = phrase("node-error", error=str(error))
             return await self._refused(command_id, start, TaskRejected("node-error", english([why]), [why]))
         return _started(command_id, attempt)
 

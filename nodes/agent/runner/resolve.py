@@ -9,7 +9,7 @@ from pathlib import Path
 from nodes.agent.runner.config import RunnerConfig
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import TaskRejected
 
 _SHELL = "/bin/sh"
@@ -35,10 +35,10 @@ def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
     project = _project(spec, config)
     named = _named_task(spec, project)
     if named is None and not config.allow_commands:
-        raise _rejected("forbidden", part("only-named-tasks"))
+        raise _rejected("forbidden", phrase("only-named-tasks"))
     if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
         # Either could turn a named task into any command (by PATH, or a Makefile in another folder).
-        raise _rejected("forbidden", part("only-as-configured"))
+        raise _rejected("forbidden", phrase("only-as-configured"))
     if named is not None:
         spec = named.complete(spec)
         start = replace(start, spec=spec)
@@ -52,7 +52,7 @@ def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
     return start, launch
 
 
-def _rejected(code: str, why: Part) -> TaskRejected:
+def _rejected(code: str, why: Phrase) -> TaskRejected:
     return TaskRejected(code, english([why]), [why])
 
 
@@ -61,7 +61,7 @@ def _project(spec: TaskSpec, config: RunnerConfig) -> Project | None:
         return None
     found = next((project for project in config.projects if project.name == spec.project), None)
     if found is None:
-        raise _rejected("no-such-project", part("no-project-here", project=spec.project))
+        raise _rejected("no-such-project", phrase("no-project-here", project=spec.project))
     return found
 
 
@@ -69,10 +69,10 @@ def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
     if not spec.named_task:
         return None
     if project is None:
-        raise _rejected("bad-request", part("task-needs-project"))
+        raise _rejected("bad-request", phrase("task-needs-project"))
     found = next((task for task in project.tasks if task.name == spec.named_task), None)
     if found is None:
-        raise _rejected("no-such-named-task", part("no-task-here", project=project.name, task=spec.named_task))
+        raise _rejected("no-such-named-task", phrase("no-task-here", project=project.name, task=spec.named_task))
     return found
 
 
@@ -81,7 +81,7 @@ def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
         return named.argv
     argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
     if not argv or not argv[0]:
-        raise _rejected("bad-request", part("nothing-to-run"))
+        raise _rejected("bad-request", phrase("nothing-to-run"))
     return argv
 
 
@@ -100,5 +100,5 @@ def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:
     }
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
-            raise _rejected("bad-request", part("bad-variable", name=name))
+            raise _rejected("bad-request", phrase("bad-variable", name=name))
     return environment
