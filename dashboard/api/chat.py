@@ -84,7 +84,7 @@ class Messages(Route):
 
     def post(self, request: Request, conversation_id: str) -> Response:
         text = read(NewMessage, request.data).text
-        return _accepted(services.say(conversation_id, text, actor=request.user.get_username()))
+        return _accepted(services.send_message(conversation_id, text, actor=request.user.get_username()))
 
 
 class TurnStop(Route):

@@ -74,7 +74,7 @@ async def talk(
     _require(role, Right.OPERATE)
     with _refusals(actor):
         if isinstance(request, Chat):
-            return await threads.act(chats.say, conversation_id, request.text, actor=actor)
+            return await threads.act(chats.send_message, conversation_id, request.text, actor=actor)
         if isinstance(request, ChatAnswer):
             return await threads.act(
                 chats.answer_approval, request.approval, is_yes=request.decision == "approve", actor=actor

@@ -82,7 +82,7 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
         (
             "zh-hans",
             [{"code": "cancelled", "values": {}}, {"code": "killed-after", "values": {"seconds": "5"}}],
-            "已取消；SIGTERM 之后 5 秒仍未结束，已强制终止",
+            "已取消；收到 SIGTERM 5 秒后仍未退出，已强制终止",
         ),
         ("zh-hans", [{"code": "not-online", "values": {"node": "{node} %s"}}], "{node} %s 不在线"),
         ("zh-hans", [{"code": "not-online", "values": {}}], "{node} 不在线"),
