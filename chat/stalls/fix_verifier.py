@@ -19,7 +19,7 @@ from chat.models import Analysis
 from chat.ports import Writes
 from chat.stalls.outcome import give_verdict
 from chat.stalls.stall_context import KINDS, action_of, fingerprint, pieces_of, tail_of
-from chat.stalls.verdicts import FixFacts, Judgement, judge
+from chat.stalls.verdicts import Judgement, Observation, judge
 from chat.states import FixVerdict
 from chat.store import fix_of
 from nodes.database_threads import DatabaseThreads
@@ -101,14 +101,14 @@ class FixVerifier:
 def _watched() -> list[_Watched]:
     now = datetime.now(UTC)
     rows = Analysis.objects.filter(verdict=FixVerdict.WATCHING).order_by("created_at")
-    return [_Watched(analysis_id=row.id, task_id=row.task_id, judged=judge(_seen(row, now), now)) for row in rows]
+    return [_Watched(analysis_id=row.id, task_id=row.task_id, judged=judge(_observed(row, now), now)) for row in rows]
 
 
-def _seen(analysis: Analysis, now: datetime) -> FixFacts:
+def _observed(analysis: Analysis, now: datetime) -> Observation:
     task = Task.objects.filter(id=analysis.task_id).first()
     alert = Alert.objects.filter(id=analysis.alert_id).first()
     later = Alert.objects.filter(task_id=analysis.task_id, kind__in=KINDS, id__gt=analysis.alert_id)
-    return FixFacts(
+    return Observation(
         action=action_of(fix_of(analysis, analysis.verdict_fix)["tool"]),
         state=TaskState(task.state) if task is not None else None,
         # A missing alert was pruned, so it was resolved long ago.

@@ -17,7 +17,7 @@ SETTLES_AFTER = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FixFacts:
+class Observation:
     """The current facts about a task to which a fix was applied."""
 
     action: Action
@@ -35,26 +35,26 @@ class Judgement:
     again_at: datetime | None = None  # While watching: when to judge again if nothing happens before.
 
 
-def judge(seen: FixFacts, now: datetime) -> Judgement:
-    if seen.state is None or seen.state.is_final:
-        return _ended(seen)
-    if seen.fingerprint in seen.later:
+def judge(observed: Observation, now: datetime) -> Judgement:
+    if observed.state is None or observed.state.is_final:
+        return _ended(observed)
+    if observed.fingerprint in observed.later:
         return Judgement(verdict=FixVerdict.NOT_HELPED, how="again")
-    if seen.later:
+    if observed.later:
         return Judgement(verdict=FixVerdict.HELPED, how="next")
-    if seen.resolved_at is None:
-        if now >= seen.until:
+    if observed.resolved_at is None:
+        if now >= observed.until:
             return Judgement(verdict=FixVerdict.NOT_HELPED, how="still")
-        return Judgement(verdict=FixVerdict.WATCHING, again_at=seen.until)
-    settled_at = min(seen.resolved_at + SETTLES_AFTER, seen.until)
+        return Judgement(verdict=FixVerdict.WATCHING, again_at=observed.until)
+    settled_at = min(observed.resolved_at + SETTLES_AFTER, observed.until)
     if now >= settled_at:
         return Judgement(verdict=FixVerdict.HELPED, how="goes-on")
     return Judgement(verdict=FixVerdict.WATCHING, again_at=settled_at)
 
 
-def _ended(seen: FixFacts) -> Judgement:
-    if seen.state is TaskState.SUCCEEDED:
+def _ended(observed: Observation) -> Judgement:
+    if observed.state is TaskState.SUCCEEDED:
         return Judgement(verdict=FixVerdict.HELPED, how="ended")
-    if seen.state is TaskState.CANCELLED and seen.action is Action.CANCEL:
+    if observed.state is TaskState.CANCELLED and observed.action is Action.CANCEL:
         return Judgement(verdict=FixVerdict.HELPED, how="stopped")
     return Judgement(verdict=FixVerdict.NOT_HELPED, how="failed")

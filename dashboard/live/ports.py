@@ -1,6 +1,4 @@
-"""What the live side needs from other packages, as small protocols. `dashboard.live.process` provides them; all calls
-are sync.
-"""
+"""The live side's dependencies as small protocols. `dashboard.live.process` provides them; all calls are sync."""
 
 from __future__ import annotations
 

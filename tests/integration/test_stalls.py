@@ -318,7 +318,7 @@ async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path
         assert stalled["text"].endswith("任务 t1：等待应答。原因是什么？怎么处理？")
         assert stalled["analysis"]["cause"] == "程序提出了一个问题，等待回答“是”或“否”。"
         assert [fix["label"] for fix in stalled["analysis"]["fixes"]] == ["应答“y”", "应答“n”", "取消任务"]
-        assert stalled["messages"][0]["text"].startswith("**firmware build**（t1，master-1）：它提出了一个问题")
+        assert stalled["messages"][0]["text"].startswith("**firmware build**（t1，master-1）：程序提出了一个问题")
         assert "这是提示中给出的选项" in stalled["messages"][0]["text"]
         assert refused["text"] == "对任务 t1 执行建议的第 1 个处理办法。"
         assert refused["steps"][0]["summary"] == "向“firmware build”（t1，master-1）输入“y”"

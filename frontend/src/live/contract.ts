@@ -159,7 +159,7 @@ export interface Approval {
   answeredAt: number | null;
 }
 
-/** Answered by `AUTH_OK`, or close 4401. */
+/** Answered by `AUTH_OK`, or by close code 4401. */
 export interface Auth {
   type: "AUTH";
   token: string;
@@ -192,7 +192,7 @@ export interface Capabilities {
   pauseMethod?: string;
 }
 
-/** Answered by `CHAT_ACCEPTED`; the socket is subscribed to the conversation's topic, so it also receives the answer. */
+/** Answered by `CHAT_ACCEPTED`. Also subscribes the socket to the conversation's topic, so it gets the answer. */
 export interface Chat {
   type: "CHAT";
   ref?: string;
@@ -258,7 +258,7 @@ export interface ChatDelta {
 export interface ChatFix {
   type: "CHAT_FIX";
   ref?: string;
-  /** That of the analysis. */
+  /** The turn of the analysis. */
   turn: string;
   /** 1 to 3. */
   fix: number;
@@ -277,11 +277,11 @@ export interface ChatResponse {
   message: ChatText;
 }
 
-/** Answered by `CHAT_ACCEPTED` with the turn that is tried. */
+/** Answered by `CHAT_ACCEPTED` with the turn that runs. */
 export interface ChatRetry {
   type: "CHAT_RETRY";
   ref?: string;
-  /** It failed, was stopped or interrupted. */
+  /** A turn that failed, was stopped or interrupted. */
   turn: string;
 }
 
@@ -322,7 +322,7 @@ export interface ChatStepMessage {
   step: Step;
 }
 
-/** Answered by `CHAT_ACCEPTED`, once it has stopped. */
+/** Answered by `CHAT_ACCEPTED` once the turn has stopped. */
 export interface ChatStop {
   type: "CHAT_STOP";
   ref?: string;
@@ -405,7 +405,7 @@ export interface ConversationInfo {
   lastAt: number;
 }
 
-/** A position in the feed of one store. Two stores' numbers are never compared. */
+/** A position in the feed of one store. Numbers of different stores are never compared. */
 export interface Cursor {
   store: string;
   seq: string | number;
@@ -422,12 +422,12 @@ export interface EngineStatus {
 /** A message or a request was refused. */
 export interface ErrorMessage {
   messageParts?: Array<MessagePart>;
-  /** Of the request that was refused. */
+  /** `ref` of the refused request. */
   ref?: string;
   type: "ERROR";
-  /** For programs. */
+  /** Machine-readable. */
   code: string;
-  /** For a person. */
+  /** Human-readable. */
   message: string;
 }
 
@@ -615,7 +615,7 @@ export interface Pong {
   store: string;
   seq: string;
   type: "PONG";
-  /** How long the last acknowledged changes took from the commit to the client; null = not known yet. */
+  /** How long recent changes took from the commit to the client's ACK; null = not measured yet. */
   pushMs: number | null;
 }
 
@@ -663,7 +663,7 @@ export interface Run {
   ref?: string;
 }
 
-/** Log lines dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. The REST API still has them. */
+/** Log lines that were dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. They are still available over REST. */
 export interface SlowGap {
   from: string;
   to: string;
@@ -675,7 +675,7 @@ export interface SlowGap {
   messages: number;
 }
 
-/** The state of these topics at this position; of the optional fields it has those that they cover. */
+/** The state of these topics at this position. Of the optional fields it contains those that the topics cover. */
 export interface Snapshot {
   store: string;
   seq: string;
