@@ -1,4 +1,4 @@
-"""AgentFlow's own texts in conversations: phrases (nodes.domain.phrases), worded from the chat's table."""
+"""AgentFlow's own texts in conversations: phrases (nodes.domain.phrases), rendered from the chat's table."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from django.utils import translation
 
 from chat.phrase_texts import WORDS
 from nodes import phrases
-from nodes.domain.phrases import Phrase, Phrases, Said, in_words, phrase
+from nodes.domain.phrases import Phrase, Phrases, TextOrPhrase, in_words, phrase
 
-__all__ = ["Phrase", "Phrases", "Said", "phrase", "say", "script_phrases", "with_phrase", "worded"]
+__all__ = ["Phrase", "Phrases", "TextOrPhrase", "phrase", "render", "script_phrases", "with_phrase", "worded"]
 
 
-def say(said: Said, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
+def render(text: TextOrPhrase, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
     """The text in this language, or the active one. `escape` is applied to texts among the values."""
     with translation.override(language) if language else nullcontext():
-        return in_words(said, WORDS, escape)
+        return in_words(text, WORDS, escape)
 
 
-def with_phrase(phrases: Mapping[str, Phrase], name: str, said: Said) -> Phrases:
-    """A copy with the phrase of this text set, or removed if `said` is not a phrase."""
+def with_phrase(phrases: Mapping[str, Phrase], name: str, text: TextOrPhrase) -> Phrases:
+    """A copy with the phrase of this text set, or removed if `text` is not a phrase."""
     others = {other: phrase for other, phrase in phrases.items() if other != name}
-    return others if isinstance(said, str) else {**others, name: said}
+    return others if isinstance(text, str) else {**others, name: text}
 
 
 def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[[str], str] = str) -> dict[str, Any]:
-    """The fields, with texts that are phrases put into this language; None leaves them as stored.
+    """The fields, with phrases rendered in this language; None leaves them as stored.
 
-    The stored text stays if this version does not know its phrase.
+    A text whose phrase this version does not know stays as stored.
     """
     if language is None:
         return dict(fields)
@@ -39,5 +39,5 @@ def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[
 
 
 def script_phrases() -> dict[str, str]:
-    """The words of every phrase, the fleet's too, in the active language, for the page's script."""
+    """The text of every phrase, the fleet's too, in the active language, for the page's script."""
     return {key: str(text) for key, text in WORDS.items()}

@@ -1,4 +1,4 @@
-"""Messages that do not come from the feed: answers to clients, as frames ready to send."""
+"""Builds frames that are not from the feed: answers to clients."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def auth_ok(*, user: str, role: str, store: str, seq: int, heartbeat_seconds: fl
 
 
 def pong(*, store: str, seq: int, push_ms: float | None) -> Frame:
-    """The socket has been sent everything up to `seq` of its topics."""
+    """The socket has been sent everything of its topics up to `seq`."""
     return Frame(encode({"type": "PONG", "store": store, "seq": str(seq), "pushMs": push_ms}))
 
 
 def gap(skipped: Skipped) -> Frame:
-    """Log lines that were dropped for newer ones. It has no `seq`: it is about messages that were not sent."""
+    """Log lines that were dropped for newer ones. Without a `seq`, as it is about messages that were not sent."""
     return Frame(
         encode(
             {

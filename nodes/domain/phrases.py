@@ -15,7 +15,7 @@ __all__ = [
     "Phrase",
     "PhraseValue",
     "Phrases",
-    "Said",
+    "TextOrPhrase",
     "english",
     "from_stored",
     "in_words",
@@ -36,7 +36,7 @@ class Phrase(TypedDict):
 
 PhraseValue: TypeAlias = str | int | Phrase | Sequence[str | Phrase]
 # A `str` is the words of a model or a person and is never translated.
-Said: TypeAlias = str | Phrase
+TextOrPhrase: TypeAlias = str | Phrase
 # By the wire name of the text's field; a field that is not here has the words of a task, a person or a model.
 Phrases: TypeAlias = dict[str, Phrase]
 

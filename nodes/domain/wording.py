@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from nodes.domain.phrases import Phrase, PhraseValue, Said
+    from nodes.domain.phrases import Phrase, PhraseValue, TextOrPhrase
 
 _VALUE = re.compile(r"\{(\w+)\}")
 
@@ -51,14 +51,14 @@ def in_words(said: Any, texts: Mapping[str, Any], escape: Callable[[str], str] =
     return _VALUE.sub(lambda found: in_words(values.get(found[1], found[0]), texts, escape), text)
 
 
-def is_known(said: Said, texts: Mapping[str, Any]) -> bool:
+def is_known(said: TextOrPhrase, texts: Mapping[str, Any]) -> bool:
     """Whether each of its sentences has a text. If not, the stored text says more than `in_words`."""
     if isinstance(said, str):
         return True
     return said["key"] in texts and all(is_known(part, texts) for part in _parts(said["values"]) or ())
 
 
-def _parts(values: Mapping[str, Any]) -> Sequence[Said] | None:
+def _parts(values: Mapping[str, Any]) -> Sequence[TextOrPhrase] | None:
     """A phrase with these joins them with its text, as "lines" does."""
     parts = values.get("parts")
     return parts if isinstance(parts, (list, tuple)) else None

@@ -85,7 +85,7 @@ def test_every_phrase_of_the_fleet_has_its_sentence_and_the_values_for_it() -> N
         (
             "zh-hans",
             [{"key": "cancelled", "values": {}}, {"key": "killed-after", "values": {"seconds": "5"}}],
-            "已取消；SIGTERM 之后 5 秒仍未结束，已强制终止",
+            "已取消；收到 SIGTERM 5 秒后仍未退出，已强制终止",
         ),
         ("zh-hans", [{"key": "not-online", "values": {"node": "{node} %s"}}], "{node} %s 不在线"),
         ("zh-hans", [{"key": "not-online", "values": {}}], "{node} 不在线"),
