@@ -1,4 +1,4 @@
-"""Describes plans in AgentFlow's own words, versions their targets, and says which task states mean success."""
+"""Describes plans as AgentFlow's own phrases, versions their targets, and lists the task states that mean success."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nodes.domain.states import Action, TaskState
 _NAME_CHARACTERS = 80
 _INPUT_CHARACTERS = 500
 
-# A task in one of these states shows that the action worked.
+# The action worked if the task reaches one of these states.
 RESULTING: Mapping[Action, frozenset[TaskState]] = {
     Action.PAUSE: frozenset({TaskState.PAUSED}),
     Action.RESUME: frozenset({TaskState.RUNNING}),
@@ -22,7 +22,7 @@ RESULTING: Mapping[Action, frozenset[TaskState]] = {
     Action.RETRY: frozenset(TaskState) - {TaskState.PENDING, TaskState.DISPATCHED},
     Action.INPUT: frozenset(TaskState),
 }
-# Error codes that mean the task already was in the wanted state.
+# Error codes that mean that the task was already in the requested state.
 UNCHANGED_CODES = frozenset({"already-paused", "not-paused"})
 
 
@@ -57,6 +57,6 @@ def name_of(task: Mapping[str, Any]) -> Phrase:
 def version_of(states: Sequence[tuple[str, int, str, str]]) -> str:
     """Version of the targets, given as (id, attempt, state, node). An approval is valid only while it is unchanged.
 
-    The row's own version is no use here: it changes with every progress report, which does not affect the decision.
+    The row's own version does not work here: it changes with every progress report, which does not affect the decision.
     """
     return " ".join(f"{task_id}#{attempt}:{state}@{node}" for task_id, attempt, state, node in states)

@@ -1,4 +1,4 @@
-"""What the Leader answers when something is asked of its conversations, from this process or over the gateway."""
+"""Handles requests to the Leader's conversations, from this process or over the gateway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chat.ports import (
     Opened,
     RetryTurn,
     Rights,
-    Say,
+    SendMessage,
     StopTurn,
     Writes,
 )
@@ -41,23 +41,23 @@ _MAX_NUMBER = 1 << 62
 
 
 class ChatService:
-    """Implements `chat.ports.ChatPort`. Rights are checked here once more: this is where they count."""
+    """Implements `chat.ports.ChatPort`. Checks rights itself, whatever the caller has checked."""
 
     def __init__(
         self, *, writes: Writes, rights: Rights, runner: Runner, threads: DatabaseThreads, language: str
     ) -> None:
-        """`language`: of AgentFlow's own words in a conversation where nobody has said anything yet."""
+        """`language`: of AgentFlow's own texts in a conversation without messages."""
         self._language = language
         self._writes = writes
         self._rights = rights
         self._runner = runner
         self._threads = threads
 
-    async def stall(self, context: Context, said: Phrase, alert_id: int, others: Sequence[str]) -> str:
-        """A turn that nobody asked for, about this alert, and `others`: tasks with the same trouble. Its id."""
+    async def stall(self, context: Context, text_phrase: Phrase, alert_id: int, others: Sequence[str]) -> str:
+        """Queues an automatic turn about this alert and returns its id. `others`: tasks with the same problem."""
         turn_id = await self._writes.write(
             lambda unit: store.begin_stall(
-                unit, context, said, alert_id=alert_id, others=others, language=self._language
+                unit, context, text_phrase, alert_id=alert_id, others=others, language=self._language
             )
         )
         self._runner.wake()
@@ -71,10 +71,10 @@ class ChatService:
         )
         return Opened(conversation_id=conversation_id)
 
-    async def say(self, request: Say) -> Accepted:
+    async def send_message(self, request: SendMessage) -> Accepted:
         await self._require(request.actor, _OPERATE)
         turn_id = await self._writes.write(
-            lambda unit: store.say(unit, request.conversation_id, request.text, actor=request.actor)
+            lambda unit: store.queue_message(unit, request.conversation_id, request.text, actor=request.actor)
         )
         self._runner.wake()
         return Accepted(conversation_id=request.conversation_id, turn_id=turn_id)
@@ -107,7 +107,7 @@ class ChatService:
         self._runner.wake()
         if request.is_yes and state is not ApprovalState.APPROVED:
             is_late = state is ApprovalState.EXPIRED
-            raise ChatRejected(str(state), "Nobody answered in time." if is_late else "Its target has changed.")
+            raise ChatRejected(str(state), "The approval has expired." if is_late else "Its target has changed.")
         return accepted
 
     async def apply_fix(self, request: ApplyFix) -> Accepted:
@@ -129,7 +129,7 @@ class ChatService:
         def change(unit: UnitOfWork) -> None:
             file = files.file_of(request.file_id)
             if file.deleted_at is not None and action != "revert":
-                raise ChatRejected("deleted", "This file is deleted; go back to one of its revisions first.")
+                raise ChatRejected("deleted", "This file is deleted; restore one of its revisions first.")
             if action == "edit":
                 files.write(unit, file, text, author, version=version)
             elif action == "revert":
@@ -139,7 +139,7 @@ class ChatService:
             elif action == "review":
                 files.reviewed(unit, file, author, version=version)
             else:
-                raise ChatRejected("invalid", "The action is edit, revert, delete or review.")
+                raise ChatRejected("invalid", "The action must be edit, revert, delete or review.")
 
         await self._writes.write(change)
         return Done()
@@ -157,7 +157,7 @@ def _approval(approval_id: str) -> Approval:
 
 
 def _check_numbers(**numbers: int) -> None:
-    """What no row can have is refused before the database sees it."""
+    """Rejects numbers that do not fit a database column."""
     for name, value in numbers.items():
         if not 0 <= value < _MAX_NUMBER:
             raise ChatRejected("invalid", f"{name} must be a whole number.")

@@ -14,7 +14,7 @@ class ChatConfig:
     model: str = DEFAULT_MODEL
     base_url: str = ""  # Empty = the provider's default.
     api_key: str = field(default="", repr=False)
-    daily_limit_usd: float = 0.0  # 0 = none
+    daily_limit_usd: float = 0.0  # 0 = no limit
 
     @property
     def uses_model(self) -> bool:

@@ -22,7 +22,10 @@ class Context:
 
     @classmethod
     def parse(cls, text: str) -> Context:
-        """Empty = everything. A project name may contain a colon, a node id cannot. Raises `ChatRejected`."""
+        """Parses PROJECT:NODE; empty = everything. A project name may contain a colon, a node id cannot.
+
+        Raises `ChatRejected`.
+        """
         if not text:
             return cls()
         project, separator, node = text.rpartition(":")
@@ -55,7 +58,7 @@ class Context:
 
 
 def fleet_state(context: Context, counts: Mapping[str, Any], now: datetime) -> str:
-    """Precedes the person's text in the same message. Only numbers: names are untrusted and come through tools."""
+    """The block before the person's text in the same message. Only counts: names are untrusted and come from tools."""
     state = {
         "now": now.isoformat(timespec="seconds"),
         "context": {"project": context.project, "node": context.node},

@@ -1,6 +1,6 @@
 """Messages to dashboards about conversations: each message and each object in it, declared once.
 
-As `nodes.leader.projection.contract`. Texts are data: shown, never run.
+Like `nodes.leader.projection.contract`. Texts are data: they are displayed, never executed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from chat.policy import Risk
 from chat.states import ApprovalState, CallState, FixState, FixVerdict, Trigger, TurnState
+from nodes.domain.phrases import Phrases
 from nodes.leader.projection.contract import Positioned, one_of
 
 TurnStateWord = Annotated[str, one_of("TurnState", TurnState)]
@@ -23,23 +24,11 @@ EngineName = Annotated[str, one_of("EngineName", ("claude", "offline"))]
 RiskWord = Annotated[str, one_of("Risk", ("", *Risk))]
 
 
-class Phrase(TypedDict):
-    """A text that AgentFlow generates: its key, and the values to fill in."""
-
-    key: str
-    values: dict[str, PhraseValue]
-
-
-PhraseValue = str | int | Phrase | list[str | Phrase]
-# By the name of the text's field; a field that is not here has the words of a person or a model.
-Phrases = dict[str, Phrase]
-
-
 class Turn(TypedDict):
     """A message, or an alert that started an analysis, and the state of its answer."""
 
     id: str
-    # In its conversation.
+    # Position in its conversation, from 1.
     number: int
     trigger: Annotated[str, one_of("Trigger", Trigger)]
     state: TurnStateWord
@@ -49,19 +38,19 @@ class Turn(TypedDict):
     # `claude` or `offline`; empty = not known yet.
     engine: str
     model: str
-    # Why it failed, for programs.
+    # Code of the reason why it failed.
     problem: str
-    # The same for a person.
+    # The reason as text.
     message: str
     phrases: Phrases
-    # Of the answers in it.
+    # Language of AgentFlow's answers in it.
     language: str
-    # Whether `CHAT_RETRY` is possible and makes sense.
+    # Whether `CHAT_RETRY` is allowed.
     isRetriable: bool
     # Tokens: `input`, `cacheRead`, `cacheWrite`, `output`.
     usage: dict[str, int]
     costUsd: float
-    # It cost at least this.
+    # `costUsd` is a lower limit: a request was cut off.
     isCostPartial: bool
     createdAt: int
     endedAt: int | None
@@ -80,13 +69,13 @@ class Approval(TypedDict):
 
 
 class Step(TypedDict):
-    """A tool call as a person sees it. It is sent whole at each change; the later of two with one `id` wins."""
+    """A tool call as a person sees it. Every change sends the complete step; the latest one with an `id` wins."""
 
     id: str
     turn: str
     # Id of the answer that contains it.
     message: str
-    # In that answer.
+    # Index in that answer.
     position: int
     tool: str
     arguments: Any
@@ -95,20 +84,20 @@ class Step(TypedDict):
     # The exact action, described by AgentFlow.
     summary: str
     state: StepState
-    # In whose name.
+    # User in whose name it runs.
     acting: str
     result: str
     phrases: Phrases
     isError: bool
     createdAt: int
     endedAt: int | None
-    # Null = no person is asked.
+    # Null = no approval needed.
     approval: Approval | None
 
 
 class Fix(TypedDict):
-    """An action that a person can start with one click and an approval. `asked`: a turn has been started for it;
-    `done`: it was sent, and its step shows whether the outcome is known.
+    """An action that a person can start with one click and an approval. `asked`: a turn was started for it;
+    `done`: it was sent, and its step shows the outcome.
     """
 
     number: Annotated[int, Meta(ge=1, le=3)]
@@ -119,14 +108,14 @@ class Fix(TypedDict):
     arguments: dict[str, Any]
     risk: RiskWord
     state: FixStateWord
-    # Started by a click; empty = no one has chosen it.
+    # Turn started by the click; empty = not clicked.
     turn: str
 
 
 class Quote(TypedDict):
-    """From a piece of an alert's evidence."""
+    """A quote from a piece of an alert's evidence."""
 
-    # Of that piece.
+    # Id of that piece.
     id: str
     kind: str
     quote: Annotated[str, Meta(max_length=200)]
@@ -143,23 +132,23 @@ class Analysis(TypedDict):
     # Ids of tasks with the same problem.
     others: list[str]
     kind: Annotated[str, one_of("StallKind", ("waiting", "stalled"))]
-    # `offline` also where the model could not be asked.
+    # `offline` also if the model could not be used.
     engine: EngineName
-    # A sentence or two.
+    # One or two sentences.
     cause: str
     confidence: Confidence
-    # What supports it.
+    # Quotes that support the cause.
     evidence: list[Quote]
     # At most three.
     fixes: Annotated[list[Fix], Meta(max_length=3)]
     # The stall detector's result after a fix.
     verdict: Verdict
-    # Number of that fix; 0 = none.
+    # Number of the fix that was checked; 0 = none.
     verdictFix: int
     verdictText: str
     verdictAt: int | None
     phrases: Phrases
-    # Of a model's text in it.
+    # Language of the model's texts.
     language: str
     createdAt: int
 
@@ -210,7 +199,7 @@ class ChatState(ConversationInfo):
     engine: EngineStatus
     # The latest 50, oldest first.
     turns: list[FullTurn]
-    # There are older ones, over REST.
+    # Older turns are available over REST.
     hasMore: bool
 
 
@@ -234,7 +223,7 @@ class ChatStepMessage(OfConversation):
 
 
 class ChatResponse(OfConversation):
-    """A whole answer. A turn may have several, with steps between."""
+    """A complete answer. A turn may have several, with steps in between."""
 
     type: Literal["CHAT_RESPONSE"]
     # Its id.
@@ -244,10 +233,10 @@ class ChatResponse(OfConversation):
 
 
 class ChatAnalysisMessage(OfConversation):
-    """Why a task is stuck and what may fix it; sent whole at each change."""
+    """Why a task is stuck and what may fix it. Every change sends the complete analysis."""
 
     type: Literal["CHAT_ANALYSIS"]
-    # Id of the stall's turn.
+    # Id of the turn with trigger `stall`.
     turn: str
     analysis: Analysis
 
@@ -260,7 +249,7 @@ class ChatConversation(OfConversation):
 
 
 class ChatDelta(TypedDict):
-    """A piece of an answer: from `offset` on, its text is now `text`. Ephemeral."""
+    """A piece of an answer: `text` replaces everything from `offset` on. Ephemeral."""
 
     type: Literal["CHAT_DELTA"]
     conversation: str
@@ -274,7 +263,7 @@ class ChatDelta(TypedDict):
 
 
 class ChatRetrying(TypedDict):
-    """The model did not respond; it is retried. Ephemeral."""
+    """The model did not respond and is retried. Ephemeral."""
 
     type: Literal["CHAT_RETRYING"]
     conversation: str

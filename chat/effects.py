@@ -19,9 +19,9 @@ from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import AgentFlowError, NotFound, TaskRejected
 
-# A command's own time is 60 s; its end is pushed.
+# A command times out after 60 s; its outcome is pushed.
 _COMMAND_SECONDS = 75.0
-# The task's new state comes beside the command's, in either order.
+# The task's new state and the command's outcome arrive in either order.
 _STATE_SECONDS = 5.0
 _START_SECONDS = 15.0
 
@@ -43,7 +43,7 @@ class Effects:
         self._threads = threads
 
     async def carry_out(self, plan: Plan, *, command_ids: Callable[[int], str], actor: str) -> Effect:
-        """Never raises for what the fleet says. Asked twice with the same ids it acts once."""
+        """Runs the plan. Errors of the fleet become an effect, never an exception. Idempotent for the same ids."""
         if plan.spec is not None:
             return await self._submit(plan.spec, command_ids(0), actor)
         if plan.action is None:
@@ -84,14 +84,14 @@ class Effects:
         return Effect(state=states.get(outcome, CallState.FAILED), result={**result, **await self._task(task_id)})
 
     async def _settled(self, action: Action, task_id: str, task: Following) -> None:
-        """Returns when the task has the state that the action leads to, or in a while."""
+        """Waits until the task has the state that the action leads to, or until a timeout."""
         known = (await self._task(task_id)).get("task")
         if known is None or known["state"] in RESULTING[action]:
             return
         await task.until(lambda message: message["task"]["state"] in RESULTING[action], _STATE_SECONDS)
 
     async def _submit(self, spec: TaskSpec, task_id: str, actor: str) -> Effect:
-        # An id that people may have to type.
+        # Short, because people may have to type it.
         task_id = task_id[:16]
         with self._watch.follow(f"task:{task_id}") as task:
             try:
@@ -114,7 +114,7 @@ class Effects:
         try:
             return {"task": brief_task(await self._threads.read(lambda: selectors.task_detail(task_id)))}
         except NotFound:
-            return {}  # Pruned meanwhile, or never stored: there is no state to tell.
+            return {}  # Pruned in the meantime, or never stored.
 
 
 def _is_final(message: Message) -> bool:

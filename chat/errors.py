@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from chat.phrases import phrase, say
+from chat.phrases import phrase, render
 from nodes.errors import AgentFlowError, TaskRejected
 
 
 class ChatRejected(TaskRejected):
-    """A request to the conversation is refused; `code` is for programs. Crosses the gateway as its parent."""
+    """A request to a conversation was refused; `code` is for programs. The gateway turns it into `TaskRejected`."""
 
 
 class EngineError(AgentFlowError):
-    """An engine cannot answer. `problem` is for programs; the phrase `problem.<problem>` with `values` says it."""
+    """An engine cannot answer. `problem` is the code; `text` is the phrase `problem.<problem>` with `values`."""
 
     def __init__(self, problem: str, *, is_cost_partial: bool = False, **values: str | int) -> None:
         super().__init__(problem, values)
         self.problem = problem
-        self.said = phrase(f"problem.{problem}", **values)
+        self.text = phrase(f"problem.{problem}", **values)
         self.is_cost_partial = is_cost_partial
 
     def __str__(self) -> str:
-        return say(self.said, "en")
+        return render(self.text, "en")
 
 
 class HistoryRefused(EngineError):
@@ -28,4 +28,4 @@ class HistoryRefused(EngineError):
 
 
 class MemoryRefused(ChatRejected):
-    """The memory was not changed; the message is for the caller, a model or a person."""
+    """The memory was not changed; the message explains why to the caller, a model or a person."""

@@ -1,4 +1,4 @@
-"""Reads of the memory and of requests, for pages and programs: limited, as plain dictionaries. Sync; never writes."""
+"""Queries of the memory and of sent requests, for pages and programs, as dictionaries with limits. Sync; read-only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scopes() -> list[str]:
 
 
 def memory_list(*, scope: str = "", text: str = "", deleted: bool = False) -> list[Fields]:
-    """Sorted by path; `text` must occur in the path or content."""
+    """Memory files sorted by path; `text` must occur in the path or content."""
     rows = MemoryFile.objects.filter(deleted_at__isnull=not deleted)
     if scope:
         rows = rows.filter(scope=scope)
@@ -36,7 +36,7 @@ def memory_list(*, scope: str = "", text: str = "", deleted: bool = False) -> li
 
 
 def memory_file(file_id: int, *, language: str | None = None) -> Fields:
-    """With its text and its revisions, newest first, each with its diff to the previous one.
+    """The file with its text and its revisions, newest first, each with its diff to the previous one.
 
     `language`: of AgentFlow's own texts; None = as stored. Raises `NotFound`.
     """
@@ -89,11 +89,11 @@ def _revision_info(row: MemoryRevision, before: str, language: str | None) -> Fi
     return worded(fields, language)
 
 
-# --- what a model was sent ------------------------------------------------------------------------
+# --- requests to the model ------------------------------------------------------------------------
 
 
 def context_of(conversation_id: str) -> Fields:
-    """The newest requests that were sent, newest first, and the one that would be sent now. Raises `NotFound`."""
+    """The last sent requests, newest first, and the one that would be sent now. Raises `NotFound`."""
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")

@@ -1,4 +1,4 @@
-"""Conversations as `/ws/` and REST carry them (docs/websocket.md).
+"""Conversations in the format of `/ws/` and REST (docs/websocket.md).
 
 `language`: of AgentFlow's own texts; None = as stored, which is the conversation's language.
 """
@@ -131,7 +131,7 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
 
 
 def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> Fields:
-    """CHAT_DELTA: everything of this answer from `offset` on is now `text`."""
+    """CHAT_DELTA: `text` replaces everything of this answer from `offset` on."""
     return {
         "type": "CHAT_DELTA",
         "conversation": conversation_id,
@@ -143,6 +143,6 @@ def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text
 
 
 def shown_text(content: Iterable[Fields]) -> str:
-    """The text of an answer's blocks that a person sees."""
+    """The visible text of an answer's blocks."""
     texts = (block.get("text") for block in content if block.get("type") == "text")
     return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip())

@@ -1,4 +1,5 @@
-"""What was said, requested, approved and done. Only the projection's writer thread writes it (`chat.store`).
+"""Conversations, tool calls, approvals, the audit log and the memory. Only the projection's writer thread writes them
+(`chat.store`).
 
 Messages of a conversation are only appended. Their blocks are stored exactly as sent, because a model's thinking is
 bound to every byte before it.
@@ -14,7 +15,7 @@ from chat.states import RETRIABLE_TURNS, ApprovalState, CallState, FixVerdict, T
 
 
 class Conversation(models.Model):
-    """A conversation about one context; each context has at most one open."""
+    """A conversation about one context; each context has at most one that is open."""
 
     id = models.CharField(primary_key=True, max_length=32)
     project = models.CharField(max_length=200)  # "*" = any
@@ -48,24 +49,24 @@ class Turn(models.Model):
     trigger = models.CharField(max_length=8, choices=[(str(t), str(t)) for t in Trigger], default=Trigger.PERSON)
     state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in TurnState], default=TurnState.QUEUED)
     actor = models.CharField(max_length=150, blank=True)  # Its reads and automatic actions need this user's rights.
-    language = models.CharField(max_length=10, default="en")  # Of AgentFlow's own texts in it.
+    language = models.CharField(max_length=10, default="en")  # Language of AgentFlow's own texts in it.
     text = models.TextField()
-    alert_id = models.PositiveBigIntegerField(null=True)  # The alert that a stall's turn is about.
-    other_tasks = models.JSONField(default=list)  # Of a stall's turn: ids of tasks with the same trouble.
-    # A click on a proposal: the turn makes exactly that call, without an engine.
+    alert_id = models.PositiveBigIntegerField(null=True)  # The alert of a turn with trigger `stall`.
+    other_tasks = models.JSONField(default=list)  # For trigger `stall`: ids of tasks with the same problem.
+    # Set by a click on a fix: the turn makes exactly that call, without an engine.
     fix_of = models.ForeignKey("Analysis", null=True, on_delete=models.SET_NULL, related_name="clicks")
     fix_number = models.PositiveSmallIntegerField(default=0)
-    # It has read log lines or messages of tasks: from then on every action needs an approval.
+    # Has read output or messages of tasks; from then on every action needs an approval.
     has_read_untrusted = models.BooleanField(default=False)
     engine = models.CharField(max_length=20, blank=True)
     model = models.CharField(max_length=100, blank=True)
-    problem = models.CharField(max_length=40, blank=True)  # Why it failed, for programs.
-    message = models.TextField(blank=True)  # The same, for a person.
+    problem = models.CharField(max_length=40, blank=True)  # Code of the reason why it failed.
+    message = models.TextField(blank=True)  # The reason as text.
     phrases = models.JSONField(default=dict)  # Of `text` and `message`, if they are AgentFlow's own (`chat.phrases`).
     requests = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)  # Tokens: input, cacheRead, cacheWrite, output.
     cost_microusd = models.PositiveBigIntegerField(default=0)
-    is_cost_partial = models.BooleanField(default=False)  # A request was cut off, so this is a lower limit.
+    is_cost_partial = models.BooleanField(default=False)  # The cost is a lower limit: a request was cut off.
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -84,14 +85,14 @@ class Turn(models.Model):
 
     @property
     def is_retriable(self) -> bool:
-        """Not a click on a proposal: that must be chosen again, for it must still fit the task. Nor what is over."""
+        """False for resolved alerts, and for clicks on fixes: a fix must be clicked again."""
         return self.state in RETRIABLE_TURNS and self.fix_number == 0 and self.problem != "resolved"
 
 
 class Analysis(models.Model):
-    """Why a task was stuck, what may help, and whether it did: one per stall's turn.
+    """Why a task was stuck, what may help, and whether it did: one per turn with trigger `stall`.
 
-    The alert may be pruned first, so everything that is shown is stored here.
+    Everything that is displayed is stored here, because the alert may be pruned earlier.
     """
 
     id = models.CharField(primary_key=True, max_length=32)
@@ -100,11 +101,11 @@ class Analysis(models.Model):
     task_id = models.CharField(max_length=64)
     node_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16)  # "waiting" or "stalled"
-    # Equal for the same trouble in any task of the project.
+    # Equal for the same problem in any task of the project.
     fingerprint = models.CharField(max_length=32)
     sort = models.CharField(max_length=20, blank=True)  # The rules' category of the cause: "lock", "yes-no" …
     engine = models.CharField(max_length=20)
-    cause = models.TextField()  # A model's words, or those of its phrase in the turn's language.
+    cause = models.TextField()  # The model's text, or that of the phrase in the turn's language.
     confidence = models.CharField(max_length=8)
     evidence = models.JSONField(default=list)  # id, kind, quote (hostile text)
     # number, label, why, their phrases, tool, arguments, risk, state (a `FixState`), turn (of the last click)
@@ -114,7 +115,7 @@ class Analysis(models.Model):
     verdict_text = models.TextField(blank=True)
     verdict_at = models.DateTimeField(null=True)
     phrases = models.JSONField(default=dict)  # Of `cause` and `verdictText`.
-    # While the effect is watched: the start, and the deadline of the verdict.
+    # While the effect is watched: start and deadline.
     watched_from = models.DateTimeField(null=True)
     watched_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -140,8 +141,8 @@ class Message(models.Model):
     epoch = models.PositiveIntegerField()  # 0: shown, but never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
     content = models.JSONField()  # Blocks, exactly as sent.
-    text = models.TextField(blank=True)  # What a person sees of an assistant's message.
-    phrases = models.JSONField(default=dict)  # Of `text`, if it does not answer a person's sentence.
+    text = models.TextField(blank=True)  # The visible text of an assistant's message.
+    phrases = models.JSONField(default=dict)  # The phrase of `text`, unless it answers a person's sentence.
     created_at = models.DateTimeField()
 
     class Meta:
@@ -163,13 +164,13 @@ class ToolCall(models.Model):
     arguments = models.JSONField(default=dict)
     arguments_hash = models.CharField(max_length=64)
     risk = models.CharField(max_length=12, blank=True)
-    # The exact action in words; empty until the tool executor has looked at it.
+    # Describes the exact action; empty until the tool executor has checked the call.
     summary = models.TextField(blank=True)
-    is_sure = models.BooleanField(default=True)  # False: the engine guessed, so a person decides.
+    is_sure = models.BooleanField(default=True)  # False: the engine guessed, so it needs an approval.
     state = models.CharField(max_length=12, choices=[(str(s), str(s)) for s in CallState], default=CallState.PROPOSED)
-    # The user in whose name it was done: who asked, or who approved.
+    # User in whose name it ran: the asker or the approver.
     acting = models.CharField(max_length=150, blank=True)
-    result = models.TextField(blank=True)  # As sent to the engine.
+    result = models.TextField(blank=True)  # The result as sent to the engine.
     phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` if it is a refusal.
     is_error = models.BooleanField(default=False)
     created_at = models.DateTimeField()
@@ -183,7 +184,7 @@ class ToolCall(models.Model):
 
 
 class Approval(models.Model):
-    """A question to a person: whether to carry out exactly this call while its targets are unchanged."""
+    """Asks a person whether to execute exactly this call while its targets are unchanged."""
 
     id = models.CharField(primary_key=True, max_length=32)
     call = models.OneToOneField(ToolCall, on_delete=models.CASCADE, related_name="approval")
@@ -206,11 +207,11 @@ class Approval(models.Model):
 
 
 class Audit(models.Model):
-    """Every proposal, approval, refusal and effect. Never changed; kept after its conversation is deleted."""
+    """A proposal, approval, refusal or effect. Immutable; kept after its conversation is deleted."""
 
     at = models.DateTimeField()
     kind = models.CharField(max_length=12)
-    actor = models.CharField(max_length=150, blank=True)  # Who proposed, answered or acted; empty = AgentFlow itself.
+    actor = models.CharField(max_length=150, blank=True)  # The user who did it; empty = AgentFlow itself.
     conversation_id = models.CharField(max_length=32)
     turn_id = models.CharField(max_length=32)
     call_id = models.CharField(max_length=32)
@@ -228,7 +229,7 @@ class Audit(models.Model):
 
 
 class EngineStatus(models.Model):
-    """Which engine the Leader uses now, and why; one row, shared by all processes."""
+    """The engine in use, and why. One row, shared by all processes."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(max_length=20)
@@ -240,14 +241,14 @@ class EngineStatus(models.Model):
 
 
 class MemoryFile(models.Model):
-    """One remembered text. A deleted one is kept, with its revisions, so that it can be restored."""
+    """A file of the agent's memory. Deleted files and their revisions are kept, so that they can be restored."""
 
     scope = models.CharField(max_length=200)  # "global", "project/<name>", "node/<name>"
     path = models.CharField(max_length=200)
     content = models.TextField(blank=True)
     size_bytes = models.PositiveIntegerField(default=0)
-    version = models.PositiveIntegerField(default=1)  # Of the newest revision; an edit names its base version.
-    # A person should review it: a model wrote it after reading task output.
+    version = models.PositiveIntegerField(default=1)  # Version of the newest revision; an edit names its base version.
+    # Needs a review: a model wrote it after reading task output.
     needs_review = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -270,19 +271,19 @@ class MemoryFile(models.Model):
 
 
 class MemoryRevision(models.Model):
-    """One change of a memory file: who, when, why, and the whole text after it. Never changed."""
+    """One change of a memory file: who, when, why, and the complete text after it. Immutable."""
 
     file = models.ForeignKey(MemoryFile, on_delete=models.CASCADE, related_name="revisions")
     version = models.PositiveIntegerField()
     action = models.CharField(max_length=12)  # "create", "edit", "rename", "delete", "revert", "review"
     path = models.CharField(max_length=200)
     content = models.TextField(blank=True)
-    actor = models.CharField(max_length=150, blank=True)  # The person in whose name; empty = AgentFlow itself.
-    engine = models.CharField(max_length=20, blank=True)  # The engine that wrote it; empty = the person themselves.
+    actor = models.CharField(max_length=150, blank=True)  # User in whose name it was changed; empty = AgentFlow itself.
+    engine = models.CharField(max_length=20, blank=True)  # Engine that wrote it; empty = the user.
     conversation_id = models.CharField(max_length=32, blank=True)
     turn_id = models.CharField(max_length=32, blank=True)
     why = models.CharField(max_length=500, blank=True)
-    phrases = models.JSONField(default=dict)  # Of `why`, if AgentFlow made the change automatically.
+    phrases = models.JSONField(default=dict)  # The phrase of `why`, if AgentFlow made the change automatically.
     is_tainted = models.BooleanField(default=False)  # The turn had read untrusted text.
     at = models.DateTimeField()
 

@@ -1,30 +1,23 @@
-"""The words of every phrase, by key. `{name}` is replaced by a value of the phrase.
+"""The text of every phrase, by key: the fleet's (nodes.phrases), and those of conversations.
 
-The page's script gets the same table (`chat.phrases.script_phrases`).
+`{name}` is replaced by a value of the phrase. The page's script gets the same table (`chat.phrases.script_phrases`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils.functional import Promise, keep_lazy_text
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from nodes.state_labels import TASK_HEALTH, TASK_STATES
+from nodes import phrases
 
-
-@keep_lazy_text
-def _lowered(word: str | Promise) -> str:
-    """A state has no capital inside a sentence."""
-    return str(word).lower()
-
-
-# Why a task is stuck, by the rules' category of the cause.
+# Causes of a stuck task, by the rules' category.
 _CAUSES: Mapping[str, str | Promise] = {
     "cause.disk-full": _("The disk is full."),
     "cause.memory": _("Memory has run out."),
-    "cause.lock": _("It waits for a lock that is held elsewhere."),
+    "cause.lock": _("It waits for a lock that another process holds."),
     "cause.network": _("The network or a name server does not respond."),
     "cause.storage": _("It waits for a disk or a network drive that does not respond."),
     "cause.busy": _("It uses the CPU without printing anything: it may be looping."),
@@ -67,7 +60,7 @@ _FIXES: Mapping[str, str | Promise] = {
     "verdict.still": _("{fix}: that did not help, the task is stuck as before."),
 }
 
-# A turn that nobody typed, and an analysis as its answer (in Markdown).
+# Automatic turns, and the analysis that answers them (in Markdown).
 _TURNS: Mapping[str, str | Promise] = {
     "turn.stall": _("[alert {alert}] task {task}: {state}. What is the cause, and what helps?"),
     "turn.fix": _("Apply suggested fix {number} for task {task}."),
@@ -80,7 +73,7 @@ _TURNS: Mapping[str, str | Promise] = {
     "answer.by-rules": _("(by rules, without a model)"),
 }
 
-# Why a turn has no answer, or a different one than was asked for.
+# Why a turn has no answer, or not the one that was asked for.
 _PROBLEMS: Mapping[str, str | Promise] = {
     "problem.resolved": _("The task continued on its own."),
     "problem.internal": _("Internal error; see the Leader's log."),
@@ -124,7 +117,7 @@ _ACTIONS: Mapping[str, str | Promise] = {
     "memory.rename": _("Rename {path} in the memory to {to}"),
 }
 
-# The outcome of an action, and why one was not carried out.
+# Outcomes of actions, and why an action was not executed.
 _OUTCOMES: Mapping[str, str | Promise] = {
     "outcome.done": _("Done."),
     "outcome.is-now": _("Done: {task} is now {state}."),
@@ -162,12 +155,14 @@ _OUTCOMES: Mapping[str, str | Promise] = {
 }
 
 WORDS: Mapping[str, str | Promise] = {
+    **phrases.WORDS,
+    # These join their `parts`.
+    "lines": "\n",
+    "sentences": " ",
     **_CAUSES,
     **_FIXES,
     **_TURNS,
     **_PROBLEMS,
     **_ACTIONS,
     **_OUTCOMES,
-    **{f"task.{state}": _lowered(word) for state, word in TASK_STATES.items()},
-    **{f"health.{health}": _lowered(word) for health, word in TASK_HEALTH.items()},
 }

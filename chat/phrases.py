@@ -1,80 +1,43 @@
-"""AgentFlow's own texts: stored and sent as a key with values, and put into words where they are shown.
-
-People with different languages read one conversation, so a finished sentence would be right for only some of them. The
-values are data (names, numbers, quotes) and may be hostile; words come only from `chat.phrase_texts`.
-"""
+"""AgentFlow's own texts in conversations: phrases (nodes.domain.phrases), rendered from the chat's table."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any, TypeAlias, TypedDict
+from typing import Any
 
 from django.utils import translation
 
 from chat.phrase_texts import WORDS
+from nodes import phrases
+from nodes.domain.phrases import Phrase, Phrases, TextOrPhrase, in_words, phrase
 
-_VALUE = re.compile(r"\{(\w+)\}")
-# These have no words of their own: they join their `parts`.
-_JOINTS: Mapping[str, str] = {"lines": "\n", "sentences": " "}
-
-
-class Phrase(TypedDict):
-    """JSON. A value is a text, a whole number, another phrase, or a list of texts and phrases."""
-
-    key: str
-    values: dict[str, Any]
+__all__ = ["Phrase", "Phrases", "TextOrPhrase", "phrase", "render", "script_phrases", "with_phrase", "worded"]
 
 
-# A text is the words of a model or a person and is never translated.
-Said: TypeAlias = str | Phrase
-# Phrases of a row or a message, by the wire name of the text.
-Phrases: TypeAlias = dict[str, Phrase]
-
-
-def phrase(key: str, **values: Any) -> Phrase:
-    return {"key": key, "values": values}
-
-
-def say(said: Said, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
+def render(text: TextOrPhrase, language: str | None = None, *, escape: Callable[[str], str] = str) -> str:
     """The text in this language, or the active one. `escape` is applied to texts among the values."""
     with translation.override(language) if language else nullcontext():
-        return _value(said, escape)
+        return in_words(text, WORDS, escape)
 
 
-def with_phrase(phrases: Mapping[str, Phrase], name: str, said: Said) -> Phrases:
-    """A copy with the phrase of this text set, or removed if `said` is not a phrase."""
+def with_phrase(phrases: Mapping[str, Phrase], name: str, text: TextOrPhrase) -> Phrases:
+    """A copy with the phrase of this text set, or removed if `text` is not a phrase."""
     others = {other: phrase for other, phrase in phrases.items() if other != name}
-    return others if isinstance(said, str) else {**others, name: said}
+    return others if isinstance(text, str) else {**others, name: text}
 
 
 def worded(fields: Mapping[str, Any], language: str | None, *, escape: Callable[[str], str] = str) -> dict[str, Any]:
-    """The fields, with texts that are phrases put into this language; None leaves them as stored.
+    """The fields, with phrases rendered in this language; None leaves them as stored.
 
-    The stored text stays if this version does not know its phrase.
+    A text whose phrase this version does not know stays as stored.
     """
     if language is None:
         return dict(fields)
-    known = {name: said for name, said in fields["phrases"].items() if said["key"] in WORDS or said["key"] in _JOINTS}
-    return {**fields, **{name: say(said, language, escape=escape) for name, said in known.items()}}
+    with translation.override(language):
+        return {**fields, **{name: phrases.worded(fields, name, WORDS, escape=escape) for name in fields["phrases"]}}
 
 
 def script_phrases() -> dict[str, str]:
-    """The words of every phrase in the active language, for the page's script."""
+    """The text of every phrase, the fleet's too, in the active language, for the page's script."""
     return {key: str(text) for key, text in WORDS.items()}
-
-
-def _value(value: Any, escape: Callable[[str], str]) -> str:
-    if isinstance(value, str):
-        return escape(value)
-    if isinstance(value, list | tuple):
-        return ", ".join(_value(one, escape) for one in value)
-    if not isinstance(value, dict):
-        return str(value)
-    key, values = value["key"], value["values"]
-    if key in _JOINTS:
-        return _JOINTS[key].join(_value(part, escape) for part in values["parts"])
-    # An unknown word (a new state, say) is shown as it came.
-    words = str(WORDS[key]) if key in WORDS else key.rpartition(".")[2]
-    return _VALUE.sub(lambda found: _value(values.get(found[1], found[0]), escape), words)

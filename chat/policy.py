@@ -1,8 +1,8 @@
-"""Decides whether a tool call may run or a person must approve it. Pure; the only place that decides this.
+"""Decides whether a tool call may run or needs an approval. Pure; no other code decides this.
 
-The model is not trusted with this decision, because what it read may have manipulated it. An action runs without
-approval only if the person's own sentence, read by rules, asks for exactly this action on exactly this task, and no
-untrusted text was read in between.
+The model does not decide, because text that it has read may have manipulated it. An action runs without approval only
+if the person's own sentence, parsed by rules, asks for exactly this action on exactly this task, and no untrusted text
+was read in between.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a sentence asks for beyond doubt: one action on one task."""
+class RequestedAction:
+    """What a sentence certainly asks for: one action on one task."""
 
     action: str
     task_id: str
-    text: str = ""  # The person's text: input for a task must occur in it.
+    text: str = ""  # The person's message: input for a task must occur in it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class Question:
     action: str  # For a task, a nodes.domain.states.Action; else empty.
     task_ids: tuple[str, ...]
     input: str  # For "input": the text to send.
-    wish: Wish | None  # What this turn's text asks for.
-    is_sure: bool  # The engine did not guess.
+    requested: RequestedAction | None  # By this turn's message.
+    is_sure: bool  # False: the engine guessed.
     has_read_untrusted: bool  # In this turn.
     asker_may: bool  # The person who asked has the right that the action needs.
 
@@ -52,17 +52,17 @@ class Question:
 def decide(question: Question) -> Decision:
     if question.risk is Risk.READ:
         return Decision.RUN
-    wish = question.wish
-    is_wished = (
-        wish is not None
-        and wish.action == question.action
-        and question.task_ids == (wish.task_id,)
-        and (question.action != "input" or (bool(question.input.strip()) and question.input.strip() in wish.text))
+    requested = question.requested
+    is_requested = (
+        requested is not None
+        and requested.action == question.action
+        and question.task_ids == (requested.task_id,)
+        and (question.action != "input" or (bool(question.input.strip()) and question.input.strip() in requested.text))
     )
     runs = (
         question.risk is Risk.MUTATING
         and question.trigger is Trigger.PERSON
-        and is_wished
+        and is_requested
         and question.is_sure
         and not question.has_read_untrusted
         and question.asker_may

@@ -1,4 +1,4 @@
-"""The seams of the conversation, as small protocols: what it needs of the rest, and what the rest may ask of it.
+"""The conversation's interfaces as small protocols: what it needs from the rest, and what the rest may request.
 
 `agentflow_site.chat` wires both. A new call is a request and a method of `ChatPort` here, a method of the service, and
 a function of `chat.services`; its form in bytes (`chat.remote`) follows from the declaration.
@@ -19,7 +19,7 @@ T = TypeVar("T")
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-# --- what the conversation needs ------------------------------------------------------------------
+# --- dependencies ------------------------------------------------------------------
 
 
 class Writes(Protocol):
@@ -29,17 +29,17 @@ class Writes(Protocol):
 
 
 class Rights(Protocol):
-    """Who may do what, as the database says now. Sync, on a thread."""
+    """Users' rights according to the database. Sync, on a thread."""
 
     def may(self, actor: str, right: str) -> bool:
-        """`right` is a word of `dashboard.rights.Right`; nobody has any right under an unknown name."""
+        """Whether the user has the right, a value of `dashboard.rights.Right`. False for an unknown user."""
 
 
 class Fleet(Protocol):
     """The scheduler, on the Leader's loop.
 
     Both return once the request is stored and raise `TaskRejected`, or `LeaderUnavailable` when the outcome is unknown.
-    The ids are the caller's own: a second request with the same id changes nothing.
+    The caller chooses the ids: a second request with the same id changes nothing.
     """
 
     async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None: ...
@@ -50,9 +50,9 @@ class Fleet(Protocol):
 
 Publish = Callable[[Sequence[Published]], None]
 
-# --- what may be asked of it ----------------------------------------------------------------------
-# Fields are text, whole numbers and booleans, all of them required; `actor` is who asks. `chat.services` says what each
-# request does.
+# --- requests ----------------------------------------------------------------------
+# Fields are texts, integers and booleans, and all are required; `actor` is the requesting user. `chat.services`
+# documents each request.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class OpenConversation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Say:
+class SendMessage:
     conversation_id: str
     text: str
     actor: str
@@ -99,7 +99,7 @@ class ApplyFix:
 class ChangeMemory:
     action: str  # "edit", "revert", "delete" or "review".
     file_id: int
-    version: int  # The one that the person saw.
+    version: int  # The version that the person saw.
     to: int  # For "revert": the revision.
     text: str  # For "edit".
     why: str
@@ -119,15 +119,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """There is nothing more to say."""
+    """The empty answer."""
 
 
 class ChatPort(Protocol):
-    """The conversations, on the Leader's loop. All raise `TaskRejected`, `NotFound`, `StoreError`."""
+    """Requests to the conversations, on the Leader's loop. All raise `TaskRejected`, `NotFound`, `StoreError`."""
 
     async def open_conversation(self, request: OpenConversation) -> Opened: ...
 
-    async def say(self, request: Say) -> Accepted: ...
+    async def send_message(self, request: SendMessage) -> Accepted: ...
 
     async def stop_turn(self, request: StopTurn) -> Accepted: ...
 
@@ -141,7 +141,7 @@ class ChatPort(Protocol):
 
 
 class ChatGateway(Protocol):
-    """The way to the conversations from a thread, in the Leader's process or in another one."""
+    """Access to the conversations from a thread, in the Leader's process or another one."""
 
     def ask(self, request: Q, call: Callable[[ChatPort, Q], Coroutine[Any, Any, R]], /) -> R:
-        """What `call` answers to the request. Blocks; raises `TaskRejected`, `NotFound`, `LeaderUnavailable`."""
+        """The result of `call` for the request. Blocks; raises `TaskRejected`, `NotFound`, `LeaderUnavailable`."""

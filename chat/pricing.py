@@ -1,5 +1,5 @@
-"""The cost of a request in millionths of a US dollar. Pure. An unlisted model counts as the most expensive one, so that
-the daily limit holds for it too.
+"""The cost of a request in millionths of a US dollar. Pure. An unknown model is priced like the most expensive one, so
+that the daily limit still holds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chat.engines.protocol import Usage
 
-# As a share of the input price.
+# Relative to the input price.
 _CACHE_READ = 0.1
 _CACHE_WRITE = 1.25
 
@@ -28,7 +28,7 @@ class Price:
 
 PRICES: Mapping[str, Price] = {
     "claude-sonnet-5-5": Price(input=2, output=10),
-    # The price above 100,000 input tokens, the higher one, so that the limit is never exceeded.
+    # The higher price, for more than 100,000 input tokens, so that the limit is never exceeded.
     "claude-haiku-5-5": Price(input=0.5, output=2.5),
     "claude-opus-5-5": Price(input=4, output=20),
 }

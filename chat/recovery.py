@@ -1,6 +1,6 @@
-"""After the Leader starts: interrupts turns that were running, and settles their calls from the fleet's own rows.
+"""Runs when the Leader starts: interrupts turns that were running, and settles their calls from the fleet's rows.
 
-Nothing is carried out again: a started call either has a row for its command, or was never sent.
+No call is executed again: a started call either has a row for its command, or was never sent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 
 from chat import store
 from chat.models import ToolCall, Turn
-from chat.phrases import Said, phrase
+from chat.phrases import TextOrPhrase, phrase
 from chat.policy import Risk
 from chat.states import CallState, TurnState
 from chat.tools.registry import TOOLS
@@ -21,7 +21,7 @@ _NEVER_SENT = phrase("refused.never-sent")
 
 
 def settle_interrupted(unit: UnitOfWork) -> None:
-    """On the writer's thread, before any turn runs."""
+    """Call it on the writer's thread before any turn runs."""
     for call in ToolCall.objects.filter(state=CallState.RUNNING).select_related("turn__conversation"):
         state, result = _outcome(call)
         store.finish_call(unit, call.id, state, result, is_error=state is not CallState.DONE)
@@ -29,7 +29,7 @@ def settle_interrupted(unit: UnitOfWork) -> None:
         store.withdraw(unit, turn, TurnState.INTERRUPTED, phrase("refused.interrupted"))
 
 
-def _outcome(call: ToolCall) -> tuple[CallState, Said]:
+def _outcome(call: ToolCall) -> tuple[CallState, TextOrPhrase]:
     tool = TOOLS.get(call.name)
     if tool is None or tool.plan is None or call.risk == Risk.READ:
         return CallState.FAILED, phrase("refused.read-again")

@@ -1,7 +1,7 @@
-"""The port in bytes, for a web process of its own: the only place where requests to the conversation are bytes.
+"""The encoding of `ChatPort` for separate web processes: no other code handles these requests as bytes.
 
-Both sides read `ChatPort`. A request travels as {"<name of its class>": {its fields}}, an answer as {its fields}. The
-two processes must declare the same fields: anything else comes from another version and is refused in words.
+Both sides use `ChatPort`. A request is sent as {"<name of its class>": {its fields}}, an answer as {its fields}. Both
+processes must declare the same fields; anything else comes from another version and is refused with a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 from chat.ports import ChatPort
 from nodes.errors import OtherVersion
 
-# What the site registers the Leader's side as, in the fleet's gateway.
+# Name of the Leader's side in the fleet's gateway.
 SERVICE = "chat"
 
 Q = TypeVar("Q")
@@ -31,7 +31,7 @@ class _Call:
 
 
 def _declared(port: type[Any]) -> Mapping[str, _Call]:
-    """By the name of the request's class."""
+    """Calls by the name of the request's class."""
     found = {}
     for name, method in vars(port).items():
         if inspect.iscoroutinefunction(method):
@@ -57,7 +57,7 @@ class RemoteChat:
 
 
 def answering(chat: ChatPort) -> Callable[[bytes], Awaitable[bytes]]:
-    """The Leader's side: what answers the bytes of `RemoteChat`."""
+    """The Leader's side: a handler for the bytes of `RemoteChat`."""
 
     async def answer(body: bytes) -> bytes:
         asked = _object(body)
@@ -89,7 +89,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _decode(kind: type[T], fields: object) -> T:
-    """Exactly the fields that the class declares. Raises `OtherVersion`."""
+    """Decodes exactly the fields that the class declares. Raises `OtherVersion`."""
     types = get_type_hints(kind)
     if not isinstance(fields, dict) or {name: type(value) for name, value in fields.items()} != types:
         raise OtherVersion

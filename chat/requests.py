@@ -1,4 +1,4 @@
-"""Builds the exact request to an engine from what is stored.
+"""Builds the exact request to an engine from the stored messages.
 
 The system prompt and the tools are constant within a version of AgentFlow, and messages are only appended, because a
 model's thinking is bound to every byte before it.
@@ -31,7 +31,7 @@ _KEPT_REQUESTS = 20
 
 
 def build(turn_id: str, context: Context) -> Request:
-    """Reads only."""
+    """The next request of this turn. Read-only."""
     turn = store.turn_of(turn_id)
     messages = Message.objects.filter(conversation=turn.conversation, epoch=turn.conversation.epoch).order_by("id")
     return Request(
@@ -48,7 +48,7 @@ def build(turn_id: str, context: Context) -> Request:
 
 
 def keep_sent(unit: UnitOfWork, turn_id: str, body: bytes, usage: dict[str, int]) -> None:
-    """Stores the request that was sent; each conversation keeps only its newest few. Empty `body`: nothing was sent."""
+    """Stores a sent request; each conversation keeps only its newest few. An empty `body` stores nothing."""
     if not body:
         return
     turn = store.turn_of(turn_id)

@@ -1,7 +1,7 @@
-"""How long conversations, the audit and deleted memory files are kept.
+"""Deletes old conversations, audit entries and deleted memory files.
 
-These are steps of the Leader's retention, in its small batches. A closed conversation is deleted by age. An open one
-loses its oldest turns above a limit, and never turns that a model is still sent: a new epoch begins first.
+These are steps of the Leader's retention, in small batches. A closed conversation is deleted by age. An open one loses
+its oldest turns above a limit, but never turns that are still sent to a model: a new epoch starts first.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ChatRetention:
 
 
 def steps(config: ChatRetention) -> Mapping[str, Callable[[UnitOfWork], int | None]]:
-    """For `nodes.leader.projection.retention`: each step returns how many rows it deleted, or None when it has nothing
-    more to delete.
+    """For `nodes.leader.projection.retention`: each step returns the number of deleted rows, or None when nothing is
+    left to delete.
     """
     return {
         "old conversations": partial(_prune_closed, config),
@@ -47,7 +47,7 @@ def steps(config: ChatRetention) -> Mapping[str, Callable[[UnitOfWork], int | No
 
 
 def _prune_closed(config: ChatRetention, unit: UnitOfWork) -> int | None:
-    """A closed conversation is idle: only an idle one can be closed, and it accepts no more messages."""
+    """Closed conversations are idle: only an idle one can be closed, and it accepts no more messages."""
     before = unit.now - config.closed_age
     oldest = Conversation.objects.filter(closed_at__lt=before).order_by("closed_at").first()
     if oldest is None:
@@ -77,7 +77,7 @@ def _prune_open(config: ChatRetention, unit: UnitOfWork) -> int | None:
 
 
 def _may_cut(unit: UnitOfWork, conversation: Conversation, old: QuerySet[Turn]) -> bool:
-    """Not while a turn is active. Turns that are still sent to a model are moved to an earlier epoch first."""
+    """False while a turn is active. Moves turns that are still sent to a model to an earlier epoch first."""
     if Turn.objects.filter(conversation=conversation, state__in=OPEN_TURNS).exists():
         return False
     sent = Message.objects.filter(conversation=conversation, epoch=conversation.epoch)
@@ -104,7 +104,7 @@ def _prune_audit(config: ChatRetention, unit: UnitOfWork) -> int | None:
 
 
 def _delete(unit: UnitOfWork, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
-    """How many of these rows were deleted, without those that cascaded."""
+    """Deletes these rows and returns their number, without cascaded rows."""
     unit.changes += 1
     _, by_model = rows.delete()
     return by_model.get(rows.model._meta.label, 0)

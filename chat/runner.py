@@ -1,7 +1,7 @@
-"""Runs turns: one at a time per conversation, a few at a time overall. Stops them, and settles those a crash left.
+"""Runs turns: one at a time per conversation, a few at a time overall. Stops turns, and settles those of a crash.
 
-A service on the Leader's loop, with exactly one instance. New requests and the next expiry wake it, and, as a listener,
-a change of what a waiting approval is about: such an approval is closed at once.
+A service on the Leader's loop, with exactly one instance. New requests and the next expiry wake it. As a listener it
+closes a waiting approval as soon as its target changes.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ class Runner:
         self._threads = threads
         self._publish = publish
         self._woken = asyncio.Event()
-        # Set when the turns of an earlier process are settled.
+        # Set once the turns of an earlier process are settled.
         self.recovered = asyncio.Event()
         self._is_stopping = False
         # By conversation id.
         self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
-        self._stopping: set[str] = set()  # Turns whose stop is being stored: they must not start.
-        # What waiting approvals are about, as `Published.key`; None while that is being read.
+        self._stopping: set[str] = set()  # Turns that are being stopped: they must not start.
+        # Targets of waiting approvals, as `Published.key`; None while they are being read.
         self._targets: frozenset[str] | None = frozenset()
-        self._heard: set[str] = set()  # Keys that arrived in the meantime.
+        self._pending_keys: set[str] = set()  # Keys that arrive in the meantime.
 
     async def run(self) -> None:
         try:
@@ -78,7 +78,7 @@ class Runner:
         self._woken.set()
 
     def wake(self) -> None:
-        """Call it after a new message or answer is stored."""
+        """Call it after storing a new message or answer."""
         self._woken.set()
 
     def wants(self, topic: str) -> bool:
@@ -86,12 +86,12 @@ class Runner:
 
     def publish(self, batch: Sequence[Published]) -> None:
         if self._targets is None:
-            self._heard.update(published.key for published in batch if published.kind == "state")
+            self._pending_keys.update(published.key for published in batch if published.kind == "state")
         elif self._targets and any(p.key in self._targets for p in batch if p.kind == "state"):
             self._woken.set()
 
     async def stop_turn(self, turn_id: str) -> None:
-        """Returns when the turn has stopped; a turn that has already ended is unchanged."""
+        """Stops the turn and waits for it; no effect on a turn that has ended."""
         self._stopping.add(turn_id)
         try:
             partial = ""
@@ -125,9 +125,9 @@ class Runner:
             logger.warning("no turn can be started: %s; retrying in %s s", exc, _RETRY_SECONDS)
             ready, delay = [], _RETRY_SECONDS
         self._targets = targets
-        if not targets.isdisjoint(self._heard):
+        if not targets.isdisjoint(self._pending_keys):
             self._woken.set()
-        self._heard.clear()
+        self._pending_keys.clear()
         for turn_id, conversation_id, trigger in ready:
             is_free = conversation_id not in self._running and turn_id not in self._stopping
             if is_free and len(self._running) < MAX_RUNNING:
@@ -136,7 +136,7 @@ class Runner:
         self._woken.clear()
 
     def _ready(self) -> tuple[list[tuple[str, str, str]], float | None, frozenset[str]]:
-        """Turns that can continue, oldest first; seconds until the next approval expires; what approvals are about."""
+        """Turns that can continue, oldest first; seconds until the next approval expires; targets of open approvals."""
         open_approvals = Approval.objects.filter(state=ApprovalState.WAITING)
         calls = [approval.call for approval in open_approvals.select_related("call__turn")]
         waiting_turns = {call.turn_id for call in calls}
@@ -147,7 +147,7 @@ class Runner:
             (turn, conversation, trigger)
             for turn, conversation, state, trigger in rows
             if turn not in waiting_turns
-            # A stall's turn must not withdraw a question that waits for a person.
+            # An automatic turn must not withdraw a waiting approval.
             and not (trigger == Trigger.STALL and state == TurnState.QUEUED and conversation in held)
         ]
         first = open_approvals.order_by("expires_at").values_list("expires_at", flat=True).first()
@@ -193,5 +193,5 @@ class Runner:
         try:
             await self._writes.write(fail)
         except (StoreError, DatabaseError) as exc:
-            # The next start of the Leader settles it.
-            logger.warning("turn %s cannot be marked as failed: %s", turn_id, exc)
+            # The Leader settles it at its next start.
+            logger.warning("could not mark turn %s as failed: %s", turn_id, exc)

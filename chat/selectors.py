@@ -1,4 +1,4 @@
-"""Reads for pages, sockets and programs: limited, as the dictionaries of `/ws/`. Sync; never writes."""
+"""Queries for pages, sockets and programs: results in the format of `/ws/`, with limits. Sync; read-only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def engine_status() -> Fields:
 
 
 def contexts() -> list[str]:
-    """Every "project:node" that a conversation can be about: what nodes report, with "*" on either side."""
+    """Every "project:node" that a conversation can be about: projects that nodes report, with "*" on either side."""
     pairs: set[tuple[str, str]] = set()
     for node in fleet.node_list():
         if node["role"] == "leader":
@@ -42,7 +42,7 @@ def contexts() -> list[str]:
 
 
 def conversation_list(*, context: str = "", limit: int = 50, page: int = 1) -> Fields:
-    """Newest first, including closed ones."""
+    """Conversations, newest first, including closed ones."""
     rows = Conversation.objects.order_by("-last_at", "-id")
     if context:
         wanted = Context.parse(context)
@@ -105,7 +105,7 @@ def _with_parts(turns: Sequence[Turn], language: str | None) -> list[Fields]:
 
 
 def snapshot(topics: Sequence[str]) -> Fields:
-    """`chats`: the existing conversations among these topics."""
+    """The `chats` of a snapshot: existing conversations among these topics."""
     found = []
     for topic in topics:
         kind, _, conversation_id = topic.partition(":")

@@ -1,7 +1,7 @@
-"""The front door for whoever talks or answers: pages, sockets, programs. Sync, on any thread but the Leader's own loop.
+"""Requests to conversations, for pages, sockets and programs. Sync; call it on any thread but the Leader's loop.
 
-What is asked is stored when a function returns; what becomes of it is pushed on the topic `chat:<conversation>`. All
-raise `TaskRejected` with a code and the reason in words, `NotFound`, `LeaderUnavailable`.
+When a function returns, the request is stored; its outcome is published on the topic `chat:<conversation>`. All raise
+`TaskRejected` with a code and a message, `NotFound`, `LeaderUnavailable`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chat.ports import (
     ChatPort,
     OpenConversation,
     RetryTurn,
-    Say,
+    SendMessage,
     StopTurn,
 )
 from chat.remote import RemoteChat
@@ -32,7 +32,7 @@ __all__ = [
     "change_memory",
     "open_conversation",
     "retry_turn",
-    "say",
+    "send_message",
     "stop_turn",
     "use_gateway",
 ]
@@ -42,37 +42,37 @@ R = TypeVar("R")
 
 
 def open_conversation(context: str, *, actor: str, is_fresh: bool = False) -> str:
-    """The id of the context's open conversation. `is_fresh`: close the present one and open a new one."""
+    """The id of the context's open conversation. `is_fresh`: close the current one and open a new one."""
     request = OpenConversation(context=context, is_fresh=is_fresh, actor=actor)
     return _ask(request, lambda chat, request: chat.open_conversation(request)).conversation_id
 
 
-def say(conversation_id: str, text: str, *, actor: str) -> Accepted:
-    """AgentFlow's own words in the answer are in the language of the text."""
-    request = Say(conversation_id=conversation_id, text=text, actor=actor)
-    return _ask(request, lambda chat, request: chat.say(request))
+def send_message(conversation_id: str, text: str, *, actor: str) -> Accepted:
+    """Sends a message. AgentFlow's own texts in the answer are in the language of the message."""
+    request = SendMessage(conversation_id=conversation_id, text=text, actor=actor)
+    return _ask(request, lambda chat, request: chat.send_message(request))
 
 
 def stop_turn(turn_id: str, *, actor: str) -> Accepted:
-    """Safe to ask twice. What a node has been sent goes on."""
+    """Stops a turn. Idempotent. Commands already sent to a node continue."""
     return _ask(StopTurn(turn_id=turn_id, actor=actor), lambda chat, request: chat.stop_turn(request))
 
 
 def retry_turn(turn_id: str, *, actor: str) -> Accepted:
-    """For a turn that failed, was stopped or interrupted. The answer's turn may be a new one."""
+    """Retries a turn that failed, was stopped or interrupted; may start a new turn."""
     return _ask(RetryTurn(turn_id=turn_id, actor=actor), lambda chat, request: chat.retry_turn(request))
 
 
 def answer_approval(approval_id: str, *, is_yes: bool, actor: str) -> Accepted:
-    """Codes: "answered" (somebody was faster), "expired", "stale" (the target changed), "forbidden"."""
+    """Approves or denies. Codes: "answered" (already decided), "expired", "stale" (the target changed), "forbidden"."""
     request = AnswerApproval(approval_id=approval_id, is_yes=is_yes, actor=actor)
     return _ask(request, lambda chat, request: chat.answer_approval(request))
 
 
 def apply_fix(turn_id: str, number: int, *, actor: str) -> Accepted:
-    """Asks for a proposal of the analysis in this turn; the answer's turn is a new one that waits for an approval.
+    """Requests a fix of the analysis in this turn. Starts a new turn that waits for an approval.
 
-    Codes: "asked", "done" (somebody was faster), "stale" (it cannot be done to the task any more), "forbidden".
+    Codes: "asked", "done" (already requested or done), "stale" (no longer possible for the task), "forbidden".
     """
     request = ApplyFix(turn_id=turn_id, number=number, actor=actor)
     return _ask(request, lambda chat, request: chat.apply_fix(request))
@@ -81,20 +81,20 @@ def apply_fix(turn_id: str, number: int, *, actor: str) -> Accepted:
 def change_memory(
     file_id: int, action: str, *, version: int, text: str = "", to: int = 0, why: str = "", actor: str
 ) -> None:
-    """By a person's hand: `action` ("edit", "revert", "delete", "review") on the file as it is at `version`; `text`
-    for "edit", `to` (a revision) for "revert". Code "stale": the file has changed since.
+    """A person's change: `action` ("edit", "revert", "delete", "review") on the file at `version`; `text` for "edit",
+    `to` (a revision) for "revert". Code "stale": the file has changed since.
     """
     request = ChangeMemory(action=action, file_id=file_id, version=version, to=to, text=text, why=why, actor=actor)
     _ask(request, lambda chat, request: chat.change_memory(request))
 
 
 _lock = threading.Lock()
-# A global, because Django and Daphne create views and consumers without arguments of ours.
+# Global, because Django and Daphne create views and consumers without custom arguments.
 _gateway: ChatGateway | None = None
 
 
 def use_gateway(gateway: ChatGateway | None) -> None:
-    """Set by the Leader's process; None = a web process of its own asks the Leader over the fleet's gateway."""
+    """Called in the Leader's process. Without it (None), requests go to the Leader over the fleet's gateway."""
     global _gateway
     with _lock:
         _gateway = gateway

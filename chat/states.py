@@ -8,17 +8,17 @@ from enum import StrEnum
 
 class Trigger(StrEnum):
     PERSON = "person"
-    STALL = "stall"  # Nobody asked, so it may only propose.
+    STALL = "stall"  # Automatic, so it may only propose.
 
 
 class TurnState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
-    WAITING = "waiting"  # For a person to answer an approval.
+    WAITING = "waiting"  # Waits for an approval.
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # The Leader stopped in the meantime.
+    INTERRUPTED = "interrupted"  # The Leader stopped before it ended.
 
     @property
     def is_open(self) -> bool:
@@ -31,13 +31,13 @@ RETRIABLE_TURNS = frozenset({TurnState.STOPPED, TurnState.FAILED, TurnState.INTE
 
 class CallState(StrEnum):
     PROPOSED = "proposed"
-    WAITING = "waiting"  # For a person.
+    WAITING = "waiting"  # Waits for an approval.
     APPROVED = "approved"
     RUNNING = "running"
     DONE = "done"
-    FAILED = "failed"  # It had no effect, or a tool refused.
-    DENIED = "denied"  # By a person, a timeout, a change of its target, or the person's next message.
-    UNKNOWN = "unknown"  # It may or may not have had its effect.
+    FAILED = "failed"  # No effect, or the tool refused.
+    DENIED = "denied"  # By a person, a timeout, a changed target, or the person's next message.
+    UNKNOWN = "unknown"  # It may have had an effect.
 
     @property
     def is_final(self) -> bool:
@@ -65,7 +65,7 @@ class ApprovalState(StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     STALE = "stale"  # Its target changed before it was answered.
-    WITHDRAWN = "withdrawn"  # The person said something else instead, or stopped the turn.
+    WITHDRAWN = "withdrawn"  # The person sent another message, or stopped the turn.
 
 
 class AuditKind(StrEnum):
@@ -76,13 +76,13 @@ class AuditKind(StrEnum):
 
 
 class FixState(StrEnum):
-    """Of an analysis's proposal: the result of the last time that someone chose it."""
+    """State of a suggested fix, since the last click on it."""
 
-    OPEN = "open"  # Nobody has chosen it, or the turn ended before the approval was requested.
-    ASKED = "asked"  # A turn has it: it waits for an approval, or is being carried out.
-    DONE = "done"  # It was sent; the step has the outcome, which may be unknown.
-    REFUSED = "refused"  # By a person, a timeout, or because the task had changed.
-    FAILED = "failed"  # It had no effect.
+    OPEN = "open"  # Not clicked, or the turn ended before the approval was requested.
+    ASKED = "asked"  # It waits for an approval, or is running.
+    DONE = "done"  # Sent; the step has the outcome, which may be unknown.
+    REFUSED = "refused"  # By a person, a timeout, or a changed task.
+    FAILED = "failed"  # No effect.
 
     @property
     def may_be_asked(self) -> bool:
@@ -90,7 +90,7 @@ class FixState(StrEnum):
 
 
 class FixVerdict(StrEnum):
-    """Of a fix that was carried out, from what the detector reports afterwards."""
+    """Whether an executed fix helped, according to the stall detector."""
 
     NONE = "none"
     WATCHING = "watching"

@@ -1,7 +1,7 @@
 """Streams an engine's answer to dashboards: pieces batched for 50 ms, and the whole text once a second.
 
-Pieces are not in the feed and may be lost. A client that joins in the middle, or missed a piece, gets the whole text
-within a second, and CHAT_RESPONSE in the feed ends it in any case.
+Pieces are not in the feed and may be lost. A client that joins late or missed a piece gets the whole text within a
+second, and CHAT_RESPONSE in the feed always ends the stream.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Stream:
         self.sent = b""
         self._request = 0
         self._text = ""
-        self._said = 0  # Characters that were sent.
-        self._whole_mono = 0.0
+        self._sent_characters = 0  # Characters already sent.
+        self._whole_sent_mono = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._numbers = itertools.count()
 
@@ -46,16 +46,16 @@ class Stream:
         return self._text
 
     def begin(self, request: int) -> None:
-        """Starts the turn's next answer; `request` numbers them."""
+        """Starts the turn's next answer, number `request`."""
         self.end()
         self._request = request
         self.sent = b""
         self._text = ""
-        self._said = 0
-        self._whole_mono = time.monotonic()
+        self._sent_characters = 0
+        self._whole_sent_mono = time.monotonic()
 
     def end(self) -> None:
-        """The answer is stored or discarded, so pending pieces need not be sent."""
+        """Drops pending pieces: the answer is stored or discarded."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -68,7 +68,7 @@ class Stream:
     def reset(self) -> None:
         self.end()
         self._text = ""
-        self._say(0)
+        self._send_delta(0)
 
     def retrying(self, delay_seconds: float, reason: str) -> None:
         self._send(
@@ -87,12 +87,12 @@ class Stream:
     def _flush(self) -> None:
         self._timer = None
         now = time.monotonic()
-        is_whole = now - self._whole_mono >= WHOLE_SECONDS
+        is_whole = now - self._whole_sent_mono >= WHOLE_SECONDS
         if is_whole:
-            self._whole_mono = now
-        self._say(0 if is_whole else self._said)
+            self._whole_sent_mono = now
+        self._send_delta(0 if is_whole else self._sent_characters)
 
-    def _say(self, offset: int) -> None:
+    def _send_delta(self, offset: int) -> None:
         self._send(
             delta(
                 conversation_id=self._conversation_id,
@@ -102,9 +102,9 @@ class Stream:
                 text=self._text[offset:],
             )
         )
-        self._said = len(self._text)
+        self._sent_characters = len(self._text)
 
     def _send(self, body: Fields) -> None:
-        # A key of its own: none of them replaces another.
+        # A unique key, so that no piece replaces another.
         key = f"chat:{self._turn_id}:{next(self._numbers)}"
         self._publish([Published.of(0, (chat(self._conversation_id),), body, "state", key)])

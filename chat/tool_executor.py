@@ -1,8 +1,8 @@
-"""The tool executor: the only module that carries tool calls out.
+"""The tool executor: the only module that runs tool calls.
 
-It checks each call, asks `chat.policy`, asks a person if needed, acts once, and reports the effect. Each step is stored
-before the next one starts: a call is RUNNING in the database before anything is sent to the fleet, and the command's id
-is derived from the call, so neither a crash nor a repeat can act twice.
+It validates each call, asks `chat.policy`, requests an approval if needed, acts once, and reports the effect. Each step
+is stored before the next one starts: a call is RUNNING in the database before anything is sent to the fleet, and the
+command's id is derived from the call, so neither a crash nor a repetition can act twice.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from chat.memory.commands import MemoryCommand, parse
 from chat.memory.files import Author
 from chat.memory.paths import scopes_of
 from chat.models import ToolCall, Turn
-from chat.phrases import Phrase, Said, phrase
-from chat.policy import Decision, Question, Risk, Wish, decide
+from chat.phrases import Phrase, TextOrPhrase, phrase
+from chat.policy import Decision, Question, RequestedAction, Risk, decide
 from chat.ports import Rights, Writes
 from chat.states import CallState, Trigger
 from chat.tools.registry import TOOLS
@@ -37,15 +37,15 @@ from nodes.models import Alert
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 15.0
-MAX_CALLS = 16  # Per answer; the rest is refused.
+MAX_CALLS = 16  # Per answer; further calls are refused.
 _VIEW = "view"
 _OPERATE = "operate"
-# A call in one of these states has had, or may have had, its effect.
+# Calls in these states have had, or may have had, an effect.
 _BEGUN = (CallState.RUNNING, CallState.DONE, CallState.FAILED, CallState.UNKNOWN)
 
 
-class Gone(Exception):
-    """The alert that a proposal refers to is resolved."""
+class AlertResolved(Exception):
+    """The alert of a fix is resolved, so the fix no longer applies."""
 
 
 class ToolExecutor:
@@ -55,8 +55,8 @@ class ToolExecutor:
         self._effects = effects
         self._threads = threads
 
-    async def settle(self, turn: Turn, calls: Sequence[ToolCall], wish: Wish | None) -> bool:
-        """Moves every call as far as possible. True when all have results, False when one waits for a person."""
+    async def settle(self, turn: Turn, calls: Sequence[ToolCall], requested: RequestedAction | None) -> bool:
+        """Runs every call as far as possible. True if all have results, False if one waits for an approval."""
         is_settled = True
         for number, call in enumerate(calls):
             if call.state == CallState.WAITING:
@@ -65,10 +65,10 @@ class ToolExecutor:
                 if number >= MAX_CALLS:
                     await self._fail(call, phrase("refused.too-many", count=MAX_CALLS))
                 else:
-                    is_settled &= await self._settle_one(turn, call, wish)
+                    is_settled &= await self._settle_one(turn, call, requested)
         return is_settled
 
-    async def _settle_one(self, turn: Turn, call: ToolCall, wish: Wish | None) -> bool:
+    async def _settle_one(self, turn: Turn, call: ToolCall, requested: RequestedAction | None) -> bool:
         tool = TOOLS.get(call.name)
         if tool is None:
             await self._fail(call, "There is no such tool.")
@@ -83,11 +83,11 @@ class ToolExecutor:
                 return True
             if tool.plan is None:
                 raise AssertionError("a tool reads or plans")
-            return await self._plan(turn, call, tool, tool.plan(arguments), wish)
+            return await self._plan(turn, call, tool, tool.plan(arguments), requested)
         except (BadArguments, NotFound) as exc:
             await self._fail(call, str(exc))
             return True
-        except Gone:
+        except AlertResolved:
             await self._fail(call, phrase("refused.not-stuck"))
             return True
 
@@ -102,7 +102,7 @@ class ToolExecutor:
             return
         await self._claim(call, acting=turn.actor, summary="", risk=Risk.READ)
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
-        result: Said
+        result: TextOrPhrase
         try:
             async with asyncio.timeout(READ_SECONDS):
                 found = await self._threads.read(lambda: read(arguments, Reading(context=context)))
@@ -119,7 +119,7 @@ class ToolExecutor:
     # --- remembering ------------------------------------------------------------------------------
 
     async def _remember(self, turn: Turn, call: ToolCall, command: MemoryCommand) -> None:
-        """Stores the change and the end of the call in one transaction: after a crash both are stored, or neither."""
+        """Stores the change and the end of the call in one transaction: after a crash, both or neither are stored."""
         if command.writes and (turn.trigger != Trigger.PERSON or not await self._may(turn.actor, _OPERATE)):
             await self._fail(call, phrase("refused.may-not-remember"))
             return
@@ -148,13 +148,15 @@ class ToolExecutor:
 
     # --- acting -----------------------------------------------------------------------------------
 
-    async def _plan(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> bool:
-        """False when a person has to decide."""
+    async def _plan(
+        self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, requested: RequestedAction | None
+    ) -> bool:
+        """Runs the plan, or requests an approval and returns False."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
         mark = await self._threads.read(lambda: _open_mark(turn))
         summary = summary_of(plan, tasks)
         if call.state == CallState.PROPOSED:
-            question = await self._question(turn, call, tool, plan, wish)
+            question = await self._question(turn, call, tool, plan, requested)
             if decide(question) is Decision.ASK:
                 version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
                 await self._ask(call, summary=summary, tool=tool, plan=plan, version=version + mark)
@@ -162,8 +164,10 @@ class ToolExecutor:
         await self._act(turn, call, tool, plan, summary)
         return True
 
-    async def _question(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, wish: Wish | None) -> Question:
-        # One sentence allows one action: a second call for the same wish is the engine's own idea.
+    async def _question(
+        self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, requested: RequestedAction | None
+    ) -> Question:
+        # A sentence allows one action: a second call for it is the engine's own idea.
         has_acted = await self._threads.read(
             lambda: (
                 ToolCall.objects.filter(turn=turn, state__in=_BEGUN)
@@ -180,7 +184,7 @@ class ToolExecutor:
             action=str(plan.action or ""),
             task_ids=plan.task_ids,
             input=plan.input,
-            wish=None if has_acted else wish,
+            requested=None if has_acted else requested,
             is_sure=call.is_sure,
             has_read_untrusted=tainted,
             asker_may=await self._may(turn.actor, plan.right),
@@ -193,8 +197,8 @@ class ToolExecutor:
             return
         if not await self._may(acting, plan.right):
             # The right was withdrawn in the meantime.
-            said = phrase("refused.may-not", name=acting) if acting else phrase("refused.nobody")
-            await self._finish(call, CallState.FAILED, said)
+            reason = phrase("refused.may-not", name=acting) if acting else phrase("refused.nobody")
+            await self._finish(call, CallState.FAILED, reason)
             return
         effect = await self._effects.carry_out(
             plan, command_ids=lambda number: store.command_id(call, number), actor=acting
@@ -212,8 +216,8 @@ class ToolExecutor:
 
         await self._writes.write(ask)
 
-    async def _claim(self, call: ToolCall, *, acting: str, summary: Said, risk: Risk) -> str | None:
-        """The user in whose name the call is carried out; None when it is not allowed."""
+    async def _claim(self, call: ToolCall, *, acting: str, summary: TextOrPhrase, risk: Risk) -> str | None:
+        """Claims the call. Returns the user in whose name it runs; None if it may not run."""
 
         def claim(unit: UnitOfWork) -> str | None:
             is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
@@ -222,7 +226,7 @@ class ToolExecutor:
         return await self._writes.write(claim)
 
     async def _finish(
-        self, call: ToolCall, state: CallState, result: Said, *, has_read_untrusted: bool = False
+        self, call: ToolCall, state: CallState, result: TextOrPhrase, *, has_read_untrusted: bool = False
     ) -> None:
         is_error = state is not CallState.DONE
 
@@ -231,7 +235,7 @@ class ToolExecutor:
 
         await self._writes.write(finish)
 
-    async def _fail(self, call: ToolCall, reason: Said) -> None:
+    async def _fail(self, call: ToolCall, reason: TextOrPhrase) -> None:
         await self._finish(call, CallState.FAILED, reason)
 
 
@@ -244,7 +248,7 @@ def _risk(command: MemoryCommand) -> str:
 
 
 def right_of(tool_name: str, arguments: Arguments) -> str:
-    """The right that is needed to approve a call of this action."""
+    """The right needed to approve this call."""
     plan = TOOLS[tool_name].plan
     if plan is None:
         raise AssertionError("only actions need a right beyond viewing")
@@ -252,15 +256,15 @@ def right_of(tool_name: str, arguments: Arguments) -> str:
 
 
 def _open_mark(turn: Turn) -> str:
-    """Part of the target version: whether the proposal's alert is open. Raises `Gone` when it is resolved.
+    """Part of the target version: the fix's alert. Raises `AlertResolved`.
 
-    An answer must not reach a later question of the same task.
+    An answer must never reach a later question of the same task.
     """
     alert_id = store.alert_of(turn)
     if alert_id is None:
         return ""
     if not Alert.objects.filter(id=alert_id, resolved_at=None).exists():
-        raise Gone
+        raise AlertResolved
     return _mark(alert_id, is_open=True)
 
 
@@ -269,7 +273,7 @@ def _mark(alert_id: int, *, is_open: bool) -> str:
 
 
 def targets_of(call: ToolCall) -> set[str]:
-    """What `current_version` depends on, as `Published.key` names it."""
+    """The targets that `current_version` depends on, as `Published.key`."""
     plan = TOOLS[call.name].plan
     if plan is None:
         raise AssertionError("only actions are approved")
@@ -279,7 +283,7 @@ def targets_of(call: ToolCall) -> set[str]:
 
 
 def current_version(unit: UnitOfWork, call: ToolCall) -> str:
-    """Version of the call's targets now, on the writer's thread; matches no other version when a target is gone."""
+    """Current version of the call's targets, on the writer's thread. Matches no other version if a target is gone."""
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")

@@ -1,4 +1,4 @@
-"""What people read about tools, in the active language: for the page's script."""
+"""Descriptions of tools for people, in the active language, for the page's script."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from chat.tools.registry import TOOLS
 
 
 def script_labels() -> dict[str, str]:
-    """What each reading tool does."""
+    """Labels of the tools that only read."""
     return {name: str(tool.label) for name, tool in TOOLS.items() if tool.label}
 
 
 def script_effects() -> dict[str, str]:
-    """What an approval of each tool that acts brings about, in words that no engine has written."""
+    """The effect of approving each tool that acts. Never written by an engine."""
     return {name: str(tool.effect) for name, tool in TOOLS.items() if tool.effect}

@@ -1,4 +1,4 @@
-"""One turn from the words to its end: the engine answers, the tool executor settles its calls, the results go back.
+"""Runs one turn: the engine answers, the tool executor settles its calls, and the results go back to the engine.
 
 Every step is stored before the next one starts, so a turn can continue from any point.
 """
@@ -15,13 +15,13 @@ from chat.engines.given import GivenEngine
 from chat.engines.protocol import Engine, Reply
 from chat.errors import EngineError, HistoryRefused
 from chat.models import Turn
-from chat.phrases import Said, phrase
-from chat.policy import Wish
+from chat.phrases import TextOrPhrase, phrase
+from chat.policy import RequestedAction
 from chat.ports import Publish, Writes
 from chat.states import TurnState
 from chat.stream import Stream
 from chat.tool_executor import ToolExecutor
-from chat.understanding import wish_of
+from chat.understanding import requested_action_of
 from nodes import selectors
 from nodes.database_threads import DatabaseThreads
 from nodes.leader.projection.unit_of_work import UnitOfWork
@@ -32,7 +32,7 @@ MAX_ROUNDS = 8
 
 
 class TurnRun:
-    """`run` returns when the turn has ended or waits for a person. After a cancel, the caller ends the turn."""
+    """`run` returns when the turn has ended or waits for an approval. If it is cancelled, the caller ends the turn."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class TurnRun:
             await self._run()
         except EngineError as exc:
             logger.warning("turn %s failed: %s (%s)", self._turn_id, exc, exc.problem)
-            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.said)
+            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.text)
 
     async def _run(self) -> None:
         turn = await self._turn()
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
         self.stream = Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id)
-        wish = await self._threads.read(lambda: wish_of(turn.text, context))
+        requested = await self._threads.read(lambda: requested_action_of(turn.text, context))
         if turn.state == TurnState.QUEUED:
             counts = await self._threads.read(selectors.counts)
             fleet = fleet_state(context, counts, datetime.now(UTC))
@@ -77,7 +77,7 @@ class TurnRun:
         if not may_run:
             return
         for round_number in range(MAX_ROUNDS + 1):
-            if not await self._settle(wish):
+            if not await self._settle(requested):
                 await self._wait()
                 return
             if round_number == MAX_ROUNDS:
@@ -92,12 +92,12 @@ class TurnRun:
     async def _turn(self) -> Turn:
         return await self._threads.read(lambda: store.turn_of(self._turn_id))
 
-    async def _settle(self, wish: Wish | None) -> bool:
+    async def _settle(self, requested: RequestedAction | None) -> bool:
         turn = await self._turn()
         calls = await self._threads.read(lambda: store.open_calls(turn.conversation))
         if not calls:
             return True
-        if not await self._executor.settle(turn, calls, wish):
+        if not await self._executor.settle(turn, calls, requested):
             return False
         await self._writes.write(lambda unit: store.add_results(unit, turn.id))
         return True
@@ -123,7 +123,7 @@ class TurnRun:
     async def _ask_engine(self, context: Context) -> Reply:
         stream = self.stream
         if stream is None:
-            raise AssertionError("made before the first request")
+            raise AssertionError("created before the first request")
         request = await self._threads.read(lambda: requests.build(self._turn_id, context))
         engine: Engine = GivenEngine() if request.given is not None else await self._engines.current()
         turn = await self._turn()
@@ -162,7 +162,7 @@ class TurnRun:
         store.change(unit, turn, engine=engine, model=model[:100], requests=turn.requests + 1)
 
     @staticmethod
-    def _ending(reply: Reply) -> tuple[str, Said]:
+    def _ending(reply: Reply) -> tuple[str, TextOrPhrase]:
         """The problem and its text; both empty if the answer is complete."""
         if reply.stop_reason == "refusal":
             return "refused", phrase("problem.declined")
@@ -170,7 +170,7 @@ class TurnRun:
             return "cut", phrase("problem.cut")
         return ("", "") if reply.content else ("empty", phrase("problem.empty"))
 
-    async def _end(self, state: TurnState, *, problem: str = "", message: Said = "") -> None:
+    async def _end(self, state: TurnState, *, problem: str = "", message: TextOrPhrase = "") -> None:
         def end(unit: UnitOfWork) -> None:
             turn = store.turn_of(self._turn_id)
             if state is TurnState.FAILED:

@@ -1,4 +1,4 @@
-"""What the person's own sentence asks for, read by rules: for the policy with every engine, and the offline engine."""
+"""Parses the person's own sentence by rules: for the policy, whatever the engine, and for the offline engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from chat import interpret
 from chat.contexts import ANY, Context
 from chat.interpret import Outcome, Reading, World
-from chat.policy import Wish
+from chat.policy import RequestedAction
 from nodes import selectors
 from nodes.domain.states import TaskState
 
@@ -17,9 +17,9 @@ _ENDED_TASKS = 50
 
 
 def understand(text: str, context: Context, *, last_task: str = "") -> Reading:
-    """Certain only if every word is accounted for: an unknown word could reverse the meaning."""
-    said_in = interpret.Context(focus_node="" if context.node == ANY else context.node, last_task=last_task)
-    return interpret.interpret(text, _world(context), said_in)
+    """The reading is certain only if every word is known: an unknown word could reverse the meaning."""
+    interpret_context = interpret.Context(focus_node="" if context.node == ANY else context.node, last_task=last_task)
+    return interpret.interpret(text, _world(context), interpret_context)
 
 
 def _world(context: Context) -> World:
@@ -35,9 +35,9 @@ def _task(message: dict[str, Any]) -> interpret.Task:
     return interpret.Task(id=message["id"], name=message["name"], node=node, state=message["state"])
 
 
-def wish_of(text: str, context: Context) -> Wish | None:
-    """The one action on one task that the sentence asks for beyond doubt; None for anything else."""
+def requested_action_of(text: str, context: Context) -> RequestedAction | None:
+    """The one action on one task that the sentence certainly asks for; None for anything else."""
     found = understand(text, context)
     if found.outcome is not Outcome.EXECUTE or len(found.tasks) != 1:
         return None
-    return Wish(action=found.intent, task_id=found.tasks[0], text=text)
+    return RequestedAction(action=found.intent, task_id=found.tasks[0], text=text)

@@ -1,4 +1,4 @@
-"""Untrusted text (output, messages and names of tasks): marked, capped and stripped of hidden characters."""
+"""Prepares untrusted text (output, messages and names of tasks): marked, capped, and without hidden characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSEEN = re.compile(
 
 
 def clean(text: str, limit: int) -> str:
-    """Shortens long text to its head and tail, and says how much is missing."""
+    """Shortens long text to its head and tail, with the number of missing characters."""
     text = _UNSEEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
     if len(text) <= limit:
         return text
@@ -24,12 +24,12 @@ def clean(text: str, limit: int) -> str:
 
 
 def marked(source: str, text: str, limit: int) -> dict[str, str]:
-    """The only form in which such text is sent to an engine."""
+    """Marks text as untrusted. Engines get such text only in this form."""
     return {"source": source, "trust": "untrusted", "text": clean(text, limit)}
 
 
 def plain(text: str) -> str:
-    """Escapes untrusted text inside our own Markdown, so that it cannot imitate ours."""
+    """Escapes untrusted text for our own Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+!|~" else c for c in text.replace("\n", " "))
 
 

@@ -1,4 +1,4 @@
-"""Waits for the outcome of a command or task by listening to the messages that dashboards get."""
+"""Waits for the outcome of a command or task by listening to published messages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Watch:
         self._following: dict[str, list[Following]] = {}
 
     def wants(self, topic: str) -> bool:
-        return False  # What it follows is published anyway, so it needs no log batch encoded.
+        return False  # Followed messages are published anyway; this avoids encoding log batches.
 
     def publish(self, batch: Sequence[Published]) -> None:
         if not self._following:
@@ -59,7 +59,7 @@ class Watch:
 
     @contextmanager
     def follow(self, key: str) -> Iterator[Following]:
-        """`key`: as `Published.key`, "command:<id>" or "task:<id>". Start before acting, so that nothing is missed."""
+        """Follows a key as in `Published.key`, such as "command:<id>". Start before acting, to miss nothing."""
         following = Following()
         self._following.setdefault(key, []).append(following)
         try:

@@ -1,4 +1,4 @@
-"""One line per request, under any server: method, path, status, milliseconds, user, address.
+"""Logs one line per request, with any server: method, path, status, milliseconds, user, address.
 
 The query is left out, because it may contain the token of a one-time login link.
 """
@@ -21,11 +21,11 @@ from dashboard.accounts.address import client_address
 logger = logging.getLogger("agentflow.access")
 
 _LONGEST_PATH = 500
-_CLIENT_WENT_AWAY = 499  # Never sent: the client is gone.
+_CLIENT_WENT_AWAY = 499  # Never sent: the client has disconnected.
 
 
 class AccessLogMiddleware:
-    """The outermost middleware; both sync and async, so that it never costs an extra thread."""
+    """The outermost middleware. Supports sync and async, so it never costs an extra thread."""
 
     sync_capable = True
     async_capable = True
@@ -59,7 +59,7 @@ def _write(request: HttpRequest, status: int, began_mono: float) -> None:
     logger.info(
         "%s %s %d %dms user=%s from=%s",
         request.method,
-        iri_to_uri(request.path[:_LONGEST_PATH]),  # Percent-encoded: a path cannot forge a second log line.
+        iri_to_uri(request.path[:_LONGEST_PATH]),  # Percent-encoded, so that a path cannot forge a second log line.
         status,
         round((time.monotonic() - began_mono) * 1000),
         _user_name(request),

@@ -20,7 +20,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class AccountAdmin(SiteRightsAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Users and their roles. Django's own flags and permissions are left out, because AgentFlow ignores them."""
+    """Users and their roles. Omits Django's own flags and permissions, because AgentFlow ignores them."""
 
     list_display = ["username", "roles", "is_active", "last_login", "date_joined"]
     list_filter = ["groups", "is_active"]
@@ -46,7 +46,7 @@ class AccountAdmin(SiteRightsAdmin, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(HistoryAdmin):
-    """`manage.py apitoken new` creates tokens and shows each once; here they can only be revoked."""
+    """Revokes API tokens. Only `manage.py apitoken new` creates them, as it shows each token once."""
 
     list_display = ["prefix", "name", "user", "created_at", "last_used_at", "revoked_at"]
     list_filter = [("revoked_at", admin.EmptyFieldListFilter)]

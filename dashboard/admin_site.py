@@ -1,4 +1,4 @@
-"""Django admin behind AgentFlow's own roles, login page and password page."""
+"""Django admin with AgentFlow's roles, login page and password page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.rights import Right, may, request_role
 
-# Django admin's own scripts set HTML from strings; the rest of the policy still applies.
+# Django admin's scripts set HTML from strings; the rest of the policy still applies.
 WITHOUT_TRUSTED_TYPES = {"require-trusted-types-for": None, "trusted-types": None}
 
 
@@ -33,7 +33,7 @@ class AgentFlowAdminSite(admin.AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """The role decides, not Django's staff flag, so that there is only one list of administrators."""
+        """Checks the role instead of Django's staff flag, so that there is only one list of administrators."""
         return may_manage(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
@@ -50,7 +50,7 @@ class AgentFlowAdminSite(admin.AdminSite):
         return update_wrapper(csp_replace(WITHOUT_TRUSTED_TYPES)(guarded), inner)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Redirects to the site's login page with its throttle, so that Django's own is not a second way in."""
+        """Redirects to the site's login page, which is throttled, so that Django's own is not a second way in."""
         if request.user.is_authenticated and not may_manage(request):
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next", "/admin/"))

@@ -11,7 +11,7 @@ class DashboardConfig(AppConfig):
 
 
 class AgentFlowAdminConfig(admin_apps.AdminConfig):
-    """Django admin behind AgentFlow's own roles and login page."""
+    """Django admin with AgentFlow's roles and login page."""
 
     default = False
     default_site = "dashboard.admin_site.AgentFlowAdminSite"

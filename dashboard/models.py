@@ -1,4 +1,4 @@
-"""The dashboard's own rows: ways to log in. Secrets are stored only as hashes."""
+"""API tokens and login links. Secrets are stored only as hashes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApiToken(models.Model):
-    """A program's key to `/ws/` and the REST API, with the rights of its user."""
+    """A program's token for `/ws/` and the REST API, with the rights of its user."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user"))
     name = models.CharField(_("name"), max_length=100)  # Its purpose, in the owner's words.
-    prefix = models.CharField(_("prefix"), max_length=12)  # First characters, to recognize it by.
+    prefix = models.CharField(_("prefix"), max_length=12)  # First characters, to recognize it.
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the token, hex.
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)  # To the hour.

@@ -1,4 +1,4 @@
-"""The answer when the database does not respond: a plain message and when to retry, never the database's error text."""
+"""The answer while the database does not respond: a message and when to retry, never the database's error text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE = "store-unavailable"
 
 
 def is_outage(exc: BaseException | None) -> bool:
-    """Locked, full or missing: the database is at fault, not the request."""
+    """Whether the database is at fault (locked, full or missing), not the request."""
     return isinstance(exc, (OperationalError, InterfaceError))
 
 
@@ -26,8 +26,8 @@ def words() -> str:
 
 
 def answer_failure(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, for every URL and for middleware."""
-    # Called within the failure's `except`, possibly on another thread: asgiref carries the exception there.
+    """Django's handler500. Answers 503 if the database is down, on every URL and in middleware."""
+    # Called inside the failure's `except`, possibly on another thread, to which asgiref passes the exception.
     if not is_outage(sys.exc_info()[1]):
         return server_error(request)
     if request.path.startswith("/api/"):

@@ -1,18 +1,18 @@
-"""Logs requests that Django refuses (a foreign Host, too many fields …) or that the database failed, as one line.
+"""Logs requests that Django refuses (wrong Host, too many fields …) or that fail on the database, as one line.
 
-Loaded with the settings, before any app: standard library only.
+Loaded with the settings, before any app, so it uses only the standard library.
 """
 
 from __future__ import annotations
 
 import logging
 
-# Django's classes by name: Django is not loaded yet.
+# Names of Django's classes, because Django is not loaded yet.
 _OUTAGES = frozenset({("django.db.utils", "OperationalError"), ("django.db.utils", "InterfaceError")})
 
 
 class OneLine(logging.Filter):
-    """Drops the traceback of errors that are not our code's: malformed requests must not fill the log."""
+    """Drops tracebacks of malformed requests and outages, which would fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security") or (record.name == "django.request" and _is_outage(record)):

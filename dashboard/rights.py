@@ -1,7 +1,7 @@
-"""Who may do what: one table, checked for every page, REST route, WebSocket message and admin page.
+"""Roles and their rights, checked for every page, REST route, WebSocket message and admin page.
 
-A role is never kept longer than one request: `role_of` reads the database, so deactivating a user or removing a group
-takes effect at once.
+Roles are never cached beyond a request: `role_of` reads the database, so deactivating a user or removing a group takes
+effect at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 class Role(StrEnum):
-    """From least to most; each includes the rights of the previous. All but NOBODY are also names of Django groups."""
+    """From lowest to highest; each includes the rights of the previous one. All but NOBODY are Django groups."""
 
     NOBODY = "nobody"
     VIEWER = "viewer"
@@ -34,7 +34,7 @@ class Role(StrEnum):
 class Right(StrEnum):
     VIEW = "view"  # Pages, live state, logs, history.
     OPERATE = "operate"  # Pause, resume, cancel, retry, answer input; run a project's named tasks.
-    RUN_COMMANDS = "run-commands"  # New commands, so anything at all on a node.
+    RUN_COMMANDS = "run-commands"  # New commands: can do anything on a node.
     MANAGE = "manage"  # Nodes, tokens, users: the admin pages.
 
 
@@ -64,9 +64,9 @@ def may(role: Role, right: Right) -> bool:
 
 
 def right_to_submit(spec: TaskSpec) -> Right:
-    """The right to start this: the node's owner defines a named task, whereas a command comes from the user."""
+    """The right to start this task: named tasks are defined by the node's owner, commands come from the user."""
     is_only_named = bool(spec.named_task) and not spec.argv and not spec.shell_line
-    # The environment affects a program as much as its arguments do (PATH, LD_PRELOAD, BASH_ENV).
+    # The environment affects a program as much as its arguments (PATH, LD_PRELOAD, BASH_ENV).
     return (
         Right.OPERATE if is_only_named and not spec.environment and not spec.working_directory else Right.RUN_COMMANDS
     )
@@ -77,14 +77,14 @@ def request_role(request: HttpRequest) -> Role:
     role = getattr(request, "_agentflow_role", None)
     if not isinstance(role, Role):
         role = role_of(request.user)
-        request._agentflow_role = role  # type: ignore[attr-defined]  # Lives as long as the request.
+        request._agentflow_role = role  # type: ignore[attr-defined]  # Cached for one request.
     return role
 
 
 def require_right(right: Right) -> Callable[[View[P]], View[P]]:
-    """Guards a page: anonymous users are redirected to the login page, users without the right get the 403 page.
+    """Protects a page: anonymous users are redirected to the login page, users without the right get the 403 page.
 
-    A fragment that htmx asks for cannot follow a redirect in place, so htmx is told to redirect the whole page.
+    For a fragment, htmx redirects the whole page.
     """
 
     def decorate(view: View[P]) -> View[P]:
@@ -96,7 +96,7 @@ def require_right(right: Right) -> Callable[[View[P]], View[P]]:
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        # Further decorators copy it, as `functools.wraps` does.
+        # Other decorators copy it, as `functools.wraps` does.
         guarded.__dict__["right"] = right
         return guarded
 
@@ -104,7 +104,7 @@ def require_right(right: Right) -> Callable[[View[P]], View[P]]:
 
 
 def right_of(view: Callable[..., HttpResponseBase]) -> Right:
-    """The right that `require_right` demands for this page."""
+    """The right that `require_right` requires for this page."""
     return Right(view.__dict__["right"])
 
 

@@ -1,6 +1,6 @@
-"""What opens the live socket: a short-lived ticket that a page fetches, or a program's API token.
+"""Authentication of the live socket: a short-lived ticket that the page fetches, or a program's API token.
 
-A ticket is valid for a minute and bound to one user and one login session. Whoever has the page can read it, so the
+A ticket is valid for a minute and bound to one user and one login session. Scripts on the page can read it, so the
 session key inside is encrypted. `recheck` reads a viewer's role from the database again.
 """
 
@@ -39,12 +39,12 @@ class Viewer:
 
     @property
     def is_program(self) -> bool:
-        """It used an API token: a browser cannot be made to send one, so it needs no Origin."""
+        """Authenticated by an API token. A foreign site cannot make a browser send one, so no Origin is needed."""
         return self.token_id is not None
 
 
 def issue_ticket(request: HttpRequest) -> str:
-    """A ticket for the logged-in user of this request. Raises ValueError when nobody is logged in."""
+    """A ticket for the request's logged-in user. Raises ValueError if nobody is logged in."""
     session_key = request.session.session_key
     if not isinstance(request.user, User) or not session_key:
         raise ValueError("a ticket needs a logged-in user")
@@ -53,7 +53,7 @@ def issue_ticket(request: HttpRequest) -> str:
 
 
 def authenticate(token: str) -> Viewer | None:
-    """The viewer of a ticket or an API token; None if it is not valid now. Bad input never raises."""
+    """The viewer of a ticket or an API token; None if it is invalid. Never raises on bad input."""
     if not isinstance(token, str) or len(token) > 2048 or not token.isascii():
         return None
     if token.startswith(tokens.TOKEN_PREFIX):
@@ -62,7 +62,7 @@ def authenticate(token: str) -> Viewer | None:
 
 
 def recheck(viewer: Viewer) -> Role:
-    """The viewer's role now; NOBODY if the user is deactivated, the session has ended or the token is revoked."""
+    """The viewer's current role; NOBODY if the user is deactivated, the session has ended or the token is revoked."""
     user = User.objects.filter(pk=viewer.user_id, is_active=True).first()
     if user is None:
         return Role.NOBODY
@@ -99,7 +99,7 @@ def _from_ticket(token: str) -> Viewer | None:
 
 
 def _session_is_open(session_key: str, user: User) -> bool:
-    """The session exists, belongs to this user, and was not ended by a password change."""
+    """Whether the session exists, belongs to this user, and was not ended by a password change."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     if session.get(SESSION_KEY) != str(user.pk) or BACKEND_SESSION_KEY not in session:
         return False

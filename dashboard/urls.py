@@ -1,4 +1,4 @@
-"""URLs of the dashboard: the pages, and those of the accounts."""
+"""URLs of the pages and of the account pages."""
 
 from __future__ import annotations
 

@@ -19,9 +19,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from nodes.domain.phrases import phrases_of
 from nodes.leader.projection.task_messages import without_secrets
-from nodes.message_texts import in_words
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+from nodes.phrases import worded
 
 COUNT_LIMIT = 5_000
 
@@ -188,7 +189,7 @@ class AlertAdmin(HistoryAdmin):
 
     @admin.display(description=_("message"))
     def said(self, row: Alert) -> str:
-        return in_words(row.message, row.message_parts)
+        return worded({"message": row.message, "phrases": phrases_of(message=row.message_parts)}, "message")
 
 
 @admin.register(Event)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `nodes.domain` imports this module.
-    from nodes.domain.parts import Part
+    from nodes.domain.phrases import Phrase
 
 
 class AgentFlowError(Exception):
@@ -56,7 +56,7 @@ class TaskError(AgentFlowError):
 class TaskRejected(TaskError):
     """The request is refused; `code` is for programs: "busy", "no-such-project", "forbidden" …"""
 
-    def __init__(self, code: str, message: str, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, code: str, message: str, parts: Sequence[Phrase] = ()) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message

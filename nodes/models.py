@@ -81,7 +81,7 @@ class Task(models.Model):
     state = models.CharField(max_length=12, choices=_choices(TaskState), default=TaskState.PENDING)
     health = models.CharField(max_length=8, choices=_choices(TaskHealth), default=TaskHealth.HEALTHY)
     pending_reason = models.CharField(max_length=200, blank=True)  # Why it is still waiting, for a person.
-    pending_parts = models.JSONField(null=True)  # The same as data (nodes.domain.parts); None = only the text exists.
+    pending_parts = models.JSONField(null=True)  # The same as data (nodes.domain.phrases); None = only the text exists.
     progress = models.FloatField(null=True)  # 0..1
     message = models.TextField(blank=True)
     message_parts = models.JSONField(null=True)

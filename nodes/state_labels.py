@@ -1,4 +1,4 @@
-"""Labels for states, shown on pages and used in sentences."""
+"""Labels for states, shown on pages; in sentences as phrases (nodes.phrases)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,3 @@ TASK_HEALTH: Mapping[str, Promise] = {
     TaskHealth.WAITING: pgettext_lazy("task health", "Waiting for you"),
     TaskHealth.STALLED: pgettext_lazy("task health", "Stalled"),
 }
-
-
-def in_a_sentence(words: Mapping[str, Promise], state: str) -> str:
-    """The label in the active language, in lower case. An unknown state is returned unchanged."""
-    return str(words[state]).lower() if state in words else state

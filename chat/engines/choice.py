@@ -41,35 +41,35 @@ class Engines:
         self._model: ClaudeEngine | None = None
         self._day = datetime.now(UTC).date()
         self._spent_microusd = 0
-        self._reserved_microusd = 0  # The highest possible cost of automatic questions in flight.
+        self._reserved_microusd = 0  # The highest possible cost of automatic questions in progress.
         self._announced = ""
 
     async def start(self) -> None:
         """Adds up today's cost and logs which engine is used."""
         self._spent_microusd = await self._threads.read(self._read_spent)
-        await self._tell()
+        await self._announce()
 
     async def current(self) -> Engine:
-        await self._tell()
+        await self._announce()
         return self._offline if self._reason() else self._the_model()
 
     @asynccontextmanager
     async def analyst(self, size_bytes: int) -> AsyncIterator[Analyst | None]:
         """The analyst for an automatic question of this size; None = use the rules.
 
-        Such a request is sent only if its highest possible cost, plus that of others in flight, fits the daily limit.
+        Such a request is sent only if its highest possible cost, plus that of others in progress, fits the daily limit.
         """
-        await self._tell()
-        worst = self._worst(size_bytes)
+        await self._announce()
+        highest = self._highest_cost(size_bytes)
         limit = round(self._config.daily_limit_usd * 1_000_000)
-        if self._reason() or (limit and self._spent_microusd + self._reserved_microusd + worst > limit):
+        if self._reason() or (limit and self._spent_microusd + self._reserved_microusd + highest > limit):
             yield None
             return
-        self._reserved_microusd += worst
+        self._reserved_microusd += highest
         try:
             yield self._the_model()
         finally:
-            self._reserved_microusd -= worst
+            self._reserved_microusd -= highest
 
     def _the_model(self) -> ClaudeEngine:
         if self._model is None:
@@ -78,13 +78,13 @@ class Engines:
             self._model = ClaudeEngine(self._config)
         return self._model
 
-    def _worst(self, size_bytes: int) -> int:
+    def _highest_cost(self, size_bytes: int) -> int:
         usage = Usage(input=round(size_bytes / _LEAST_BYTES_A_TOKEN), output=ANSWER_TOKENS)
         return cost_microusd(self._config.model, usage)
 
     async def spent(self, cost_microusd: int) -> None:
         self._spent_microusd += cost_microusd
-        await self._tell()
+        await self._announce()
 
     async def aclose(self) -> None:
         if self._model is not None:
@@ -102,7 +102,7 @@ class Engines:
         limit = self._config.daily_limit_usd
         return DAILY_LIMIT if limit and self._spent_microusd >= limit * 1_000_000 else ""
 
-    async def _tell(self) -> None:
+    async def _announce(self) -> None:
         reason = self._reason()
         name, model = ("offline", "") if reason else ("claude", self._config.model)
         if (status := f"{name} {model} {reason}") == self._announced:

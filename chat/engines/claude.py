@@ -1,4 +1,4 @@
-"""Answers with a model behind the Messages API: Anthropic's, or any endpoint that speaks it.
+"""Answers with a model behind the Messages API: Anthropic's, or any compatible endpoint.
 
 The only module that uses the SDK. The SDK's own retries are off: `_failure` decides every retry, with a cap and jitter,
 and each one is shown. A tool call counts only if the model reported a stop reason, because a cut stream looks complete.
@@ -48,17 +48,17 @@ _BROKEN = (
 _TRANSIENT = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 
 
-# The turn whose request is being sent: all turns share the client.
+# Where to report the bytes of the current turn's request: all turns share the client.
 _progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
-async def _tell_bytes(request: httpx2.Request) -> None:
+async def _report_bytes(request: httpx2.Request) -> None:
     progress = _progress.get()
     if progress is not None:
         progress.sending(request.content)
 
 
-class _Cut(Exception):
+class _StreamCut(Exception):
     """The stream ended without a stop reason."""
 
 
@@ -80,14 +80,14 @@ class ClaudeEngine:
             max_retries=0,
             timeout=httpx2.Timeout(600.0, connect=10.0, read=SILENCE_SECONDS),
             open_telemetry=False,
-            http_client=DefaultAsyncHttpxClient(event_hooks={"request": [_tell_bytes]}),
+            http_client=DefaultAsyncHttpxClient(event_hooks={"request": [_report_bytes]}),
         )
 
     async def aclose(self) -> None:
         await self._client.close()
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
-        return await self._tried(self._body(request), progress)
+        return await self._with_retries(self._body(request), progress)
 
     async def structured(self, system: str, text: str, schema: Mapping[str, Any], progress: Progress) -> Reply:
         body: dict[str, Any] = {
@@ -103,23 +103,23 @@ class ClaudeEngine:
         else:
             body["thinking"] = {"type": "adaptive"}
             body["output_config"] = {"format": {"type": "json_schema", "schema": dict(schema)}}
-        return await self._tried(body, progress)
+        return await self._with_retries(body, progress)
 
-    async def _tried(self, body: Mapping[str, Any], progress: Progress) -> Reply:
+    async def _with_retries(self, body: Mapping[str, Any], progress: Progress) -> Reply:
         is_cost_partial = False
         for attempt in range(1, MAX_TRIES + 1):
-            seen = _Seen()
+            state = _StreamState()
             try:
-                return await self._once(body, progress, seen)
-            except (*_BROKEN, _Cut, HistoryRefused) as exc:
-                is_cost_partial |= seen.has_begun
+                return await self._once(body, progress, state)
+            except (*_BROKEN, _StreamCut, HistoryRefused) as exc:
+                is_cost_partial |= state.has_begun
                 failure = _failure(exc)
                 delay = _delay(attempt, failure.retry_after_seconds)
                 if not failure.is_transient or attempt == MAX_TRIES or delay > MAX_DELAY_SECONDS:
                     failure.error.is_cost_partial = is_cost_partial
                     raise failure.error from exc
                 logger.warning(
-                    "the model's endpoint failed (%s), try %d of %d in %.1f s",
+                    "the model's endpoint failed (%s); attempt %d of %d in %.1f s",
                     failure.error.problem,
                     attempt + 1,
                     MAX_TRIES,
@@ -128,7 +128,7 @@ class ClaudeEngine:
             progress.reset()
             progress.retrying(delay, failure.error.problem)
             await asyncio.sleep(delay)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -145,16 +145,16 @@ class ClaudeEngine:
             body["tools"] = [BUILT_IN if tool["name"] == NAME else tool for tool in request.tools]
         return body
 
-    async def _once(self, body: Mapping[str, Any], progress: Progress, seen: _Seen) -> Reply:
+    async def _once(self, body: Mapping[str, Any], progress: Progress, state: _StreamState) -> Reply:
         _progress.set(progress)
         async with self._client.messages.stream(**body) as stream:
             async for event in stream:
-                seen.has_begun = True
+                state.has_begun = True
                 if event.type == "text":
                     progress.text(event.text)
             message = stream.current_message_snapshot
         if message.stop_reason is None:
-            raise _Cut
+            raise _StreamCut
         if message.stop_reason == "model_context_window_exceeded":
             raise HistoryRefused("context-overflow")
         usage = Usage(
@@ -164,9 +164,9 @@ class ClaudeEngine:
             output=message.usage.output_tokens or 0,
         )
         content = [block.to_dict(mode="json") for block in message.content]
-        is_tool_use = message.stop_reason == "tool_use" and _calls_are_whole(content)
+        is_tool_use = message.stop_reason == "tool_use" and _are_complete(content)
         return Reply(
-            content=_kept(content, has_calls=is_tool_use),
+            content=_sendable(content, has_calls=is_tool_use),
             stop_reason="tool_use" if is_tool_use else _ending(message.stop_reason),
             usage=usage,
             cost_microusd=cost_microusd(self._config.model, usage),
@@ -174,17 +174,17 @@ class ClaudeEngine:
         )
 
 
-class _Seen:
+class _StreamState:
     has_begun = False
 
 
-def _calls_are_whole(content: list[Block]) -> bool:
+def _are_complete(content: list[Block]) -> bool:
     calls = [block for block in content if block.get("type") == "tool_use"]
     ids = {call.get("id") for call in calls}
-    return bool(calls) and len(ids) == len(calls) and all(_is_whole(call) for call in calls)
+    return bool(calls) and len(ids) == len(calls) and all(_is_complete(call) for call in calls)
 
 
-def _is_whole(call: Block) -> bool:
+def _is_complete(call: Block) -> bool:
     return (
         isinstance(call.get("id"), str)
         and 0 < len(call["id"]) <= 200
@@ -193,11 +193,13 @@ def _is_whole(call: Block) -> bool:
     )
 
 
-def _kept(content: list[Block], *, has_calls: bool) -> list[Block]:
-    """The blocks that may be sent back: no call that is not carried out, no empty text (the API rejects it)."""
+def _sendable(content: list[Block], *, has_calls: bool) -> list[Block]:
+    """The blocks that may be sent back: without calls that are not executed, and without empty texts, which the API
+    rejects.
+    """
     kept = [block for block in content if has_calls or block.get("type") != "tool_use"]
     kept = [block for block in kept if block.get("type") != "text" or block.get("text", "").strip()]
-    # A message of thinking alone is not valid.
+    # The API rejects a message that contains only thinking.
     return kept if any(block.get("type") in ("text", "tool_use") for block in kept) else []
 
 
@@ -217,7 +219,7 @@ def _failure(exc: Exception) -> _Failure:
         return _status_failure(exc)
     if isinstance(exc, HistoryRefused):
         return _Failure(error=exc, is_transient=False)
-    if isinstance(exc, anthropic.APIConnectionError | httpx2.TransportError | _Cut):
+    if isinstance(exc, anthropic.APIConnectionError | httpx2.TransportError | _StreamCut):
         error = EngineError("unreachable")
         return _Failure(error=error, is_transient=True)
     error = EngineError("bad-endpoint")
@@ -226,14 +228,14 @@ def _failure(exc: Exception) -> _Failure:
 
 def _status_failure(exc: anthropic.APIStatusError) -> _Failure:
     status, kind, code = exc.status_code, str(exc.type or ""), str(exc.error_code or "")
-    said = str(exc.api_message or "").lower()
+    message = str(exc.api_message or "").lower()
     if status in (401, 403):
         error = EngineError("bad-key")
     elif status == 402 or "spend" in code or "ramp" in code or kind == "billing_error":
         error = EngineError("spend-limit")
-    elif status == 413 or (status == 400 and ("too long" in said or "context" in said)):
+    elif status == 413 or (status == 400 and ("too long" in message or "context" in message)):
         return _Failure(error=HistoryRefused("context-overflow"), is_transient=False)
-    elif status == 400 and ("thinking" in said or "signature" in said):
+    elif status == 400 and ("thinking" in message or "signature" in message):
         return _Failure(error=HistoryRefused("thinking-refused"), is_transient=False)
     elif status == 404:
         error = EngineError("no-such-model")

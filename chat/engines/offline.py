@@ -1,6 +1,6 @@
-"""Answers without a model: reads the sentence by rules, calls the same tools, and puts their results into words.
+"""Answers without a model: parses the sentence by rules, calls the same tools, and describes their results.
 
-It never guesses: an unclear request becomes a question, a nearly clear one a proposal that a person must approve.
+It never guesses: an unclear request leads to a question, a nearly clear one to a proposal that a person must approve.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class OfflineEngine:
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
         with translation.override(request.language):
-            if (said := said_of_results(request, progress)) is not None:
-                return said
+            if (answer := answer_to_results(request, progress)) is not None:
+                return answer
         if (sentence := read_sentence(request.text)) is not None:
             return await self._memory(request, sentence, progress)
-        # Slow with thousands of tasks, so on a thread.
+        # On a thread, because it is slow with thousands of tasks.
         found = await self._threads.read(lambda: understand(request.text, request.context, last_task=request.last_task))
         with translation.override(request.language):
             return self._begin(request, found, progress)
@@ -63,28 +63,28 @@ class OfflineEngine:
         if sentence.kind == "recall":
             lines = await self._threads.read(lambda: notes.recalled(request.context))
             with translation.override(request.language):
-                return _said(offline_texts.of_memory(lines), progress)
+                return _answer(offline_texts.of_memory(lines), progress)
         arguments = await self._threads.read(lambda: notes.command_for(sentence, request.context))
         with translation.override(request.language):
             if arguments is None:
-                return _said(_("No line of my memory, or more than one, matches this."), progress)
+                return _answer(_("No memory entry, or more than one, matches this."), progress)
         return use(request, "memory", dict(arguments))
 
     def _begin(self, request: Request, found: Reading, progress: Progress) -> Reply:
         call = _call(found)
         if found.outcome not in (Outcome.EXECUTE, Outcome.CONFIRM) or call is None:
-            return _said(offline_texts.of_reading(found), progress)
+            return _answer(offline_texts.of_reading(found), progress)
         name, arguments = call
         return use(request, name, arguments, is_sure=found.outcome is Outcome.EXECUTE)
 
 
-def said_of_results(request: Request, progress: Progress) -> Reply | None:
+def answer_to_results(request: Request, progress: Progress) -> Reply | None:
     """The answer for the newest message if it contains only tool results, else None. In the active language."""
     results = results_of(request)
     if not results:
         return None
-    said = (offline_texts.of_result(result.tool, result.value, result.is_ok) for result in results)
-    return _said("\n\n".join(said), progress)
+    texts = (offline_texts.of_result(result.tool, result.value, result.is_ok) for result in results)
+    return _answer("\n\n".join(texts), progress)
 
 
 def use(request: Request, name: str, arguments: dict[str, Any], *, is_sure: bool = True) -> Reply:
@@ -110,7 +110,7 @@ def _call(found: Reading) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def _said(text: str, progress: Progress) -> Reply:
+def _answer(text: str, progress: Progress) -> Reply:
     progress.text(text)
     return Reply(content=[{"type": "text", "text": text or _("Done.")}], stop_reason="end_turn")
 

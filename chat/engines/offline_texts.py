@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from chat.engines.outcomes import outcome_of
 from chat.interpret import Outcome, Reading
-from chat.phrases import say
+from chat.phrases import phrase, render
 from chat.untrusted import plain as _plain
-from nodes.state_labels import NODE_STATES, TASK_HEALTH, TASK_STATES, in_a_sentence
+from nodes.state_labels import TASK_HEALTH
 
 _ROWS = 20
 
@@ -27,9 +27,9 @@ def help_text() -> str:
 
 
 def of_reading(found: Reading) -> str:
-    """Why nothing was done."""
+    """The answer when nothing was done, with the reason."""
     if found.outcome is Outcome.REFUSE:
-        return _("Then I do nothing.")
+        return _("OK, I did nothing.")
     if found.outcome is Outcome.ASK:
         return _("I am not sure what you mean, so I have done nothing. Name one action and one task, by name or id.")
     if found.intent == "submit":
@@ -39,7 +39,7 @@ def of_reading(found: Reading) -> str:
 
 def of_result(tool: str, result: Any, is_ok: bool) -> str:
     if not is_ok:
-        return say(outcome_of(result, is_ok=False), escape=_plain)
+        return render(outcome_of(result, is_ok=False), escape=_plain)
     words = _WORDS.get(tool)
     if words is None:
         return _state(result)
@@ -59,7 +59,7 @@ def _remembered(result: Any) -> str:
 def _state(result: Any) -> str:
     if isinstance(result, dict) and "results" in result:
         return "\n".join(f"- {_state(one)}" for one in result["results"])
-    return say(outcome_of(result, is_ok=True), escape=_plain)
+    return render(outcome_of(result, is_ok=True), escape=_plain)
 
 
 def _named(task: Result) -> dict[str, str]:
@@ -70,12 +70,12 @@ def _named(task: Result) -> dict[str, str]:
 
 
 def _state_of(row: Result) -> str:
-    return in_a_sentence(TASK_STATES, row["state"])
+    return render(phrase(f"task.{row['state']}"))
 
 
 def _nodes(result: Result) -> str:
     rows = [
-        f"- **{_plain(node['id'])}**: {in_a_sentence(NODE_STATES, node['state'])}"
+        f"- **{_plain(node['id'])}**: {render(phrase('node.' + node['state']))}"
         + (f", CPU {node['cpu']:.0f} %" if node["cpu"] is not None else "")
         + f", {node['running']}/{node['slots']}"
         for node in result["nodes"][:_ROWS]
@@ -86,7 +86,7 @@ def _nodes(result: Result) -> str:
 def _tasks(result: Result) -> str:
     rows = [
         f"- **{_plain(task['name'])}** ({task['id']}, {task['node'] or '–'}): {_state_of(task)}"
-        + (f", {in_a_sentence(TASK_HEALTH, task['health'])}" if task["health"] in TASK_HEALTH else "")
+        + (f", {render(phrase('health.' + task['health']))}" if task["health"] in TASK_HEALTH else "")
         + (f", {task['progress'] * 100:.0f} %" if task["progress"] is not None else "")
         for task in result["tasks"][:_ROWS]
     ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from chat.phrase_texts import WORDS
-from chat.phrases import Phrase, Said, phrase
+from chat.phrases import Phrase, TextOrPhrase, phrase
 
 
 def outcome_of(result: Any, *, is_ok: bool) -> Phrase:
-    """`result`: a tool's result, or the phrase that says why the call was not carried out."""
+    """`result`: a tool's result, or the phrase with the reason why the call was not executed."""
     if is_ok:
         return _done(result)
     if not isinstance(result, Mapping) or "key" in result:
-        return phrase("outcome.not-done", reason=result)
+        return phrase("outcome.not-done", reason=cast(TextOrPhrase, result))
     if task := result.get("task"):
         return phrase("outcome.failed", reason=_reason(result), **_named(task))
     return phrase("outcome.not-done", reason=_reason(result))
@@ -27,7 +27,7 @@ def _done(result: Any) -> Phrase:
     return phrase("outcome.done")
 
 
-def _reason(result: Mapping[str, Any]) -> Said:
+def _reason(result: Mapping[str, Any]) -> TextOrPhrase:
     """From the refusal's code or the command's final state, else the given message."""
     for key in (f"reason.{result.get('code')}", f"command.{result.get('command')}"):
         if key in WORDS:

@@ -1,4 +1,4 @@
-"""What an engine is: it turns a conversation into the next answer. It never acts; tools are the executor's."""
+"""The interface of an engine, which turns a conversation into the next answer. Only the tool executor runs tools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Request:
     tools: Sequence[Mapping[str, Any]]
     messages: Sequence[Mapping[str, Any]]
     context: Context
-    text: str  # The person's text in this turn.
+    text: str  # The person's message in this turn.
     language: str
     # The task of this person's latest tool call in earlier turns: what "it" may mean.
     last_task: str = ""
@@ -50,17 +50,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    content: list[Block]  # As received; tool_use blocks only if they are to be carried out.
+    content: list[Block]  # As received; tool_use blocks only if they are to be executed.
     stop_reason: str
     usage: Usage = field(default_factory=Usage)
     cost_microusd: int = 0
     model: str = ""
-    phrases: Phrases = field(default_factory=dict)  # Of its `text`, if it does not answer a person's sentence.
-    is_sure: bool = True  # False: a guess, so a person approves every action in it.
+    phrases: Phrases = field(default_factory=dict)  # The phrase of `text`, unless it answers a person's sentence.
+    is_sure: bool = True  # False: a guess, so every action in it needs an approval.
 
 
 class Progress(Protocol):
-    """Receives what an engine is doing."""
+    """Receives an engine's progress."""
 
     def text(self, piece: str) -> None:
         """Appends to the answer."""
@@ -82,7 +82,7 @@ class Analyst(Protocol):
     def name(self) -> str: ...
 
     async def structured(self, system: str, text: str, schema: Mapping[str, Any], progress: Progress) -> Reply:
-        """The answer's text should be JSON of the schema; the caller checks it. Raises `EngineError`."""
+        """Asks for JSON that matches the schema; the caller validates it. Raises `EngineError`."""
 
 
 class Engine(Protocol):
@@ -90,6 +90,6 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     async def reply(self, request: Request, progress: Progress) -> Reply:
-        """Raises `EngineError`. Cancelling it ends the request at once."""
+        """The next answer. Cancelling ends the request at once. Raises `EngineError`."""
 
     async def aclose(self) -> None: ...

@@ -1,7 +1,7 @@
-"""Reads a sentence that a person typed, in Chinese or English, by rules. Pure: takes text and world, returns a reading.
+"""Parses a sentence that a person typed, in Chinese or English, by rules. Pure: text and world in, reading out.
 
-The aim is not to understand much, but never to act on anything that was not plainly said: every word must be accounted
-for, and anything that could reverse the meaning (a negation, exception, condition or quotation) blocks execution.
+It need not understand much, but it must never act on anything that was not clearly requested: every word must be known,
+and anything that could reverse the meaning (a negation, exception, condition or quotation) blocks execution.
 """
 
 from chat.interpret.policy import interpret

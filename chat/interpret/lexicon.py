@@ -1,7 +1,7 @@
-"""The words that the rules know, by their role in a sentence. At one position the longest phrase wins.
+"""The words that the rules know, by their role in a sentence. The longest phrase at a position wins.
 
-Chinese phrases match anywhere, English ones at word boundaries. A word in no table is residue, and a sentence with
-residue is never executed without approval.
+Chinese phrases match anywhere, English ones at word boundaries. A word in no table is unknown, and a sentence with
+unknown words is never executed without approval.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Kind(StrEnum):
     PAST = auto()
     REPORT = auto()
     GERUND = auto()
-    DONE = auto()  # "了": with 把 part of an order, otherwise perhaps of a statement.
+    DONE = auto()  # "了": part of an order with 把, otherwise maybe of a statement.
     # Has no effect.
     POLITE = auto()
     FILLER = auto()
@@ -260,7 +260,7 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     },
 }
 
-# These answer a proposal. Elsewhere their words mean what the other tables say.
+# Only for answers to a proposal. Elsewhere the other tables apply.
 _ANSWERS = frozenset({Kind.YES, Kind.NO})
 
 
@@ -285,7 +285,7 @@ ANSWERS = {
     **_table(frozenset({Kind.YES})),
 }
 _LONGEST = max(map(len, PHRASES))
-# A time after which, or at which, the action should happen.
+# A time or delay for the action.
 WHEN = re.compile(
     r"(?:(?:in|after|at|every|for|within) )?"
     r"(?:\d+|[一二三四五六七八九十两半几]+|(?:an?|one|two|three|five|ten|half an?|a few|several)(?= ))"

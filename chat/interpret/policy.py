@@ -1,4 +1,4 @@
-"""Decides from the words of a sentence what may be done about it.
+"""Decides from the words of a sentence what may be executed.
 
 The order of the checks keeps this safe: the checks that block execution come before those that allow it. Only a
 sentence that passes all of them, is about one task and has no words left over is executed.
@@ -15,7 +15,7 @@ from chat.interpret.sentence import Sentence, cut
 from chat.interpret.text import normal
 from chat.interpret.world import Task, World
 
-_MANY = 2  # With more words than this left over, too little is understood even for a proposal.
+_MANY = 2  # With more unknown words than this, not even a proposal is made.
 _UNDO = frozenset({"取消", "cancel", "stop", "abort", "停", "停下"})
 _WHY = (
     "为什么",
@@ -38,22 +38,22 @@ _STATES = {"queued": frozenset({"queued", "pending", "dispatched"}), "cancelled"
 def interpret(text: str, world: World, context: Context | None = None) -> Reading:
     """What `text` asks for. Never raises: every possible input has an outcome."""
     context = context or Context()
-    said = normal(text)
-    if context.pending is not None and (answer := _answer(said, context.pending)):
+    normalized = normal(text)
+    if context.pending is not None and (answer := _answer(normalized, context.pending)):
         return answer
-    sentence = _with_parts_of_names(cut(said, world), world)
+    sentence = _with_parts_of_names(cut(normalized, world), world)
     if sentence.has(Kind.ACTION, Kind.STOP, Kind.GERUND):
         return _without_authority(sentence) or _order(sentence, world, context)
     return _question(sentence, world, context)
 
 
-def _answer(said: str, pending: Pending) -> Reading | None:
-    """A yes or a no to a proposal, if the sentence says nothing else."""
-    sentence = cut(said, table=ANSWERS)
+def _answer(normalized: str, pending: Pending) -> Reading | None:
+    """A yes or no to a proposal, if the sentence contains nothing else."""
+    sentence = cut(normalized, table=ANSWERS)
     yes, no = sentence.has(Kind.YES), {phrase.text for phrase in sentence.phrases if phrase.kind is Kind.NO}
     if sentence.left or not (yes or no):
         return None
-    if (yes and no and no <= _UNDO) or (yes and _is_question(said)):
+    if (yes and no and no <= _UNDO) or (yes and _is_question(normalized)):
         return Reading(outcome=Outcome.ASK, intent=pending.intent, why="a yes or a no?")
     if no:
         return Reading(outcome=Outcome.REFUSE, why="declined")
@@ -74,22 +74,22 @@ def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:
 
 
 def _without_authority(sentence: Sentence) -> Reading | None:
-    """Anything that makes this not an order, or not one to carry out now."""
+    """Finds anything that makes this no order, or none to execute now."""
     actions = set(sentence.values(Kind.ACTION))
     if sentence.has(Kind.HOW_TO, Kind.ADVICE):
         return Reading(outcome=Outcome.HELP, why="asks how or whether")
     if sentence.says(*_WHY):
         return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
-    # "If it does not …" and "keep this one and … the rest" negate something other than the order.
+    # In "If it does not …" and "keep this one and … the rest" the negation does not apply to the order.
     is_limited = sentence.has(Kind.EXCLUSION, Kind.CONDITION)
     if sentence.forbids() or (sentence.has(Kind.NEGATION) and not is_limited):
-        return Reading(outcome=Outcome.REFUSE, why="a word says not to")
+        return Reading(outcome=Outcome.REFUSE, why="a negation")
     if _asks_about_it(sentence):
         return Reading(outcome=Outcome.HELP, why="asks what it does")
     if is_limited:
         return Reading(outcome=Outcome.ASK, why="an exception, a choice or a condition")
     if sentence.has(Kind.REPORT) or sentence.quotes_an_action():
-        return Reading(outcome=Outcome.ASK, why="somebody else's words")
+        return Reading(outcome=Outcome.ASK, why="quotes someone else")
     if sentence.has(Kind.PAST):
         return Reading(outcome=Outcome.EXECUTE, intent="history", why="asks about the past")
     if sentence.has(Kind.STOP):
@@ -117,10 +117,10 @@ def _order(sentence: Sentence, world: World, context: Context) -> Reading:
     ask = Reading(outcome=Outcome.ASK, intent=action)
     if unknown := [word for word in sentence.left if _is_name(word)]:
         return replace(ask, why=f"there is no {unknown[0]}")
-    # Words for looking inside an order are odd: "cancel the log" has no clear meaning.
+    # An order with a word such as "log" is unclear: "cancel the log".
     odd = sentence.left + [p.text for p in sentence.phrases if p.kind in (Kind.TOPIC, Kind.LOOK)]
     if len(odd) > _MANY or sentence.has(Kind.ORDINAL):
-        return replace(ask, why="too much is not understood")
+        return replace(ask, why="too many unknown words")
     is_group = _is_group(sentence)
     if odd and (is_group or action in DESTRUCTIVE):
         return replace(ask, why=f"what is {odd[0]!r}?")
@@ -129,7 +129,7 @@ def _order(sentence: Sentence, world: World, context: Context) -> Reading:
     meant = _meant(sentence, world, context)
     fit = [task for task in meant if task.state in WANTED[action]]
     if not fit:
-        return replace(ask, why=f"no such task that one can {action}" if meant else "no such task")
+        return replace(ask, why=f"no task to {action}" if meant else "no such task")
     explicit = {task for mention in sentence.mentions for task in mention.ids}
     if is_group:
         return _found(Outcome.CONFIRM, action, fit, "several tasks")
@@ -142,18 +142,18 @@ def _order(sentence: Sentence, world: World, context: Context) -> Reading:
 
 
 def _doubt(sentence: Sentence, action: str, task: Task, context: Context) -> str:
-    """Why a person must confirm although one task is meant; empty when there is no doubt."""
+    """Why a person must confirm although exactly one task matches; empty if there is no doubt."""
     asks = _is_question(sentence.text) or sentence.says("吗")
     if action in DESTRUCTIVE:
         return "cannot be undone"
     if sentence.near:
-        return "a name is not written exactly so"
+        return "a name is misspelt"
     if sentence.has(Kind.PRONOUN):
-        return "what it stands for"
+        return "what the pronoun refers to"
     if asks and not _asks_politely(sentence):
-        return "perhaps only a question"
+        return "may be only a question"
     if sentence.has(Kind.DONE) and not sentence.says("把", "将", "请", "请把", "帮我"):
-        return "perhaps a statement"
+        return "may be a statement"
     if not (_names_tasks(sentence) or sentence.has(Kind.TASK_KIND)):
         return "the only task there"
     if context.focus_node and task.node != context.focus_node and not (_nodes(sentence) or _ids(sentence)):
@@ -165,14 +165,14 @@ def _submission(sentence: Sentence, world: World, context: Context) -> Reading:
     ask = Reading(outcome=Outcome.ASK, intent="submit")
     nodes = _nodes(sentence) or ([context.focus_node] if context.focus_node else [])
     if any(map(_is_name, sentence.left)) or _ids(sentence):
-        return replace(ask, why="a new task, or one that is there?")
+        return replace(ask, why="a new task, or an existing one?")
     if len(nodes) != 1 or not (sentence.has(Kind.TASK_KIND) or _names_tasks(sentence)):
-        return replace(ask, why="what, and on which node?")
+        return replace(ask, why="which task, and on which node?")
     return Reading(outcome=Outcome.CONFIRM, intent="submit", why="a new task")
 
 
 def _question(sentence: Sentence, world: World, context: Context) -> Reading:
-    """Reading changes nothing, so the best guess is good enough."""
+    """Reads change nothing, so the best guess is good enough."""
     topics = sentence.values(Kind.TOPIC)
     named = _names_tasks(sentence) or bool(_nodes(sentence)) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
     is_how = sentence.has(Kind.HOW_TO) and (sentence.has(Kind.LOOK) or not named)
@@ -180,7 +180,7 @@ def _question(sentence: Sentence, world: World, context: Context) -> Reading:
         return Reading(outcome=Outcome.HELP, why="asks for help")
     looks = topics or sentence.has(Kind.LOOK, Kind.THING, Kind.PAST) or _is_question(sentence.text)
     if sentence.has(Kind.NEGATION) and named and not looks:
-        return Reading(outcome=Outcome.REFUSE, why="a word says not to")
+        return Reading(outcome=Outcome.REFUSE, why="a negation")
     intent = next((topic for topic in ("stalls", "logs") if topic in topics), "")
     if not intent and ("history" in topics or sentence.has(Kind.PAST)):
         intent = "history"
@@ -191,7 +191,7 @@ def _question(sentence: Sentence, world: World, context: Context) -> Reading:
         intent = "status"
     is_of_one = _names_tasks(sentence) or sentence.has(Kind.TASK_KIND, Kind.PRONOUN)
     is_of_many = sentence.has(Kind.EVERYTHING) or (sentence.has(Kind.STATE) and not is_of_one)
-    # "Delete everything" is not a question: its verb is just not known.
+    # "Delete everything" is not a question; its verb is unknown.
     may_be_order = bool(sentence.left) and not (topics or sentence.has(Kind.LOOK) or _is_question(sentence.text))
     if not intent and ("tasks" in things or is_of_many) and not may_be_order:
         intent = "tasks"
@@ -220,7 +220,7 @@ def _says_which(sentence: Sentence, is_group: bool) -> bool:
 
 
 def _meant(sentence: Sentence, world: World, context: Context) -> list[Task]:
-    """The tasks that match all words of the sentence, in any state."""
+    """Tasks in any state that match all words of the sentence."""
     ids = _ids(sentence)
     if sentence.has(Kind.PRONOUN) and not sentence.mentions:
         ids = [context.last_task]
@@ -253,16 +253,16 @@ def _nodes(sentence: Sentence) -> list[str]:
 
 
 def _is_name(word: str) -> bool:
-    """It looks like an id or a machine's name: an unknown one is never ignored."""
+    """Whether it looks like an id or a machine's name; an unknown name is never ignored."""
     return any(map(str.isdigit, word)) or "-" in word or "_" in word
 
 
-def _is_question(said: str) -> bool:
-    return "?" in said
+def _is_question(normalized: str) -> bool:
+    return "?" in normalized
 
 
 def _asks_politely(sentence: Sentence) -> bool:
-    """The person addressed comes first, as in "can you pause …?", which is an order."""
+    """Starts like "can you pause …?", which is an order."""
     polite = [p.start for p in sentence.phrases if p.kind is Kind.POLITE and p.text != "吗"]
     action = next(p.start for p in sentence.phrases if p.kind is Kind.ACTION)
     first = min([action, *(mention.start for mention in sentence.mentions)])

@@ -1,4 +1,4 @@
-"""The result of reading a sentence, and the context it was said in."""
+"""The result of parsing a sentence, and the context of the sentence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    EXECUTE = "execute"  # Beyond doubt; always the case for reads.
-    CONFIRM = "confirm"  # Clear enough to be proposed to a person, with its targets.
+    EXECUTE = "execute"  # Certain; always the case for reads.
+    CONFIRM = "confirm"  # Clear enough to propose, with its targets.
     ASK = "ask"  # Something is missing, unclear or impossible; `why` says what.
-    REFUSE = "refuse"  # The person said not to do it.
-    HELP = "help"  # Neither an order nor a question that is understood.
+    REFUSE = "refuse"  # The person asked not to do it.
+    HELP = "help"  # Not understood.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Context:
 class Reading:
     """`intent`: pause, resume, cancel, retry, submit; logs, status, tasks, nodes, stalls, history; empty = none.
 
-    `tasks`: ids, in the world's order. `why`: in English, for the record and for people who test sentences.
+    `tasks`: ids, in the world's order. `why`: the reason in English, for logs and for `manage.py interpret`.
     """
 
     outcome: Outcome

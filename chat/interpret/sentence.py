@@ -1,4 +1,4 @@
-"""A sentence split into names of the world, phrases of the lexicon, and the words left over."""
+"""A sentence split into names of nodes and tasks, phrases of the lexicon, and unknown words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Phrase:
 
 @dataclass(slots=True)
 class Sentence:
-    """`words`: of task names. `near`: nodes whose names are nearly spelled so. `left`: words that nothing explains."""
+    """`words`: words of task names. `near`: nodes with a similar name. `left`: unknown words."""
 
     text: str
     phrases: list[Phrase] = field(default_factory=list)

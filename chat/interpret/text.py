@@ -1,4 +1,4 @@
-"""Normalizes a sentence: width, case, traditional characters and kinds of quotes make no difference."""
+"""Normalizes a sentence, so that width, case, traditional characters and quote styles make no difference."""
 
 from __future__ import annotations
 

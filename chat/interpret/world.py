@@ -1,4 +1,4 @@
-"""The nodes and tasks that words can mean, and where a sentence names them. Exact names win; digits must be equal."""
+"""The nodes and tasks that a sentence can name, and where it names them. Exact names win; digits must match."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from chat.interpret.lexicon import PHRASES, Kind, kinds_in
 from chat.interpret.text import is_cjk, normal
 
-# Least similarity of a typo to a name; the next best name must be less similar. Digits are never corrected.
+# Minimum similarity of a typo to a name; the next best name must be less similar. Digits are never corrected.
 _NEAR = 0.86
 _CLEAR = 0.08
 _MIN_FUZZY = 4
@@ -48,7 +48,7 @@ class _Piece:
 
 
 class World:
-    """Built once and used for many sentences: look-ups do not scan all tasks."""
+    """Indexes nodes and tasks: look-ups do not scan all tasks."""
 
     def __init__(self, nodes: Iterable[str], tasks: Iterable[Task]) -> None:
         self.nodes = tuple(nodes)
@@ -101,16 +101,20 @@ class World:
         return frozenset(self._words.get(word, ()))
 
     def is_of_kind(self, task: Task, kind: str) -> bool:
-        """By its kind, or by a word of its name."""
+        """Whether the task is of this kind, by its declared kind or a word of its name."""
         return kind in self._kinds[task.id]
 
     def near_node(self, text: str) -> str:
-        """The node that was probably meant; empty if there is none, or another one is as similar."""
+        """The node that was probably meant; empty if none or several are similar."""
         if len(text) < _MIN_FUZZY:
             return ""
-        said = _key(text)
+        wanted = _key(text)
         ranked = sorted(
-            ((SequenceMatcher(None, said, key).ratio(), node) for key, node in self._nodes_by_key if _same(key, said)),
+            (
+                (SequenceMatcher(None, wanted, key).ratio(), node)
+                for key, node in self._nodes_by_key
+                if _same(key, wanted)
+            ),
             reverse=True,
         )
         if not ranked or ranked[0][0] < _NEAR or (len(ranked) > 1 and ranked[0][0] - ranked[1][0] < _CLEAR):
@@ -129,23 +133,23 @@ class _Named:
 
 
 def _key(text: str) -> str:
-    """The key of a name: separators make no difference."""
+    """The key of a name, without separators."""
     return "".join(_PIECE.findall(text))
 
 
 def _same(left: str, right: str) -> bool:
-    """Both have the same digits: "worker-1" is never a typo of "worker-2"."""
+    """Whether both have the same digits: "worker-1" is never a typo of "worker-2"."""
     return re.sub(r"\D", "", left) == re.sub(r"\D", "", right)
 
 
 def _words_of(name: str) -> set[str]:
-    """Words that can refer to the name: not those that the lexicon uses for something else."""
+    """Words that can refer to the name, without those that the lexicon uses for something else."""
     words = set(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]+", normal(name)))
     return {word for word in words if PHRASES.get(word, (Kind.TASK_KIND,))[0] is Kind.TASK_KIND}
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Not part of a longer word or number. Chinese characters need no space around them."""
+    """Whether it is not part of a longer word or number. Chinese characters need no space around them."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not _sticks(before, text[start]) and not _sticks(text[end - 1], after)
 

@@ -1,7 +1,7 @@
-"""Every change of a memory file, as functions on the projection's transaction. Answers use the SDK's exact wording.
+"""All changes of memory files, as functions on the projection's transaction. Answers use the SDK's exact wording.
 
-One writer applies one transaction at a time, and every edit names the version it is based on: a page or a model that
-has read an older text cannot change anything.
+One writer applies one transaction at a time, and every edit names the version that it is based on, so an edit based on
+an older text is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from chat.errors import MemoryRefused
 from chat.memory.commands import MemoryCommand
 from chat.memory.paths import ROOT, Place, place_of
 from chat.models import Audit, MemoryFile, MemoryRevision
-from chat.phrases import Said, say, with_phrase
+from chat.phrases import TextOrPhrase, render, with_phrase
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
@@ -27,20 +27,20 @@ _AUDIT_KIND = "memory"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who changes the file, in which turn, and why."""
+    """The author of a change, the turn, and the reason."""
 
     actor: str = ""
     engine: str = ""
     conversation_id: str = ""
     turn_id: str = ""
-    why: Said = ""  # A person's words, or AgentFlow's reason for an automatic change.
+    why: TextOrPhrase = ""  # The person's message, or AgentFlow's reason for an automatic change.
     is_tainted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     text: str
-    # The text was written after reading untrusted text, and no person has reviewed it since.
+    # Written after reading untrusted text, and not reviewed since.
     is_untrusted: bool = False
 
 
@@ -242,7 +242,7 @@ def write(unit: UnitOfWork, file: MemoryFile, text: str, author: Author, *, vers
 
 
 def remove(unit: UnitOfWork, file: MemoryFile, author: Author, *, version: int) -> None:
-    """Its text stays in the revisions; a person can restore it."""
+    """Deletes the file. Its text stays in the revisions, and a person can restore it."""
     _change(unit, file, version, "delete", author, deleted_at=unit.now)
 
 
@@ -262,18 +262,18 @@ def reviewed(unit: UnitOfWork, file: MemoryFile, author: Author, *, version: int
 
 
 def _change(unit: UnitOfWork, file: MemoryFile, version: int, action: str, author: Author, **values: object) -> None:
-    # A person's edit or review clears the mark. A change by a tainted turn always needs a review.
+    # A person's edit or review clears the flag. A change by a tainted turn always needs a review.
     needs_review = author.is_tainted or (file.needs_review and bool(author.engine))
     values.update(version=version + 1, needs_review=needs_review, changed_at=unit.now)
     if not MemoryFile.objects.filter(id=file.pk, version=version).update(**values):
-        raise MemoryRefused("stale", f"{file.path} has been changed meanwhile; look at it again.")
+        raise MemoryRefused("stale", f"{file.path} has changed; view it again.")
     unit.changes += 1
     file.refresh_from_db()
     _record(unit, file, action, author)
 
 
 def _record(unit: UnitOfWork, file: MemoryFile, action: str, author: Author) -> None:
-    why, phrases = say(author.why, "en")[:500], with_phrase({}, "why", author.why)
+    why, phrases = render(author.why, "en")[:500], with_phrase({}, "why", author.why)
     unit.insert(
         MemoryRevision(
             file=file,
@@ -323,6 +323,6 @@ def _check_room(scope: str, text: str, *, added_files: int = 0, replaced: Memory
     rows = MemoryFile.objects.filter(scope=scope, deleted_at=None)
     others = list(rows.exclude(id=replaced.pk if replaced else 0).values_list("size_bytes", flat=True))
     if len(others) + added_files > MAX_SCOPE_FILES:
-        raise MemoryRefused("too-many", f"{scope} has {MAX_SCOPE_FILES} files already; delete or merge some first.")
+        raise MemoryRefused("too-many", f"{scope} has {MAX_SCOPE_FILES} files; delete or merge some first.")
     if sum(others) + size_bytes > MAX_SCOPE_BYTES:
         raise MemoryRefused("full", f"The memory of {scope} is full ({MAX_SCOPE_BYTES // 1024} KB).")

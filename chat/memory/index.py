@@ -1,7 +1,6 @@
 """The list of memory files, sent to a model once, at the start of its history. It is never updated there.
 
-It has paths only, and only of files that need no review: task output that a model has read may have dictated the name
-of a file.
+It contains only paths, and only of files that need no review: the name of any other file may come from task output.
 """
 
 from __future__ import annotations
@@ -21,5 +20,5 @@ def index_of(context: Context) -> str:
     newest = list(files.order_by("-changed_at", "-id").values_list("path", flat=True)[: _MAX_PATHS + 1])
     if not newest:
         return ""
-    said = {"files": sorted(newest[:_MAX_PATHS]), "more": len(newest) > _MAX_PATHS}
-    return f"<memory>{json.dumps(said, ensure_ascii=False)}</memory>"
+    listing = {"files": sorted(newest[:_MAX_PATHS]), "more": len(newest) > _MAX_PATHS}
+    return f"<memory>{json.dumps(listing, ensure_ascii=False)}</memory>"

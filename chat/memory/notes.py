@@ -1,4 +1,4 @@
-"""How the engine without a model remembers: one line per fact, in `notes.md` of the narrowest scope."""
+"""The offline engine's memory: one line per fact, in `notes.md` of the narrowest scope."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def lines_of(context: Context) -> list[tuple[MemoryFile, str]]:
 
 
 def recalled(context: Context) -> list[str]:
-    """The newest remembered lines here, as "path: line"."""
+    """The newest remembered lines of this context, as "path: line"."""
     return [f"{file.path.removeprefix(ROOT)}: {line}" for file, line in lines_of(context)[-_SHOWN:]]

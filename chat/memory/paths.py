@@ -1,4 +1,4 @@
-"""Rules for the paths of memory files, and for which of them a conversation may access. Pure; the only such rules.
+"""Validates paths of memory files and decides which of them a conversation may access. Pure.
 
 Files are database rows, so no path reaches a file system. The rules keep paths simple and scopes separate.
 """
@@ -18,7 +18,7 @@ MAX_PATH_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A checked path: the root, a folder or a file. `scope` is "" above all scopes."""
+    """A valid path: the root, a folder or a file. `scope` is "" above all scopes."""
 
     path: str
     scope: str  # "global", "project/<name>", "node/<name>"
@@ -30,7 +30,7 @@ class Place:
 
 
 def scopes_of(context: Context) -> tuple[str, ...]:
-    """From the widest to the narrowest; a name that no path can contain has no scope."""
+    """The context's scopes, widest first. A name that is not valid in a path has no scope."""
     scopes = ["global"]
     for kind, name in (("project", context.project), ("node", context.node)):
         if name != ANY and _is_good_name(name) and len(name) <= MAX_PATH_CHARACTERS // 2:
@@ -39,7 +39,7 @@ def scopes_of(context: Context) -> tuple[str, ...]:
 
 
 def place_of(path: str, scopes: Sequence[str] | None) -> Place:
-    """Raises `MemoryRefused`. `scopes` None = every scope (for a person's page)."""
+    """Parses a path. `scopes` None = every scope (for a person's page). Raises `MemoryRefused`."""
     path = unicodedata.normalize("NFC", path)
     if len(path) > MAX_PATH_CHARACTERS:
         raise MemoryRefused("bad-path", f"A path has at most {MAX_PATH_CHARACTERS} characters.")

@@ -1,4 +1,4 @@
-"""Splits a request's body for display: system, tools, memory, summary, messages, tool results. Pure.
+"""Splits a request's body into sections for display: system, tools, memory, summary, messages, tool results. Pure.
 
 Tokens are estimated by length and scaled so that their sum is the true total, if the endpoint has reported it.
 """
@@ -15,7 +15,7 @@ _SHOWN_CHARACTERS = 20_000
 
 
 def sections_of(body: bytes, usage: Mapping[str, int]) -> list[dict[str, Any]]:
-    """`usage` as `Turn.usage`; if empty, the estimates are not scaled."""
+    """The sections with their tokens. `usage`: as `Turn.usage`; if empty, the estimates are not scaled."""
     request = json.loads(body)
     texts: dict[str, list[str]] = {name: [] for name in NAMES}
     texts["system"].append(_written(request.get("system") or ""))

@@ -1,1 +1,1 @@
-"""From an alert about a stuck task to what a person can do about it."""
+"""Analyses of stuck tasks: the cause, evidence, and fixes that a person can apply."""

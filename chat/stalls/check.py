@@ -1,4 +1,4 @@
-"""The check that every analysis passes before it is stored: its quotes must exist, its fixes must be possible.
+"""Validates an analysis before it is stored: its quotes must exist, its fixes must be possible.
 
 Pure. An engine's answer is not trusted: the output that the model read may have manipulated it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat.phrases import Said
+from chat.phrases import TextOrPhrase
 from chat.stalls.fix_history import remembered_for
 from chat.stalls.prompts import asks_secret, read_prompt
 from chat.stalls.stall_context import CONFIDENCES, TOOLS, Citation, Finding, Fix, StallContext
@@ -24,17 +24,17 @@ MOST_FIXES = 3
 MOST_CITATIONS = 4
 
 
-class Nonsense(Exception):
-    """The answer is not an analysis."""
+class InvalidAnalysis(Exception):
+    """The answer does not contain a usable analysis."""
 
 
 def finding_of(answer: Any) -> Finding:
-    """From decoded JSON. Leaves out malformed citations and fixes. Raises `Nonsense`."""
+    """Parses decoded JSON. Omits malformed citations and fixes. Raises `InvalidAnalysis`."""
     if not isinstance(answer, dict) or not isinstance(answer.get("cause"), str) or not answer["cause"].strip():
-        raise Nonsense("it names no cause")
+        raise InvalidAnalysis("it names no cause")
     evidence, fixes = answer.get("evidence"), answer.get("fixes")
     if not isinstance(evidence, list) or not isinstance(fixes, list):
-        raise Nonsense("evidence and fixes are no lists")
+        raise InvalidAnalysis("evidence and fixes must be lists")
     return Finding(
         cause=answer["cause"],
         confidence=str(answer.get("confidence")),
@@ -52,7 +52,7 @@ def finding_of(answer: Any) -> Finding:
 
 
 def checked(stall: StallContext, finding: Finding) -> Finding:
-    """What of it may be believed, shown and proposed."""
+    """The finding with only real quotes and possible fixes."""
     evidence = _real_citations(stall, finding.evidence)
     confidence = finding.confidence if finding.confidence in CONFIDENCES else "low"
     fixes: list[Fix] = []
@@ -71,10 +71,10 @@ def checked(stall: StallContext, finding: Finding) -> Finding:
 
 
 def _default_first(stall: StallContext, fixes: list[Fix]) -> tuple[Fix, ...]:
-    """Where the prompt marks an answer as its default, as in `[y/N]`, no other answer stands before that one."""
+    """Puts the prompt's default answer, as in `[y/N]`, before other answers."""
     defaults = {offered.text for offered in read_prompt(stall.tail).offers if offered.is_default}
     if defaults:
-        defaults.add("")  # Enter alone selects it.
+        defaults.add("")  # Enter alone selects the default.
     places = [place for place, fix in enumerate(fixes) if fix.action is Action.INPUT]
     answers = sorted((fixes[place] for place in places), key=lambda fix: not _is_good(stall, fix, defaults))
     for place, fix in zip(places, answers, strict=True):
@@ -83,13 +83,13 @@ def _default_first(stall: StallContext, fixes: list[Fix]) -> tuple[Fix, ...]:
 
 
 def _is_good(stall: StallContext, fix: Fix, defaults: set[str]) -> bool:
-    """A default, and not known to be of no help."""
+    """Whether the answer is a default that has not failed more often than helped."""
     past = remembered_for(stall.remembered, fix)
     return fix.text.lower() in defaults and (past is None or past.helped >= past.failed)
 
 
 def _real_citations(stall: StallContext, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
-    """Those whose id the alert has, and whose words stand in that very piece: a made-up quote proves nothing."""
+    """Citations whose quote occurs in the named piece; made-up quotes are dropped."""
     pieces = {piece.id: piece for piece in stall.pieces}
     kept: list[Citation] = []
     for citation in citations:
@@ -102,7 +102,7 @@ def _real_citations(stall: StallContext, citations: tuple[Citation, ...]) -> tup
 
 
 def _possible(stall: StallContext, fix: Fix) -> Fix | None:
-    """The fix as it may be proposed; None when it cannot be done to this task now, or must not be."""
+    """The fix as it may be proposed; None if it is impossible or not allowed for this task."""
     if not stall.allows(fix.action):
         return None
     if fix.action is Action.INPUT:
@@ -122,9 +122,9 @@ def _possible(stall: StallContext, fix: Fix) -> Fix | None:
     return Fix(action=fix.action, text=fix.text, why=_cleaned(fix.why, WHY_CHARACTERS))
 
 
-def _cleaned(said: Said, limit: int) -> Said:
-    """A phrase is AgentFlow's own and needs no cleaning."""
-    return " ".join(clean(said, limit).split()) if isinstance(said, str) else said
+def _cleaned(text: TextOrPhrase, limit: int) -> TextOrPhrase:
+    """Phrases are AgentFlow's own and need no cleaning."""
+    return " ".join(clean(text, limit).split()) if isinstance(text, str) else text
 
 
 def _flat(text: str) -> str:

@@ -1,6 +1,6 @@
-"""What is remembered of fixes: a memory file with one line per trouble and fix, in AgentFlow's own words. Pure.
+"""The history of fixes: a memory file with one line per problem and fix, in AgentFlow's own wording. Pure.
 
-A line never contains task output: the trouble is a fingerprint, and an answer is written out only if it is a short
+A line never contains task output: the problem is a fingerprint, and an answer is written out only if it is a short
 plain word. Any other answer is a hash, which is enough to recognize it.
 """
 
@@ -15,7 +15,7 @@ from chat.stalls.stall_context import Fix, Remembered
 from nodes.domain.states import Action
 
 FILE = "stalls.md"
-HEADING = "# Stalls: trouble, fix, and whether the task went on\n"
+HEADING = "# Stuck tasks: problem, fix, and whether it helped\n"
 MOST_LINES = 100
 
 _PLAIN = re.compile(r"[A-Za-z0-9]{1,12}|是|否")
@@ -28,7 +28,7 @@ _LINE = re.compile(
 
 
 def answer_key(fix: Fix) -> str:
-    """The key of an input's answer in a line; empty for other fixes."""
+    """The key of an answer in a line; empty for other fixes."""
     if fix.action is not Action.INPUT:
         return ""
     if not fix.text:
@@ -44,7 +44,7 @@ def remembered_for(remembered: Iterable[Remembered], fix: Fix) -> Remembered | N
 
 
 def read_lines(content: str, fingerprint: str) -> tuple[Remembered, ...]:
-    """The file's lines about this trouble. People may have edited the file, so lines that do not parse are skipped."""
+    """The file's lines about this problem. Skips lines that do not parse, because people may edit the file."""
     found = []
     for line in content.split("\n"):
         match = _LINE.fullmatch(line.strip())
@@ -62,7 +62,7 @@ def read_lines(content: str, fingerprint: str) -> tuple[Remembered, ...]:
 
 
 def with_result(content: str, *, fingerprint: str, sort: str, fix: Fix, has_helped: bool, today: date) -> str:
-    """The text with this result counted in its line, which moves to the end; the oldest lines are dropped if needed."""
+    """The text with this result added to its line, which moves to the end. Drops the oldest lines if needed."""
     past = remembered_for(read_lines(content, fingerprint), fix)
     helped = (past.helped if past else 0) + has_helped
     failed = (past.failed if past else 0) + (not has_helped)

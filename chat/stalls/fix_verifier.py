@@ -1,7 +1,7 @@
-"""Gives the verdict on each fix that was applied, driven by published changes and one timer for the next deadline.
+"""Decides whether each applied fix helped, driven by published changes and a timer for the next deadline.
 
-The database has the watched fixes, so a restart loses none. The verdict is stored, published, added to the
-conversation and remembered in one transaction.
+Watched fixes are in the database, so a restart loses none. A verdict is stored, published, added to the conversation
+and remembered in one transaction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chat.models import Analysis
 from chat.ports import Writes
 from chat.stalls.outcome import give_verdict
 from chat.stalls.stall_context import KINDS, action_of, fingerprint, pieces_of, tail_of
-from chat.stalls.verdicts import Judged, Seen, judge
+from chat.stalls.verdicts import Judgement, Observation, judge
 from chat.states import FixVerdict
 from chat.store import fix_of
 from nodes.database_threads import DatabaseThreads
@@ -31,18 +31,18 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_STORE_SECONDS = 2.0  # Delay before a failed query is repeated.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watched:
     analysis_id: str
     task_id: str
-    judged: Judged
+    judged: Judgement
 
 
 class FixVerifier:
-    """A listener of what is published, and a service. On the loop."""
+    """A listener of published changes, and a service. Runs on the event loop."""
 
     name = "verdicts"
 
@@ -66,7 +66,7 @@ class FixVerifier:
             return bool(body["analysis"]["verdict"] == FixVerdict.WATCHING)
         if published.type == "ALERT":
             return body["task"] in self._tasks
-        # Progress comes often and says nothing here; an end does.
+        # Only final states matter; progress is frequent.
         return (
             published.type == "TASK_UPDATE"
             and body["task"]["id"] in self._tasks
@@ -79,7 +79,7 @@ class FixVerifier:
             try:
                 delay = await self._look()
             except (StoreError, DatabaseError) as exc:
-                logger.warning("no verdict can be given: %s; retrying in %g s", exc, _STORE_SECONDS)
+                logger.warning("could not check fixes: %s; retrying in %g s", exc, _STORE_SECONDS)
                 delay = _STORE_SECONDS
             await wait_at_most(self._woken, delay)
 
@@ -88,7 +88,7 @@ class FixVerifier:
         self._woken.set()
 
     async def _look(self) -> float | None:
-        """Seconds until the next deadline; None = nothing is watched."""
+        """Stores due verdicts. Returns seconds until the next deadline; None = nothing is watched."""
         watched = await self._threads.read(_watched)
         self._tasks = frozenset(one.task_id for one in watched)
         for one in watched:
@@ -101,14 +101,14 @@ class FixVerifier:
 def _watched() -> list[_Watched]:
     now = datetime.now(UTC)
     rows = Analysis.objects.filter(verdict=FixVerdict.WATCHING).order_by("created_at")
-    return [_Watched(analysis_id=row.id, task_id=row.task_id, judged=judge(_seen(row, now), now)) for row in rows]
+    return [_Watched(analysis_id=row.id, task_id=row.task_id, judged=judge(_observed(row, now), now)) for row in rows]
 
 
-def _seen(analysis: Analysis, now: datetime) -> Seen:
+def _observed(analysis: Analysis, now: datetime) -> Observation:
     task = Task.objects.filter(id=analysis.task_id).first()
     alert = Alert.objects.filter(id=analysis.alert_id).first()
     later = Alert.objects.filter(task_id=analysis.task_id, kind__in=KINDS, id__gt=analysis.alert_id)
-    return Seen(
+    return Observation(
         action=action_of(fix_of(analysis, analysis.verdict_fix)["tool"]),
         state=TaskState(task.state) if task is not None else None,
         # A missing alert was pruned, so it was resolved long ago.

@@ -1,4 +1,4 @@
-"""Parses the metric window of an alert's evidence from its text lines. Pure."""
+"""Parses the metrics in an alert's evidence from their text lines. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Window:
     last: str = ""  # The newest line.
     cpu_share: float | None = None  # Share of one core over the window; None = too few samples.
     has_printed: bool = False
-    memory_share: float | None = None  # Of the node, at the end of the window.
+    memory_share: float | None = None  # The node's, at the end of the window.
     disk_share: float | None = None
 
 

@@ -36,7 +36,7 @@ def remember(
     has_helped: bool,
     today: date,
 ) -> None:
-    """Counts this result. Raises `MemoryRefused` when the memory is full."""
+    """Records this result. Raises `MemoryRefused` if the memory is full."""
     file = _file(scope)
     before = file.content if file is not None else ""
     text = with_result(before, fingerprint=fingerprint, sort=sort, fix=fix, has_helped=has_helped, today=today)

@@ -1,4 +1,4 @@
-"""A verdict as one transaction: stored, published, added to the conversation, and remembered for the next time."""
+"""Stores a verdict in one transaction: published, added to the conversation, and remembered for the next time."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from chat.models import Analysis, Turn
 from chat.phrases import phrase
 from chat.stalls.memory import remember, scope_for
 from chat.stalls.stall_context import Fix, action_of
-from chat.stalls.verdicts import Judged
+from chat.stalls.verdicts import Judgement
 from chat.states import FixVerdict
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
 
-def give_verdict(unit: UnitOfWork, *, analysis_id: str, judged: Judged) -> None:
-    """Does nothing if a verdict exists already, or the analysis is deleted."""
+def give_verdict(unit: UnitOfWork, *, analysis_id: str, judged: Judgement) -> None:
+    """Stores the verdict. No effect if there is one already, or the analysis was deleted."""
     analysis = Analysis.objects.select_related("turn__conversation").filter(id=analysis_id).first()
     if analysis is None or analysis.verdict != FixVerdict.WATCHING:
         return
     fix = store.fix_of(analysis, analysis.verdict_fix)
     task = unit.cache.task(analysis.task_id)
-    # A fix that an earlier version stored has its label only as text.
+    # Fixes stored by an earlier version have their label only as text.
     label = fix.get("phrases", {}).get("label") or fix["label"]
     state = phrase(f"task.{task.state}") if task is not None else "–"
-    said = phrase(f"verdict.{judged.how}", fix=label, state=state)
-    store.close_watch(unit, analysis, verdict=judged.verdict, said=said)
+    text_phrase = phrase(f"verdict.{judged.how}", fix=label, state=state)
+    store.close_watch(unit, analysis, verdict=judged.verdict, text_phrase=text_phrase)
     clicked = Turn.objects.select_related("conversation").filter(id=fix["turn"]).first()
     if clicked is not None:
-        store.add_said(unit, clicked, said, is_sent=False)
+        store.add_own_text(unit, clicked, text_phrase, is_sent=False)
     _remember(unit, analysis, fix, project=task.project if task is not None else "", judged=judged)
 
 
-def _remember(unit: UnitOfWork, analysis: Analysis, fix: dict[str, Any], *, project: str, judged: Judged) -> None:
+def _remember(unit: UnitOfWork, analysis: Analysis, fix: dict[str, Any], *, project: str, judged: Judgement) -> None:
     author = Author(
         engine=analysis.engine,
         conversation_id=analysis.turn.conversation_id,
@@ -57,5 +57,5 @@ def _remember(unit: UnitOfWork, analysis: Analysis, fix: dict[str, Any], *, proj
             today=unit.now.date(),
         )
     except MemoryRefused as exc:
-        # The verdict is valid without it; people can tidy a full memory on its page.
-        logger.warning("the outcome of a fix is not remembered: %s", exc)
+        # Not fatal: the verdict is stored, and people can delete files on the Memory page.
+        logger.warning("could not remember the outcome of a fix: %s", exc)

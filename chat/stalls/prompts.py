@@ -1,6 +1,6 @@
-"""What a program waits for: yes or no, a number, Enter, a password, or any line. Pure.
+"""Detects what a program waits for: yes or no, a number, Enter, a password, or any line. Pure.
 
-It reads only the last lines, which are hostile: the result is only offered to a person.
+It reads only the last lines, which are hostile: the result is only suggested to a person.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DEFAULT = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """A line that the prompt itself offers."""
+    """An answer that the prompt itself offers."""
 
     text: str
     is_default: bool = False
@@ -45,7 +45,7 @@ class Offered:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     sort: str  # "password", "yes-no", "choice", "enter", "default", "input"
-    quote: str  # The line that asks; empty if none was printed.
+    quote: str  # The line with the question; empty if none was printed.
     offers: tuple[Offered, ...] = ()
 
 
@@ -75,7 +75,7 @@ def asks_secret(tail: Sequence[str]) -> bool:
 
 
 def _yes_no(yes: str, no: str) -> tuple[Offered, ...]:
-    """Yes first, as the task should continue. A capital letter marks the default if only one option has it."""
+    """Yes first, because it lets the task continue. A capital letter marks the default if only one option has it."""
     is_marked = yes[0].isupper() != no[0].isupper()
     return (
         Offered(text=yes.lower(), is_default=is_marked and yes[0].isupper()),

@@ -1,6 +1,6 @@
-"""The request to a model about one alert: one question with a fixed answer schema, no tools, all facts inside. Pure.
+"""The request to a model about one alert: one question with all facts, a fixed answer schema, and no tools. Pure.
 
-The evidence is sent as marked data, and it is the task's only text in the request. The model cannot choose the task.
+The evidence is marked as untrusted, and no other text of the task is sent. The model cannot choose the task.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ it: say "low" confidence instead.
 reason in the same language.
 - Propose an input only when the task waits for one and the prompt offers it. Never propose a password, a token or \
 any other secret.
-- "remembered" lists the results of earlier fixes for the same trouble: prefer those that helped."""
+- "remembered" lists the results of earlier fixes for the same problem: prefer those that helped."""
 
 _CITATION = {
     "type": "object",

@@ -1,10 +1,10 @@
-"""Decides which alert gets a turn next: few turns for many alerts, none twice. Pure: times are passed in.
+"""Decides which alert is analysed next: few turns for many alerts, and none twice. Pure: times are passed in.
 
-An alert waits a moment, so that a burst makes one turn: 20 s when a task is stalled, which took minutes to detect; only
-2 s when it waits for a person, who may be at the screen. Alerts of one context follow each other by that delay. Of
-tasks with the same trouble one is analysed and its turn names the others; those wait until a fix has helped the first,
-or for a quarter of an hour. Turns are limited per minute and per hour; alerts above the limit wait, oldest first. A
-resolved alert leaves the queue.
+An alert waits a moment, so that a burst leads to one turn: 20 s for a stalled task, which took minutes to detect; 2 s
+for a task that waits for a person, who may be watching. Alerts of one context keep that delay between them. Of tasks
+with the same problem only one is analysed, and its turn names the others; those wait until a fix has helped the first
+one, or 15 minutes. Turns are limited per minute and per hour; alerts above the limit wait, oldest first. A resolved
+alert leaves the queue.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Batch:
     """A turn to start."""
 
     first: Stuck
-    others: tuple[Stuck, ...]  # Alerts with the same trouble.
+    others: tuple[Stuck, ...]  # Alerts with the same problem.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Queue:
         return alert_id in self._entries
 
     def add(self, stuck: Stuck, now: float) -> None:
-        """Does nothing if it is queued already. The caller checks `is_full` first."""
+        """Adds an alert; no effect if it is queued already. The caller checks `is_full` first."""
         if stuck.alert_id in self._entries:
             return
         due = now + MOMENT_SECONDS[stuck.kind]
@@ -75,7 +75,7 @@ class Queue:
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=due)
 
     def retry(self, stuck: Stuck, now: float, *, after_seconds: float) -> None:
-        """The turn that `next` returned could not be started, so it does not count."""
+        """Queues the batch again: its turn could not start and does not count."""
         self._begun.pop()
         self._analysed.pop((stuck.task_id, stuck.fingerprint), None)
         self._entries[stuck.alert_id] = _Entry(stuck=stuck, due=now + after_seconds)
@@ -84,8 +84,8 @@ class Queue:
         self._entries.pop(alert_id, None)
 
     def judged(self, alert_id: int, task_id: str, now: float, *, has_helped: bool) -> None:
-        """A fix was applied. If it helped, the tasks with the same trouble become due, one by one. The task itself may
-        be analysed again at once, because its next alert is about something new.
+        """A fix has a verdict. If it helped, tasks with the same problem become due, one by one. The task itself may be
+        analysed again at once, because its next alert has another cause.
         """
         for key in [key for key in self._analysed if key[0] == task_id]:
             del self._analysed[key]

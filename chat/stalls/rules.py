@@ -1,6 +1,6 @@
-"""Finds by rules why a task is stuck and what may help: for the offline engine, and when a model fails.
+"""Finds by rules why a task is stuck and what may help. Used by the offline engine, and when the model fails.
 
-Pure. Its own words are phrases, put into words where they are shown; the task's output is only quoted.
+Pure. Its texts are phrases; the task's output is only quoted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.phrases import Phrase, Said, phrase
+from chat.phrases import Phrase, TextOrPhrase, phrase
 from chat.stalls.fix_history import remembered_for
 from chat.stalls.measured import Window, read_window
 from chat.stalls.prompts import Offered, Prompt, read_prompt
@@ -39,7 +39,7 @@ _STORAGE = _Cause(sort="storage", fixes=(_STOP,))
 _BUSY = _Cause(sort="busy", fixes=(_HOLD, _STOP))
 _BLOCKED = _Cause(sort="blocked", fixes=(_STOP, _HOLD))
 
-# In this order: permanent causes before those that may pass.
+# Ordered: permanent causes before temporary ones.
 _LINES: Sequence[tuple[re.Pattern[str], _Cause]] = (
     (
         re.compile(
@@ -133,7 +133,7 @@ def _from_lines(stall: StallContext) -> Finding | None:
     for pattern, cause in _LINES:
         for line in reversed(tail):
             if pattern.search(line):
-                # Only the last line explains the silence; older ones may no longer apply.
+                # Only the last line counts; older ones may no longer apply.
                 return _finding(
                     cause, "high" if line == tail[-1] else "medium", Citation(id=lines.id, quote=_short(line))
                 )
@@ -177,7 +177,7 @@ def _measured_cause(window: Window) -> _Cause | None:
 
 
 def _unknown(stall: StallContext) -> Finding:
-    """What was seen all the same: the last of what it printed, and its first process."""
+    """Cites the last output and the first process even without a known cause."""
     seen = [("lines", -1), ("processes", 0)]
     pieces = [(piece, place) for kind, place in seen if (piece := stall.piece(kind)) is not None]
     cited = (Citation(id=piece.id, quote=_short(piece.text.strip().split("\n")[place])) for piece, place in pieces)
@@ -185,15 +185,15 @@ def _unknown(stall: StallContext) -> Finding:
 
 
 def _finding(cause: _Cause, confidence: str, *cited: Citation) -> Finding:
-    said = phrase(f"cause.{cause.sort}")
-    return Finding(cause=said, confidence=confidence, evidence=cited, fixes=cause.fixes, sort=cause.sort)
+    cause_text = phrase(f"cause.{cause.sort}")
+    return Finding(cause=cause_text, confidence=confidence, evidence=cited, fixes=cause.fixes, sort=cause.sort)
 
 
-# --- what is known from before --------------------------------------------------------------------
+# --- results of earlier fixes --------------------------------------------------------------------
 
 
 def _with_known(stall: StallContext, sort: str, fixes: Sequence[Fix]) -> list[Fix]:
-    """Also what helped before and the rules would not have thought of. Never for a secret."""
+    """Adds fixes that helped before but the rules do not find. Never for a secret."""
     known = [
         Fix(action=past.action, text=past.literal or "")
         for past in stall.remembered
@@ -212,13 +212,13 @@ def _rank(stall: StallContext, fix: Fix) -> int:
 
 def _with_past(stall: StallContext, fix: Fix) -> Fix:
     past = remembered_for(stall.remembered, fix)
-    return fix if past is None else Fix(action=fix.action, text=fix.text, why=_past_words(past, fix.why))
+    return fix if past is None else Fix(action=fix.action, text=fix.text, why=_history_text(past, fix.why))
 
 
-def _past_words(past: Remembered, why: Said) -> Phrase:
+def _history_text(past: Remembered, why: TextOrPhrase) -> Phrase:
     key = "why.helped" if past.helped > past.failed else "why.not-helped"
-    said = phrase(key, helped=past.helped, all=past.helped + past.failed)
-    return phrase("sentences", parts=[said, why]) if why else said
+    history = phrase(key, helped=past.helped, all=past.helped + past.failed)
+    return phrase("sentences", parts=[history, why]) if why else history
 
 
 def _short(line: str) -> str:

@@ -1,7 +1,7 @@
-"""Gives an alert about a stuck task a turn in the conversation of its context.
+"""Starts a turn for each alert about a stuck task, in the conversation of its context.
 
-Every person has already been notified of the alert. The database has the open ones, so those that were raised while the
-Leader was down, or did not fit into the queue, are found there. `chat.stalls.queue` decides the order.
+People have already been notified of the alert. Alerts raised while the Leader was down, or that did not fit into the
+queue, are read from the database. `chat.stalls.queue` decides the order.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from nodes.waits import wait_at_most
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 20.0
-_STORE_SECONDS = 2.0  # Until a database that failed is asked again.
+_STORE_SECONDS = 2.0  # Delay before a failed query is repeated.
 
-# (context, turn's text, alert, other tasks with the same trouble) → the turn's id.
+# (context, turn's text, alert, other tasks with the same problem) → the turn's id.
 Begin = Callable[[Context, Phrase, int, Sequence[str]], Awaitable[str]]
 
 
@@ -49,13 +49,13 @@ class Stalls:
         recovered: asyncio.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`recovered` is set when the turns of an earlier process are settled; then open alerts can be queued."""
+        """`recovered` is set once the turns of an earlier process are settled; then open alerts can be queued."""
         self._begin = begin
         self._threads = threads
         self._recovered = recovered
         self._clock = clock
         self._queue = Queue()
-        self._came: dict[int, None] = {}  # Published alerts that are not handled yet, in order.
+        self._came: dict[int, None] = {}  # Published alerts to handle, in order.
         # The database may have open alerts that are not in the queue.
         self._is_behind = True
         self._woken = asyncio.Event()
@@ -63,7 +63,7 @@ class Stalls:
 
     @property
     def is_busy(self) -> bool:
-        """An alert is not handled yet, or a turn is due."""
+        """Whether an alert still has to be handled or a turn is due."""
         return bool(self._came) or self._queue.delay(self._clock()) == 0.0
 
     def wants(self, topic: str) -> bool:
@@ -101,7 +101,7 @@ class Stalls:
                 await self._look()
                 delay = self._queue.delay(self._clock())
             except DatabaseError as exc:
-                logger.warning("open alerts cannot be read: %s; retrying in %g s", exc, _STORE_SECONDS)
+                logger.warning("could not read open alerts: %s; retrying in %g s", exc, _STORE_SECONDS)
                 self._is_behind = True
                 delay = _STORE_SECONDS
             await wait_at_most(self._woken, delay)
@@ -145,7 +145,9 @@ class Stalls:
         try:
             await self._begin(first.context, opening(first.alert_id, first.task_id, first.kind), first.alert_id, others)
         except (AgentFlowError, DatabaseError) as exc:
-            logger.warning("alert %s gets no turn now: %s; retrying in %g s", first.alert_id, exc, _RETRY_SECONDS)
+            logger.warning(
+                "alert %s: could not start a turn: %s; retrying in %g s", first.alert_id, exc, _RETRY_SECONDS
+            )
             self._queue.retry(first, self._clock(), after_seconds=_RETRY_SECONDS)
 
 
@@ -158,7 +160,7 @@ def _unanalysed() -> list[int]:
 
 
 def _stuck(alert_id: int) -> Stuck | None:
-    """None when there is nothing to do: the alert is resolved, or has a turn."""
+    """None if the alert is resolved or already has a turn."""
     alert = Alert.objects.filter(id=alert_id, resolved_at=None).first()
     if alert is None or Analysis.objects.filter(alert_id=alert_id).exists():
         return None

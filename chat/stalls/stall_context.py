@@ -1,4 +1,4 @@
-"""The input and output of an analysis. Pure values; all texts of the evidence are hostile."""
+"""The input and output of an analysis. Pure values; all evidence texts are hostile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.phrases import Said
+from chat.phrases import TextOrPhrase
 from chat.untrusted import clean
 from nodes.domain.states import Action, TaskState, is_possible
 
@@ -30,13 +30,13 @@ _PIECE_CHARACTERS = {"lines": 12_000, "processes": 6_000, "metrics": 4_000, "sta
 _OTHER_CHARACTERS = 2_000
 _NO_OUTPUT = "(no output yet)"
 _ALIKE_LINES = 3
-# What differs between runs and does not identify the trouble: paths, addresses, numbers.
+# Parts that differ between runs of the same problem: paths, addresses, numbers.
 _VARIABLE = re.compile(r"(?:/[\w.+-]+){2,}|\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b|\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One piece of evidence, cleaned and capped, exactly as a model gets it and as quotes are checked against it."""
+    """A piece of evidence, cleaned and capped. Models get exactly this, and quotes are checked against it."""
 
     id: str
     kind: str  # "lines", "processes", "metrics", "stacks"
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """Whether a fix for the same trouble helped before."""
+    """How often a fix for the same problem helped before."""
 
     action: Action
     answer: str  # The input's key from `answer_key`; empty for other actions.
@@ -64,7 +64,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallContext:
-    """Everything that an analysis may depend on."""
+    """All inputs of an analysis."""
 
     alert_id: int
     kind: str
@@ -74,10 +74,10 @@ class StallContext:
     name: str
     state: TaskState
     accepts_input: bool
-    reason: str  # The detector's.
+    reason: str  # The alert's message.
     pieces: tuple[Piece, ...]
     language: str = "en"
-    others: tuple[str, ...] = ()  # Ids of tasks with the same trouble.
+    others: tuple[str, ...] = ()  # Ids of tasks with the same problem.
     remembered: tuple[Remembered, ...] = ()
 
     @property
@@ -93,7 +93,7 @@ class StallContext:
         return next((piece for piece in self.pieces if piece.kind == kind), None)
 
     def allows(self, action: Action) -> bool:
-        """Whether the task's present state allows the action."""
+        """Whether the task's current state allows the action."""
         return is_possible(action, self.state, accepts_input=self.accepts_input)
 
 
@@ -107,7 +107,7 @@ class Citation:
 class Fix:
     action: Action
     text: str = ""  # For an input; the line end is added.
-    why: Said = ""
+    why: TextOrPhrase = ""
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -116,12 +116,12 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """An engine's answer: a model's in its own words, the rules' in phrases.
+    """An engine's answer: texts of a model, or phrases of the rules.
 
-    Not to be trusted until `chat.stalls.check` has checked it.
+    Untrusted until `chat.stalls.check` has checked it.
     """
 
-    cause: Said
+    cause: TextOrPhrase
     confidence: str
     evidence: tuple[Citation, ...]
     fixes: tuple[Fix, ...]
@@ -131,7 +131,7 @@ class Finding:
 def stall_context_of(
     alert: Mapping[str, Any], task: Mapping[str, Any], *, language: str = "en", others: tuple[str, ...] = ()
 ) -> StallContext:
-    """From an alert with its evidence and its task, both as the selectors give them."""
+    """Builds it from an alert with its evidence and its task, both in the selectors' format."""
     return StallContext(
         alert_id=int(alert["id"]),
         kind=alert["kind"],
@@ -169,7 +169,7 @@ def tail_of(pieces: tuple[Piece, ...]) -> list[str]:
 
 
 def fingerprint(*, project: str, name: str, kind: str, tail: list[str]) -> str:
-    """Equal for the same trouble in tasks of one name and project, whatever numbers and paths the output has."""
+    """A hash that is equal for the same problem in tasks of one name and project, ignoring numbers and paths."""
     lines = tail[-1:] if kind == "waiting" else tail[-_ALIKE_LINES:]
     parts = [project, _constant(name), kind, *map(_constant, lines)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

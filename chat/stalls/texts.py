@@ -1,10 +1,10 @@
-"""The texts of an analysis, as phrases around a model's words. Engines provide causes and reasons."""
+"""The texts of an analysis, as phrases. Engines provide causes and reasons."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chat.phrases import Phrase, phrase, say, with_phrase
+from chat.phrases import Phrase, phrase, render, with_phrase
 from chat.stalls.stall_context import TOOLS, Finding, Fix, StallContext
 from chat.tools.registry import TOOLS as REGISTRY
 from chat.untrusted import clean
@@ -15,7 +15,7 @@ _LABEL_CHARACTERS = 80
 
 
 def opening(alert_id: int, task_id: str, kind: str) -> Phrase:
-    """Takes the place of a person's message; contains none of the task's own text."""
+    """The automatic turn's message; contains no text of the task."""
     return phrase("turn.stall", alert=str(alert_id), task=task_id, state=phrase(f"health.{kind}"))
 
 
@@ -26,12 +26,12 @@ def label_of(fix: Fix) -> Phrase:
 
 
 def fix_fields(stall: StallContext, number: int, fix: Fix) -> dict[str, Any]:
-    """As it is stored and told."""
+    """The fix as it is stored and published."""
     tool, label = TOOLS[fix.action], label_of(fix)
     return {
         "number": number,
-        "label": say(label, stall.language),
-        "why": say(fix.why, stall.language),
+        "label": render(label, stall.language),
+        "why": render(fix.why, stall.language),
         "phrases": with_phrase({"label": label}, "why", fix.why),
         "tool": tool,
         "arguments": {"task": stall.task_id, **fix.arguments},
@@ -42,8 +42,8 @@ def fix_fields(stall: StallContext, number: int, fix: Fix) -> dict[str, Any]:
 
 
 def message_of(stall: StallContext, finding: Finding, *, engine: str) -> Phrase:
-    """The turn's answer, in Markdown. Without quotes: it is told to models later, and what a task printed travels only
-    marked.
+    """The turn's answer, in Markdown. Without quotes: it is sent to models later, and task output may be sent only when
+    marked as untrusted.
     """
     name = clean(stall.name, _LABEL_CHARACTERS)
     lines: list[Phrase | str] = [

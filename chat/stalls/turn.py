@@ -1,6 +1,6 @@
-"""The turn of one stall: its alert becomes a context, the context a question to a model or the rules, then an analysis.
+"""The turn about a stuck task: builds the context from its alert, asks a model or the rules, and stores the analysis.
 
-It never acts. Whatever a model's endpoint does, the turn ends with an analysis, if necessary from the rules.
+It never acts. Even if the model fails, the turn ends with an analysis, made by rules.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from chat.engines.protocol import Analyst, Reply
 from chat.errors import EngineError
 from chat.messages import shown_text
 from chat.models import Turn
-from chat.phrases import Said, say, with_phrase
+from chat.phrases import TextOrPhrase, render, with_phrase
 from chat.ports import Publish, Writes
 from chat.stalls import rules
-from chat.stalls.check import Nonsense, checked, finding_of
+from chat.stalls.check import InvalidAnalysis, checked, finding_of
 from chat.stalls.memory import remembered_of
 from chat.stalls.question import SCHEMA, SYSTEM, question_of
 from chat.stalls.stall_context import Finding, StallContext, stall_context_of
@@ -34,7 +34,7 @@ from nodes.leader.projection.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
-# Including all retries. A person waits, and the rules can answer at once.
+# Including all retries. People are waiting, and the rules can answer at once.
 MODEL_SECONDS = 60.0
 
 
@@ -42,9 +42,9 @@ MODEL_SECONDS = 60.0
 class _Answer:
     engine: str
     finding: Finding
-    reply: Reply | None = None  # A model's, also if it is unusable: it has a cost.
-    problem: str = ""  # Why a model that should have answered did not.
-    message: Said = ""
+    reply: Reply | None = None  # The model's reply, even if it is unusable: it has a cost.
+    problem: str = ""  # Why the model gave no usable answer.
+    message: TextOrPhrase = ""
     is_cost_partial: bool = False
 
 
@@ -73,47 +73,47 @@ class StallRun:
         fleet = fleet_state(context, counts, datetime.now(UTC))
         if not await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet)):
             return
-        stream = _Quiet(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
+        stream = _RetriesOnly(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
         answer = await self._answer(stall, stream)
         await self._writes.write(lambda unit: _keep(unit, turn.id, stall, answer, stream.sent))
 
-    async def _answer(self, stall: StallContext, stream: _Quiet) -> _Answer:
+    async def _answer(self, stall: StallContext, stream: _RetriesOnly) -> _Answer:
         question = question_of(stall)
         async with self._engines.analyst(len(SYSTEM) + len(question.encode())) as analyst:
             if analyst is None:
                 return _by_rules(stall)
             return await self._ask(analyst, stall, question, stream)
 
-    async def _ask(self, analyst: Analyst, stall: StallContext, question: str, stream: _Quiet) -> _Answer:
+    async def _ask(self, analyst: Analyst, stall: StallContext, question: str, stream: _RetriesOnly) -> _Answer:
         reply: Reply | None = None
         try:
             async with asyncio.timeout(MODEL_SECONDS):
                 reply = await analyst.structured(SYSTEM, question, SCHEMA, stream)
-                # Before the reservation of its highest possible cost is released.
+                # Before the reservation is released.
                 await self._engines.spent(reply.cost_microusd)
             own = rules.find(stall)
-            # The rules' word for the trouble, whoever finds the cause: it is remembered.
+            # Remembered results always use the rules' category.
             finding = replace(checked(stall, _read(reply)), sort=own.sort)
         except EngineError as exc:
-            logger.warning("alert %s: the model cannot say why (%s); the rules do", stall.alert_id, exc.problem)
+            logger.warning("alert %s: the model failed (%s); using the rules", stall.alert_id, exc.problem)
             failed = _by_rules(stall)
-            return replace(failed, problem=exc.problem, message=exc.said, is_cost_partial=exc.is_cost_partial)
+            return replace(failed, problem=exc.problem, message=exc.text, is_cost_partial=exc.is_cost_partial)
         except TimeoutError:
             logger.warning(
-                "alert %s: the model did not answer within %g s; the rules do", stall.alert_id, MODEL_SECONDS
+                "alert %s: no answer from the model within %g s; using the rules", stall.alert_id, MODEL_SECONDS
             )
             return replace(_by_rules(stall), problem="timeout", is_cost_partial=bool(stream.sent))
-        except Nonsense as exc:
-            logger.warning("alert %s: the model's analysis is none (%s); the rules give one", stall.alert_id, exc)
+        except InvalidAnalysis as exc:
+            logger.warning("alert %s: the model's analysis is invalid (%s); using the rules", stall.alert_id, exc)
             return replace(_by_rules(stall), reply=reply, problem="nonsense")
         if not finding.fixes:
-            # Nothing that it proposed can be done; a cause without a way out helps nobody.
+            # None of its fixes is possible: offer those of the rules.
             finding = replace(finding, fixes=checked(stall, own).fixes)
         return _Answer(engine=analyst.name, finding=finding, reply=reply)
 
 
-class _Quiet:
-    """Implements `Progress`: shows retries, but not the JSON as it arrives."""
+class _RetriesOnly:
+    """Implements `Progress`: shows retries, but not the JSON while it streams."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -136,7 +136,7 @@ class _Quiet:
 
 
 def _stall_context(turn: Turn) -> StallContext | None:
-    """None when its alert is over, or pruned."""
+    """None if the alert is resolved or pruned."""
     alert = selectors.alert_detail(turn.alert_id) if turn.alert_id is not None else None
     if alert is None or alert["resolvedAt"] is not None:
         return None
@@ -150,16 +150,16 @@ def _by_rules(stall: StallContext) -> _Answer:
 
 
 def _read(reply: Reply) -> Finding:
-    """Raises `Nonsense`."""
+    """Parses the reply. Raises `InvalidAnalysis`."""
     if reply.stop_reason != "end_turn":
-        raise Nonsense(f"it ended with {reply.stop_reason}")
+        raise InvalidAnalysis(f"stop reason {reply.stop_reason}")
     text = shown_text(reply.content).strip()
     # An endpoint without schema support may wrap the JSON in a code fence.
     text = text.removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         return finding_of(json.loads(text))
     except ValueError as exc:
-        raise Nonsense("it is not JSON") from exc
+        raise InvalidAnalysis("not JSON") from exc
 
 
 def _keep(unit: UnitOfWork, turn_id: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
@@ -185,7 +185,7 @@ def _keep(unit: UnitOfWork, turn_id: str, stall: StallContext, answer: _Answer, 
         fingerprint=stall.fingerprint,
         sort=finding.sort,
         engine=answer.engine,
-        cause=say(finding.cause, stall.language),
+        cause=render(finding.cause, stall.language),
         phrases=with_phrase({}, "cause", finding.cause),
         confidence=finding.confidence,
         evidence=[{"id": one.id, "kind": kinds[one.id], "quote": one.quote} for one in finding.evidence],

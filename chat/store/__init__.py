@@ -1,29 +1,29 @@
-"""Every change of a conversation, as functions on the projection's transaction. Each checks first, then changes."""
+"""All changes of conversations, as functions on the projection's transaction. Each checks first, then changes."""
 
 from chat.store.analyses import ask_fix, begin_stall, close_watch, end_resolved, given_call, keep_analysis
 from chat.store.calls import answer, ask, claim, close_approvals, command_id, finish_call
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
 from chat.store.fixes import alert_of, analysis_of, fix_of, is_alert_open
-from chat.store.messages import add_message, add_reply, add_results, add_said, open_calls
+from chat.store.messages import add_message, add_own_text, add_reply, add_results, open_calls
 from chat.store.rows import call_of, change, change_turn, turn_of
 from chat.store.turns import (
     add_usage,
     begin_turn,
     end_turn,
     leave_running,
+    queue_message,
     resume_turn,
     retry,
-    say,
     stop_turn,
     withdraw,
 )
 
 __all__ = [
     "add_message",
+    "add_own_text",
     "add_reply",
     "add_results",
-    "add_said",
     "add_usage",
     "alert_of",
     "analysis_of",
@@ -51,9 +51,9 @@ __all__ = [
     "leave_running",
     "open_calls",
     "open_conversation",
+    "queue_message",
     "resume_turn",
     "retry",
-    "say",
     "stop_turn",
     "turn_of",
     "withdraw",

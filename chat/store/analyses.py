@@ -1,4 +1,4 @@
-"""The result of a stall's turn, and the turns that clicks on its proposals start."""
+"""Analyses of stuck tasks, and the turns that clicks on their fixes start."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from typing import Any
 from chat.contexts import ANY, Context
 from chat.errors import ChatRejected
 from chat.models import Analysis, Turn
-from chat.phrases import Phrase, phrase, with_phrase
-from chat.phrases import say as words
+from chat.phrases import Phrase, phrase, render, with_phrase
 from chat.states import OPEN_TURNS, FixVerdict, Trigger, TurnState
 from chat.store.conversations import open_conversation
 from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, publish_analysis
-from chat.store.messages import add_said
+from chat.store.messages import add_own_text
 from chat.store.rows import change, turn_of
-from chat.store.turns import end_turn, say_phrase
+from chat.store.turns import end_turn, queue_phrase
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def begin_stall(
-    unit: UnitOfWork, context: Context, said: Phrase, *, alert_id: int, others: Sequence[str], language: str
+    unit: UnitOfWork, context: Context, text_phrase: Phrase, *, alert_id: int, others: Sequence[str], language: str
 ) -> str:
-    """The id of the turn about this alert: an unfinished one if there is one, else a new one.
+    """Returns the id of the turn about this alert: the unfinished one, else a new one.
 
-    The turn's language, for a model's input and answer, is that of the newest person's message in the conversation,
-    else in any conversation, else `language`.
+    The turn's language, for the model's input and answer, is that of the newest message from a person in the
+    conversation, else in any conversation, else `language`.
     """
     running = Turn.objects.filter(alert_id=alert_id, trigger=Trigger.STALL, state__in=OPEN_TURNS).first()
     if running is not None:
@@ -34,34 +33,34 @@ def begin_stall(
     try:
         conversation_id = open_conversation(unit, context, actor="")
     except ChatRejected:
-        # The node does not (or no longer) report the task's project.
+        # The node does not report the task's project (any longer).
         conversation_id = open_conversation(unit, Context(project=ANY, node=context.node), actor="")
     spoken = Turn.objects.filter(trigger=Trigger.PERSON).order_by("-created_at").values_list("language", flat=True)
     language = spoken.filter(conversation=conversation_id).first() or spoken.first() or language
     about = {"trigger": Trigger.STALL, "alert_id": alert_id, "other_tasks": list(others)}
-    return say_phrase(unit, conversation_id, said, actor="", language=language, **about)
+    return queue_phrase(unit, conversation_id, text_phrase, actor="", language=language, **about)
 
 
-def keep_analysis(unit: UnitOfWork, turn_id: str, said: Phrase, **fields: Any) -> Analysis:
-    """Stores the analysis as a row and its text as the turn's answer. The caller ends the turn."""
+def keep_analysis(unit: UnitOfWork, turn_id: str, text_phrase: Phrase, **fields: Any) -> Analysis:
+    """Stores the analysis, and its text as the turn's answer. The caller ends the turn."""
     turn = turn_of(turn_id)
     analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
     unit.insert(analysis)
-    add_said(unit, turn, said)
+    add_own_text(unit, turn, text_phrase)
     publish_analysis(unit, analysis)
     return analysis
 
 
-def close_watch(unit: UnitOfWork, analysis: Analysis, *, verdict: FixVerdict, said: Phrase) -> None:
-    """Stores whether the fix helped. This is final unless another fix is carried out."""
-    phrases = with_phrase(analysis.phrases, "verdictText", said)
-    text = words(said, analysis.turn.language)
+def close_watch(unit: UnitOfWork, analysis: Analysis, *, verdict: FixVerdict, text_phrase: Phrase) -> None:
+    """Stores whether the fix helped. Final unless another fix is executed."""
+    phrases = with_phrase(analysis.phrases, "verdictText", text_phrase)
+    text = render(text_phrase, analysis.turn.language)
     change(unit, analysis, verdict=verdict, verdict_text=text, verdict_at=unit.now, phrases=phrases)
     publish_analysis(unit, analysis)
 
 
 def end_resolved(unit: UnitOfWork, turn_id: str) -> None:
-    """The alert was resolved before it was analysed: nothing is said, and nothing is sent to a model."""
+    """Ends the turn without an answer: the alert was resolved before the analysis."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
         return  # Stopped in the meantime.
@@ -69,13 +68,15 @@ def end_resolved(unit: UnitOfWork, turn_id: str) -> None:
 
 
 def ask_fix(unit: UnitOfWork, turn_id: str, number: int, *, actor: str) -> Turn:
-    """A turn in this user's name with exactly this proposal. Of two clicks the second one is refused."""
+    """Queues a turn in this user's name for exactly this fix. A second click is refused."""
     analysis = analysis_of(turn_id)
     check_askable(unit, analysis, number)
     language = analysis.turn.language
-    said = phrase("turn.fix", task=analysis.task_id, number=number)
+    text_phrase = phrase("turn.fix", task=analysis.task_id, number=number)
     conversation_id = analysis.turn.conversation_id
-    new_id = say_phrase(unit, conversation_id, said, actor=actor, language=language, fix_of=analysis, fix_number=number)
+    new_id = queue_phrase(
+        unit, conversation_id, text_phrase, actor=actor, language=language, fix_of=analysis, fix_number=number
+    )
     clicked(unit, analysis, number, new_id)
     return turn_of(new_id)
 

@@ -1,4 +1,4 @@
-"""Tool calls and their approvals: each call is carried out at most once, and everything is audited."""
+"""Tool calls and their approvals: each call runs at most once, and everything is audited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from chat.errors import ChatRejected
 from chat.models import Approval, Audit, ToolCall
-from chat.phrases import Phrase, Said, phrase, say, with_phrase
+from chat.phrases import Phrase, TextOrPhrase, phrase, render, with_phrase
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
 from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
@@ -28,7 +28,7 @@ def call_id(turn_id: str, message_id: int, tool_use_id: str) -> str:
 
 
 def command_id(call: ToolCall, number: int = 0) -> str:
-    """The id of the command (or task) that this call causes: sending it twice acts once."""
+    """The id of the command (or task) that this call causes. Stable, so that sending it twice acts once."""
     return uuid.uuid5(_CALLS, f"{call.id} {call.arguments_hash} {number}").hex
 
 
@@ -37,7 +37,7 @@ def hash_of(name: str, arguments: Any) -> str:
 
 
 def move_call(unit: UnitOfWork, call: ToolCall, state: CallState, **values: Any) -> bool:
-    """False if the transition is not (or no longer) allowed."""
+    """Changes the state; False if the transition is not allowed."""
     if state not in CALL_TRANSITIONS[CallState(call.state)]:
         return False
     if state.is_final:
@@ -48,22 +48,22 @@ def move_call(unit: UnitOfWork, call: ToolCall, state: CallState, **values: Any)
     return True
 
 
-def result_fields(call: ToolCall, result: Said, hint: str = "") -> dict[str, Any]:
-    """An engine gets English, like everything in a tool; a person gets the phrase."""
-    text = f"{say(result, 'en')} {hint}".rstrip() if hint else say(result, "en")
+def result_fields(call: ToolCall, result: TextOrPhrase, hint: str = "") -> dict[str, Any]:
+    """Engines get English, like everything in a tool; people get the phrase."""
+    text = f"{render(result, 'en')} {hint}".rstrip() if hint else render(result, "en")
     return {"result": text, "phrases": with_phrase(call.phrases, "result", result)}
 
 
-def summary_fields(call: ToolCall, summary: Said) -> dict[str, Any]:
+def summary_fields(call: ToolCall, summary: TextOrPhrase) -> dict[str, Any]:
     phrases = with_phrase(call.phrases, "summary", summary)
-    return {"summary": say(summary, call.turn.language), "phrases": phrases}
+    return {"summary": render(summary, call.turn.language), "phrases": phrases}
 
 
 def finish_call(
     unit: UnitOfWork,
     call_id: str,
     state: CallState,
-    result: Said,
+    result: TextOrPhrase,
     *,
     is_error: bool = False,
     has_read_untrusted: bool = False,
@@ -79,7 +79,7 @@ def finish_call(
 
 
 def ask(unit: UnitOfWork, call_id: str, *, summary: Phrase, risk: str, right: str, target_version: str) -> None:
-    """Asks a person. The call waits until the approval is answered."""
+    """Creates an approval. The call waits until it is answered."""
     call = call_of(call_id)
     if not move_call(unit, call, CallState.WAITING, **summary_fields(call, summary), risk=risk):
         return
@@ -97,8 +97,8 @@ def ask(unit: UnitOfWork, call_id: str, *, summary: Phrase, risk: str, right: st
     audit(unit, AuditKind.PROPOSED, call, actor=call.turn.actor, **_summary_of(call), arguments=call.arguments)
 
 
-def claim(unit: UnitOfWork, call_id: str, *, acting: str, summary: Said, risk: str) -> bool:
-    """Claims the right to carry the call out, once. Uses up the approval of an approved call."""
+def claim(unit: UnitOfWork, call_id: str, *, acting: str, summary: TextOrPhrase, risk: str) -> bool:
+    """Claims the call for execution, at most once. Uses up its approval."""
     call = call_of(call_id)
     approval = approval_of(call)
     if approval is not None:
@@ -110,20 +110,20 @@ def claim(unit: UnitOfWork, call_id: str, *, acting: str, summary: Said, risk: s
     elif call.state != CallState.PROPOSED:
         return False
     if not move_call(unit, call, CallState.RUNNING, acting=acting, **summary_fields(call, summary), risk=risk):
-        raise AssertionError("a call that may be claimed can run")
+        raise AssertionError("a claimable call can run")
     if risk != "read" and approval is None:
         audit(unit, AuditKind.PROPOSED, call, actor=acting, **_summary_of(call), arguments=call.arguments, asked=False)
     return True
 
 
 def answer(unit: UnitOfWork, approval: Approval, *, actor: str, is_yes: bool, target_version: str) -> ApprovalState:
-    """Returns the approval's new state. Raises `ChatRejected` "answered" if it is settled already."""
+    """Answers the approval and returns its new state. Raises `ChatRejected` "answered" if it is settled."""
     call = call_of(approval.call_id)
     if approval.state in (ApprovalState.EXPIRED, ApprovalState.STALE):
         return ApprovalState(approval.state)
     if approval.state != ApprovalState.WAITING:
         who = f" by {approval.answered_by}" if approval.answered_by else ""
-        raise ChatRejected("answered", f"This is settled already: {approval.state}{who}.")
+        raise ChatRejected("answered", f"This is already settled: {approval.state}{who}.")
     if approval.expires_at <= unit.now:
         deny(unit, approval, call, ApprovalState.EXPIRED, phrase("refused.expired"))
         return ApprovalState.EXPIRED
@@ -150,14 +150,14 @@ def deny(
     *,
     actor: str = "",
 ) -> None:
-    """`hint`: an addition that only the engine gets."""
+    """Ends a call that was not approved. `hint`: added for the engine only."""
     change(unit, approval, state=state, answered_by=actor[:150], answered_at=unit.now)
     move_call(unit, call, CallState.DENIED, **result_fields(call, reason, hint), is_error=True)
     audit(unit, AuditKind.REFUSED, call, actor=actor, reason=str(state))
 
 
 def close_approvals(unit: UnitOfWork, version_now: Callable[[UnitOfWork, ToolCall], str]) -> None:
-    """Open approvals that can no longer be granted: they have expired, or their target has changed."""
+    """Closes open approvals that have expired or whose target has changed."""
     for approval in Approval.objects.filter(state=ApprovalState.WAITING):
         call = call_of(approval.call_id)
         if approval.expires_at <= unit.now:

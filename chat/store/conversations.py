@@ -13,14 +13,14 @@ from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def open_conversation(unit: UnitOfWork, context: Context, *, actor: str, is_fresh: bool = False) -> str:
-    """The id of the context's open conversation, created if needed. `is_fresh`: the present one is closed first."""
+    """The id of the context's open conversation, created if needed. `is_fresh`: closes the current one first."""
     found = Conversation.objects.filter(project=context.project, node=context.node, closed_at=None).first()
     if found is not None and not is_fresh:
         return found.id
     _check_context(unit, context)
     if found is not None:
         if Turn.objects.filter(conversation=found, state__in=OPEN_TURNS).exists():
-            raise ChatRejected("busy", "The conversation is not at rest: wait, or stop it first.")
+            raise ChatRejected("busy", "The conversation is busy: wait, or stop it first.")
         change(unit, found, closed_at=unit.now)
         publish_conversation(unit, found)
     conversation = Conversation(

@@ -1,7 +1,7 @@
-"""Starts a new history: from there on, a model gets only the text of the last turns before it.
+"""Starts a new history: from then on, a model gets only the text of the last turns before it.
 
-That text has no thinking and no tool calls, since those are bound to what came before them; people still see
-everything. Within an epoch messages are only appended.
+The text contains no thinking and no tool calls, which depend on the messages before them; people still see everything.
+Within an epoch messages are only appended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Block = dict[str, Any]
 
 
 def begin_epoch(unit: UnitOfWork, turn_id: str) -> None:
-    """In the middle of a turn, when the endpoint rejects its history."""
+    """Starts an epoch in the middle of a turn, after the endpoint rejected its history."""
     turn = turn_of(turn_id)
     done = [
         {"tool": call.name, "summary": call.summary, "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
@@ -39,7 +39,7 @@ def begin_epoch(unit: UnitOfWork, turn_id: str) -> None:
 
 
 def end_epoch(unit: UnitOfWork, conversation: Conversation) -> None:
-    """Between turns: the next turn starts with the earlier text (`words_before`)."""
+    """Ends an epoch between turns: the next turn starts with the earlier text (`words_before`)."""
     change(unit, conversation, epoch=conversation.epoch + 1)
 
 
@@ -55,12 +55,12 @@ def words_before(turn: Turn) -> list[Block]:
 
 def _earlier(turn: Turn) -> Block:
     earlier = Turn.objects.filter(conversation=turn.conversation_id, number__lt=turn.number).order_by("-number")
-    said = []
+    turns = []
     for before in reversed(earlier[:_EARLIER_TURNS]):
         answers = Message.objects.filter(turn=before, role="assistant").exclude(text="").values_list("text", flat=True)
         answer = "\n".join(answers)[:_EARLIER_CHARACTERS]
-        said.append({"person": before.text[:_EARLIER_CHARACTERS], "assistant": answer})
-    return _text("earlier", said)
+        turns.append({"person": before.text[:_EARLIER_CHARACTERS], "assistant": answer})
+    return _text("earlier", turns)
 
 
 def _text(tag: str, value: object) -> Block:

@@ -1,4 +1,4 @@
-"""Follows a proposal of an analysis from the click to its effect, through the one call of the click's turn."""
+"""Tracks a suggested fix from the click to its effect, through the only call of the click's turn."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nodes.domain.states import TaskState, is_possible
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
-# The longest time until a verdict. With less than the minimum, the detector may not have sampled often enough.
+# How long a fix is watched. Below the minimum, the detector may not have enough samples.
 MOST_WATCHED = timedelta(seconds=120)
 LEAST_WATCHED = timedelta(seconds=15)
 
 _AFTER_CALL = {
     CallState.DONE: FixState.DONE,
-    CallState.UNKNOWN: FixState.DONE,  # It may have had its effect, so it is not done again.
+    CallState.UNKNOWN: FixState.DONE,  # It may have had an effect, so it is not repeated.
     CallState.FAILED: FixState.FAILED,
     CallState.DENIED: FixState.REFUSED,
 }
@@ -40,25 +40,25 @@ def fix_of(analysis: Analysis, number: int) -> dict[str, Any]:
     """Raises `NotFound`."""
     found: dict[str, Any] | None = next((fix for fix in analysis.fixes if fix["number"] == number), None)
     if found is None:
-        raise NotFound(f"The analysis has no proposal {number}.")
+        raise NotFound(f"The analysis has no fix {number}.")
     return found
 
 
 def check_askable(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
-    """Raises `ChatRejected` if the fix can no longer be carried out, so that no one is asked to approve it."""
+    """Raises `ChatRejected` if the fix is no longer possible, so that no one is asked to approve it."""
     fix = fix_of(analysis, number)
     state = FixState(fix["state"])
     if state is FixState.ASKED:
-        raise ChatRejected("asked", "Somebody has asked for this already.")
+        raise ChatRejected("asked", "Someone has already requested this.")
     if not state.may_be_asked:
-        raise ChatRejected("done", "This has been done already.")
+        raise ChatRejected("done", "This was already done.")
     task = unit.cache.task(analysis.task_id)
     if task is None or TaskState(task.state).is_final:
         raise ChatRejected("stale", "The task has ended.")
     if not is_alert_open(unit, analysis.alert_id):
         raise ChatRejected("stale", "The task is no longer stuck there.")
     if not is_possible(action_of(fix["tool"]), TaskState(task.state), accepts_input=task.accepts_input):
-        raise ChatRejected("stale", "The task's present state does not allow this.")
+        raise ChatRejected("stale", "The task's current state does not allow this.")
 
 
 def clicked(unit: UnitOfWork, analysis: Analysis, number: int, turn_id: str) -> None:
@@ -66,21 +66,21 @@ def clicked(unit: UnitOfWork, analysis: Analysis, number: int, turn_id: str) -> 
 
 
 def follow(unit: UnitOfWork, turn: Turn) -> None:
-    """Call it after each change of a call and at the end of a turn; turns without a proposal are ignored."""
+    """Call it after each change of a call and at the end of a turn; ignores turns without a fix."""
     if turn.fix_of_id is None:
         return
     analysis = Analysis.objects.select_related("turn__conversation").get(id=turn.fix_of_id)
     fix = fix_of(analysis, turn.fix_number)
     state = _state_of(turn)
     if fix["turn"] != turn.id or fix["state"] == state:
-        return  # Someone has chosen it again since, or nothing has changed.
+        return  # Clicked again since, or unchanged.
     _set(unit, analysis, turn.fix_number, state=state)
     if state is FixState.DONE:
         watch(unit, analysis, turn.fix_number)
 
 
 def watch(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
-    """From now on the detector decides whether the fix helped."""
+    """Starts watching whether the fix helps."""
     task = unit.cache.task(analysis.task_id)
     own = timedelta(seconds=float(task.spec.get("stall_after_seconds") or 0)) if task is not None else timedelta(0)
     seconds = max(LEAST_WATCHED, min(own or MOST_WATCHED, MOST_WATCHED))
@@ -96,7 +96,7 @@ def watch(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
 
 
 def alert_of(turn: Turn) -> int | None:
-    """The alert of the proposal that this turn carries. A resolved alert means that its question is gone."""
+    """The alert of this turn's fix. Once it is resolved, the fix no longer applies."""
     if turn.fix_of_id is None:
         return None
     return Analysis.objects.values_list("alert_id", flat=True).get(id=turn.fix_of_id)

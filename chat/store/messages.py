@@ -1,4 +1,4 @@
-"""A conversation's messages, which are only appended, and the calls that an answer contains."""
+"""A conversation's messages, which are append-only, and the calls of an answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from chat.engines.protocol import Reply
 from chat.messages import message_info, shown_text
 from chat.models import Conversation, Message, ToolCall, Turn
-from chat.phrases import Phrase, Phrases, say
+from chat.phrases import Phrase, Phrases, render
 from chat.store.calls import call_id, hash_of
 from chat.store.rows import publish, publish_step, turn_of
 from chat.untrusted import plain
@@ -20,7 +20,7 @@ def last_message(conversation: Conversation) -> Message | None:
     return found.order_by("-id").first()
 
 
-_NEVER_SENT = 0  # The epoch number that no conversation has.
+_NEVER_SENT = 0  # No conversation has this epoch.
 
 
 def add_message(
@@ -32,7 +32,7 @@ def add_message(
     is_sent: bool = True,
     phrases: Phrases | None = None,
 ) -> Message:
-    """`is_sent` False: a text for people only, allowed at any time, also between a call and its result."""
+    """Appends a message. `is_sent` False: for people only, allowed at any time, even between a call and its result."""
     message = Message(
         conversation=turn.conversation,
         turn=turn,
@@ -50,14 +50,14 @@ def add_message(
     return message
 
 
-def add_said(unit: UnitOfWork, turn: Turn, said: Phrase, *, is_sent: bool = True) -> Message:
-    """Adds AgentFlow's own text: a model gets the conversation's language, each person their own."""
-    content = [{"type": "text", "text": say(said, turn.language, escape=plain)}]
-    return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": said})
+def add_own_text(unit: UnitOfWork, turn: Turn, text_phrase: Phrase, *, is_sent: bool = True) -> Message:
+    """Adds a text of AgentFlow: models get it in the conversation's language, people in their own."""
+    content = [{"type": "text", "text": render(text_phrase, turn.language, escape=plain)}]
+    return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": text_phrase})
 
 
 def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
-    """Stores an engine's answer with its calls, before any call is handled."""
+    """Stores an engine's answer with its calls, before any call runs."""
     turn = turn_of(turn_id)
     message = add_message(unit, turn, "assistant", reply.content, phrases=reply.phrases)
     blocks = [block for block in reply.content if block["type"] == "tool_use"]
@@ -85,7 +85,7 @@ def add_results(unit: UnitOfWork, turn_id: str) -> None:
 
 
 def open_calls(conversation: Conversation) -> list[ToolCall]:
-    """The calls of the newest message, if it is an answer that waits for their results."""
+    """The newest answer's calls, if it still waits for their results."""
     last = last_message(conversation)
     if last is None or last.role != "assistant":
         return []
@@ -93,7 +93,7 @@ def open_calls(conversation: Conversation) -> list[ToolCall]:
 
 
 def results_of(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
-    """The blocks that must come first in the next message."""
+    """The result blocks, which must come first in the next message."""
     return [
         {"type": "tool_result", "tool_use_id": c.tool_use_id, "content": c.result or "-", "is_error": c.is_error}
         for c in calls

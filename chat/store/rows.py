@@ -1,4 +1,4 @@
-"""A conversation's rows: finding them, changing them at once, and publishing them."""
+"""Finds, changes and publishes a conversation's rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
 def change(unit: UnitOfWork, row: Model, **values: Any) -> None:
-    """Writes at once, unlike `UnitOfWork.change`: another job of the same transaction may read the row back."""
+    """Writes at once, unlike `UnitOfWork.change`: another job of the same transaction may read the row."""
     unit.changes += 1
     for name, value in values.items():
         setattr(row, name, value)
@@ -42,9 +42,9 @@ def approval_of(call: ToolCall) -> Approval | None:
 
 
 def publish(unit: UnitOfWork, kind: str, conversation_id: str, **fields: Any) -> None:
-    """One message of a conversation."""
+    """Publishes a message about a conversation."""
     topic = chat(conversation_id)
-    # The text of an answer goes to readers of the conversation; approvals, starts and ends go to all pages.
+    # Answers go only to readers of the conversation; approvals, starts and ends go to all pages.
     where = (topic,) if kind == "CHAT_RESPONSE" else (CHATS, topic)
     unit.publish(kind, where, conversation=conversation_id, **fields)
 

@@ -1,4 +1,4 @@
-"""A turn from the message to its end."""
+"""The life cycle of a turn, from the message to its end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from chat.errors import ChatRejected
 from chat.models import Conversation, Message, ToolCall, Turn
-from chat.phrases import Phrase, Said, phrase, with_phrase
-from chat.phrases import say as words
+from chat.phrases import Phrase, TextOrPhrase, phrase, render, with_phrase
 from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, TurnState
 from chat.store.calls import deny, finish_call, move_call, result_fields
 from chat.store.epochs import words_before
@@ -19,25 +18,25 @@ from chat.store.rows import approval_of, change, change_turn, publish_turn, turn
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
-MAX_QUEUED = 5  # Turns of one conversation that wait or run.
+MAX_QUEUED = 5  # Queued and running turns of one conversation.
 MAX_TEXT_CHARACTERS = 32_000
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
-def say(unit: UnitOfWork, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
-    """The new turn's id; it waits until earlier turns have ended. `fields`: further fields of the turn."""
+def queue_message(unit: UnitOfWork, conversation_id: str, text: str, *, actor: str, **fields: Any) -> str:
+    """Queues a turn and returns its id; it runs after earlier turns. `fields`: further fields of the turn."""
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
     if conversation.closed_at is not None:
-        raise ChatRejected("closed", "This conversation is closed; say it in the context's open one.")
+        raise ChatRejected("closed", "This conversation is closed; use the context's open one.")
     if not text.strip():
         raise ChatRejected("empty", "The message is empty.")
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ChatRejected("too-long", f"A message has at most {MAX_TEXT_CHARACTERS} characters.")
     turns = Turn.objects.filter(conversation=conversation)
     if turns.filter(state__in=OPEN_TURNS - {TurnState.WAITING}).count() >= MAX_QUEUED:
-        raise ChatRejected("busy", f"{MAX_QUEUED} messages of this conversation wait already.")
+        raise ChatRejected("busy", f"{MAX_QUEUED} messages of this conversation are already waiting.")
     turn = Turn(
         id=secrets.token_hex(8),
         conversation=conversation,
@@ -53,28 +52,28 @@ def say(unit: UnitOfWork, conversation_id: str, text: str, *, actor: str, **fiel
     return turn.id
 
 
-def say_phrase(
-    unit: UnitOfWork, conversation_id: str, said: Phrase, *, actor: str, language: str, **fields: Any
+def queue_phrase(
+    unit: UnitOfWork, conversation_id: str, text_phrase: Phrase, *, actor: str, language: str, **fields: Any
 ) -> str:
-    """Like `say`, for a text that nobody typed: each reader gets it in their own language."""
-    about = {"language": language, "phrases": {"text": said}, **fields}
-    return say(unit, conversation_id, words(said, language), actor=actor, **about)
+    """Like `queue_message`, for a text of AgentFlow: each reader gets it in their own language."""
+    about = {"language": language, "phrases": {"text": text_phrase}, **fields}
+    return queue_message(unit, conversation_id, render(text_phrase, language), actor=actor, **about)
 
 
 def retry(unit: UnitOfWork, turn_id: str, *, actor: str) -> str:
-    """The turn to run: the same one, or a new one with its text if it was partly answered."""
+    """Queues the turn again, or a new one with its text if it was partly answered. Returns its id."""
     turn = turn_of(turn_id)
     if turn.state not in RETRIABLE_TURNS:
-        raise ChatRejected("not-failed", "Only a message that failed or was stopped can be tried again.")
+        raise ChatRejected("not-failed", "Only a failed or stopped turn can be retried.")
     if turn.fix_number:
-        raise ChatRejected("not-failed", "Choose the proposal once more instead: it must still fit the task.")
+        raise ChatRejected("not-failed", "Click the fix again instead: it must still fit the task.")
     if not turn.is_retriable:
         raise ChatRejected("not-failed", "The task is no longer stuck there.")
     last = Message.objects.filter(turn=turn).order_by("-id").first()
     if turn.number != _last_number(turn.conversation) or (last is not None and last.role == "assistant"):
         same = {name: getattr(turn, name) for name in ("trigger", "alert_id", "other_tasks", "language")}
         phrases = with_phrase(turn.phrases, "message", "")
-        return say(unit, turn.conversation_id, turn.text, actor=actor, phrases=phrases, **same)
+        return queue_message(unit, turn.conversation_id, turn.text, actor=actor, phrases=phrases, **same)
     change_turn(unit, turn, state=TurnState.QUEUED, **_problem(turn, "", ""), ended_at=None, actor=actor[:150])
     return turn.id
 
@@ -86,16 +85,16 @@ def _last_number(conversation: Conversation) -> int:
 
 
 def begin_turn(unit: UnitOfWork, turn_id: str, fleet: str) -> bool:
-    """Stores the turn's text as a message and withdraws approvals that still wait: the person has moved on.
+    """Stores the turn's text as a message and withdraws waiting approvals: the person has moved on.
 
-    False when it has been stopped in the meantime.
+    False if the turn was stopped in the meantime.
     """
     turn = turn_of(turn_id)
     if turn.state != TurnState.QUEUED:
         return False
     for waiting in Turn.objects.filter(conversation=turn.conversation_id, state=TurnState.WAITING).exclude(id=turn_id):
         withdraw(unit, waiting, TurnState.DONE, phrase("refused.superseded"))
-    # A retried turn already has its text in the conversation.
+    # A retried turn's text is already in the conversation.
     if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
         words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
         add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
@@ -104,7 +103,7 @@ def begin_turn(unit: UnitOfWork, turn_id: str, fleet: str) -> bool:
 
 
 def resume_turn(unit: UnitOfWork, turn_id: str) -> bool:
-    """Continues after a person's answer. False when it has been stopped or withdrawn in the meantime."""
+    """Continues after an answered approval. False if the turn was stopped or withdrawn in the meantime."""
     turn = turn_of(turn_id)
     if turn.state != TurnState.WAITING:
         return False
@@ -113,7 +112,7 @@ def resume_turn(unit: UnitOfWork, turn_id: str) -> bool:
 
 
 def stop_turn(unit: UnitOfWork, turn_id: str, partial_text: str, note: str) -> None:
-    """Keeps the text that the person has seen; commands that were sent to a node continue."""
+    """Stops the turn and keeps the text that was already shown. Commands already sent to a node continue."""
     turn = turn_of(turn_id)
     if not TurnState(turn.state).is_open:
         return
@@ -125,13 +124,13 @@ def stop_turn(unit: UnitOfWork, turn_id: str, partial_text: str, note: str) -> N
 
 
 def leave_running(unit: UnitOfWork, turn: Turn, reason: Phrase) -> None:
-    """Marks calls that were sent and are no longer awaited."""
+    """Marks the outcome of calls that are no longer awaited as unknown."""
     for call in ToolCall.objects.filter(turn=turn, state=CallState.RUNNING):
         finish_call(unit, call.id, CallState.UNKNOWN, reason, is_error=True)
 
 
 def withdraw(unit: UnitOfWork, turn: Turn, state: TurnState, reason: Phrase) -> None:
-    """Ends a turn; its proposals that have not started are not carried out."""
+    """Ends a turn; its calls that have not started do not run."""
     for call in ToolCall.objects.filter(turn=turn).select_related("turn__conversation"):
         approval = approval_of(call)
         if approval is not None and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
@@ -141,13 +140,13 @@ def withdraw(unit: UnitOfWork, turn: Turn, state: TurnState, reason: Phrase) -> 
     end_turn(unit, turn, state)
 
 
-def end_turn(unit: UnitOfWork, turn: Turn, state: TurnState, *, problem: str = "", message: Said = "") -> None:
+def end_turn(unit: UnitOfWork, turn: Turn, state: TurnState, *, problem: str = "", message: TextOrPhrase = "") -> None:
     change_turn(unit, turn, state=state, **_problem(turn, problem, message), ended_at=unit.now)
     follow(unit, turn)
 
 
-def _problem(turn: Turn, problem: str, message: Said) -> dict[str, Any]:
-    text = words(message, turn.language)[:2000]
+def _problem(turn: Turn, problem: str, message: TextOrPhrase) -> dict[str, Any]:
+    text = render(message, turn.language)[:2000]
     return {"problem": problem[:40], "message": text, "phrases": with_phrase(turn.phrases, "message", message)}
 
 

@@ -1,1 +1,1 @@
-"""The tools of an engine. A family of tools is one file, and one line in `chat.tools.registry`."""
+"""The tools of an engine: one file per family, each listed in `chat.tools.registry`."""

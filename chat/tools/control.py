@@ -31,7 +31,7 @@ def _control_tasks(arguments: Arguments) -> Plan:
 TOOLS = (
     Tool(
         name="pause_task",
-        effect=_("Its processes freeze until you resume them; nothing is lost."),
+        effect=_("Its processes are frozen until you resume them; nothing is lost."),
         description="Pause one running task.",
         risk=Risk.MUTATING,
         parameters={"task": _TASK},

@@ -1,4 +1,4 @@
-"""Reads nodes and tasks as they are now."""
+"""Reads the current nodes and tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATES = tuple(str(state) for state in TaskState)
 
 
 def brief_task(task: dict[str, Any]) -> dict[str, Any]:
-    """Ids, names and states: none of the task's output or messages."""
+    """Ids, names and states, without the task's output or messages."""
     return {name: task[name] for name in _TASK_FIELDS}
 
 

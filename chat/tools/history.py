@@ -1,4 +1,4 @@
-"""Reads what has run, and how it ended."""
+"""Reads past attempts and their outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the output of tasks. All of it is untrusted data that a program printed."""
+"""Reads the output of tasks, which is untrusted."""
 
 from __future__ import annotations
 

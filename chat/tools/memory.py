@@ -1,4 +1,4 @@
-"""The memory tool among the others. Its commands are in `chat.memory`; the tool executor carries them out."""
+"""The memory tool. Its commands are in `chat.memory`; the tool executor runs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chat.tools.tool import Arguments, BadArguments, Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryTool(Tool):
-    """Its schema is the SDK's: one command with its own fields."""
+    """Uses the SDK's schema: each command has its own fields."""
 
     def schema(self) -> dict[str, Any]:
         return SCHEMA

@@ -1,4 +1,4 @@
-"""Every tool, in a constant order: a model's thinking is bound to the list it was given."""
+"""All tools, in a constant order: a model's thinking depends on the list that it was sent."""
 
 from __future__ import annotations
 

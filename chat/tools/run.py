@@ -36,7 +36,7 @@ TOOLS = (
     ),
     Tool(
         name="run_command",
-        effect=_("The command runs on the node with all permissions of its agent."),
+        effect=_("The command runs on the node with all of its agent's permissions."),
         description="Start a new command on one node. An administrator is asked first.",
         risk=Risk.DESTRUCTIVE,
         parameters={

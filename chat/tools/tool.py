@@ -1,4 +1,4 @@
-"""A tool: its name, arguments and risk, and a read or a plan of what is to be done. Only the tool executor acts."""
+"""A tool: its name, arguments and risk, and a function that reads or plans. Only the tool executor acts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Arguments = Mapping[str, Any]
 
 
 class BadArguments(Exception):
-    """The message is for the engine."""
+    """An engine's call is invalid; the message is for the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One argument: text, a whole number, one of several words, or a list of texts."""
+    """One argument: a text, an integer, one of several words, or a list of texts."""
 
     description: str
     is_required: bool = False
     choices: tuple[str, ...] = ()
-    maximum: int = 0  # Above 0: a whole number from 1 up to this.
+    maximum: int = 0  # Above 0: an integer from 1 to this.
     max_items: int = 0  # Above 0: a list of at most this many texts.
     max_characters: int = 200
 
@@ -57,7 +57,7 @@ class Parameter:
 class Plan:
     """An exact action: one action on each of these tasks, or one new task."""
 
-    right: str  # A word of dashboard.rights.Right.
+    right: str  # A value of `dashboard.rights.Right`.
     action: Action | None = None
     task_ids: tuple[str, ...] = ()
     input: str = ""
@@ -66,7 +66,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a reading tool gets besides its arguments."""
+    """What a tool that reads gets besides its arguments."""
 
     context: Context
 
@@ -75,14 +75,14 @@ class Reading:
 class Tool:
     """Exactly one of `read` and `plan` is set. Both are sync, run on a thread, and raise `BadArguments`.
 
-    The memory's own tool has neither: the tool executor knows it by its risk.
+    The memory tool has neither: the tool executor recognizes it by its risk.
     """
 
     name: str
     # For the model; English.
     description: str
     risk: Risk
-    # For people, translated: what a tool that only reads does, or what an approval of a tool that acts brings about.
+    # For people, translated: what a tool that reads does, or the effect of approving a tool that acts.
     label: str | Promise = ""
     effect: str | Promise = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Tool:
             raise ValueError(f"tool {self.name}: a tool with the risk {self.risk} has {needed} and no {other}")
 
     def schema(self) -> dict[str, Any]:
-        """The form that the Messages API expects."""
+        """The tool in the format of the Messages API."""
         return {
             "name": self.name,
             "description": self.description,
@@ -111,7 +111,7 @@ class Tool:
         }
 
     def check(self, arguments: Any) -> Arguments:
-        """Raises `BadArguments`: an engine's call is untrusted input."""
+        """Validates an engine's call, which is untrusted. Raises `BadArguments`."""
         if not isinstance(arguments, dict):
             raise BadArguments("The arguments must be an object.")
         for name in arguments:
@@ -120,7 +120,7 @@ class Tool:
         for name, parameter in self.parameters.items():
             if name in arguments:
                 if not parameter.is_good(arguments[name]):
-                    raise BadArguments(f"{name} is not as its schema says.")
+                    raise BadArguments(f"{name} does not match its schema.")
             elif parameter.is_required:
                 raise BadArguments(f"{name} is missing.")
         return dict(arguments)

@@ -1,1 +1,1 @@
-"""How users log in: password, one-time login link, API token."""
+"""Login by password, one-time login link or API token."""

@@ -15,7 +15,7 @@ from dashboard.accounts.throttle import login_throttle
 
 
 class LoginForm(AuthenticationForm):
-    """Name and password, throttled: a refused try does not check the password at all."""
+    """Name and password, throttled: a refused attempt does not check the password at all."""
 
     @sensitive_variables()
     def clean(self) -> dict[str, Any]:
@@ -29,7 +29,7 @@ class LoginForm(AuthenticationForm):
                 code="throttled",
                 params={"minutes": math.ceil(wait_seconds / 60)},
             )
-        # Counted before the slow check, so that concurrent tries cannot pass together.
+        # Counted before the slow check, so that concurrent attempts cannot all pass.
         login_throttle.failed(username, address)
         cleaned = super().clean()
         login_throttle.succeeded(username, address)

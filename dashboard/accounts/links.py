@@ -1,7 +1,7 @@
-"""One-time login links: how the first administrator logs in, as no password is preset.
+"""One-time login links. The first administrator logs in with one, because no password is preset.
 
 The token is in the query, which access logs leave out. Opening the link only shows a button, because mail scanners and
-browsers open links by themselves; pressing the button uses up the link.
+browsers prefetch links; pressing the button uses up the link.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def create_login_link(username: str, *, base_url: str = "") -> str:
             user.set_unusable_password()
             user.save(update_fields=["password"])
             user.groups.add(Group.objects.get_or_create(name=Role.ADMIN)[0])
-        # Links that can no longer be used are of no interest.
+        # Expired links are deleted here.
         LoginLink.objects.filter(Q(expires_at__lt=now) | Q(used_at__isnull=False)).delete()
         LoginLink.objects.create(user=user, digest=digest(token), expires_at=now + LINK_LIFE)
     return f"{base_url.rstrip('/')}{reverse('dashboard:login-link')}?token={token}"
 
 
 def is_usable(token: str) -> bool:
-    """Whether the button would work now; does not use up the link."""
+    """Whether the link still works; does not use it up."""
     return _usable(token).exists()
 
 
 def consume(token: str) -> User | None:
-    """The user whom this link logs in, once: one statement both checks it and uses it up, so only one press wins."""
+    """The user whom this link logs in. A single statement checks the link and uses it up, so it works only once."""
     if _usable(token).update(used_at=timezone.now()) != 1:
         return None
     return LoginLink.objects.select_related("user").get(digest=_digest(token)).user

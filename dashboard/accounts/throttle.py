@@ -1,7 +1,7 @@
 """Slows down password guessing, per pair of user name and address.
 
-With the pair as key, nobody can lock another person out from elsewhere. Kept in memory and bounded: the pair with the
-oldest last failure is dropped first, which costs an attacker far more tries than it gains.
+The key is the pair, so nobody can lock out another person from elsewhere. In memory and bounded: the pair with the
+oldest failure is dropped first, which costs an attacker far more attempts than it gains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 
 class LoginThrottle:
-    """Refuses tries after `limit` failures, until `window_seconds` after the first of them. Thread-safe."""
+    """Refuses attempts after `limit` failures, until `window_seconds` after the first of them. Thread-safe."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class LoginThrottle:
         self._failures: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
     def wait_seconds(self, username: str, address: str) -> float:
-        """How long this pair must wait before its next try; 0 = it may try now."""
+        """Seconds until this pair's next attempt is allowed; 0 = now."""
         key = _key(username, address)
         with self._lock:
             began, count = self._failures.get(key, (0.0, 0))
@@ -61,7 +61,7 @@ class LoginThrottle:
 
 
 def _key(username: str, address: str) -> bytes:
-    # Hashed: a name may be a megabyte long, or a password typed into the wrong field.
+    # Hashed, because a name may be a megabyte long, or a password typed into the wrong field.
     text = f"{username.casefold()}\0{address}"
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
 

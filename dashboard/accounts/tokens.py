@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 TOKEN_PREFIX = "aft_"  # noqa: S105  # Public: lets secret scanners find a leaked token.
 SHOWN_CHARACTERS = 12
-# "Last used" helps people to clean up; a finer grain would cost a database write per request.
+# Precise enough to find unused tokens; a finer one would cost a database write per request.
 LAST_USED_GRAIN = timedelta(hours=1)
 
 
@@ -38,7 +38,7 @@ def issue(user: User, *, name: str) -> tuple[ApiToken, str]:
 
 
 def verify(token: str) -> ApiToken | None:
-    """The row of a token that is not revoked and whose user is active, else None."""
+    """The token's row, or None if the token is unknown or revoked or its user is inactive."""
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
     wanted = digest(token)
@@ -50,7 +50,7 @@ def verify(token: str) -> ApiToken | None:
 
 
 def revoke(row: ApiToken) -> bool:
-    """False when it is already revoked."""
+    """Revokes a token; False if it is already revoked."""
     return bool(ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()))
 
 

@@ -1,4 +1,4 @@
-"""URLs of the accounts; `dashboard.urls` includes them, so that their names are `dashboard:login` and so on."""
+"""URLs of the account pages. `dashboard.urls` includes them, so their names are `dashboard:login` etc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log in, log out, one-time link, password.
+"""Login, logout, one-time login link, password.
 
 Template contexts: registration/login.html has `form` and `next`; registration/login_link.html has `token` and
 `is_usable`; registration/set_password.html has `form`, `next`, `can_skip` and `has_password`.
@@ -25,7 +25,7 @@ from dashboard.accounts import links
 from dashboard.accounts.forms import LoginForm
 
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
-# When a login link opened this session: for a while its user may set a password without the old one.
+# Time of the login with a link; for a while the user may set a password without the old one.
 _LINK_LOGIN_AT = "agentflow_link_login_at"
 
 
@@ -92,7 +92,7 @@ def set_password(request: HttpRequest) -> HttpResponse:
 
 def _open_session(request: HttpRequest, user: User) -> None:
     login(request, user, backend=_MODEL_BACKEND)
-    # Nothing else deletes expired sessions, and logins are rare.
+    # Deletes expired sessions here, because logins are rare.
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 

@@ -1,1 +1,1 @@
-"""The REST API, version 1: the shapes of the live messages, for programs that poll instead of listening."""
+"""The REST API, version 1: the live messages' format, for programs that poll."""

@@ -13,7 +13,7 @@ from nodes.bearer import token_of
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Refuses a malformed header instead of ignoring it: a program never falls back to a session."""
+    """Refuses a malformed header instead of ignoring it, so that a program never falls back to a session."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         header = request.headers.get("Authorization", "")

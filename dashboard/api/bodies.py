@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
-# Four times a WebSocket message, to allow pasting a whole file into a task's input.
+# Four times a WebSocket message, to allow a whole file as a task's input.
 MAX_BODY_BYTES = 256 << 10
 
 

@@ -1,4 +1,4 @@
-"""Conversations over REST: the same data as on `/ws/`, for programs that ask occasionally."""
+"""Conversations over REST: the same data as on `/ws/`, for programs that poll."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Messages(Route):
 
     def post(self, request: Request, conversation_id: str) -> Response:
         text = read(NewMessage, request.data).text
-        return _accepted(services.say(conversation_id, text, actor=request.user.get_username()))
+        return _accepted(services.send_message(conversation_id, text, actor=request.user.get_username()))
 
 
 class TurnStop(Route):
@@ -104,7 +104,7 @@ class TurnRetry(Route):
 
 
 class TurnFix(Route):
-    """A click on a proposal. The Leader checks the right that the action itself needs."""
+    """Requests a fix. The Leader checks the right that the action itself needs."""
 
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 

@@ -1,4 +1,4 @@
-"""The only place that turns an exception into the API's answer: `{"error": {"code", "message", "field"}}`.
+"""Turns exceptions into the API's error answers, `{"error": {"code", "message", "field"}}`. No other code does.
 
 `code` is for programs and does not change; `message` is for people; `field` is set when one field caused the error.
 """
@@ -17,12 +17,12 @@ from rest_framework.response import Response
 
 from dashboard import outage
 from nodes.domain.incoming import BadInput, shown
-from nodes.domain.parts import Part, as_json
+from nodes.domain.phrases import Phrase, phrases_of
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
 
-# HTTP status by rejection code; any other code is 409: a valid request that conflicts with the present state.
+# HTTP status by rejection code. The default is 409: a valid request that conflicts with the current state.
 _REJECTED_STATUS: Mapping[str, int] = {"forbidden": 403, "bad-field": 400, "invalid": 400}
 
 _CODES: Mapping[type[exceptions.APIException], str] = {
@@ -38,7 +38,7 @@ _CODES: Mapping[type[exceptions.APIException], str] = {
 
 
 def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler. Unexpected errors are logged with a traceback and answered without it."""
+    """DRF's exception handler. Logs unexpected errors with a traceback, which the answer does not contain."""
     if isinstance(exc, BadInput):
         return _answer(400, exc.code, str(exc), shown(exc.path), parts=(exc.part,))
     if isinstance(exc, exceptions.APIException):
@@ -77,15 +77,15 @@ def _answer(
     message: str,
     field: str = "",
     headers: dict[str, str] | None = None,
-    parts: Sequence[Part] = (),
+    parts: Sequence[Phrase] = (),
 ) -> Response:
     error: dict[str, Any] = {"code": code, "message": message, "field": field or None}
     if parts:
-        error["messageParts"] = as_json(parts)
+        error["phrases"] = phrases_of(message=parts)
     return Response({"error": error}, status=status, headers=headers)
 
 
 def _code_of(detail: Any, default: str) -> str:
-    """Our own codes contain hyphens; DRF's ("invalid", "min_value" …) are all mapped to one."""
+    """AgentFlow's codes contain hyphens; DRF's ("invalid", "min_value" …) are all mapped to one."""
     code = getattr(detail, "code", None) or default
     return code if "-" in code else default

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-if TYPE_CHECKING:  # A circular import at run time: DRF's views load these classes from the settings.
+if TYPE_CHECKING:  # Circular at run time: DRF's views load these classes from the settings.
     from rest_framework.views import APIView
 
 from dashboard.rights import Right, may, role_of
 
 
 class HasRight(BasePermission):
-    """Each view declares in `rights` which right each method needs; any other method is refused."""
+    """Views declare the right of each method in `rights`; any other method is refused."""
 
     message = "Your role does not allow this."
     code = "forbidden"

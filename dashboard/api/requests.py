@@ -1,6 +1,6 @@
-"""What clients send: one declaration per body and per query, with its limits; unknown fields are refused.
+"""Declarations of request bodies and queries with their limits. Unknown fields are refused.
 
-`NewTask` and `ControlSpec`, the bodies that act on tasks, are the fleet's own.
+The bodies that act on tasks, `NewTask` and `ControlSpec`, are in `nodes.domain.commands`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from django.http import QueryDict
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from nodes.domain.incoming import MAX_ID, MAX_NAME, NO_NUL, BadInput, Name, OptionalId, read, shown
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import LogLevel, TaskState
 
 Q = TypeVar("Q", bound="Fields")
 
 MAX_PAGE = 500
 MAX_INTEGER = (1 << 63) - 1
-LAST_MOMENT_MS = 253_402_300_799_000  # The year 9999: no date lies beyond.
+LAST_MOMENT_MS = 253_402_300_799_000  # The end of the year 9999, the largest date.
 
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 PageNumber = Annotated[int, Meta(ge=1, le=10_000)]
@@ -28,15 +28,15 @@ ContextName = Annotated[str, Meta(max_length=MAX_NAME + MAX_ID + 1, pattern=NO_N
 
 
 class Fields(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A body or a query. A misspelt option must not silently be left out."""
+    """A body or a query. Unknown fields are refused, so that a misspelt option is never silently ignored."""
 
     def given(self) -> dict[str, Any]:
-        """By name, without what was left out and has no default."""
+        """The fields by name, without absent ones that have no default."""
         return {name: value for name, value in structs.asdict(self).items() if value is not UNSET}
 
 
 class Nothing(Fields, frozen=True, kw_only=True):
-    """A route without parameters, a request without a body."""
+    """No parameters, or no body."""
 
 
 class TaskQuery(Fields, frozen=True, kw_only=True):
@@ -75,14 +75,15 @@ class HistoryQuery(Fields, frozen=True, kw_only=True):
 
 
 def read_query(kind: type[Q], query: QueryDict) -> Q:
-    """The last of several values, except where a list is declared. Raises `BadInput`."""
+    """Parses a query. The last of several values wins, except for declared lists. Raises `BadInput`."""
     lists = {field.encode_name for field in structs.fields(kind) if _is_list(field.type)}
     values = {name: query.getlist(name) if name in lists else query[name] for name in query}
     try:
         return read(kind, values, from_text=True)
     except BadInput as bad:
-        here = bad.path[:1]  # A query has no places within a field.
-        raise BadInput(bad.code, here, part(bad.part.code, **{**bad.part.values, "field": shown(here)})) from None
+        here = bad.path[:1]  # A query has no nested fields.
+        why = phrase(bad.part["key"], **{**bad.part["values"], "field": shown(here)})
+        raise BadInput(bad.code, here, why) from None
 
 
 def _is_list(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Rate limits per user: a bucket per user that refills steadily and allows a burst. In memory and bounded."""
+"""Rate limits per user: a token bucket that refills steadily and allows a burst. In memory and bounded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rest_framework.throttling import BaseThrottle
 
 from nodes.token_bucket import TokenBucket
 
-if TYPE_CHECKING:  # A circular import at run time: DRF's views load these classes from the settings.
+if TYPE_CHECKING:  # Circular at run time: DRF's views load these classes from the settings.
     from rest_framework.views import APIView
 
 
 class Buckets:
-    """A token bucket per key; above `max_keys`, the one used longest ago is forgotten. Thread-safe."""
+    """A token bucket per key. Above `max_keys`, the least recently used one is dropped. Thread-safe."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Buckets:
         self._buckets: OrderedDict[int, TokenBucket] = OrderedDict()
 
     def take(self, key: int) -> float:
-        """0 when a token was taken, else the seconds until one is available."""
+        """Takes a token. Returns 0, or the seconds until one is available."""
         now = self._mono()
         with self._lock:
             bucket = self._buckets.get(key)
@@ -54,7 +54,7 @@ class _UserThrottle(BaseThrottle):
     _wait_seconds = 0.0
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        if request.user.pk is None:  # The permission check refuses it.
+        if request.user.pk is None:  # Anonymous: the permission check refuses it.
             return True
         self._wait_seconds = self.buckets.take(request.user.pk)
         return self._wait_seconds == 0
@@ -64,13 +64,13 @@ class _UserThrottle(BaseThrottle):
 
 
 class RequestThrottle(_UserThrottle):
-    """For every request: enough for a program that polls often, though the live socket would suit it better."""
+    """The limit for every request: enough for a program that polls often."""
 
     buckets = Buckets(burst=1000, per_second=60)
 
 
 class ChangeThrottle(_UserThrottle):
-    """Additional limit for requests that change something."""
+    """An additional limit for requests that change something."""
 
     buckets = Buckets(burst=200, per_second=10)
 

@@ -1,4 +1,4 @@
-"""Routes of the REST API. Each checks the request, calls one selector or service, and returns its dictionaries.
+"""Routes of the REST API. Each validates the request, calls one selector or service, and returns its result.
 
 docs/api.md lists every route; a test compares them.
 """
@@ -23,14 +23,14 @@ from nodes.domain.incoming import read
 
 
 class Route(APIView):
-    """`rights` maps each method to the right that it needs; other methods do not exist."""
+    """`rights` maps each method to the right that it needs; other methods are refused."""
 
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
     query: ClassVar[type[Fields]] = Nothing
     metadata_class = None  # No OPTIONS: docs/api.md describes the routes.
 
     def asked(self, request: Request) -> dict[str, Any]:
-        """The checked query."""
+        """The validated query."""
         return read_query(self.query, request.query_params).given()
 
 

@@ -1,1 +1,1 @@
-"""The live web side: sends the fleet's feed to every dashboard at once. docs/websocket.md is the contract."""
+"""The live side of the web pages: pushes the fleet's feed to every dashboard. docs/websocket.md is the contract."""

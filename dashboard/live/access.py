@@ -1,6 +1,4 @@
-"""Rechecks each viewer's role, once a minute and at a logout: a socket must not outlive the rights it was opened
-with.
-"""
+"""Rechecks each viewer's role once a minute and at logout, because a socket must not outlive the viewer's rights."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ RECHECK_SECONDS = 60.0
 
 
 class RoleWatch:
-    """One query per person and minute, however many sockets they have open."""
+    """One query per person and minute, for any number of sockets."""
 
     def __init__(self, tickets: Tickets, threads: DatabaseThreads, *, recheck_seconds: float = RECHECK_SECONDS) -> None:
         self._tickets = tickets
@@ -35,7 +33,7 @@ class RoleWatch:
         self._sockets.pop(socket, None)
 
     def session_ended(self, session_key: str) -> None:
-        """A logout: its sockets lose every right at once, without a query: the session may still be in the database."""
+        """Logout: the session's sockets lose all rights at once. No query: the session may still be in the database."""
         for viewer, on_role in list(self._sockets.values()):
             if session_key and viewer.session_key == session_key:
                 on_role(Role.NOBODY)
@@ -50,7 +48,7 @@ class RoleWatch:
             try:
                 role = await self._threads.read(self._tickets.recheck, who)
             except Exception:
-                # The database is down: nobody can read or do anything anyway, and the next check is in a minute.
+                # The database is down, so nobody can read or do anything; the next check is in a minute.
                 logger.exception("could not check a viewer's role; retrying in %g s", self._recheck_seconds)
                 return
             for viewer, on_role in list(self._sockets.values()):

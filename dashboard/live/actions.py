@@ -1,6 +1,6 @@
-"""Carries out clients' requests: checks the rights, then calls `nodes.services` or `chat.services` on a thread.
+"""Handles clients' requests: checks rights, then calls `nodes.services` or `chat.services` on a thread.
 
-Only the sender gets the answer that a request is stored. Its outcome reaches everyone as COMMAND and TASK_UPDATE.
+Only the sender is told that a request is stored. Its outcome is published as COMMAND and TASK_UPDATE.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, Chat
 from dashboard.live.ports import Chats, Services
 from dashboard.rights import Right, Role, may, right_to_submit
 from nodes.database_threads import DatabaseThreads
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
 
 logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    def __init__(self, code: str, text: str, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, code: str, text: str, parts: Sequence[Phrase] = ()) -> None:
         super().__init__(code, text)
         self.parts = parts
         self.code = code
@@ -32,7 +32,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     task_id: str
-    command_id: str = ""  # Empty for requests without a command to a node: a new task, a retry.
+    command_id: str = ""  # Empty for a new task and a retry, which send no command to a node.
 
 
 async def act(
@@ -64,7 +64,7 @@ async def open_conversation(context: str, *, role: Role, actor: str, chats: Chat
         return await threads.act(chats.open_conversation, context, actor=actor)
 
 
-async def talk(
+async def send_chat_request(
     request: ChatMessage, *, conversation_id: str, role: Role, actor: str, chats: Chats, threads: DatabaseThreads
 ) -> chat_services.Accepted:
     """`conversation_id`: where a CHAT message goes. Raises `Refused`.
@@ -74,7 +74,7 @@ async def talk(
     _require(role, Right.OPERATE)
     with _refusals(actor):
         if isinstance(request, Chat):
-            return await threads.act(chats.say, conversation_id, request.text, actor=actor)
+            return await threads.act(chats.send_message, conversation_id, request.text, actor=actor)
         if isinstance(request, ChatAnswer):
             return await threads.act(
                 chats.answer_approval, request.approval, is_yes=request.decision == "approve", actor=actor
@@ -93,17 +93,16 @@ def _require(role: Role, right: Right) -> None:
 
 @contextmanager
 def _refusals(actor: str) -> Iterator[None]:
-    """Translates the fleet's errors into answers to the client."""
+    """Translates errors of the fleet into answers to the client."""
     try:
         yield
     except TaskRejected as exc:
         raise Refused(exc.code, str(exc), exc.parts) from exc
     except NotFound as exc:
-        raise Refused("not-found", str(exc) or "There is nothing of this id.") from exc
+        raise Refused("not-found", str(exc) or "There is nothing with this id.") from exc
     except Conflict as exc:
-        raise Refused("conflict", str(exc) or "The task is not in a state for this.") from exc
+        raise Refused("conflict", str(exc) or "The task's current state does not allow this.") from exc
     except AgentFlowError as exc:
-        # Usually the Leader cannot be reached: the log has the reason for the operator, and the user sees that nothing
-        # happened.
-        logger.warning("a request of %s was not taken: %s", actor, exc)
-        raise Refused("unavailable", "The Leader did not take the request; try again.") from exc
+        # Usually the Leader is unreachable. The log has the reason; the user only sees that nothing happened.
+        logger.warning("the Leader did not accept a request of %s: %s", actor, exc)
+        raise Refused("unavailable", "The Leader did not accept the request; try again.") from exc

@@ -1,8 +1,8 @@
-"""Answers to SUBSCRIBE: exactly the missed messages, or a snapshot; built at most once a second for all sockets that
-ask for the same.
+"""Answers to SUBSCRIBE: exactly the missed messages, or a snapshot. Built at most once a second for all sockets with
+the same request.
 
-While an answer may still be used, the broadcaster holds its topics: it keeps what is committed after the answer's
-position for each socket that joins with it.
+While an answer may still be used, the broadcaster holds its topics: it keeps messages after the answer's position for
+sockets that join with this answer.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Answers:
         self.builds = 0
 
     async def get(self, topics: Sequence[str], since: Cursor | None = None, *, is_base: bool = False) -> Answer:
-        """An answer that the broadcaster can join on to: join before the next `await`, or messages may be missed.
+        """An answer for `Broadcaster.join`. Join before the next `await`, or messages may be missed.
 
-        `is_base`: the client may know only the base messages, so each node and task follows as one of those. Raises the
-        database's errors.
+        `is_base`: the client may know only the base messages, so the state is repeated as base messages. Raises
+        database errors.
         """
         key = (tuple(sorted(set(topics))), since, is_base)
         for _ in range(_TRIES):
@@ -55,13 +55,13 @@ class Answers:
             answer = await asyncio.shield(task)
             if self._broadcaster.reaches(answer.seq):
                 return answer
-            # Thousands of messages within one second: this answer is already too old.
+            # With thousands of messages within a second, this answer is already too old.
             await asyncio.sleep(self._lifetime_seconds)
-        raise TimeoutError("the feed outruns its snapshots")
+        raise TimeoutError("the feed is too fast for a snapshot")
 
     def _start(self, key: _Key) -> asyncio.Task[Answer]:
         topics = key[0]
-        # Held before the position is read, so that nothing committed later is missed.
+        # Hold before reading the position, so that nothing committed later is missed.
         self._broadcaster.hold(topics)
         self.builds += 1
         task = asyncio.get_running_loop().create_task(self._threads.read(self._build, *key), name="live-answer")
@@ -82,7 +82,7 @@ class Answers:
     # --- on a reader thread -----------------------------------------------------------------------
 
     def _build(self, topics: tuple[str, ...], since: Cursor | None, is_base: bool) -> Answer:
-        # Position first, then state: a change in between is repeated, never missing.
+        # Position first, then state: a change in between is repeated, never missed.
         store, seq = self._feed.position()
         if since is not None and since.store in ("", store) and since.number <= seq:
             missed = self._missed(topics, since.number, store, seq)
@@ -91,7 +91,7 @@ class Answers:
         place = {"type": "SNAPSHOT", "store": store, "seq": str(seq), "topics": list(topics)}
         snapshot: dict[str, Any] = {**place, **self._feed.snapshot(topics), **place}
         if ALERTS in topics:
-            snapshot["trouble"] = self._trouble()
+            snapshot["trouble"] = self._store_failure()
         messages = [snapshot, *(_base_messages(snapshot) if is_base else ())]
         return Answer([Frame(replies.encode(message), seq=seq) for message in messages], store=store, seq=seq)
 
@@ -101,21 +101,21 @@ class Answers:
             return None
         frames = [Frame.of(published, 0.0) for published in missed]
         if ALERTS in topics and self._broadcaster.store_message is not None:
-            # It is outside the feed and may have been missed; at worst it is sent twice.
+            # STORE messages are not in the feed and may have been missed; sending one twice is harmless.
             frames.append(Frame.of(self._broadcaster.store_message, 0.0))
         seq = max(seq, missed[-1].seq) if missed else seq
         frames.append(replies.pong(store=store, seq=seq, push_ms=None))
         answer = Answer(frames, store=store, seq=seq)
         return answer if answer.size_bytes <= MISSED_BYTES else None
 
-    def _trouble(self) -> dict[str, Any] | None:
-        """The latest STORE message, while the store is failing."""
+    def _store_failure(self) -> dict[str, Any] | None:
+        """The latest STORE message while the Leader cannot store anything, else None."""
         said = self._broadcaster.store_message
         return dict(said.body) if said is not None and said.body.get("state") == "failing" else None
 
 
 def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
-    """The state again, as messages that a client of the base specification knows."""
+    """The state as messages of the base specification."""
     place = {"store": snapshot["store"], "seq": snapshot["seq"]}
     found: list[dict[str, Any]] = []
     for name, kind, field in (("nodes", "NODE_STATUS", "node"), ("tasks", "TASK_UPDATE", "task")):

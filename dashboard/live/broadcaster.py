@@ -1,6 +1,6 @@
 """Delivers each committed message to the outboxes of the subscribed sockets of one process.
 
-A message is encoded once for all sockets, a socket is woken once per batch, and topics without subscribers cost
+Each message is encoded once for all sockets, each socket is woken once per batch, and topics without subscribers cost
 nothing. Everything except `wants` runs on the event loop.
 """
 
@@ -19,7 +19,7 @@ from nodes.leader.projection.trouble import STORE_KEY
 # Messages kept for sockets that join from a recent snapshot.
 HISTORY_MESSAGES = 4000
 HISTORY_BYTES = 4 << 20
-# Batches wait until the writers of earlier ones have had a turn; above this many messages they do not wait.
+# Batches wait until the writers have sent earlier ones; above this many messages they do not wait.
 _WAITING_MESSAGES = 10_000
 
 
@@ -28,7 +28,7 @@ class Broadcaster:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Topic → outbox → feed number that the outbox's snapshot of this topic already includes.
+        # Topic → outbox → feed number up to which the outbox's snapshot includes this topic.
         self._index: dict[str, dict[Outbox, int]] = {}
         self._outboxes: set[Outbox] = set()
         self._holds: dict[str, int] = {}
@@ -40,7 +40,7 @@ class Broadcaster:
         self._waiting: deque[Sequence[Published]] = deque()
         self._waiting_messages = 0
         self._is_yielding = False
-        # The latest message about the store, for new sockets; None = it has never failed.
+        # The latest STORE message, for new sockets; None = the store has never failed.
         self.store_message: Published | None = None
 
     @property
@@ -52,17 +52,17 @@ class Broadcaster:
     def socket_count(self) -> int:
         return len(self._outboxes)
 
-    # --- the projection's side --------------------------------------------------------------------
+    # --- for the projection --------------------------------------------------------------------
 
     def wants(self, topic: str) -> bool:
         """Thread-safe: two dictionary look-ups."""
         return topic in self._index or topic in self._holds
 
     def publish(self, batch: Sequence[Published]) -> None:
-        """Delivers at once, unless an earlier batch was delivered in the same turn of the event loop.
+        """Delivers at once, unless it has already delivered a batch in this iteration of the event loop.
 
-        In that case the batch waits until the writers have had their turn: a burst of batches must not overflow the
-        outbox of a client that keeps reading.
+        In that case the batch waits for the writers: a burst of batches must not overflow the outbox of a client that
+        keeps reading.
         """
         if self._waiting_messages > _WAITING_MESSAGES:
             while self._waiting:
@@ -76,12 +76,12 @@ class Broadcaster:
             self._yield_turn()
 
     def advance(self, seq: int) -> None:
-        """The feed has reached `seq` without further messages for these sockets."""
+        """The feed has reached `seq`, without further messages for these sockets."""
         if not self._waiting:
             self._position = max(self._position, seq)
 
     def restart(self, seq: int) -> None:
-        """The feed cannot be continued: every socket is closed, and its client reconnects and gets a snapshot."""
+        """Closes every socket because the feed cannot be continued; clients reconnect and get a snapshot."""
         self._waiting.clear()
         self._waiting_messages = 0
         self._history.clear()
@@ -136,7 +136,7 @@ class Broadcaster:
             self._history_bytes -= dropped.size_bytes
             self._history_floor = dropped.seq
 
-    # --- the sockets' side ------------------------------------------------------------------------
+    # --- for sockets ------------------------------------------------------------------------
 
     def add(self, outbox: Outbox) -> None:
         self._outboxes.add(outbox)
@@ -146,7 +146,7 @@ class Broadcaster:
         self._outboxes.discard(outbox)
 
     def hold(self, topics: Iterable[str]) -> None:
-        """Keeps messages of these topics from now on, even without subscribers. Undone by `release`."""
+        """Keeps messages of these topics from now on, even without subscribers, until `release`."""
         for topic in topics:
             self._holds[topic] = self._holds.get(topic, 0) + 1
 
@@ -158,17 +158,17 @@ class Broadcaster:
         self._forget_if_idle()
 
     def reaches(self, seq: int) -> bool:
-        """Whether everything after `seq` is still kept, for topics that have been held since then."""
+        """Whether everything after `seq` is still kept, for topics held since then."""
         return seq >= self._history_floor
 
     def join(self, outbox: Outbox, topics: Iterable[str], *, after: int) -> None:
-        """Delivers everything of `topics` after feed number `after`: first what is kept, then new messages.
+        """Delivers everything of `topics` after feed number `after`: first kept messages, then new ones.
 
-        The caller has held the topics since before it read `after`, and `reaches(after)` is true: nothing is missing.
+        The caller must have held the topics before it read `after`, and `reaches(after)` must be true.
         """
         joined = set(topics)
         for frame_topics, frame in self._history:
-            # Also what another topic has brought already: the snapshot that this follows may be older than that.
+            # Even if another topic already delivered it: the snapshot before this may be older.
             if frame.seq > after and not joined.isdisjoint(frame_topics):
                 outbox.put(frame)
         for topic in joined:
@@ -185,7 +185,7 @@ class Broadcaster:
         self._forget_if_idle()
 
     def topics(self) -> frozenset[str]:
-        """Every topic that has subscribers or is held."""
+        """All topics that have subscribers or are held."""
         return frozenset((*self._index, *self._holds))
 
     def topics_of(self, outbox: Outbox) -> list[str]:

@@ -17,7 +17,7 @@ from channels.exceptions import StopConsumer  # type: ignore[import-untyped]  # 
 from django.db import Error as DatabaseError
 
 from dashboard.live import origin, process, replies
-from dashboard.live.actions import Refused, act, open_conversation, talk
+from dashboard.live.actions import Refused, act, open_conversation, send_chat_request
 from dashboard.live.flow import Flow
 from dashboard.live.frames import Frame
 from dashboard.live.messages import (
@@ -43,13 +43,13 @@ from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
 from dashboard.tickets import Viewer
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 
 logger = logging.getLogger(__name__)
 
 AUTH_SECONDS = 5.0
-# If no SUBSCRIBE follows AUTH within this time, the default topics are sent.
-ALONE_SECONDS = 0.5
+# Without a SUBSCRIBE within this time after AUTH, the socket gets the default topics.
+DEFAULTS_AFTER_SECONDS = 0.5
 _MAX_JOBS = 32
 _ABORT_SECONDS = 3.0
 
@@ -63,7 +63,7 @@ Job = Callable[[], Awaitable[None]]
 
 
 class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
-    """No channel layer: the broadcaster feeds it. A group member per client would cost several times as much."""
+    """Gets messages from the broadcaster. A channel-layer group per client would cost several times as much."""
 
     def __init__(self, *, live: process.Live | None = None) -> None:
         self._live = live or process.current()
@@ -81,9 +81,11 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._guard = RateGuard(time.monotonic())
         self._outbox = Outbox()
         self._flow = Flow()
-        self._subscriptions = Subscriptions(self._live, self._outbox, say=self._say, say_position=self._say_position)
+        self._subscriptions = Subscriptions(
+            self._live, self._outbox, reply=self._reply, send_position=self._send_position
+        )
 
-    # --- life -------------------------------------------------------------------------------------
+    # --- life cycle -------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self._buffer = WriteBuffer(send)
@@ -92,18 +94,18 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._outbox,
             self._flow,
             self._buffer,
-            say_position=self._say_position,
+            send_position=self._send_position,
             on_slow=lambda: self._close(CLOSE_SLOW),
         )
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 try:
-                    # Not the base class's loop, which creates a task per message and looks for a channel layer.
+                    # Replaces the base class's loop, which creates a task per message and needs a channel layer.
                     self.scope, self.base_send = scope, send
                     while True:
                         await self.dispatch(await receive())
                 except StopConsumer:
-                    pass  # Channels raises it when the socket has ended.
+                    pass  # Raised when the socket is closed.
                 finally:
                     self._stop()
         finally:
@@ -113,7 +115,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 await self._live.leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Calls the handler directly: the base class hops to Django's single shared thread for every message."""
+        """Calls the handler directly; the base class would switch to Django's single shared thread for each message."""
         kind = message["type"]
         if kind == "websocket.receive":
             self._received(message)
@@ -137,7 +139,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._start(self._write(), "live-writer")
         self._start(self._work(), "live-jobs")
         self._live.broadcaster.add(self._outbox)
-        self._after(AUTH_SECONDS, self._auth_is_late)
+        self._after(AUTH_SECONDS, self._check_auth)
         try:
             await self._live.enter()
         except TimeoutError:
@@ -157,8 +159,8 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             task.cancel()
 
     def _close(self, code: int) -> None:
-        """Ends the socket: nothing more is sent, waiting messages are dropped, and a client that does not answer the
-        close is cut off.
+        """Closes the socket: drops waiting messages, sends nothing more, and aborts the connection if the client does
+        not answer the close.
         """
         if self._is_closing:
             return
@@ -175,7 +177,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             async with asyncio.timeout(_ABORT_SECONDS):
                 await self.base_send({"type": "websocket.close", "code": code})
         except (TimeoutError, *GONE):
-            # Its buffer stays full, and the abort below ends it; or it has already gone.
+            # Either its buffer stays full and the abort below closes it, or it has already disconnected.
             pass
         # Cancelled as soon as the client disconnects.
         await asyncio.sleep(_ABORT_SECONDS)
@@ -187,43 +189,43 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         except SlowClient:
             self._close(CLOSE_SLOW)
         except GONE:
-            # Its disconnect event follows; until then nothing more is added to its outbox.
+            # The disconnect event follows; until then nothing is added to the outbox.
             self._outbox.overflow()
         except Exception:
-            logger.exception("writing to a dashboard failed; its socket is closed")
+            logger.exception("writing to a dashboard failed; closing its socket")
             self._close(CLOSE_ERROR)
 
     async def _work(self) -> None:
-        """Handles in order the requests that need a database or the Leader."""
+        """Handles requests that need the database or the Leader, in order."""
         while True:
             job = await self._jobs.get()
             try:
                 await job()
             except (DatabaseError, TimeoutError) as exc:
-                logger.warning("a dashboard cannot be served now: %s; its client reconnects later", exc)
+                logger.warning("cannot serve a dashboard now: %s; its client reconnects later", exc)
                 self._close(CLOSE_TRY_LATER)
             except Exception:
-                logger.exception("a dashboard's request failed; its socket is closed")
+                logger.exception("a dashboard's request failed; closing its socket")
                 self._close(CLOSE_ERROR)
 
     def _enqueue(self, job: Job, ref: str = "") -> bool:
         try:
             self._jobs.put_nowait(job)
         except asyncio.QueueFull:
-            self._say(replies.error("busy", "Too many requests are waiting.", ref))
+            self._reply(replies.error("busy", "Too many requests are waiting.", ref))
             return False
         return True
 
-    def _say(self, frame: Frame) -> None:
+    def _reply(self, frame: Frame) -> None:
         self._outbox.put(frame)
         self._outbox.wake()
 
-    def _say_position(self) -> None:
+    def _send_position(self) -> None:
         seq = self._subscriptions.position()
         if seq is not None and self._viewer is not None:
-            self._say(replies.pong(store=self._store, seq=seq, push_ms=self._flow.push_ms))
+            self._reply(replies.pong(store=self._store, seq=seq, push_ms=self._flow.push_ms))
 
-    # --- what comes in ----------------------------------------------------------------------------
+    # --- incoming messages ----------------------------------------------------------------------------
 
     def _received(self, event: dict[str, Any]) -> None:
         if self._is_closing:
@@ -235,7 +237,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         elif len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES:
             self._violated(Violation.OVERSIZE, "too-large", f"A message has at most {MAX_MESSAGE_BYTES} bytes.", now)
         else:
-            # Rate first: a flood must not cost a parse per message. Only what looks like an ACK uses the ACK rate.
+            # Check the rate before parsing, so that a flood stays cheap. Only a likely ACK uses the ACK rate.
             may_be_ack = len(text) < 256 and '"ACK"' in text
             if not self._guard.may_send(now, is_ack=may_be_ack):
                 self._violated(Violation.TOO_FAST, "too-fast", "At most 20 messages a second.", now)
@@ -248,12 +250,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._handle(message, now)
 
     def _violated(
-        self, violation: Violation, code: str, text: str, now: float, ref: str = "", parts: Sequence[Part] = ()
+        self, violation: Violation, code: str, text: str, now: float, ref: str = "", parts: Sequence[Phrase] = ()
     ) -> None:
         if self._guard.note_violation(now):
             self._close(violation.value)
         else:
-            self._say(replies.error(code, text, ref, parts))
+            self._reply(replies.error(code, text, ref, parts))
 
     def _handle(self, message: ClientMessage, now: float) -> None:
         if isinstance(message, Auth):
@@ -261,7 +263,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         elif not self._has_asked_auth:
             self._close(CLOSE_UNAUTHORIZED)
         elif isinstance(message, Ping):
-            self._say_position()
+            self._send_position()
         elif isinstance(message, Ack):
             if self._flow.acked(message.seq, now=now, held_seconds=message.held_ms / 1000):
                 self._writer.acked()
@@ -274,17 +276,17 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         elif isinstance(message, Control | Run):
             self._enqueue(lambda: self._act(message), message.ref)
         else:
-            self._enqueue(lambda: self._talk(message), message.ref)
+            self._enqueue(lambda: self._chat(message), message.ref)
 
     # --- authentication ---------------------------------------------------------------------------
 
-    def _auth_is_late(self) -> None:
+    def _check_auth(self) -> None:
         if not self._has_asked_auth:
             self._close(CLOSE_UNAUTHORIZED)
 
     def _ask_auth(self, message: Auth) -> None:
         if self._has_asked_auth:
-            self._say(replies.error("already-authenticated", "AUTH comes once."))
+            self._reply(replies.error("already-authenticated", "This socket is already authenticated."))
             return
         self._has_asked_auth = True
         self._enqueue(lambda: self._authenticate(message))
@@ -299,9 +301,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             return
         self._viewer = viewer
         self._writer.is_batching = message.is_batching
-        self._live.roles.add(self, viewer, self._role_is)
-        self._role_is(viewer.role)
-        self._say(
+        self._live.roles.add(self, viewer, self._set_role)
+        self._set_role(viewer.role)
+        self._reply(
             replies.auth_ok(
                 user=viewer.username,
                 role=viewer.role,
@@ -311,22 +313,22 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             )
         )
         self._subscriptions.begin()
-        self._after(ALONE_SECONDS, self._ask_alone)
+        self._after(DEFAULTS_AFTER_SECONDS, self._subscribe_to_defaults)
 
-    def _role_is(self, role: Role) -> None:
+    def _set_role(self, role: Role) -> None:
         self._role = role
         if not may(role, Right.VIEW):
             self._close(CLOSE_UNAUTHORIZED)
 
-    def _ask_alone(self) -> None:
-        self._enqueue(lambda: self._subscriptions.subscribe_alone(is_base=not self._writer.is_batching))
+    def _subscribe_to_defaults(self) -> None:
+        self._enqueue(lambda: self._subscriptions.subscribe_to_defaults(is_base=not self._writer.is_batching))
 
     async def _unsubscribe(self, message: Unsubscribe) -> None:
         self._subscriptions.unsubscribe(message)
 
     # --- conversations ----------------------------------------------------------------------------
 
-    async def _talk(self, message: ChatMessage) -> None:
+    async def _chat(self, message: ChatMessage) -> None:
         if self._viewer is None:
             return
         actor, live = self._viewer.username, self._live
@@ -336,9 +338,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 conversation_id = await open_conversation(
                     message.context, role=self._role, actor=actor, chats=live.chats, threads=live.threads
                 )
-                # Before the message is sent: the sender gets the answer even without a SUBSCRIBE.
-                await self._subscriptions.hear(chat_topic(conversation_id))
-            accepted = await talk(
+                # Before sending, so that the sender gets the answer even without a SUBSCRIBE.
+                await self._subscriptions.ensure(chat_topic(conversation_id))
+            accepted = await send_chat_request(
                 message,
                 conversation_id=conversation_id,
                 role=self._role,
@@ -347,9 +349,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 threads=live.threads,
             )
         except Refused as refused:
-            self._say(replies.error(refused.code, refused.text, message.ref))
+            self._reply(replies.error(refused.code, refused.text, message.ref))
         else:
-            self._say(
+            self._reply(
                 replies.chat_accepted(
                     conversation_id=accepted.conversation_id, turn_id=accepted.turn_id, ref=message.ref
                 )
@@ -369,6 +371,6 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 threads=self._live.threads,
             )
         except Refused as refused:
-            self._say(replies.error(refused.code, refused.text, message.ref, refused.parts))
+            self._reply(replies.error(refused.code, refused.text, message.ref, refused.parts))
         else:
-            self._say(replies.accepted(task_id=accepted.task_id, command_id=accepted.command_id, ref=message.ref))
+            self._reply(replies.accepted(task_id=accepted.task_id, command_id=accepted.command_id, ref=message.ref))

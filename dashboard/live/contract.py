@@ -1,4 +1,4 @@
-"""All that goes out on `/ws/`: the fleet's messages, the chat's, and what a socket says by itself."""
+"""All messages to clients on `/ws/`: those of the fleet, of the chat, and of the socket itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from msgspec import Meta
 
 from chat.contract import ChatMessage, ChatState
 from dashboard.rights import Role
+from nodes.domain.phrases import Phrases
 from nodes.leader.projection.contract import (
     FleetMessage,
     FleetState,
     GapRange,
-    MessagePart,
     Positioned,
     one_of,
 )
@@ -33,15 +33,15 @@ class Chats(TypedDict, total=False):
 
 
 class Snapshot(Positioned, FleetState, Chats):
-    """The state of these topics at this position; of the optional fields it has those that they cover."""
+    """The state of these topics at this position. Of the optional fields it contains those that the topics cover."""
 
     type: Literal["SNAPSHOT"]
     topics: list[str]
 
 
 class SlowGap(GapRange):
-    """Log lines dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to
-    `to`. The REST API still has them.
+    """Log lines that were dropped in favour of newer ones because this socket reads too slowly: the feed's messages
+    `from` to `to`. They are still available over REST.
     """
 
     type: Literal["GAP"]
@@ -75,13 +75,13 @@ class Pong(Positioned):
     """This socket has received everything up to `seq` that it subscribed to."""
 
     type: Literal["PONG"]
-    # How long the last acknowledged changes took from the commit to the client; null = not known yet.
+    # How long recent changes took from the commit to the client's ACK; null = not measured yet.
     pushMs: Annotated[float, Meta(ge=0)] | None
 
 
 class ErrorDetail(TypedDict, total=False):
-    messageParts: list[MessagePart]
-    # Of the request that was refused.
+    phrases: Phrases
+    # `ref` of the refused request.
     ref: str
 
 
@@ -89,9 +89,9 @@ class ErrorMessage(ErrorDetail):
     """A message or a request was refused."""
 
     type: Literal["ERROR"]
-    # For programs.
+    # Machine-readable.
     code: str
-    # For a person.
+    # Human-readable.
     message: str
 
 

@@ -1,6 +1,6 @@
-"""The parts of docs/*.md that list declared messages and their fields. Pure.
+"""Generates the parts of docs/*.md that list declared messages and their fields. Pure.
 
-A document has a pair of comments for each part; the text between them is replaced, the rest is written by hand.
+A pair of comments encloses each part; only the text between them is replaced.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _message_table(messages: list[Schema], definitions: Definitions) -> str:
 
 
 def _objects(definitions: Definitions) -> str:
-    """A paragraph for each object in messages."""
+    """A paragraph for each object that messages contain."""
     paragraphs = []
     for name, definition in definitions.items():
         if "properties" in definition and "const" not in definition["properties"].get("type", {}):
@@ -87,15 +87,15 @@ def _each(definition: Schema) -> Iterator[tuple[str, Schema, bool]]:
 
 
 def _meaning(schema: Schema, definitions: Definitions) -> str:
-    remark = _in_a_sentence(schemas.described(schema))
-    text = "; ".join(filter(None, (_shape(schema, definitions), remark)))
-    if {"type": "null"} in schema.get("anyOf", ()) and "null" not in remark:
+    comment = _in_a_sentence(schemas.described(schema))
+    text = "; ".join(filter(None, (_shape(schema, definitions), comment)))
+    if {"type": "null"} in schema.get("anyOf", ()) and "null" not in comment:
         text = f"{text}, or null" if text else "or null"
     return text
 
 
 def _shape(schema: Schema, definitions: Definitions) -> str:
-    """What a reader cannot guess from the name: the words it may be, or the object it holds."""
+    """The allowed words, or the object it contains."""
     match schema:
         case {"anyOf": kinds}:
             return " or ".join(filter(None, (_shape(kind, definitions) for kind in kinds)))

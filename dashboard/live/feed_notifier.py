@@ -1,7 +1,6 @@
-"""Sends hints from the Leader to separate web processes: "the feed is at N", with the newest ephemeral messages.
+"""Sends hints from the Leader to separate web processes: the feed's position and the newest ephemeral messages.
 
-Hints go over the channel layer. A lost one costs a read of the database, never an event. Hints that queue up are
-merged into one.
+Hints use the channel layer. A lost hint costs a database read, never an event. Queued hints are merged.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ class FeedNotifier:
     def __init__(self, layer: FeedChannelLayer | None = None) -> None:
         self._layer = layer
         self._seq = 0
-        # Newest text per key: metrics of a node, the store's failure. Above the limit Redis must be down, and old
-        # figures have no value.
+        # Newest text per key: a node's metrics, the state of the store. Above the limit Redis must be down, and old
+        # values are useless.
         self._ephemeral: dict[str, str] = {}
         self._ready = asyncio.Event()
         self._is_stopping = False
 
     def wants(self, topic: str) -> bool:
-        """Log batches must appear in `publish` for their feed numbers; one encoding of each is enough."""
+        """Needs log batches in `publish` for their feed numbers; one encoding of each is enough."""
         return topic == LOGS
 
     def publish(self, batch: Sequence[Published]) -> None:
@@ -67,15 +66,15 @@ class FeedNotifier:
                     async with asyncio.timeout(_SEND_SECONDS):
                         await layer.group_send(GROUP, message)
                 except (RedisError, OSError, TimeoutError) as exc:
-                    # The hint is retried until it is sent, so that every process catches up once Redis is back.
+                    # Retry until the hint is sent, so that every process catches up once Redis is back.
                     self._ready.set()
                     if not is_down:
-                        logger.warning("hints to web processes cannot be sent: %s; retrying", exc)
+                        logger.warning("cannot send hints to web processes: %s; retrying", exc)
                     is_down = True
                     await asyncio.sleep(backoff.next_delay())
                     continue
                 if is_down:
-                    logger.info("hints to web processes are sent again")
+                    logger.info("hints to web processes work again")
                 is_down = False
                 backoff.reset()
         finally:

@@ -1,4 +1,4 @@
-"""How far one client is behind: its window of unacknowledged messages, and the push latency that its ACKs show.
+"""Tracks how far a client is behind: its window of unacknowledged messages, and the push latency from its ACKs.
 
 A client that never sends an ACK (a base client) has no window; only the server's write buffer limits it. Pure: time is
 passed in.
@@ -19,14 +19,14 @@ class _Turn(NamedTuple):
     last_seq: int
     messages: int
     size_bytes: int
-    published_mono: float  # Of its newest event; 0 = it has only answers.
+    published_mono: float  # Of its newest event; 0 = only answers.
 
 
 class Flow:
     def __init__(self) -> None:
         self.is_acking = False
         self._turns: deque[_Turn] = deque()
-        # Before a client's first ACK, only the last turn is kept.
+        # Before the client's first ACK, only the last turn is kept.
         self._last_turn: tuple[int, float] | None = None
         self._messages = 0
         self._bytes = 0
@@ -38,11 +38,11 @@ class Flow:
 
     @property
     def push_ms(self) -> float | None:
-        """Median of the last few samples, from the commit's publication to the client's ACK; None = not known yet."""
+        """Median of the latest samples, from publication to the client's ACK; None = not measured yet."""
         return round(median(self._samples) * 1000, 1) if self._samples else None
 
     def sent(self, *, last_seq: int, messages: int, size_bytes: int, published_mono: float) -> None:
-        """One turn of the writer was sent; `last_seq` 0 (nothing from the feed in it) is not tracked."""
+        """The writer has sent one turn. `last_seq` 0 (nothing from the feed) is not tracked."""
         if not last_seq:
             return
         if not self.is_acking:
@@ -53,8 +53,8 @@ class Flow:
         self._bytes += size_bytes
 
     def acked(self, seq: int, *, now: float, held_seconds: float = 0.0) -> bool:
-        """The client has applied everything up to `seq`. True if that made room. `held_seconds`: how long the client
-        delayed the ACK.
+        """The client has applied everything up to `seq`. Returns whether this made room. `held_seconds`: how long the
+        client delayed the ACK.
         """
         self.is_acking = True
         newest = self._last_turn[1] if self._last_turn is not None and self._last_turn[0] <= seq else 0.0

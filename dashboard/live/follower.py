@@ -1,7 +1,7 @@
-"""Follows the feed in a separate web process: hints come over Redis, messages from the database.
+"""Follows the feed in a separate web process: gets hints over Redis and messages from the database.
 
-There is one subscription per process. While Redis is down the position is polled every few seconds, and whenever a
-subscription (re)starts, everything since the last read is fetched: a lost hint costs a read, never an event.
+There is one subscription per process. While Redis is down, the position is polled every few seconds. Whenever a
+subscription starts again, everything since the last read is fetched, so a lost hint never costs an event.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from nodes.waits import Backoff, wait_at_most
 logger = logging.getLogger(__name__)
 
 READ_MESSAGES = 500
-# Polling interval while no hints can arrive.
-BLIND_SECONDS = 2.0
+# Polling interval while there are no hints.
+POLL_SECONDS = 2.0
 _START_SECONDS = 10.0
 
 
@@ -39,11 +39,11 @@ _START_SECONDS = 10.0
 class _Reading:
     store: str
     position: int
-    messages: Sequence[Published] | None  # None = the feed does not reach back that far.
+    messages: Sequence[Published] | None  # None = those messages are no longer kept.
 
 
 class Follower:
-    """`run` may run again after it was cancelled; it then starts at the feed's end."""
+    """`run` may be called again after it was cancelled; it then starts at the feed's end."""
 
     def __init__(
         self, feed: Feed, broadcaster: Broadcaster, threads: DatabaseThreads, *, layer: FeedChannelLayer | None
@@ -54,23 +54,23 @@ class Follower:
         self._layer = layer
         self._store = ""
         self._cursor = 0
-        self._is_blind = True
+        self._is_polling = True
         self._ready = asyncio.Event()
         self._started = asyncio.Event()
 
     async def started(self) -> None:
-        """Returns when the position is known after which nothing is missed. Raises `TimeoutError` when the database
-        does not answer.
+        """Waits until the start position is known; nothing after it is missed. Raises `TimeoutError` if the database
+        does not respond.
         """
         async with asyncio.timeout(_START_SECONDS):
             await self._started.wait()
 
     def request_stop(self) -> None:
-        """From now on `started` waits for the next run; the caller cancels this one."""
+        """Makes `started` wait for the next run; the caller cancels this one."""
         self._started.clear()
 
     async def run(self) -> None:
-        self._is_blind = True
+        self._is_polling = True
         try:
             await self._begin()
             async with asyncio.TaskGroup() as tasks:
@@ -84,7 +84,7 @@ class Follower:
 
     async def _begin(self) -> None:
         if self._layer is None:
-            logger.warning("AGENTFLOW_REDIS_URL is not set: the database is polled every %g s", BLIND_SECONDS)
+            logger.warning("AGENTFLOW_REDIS_URL is not set: the database is polled every %g s", POLL_SECONDS)
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
@@ -98,8 +98,8 @@ class Follower:
     # --- hints ------------------------------------------------------------------------------------
 
     async def _listen(self, layer: FeedLoopLayer) -> None:
-        layer.on_disconnect = self._went_blind
-        layer.on_reconnect = self._sees_again
+        layer.on_disconnect = self._redis_lost
+        layer.on_reconnect = self._redis_restored
         backoff = Backoff(0.2, 5.0)
         while True:
             try:
@@ -114,19 +114,19 @@ class Follower:
             self._hinted(await layer.next_message(channel))
 
     def _hinted(self, hint: Mapping[str, Any]) -> None:
-        """Anyone who can write to Redis can send one, so it can only cause a read or show a figure."""
+        """Handles a hint. Anyone with access to Redis can send one, so it can only cause a read or show a metric."""
         seq, ephemeral = hint.get("seq"), hint.get("ephemeral")
         if isinstance(seq, int) and seq > self._cursor:
             self._ready.set()
         if isinstance(ephemeral, list):
             self._broadcaster.publish([found for text in ephemeral if (found := _ephemeral(text)) is not None])
 
-    def _went_blind(self) -> None:
-        self._is_blind = True
+    def _redis_lost(self) -> None:
+        self._is_polling = True
         self._ready.set()
 
-    def _sees_again(self) -> None:
-        self._is_blind = False
+    def _redis_restored(self) -> None:
+        self._is_polling = False
         self._ready.set()
 
     # --- the database -----------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Follower:
         while True:
             await self._wait()
             try:
-                # Each read waits for its thread, so the writers get their turn during a long catch-up.
+                # Each read waits for its thread, so the writers can run during a long catch-up.
                 is_behind = True
                 while is_behind:
                     is_behind = await self._advance()
@@ -147,20 +147,20 @@ class Follower:
                 backoff.reset()
 
     async def _wait(self) -> None:
-        await wait_at_most(self._ready, BLIND_SECONDS if self._is_blind else None)
+        await wait_at_most(self._ready, POLL_SECONDS if self._is_polling else None)
         self._ready.clear()
 
     async def _advance(self) -> bool:
-        """Reads and publishes once; True when there may be more."""
+        """Reads and publishes once; True if there may be more."""
         topics = self._broadcaster.topics()
         reading = await self._threads.read(self._read, self._cursor, tuple(topics))
         if reading.store != self._store or reading.position < self._cursor or reading.messages is None:
-            logger.warning("the feed cannot be followed from %d; every dashboard starts again", self._cursor)
+            logger.warning("cannot follow the feed from %d; every dashboard gets a new snapshot", self._cursor)
             self._store, self._cursor = reading.store, reading.position
             self._broadcaster.restart(reading.position)
             return False
         if not self._broadcaster.topics() <= topics:
-            # A socket subscribed during the read; its topic must not be skipped.
+            # A socket subscribed during the read, and its topic must not be skipped.
             return True
         messages = reading.messages
         is_full = len(messages) >= READ_MESSAGES
@@ -177,14 +177,14 @@ class Follower:
         return is_full
 
     def _read(self, cursor: int, topics: Sequence[str]) -> _Reading:
-        # Position first: what is committed in between is read now and, being in order, not again.
+        # Position first: messages committed in between are read now, and because of their order not again.
         store, position = self._feed.position()
         messages = self._feed.feed_since(cursor, topics, READ_MESSAGES) if topics and position > cursor else []
         return _Reading(store=store, position=position, messages=messages)
 
     async def _database_failed(self, exc: Exception, backoff: Backoff) -> None:
         delay = backoff.next_delay()
-        logger.warning("the feed cannot be read: %s; retrying in %.1f s", exc, delay)
+        logger.warning("cannot read the feed: %s; retrying in %.1f s", exc, delay)
         await asyncio.sleep(delay)
 
 

@@ -1,4 +1,4 @@
-"""One message for sockets: encoded once, shared by all of them."""
+"""A message to sockets: encoded once, shared by all of them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Frame:
         self.text = text
         self.lane = lane
         self.seq = seq  # Feed number; 0 = not part of the feed.
-        self.key = key  # Of two metrics with one key only the newer is sent.
-        self.published_mono = published_mono  # When its commit reached the broadcaster; 0 = an answer, not an event.
+        self.key = key  # Of metrics with the same key only the newest is sent.
+        self.published_mono = published_mono  # When it reached the broadcaster; 0 = an answer, not an event.
         self.size_bytes = len(text) if text.isascii() else len(text.encode())
         self.event: dict[str, Any] = {"type": "websocket.send", "text": text}
-        self.line_count = line_count  # Of a LOG message.
+        self.line_count = line_count  # Number of lines of a LOG message.
 
     @classmethod
     def of(cls, published: Published, published_mono: float) -> Frame:
@@ -49,7 +49,7 @@ class Frame:
 
 
 class Answer:
-    """The answer to a SUBSCRIBE, shared by all sockets that asked for the same: a SNAPSHOT, or the missed messages."""
+    """The answer to a SUBSCRIBE, shared by all sockets with the same request: a SNAPSHOT, or the missed messages."""
 
     __slots__ = ("first_seq", "frames", "seq", "size_bytes", "store")
 

@@ -1,9 +1,9 @@
-"""The Redis channel layer, with fixes. It carries hints; the database is the source of truth.
+"""The Redis channel layer with fixes. It transports hints; the database is the source of truth.
 
 channels_redis 4.3.0's pub/sub layer accepts `on_disconnect` and `on_reconnect` but never calls them, wakes ten times a
 second, and logs a traceback a second while Redis is down. A subscriber must know about a disconnect, because hints sent
-meanwhile are lost. So here the receiver waits without polling, calls both, and logs an outage as one line. There is no
-public way to do so: tests/integration/test_live_follower.py guards the private names, with a real Redis.
+in the meantime are lost. So this receiver waits without polling, calls both, and logs an outage as one line. There is
+no public API for this: tests/integration/test_live_follower.py guards the private names, with a real Redis.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nodes.waits import Backoff
 
 logger = logging.getLogger(__name__)
 
-# A blocking read returns after this long, so that redis-py sends its health check and notices a dead link.
+# Timeout of a blocking read, after which redis-py sends its health check and notices a dead link.
 READ_SECONDS = 10.0
 
 
@@ -43,7 +43,7 @@ class _Connection(RedisSingleShardConnection):
                 continue
             backoff.reset()
             if message["type"] == "subscribe":
-                # Also after every reconnect, as redis-py resubscribes by itself.
+                # Also after each reconnect, as redis-py resubscribes automatically.
                 layer.subscribed()
             elif message["type"] == "message":
                 self._receive_message(message)  # type: ignore[no-untyped-call]  # channels_redis is untyped.
@@ -62,28 +62,28 @@ class FeedLoopLayer(RedisPubSubLoopLayer):
         self._is_down = False
 
     async def join_group(self, group: str) -> str:
-        """A new channel in the group. Raises Redis's errors."""
+        """Creates a channel in the group. Raises Redis's errors."""
         untyped: Any = self
         channel: str = await untyped.new_channel()
         await untyped.group_add(group, channel)
         return channel
 
     async def close(self) -> None:
-        """Ends the subscription and the connections; the layer can be used again."""
+        """Closes the subscription and the connections; the layer can be used again."""
         untyped: Any = self
         await untyped.flush()
 
     async def next_message(self, channel: str) -> dict[str, Any]:
-        """Like `receive`, but cancelling it keeps the subscription (`close` ends it)."""
+        """Like `receive`, but cancelling it keeps the subscription until `close`."""
         message: dict[str, Any] = self.channel_layer.deserialize(await self.channels[channel].get())
         return message
 
     def disconnected(self, exc: Exception, retry_seconds: float) -> None:
         if self._is_down:
-            logger.debug("Redis still cannot be reached: %s; retrying in %.1f s", exc, retry_seconds)
+            logger.debug("Redis is still unreachable: %s; retrying in %.1f s", exc, retry_seconds)
             return
         self._is_down = True
-        logger.warning("Redis cannot be reached: %s; retrying with growing delays; dashboards keep working", exc)
+        logger.warning("Redis is unreachable: %s; retrying with growing delays; dashboards keep working", exc)
         if self.on_disconnect is not None:
             self.on_disconnect()
 

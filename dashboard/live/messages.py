@@ -1,9 +1,9 @@
-"""What a client may say: one declaration per message, with its limits. docs/schemas/client.json and the table in
-docs/websocket.md are made from them, their docstrings and the comments at their fields.
+"""Declarations of client messages with their limits. docs/schemas/client.json and the table in docs/websocket.md are
+generated from them, their docstrings and the comments on their fields.
 
-A frame is read strictly: anything wrong is one `BadMessage` with a code, never another exception. Fields that are not
-known are ignored, so that a newer page can talk to an older server; except in messages that act: there a misspelt
-option must not silently be left out.
+Parsing is strict: any error is a `BadMessage` with a code, never another exception. Unknown fields are ignored, so that
+a newer page works with an older server. Messages that act refuse them, so that a misspelt option is never silently
+ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Meta, Struct, field
 from dashboard.live.topics import MAX_CHARACTERS, TOPIC_PATTERN, is_topic
 from nodes.domain.commands import ControlSpec, NewTask
 from nodes.domain.incoming import MAX_ID, MAX_NAME, MAX_TEXT, NO_NUL, BadInput, Id, OptionalId, read
-from nodes.domain.parts import Part, part
+from nodes.domain.phrases import Phrase, phrase
 
 MAX_MESSAGE_BYTES = MAX_TEXT
 MAX_TOPICS = 50
@@ -31,12 +31,12 @@ Topics = Annotated[
     tuple[Annotated[str, Meta(extra_json_schema={"pattern": TOPIC_PATTERN, "maxLength": MAX_CHARACTERS})], ...],
     Meta(min_length=1, max_length=MAX_TOPICS),
 ]
-# At most 18 digits: always within the database's 64 bits. Text, since JavaScript's numbers end at 2**53.
+# At most 18 digits, to fit the database's 64 bits. A text, because JavaScript's numbers are exact only up to 2**53.
 FeedNumber: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | Annotated[int, Meta(ge=0, le=10**18 - 1)]
 
 
 class Cursor(Struct, frozen=True, kw_only=True):
-    """A position in the feed of one store. Two stores' numbers are never compared."""
+    """A position in the feed of one store. Numbers of different stores are never compared."""
 
     store: OptionalId
     seq: FeedNumber
@@ -46,7 +46,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
         return int(self.seq)
 
 
-# A bare feed number counts as one of the current store.
+# A bare feed number refers to the current store.
 Position = Annotated[Cursor | FeedNumber, Meta(extra={"expected": "position-expected"})]
 
 
@@ -55,13 +55,13 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type
 
 
 class Request(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """It acts: an unknown field is refused. The answer repeats `ref`."""
+    """Acts, so unknown fields are refused. The answer repeats `ref`."""
 
     ref: OptionalId = ""
 
 
 class Auth(Message, frozen=True, kw_only=True, tag="AUTH"):
-    """Answered by `AUTH_OK`, or close 4401."""
+    """Answered by `AUTH_OK`, or by close code 4401."""
 
     token: Token
     is_batching: bool = field(default=False, name="batch")  # The client accepts an array of messages in one frame.
@@ -111,7 +111,7 @@ class Ping(Message, frozen=True, kw_only=True, tag="PING"):
     """Answered by `PONG`."""
 
 
-# The bases of these two refuse unknown fields.
+# The base classes of these two refuse unknown fields.
 class Control(ControlSpec, frozen=True, kw_only=True, tag_field="type", tag="CONTROL"):
     """Answered by `ACCEPTED` or `ERROR` with the `ref`, then by `COMMAND` with the `ref` at each change of state. A
     `retry` has no command: its result is the next attempt.
@@ -129,9 +129,7 @@ class Run(NewTask, frozen=True, kw_only=True, tag_field="type", tag="RUN"):
 
 
 class Chat(Request, frozen=True, kw_only=True, tag="CHAT"):
-    """Answered by `CHAT_ACCEPTED`; the socket is subscribed to the conversation's topic, so it also receives the
-    answer.
-    """
+    """Answered by `CHAT_ACCEPTED`. Also subscribes the socket to the conversation's topic, so it gets the answer."""
 
     text: SomeText  # At most 32,000 characters.
     # `PROJECT:NODE`; either may be `*`; default: `*:*`.
@@ -146,21 +144,21 @@ class ChatAnswer(Request, frozen=True, kw_only=True, tag="CHAT_ANSWER"):
 
 
 class ChatStop(Request, frozen=True, kw_only=True, tag="CHAT_STOP"):
-    """Answered by `CHAT_ACCEPTED`, once it has stopped."""
+    """Answered by `CHAT_ACCEPTED` once the turn has stopped."""
 
     turn: Id
 
 
 class ChatRetry(Request, frozen=True, kw_only=True, tag="CHAT_RETRY"):
-    """Answered by `CHAT_ACCEPTED` with the turn that is tried."""
+    """Answered by `CHAT_ACCEPTED` with the turn that runs."""
 
-    turn: Id  # It failed, was stopped or interrupted.
+    turn: Id  # A turn that failed, was stopped or interrupted.
 
 
 class ChatFix(Request, frozen=True, kw_only=True, tag="CHAT_FIX"):
     """Answered by `CHAT_ACCEPTED` with a new turn, whose step waits for an approval; or by `ERROR`."""
 
-    turn: Id  # That of the analysis.
+    turn: Id  # The turn of the analysis.
     number: Annotated[int, Meta(ge=1, le=_MAX_FIXES)] = field(name="fix")  # 1 to 3.
 
 
@@ -175,7 +173,7 @@ MESSAGES: Mapping[str, type[ClientMessage]] = {
 class BadMessage(Exception):
     """`code` is for programs: not-json, not-object, unknown-type, bad-field, bad-topic, unknown-field."""
 
-    def __init__(self, code: str, text: str, ref: str = "", parts: Sequence[Part] = ()) -> None:
+    def __init__(self, code: str, text: str, ref: str = "", parts: Sequence[Phrase] = ()) -> None:
         super().__init__(code, text)
         self.code = code
         self.text = text
@@ -187,9 +185,9 @@ class BadMessage(Exception):
 
 
 def parse(text: str) -> ClientMessage:
-    """Raises `BadMessage`. The size is the caller's to check: it must be judged before anything is read."""
+    """Parses a frame. Raises `BadMessage`. The caller checks the size first."""
     try:
-        # Not straight into the message: whatever is wrong with it, the answer repeats its `ref`.
+        # Decoded in two steps, so that the answer repeats `ref` even if the message is invalid.
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadMessage("not-json", "The frame is not JSON.") from None
@@ -201,14 +199,14 @@ def parse(text: str) -> ClientMessage:
     if kind is None:
         raise BadMessage("unknown-type", "There is no message of this type.", ref)
     try:
-        # A field that is null is one that is left out.
+        # A null field counts as absent.
         return read(kind, {name: inner for name, inner in value.items() if inner is not None})
     except BadInput as bad:
         raise BadMessage(bad.code, str(bad), ref, (bad.part,)) from None
 
 
 def _cursor(position: Cursor | str | int) -> Cursor:
-    """Its number as a number: equal positions compare equal however they were sent."""
+    """Normalizes the number, so that equal positions compare equal."""
     if isinstance(position, Cursor):
         return Cursor(store=position.store, seq=position.number)
     return Cursor(store="", seq=int(position))
@@ -218,4 +216,4 @@ def _check_topics(topics: Sequence[str]) -> None:
     for index, topic in enumerate(topics):
         if not is_topic(topic):
             here = f"topics.{index}"
-            raise BadInput("bad-topic", ("topics", str(index)), part("topic-expected", field=here))
+            raise BadInput("bad-topic", ("topics", str(index)), phrase("topic-expected", field=here))

@@ -1,6 +1,6 @@
 """Decides whether a socket's Origin is allowed: a browser only from the site's own pages (same scheme, host and port).
 
-Without this, any page on the internet could open a socket in a logged-in person's browser.
+Otherwise any page on the internet could open a socket in a logged-in person's browser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Verdict(Enum):
 
 
 def judge(headers: Iterable[tuple[bytes, bytes]], *, is_behind_https_proxy: bool, is_secure: bool = False) -> Verdict:
-    """`X-Forwarded-Proto` counts only if the operator has declared the proxy that sets it."""
+    """Checks the Origin header. Trusts `X-Forwarded-Proto` only if the operator has declared the proxy that sets it."""
     values: dict[bytes, list[str]] = {}
     for name, value in headers:
         values.setdefault(name.lower(), []).append(value.decode("latin1"))

@@ -1,15 +1,15 @@
-"""The messages that wait for one socket, bounded: a browser that does not read costs little and loses nothing silently.
+"""The bounded queue of messages for one socket. A browser that does not read costs little and loses nothing silently.
 
-- states and answers keep their order; at 1,000 messages or 1 MiB the outbox overflows and the socket is closed (4008);
-- logs keep the last 500 lines; dropped ones are reported as `Skipped`;
-- metrics keep the newest per node;
-- an answer to SUBSCRIBE is shared by many sockets, so its bytes do not count here; four of them may wait.
+- States and answers keep their order. At 1,000 messages or 1 MiB the outbox overflows, and the socket is closed (4008).
+- Logs: the last 500 lines are kept; dropped lines are reported as `Skipped`.
+- Metrics: the newest per node is kept.
+- Answers to SUBSCRIBE are shared by many sockets, so their bytes do not count here. At most four may wait.
 
-These limits apply to a client that has fallen behind. One that keeps reading may get a burst several times as large,
-because its writer had no chance to send yet.
+These limits apply to a client that has fallen behind. For a client that keeps reading they are several times higher,
+because its writer may not have been able to send yet.
 
-States and logs leave in feed order: a client's position is one number, and must never pass messages that are still
-waiting. Pure: no clock, no socket.
+States and logs are sent in feed order: a client's position is a single number and must never pass waiting messages.
+Pure: no clock, no socket.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _do_nothing() -> None:
 
 
 class Outbox:
-    """Filling it calls `wake` at most once per batch, which must only wake a waiting writer."""
+    """Calls `wake` at most once per batch; it must only wake a waiting writer."""
 
     def __init__(self, limits: OutboxLimits | None = None, *, wake: Callable[[], None] = _do_nothing) -> None:
         self.wake = wake
@@ -78,7 +78,7 @@ class Outbox:
         if self.is_overflown:
             return
         if frame.lane == "metrics":
-            # Deleted first, so that the newest also comes last.
+            # Deleted first, so that the newest is also the last.
             self._metrics.pop(frame.key, None)
             self._metrics[frame.key] = frame
             return
@@ -112,7 +112,7 @@ class Outbox:
             self.overflow()
 
     def overflow(self) -> None:
-        """The socket will be closed and its client gets a snapshot later, so the messages can be dropped."""
+        """Drops all messages: the socket will be closed, and its client gets a snapshot later."""
         self.clear()
         self.is_overflown = True
 
@@ -132,7 +132,7 @@ class Outbox:
             self._skip(self._pop_log())
 
     def fall_behind(self) -> None:
-        """The client has not drained for a while: the limits apply from now on until the outbox is empty."""
+        """The client has not drained for a while: applies the strict limits until the outbox is empty."""
         if not self._is_behind:
             self._is_behind = True
             self._trim_logs()
@@ -148,10 +148,10 @@ class Outbox:
         )
 
     def take(self, max_bytes: int) -> list[Frame | Skipped]:
-        """The oldest waiting items, until `max_bytes` are reached; at least one item if there is any."""
+        """Takes the oldest items, up to `max_bytes`; at least one item if there is any."""
         taken: list[Frame | Skipped] = []
         if len(self._states) == 1 and not (self._logs or self._metrics or self._skipped):
-            # The usual case. The rest of this method does the same, more slowly.
+            # Fast path; the rest of this method does the same, but slower.
             item = self._pop_state()
             self._is_behind = False
             return [item] if isinstance(item, Frame) else list(item.frames)
@@ -190,7 +190,7 @@ class Outbox:
         return frame
 
     def position(self, published: int) -> int:
-        """The feed number up to which this socket has been given everything, when the feed is at `published`."""
+        """The feed number up to which everything was taken for this socket, while the feed is at `published`."""
         for _, item in (*self._states, *self._logs):
             first = item.seq if isinstance(item, Frame) else item.first_seq
             if first:

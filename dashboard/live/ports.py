@@ -1,6 +1,4 @@
-"""What the live side needs from other packages, as small protocols. `dashboard.live.process` provides them; all calls
-are sync.
-"""
+"""The live side's dependencies as small protocols. `dashboard.live.process` provides them; all calls are sync."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ class Chats(Protocol):
 
     def open_conversation(self, context: str, *, actor: str) -> str: ...
 
-    def say(self, conversation_id: str, text: str, *, actor: str) -> Accepted: ...
+    def send_message(self, conversation_id: str, text: str, *, actor: str) -> Accepted: ...
 
     def stop_turn(self, turn_id: str, *, actor: str) -> Accepted: ...
 

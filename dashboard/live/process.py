@@ -1,7 +1,7 @@
-"""The live side of one process: its broadcaster, its threads, and its source of messages.
+"""The live side of one process: its broadcaster, threads, and source of messages.
 
-In the Leader's process the projection publishes straight into it (`lead`). A separate web process follows the feed in
-the database, woken by hints (`dashboard.live.follower`); it starts with the first socket, because Daphne has no
+In the Leader's process the projection publishes directly into it (`lead`). A separate web process follows the feed in
+the database, woken by hints (`dashboard.live.follower`). It starts with the first socket, because Daphne has no
 start-up hook.
 """
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Live:
-    """Everything that the sockets of one process share. `enter` and `leave` count them."""
+    """State shared by all sockets of a process. `enter` and `leave` count them."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Live:
         user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
 
     async def enter(self) -> None:
-        """A socket opens. Returns when the feed is being followed. Raises `TimeoutError` when it cannot be read."""
+        """A socket opened. Waits until the feed is followed. Raises `TimeoutError` if the feed cannot be read."""
         self._sockets += 1
         if self._background is None:
             self._loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ class Live:
             await self._follower.started()
 
     async def leave(self) -> None:
-        """A socket has closed. The last one stops the background work."""
+        """A socket closed. The last one stops the background work."""
         self._sockets -= 1
         if self._sockets or self._background is None:
             return
@@ -91,19 +91,19 @@ class Live:
                 if self._follower is not None:
                     tasks.create_task(self._follower.run(), name="live-follower")
         except Exception:
-            logger.exception("following the feed failed; every dashboard restarts")
+            logger.exception("following the feed failed; every dashboard gets a new snapshot")
             self._background = None
             self.broadcaster.restart(self.broadcaster.position)
 
     def _logged_out(self, *, request: Any, **_: Any) -> None:
-        """Signal, on the thread of the request."""
+        """Signal handler, on the request's thread."""
         session_key = getattr(getattr(request, "session", None), "session_key", None)
         if self._loop is not None and session_key and self._sockets:
             self._loop.call_soon_threadsafe(self.roles.session_ended, session_key)
 
 
 class FleetAndChats:
-    """The feed of this database: one for the fleet and its conversations."""
+    """The database's feed, which contains the fleet and the conversations."""
 
     def position(self) -> tuple[str, int]:
         return selectors.position()
@@ -116,19 +116,19 @@ class FleetAndChats:
 
 
 _lock = threading.Lock()
-# Globals, because Django and Daphne create views and consumers without arguments of ours.
+# Global, because Django and Daphne create views and consumers without custom arguments.
 _live: Live | None = None
 _notifier: FeedNotifier | None = None
 
 
 def current() -> Live:
-    """This process's live side, created at the first call. Unless `lead` came first, it follows another process."""
+    """This process's live side, created by the first call. Without an earlier `lead`, it follows another process."""
     return _make(is_leader=False)
 
 
 def lead() -> tuple[Listener, FeedNotifier | None]:
-    """Call it once in the Leader's process, before it serves. Returns the projection's listener, and the service that
-    notifies other web processes (None without Redis)."""
+    """Sets up the Leader's process; call it once, before serving. Returns the projection's listener, and the service
+    that notifies other web processes (None without Redis)."""
     global _notifier
     live = _make(is_leader=True)
     from django.conf import settings

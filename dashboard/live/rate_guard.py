@@ -9,7 +9,7 @@ from nodes.token_bucket import TokenBucket
 
 MESSAGES_PER_SECOND = 20
 ACKS_PER_SECOND = 4
-# This many violations within this many seconds close the socket.
+# The socket is closed after this many violations within this many seconds.
 VIOLATIONS = 10
 VIOLATION_SECONDS = 60.0
 
@@ -29,7 +29,7 @@ class RateGuard:
         self._violations: deque[float] = deque(maxlen=VIOLATIONS)
 
     def may_send(self, now: float, *, is_ack: bool) -> bool:
-        """Whether this message is within the rate. ACKs count only above a rate of their own."""
+        """Whether this message is within the rate. ACKs count only above their own rate."""
         return (is_ack and self._acks.take(now)) or self._messages.take(now)
 
     def note_violation(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Messages that do not come from the feed: answers to clients, as frames ready to send."""
+"""Builds frames that are not from the feed: answers to clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from dashboard.live.frames import Frame
 from dashboard.live.outbox import Skipped
-from nodes.domain.parts import Part, as_json
+from nodes.domain.phrases import Phrase, phrases_of
 
 
 def encode(message: Mapping[str, Any]) -> str:
@@ -33,12 +33,12 @@ def auth_ok(*, user: str, role: str, store: str, seq: int, heartbeat_seconds: fl
 
 
 def pong(*, store: str, seq: int, push_ms: float | None) -> Frame:
-    """The socket has been sent everything up to `seq` of its topics."""
+    """The socket has been sent everything of its topics up to `seq`."""
     return Frame(encode({"type": "PONG", "store": store, "seq": str(seq), "pushMs": push_ms}))
 
 
 def gap(skipped: Skipped) -> Frame:
-    """Log lines that were dropped for newer ones. It has no `seq`: it is about messages that were not sent."""
+    """Log lines that were dropped for newer ones. Without a `seq`, as it is about messages that were not sent."""
     return Frame(
         encode(
             {
@@ -65,8 +65,8 @@ def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
     return Frame(encode(fields))
 
 
-def error(code: str, message: str, ref: str = "", parts: Sequence[Part] = ()) -> Frame:
+def error(code: str, message: str, ref: str = "", parts: Sequence[Phrase] = ()) -> Frame:
     fields: dict[str, object] = {"type": "ERROR", "code": code, "message": message}
     if parts:
-        fields["messageParts"] = as_json(parts)
+        fields["phrases"] = phrases_of(message=parts)
     return Frame(encode({**fields, "ref": ref} if ref else fields))

@@ -1,4 +1,4 @@
-"""The declared messages as JSON Schemas for other programs, and as TypeScript types for the page's script. Pure."""
+"""Generates JSON Schemas for other programs and TypeScript types for the page from declared messages. Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import nodes.leader.projection.node_messages
 import nodes.leader.projection.task_messages
 import nodes.leader.projection.trouble
 from dashboard.live.contract import ServerMessage
+from dashboard.live.field_comments import FieldComments, field_comments_of
 from dashboard.live.messages import ClientMessage, Run
-from dashboard.live.remarks import Remarks, remarks_of
 from nodes.domain.commands import WAYS_TO_RUN, ControlSpec, NewTask, TaskSpec
 
 Schema = Mapping[str, Any]
@@ -43,8 +43,8 @@ def files() -> dict[str, str]:
 
 
 @cache
-def _remarks() -> Remarks:
-    return remarks_of(
+def _field_comments() -> FieldComments:
+    return field_comments_of(
         (
             nodes.domain.commands,
             nodes.domain.events,
@@ -64,7 +64,7 @@ def _remarks() -> Remarks:
 
 def client_schema() -> dict[str, Any]:
     messages, parts = _components(get_args(ClientMessage))
-    # A rule between fields, which no field can declare.
+    # A rule about several fields, which no single field can declare.
     parts[Run.__name__]["oneOf"] = [_is_set(way) for way in WAYS_TO_RUN]
     description = "One message of a client on /ws/; docs/websocket.md."
     return {**_head("client", "Client to server", description), "oneOf": messages, "$defs": parts}
@@ -95,7 +95,7 @@ def name_of(reference: Schema) -> str:
 
 
 def described(schema: Schema) -> str:
-    """Its description in one line, or nothing."""
+    """Its description as one line; may be empty."""
     return " ".join(schema.get("description", "").split())
 
 
@@ -114,9 +114,9 @@ def _components(kinds: Sequence[Any]) -> tuple[list[Schema], dict[str, dict[str,
     messages, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     for name, part in parts.items():
         part.pop("title", None)
-        for field, remark in _remarks().get(name, {}).items():
-            # Last, and so in the order of the declaration: msgspec sorts the fields of a TypedDict.
-            part["properties"][field] = part["properties"].pop(field) | ({"description": remark} if remark else {})
+        for field, comment in _field_comments().get(name, {}).items():
+            # Re-adds fields in declared order, because msgspec sorts those of a TypedDict.
+            part["properties"][field] = part["properties"].pop(field) | ({"description": comment} if comment else {})
         kind = part.get("properties", {}).get("type")
         if kind is not None and len(kind.get("enum", ())) == 1:
             part["properties"]["type"] = {"const": kind["enum"][0]}
@@ -130,7 +130,7 @@ def _is_set(attribute: str) -> dict[str, Any]:
 
 
 def _as_text(schema: Schema) -> str:
-    """A definition a line, so that a change shows where it is."""
+    """One definition per line, for readable diffs."""
     head = json.dumps({name: of for name, of in schema.items() if name != "$defs"}, ensure_ascii=False, indent=1)
     lines = [f"  {json.dumps(name)}: {json.dumps(of, ensure_ascii=False)}" for name, of in schema["$defs"].items()]
     return head.removesuffix("\n}") + ',\n "$defs": {\n' + ",\n".join(lines) + "\n }\n}\n"
@@ -140,7 +140,7 @@ def _as_text(schema: Schema) -> str:
 
 
 def _typescript(client: Schema, server: Schema) -> str:
-    """A type for each definition, the unions of the messages, and what the page checks at its door."""
+    """A type for each definition, the unions of messages, and the table that the page checks messages against."""
     parts = {**client["$defs"], **server["$defs"]}
     messages = parts.pop("ServerMessage")["anyOf"]
     words: dict[str, str] = {}
@@ -186,7 +186,7 @@ def _required(messages: Sequence[Schema], parts: Mapping[str, Schema]) -> str:
 
 
 def _type(schema: Schema, words: dict[str, str]) -> str:
-    """Words that have a title become a type of that name, which is noted in `words`."""
+    """The TypeScript type. An enumeration with a title becomes a named type, which is added to `words`."""
     match schema:
         case {"$ref": _}:
             return name_of(schema)

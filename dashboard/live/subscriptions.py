@@ -1,7 +1,7 @@
-"""One socket's subscriptions: each topic's state first, then everything after it, under one cursor.
+"""One socket's subscriptions: each topic's state first, then everything after it, with a single cursor.
 
-The client's position is a single number. So everything of other topics up to an answer's position is sent before that
-answer, and no PONG gives a position while a SUBSCRIBE may still bring something older.
+The client's position is one number. So all messages of other topics up to an answer's position are sent before that
+answer, and no PONG contains a position while a SUBSCRIBE may still deliver something older.
 """
 
 from __future__ import annotations
@@ -21,54 +21,53 @@ _REACH_SECONDS = 2.0
 
 
 class Subscriptions:
-    """Used by one task at a time, except `begin`, `awaits`, `answered` and `close`, which never wait."""
+    """For one task at a time, except `begin`, `awaits`, `answered` and `close`, which never wait."""
 
     def __init__(
-        self, live: process.Live, outbox: Outbox, *, say: Callable[[Frame], None], say_position: Callable[[], None]
+        self, live: process.Live, outbox: Outbox, *, reply: Callable[[Frame], None], send_position: Callable[[], None]
     ) -> None:
         self._live = live
         self._outbox = outbox
-        self._say = say
-        self._say_position = say_position
+        self._reply = reply
+        self._send_position = send_position
         self._is_closed = False
-        # The client is complete up to here since the first answer, whatever the broadcaster has delivered.
+        # Position of the first answer: the client is complete up to here, whatever the broadcaster has delivered.
         self._base_seq = 0
-        # Unanswered SUBSCRIBEs, and whether a PONG waits for them: the feed's position is already past what they will
-        # bring.
+        # Unanswered SUBSCRIBEs, and whether a PONG waits for them: their answers may be older than the feed's position.
         self._joins = 0
         self._owes_position = False
         # Default topics that follow AUTH unless the client subscribes to others.
         self._pending_topics: list[str] = []
 
     def begin(self) -> None:
-        """Authenticated: the default topics are pending."""
+        """The socket is authenticated: the default topics are pending."""
         self._base_seq = 0
         self._pending_topics = list(DEFAULT_TOPICS)
 
     def close(self) -> None:
-        """From now on nothing is joined, not even by an answer that is being built."""
+        """From now on nothing is subscribed, not even by an answer in progress."""
         self._is_closed = True
         self._live.broadcaster.remove(self._outbox)
 
     def position(self) -> int | None:
-        """The feed number up to which the client is complete; None while that is unknown (a PONG follows later)."""
+        """The feed number up to which the client is complete; None while unknown (a PONG follows later)."""
         if self._joins:
             self._owes_position = True
             return None
         return self._outbox.position(max(self._live.broadcaster.position, self._base_seq))
 
     def awaits(self) -> None:
-        """A SUBSCRIBE has arrived and waits for its turn."""
+        """A SUBSCRIBE has arrived and is queued."""
         self._joins += 1
 
     def answered(self) -> None:
-        """A SUBSCRIBE that `awaits` counted is answered."""
+        """A queued SUBSCRIBE was answered."""
         self._joins -= 1
         if self._owes_position and not self._joins:
             self._owes_position = False
-            self._say_position()
+            self._send_position()
 
-    async def subscribe_alone(self, *, is_base: bool) -> None:
+    async def subscribe_to_defaults(self, *, is_base: bool) -> None:
         """Subscribes to the default topics if the client has asked for none."""
         topics, self._pending_topics = self._pending_topics, []
         if topics:
@@ -80,8 +79,8 @@ class Subscriptions:
         finally:
             self.answered()
 
-    async def hear(self, topic: str) -> None:
-        """Subscribes to this topic too, if needed."""
+    async def ensure(self, topic: str) -> None:
+        """Subscribes to this topic if needed."""
         if topic not in self._live.broadcaster.topics_of(self._outbox):
             await self._join([topic], None)
 
@@ -93,7 +92,7 @@ class Subscriptions:
         topics = list(dict.fromkeys((*message.topics, *self._pending_topics)))
         mine = self._live.broadcaster.topics_of(self._outbox)
         if len({*topics, *mine}) > MAX_TOPICS:
-            self._say(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
+            self._reply(replies.error("too-many-topics", f"A socket has at most {MAX_TOPICS} topics.", message.ref))
             return
         self._pending_topics = []
         await self._join(topics, message.start)
@@ -102,7 +101,7 @@ class Subscriptions:
         broadcaster = self._live.broadcaster
         answer = await self._live.answers.get(topics, since, is_base=is_base)
         if not set(broadcaster.topics_of(self._outbox)) <= set(topics):
-            # Messages of other topics up to the answer's position must come first: the client's cursor is one number.
+            # Messages of other topics up to the answer's position must come first, as the cursor is one number.
             await self._reached(answer.seq)
             answer = await self._live.answers.get(topics, since, is_base=is_base)
         if self._is_closed:
@@ -112,8 +111,10 @@ class Subscriptions:
         broadcaster.join(self._outbox, topics, after=answer.seq)
 
     async def _reached(self, seq: int) -> None:
-        """Feed numbers may stay unused, so this gives up after a while; by then nothing below `seq` is on its way."""
+        """Waits until the feed reaches `seq`. Feed numbers may stay unused, so it gives up after a while; by then
+        nothing below `seq` is pending.
+        """
         deadline = time.monotonic() + _REACH_SECONDS
-        # Rare and short, so an event per position would cost more than polling.
+        # Polling, because this is rare and short, and an event per position would cost more.
         while self._live.broadcaster.position < seq and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -1,5 +1,5 @@
-"""Topics as clients name them, spelled in `nodes.leader.projection.topics` and `chat.topics`; this adds what `/ws/`
-alone knows.
+"""The topics that clients can subscribe to, from `nodes.leader.projection.topics` and `chat.topics`, and the default
+topics.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from nodes.leader.projection.topics import ALERTS, LOGS, NODES, TASKS, logs, tas
 
 __all__ = ["ALERTS", "CHATS", "DEFAULT_TOPICS", "LOGS", "NODES", "TASKS", "chat", "is_topic", "logs", "task"]
 
-# The topics after an AUTH without SUBSCRIBE.
+# Topics of a socket that sends no SUBSCRIBE after AUTH.
 DEFAULT_TOPICS: Sequence[str] = (NODES, TASKS, ALERTS)
 
 _WHOLE = frozenset({NODES, TASKS, ALERTS, LOGS, CHATS})
 MAX_CHARACTERS = 200
 
 
-# As `is_topic`, for readers of docs/schemas. Printable characters only.
+# Like `is_topic`, for docs/schemas. Printable characters only.
 TOPIC_PATTERN = f"^({'|'.join(sorted(_WHOLE))}|logs:[^ :]+(:({'|'.join(LOG_LEVEL_NAMES)}))?|(task|chat):[^ ]+)$"
 
 

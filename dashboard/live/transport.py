@@ -1,8 +1,8 @@
-"""The server's write buffer behind an ASGI `send`: Daphne accepts any amount, so the buffer must be watched.
+"""The server's write buffer behind an ASGI `send`. Daphne accepts any amount, so the buffer must be watched.
 
-Daphne passes `partial(handle_reply, protocol)`; its Twisted transport holds what the kernel has not taken. uvicorn's
-`send` is a method of the protocol, with an asyncio transport. Behind another server the buffer is unknown and counts
-as empty: there `send` itself must wait.
+Daphne passes `partial(handle_reply, protocol)`, whose Twisted transport buffers what the kernel has not taken.
+uvicorn's `send` is a method of the protocol, with an asyncio transport. With another server the buffer is unknown and
+counts as empty; its `send` must wait itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from autobahn.exception import Disconnected
 from twisted.internet.interfaces import ISSLTransport
 
-# The kernel's buffer per dashboard. By default it may grow to megabytes, which would hide a stuck client.
+# The kernel's send buffer per dashboard. By default it may grow to megabytes, which would hide a stuck client.
 _KERNEL_BUFFER_BYTES = 256 << 10
 
 # What `send` raises when the client has disconnected and the server has not reported it yet: Daphne's and ASGI's own.
@@ -32,11 +32,11 @@ class WriteBuffer:
 
     @property
     def takes_at_once(self) -> bool:
-        """The server's `send` never waits (Daphne's), so its coroutine can be run to its end without a task."""
+        """Whether the server's `send` never waits (as Daphne's), so that its coroutine can run without a task."""
         return self._is_twisted
 
     def pending_bytes(self) -> int:
-        """Bytes that were sent but not yet taken by the kernel."""
+        """Bytes sent but not yet taken by the kernel."""
         transport = self._transport
         if self._is_twisted:
             # Twisted has no public name for this. `test_the_write_buffer_of_daphne_can_be_seen` guards it.
@@ -46,7 +46,7 @@ class WriteBuffer:
         return 0
 
     def abort(self) -> None:
-        """Drops the connection and its buffer; does nothing when it is already closed."""
+        """Drops the connection and its buffer; no effect if it is already closed."""
         transport = self._transport
         for name in ("abortConnection", "abort"):
             if hasattr(transport, name):

@@ -1,7 +1,7 @@
-"""The one task that writes to a socket: drains its outbox, no faster than the client reads.
+"""The only task that writes to a socket. Drains the outbox, no faster than the client reads.
 
-Daphne has no back-pressure, so this watches the server's write buffer (`transport`), and for a client that sends ACKs
-also its window (`flow`). A client that does not drain is reported as slow within 25 s.
+Daphne has no back-pressure, so this watches the server's write buffer (`transport`) and, for clients that send ACKs,
+their window (`flow`). A client that does not drain is reported as slow within 25 s.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from dashboard.live.transport import WriteBuffer
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
-# With more than this in the server's buffer, nothing is added.
+# With more than this in the server's buffer, nothing is sent.
 BUFFER_BYTES = 256 << 10
 _TURN_BYTES = 64 << 10
 _POLL_SECONDS = (0.0, 0.01, 0.02, 0.05)
-# After this many polls without room (a quarter of a second), the client has fallen behind.
+# After this many polls without room (a quarter of a second) the client has fallen behind.
 _BEHIND_POLLS = 7
 CHECK_SECONDS = 5.0
 STALLED_CHECKS = 4
-# After this many feed messages, the client gets its position once the feed is quiet again.
+# After this many feed messages the client gets its position once the feed is quiet.
 _BURST_MESSAGES = 20
 _QUIET_SECONDS = 1.0
 
 
 class SlowClient(Exception):
-    """The client does not drain: its outbox has overflown, or nothing moved for too long."""
+    """The client does not drain: its outbox has overflown, or nothing was sent for too long."""
 
 
 class Writer:
-    """`say_position` puts a PONG into the outbox; `on_slow` is called once, when nothing has moved for 20 s."""
+    """`send_position` puts a PONG into the outbox. `on_slow` is called once, after 20 s without progress."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Writer:
         flow: Flow,
         buffer: WriteBuffer,
         *,
-        say_position: Callable[[], None],
+        send_position: Callable[[], None],
         on_slow: Callable[[], None],
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
@@ -55,7 +55,7 @@ class Writer:
         self._outbox = outbox
         self._flow = flow
         self._buffer = buffer
-        self._say_position = say_position
+        self._send_position = send_position
         self._on_slow = on_slow
         self._check_seconds = check_seconds
         self._ready = asyncio.Event()
@@ -121,7 +121,7 @@ class Writer:
         self._account(frames)
 
     def _wake(self) -> None:
-        """Usually one message for an idle client, sent right here: waking the task costs more CPU."""
+        """Sends right away if the client is idle, usually one message: waking the task costs more CPU."""
         outbox = self._outbox
         if (
             self._is_idle
@@ -132,8 +132,8 @@ class Writer:
         ):
             sending = self._send_items(outbox.take(_TURN_BYTES))
             try:
-                # A coroutine that never waits ends at its first step. If Daphne's `send` waited one day, every test
-                # of `/ws/` would fail with the error below.
+                # A coroutine that never waits ends at its first step. If a future `send` of Daphne waits, every test
+                # of `/ws/` fails with the error below.
                 sending.send(None)
             except StopIteration:
                 if not outbox:
@@ -142,7 +142,7 @@ class Writer:
                 self._failure = exc
             else:
                 sending.close()
-                self._failure = RuntimeError("the server's send waits, though it never did")
+                self._failure = RuntimeError("the server's send waited, contrary to `takes_at_once`")
         self._ready.set()
 
     def _events(self, frames: Sequence[Frame]) -> Iterable[dict[str, Any]]:
@@ -167,14 +167,14 @@ class Writer:
         self._flow.sent(last_seq=last_seq, messages=numbered, size_bytes=size, published_mono=newest)
 
     def _check_quiet(self) -> None:
-        """One timer per second during a burst, not one per message."""
+        """Sends the position once the feed is quiet. One timer per second during a burst, not one per message."""
         self._quiet = None
         silent = self._clock() - self._last_sent
         if silent < _QUIET_SECONDS / 2 or self._outbox:
             self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._check_quiet)
             return
         self._burst = 0
-        self._say_position()
+        self._send_position()
 
     # --- a client that does not drain -------------------------------------------------------------
 
@@ -183,19 +183,19 @@ class Writer:
             self._check = asyncio.get_running_loop().call_later(self._check_seconds, self._check_progress)
 
     def _check_progress(self) -> None:
-        """Runs every few seconds while anything is unsent; an idle socket has no timer."""
+        """Detects a client that does not drain. Runs every few seconds, but only while anything is unsent."""
         self._check = None
         pending = self._buffer.pending_bytes()
         if not pending and not self._is_waiting_for_ack:
             self._still_checks = 0
             return
-        # Bytes that have left the buffer so far. Frame headers make it lag a little, never lead.
+        # Bytes that have left the buffer. Frame headers make it slightly too low, never too high.
         drained = self._sent_bytes - pending
         moved = pending > 0 and drained > self._progress
         self._progress = max(self._progress, drained)
         self._still_checks = 0 if moved else self._still_checks + 1
         if not moved:
-            # Also for a server that waits in `send`.
+            # Also covers a server that waits in `send`.
             self._outbox.fall_behind()
         if self._still_checks >= STALLED_CHECKS:
             self._on_slow()
@@ -203,5 +203,5 @@ class Writer:
             self._arm_check()
 
     def acked(self) -> None:
-        """The window has moved."""
+        """An ACK has moved the window."""
         self._still_checks = 0

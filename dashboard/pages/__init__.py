@@ -1,1 +1,1 @@
-"""The pages. Each module has the views of one subject; only `memory` writes."""
+"""The pages: one module per subject. Only `memory` writes."""

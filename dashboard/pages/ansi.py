@@ -1,4 +1,4 @@
-"""Terminal output as plain text, for readers without scripts (the script draws the colours)."""
+"""Terminal output as plain text, for pages without scripts (the script renders colours)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SEQUENCES = re.compile(
     r"|\x1b[@-Z\\^_=>78()#]?"
     r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
 )
-# Characters that change the writing direction would show a different text than was printed.
+# Characters that change the writing direction could disguise what was printed.
 _TURNS = {code: f"⟨U+{code:X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 

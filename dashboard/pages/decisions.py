@@ -1,5 +1,5 @@
-"""What follows from a state, decided once: templates call these functions, and the page's script looks the same answers
-up in the tables that come with the page (`as_data`). A state's word, icon and tone are in `labels`.
+"""Everything that follows from a state, in one place: templates call these functions, and the page's script uses the
+same tables, which come with the page (`as_data`). A state's label, icon and tone are in `labels`.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from nodes.domain.states import OCCUPYING, Action, CommandState, NodeState, Role
 from nodes.selectors.alerts import SNAPSHOT_ALERTS
 from nodes.selectors.output import SNAPSHOT_LINES
 
-# Not a state of its own: a task's while nobody can see its node.
+# Not a real state: shown for a task whose node is unreachable.
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """What follows from the state that a task is shown with; `actions` follows from its own state."""
+    """What follows from a task's shown state; `actions` follows from its real state."""
 
     is_final: bool
     is_occupying: bool
     shows_health: bool
-    # Which of the overview's figures counts it; empty: none.
+    # The overview's figure that counts it; empty: none.
     figure: str
-    # What its row may say beside the state, the most important first: the first that has a text is shown.
+    # Notes that its row may show beside the state, most important first; the first with a text is shown.
     notes: tuple[str, ...]
-    # The field with the time at which its running time ends, or stops being known.
+    # The field with the time at which its running time ends or becomes unknown.
     ends: str
-    # What a person is offered: without standard input, and with it.
+    # Offered actions: without standard input, and with it.
     actions: tuple[tuple[Action, ...], tuple[Action, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    # It waits for a person's answer.
+    # The task waits for a person's answer.
     waits: bool
-    # As above; a task that is counted here needs a person.
+    # As above; a counted task needs a person.
     figure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
-    # Its links are proven by heartbeats; otherwise its tasks are unknown.
+    # Heartbeats arrive; otherwise its tasks are unknown.
     is_reachable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleFacts:
-    # It joined the Leader's cluster: it has a link to a parent, and tasks can be sent to it.
+    # Has a link to a parent, and tasks can be sent to it.
     is_member: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandFacts:
-    # For how long its task's row shows it after it got here; None: while it is open.
+    # How long its task's row shows it after it reached this state; None: while it is open.
     stays_seconds: int | None
-    # It says why, even if the code is unknown.
+    # Shows a reason, even if the code is unknown.
     explains: bool
 
 
@@ -127,7 +127,7 @@ HEALTH: Mapping[str, HealthFacts] = {
 }
 NODES: Mapping[str, NodeFacts] = {state: NodeFacts(is_reachable=state is NodeState.ONLINE) for state in NodeState}
 ROLES: Mapping[str, RoleFacts] = {role: RoleFacts(is_member=role is not Role.LEADER) for role in Role}
-# Those of the Leader, and of the page alone: requested, refused, and not answered yet.
+# The Leader's states, and those of the page alone: requested, refused, not answered yet.
 COMMANDS: Mapping[str, CommandFacts] = {
     str(state): _command_facts(state) for state in (*CommandState, "asked", "refused", "unanswered")
 }
@@ -135,7 +135,7 @@ ALERTS: Mapping[str, AlertFacts] = {"error": AlertFacts(figure="errors"), "warni
 TURNS: Mapping[str, TurnFacts] = {state: TurnFacts(is_open=state.is_open) for state in TurnState}
 FIXES: Mapping[str, FixFacts] = {state: FixFacts(may_be_asked=state.may_be_asked) for state in FixState}
 
-# The figures that keep the overview from saying "all clear", in the order in which it names them.
+# Figures that prevent the overview from showing "all clear", in display order.
 TROUBLES: Mapping[str, tuple[str, ...]] = {
     "alerts": ("errors",),
     "nodes": (NodeState.SUSPECT, NodeState.OFFLINE),
@@ -144,12 +144,12 @@ TROUBLES: Mapping[str, tuple[str, ...]] = {
 
 
 def shown_state(task: Mapping[str, Any]) -> str:
-    """The state that a task, or an attempt, is shown with: the key of its look and of its facts."""
+    """The state to show for a task or an attempt: the key of its look and its facts."""
     return UNKNOWN if task.get("unknownSince") else str(task.get("state"))
 
 
 def shown_health(task: Mapping[str, Any]) -> str:
-    """Its health where a person should know of it; empty otherwise."""
+    """The task's health if people should know it; empty otherwise."""
     return str(task.get("health") or "") if TASKS[shown_state(task)].shows_health else ""
 
 
@@ -164,12 +164,12 @@ def needs_person(task: Mapping[str, Any]) -> bool:
 
 
 def is_offered(action: str, task: Mapping[str, Any]) -> bool:
-    """Whether a person is offered the action. The server decides; this only keeps dead buttons off the page."""
+    """Whether to offer the action. Only hides useless buttons: the server decides."""
     return action in TASKS[str(task.get("state"))].actions[bool(task.get("acceptsInput"))]
 
 
 def shown_command(commands: Iterable[Mapping[str, Any]], task_id: str, now_ms: float) -> Mapping[str, Any] | None:
-    """The command that a task's row shows: the newest one of a person, while it is open or recent."""
+    """The command that a task's row shows: the newest one from a person, while it is open or recent."""
     command = next((one for one in commands if one["task"] == task_id and one["kind"] != "start"), None)
     if command is None:
         return None

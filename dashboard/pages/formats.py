@@ -1,5 +1,5 @@
-"""How plain values are written, by the name that a template gives as `data-format`. frontend/src/tables/formats.ts has
-the same names; both are tested with tests/unit/pages/formats.json.
+"""Formats plain values, by the name in a template's `data-format`. frontend/src/tables/formats.ts has the same names;
+both are tested with tests/unit/pages/formats.json.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def text(value: Any) -> str:
 
 
 def optional(value: Any) -> str:
-    """Hidden if there is none."""
+    """Hidden if empty."""
     return "" if value is None else str(value)
 
 
@@ -27,7 +27,7 @@ def whole_percent(value: float | None) -> str:
 
 
 def fraction(value: float | None) -> str:
-    """0.439 → "43%": what is not complete is never 100%. Hidden if unknown."""
+    """0.439 → "43%"; never 100% before it is complete. Hidden if unknown."""
     return "" if value is None else f"{int(value * 100)}%"
 
 
@@ -68,12 +68,12 @@ def clock_duration(seconds: float | None) -> str:
 
 
 def attempt(number: int) -> str:
-    """From the second one on."""
+    """The attempt's number, from the second attempt on."""
     return f"#{number}" if number > 1 else ""
 
 
 def exit_text(code: int | None) -> str:
-    """How a program ended, in words; empty if that is unknown."""
+    """How a program ended, as text; empty if unknown."""
     if code is None:
         return ""
     if code < 0:
@@ -82,7 +82,7 @@ def exit_text(code: int | None) -> str:
 
 
 def exit_code(code: int | None) -> str:
-    """The code, or the signal in words."""
+    """The exit code, or the signal as text."""
     return NOTHING if code is None else exit_text(code) if code < 0 else str(code)
 
 

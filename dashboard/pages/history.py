@@ -33,7 +33,7 @@ class WorkLogForm(forms.Form):
     text = forms.CharField(required=False, max_length=_MAX_TEXT)
 
     def filters(self) -> dict[str, Any]:
-        """Arguments of `selectors.work_log`; a field with an error filters nothing, and its error is shown."""
+        """Arguments of `selectors.work_log`. An invalid field filters nothing, and its error is shown."""
         cleaned = getattr(self, "cleaned_data", {})
         since, until = cleaned.get("since"), cleaned.get("until")
         return {

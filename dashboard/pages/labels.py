@@ -1,7 +1,7 @@
-"""How states look and read, in one table for the templates and for the page's script: word, icon, tone. What follows
-from a state is in `decisions`.
+"""Labels, icons and tones of states, for templates and the page's script. What follows from a state is in `decisions`.
 
-A state is never shown by colour alone; `tone` only picks the colour (see `[data-tone]` in the style sheet).
+
+A state is never shown by colour alone; `tone` selects the colour (see `[data-tone]` in the style sheet).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chat import tool_texts
 from chat.phrases import script_phrases
 from chat.states import ApprovalState, CallState, TurnState
 from dashboard.pages import decisions
-from nodes import message_texts, state_labels
+from nodes import state_labels
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
 
 Text = str | Promise
@@ -26,7 +26,7 @@ Text = str | Promise
 @dataclass(frozen=True, slots=True)
 class Look:
     label: Text
-    icon: str  # A name of lucide.dev; frontend/scripts/icons.mjs puts it into the sprite.
+    icon: str  # A name from lucide.dev; frontend/scripts/icons.mjs adds it to the sprite.
     tone: str  # "good", "busy", "warn", "bad", "calm" or "held"; a button may have none.
 
 
@@ -55,7 +55,7 @@ TASK_HEALTH: Mapping[str, Look] = {
     TaskHealth.STALLED: Look(state_labels.TASK_HEALTH[TaskHealth.STALLED], "triangle-alert", "warn"),
 }
 
-# What a task can be shown as: also unknown, while nobody can see its node.
+# Shown states of a task, including unknown.
 SHOWN_STATES: Mapping[str, Look] = {
     **TASK_STATES,
     decisions.UNKNOWN: Look(pgettext_lazy("task state", "Unknown"), "circle-help", "warn"),
@@ -77,14 +77,14 @@ COMMAND_STATES: Mapping[str, Look] = {
     CommandState.UNKNOWN: Look(pgettext_lazy("command state", "outcome unknown"), "circle-help", "warn"),
 }
 
-# Before the Leader has it as a command, and when it never becomes one: states of the page alone.
+# States of the page alone: before the Leader has stored the command, and if it never does.
 REQUEST_STATES: Mapping[str, Look] = {
     "asked": Look(pgettext_lazy("command state", "requested"), "loader", "busy"),
     "refused": Look(pgettext_lazy("command state", "refused"), "ban", "bad"),
     "unanswered": Look(pgettext_lazy("command state", "no response yet"), "circle-help", "warn"),
 }
 
-# Without a word: the alert's message says it.
+# No label: the alert's message is shown.
 ALERT_LEVELS: Mapping[str, Look] = {
     "error": Look("", "circle-x", "bad"),
     "warning": Look("", "triangle-alert", "warn"),
@@ -92,8 +92,8 @@ ALERT_LEVELS: Mapping[str, Look] = {
 
 START = pgettext_lazy("command", "Start")
 
-# Why a command or a request came to nothing, by its code: of nodes, of their shims and of the Leader. `{message}` is
-# what was said with it, where only that tells what was wrong.
+# Why a command or request failed, by code: of nodes, of their shims and of the Leader. `{message}` is the original
+# message, for codes that do not explain the problem by themselves.
 REASONS: Mapping[str, Text] = {
     "expired": _("The node could not be reached in time. The command will not run."),
     "no-answer": _("The node did not respond in time. Whether the command took effect is unknown."),
@@ -137,7 +137,7 @@ REASONS: Mapping[str, Text] = {
     "too-fast": _("Too many requests; wait a moment."),
 }
 
-# Why entries of a node are missing for good, by the reason in GAP.
+# Why entries of a node are permanently missing, by the reason in GAP.
 GAP_REASONS: Mapping[str, Text] = {
     "trimmed": _("the node deleted them to free space"),
     "missing": _("the node no longer had them"),
@@ -153,7 +153,7 @@ STORE_REASONS: Mapping[str, Text] = {
     "error": _("the database reports an error"),
 }
 
-# In the order of the buttons, with their tones.
+# In the order of the buttons.
 ACTIONS: Mapping[str, Look] = {
     Action.INPUT: Look(_("Answer"), "message-circle-question", "held"),
     Action.PAUSE: Look(_("Pause"), "pause", ""),
@@ -162,7 +162,7 @@ ACTIONS: Mapping[str, Look] = {
     Action.CANCEL: Look(_("Cancel"), "square", "bad"),
 }
 
-# A conversation's turns, what they do, and what people are asked.
+# Turns of a conversation, their steps, and approvals.
 CHAT_TURNS: Mapping[str, Look] = {
     TurnState.QUEUED: Look(_("Waiting for its turn"), "clock", "calm"),
     TurnState.RUNNING: Look(_("Working …"), "loader", "busy"),
@@ -194,7 +194,7 @@ CHAT_APPROVALS: Mapping[str, Look] = {
     ApprovalState.WITHDRAWN: Look(_("Withdrawn: a newer message replaced it"), "x", "calm"),
 }
 
-# An analysis: how sure it is, what became of what it proposed, and whether that helped.
+# Analyses: confidence, states of fixes, and whether they helped.
 CHAT_CONFIDENCE: Mapping[str, Look] = {
     "high": Look(_("Fairly sure"), "circle-check", "good"),
     "medium": Look(_("Likely"), "circle-dashed", "busy"),
@@ -232,7 +232,7 @@ PROCESS_STATES: Mapping[str, Text] = {
     "I": pgettext_lazy("process", "idle"),
 }
 
-# Why the answers come by rules, by the reason of `engine`.
+# Why answers are rule-based, by the reason of `engine`.
 CHAT_ENGINES: Mapping[str, Text] = {
     "no-key": _("No Claude API key is set. Answers are rule-based, without a language model."),
     "chosen": _("The settings select rule-based answers, without a language model."),
@@ -256,7 +256,7 @@ CHAT_REASONS: Mapping[str, Text] = {
     "not-found": _("It no longer exists."),
 }
 
-# Why the memory was not changed as somebody wanted on its page.
+# Why a change on the Memory page was refused.
 MEMORY_REASONS: Mapping[str, Text] = {
     "stale": _("It has changed in the meantime; reload it."),
     "deleted": _("This file is deleted; restore one of its revisions first."),
@@ -289,8 +289,6 @@ def as_data() -> dict[str, object]:
         "alertLevels": looks(ALERT_LEVELS),
         "gapReasons": {reason: str(text) for reason, text in GAP_REASONS.items()},
         "storeReasons": {reason: str(text) for reason, text in STORE_REASONS.items()},
-        "messageParts": message_texts.templates(),
-        "partSeparator": message_texts.separator(),
         "reasons": {code: str(text) for code, text in REASONS.items()},
         "chatTurns": looks(CHAT_TURNS),
         "chatSteps": looks(CHAT_STEPS),

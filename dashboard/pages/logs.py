@@ -1,4 +1,4 @@
-"""The live log of the whole cluster or one node, at the window's full height; and the search in any log."""
+"""The live log of the whole cluster or of one node, and the search in any log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     node = asked if asked in {node["id"] for node in data["nodes"]} else ""
     data["logs"] = selectors.recent_logs(node=node, limit=LINES)
     data["gaps"] = [gap for gap in selectors.gaps(node=node) if gap["lane"] == Lane.LOGS] if node else []
-    # Only the tasks of these lines, for their names beside the lines.
+    # Only tasks of these lines, to show their names.
     data["tasks"] = selectors.known_tasks({batch["task"] for batch in data["logs"]})
     names = {task["id"]: plain_text(task["name"]) for task in data["tasks"]}
     context = {
@@ -45,7 +45,7 @@ def logs(request: HttpRequest) -> HttpResponse:
             for line in batch["lines"]
         ],
     }
-    # A node's lines have a topic of their own, so that a noisy other node cannot displace them.
+    # A node's lines have their own topic, so that another noisy node cannot displace them.
     topics = ("nodes", "tasks", "alerts", f"logs:{node}" if node else "logs")
     return render_page(request, "pages/logs.html", context, section="logs", topics=topics, data=data)
 
@@ -53,7 +53,7 @@ def logs(request: HttpRequest) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def log_search(request: HttpRequest) -> JsonResponse:
-    """JSON: the next part of a search in lines that a page does not have, with the same filter as the page's script."""
+    """JSON: the next part of a search in lines that the page does not have, with the filter of the page's script."""
     asked = request.GET
     wanted, unwanted = _words(asked.get("text", "")[:_MOST_CHARACTERS])
     before, attempt = _number(asked.get("before", "")), _number(asked.get("attempt", ""))
@@ -70,7 +70,7 @@ def log_search(request: HttpRequest) -> JsonResponse:
 
 
 def _words(text: str) -> tuple[list[str], list[str]]:
-    """Words that must occur, and those that must not (`-word`); a lone dash is a word."""
+    """Words that must occur, and words that must not (`-word`). A single dash is a word."""
     words = text.lower().split()
     unwanted = [word[1:] for word in words if word.startswith("-") and len(word) > 1]
     return [word for word in words if not (word.startswith("-") and len(word) > 1)], unwanted

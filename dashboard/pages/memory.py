@@ -1,6 +1,6 @@
-"""What AgentFlow remembers, and what a model was sent; operators can edit the memory.
+"""The agent's memory, which operators can edit, and the requests sent to a model.
 
-These are the only pages that change something; each change is a request to the Leader, which audits it.
+These are the only pages that change anything; each change is a request to the Leader, which audits it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
     except NotFound as exc:
         raise Http404 from exc
     except TaskRejected as exc:
-        # Keeps what was typed in the form.
+        # Keep the text that was typed.
         problem = str(MEMORY_REASONS.get(exc.code, exc.message))
         return _file_page(request, file_id, problem=problem, typed=text, why=post.get("why", ""), status=409)
     except LeaderUnavailable:
@@ -112,7 +112,7 @@ def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def memory_request(request: HttpRequest, snapshot_id: int) -> HttpResponse:
-    """Exactly the bytes that were sent."""
+    """The exact bytes that were sent."""
     try:
         body = memory_selectors.raw_request(snapshot_id)
     except NotFound as exc:

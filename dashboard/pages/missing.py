@@ -11,7 +11,7 @@ from dashboard.pages import labels
 
 
 def lost_lines(first: int, last: int, reason: str = "missing") -> str:
-    """About lines of one attempt, both ends inclusive."""
+    """The text about missing lines of one attempt, both ends inclusive."""
     if first == last:
         text = _("Line {first} is no longer available: {reason}")
     else:
@@ -20,7 +20,7 @@ def lost_lines(first: int, last: int, reason: str = "missing") -> str:
 
 
 def lost_entries(gap: Mapping[str, Any]) -> str:
-    """About entries of a node's journal, as in GAP. A gap without numbers gets a text of its own."""
+    """The text about missing entries of a node's journal, as in GAP. A gap without numbers has its own text."""
     if gap["reason"] == "damaged":
         return _("Entries that the node had not sent are lost: its journal was damaged and a new one was started")
     first, last = int(gap["from"]), int(gap["to"])

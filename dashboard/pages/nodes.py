@@ -1,4 +1,4 @@
-"""The nodes: a list with filters, and each node's page with its machine, projects and tasks."""
+"""Nodes: the list with filters, and each node's page with its machine, projects and tasks."""
 
 from __future__ import annotations
 

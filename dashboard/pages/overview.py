@@ -1,4 +1,4 @@
-"""The overview: the whole cluster at a glance, rendered from the snapshot that the live feed sends."""
+"""The overview of the cluster, rendered from the same snapshot that the live feed sends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
 
 TOPICS = ("nodes", "tasks", "alerts", "logs")
-# Rows rendered at first. The script shows the rest; without scripts the lists of nodes and tasks do.
+# Rows rendered by the server. The script adds the rest; without scripts, use the lists of nodes and tasks.
 ROWS = 20
 
 _NODE_ORDER = {"offline": 0, "suspect": 1, "online": 2}
@@ -27,7 +27,7 @@ _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
 @require_right(Right.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     data = live_data(TOPICS)
-    # The script sorts them in the same order.
+    # The script uses the same order.
     nodes = data["nodes"] = sorted(data["nodes"], key=_node_rank)
     tasks = data["tasks"] = sorted(data["tasks"], key=_task_rank)
     context = {
@@ -44,7 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The tiles' initial figures; the script counts the same ones again when something changes."""
+    """The tiles' initial figures. The script counts the same ones when something changes."""
     loads = [
         node["cpu"] for node in data["nodes"] if decisions.NODES[node["state"]].is_reachable and node["cpu"] is not None
     ]
@@ -69,7 +69,7 @@ def _figures(data: Mapping[str, Any]) -> dict[str, Any]:
         "tasks_wrong": wrong["tasks"],
         "pending": counts["tasks"]["queued"],
         "alerts": len(data["alerts"]),
-        # "All clear" is left to the script: this page cannot know whether the Leader still stores anything.
+        # Only the script shows "all clear": this page cannot know whether the Leader still stores anything.
         "concerns": [
             *wrong["alerts"],
             *(
@@ -92,6 +92,6 @@ def _node_rank(node: Mapping[str, Any]) -> tuple[int, int, str]:
 
 
 def _task_rank(task: Mapping[str, Any]) -> tuple[int, int, float]:
-    """Tasks that need a person first, then open ones, then the rest, newest first."""
+    """Sorts tasks that need a person first, then open ones, then the rest, each newest first."""
     is_final = decisions.TASKS[task["state"]].is_final
     return (0 if decisions.needs_person(task) else 1, 1 if is_final else 0, -(task["createdAt"] or 0))

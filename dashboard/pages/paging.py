@@ -18,7 +18,7 @@ class Pager:
 
 
 def asked_page(request: HttpRequest) -> int:
-    """The page number in the address; an invalid one counts as 1."""
+    """The page number from the URL; 1 if it is invalid."""
     text = request.GET.get("page", "")
     return min(max(int(text), 1), MAX_PAGE) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 

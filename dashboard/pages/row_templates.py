@@ -9,7 +9,7 @@ from nodes.leader.projection.contract import AlertInfo, CommandInfo, NodeStatus,
 
 
 def blank(declaration: Any) -> Any:
-    """A value of a declared type that says nothing: None where that is allowed, otherwise zero or empty."""
+    """An empty value of a declared type: None if allowed, otherwise zero or empty."""
     if NoneType in get_args(declaration):
         return None
     if not is_typeddict(declaration):

@@ -1,6 +1,6 @@
-"""The site's sections: what the sidebar, the command palette, the shortcut list and the URLs have in common.
+"""The site's sections, for the sidebar, the command palette, the shortcut list and the URLs.
 
-Pages below a section (one task, one memory file) have their URLs in `dashboard.urls` alone.
+Pages below a section (one task, one memory file) are only in `dashboard.urls`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dashboard.rights import Right, right_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    # The name of its URL; pages pass it to `render_page` as their section.
+    # Its URL name; pages pass it to `render_page` as their section.
     name: str
     path: str
     view: Callable[..., HttpResponseBase]
@@ -35,7 +35,7 @@ class Section:
 
     @property
     def right(self) -> Right:
-        """Its view demands it; without it the section is not listed."""
+        """The right that its view requires; without it the section is not listed."""
         return right_of(self.view)
 
 

@@ -1,4 +1,4 @@
-"""What every page shares: the user, the feed position, and what the script needs to continue from there."""
+"""The common part of all pages: the user, the feed position, and the data that the script needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nodes import selectors
 
 
 def live_data(topics: Sequence[str]) -> dict[str, Any]:
-    """State of these topics as in a SNAPSHOT. Position first: a change in between is repeated, never missing."""
+    """State of these topics as in a SNAPSHOT. Position first: a change in between is repeated, never missed."""
     store, seq = selectors.position()
     where = {"store": store, "seq": str(seq)} if store else {}
     return {**where, **selectors.snapshot(topics)}
@@ -33,7 +33,7 @@ def render_page(
     topics: tuple[str, ...],
     data: Mapping[str, Any],
 ) -> HttpResponse:
-    """Renders a whole page. `data`: from `live_data`; the script starts with it and asks for what came after."""
+    """Renders a complete page. `data`: from `live_data`; the script starts with it and requests later changes."""
     body = {
         **_viewer(request),
         **context,
@@ -43,22 +43,22 @@ def render_page(
         "script": _script_settings(),
     }
     response = render(request, template, body)
-    # Live state is only for this user, and only now.
+    # Live state must not be cached.
     response["Cache-Control"] = "no-store"
     return _compressed(request, response)
 
 
 def render_fragment(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-    """The part of a page that htmx asked for; the whole page includes the same partial."""
+    """Renders the part of a page that htmx requested; the complete page includes the same partial."""
     response = render(request, template, {**_viewer(request), **context, "is_fragment": True})
     response["Cache-Control"] = "no-store"
-    # The whole page and its part have the same address.
+    # The page and its part have the same URL.
     response["Vary"] = "HX-Request"
     return _compressed(request, response)
 
 
 def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Compresses only here: a page may repeat parts of its address, so it must not contain secrets (BREACH). The CSRF
+    """Compresses only pages. They may reflect parts of their URL, so they must not contain secrets (BREACH): the CSRF
     token is masked differently each time, the live socket's ticket is fetched separately, and padding hides the length.
     """
     _GZIP.process_response(request, response)
@@ -66,7 +66,7 @@ def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _unused(request: HttpRequest) -> HttpResponseBase:
-    raise AssertionError("the middleware only compresses a given response")
+    raise AssertionError("the middleware compresses an existing response")
 
 
 _GZIP = GZipMiddleware(_unused)
@@ -85,7 +85,7 @@ def _viewer(request: HttpRequest) -> dict[str, Any]:
 
 
 def _script_settings() -> dict[str, Any]:
-    """What the script cannot know: texts in the reader's language, and addresses."""
+    """Data for the script: texts in the reader's language, and URLs."""
     return {
         "language": get_language() or "en",
         "strings": strings.script_strings(),

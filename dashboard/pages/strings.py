@@ -1,6 +1,6 @@
-"""What the page's script says, through gettext like everything else. `{name}` stands for a value.
+"""Texts of the page's script, translated by gettext. `{name}` stands for a value.
 
-Keys are grouped by the module that speaks; a key that ends in `.one` is the singular of its `.other`.
+Keys are grouped by module; a key that ends in `.one` is the singular of its `.other`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from django.utils.translation import pgettext
 
 
 def script_strings() -> dict[str, str]:
-    """In the language that is active now."""
+    """The texts in the active language."""
     return {
         **_link(),
         **overview_strings(),
@@ -61,7 +61,7 @@ def _link() -> dict[str, str]:
 
 
 def overview_strings() -> dict[str, str]:
-    """The words of the tiles, for the script and for the page that the server renders."""
+    """Texts of the tiles, for the script and for the server-rendered page."""
     return {
         "cpu.peak": _("peak {percent} on {node}"),
         "nodes.suspect": _("{count} suspect"),

@@ -1,4 +1,4 @@
-"""The tasks: a list with filters, and each task's page with its whole log."""
+"""Tasks: the list with filters, and each task's page with its complete log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def task_list(request: HttpRequest) -> HttpResponse:
         "tasks": found["results"],
         "filters": filters,
         "is_filtered": is_filtered,
-        # New tasks may appear only where they belong: at the top of the unfiltered list.
+        # New tasks may appear only at the top of the unfiltered list.
         "rows": "known" if is_filtered or number > 1 else "all",
         "pager": pager(request, number=number, has_more=found["hasMore"]),
         "task_states": labels.TASK_STATES,
@@ -116,7 +116,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
-    """JSON: the lines just before line number `before`, or from the end, as LOG messages; at most `limit`."""
+    """JSON: up to `limit` lines before line number `before`, or from the end, as LOG messages."""
     attempt, before = _asked_number(request, "attempt"), _asked_number(request, "before")
     try:
         log = _log_end(task_id, attempt, before=before, limit=_asked_number(request, "limit"))
@@ -129,7 +129,7 @@ def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
 @require_GET
 @require_right(Right.VIEW)
 def task_log_text(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    """The whole log of one attempt as a text file, exactly as printed."""
+    """The complete log of one attempt as a text file, exactly as printed."""
     attempt = _asked_number(request, "attempt")
     try:
         first = selectors.task_log(task_id, attempt, limit=LOG_CHUNK)
@@ -152,7 +152,7 @@ def _text_of(page: Mapping[str, Any]) -> Iterator[str]:
 def _log_end(
     task_id: str, attempt: int | None, *, before: int | None = None, limit: int | None = None
 ) -> dict[str, Any]:
-    """The last lines of an attempt, or the last before a line number; `older`: whether there are lines above them."""
+    """The last lines of an attempt, or the last before a line number. `older`: whether there are earlier lines."""
     limit = min(limit or LOG_CHUNK, LOG_CHUNK)
     if before is None:
         probe = selectors.task_log(task_id, attempt, limit=1)
@@ -175,7 +175,7 @@ def _gaps(log: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _static_lines(log: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The lines for readers without scripts, with gaps at their places, also before the first line."""
+    """The lines for pages without scripts, with gaps at their places, including before the first line."""
     rows = [(line[1], {"at": line[2], "level": line[3], "text": line[5]}) for line in log["lines"]]
     rows += [(first, {"gap": lost_lines(first, last)}) for first, last in log["missing"]]
     return [row for _, row in sorted(rows, key=lambda row: row[0])]

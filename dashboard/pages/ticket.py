@@ -1,4 +1,4 @@
-"""A fresh ticket for the live socket: pages contain none, and tickets expire after a minute."""
+"""Issues tickets for the live socket. Pages contain none, and a ticket expires after a minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboard.tickets import issue_ticket
 
 @require_GET
 def live_ticket(request: HttpRequest) -> JsonResponse:
-    """JSON {"ticket"}; 401 when the login has ended, 403 when the role is gone. Never a redirect: a script asks."""
+    """JSON {"ticket"}; 401 without a login, 403 without a role. Never redirects, because a script calls it."""
     if not request.user.is_authenticated:
         response = _error("not-authenticated", _("Log in first."), 401)
     elif not may(request_role(request), Right.VIEW):

@@ -1,4 +1,4 @@
-"""Attempts on unreachable nodes: neither running nor ended, but unknown since then."""
+"""Marks attempts on unreachable nodes as unknown: neither running nor ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nodes.domain.states import is_unknown
 
 
 def mark_unreachable(attempts: Iterable[dict[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> None:
-    """Adds to each attempt the `unknownSince` that a task has in TaskInfo."""
+    """Adds `unknownSince` to each attempt, as in TaskInfo."""
     by_id = {node["id"]: node for node in nodes}
     for attempt in attempts:
         node = by_id.get(attempt["node"])

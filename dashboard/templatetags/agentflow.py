@@ -1,6 +1,5 @@
-"""How figures, times and states are drawn. The page's script redraws the same cells when a push changes them
-(frontend/src/tables). What is shown is decided in `dashboard.pages.decisions`, for both; formats are checked against
-the same cases.
+"""Renders figures, times and states. The page's script redraws the same cells when a push changes them
+(frontend/src/tables). `dashboard.pages.decisions` decides what to show; formats are tested with the same cases.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from dashboard.pages.ansi import plain_text
 from dashboard.pages.formats import NOTHING
 from dashboard.pages.sections import SECTIONS, Section
 from dashboard.rights import Role, may
-from nodes.message_texts import in_words
+from nodes.phrases import worded
 
 logger = logging.getLogger(__name__)
 register = template.Library()
@@ -42,7 +41,7 @@ THEMES = ("dark", "light")
 
 @register.simple_tag
 def icon_sprite() -> SafeString:
-    """The built sprite, inlined into the page, so that a state change needs no request for its icon."""
+    """The built sprite, inlined into the page, so that a new icon needs no request."""
     return _read_sprite()
 
 
@@ -50,15 +49,15 @@ def icon_sprite() -> SafeString:
 def _read_sprite() -> SafeString:
     path = finders.find("dist/icons.svg")
     if not isinstance(path, str):
-        logger.warning("static/dist/icons.svg is missing: pages have no icons until the front end is built")
+        logger.warning("static/dist/icons.svg is missing: pages have no icons; build the front end")
         return SafeString("")
-    # Our own build's output, not user input.
+    # Output of the front end's build, not user input.
     return SafeString(Path(path).read_text(encoding="utf-8"))
 
 
 @register.simple_tag
 def icon(name: str, css_class: str = "icon") -> SafeString:
-    """An icon from the sprite; always beside a word, so it is hidden from screen readers."""
+    """An icon from the sprite. Always beside a label, so it is hidden from screen readers."""
     return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', css_class, name)
 
 
@@ -70,7 +69,7 @@ def visible_sections(role: Role) -> list[Section]:
 
 @register.simple_tag
 def task_chip(task: Mapping[str, Any]) -> SafeString:
-    """State of a task or an attempt; "unknown" while its node is unreachable."""
+    """The state of a task or an attempt; "unknown" while its node is unreachable."""
     return _chip("state", labels.SHOWN_STATES.get(decisions.shown_state(task)))
 
 
@@ -86,7 +85,7 @@ def task_waits(task: Mapping[str, Any]) -> bool:
 
 @register.filter
 def task_note(task: Mapping[str, Any]) -> str:
-    """The most important fact beside the state."""
+    """The most important note beside the state."""
     sources = decisions.TASKS[decisions.shown_state(task)].notes
     return next(filter(None, (_NOTES[source](task) for source in sources)), "")
 
@@ -99,7 +98,7 @@ def _unknown_note(task: Mapping[str, Any]) -> str:
 @register.filter
 def message_text(thing: Mapping[str, Any]) -> str:
     """The message of a task, an attempt or an alert: AgentFlow's own texts are in the reader's language."""
-    return in_words(str(thing.get("message") or ""), thing.get("messageParts"))
+    return plain_text(worded(thing, "message"))
 
 
 @register.filter
@@ -112,7 +111,7 @@ def alert_task_name(alert: Mapping[str, Any]) -> str:
 
 _NOTES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "unknownSince": _unknown_note,
-    "pendingReason": lambda task: in_words(task.get("pendingReason") or "", task.get("pendingParts")),
+    "pendingReason": lambda task: plain_text(worded(task, "pendingReason")),
     "partialPause": lambda task: (
         _("Partly paused: some of its processes still run.") if task.get("partialPause") else ""
     ),
@@ -128,7 +127,7 @@ def alert_look(alert: Mapping[str, Any]) -> labels.Look:
 
 @register.simple_tag
 def freshness(node: Mapping[str, Any]) -> SafeString:
-    """Live while heartbeats arrive; otherwise the time since when the node's state is unknown."""
+    """ "live" while heartbeats arrive; otherwise since when the node's state is unknown."""
     state, since = str(node.get("state")), node.get("stateSince")
     if decisions.NODES[state].is_reachable:
         word = pgettext("freshness", "live")
@@ -151,7 +150,7 @@ def node_slots(node: Mapping[str, Any]) -> str:
 
 @register.simple_tag
 def node_link(node: Mapping[str, Any], tag: str = "span") -> SafeString:
-    """The link to the node's parent: its round trip time, or what is wrong with it."""
+    """The link to the node's parent: its round-trip time, or its problem."""
     link = node["link"]
     if not decisions.ROLES[node["role"]].is_member:
         return format_html('<{0} data-field="link">{1}</{0}>', tag, NOTHING)
@@ -188,7 +187,7 @@ def action_label(kind: str) -> str:
 
 @register.filter
 def command_reason(command: Mapping[str, Any]) -> str:
-    """Why a command failed, wholly or in part: in the reader's language for a known code, else the node's text."""
+    """Why a command failed, at least partly: in the reader's language for a known code, else the node's text."""
     known, said = labels.REASONS.get(command["code"]), message_text(command)
     if known:
         return str(known).replace("{message}", said)
@@ -196,8 +195,8 @@ def command_reason(command: Mapping[str, Any]) -> str:
 
 
 @register.filter
-def command_said(command: Mapping[str, Any]) -> str:
-    """The node's message, if no other text explains the result."""
+def command_message(command: Mapping[str, Any]) -> str:
+    """The node's message, if no other text explains the outcome."""
     said = message_text(command)
     return "" if command["code"] in labels.REASONS or said == command_reason(command) else said
 
@@ -227,7 +226,7 @@ def task_command(context: Mapping[str, Any], task: Mapping[str, Any]) -> SafeStr
 
 @register.simple_tag
 def task_actions(task: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every action with its look, and whether it is offered for the task in its present state."""
+    """Every action with its look, and whether it is offered in the task's current state."""
     return [
         {"name": str(action), "look": look, "is_offered": decisions.is_offered(action, task)}
         for action, look in labels.ACTIONS.items()
@@ -243,8 +242,8 @@ def offers(task: Mapping[str, Any], action: str) -> bool:
 def live_text(
     thing: Mapping[str, Any], field: str, style: str = "text", tag: str = "span", css_class: str = ""
 ) -> SafeString:
-    """A plain field of a task or a node, in one of `formats.FORMATS`; hidden while it has no text. The script writes it
-    again whenever the field changes, so the template is the only place that names the field.
+    """A plain field of a task or a node, in one of `formats.FORMATS`; hidden while empty. The script updates it when
+    the field changes, so only the template names the field.
     """
     shown = formats.FORMATS[style](thing[field])
     return format_html(
@@ -260,7 +259,7 @@ def live_text(
 
 @register.simple_tag
 def live_meter(thing: Mapping[str, Any], field: str, label: str) -> SafeString:
-    """A field of 0 to 100 percent, or a usage, as a bar with its figure; the script redraws it like `live_text`."""
+    """A percentage or a usage as a bar with its figure; the script updates it like `live_text`."""
     value = thing[field]
     percent = value["percent"] if isinstance(value, Mapping) else value
     return format_html(
@@ -275,7 +274,7 @@ def live_meter(thing: Mapping[str, Any], field: str, label: str) -> SafeString:
 
 @register.simple_tag
 def task_progress(task: Mapping[str, Any]) -> SafeString:
-    """How much of a task is done, as far as it reports that."""
+    """A task's progress, if it reports any."""
     value = task["progress"]
     return format_html(
         '<span class="meter-pair" data-field="progress"{}><progress max="1" value="{}" aria-label="{}"></progress>'
@@ -291,7 +290,7 @@ def task_progress(task: Mapping[str, Any]) -> SafeString:
 def running_time(
     context: Mapping[str, Any], task: Mapping[str, Any], css_class: str = "", nothing: str = NOTHING
 ) -> SafeString:
-    """From the start of a task or an attempt to its end, or until now; the script's ticker continues it."""
+    """The running time of a task or an attempt; the script's ticker continues it."""
     started = task.get("startedAt")
     ended = task.get(decisions.TASKS[decisions.shown_state(task)].ends)
     seconds = ((ended or context["server_now_ms"]) - started) / 1000 if started else None
@@ -306,7 +305,7 @@ def running_time(
 
 @register.simple_tag
 def moment(at_ms: float | None, field: str = "", style: str = "time") -> SafeString:
-    """A point in time. The script shows it in the reader's own time zone, or as an age if style is "age"."""
+    """A point in time. The script shows it in the reader's time zone, or as an age if style is "age"."""
     name = format_html(' data-field="{}"', field) if field else ""
     if not at_ms:
         return format_html('<time{} data-style="{}">{}</time>', name, style, NOTHING)
@@ -336,22 +335,19 @@ def without_colours(text: str) -> str:
 
 @register.filter
 def as_json(value: Any) -> str:
-    """For a data attribute; the template escapes it like any other text."""
+    """JSON for a data attribute; the template escapes it like any other text."""
     return json.dumps(value, ensure_ascii=False)
 
 
 @register.simple_tag
 def theme_attribute(request: object = None) -> SafeString | str:
-    """The theme that the reader chose; empty = that of the reader's system.
-
-    The page for server errors is rendered without a request.
-    """
+    """The theme that the reader chose; empty = the system's. There is no request on the page for server errors."""
     chosen = request.COOKIES.get("agentflow_theme", "") if isinstance(request, HttpRequest) else ""
     return format_html(' data-theme="{}"', chosen) if chosen in THEMES else ""
 
 
 def _clock(at_ms: float) -> str:
-    """14:03:22, or the date and 14:03 for another day."""
+    """14:03:22, or the date and 14:03 on another day."""
     when = localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
     return date_format(when, "H:i:s" if when.date() == localtime().date() else "Y-m-d H:i")
 

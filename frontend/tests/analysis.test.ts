@@ -153,6 +153,7 @@ describe("the card of an analysis", () => {
         labels: {
           ...labels,
           phrases: {
+            sentences: " ",
             "cause.lock": "它在等待锁。",
             "fix.input": "回答“{text}”",
             "verdict.failed": "{fix}：无效，任务{state}。",
@@ -265,9 +266,9 @@ describe("notices of alerts", () => {
   });
 
   it("name the task and the node, and say the message in the reader's language", () => {
-    const parts = [{ code: "stalled", values: { seconds: "120" } }];
+    const phrases = { message: { key: "stalled", values: { seconds: "120" } } };
     const told = noticeOf(
-      alert("1", { task: "k", taskName: "deploy <b>\u202e", attempt: 2, node: "n", messageParts: parts }),
+      alert("1", { task: "k", taskName: "deploy <b>\u202e", attempt: 2, node: "n", phrases }),
       page,
     );
 

@@ -97,10 +97,10 @@ describe("what a row tells", () => {
 
   it("says in the reader's language what a node said with its reason, and nothing twice", () => {
     const more = { ...labels, reasons: { ...labels.reasons, "cannot-start": "Not started: {message}" } };
-    const parts = [{ code: "slot", values: { nodes: "a" } }];
+    const phrases = { message: { key: "slot", values: { nodes: "a" } } };
     const view = (extra: Partial<CommandInfo>) => commandView(command("c", "failed", extra), more);
 
-    expect(view({ code: "cannot-start", message: "in English", messageParts: parts })).toMatchObject({
+    expect(view({ code: "cannot-start", message: "in English", phrases })).toMatchObject({
       reason: "Not started: waits for a",
       said: "",
     });

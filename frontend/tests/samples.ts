@@ -122,8 +122,6 @@ export const labels: Labels = {
     unanswered: look("no answer"),
   },
   alertLevels: { error: { ...look(""), tone: "bad" }, warning: { ...look(""), tone: "warn" } },
-  messageParts: { stalled: "silent for {seconds} s", "usual-end": "ends after {seconds} s", slot: "waits for {nodes}" },
-  partSeparator: "; ",
   gapReasons: { trimmed: "made room" },
   storeReasons: { full: "disk full" },
   chatTurns: {
@@ -170,6 +168,12 @@ export const labels: Labels = {
   chatEngines: { "no-key": "No key." },
   chatReasons: { answered: "Somebody was faster." },
   phrases: {
+    clauses: "; ",
+    lines: "\n",
+    sentences: " ",
+    stalled: "silent for {seconds} s",
+    "usual-end": "ends after {seconds} s",
+    slot: "waits for {nodes}",
     "cause.lock": "It waits for a lock.",
     "fix.input": "Answer “{text}”",
     "verdict.failed": "{fix}: no help, the task is {state}.",

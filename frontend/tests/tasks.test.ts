@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Outcome, Requests } from "../src/app/requests";
 import { filledFields, namedTasks, projectNames, type RunFields, runRequest, splitWords } from "../src/app/run-request";
-import type { CommandInfo } from "../src/live/messages";
+import type { CommandInfo, NamedTask } from "../src/live/messages";
 import { matches } from "../src/palette/match";
 import { taskView } from "../src/tables/task-view";
 import { labels, node, command as sample, task, texts } from "./samples";
+
+const stalled = { key: "stalled", values: { seconds: "3" } };
 
 describe("a task's row", () => {
   const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), labels, texts, 0);
@@ -33,7 +35,7 @@ describe("a task's row", () => {
       {
         state: "pending" as const,
         pendingReason: "no slot",
-        pendingParts: [{ code: "slot", values: { nodes: "a {nodes}" } }],
+        phrases: { pendingReason: { key: "slot", values: { nodes: "a {nodes}" } } },
       },
       "waits for a {nodes}",
     ],
@@ -41,7 +43,7 @@ describe("a task's row", () => {
       {
         state: "pending" as const,
         pendingReason: "no slot",
-        pendingParts: [{ code: "of a later version", values: {} }],
+        phrases: { pendingReason: { key: "of a later version", values: {} } },
       },
       "no slot",
     ],
@@ -49,14 +51,21 @@ describe("a task's row", () => {
       {
         state: "lost" as const,
         message: "m",
-        messageParts: [
-          { code: "stalled", values: { seconds: "3" } },
-          { code: "usual-end", values: { seconds: "2" } },
-        ],
+        phrases: {
+          message: { key: "clauses", values: { parts: [stalled, { key: "usual-end", values: { seconds: "2" } }] } },
+        },
       },
       "silent for 3 s; ends after 2 s",
     ],
-    [{ state: "lost" as const, message: "m", messageParts: [{ code: "toString", values: {} }] }, "m"],
+    [{ state: "lost" as const, message: "m", phrases: { message: { key: "toString", values: {} } } }, "m"],
+    [
+      {
+        state: "lost" as const,
+        message: "m",
+        phrases: { message: { key: "clauses", values: { parts: [stalled, { key: "later", values: {} }] } } },
+      },
+      "m",
+    ],
     [{ state: "paused" as const, partialPause: true, message: "m" }, "partly paused"],
     [{ state: "running" as const, message: "linking" }, "linking"],
     [{ state: "failed" as const, exitCode: 2 }, "exit code 2"],
@@ -209,14 +218,8 @@ describe("the new task form", () => {
   });
 
   it("offers what the nodes offer", () => {
-    const named = (name: string, argv: string[]) => ({
-      name,
-      argv,
-      timeoutSeconds: 0,
-      stallAfterSeconds: 0,
-      description: "",
-    });
-    const project = (name: string, tasks: ReturnType<typeof named>[]) => ({ name, path: "/", types: [], tasks });
+    const named = (name: string, argv: string[]) => ({ name, argv }) as NamedTask;
+    const project = (name: string, tasks: NamedTask[]) => ({ name, path: "/", types: [], tasks });
     const nodes = [
       node("a", { capabilities: { projects: [project("shop", [named("test", ["make"])]), project("api", [])] } }),
       node("b", { capabilities: { projects: [project("shop", [named("build", ["npm"]), named("test", ["other"])])] } }),

@@ -28,7 +28,7 @@ from msgspec import Meta, Struct, defstruct, structs
 from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import ConfigError
 
 DEFAULT_SLOTS = 2
@@ -163,7 +163,7 @@ class _Reader:
             case ("projects", _, "tasks", name, "argv"):
                 reason = _needs_argv(name)
             case _ if bad.code == UNKNOWN_FIELD:
-                reason = f"unknown key {path[-1]!r}; known keys: {bad.part.values['known']}"
+                reason = f"unknown key {path[-1]!r}; known keys: {bad.part['values']['known']}"
             case _:
                 reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
         return self._wrong(reason, path)
@@ -192,10 +192,10 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
-def _not_as_expected(why: Part, field: str) -> str:
-    if why.code == "object-expected":
+def _not_as_expected(why: Phrase, field: str) -> str:
+    if why["key"] == "object-expected":
         return f"{field}: expected a table"  # TOML calls an object a table.
-    return english([part(why.code, **{**why.values, "field": field})])
+    return english([phrase(why["key"], **{**why["values"], "field": field})])
 
 
 def _needs_argv(task: str) -> str:

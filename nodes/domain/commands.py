@@ -24,7 +24,7 @@ from nodes.domain.incoming import (
     Text,
     read,
 )
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import Action
 from nodes.errors import ProtocolViolation, TaskRejected
 
@@ -94,7 +94,7 @@ class NewTask(TaskSpec, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not has_one_way_to_run(self):
-            raise BadInput(BAD_FIELD, (), part("one-way-to-run-expected"))
+            raise BadInput(BAD_FIELD, (), phrase("one-way-to-run-expected"))
 
     @property
     def spec(self) -> TaskSpec:
@@ -175,20 +175,20 @@ def has_one_way_to_run(spec: TaskSpec) -> bool:
 def check_spec(spec: TaskSpec) -> None:
     """Raises `TaskRejected` with the code "invalid" and a message that says what to do."""
     if not has_one_way_to_run(spec):
-        raise _invalid(part("one-way-to-run"))
+        raise _invalid(phrase("one-way-to-run"))
     if spec.named_task and not spec.project:
-        raise _invalid(part("name-the-project"))
+        raise _invalid(phrase("name-the-project"))
     if spec.argv and not spec.argv[0]:
-        raise _invalid(part("no-program"))
+        raise _invalid(phrase("no-program"))
     command = (*spec.argv, spec.shell_line)
     _check_text(getattr(spec, name) for name in TaskSpec.__struct_fields__)
     for name in spec.environment:
         if not _VARIABLE.fullmatch(name):
-            raise _invalid(part("bad-variable-name", name=name[:40]))
+            raise _invalid(phrase("bad-variable-name", name=name[:40]))
     if sum(len(word.encode()) for word in command) > MAX_COMMAND_BYTES:
-        raise _invalid(part("long-command", limit=str(MAX_COMMAND_BYTES)))
+        raise _invalid(phrase("long-command", limit=str(MAX_COMMAND_BYTES)))
     if sum(len(name) + len(value.encode()) for name, value in spec.environment.items()) > MAX_ENVIRONMENT_BYTES:
-        raise _invalid(part("long-environment", limit=str(MAX_ENVIRONMENT_BYTES)))
+        raise _invalid(phrase("long-environment", limit=str(MAX_ENVIRONMENT_BYTES)))
     try:
         read(TaskSpec, msgspec.to_builtins(spec))
     except BadInput as bad:
@@ -198,7 +198,7 @@ def check_spec(spec: TaskSpec) -> None:
 def check_input(content: bytes) -> None:
     """Raises `TaskRejected` with the code "invalid"."""
     if len(content) > MAX_INPUT_BYTES:
-        raise _invalid(part("long-input", limit=str(MAX_INPUT_BYTES)))
+        raise _invalid(phrase("long-input", limit=str(MAX_INPUT_BYTES)))
 
 
 def _check_text(values: Iterable[Any]) -> None:
@@ -208,24 +208,24 @@ def _check_text(values: Iterable[Any]) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise _invalid(part("not-text")) from None
+                raise _invalid(phrase("not-text")) from None
             if "\x00" in value:
-                raise _invalid(part("not-text"))
+                raise _invalid(phrase("not-text"))
         elif isinstance(value, Mapping):
             _check_text((*value, *value.values()))
         elif isinstance(value, tuple):
             _check_text(value)
 
 
-def _refusal(bad: BadInput) -> Part:
+def _refusal(bad: BadInput) -> Phrase:
     declared = next(one.type for one in msgspec.structs.fields(TaskSpec) if one.encode_name == bad.path[0])
     limits = [mark for mark in get_args(declared) if isinstance(mark, Meta)]
     code = next((mark.extra[_REFUSED_AS] for mark in limits if mark.extra), None)
     if code is None:
         return bad.part
     limit = next(most for mark in limits if (most := mark.max_length or mark.le) is not None)
-    return part(code, limit=f"{limit:.0f}")
+    return phrase(code, limit=f"{limit:.0f}")
 
 
-def _invalid(why: Part) -> TaskRejected:
+def _invalid(why: Phrase) -> TaskRejected:
     return TaskRejected(INVALID, english([why]), [why])

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask
+from nodes.domain.commands import MAX_ARGUMENTS, Seconds, StartTask, TaskSpec
 from nodes.domain.incoming import NotEmpty, NotNegative, Share, Text
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase
 from nodes.domain.states import CommandState, Lane, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 
 
@@ -27,7 +27,7 @@ class TaskStatus:
     project: str = ""
     progress: Share | None = None
     message: str = ""  # Last progress message, or why the attempt ended.
-    message_parts: tuple[Part, ...] = ()  # The message as data, if it is AgentFlow's own.
+    message_parts: tuple[Phrase, ...] = ()  # The message as data, if it is AgentFlow's own.
     exit_code: int | None = None  # -N = ended by signal N.
     started_at_ms: int = 0  # 0 = not started yet.
     ended_at_ms: int = 0
@@ -73,7 +73,7 @@ class StallAlert:
     task_id: NotEmpty
     verdict: TaskHealth  # HEALTHY = recovered.
     reason: str
-    reason_parts: tuple[Part, ...] = ()  # The reason as data.
+    reason_parts: tuple[Phrase, ...] = ()  # The reason as data.
     silent_seconds: NotNegative = 0.0
     evidence: tuple[Evidence, ...] = ()
 
@@ -129,6 +129,14 @@ class NamedTask(Struct, frozen=True, kw_only=True, rename="camel"):
     timeout_seconds: Seconds = 0.0  # 0 = none.
     stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
     description: Text = ""
+
+    def complete(self, spec: TaskSpec) -> TaskSpec:
+        """The request with this task's values where it sets none."""
+        return structs.replace(spec, **{name: getattr(self, name) for name in _DEFAULTS if not getattr(spec, name)})
+
+
+# Fields of a request too; both declarations use the same name.
+_DEFAULTS = {*NamedTask.__struct_fields__} & {*TaskSpec.__struct_fields__} - {"name", "argv"}
 
 
 class Project(Struct, frozen=True, kw_only=True, rename="camel"):

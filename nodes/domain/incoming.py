@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta, inspect, structs
 
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import AgentFlowError
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -42,7 +42,7 @@ _NOT_GIVEN = frozenset({NoneType, msgspec.UnsetType})
 class BadInput(AgentFlowError):
     """One field is invalid. `code` is for programs; `path` locates the field: ("argv", "1")."""
 
-    def __init__(self, code: str, path: tuple[str, ...], why: Part) -> None:
+    def __init__(self, code: str, path: tuple[str, ...], why: Phrase) -> None:
         super().__init__(code, path)
         self.code = code
         self.path = path
@@ -84,12 +84,12 @@ def _first_field_error(
     if unknown and config.forbid_unknown_fields:
         here = (*path, unknown[0])
         name, names = shown(here), ", ".join(sorted(known))
-        return BadInput(UNKNOWN_FIELD, here, part("field-unknown", field=name, known=names))
+        return BadInput(UNKNOWN_FIELD, here, phrase("field-unknown", field=name, known=names))
     for field in fields:
         here = (*path, field.encode_name)
         if field.encode_name not in values:
             if field.required:
-                return BadInput(BAD_FIELD, here, part("field-missing", field=shown(here)))
+                return BadInput(BAD_FIELD, here, phrase("field-missing", field=shown(here)))
         elif not _fits(field.type, values[field.encode_name], strict=strict):
             return _first_error(field.type, values[field.encode_name], here, strict=strict)
     raise AssertionError("msgspec refused a struct with valid fields")
@@ -126,35 +126,35 @@ def shown(path: tuple[str, ...]) -> str:
     return ".".join(name[:_MAX_NAME_SHOWN].encode(errors="replace").decode() for name in path)
 
 
-def _expected(kind: Any, field: str) -> Part:
+def _expected(kind: Any, field: str) -> Phrase:
     """The message that says what the field's declaration expects."""
     declared = inspect.type_info(kind)
     if isinstance(declared, inspect.Metadata):
         if declared.extra and "expected" in declared.extra:
-            return part(declared.extra["expected"], field=field)
+            return phrase(declared.extra["expected"], field=field)
         declared = declared.type
     match declared:
         case inspect.StrType(max_length=int(limit), min_length=least):
             if least:
-                return part("some-text-expected", field=field, limit=str(limit))
-            return part("text-expected", field=field, limit=str(limit))
+                return phrase("some-text-expected", field=field, limit=str(limit))
+            return phrase("text-expected", field=field, limit=str(limit))
         case inspect.StrType():
-            return part("any-text-expected", field=field)
+            return phrase("any-text-expected", field=field)
         case inspect.IntType(ge=int(least), le=int(limit)):
-            return part("whole-number-expected", field=field, least=f"{least}", limit=f"{limit}")
+            return phrase("whole-number-expected", field=field, least=f"{least}", limit=f"{limit}")
         case inspect.FloatType(ge=least, le=limit) if least is not None and limit is not None:
-            return part("number-expected", field=field, least=f"{least:g}", limit=f"{limit:.12g}")
+            return phrase("number-expected", field=field, least=f"{least:g}", limit=f"{limit:.12g}")
         case inspect.BoolType():
-            return part("flag-expected", field=field)
+            return phrase("flag-expected", field=field)
         case inspect.EnumType(cls=choices):
-            return part("choice-expected", field=field, choices=", ".join(str(one.value) for one in choices))
+            return phrase("choice-expected", field=field, choices=", ".join(str(one.value) for one in choices))
         case inspect.LiteralType(values=choices):
-            return part("choice-expected", field=field, choices=", ".join(map(str, choices)))
+            return phrase("choice-expected", field=field, choices=", ".join(map(str, choices)))
         case inspect.VarTupleType(max_length=int(limit), min_length=least):
             if least:
-                return part("some-list-expected", field=field, limit=str(limit))
-            return part("list-expected", field=field, limit=str(limit))
+                return phrase("some-list-expected", field=field, limit=str(limit))
+            return phrase("list-expected", field=field, limit=str(limit))
         case inspect.DictType(max_length=int(limit)):
-            return part("mapping-expected", field=field, limit=str(limit))
+            return phrase("mapping-expected", field=field, limit=str(limit))
         case _:
-            return part("object-expected", field=field) if field else part("message-object-expected")
+            return phrase("object-expected", field=field) if field else phrase("message-object-expected")

@@ -100,10 +100,10 @@ def read_in_chinese(page: Page, *, by_model: bool) -> None:
     page.locator(".toast-card").get_by_role("link").click()
     card = page.locator("#chat .analysis")
     cause = card.locator(".analysis-cause")
-    expect(cause).to_have_text(CAUSE if by_model else "它提出了一个问题，在等待回答“是”或“否”。")
+    expect(cause).to_have_text(CAUSE if by_model else "程序提出了一个问题，等待回答“是”或“否”。")
     assert cause.get_attribute("lang") == ("en" if by_model else None)
     why = card.locator(".analysis-fix").filter(has_text="应答“y”").locator("p.sub")
-    expect(why).to_have_text("The prompt offers it." if by_model else "提示中给出了这一选项。")
+    expect(why).to_have_text("The prompt offers it." if by_model else "这是提示中给出的选项。")
     expect(card.locator("blockquote")).to_have_text("Deploy now? [y/N]")
     assert violations(page) == []
 

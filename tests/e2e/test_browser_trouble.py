@@ -76,7 +76,7 @@ def now_ms() -> int:
     ("locale", "words"),
     [
         ("en", r"No new data has been stored since \d\d:\d\d:\d\d: the Leader's disk is full\."),
-        ("zh-CN", r"自 \d\d:\d\d:\d\d 起无法保存新内容：Leader 的磁盘已满。"),
+        ("zh-CN", r"自 \d\d:\d\d:\d\d 起无法保存新数据：Leader 的磁盘已满。"),
     ],
 )
 def test_banner_is_shown_while_nothing_can_be_stored(tap: Any, fleet: Cluster, locale: str, words: str) -> None:

@@ -188,7 +188,7 @@ async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(
     chat_services.use_gateway(chat_remote.RemoteChat(client.ask))
     try:
         conversation = await site.world.open("shop:*")
-        say = partial(asyncio.to_thread, chat_services.say)
+        say = partial(asyncio.to_thread, chat_services.send_message)
         accepted = await say(conversation, "暂停编译任务", actor="ann")
         with pytest.raises(TaskRejected) as refused:
             await say(conversation, "暂停编译任务", actor="vic")

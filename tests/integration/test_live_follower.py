@@ -85,7 +85,7 @@ def cluster(daphne: DaphneThread, redis: RedisServer, settings: Any) -> Iterator
 async def test_a_commit_reaches_the_sockets_of_another_process(cluster: Cluster) -> None:
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
-        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling)  # type: ignore[union-attr]
         cluster.commit(cluster.feed.task("t1"), cluster.feed.metrics("m", 5))
 
         messages = [await client.receive(1.0) for _ in range(2)]
@@ -98,7 +98,7 @@ async def test_messages_of_a_conversation_outside_the_feed_reach_another_process
     async with open_client(cluster.daphne.url) as client:
         await client.send(type="SUBSCRIBE", topics=["chat:c1"])
         await client.until("SNAPSHOT")
-        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling)  # type: ignore[union-attr]
         said = {"type": kind, "conversation": "c1", "turn": "t1"}
         cluster.commit(Published(0, ("chat:c1",), json.dumps(said), "state", "chat:t1:0"))
 
@@ -122,7 +122,7 @@ async def test_an_idle_socket_survives_many_empty_reads(
     monkeypatch.setattr(layer, "READ_SECONDS", 0.05)
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
-        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling)  # type: ignore[union-attr]
 
         await eventually(lambda: empty >= 5)
         cluster.commit(cluster.feed.task("t1"))
@@ -135,7 +135,7 @@ async def test_an_idle_socket_survives_many_empty_reads(
 async def test_nothing_is_lost_while_redis_is_down(
     cluster: Cluster, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(follower, "BLIND_SECONDS", 0.3)
+    monkeypatch.setattr(follower, "POLL_SECONDS", 0.3)
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
         cluster.commit(cluster.feed.task("t1", step=1))
@@ -153,7 +153,7 @@ async def test_nothing_is_lost_while_redis_is_down(
         assert (await client.until("TASK_UPDATE"))["task"]["step"] == 3
 
         redis.start()
-        await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling, 15)  # type: ignore[union-attr]
         cluster.commit(cluster.feed.task("t1", step=4))
         assert (await client.until("TASK_UPDATE"))["task"]["step"] == 4
 
@@ -163,7 +163,7 @@ async def test_nothing_is_lost_while_redis_is_down(
 async def test_a_hint_lost_in_a_short_outage_is_recovered(cluster: Cluster, redis: RedisServer) -> None:
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
-        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling)  # type: ignore[union-attr]
         cluster.feed.task("t1")  # Committed, but its hint is never sent.
         redis.kill()
         redis.start()
@@ -179,7 +179,7 @@ async def test_a_process_that_starts_without_redis_serves(cluster: Cluster, redi
 
         assert (await client.until("TASK_UPDATE", 8))["seq"] == "1"
         redis.start()
-        await eventually(lambda: not cluster.live._follower._is_blind, 15)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling, 15)  # type: ignore[union-attr]
 
 
 async def test_a_page_that_reloads_repeatedly_misses_nothing(cluster: Cluster) -> None:
@@ -219,7 +219,7 @@ async def test_many_missed_messages_arrive_in_order(cluster: Cluster) -> None:
 async def test_a_forged_hint_changes_nothing(cluster: Cluster) -> None:
     async with open_client(cluster.daphne.url) as client:
         await cluster.dashboard(client)
-        await eventually(lambda: not cluster.live._follower._is_blind)  # type: ignore[union-attr]
+        await eventually(lambda: not cluster.live._follower._is_polling)  # type: ignore[union-attr]
         hinted = cluster.live._follower._hinted  # type: ignore[union-attr]
         for hint in (
             {"seq": "x"},

@@ -13,7 +13,7 @@ import pytest
 
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import CommandResult, Evidence, Gap, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
-from nodes.domain.parts import Part, as_json, part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.leader.projection.projection import Projection
 from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
@@ -353,7 +353,7 @@ async def test_lines_without_subscribers_are_stored_but_not_encoded(master: Voic
 async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, listener: Recorder) -> None:
     await master.tell(status(TaskState.RUNNING))
     evidence = (Evidence(id="e1", kind="output", text="silent"),)
-    parts = (part("stalled", seconds="60"),)
+    parts = (phrase("stalled", seconds="60"),)
     stall = StallAlert(
         task_id="t1", verdict=TaskHealth.STALLED, reason="silent for 60 s", reason_parts=parts, evidence=evidence
     )
@@ -369,7 +369,7 @@ async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, li
         ["e1"],
         None,
     )
-    assert (opened["message"], opened["messageParts"]) == ("silent for 60 s", as_json(parts))
+    assert (opened["message"], opened["phrases"]) == ("silent for 60 s", {"message": parts[0]})
     assert (opened["task"], opened["taskName"], opened["attempt"]) == ("t1", "build", 1)
     assert opened["id"] == resolved["id"]
     assert resolved["resolvedAt"]
@@ -377,7 +377,7 @@ async def test_a_stall_opens_an_alert_and_recovery_resolves_it(master: Voice, li
 
 
 async def test_a_nodes_parts_are_kept_within_bounds(master: Voice) -> None:
-    many = tuple(Part("c" * 99, {f"{n}": "x" * 2_000 for n in range(20)}) for _ in range(10))
+    many = tuple(phrase("c" * 99, **{f"{n}": "x" * 2_000 for n in range(20)}) for _ in range(10))
 
     await master.tell(status(TaskState.FAILED, message="m", message_parts=many))
 

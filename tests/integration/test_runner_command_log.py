@@ -237,3 +237,16 @@ async def test_a_named_task_of_a_project_runs_in_its_folder(tmp_path: Path) -> N
         node.start(project="web", named_task="where", working_directory="")
         await node.end()
         await eventually(lambda: node.texts() == [str(home).encode()])
+
+
+async def test_the_stall_watch_uses_the_limit_of_a_named_task(tmp_path: Path) -> None:
+    project = Project(
+        name="web", path=str(tmp_path), tasks=(NamedTask(name="wait", argv=("cat",), stall_after_seconds=30.0),)
+    )
+    async with running(tmp_path, projects=(project,)) as node:
+        node.start(project="web", named_task="wait", working_directory="")
+        watched = await eventually(lambda: next(iter(node.runner.running()), None))
+        node.control(Action.CANCEL)
+        await node.end()
+
+    assert watched.spec.stall_after_seconds == 30.0

@@ -316,11 +316,11 @@ async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path
         assert refused["steps"][0]["result"] == "ann declined this action."
         stalled, refused = await said("zh-hans")
         assert stalled["text"].endswith("任务 t1：等待应答。原因是什么？怎么处理？")
-        assert stalled["analysis"]["cause"] == "它提出了一个问题，在等待回答“是”或“否”。"
+        assert stalled["analysis"]["cause"] == "程序提出了一个问题，等待回答“是”或“否”。"
         assert [fix["label"] for fix in stalled["analysis"]["fixes"]] == ["应答“y”", "应答“n”", "取消任务"]
-        assert stalled["messages"][0]["text"].startswith("**firmware build**（t1，master-1）：它提出了一个问题")
-        assert "提示中给出了这一选项" in stalled["messages"][0]["text"]
-        assert refused["text"] == "执行为任务 t1 建议的第 1 项办法。"
+        assert stalled["messages"][0]["text"].startswith("**firmware build**（t1，master-1）：程序提出了一个问题")
+        assert "这是提示中给出的选项" in stalled["messages"][0]["text"]
+        assert refused["text"] == "对任务 t1 执行建议的第 1 个处理办法。"
         assert refused["steps"][0]["summary"] == "向“firmware build”（t1，master-1）输入“y”"
         assert refused["messages"][-1]["text"] == "没有执行：ann 拒绝了此操作。"
         told = world.recorder.messages("CHAT_ANALYSIS")[-1]["analysis"]
@@ -336,7 +336,7 @@ async def test_a_model_gets_the_analysis_in_the_language_of_the_last_person(tmp_
         await stick(world)
 
         analysis = (await analysed(world))["analysis"]
-        assert analysis["cause"] == "它提出了一个问题，在等待回答“是”或“否”。"
+        assert analysis["cause"] == "程序提出了一个问题，等待回答“是”或“否”。"
         assert analysis["fixes"][0]["label"] == "应答“y”"
 
 

@@ -153,7 +153,7 @@ class ChatWorld:
     async def say(self, text: str, *, context: str = "*:*", actor: str = "ann") -> str:
         """Returns the turn's id."""
         conversation_id = await self.open(context, actor=actor)
-        accepted = await asyncio.to_thread(chat_services.say, conversation_id, text, actor=actor)
+        accepted = await asyncio.to_thread(chat_services.send_message, conversation_id, text, actor=actor)
         return accepted.turn_id
 
     async def answer(self, approval_id: str, *, is_yes: bool = True, actor: str = "ann") -> None:

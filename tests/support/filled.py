@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import msgspec
 from msgspec import Meta
 
+from nodes.domain.phrases import Phrase, phrase
+
 T = TypeVar("T")
 
 
@@ -67,4 +69,6 @@ def _value(declared: Any, name: str, number: int, default: Any) -> Any:
         return next(one for one in declared if one is not default)
     if dataclasses.is_dataclass(declared) or (isinstance(declared, type) and issubclass(declared, msgspec.Struct)):
         return filled(cast(type[Any], declared))
+    if declared is Phrase:
+        return phrase(f"{name}·ä", **{f"{name}_value": f"{number}·ä"})
     raise TypeError(f"{name}: no value for {declared}")

@@ -1,4 +1,4 @@
-"""`manage.py interpret --world FILE`: shows how the offline engine reads your own sentences."""
+"""`manage.py interpret --world FILE`: shows how the offline engine understands your own sentences."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def _world(data: Any) -> World:
 def _task(data: Any) -> Task:
     fields = _strings(data, "id", "name", "kind", "node", "state", where="a task")
     if not fields["id"]:
-        raise ValueError("a task has no id")
+        raise ValueError("tasks: every task needs an id")
     return Task(**fields)
 
 
 def _answer(data: Any, world: World) -> dict[str, Any]:
     text = _strings(data, "text", where="a line")["text"]
-    said = data.get("context") or {}
-    fields = _strings(said, "focus_node", "last_task", where="context")
-    pending = said.get("pending")
+    context = data.get("context") or {}
+    fields = _strings(context, "focus_node", "last_task", where="context")
+    pending = context.get("pending")
     reading = interpret(text, world, Context(**fields, pending=_pending(pending) if pending is not None else None))
     return {
         "outcome": reading.outcome,
@@ -86,7 +86,7 @@ def _pending(data: Any) -> Pending:
 
 
 def _strings(data: Any, *names: str, where: str) -> Mapping[str, str]:
-    """These fields; a missing or null one is empty. Raises `ValueError`."""
+    """Texts of these fields; a missing or null field is empty. Raises `ValueError`."""
     if not isinstance(data, dict):
         raise ValueError(f"{where}: not a JSON object")
     found = {name: data.get(name) or "" for name in names}

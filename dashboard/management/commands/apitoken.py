@@ -1,4 +1,4 @@
-"""`manage.py apitoken new|list|revoke`: keys for programs on `/ws/` and the REST API."""
+"""`manage.py apitoken new|list|revoke`: API tokens for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        new = actions.add_parser("new", help="print a new token, which is shown only once")
+        new = actions.add_parser("new", help="print a new token; it is shown only once")
         new.add_argument("--user", required=True, help="the user whose rights it has")
         new.add_argument("--name", default="", help="its purpose")
         shown = actions.add_parser("list", help="tokens, newest first")

@@ -1,4 +1,4 @@
-"""`manage.py contract`: what is generated from the declared messages."""
+"""`manage.py contract`: generates files from the declared messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dashboard.live import documents, schemas
 
 
 class Command(BaseCommand):
-    help = "Writes docs/schemas, the page's TypeScript types and the lists in docs/ from the declared messages of /ws/."
+    help = (
+        "Generate docs/schemas, the page's TypeScript types and the lists in docs/ from the declared messages of /ws/."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+        parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
         differing = []
@@ -28,10 +30,10 @@ class Command(BaseCommand):
                 path.write_text(text, encoding="utf-8")
                 self.stdout.write(f"wrote {name}")
         if check and differing:
-            raise CommandError(f"{', '.join(differing)}: not as declared; run manage.py contract")
+            raise CommandError(f"{', '.join(differing)}: out of date; run manage.py contract")
 
     def _files(self) -> dict[str, str]:
-        """What each generated file has to contain."""
+        """The expected content of each generated file."""
         files = schemas.files()
         for name, parts in documents.documents().items():
             try:

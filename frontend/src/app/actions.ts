@@ -1,11 +1,11 @@
 /** Sends a person's requests and shows their outcome. */
 
 import { plain } from "../chat/markdown";
-import type { Action, ClientMessage, ControlRequest, MessagePart, RunRequest, TaskInfo } from "../live/messages";
+import type { Action, ClientMessage, ControlRequest, Phrases, RunRequest, TaskInfo } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
-import { inWords } from "../tables/message-view";
 import type { Page } from "./page";
 import { type Outcome, Requests } from "./requests";
+import { said } from "./said";
 import type { Link, ToastContent, Toasts } from "./toasts";
 
 export class Actions {
@@ -24,7 +24,7 @@ export class Actions {
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
       const isMine =
-        message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.messageParts);
+        message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.phrases);
       if (!isMine) console.warn("the server refused a message:", message.code, message.message);
     });
   }
@@ -62,10 +62,10 @@ export class Actions {
     if (!this.#page.live.send(message)) this.#refuse(message.ref, "", this.#page.texts.say("toast.notSent"));
   }
 
-  #refuse(ref: string, code: string, message: string, messageParts: MessagePart[] = []): boolean {
+  #refuse(ref: string, code: string, message: string, phrases: Phrases = {}): boolean {
     const { labels } = this.#page.settings;
-    this.#page.fleet.answer(ref, { state: "refused", code, message, messageParts, changedAt: this.#page.now() });
-    return this.#requests.refused(ref, reasonOf(code, inWords(message, messageParts, labels), labels));
+    this.#page.fleet.answer(ref, { state: "refused", code, message, phrases, changedAt: this.#page.now() });
+    return this.#requests.refused(ref, reasonOf(code, said({ message, phrases }, "message", labels), labels));
   }
 
   #narrator(title: string, about: Link[]): (outcome: Outcome) => void {

@@ -5,8 +5,9 @@
 
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
-import { alertTask, inWords } from "../tables/message-view";
+import { alertTask } from "../tables/alert-view";
 import type { Page } from "./page";
+import { said } from "./said";
 import type { Link, Toast, ToastContent, Toasts } from "./toasts";
 
 const LIFE_SECONDS = 12;
@@ -50,7 +51,7 @@ export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
     tone: !isOpen ? "good" : page.settings.labels.alertLevels[alert.level].tone,
     title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved"),
     about,
-    text: plain(inWords(alert.message, alert.messageParts, page.settings.labels)),
+    text: said(alert, "message", page.settings.labels),
     lifeSeconds: isOpen && alert.level === "error" ? 0 : LIFE_SECONDS,
   };
 }

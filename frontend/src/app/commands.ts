@@ -57,7 +57,7 @@ export class Commands {
       state: "asked",
       code: "",
       message: "",
-      messageParts: [],
+      phrases: {},
       ref,
       actor: "",
       createdAt: nowMs,

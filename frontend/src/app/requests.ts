@@ -7,8 +7,8 @@
 
 import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
-import { inWords } from "../tables/message-view";
 import { isOpen } from "./commands";
+import { said } from "./said";
 import type { Labels } from "./settings";
 
 export type Outcome =
@@ -59,8 +59,7 @@ export class Requests {
     } else if (command.state === "succeeded") {
       this.#settle(command.ref, { kind: "done", task: command.task });
     } else {
-      const message = inWords(command.message, command.messageParts, this.#labels);
-      const reason = reasonOf(command.code, message, this.#labels);
+      const reason = reasonOf(command.code, said(command, "message", this.#labels), this.#labels);
       this.#settle(command.ref, { kind: "failed", state: command.state, reason });
     }
   }

@@ -82,9 +82,6 @@ export interface Labels {
   alertLevels: Record<AlertLevel, Look>;
   /** Why a command failed or was refused, by its code; for an unknown code the message is shown. */
   reasons: Record<string, string>;
-  /** The sentences of AgentFlow's own messages, by their code. */
-  messageParts: Record<string, string>;
-  partSeparator: string;
   /** Why entries of a node are missing, by the reason. */
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */
@@ -106,7 +103,7 @@ export interface Labels {
   /** Why answers are rule-based. */
   chatEngines: Record<string, string>;
   chatReasons: Record<string, string>;
-  /** AgentFlow's own texts in conversations, by the phrase's key. */
+  /** AgentFlow's own texts, by the phrase's key. */
   phrases: Record<string, string>;
 }
 

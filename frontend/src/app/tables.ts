@@ -2,9 +2,9 @@
 
 import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
+import { alertTask } from "../tables/alert-view";
 import { field, setAttribute, setHidden, setOptionalText, setText, setTime } from "../tables/cells";
 import { LiveRows } from "../tables/live-rows";
-import { alertTask, inWords } from "../tables/message-view";
 import { nameNodeRow, patchNode } from "../tables/node-row";
 import { searchNode, searchTask } from "../tables/search";
 import { nameTaskRow, patchTask, patchTaskHead } from "../tables/task-row";
@@ -13,6 +13,7 @@ import { WindowedRows } from "../tables/windowed-rows";
 import type { Kind } from "./fleet";
 import { wireHops } from "./hops";
 import { element, type Page } from "./page";
+import { said } from "./said";
 
 const MAX_ROWS = 50;
 
@@ -75,7 +76,7 @@ function wireAlerts(page: Page): () => void {
     idAttribute: "data-alert",
     patch: (item, alert) => {
       setAttribute(item, "data-tone", page.settings.labels.alertLevels[alert.level].tone);
-      setText(field(item, "message"), inWords(alert.message, alert.messageParts, page.settings.labels));
+      setText(field(item, "message"), said(alert, "message", page.settings.labels));
       setTime(field(item, "at"), alert.openedAt);
       const by =
         alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });

@@ -1,12 +1,12 @@
 /** The card of an analysis: why a task is stuck, the evidence, fixes to click, and whether they helped. */
 
 import { iconElement, type Page } from "../app/page";
+import { inLanguage, said } from "../app/said";
 import { nothingSeen } from "../evidence/text";
 import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
 import { fixBlock } from "./fix-block";
 import { plain } from "./markdown";
-import { inLanguage, said } from "./said";
 
 const OTHERS_SHOWN = 5;
 
@@ -25,7 +25,12 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
       "header",
       "analysis-head",
       iconElement(health?.icon ?? "triangle-alert"),
-      inLanguage(make("strong", "analysis-cause", said(analysis, "cause", page)), analysis, "cause", analysis.language),
+      inLanguage(
+        make("strong", "analysis-cause", said(analysis, "cause", page.settings.labels)),
+        analysis,
+        "cause",
+        analysis.language,
+      ),
     ),
     make("p", "analysis-sure", chip, make("span", "sub", by)),
     others(analysis, page),
@@ -91,8 +96,8 @@ function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | n
 function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const part = `fix-${fix.number}`;
   const look = page.settings.labels.chatFixes[fix.state];
-  const label = said(fix, "label", page);
-  const why = inLanguage(make("p", "sub", said(fix, "why", page)), fix, "why", analysis.language);
+  const label = said(fix, "label", page.settings.labels);
+  const why = inLanguage(make("p", "sub", said(fix, "why", page.settings.labels)), fix, "why", analysis.language);
   why.id = `${analysis.id}-${part}`;
   const item = make("li", "analysis-fix");
   item.dataset.state = fix.state;
@@ -146,7 +151,7 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   const look = page.settings.labels.chatVerdicts[analysis.verdict];
   const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
   const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
-  const how = said(analysis, "verdictText", page);
+  const how = said(analysis, "verdictText", page.settings.labels);
   if (how && how !== look.label)
     words.append(inLanguage(make("p", "", how), analysis, "verdictText", analysis.language));
   const strip = make("div", "analysis-verdict", iconElement(look.icon), words);
@@ -162,8 +167,8 @@ export function blocksOf(analysis: Analysis, page: Page): string {
 
 /** What is new in it, in one line: the verdict once there is one, else the cause. */
 export function analysisNews(analysis: Analysis, page: Page): string {
-  if (analysis.verdict === "none") return said(analysis, "cause", page);
+  if (analysis.verdict === "none") return said(analysis, "cause", page.settings.labels);
   const { label } = page.settings.labels.chatVerdicts[analysis.verdict];
-  const how = said(analysis, "verdictText", page);
+  const how = said(analysis, "verdictText", page.settings.labels);
   return how && how !== label ? `${label}: ${how}` : label;
 }

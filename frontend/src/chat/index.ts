@@ -2,13 +2,13 @@
 
 import type { AlertNotices } from "../app/alert-notices";
 import { element, type Page } from "../app/page";
+import { said } from "../app/said";
 import type { Tone } from "../app/settings";
 import type { ToastContent, Toasts } from "../app/toasts";
 import { setAttribute } from "../tables/cells";
 import { EVERYTHING, nearestContext } from "./contexts";
 import { plain } from "./markdown";
 import { ChatPanel } from "./panel";
-import { said } from "./said";
 
 const YEAR_SECONDS = 31_536_000;
 const TOPIC = "chats";
@@ -98,7 +98,9 @@ function wireNotices(
   });
   live.on("CHAT_STEP", ({ step, conversation }) => {
     if (step.approval?.state !== "waiting" || !isNew(step.approval.id, conversation)) return;
-    toasts.show(content(conversation, "held", texts.say("chat.approvalTitle"), said(step, "summary", page)));
+    toasts.show(
+      content(conversation, "held", texts.say("chat.approvalTitle"), said(step, "summary", page.settings.labels)),
+    );
   });
   // Updates the alert's existing notice: one card per alert.
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
@@ -110,7 +112,12 @@ function wireNotices(
     const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
     notices.show(
       analysis.alert,
-      content(conversation, look?.tone ?? "held", title, said(analysis, look ? "verdictText" : "cause", page)),
+      content(
+        conversation,
+        look?.tone ?? "held",
+        title,
+        said(analysis, look ? "verdictText" : "cause", page.settings.labels),
+      ),
     );
   });
 }

@@ -1,12 +1,12 @@
 /** A tool call with its result, and the card on which a person decides about it. */
 
 import { iconElement, type Page } from "../app/page";
+import { said } from "../app/said";
 import { clockDuration } from "../app/texts";
 import type { Approval, Step } from "../live/messages";
 import { stateOf } from "../tables/task-view";
 import { button, make } from "./dom";
 import { plain } from "./markdown";
-import { said } from "./said";
 
 const MAX_SHOWN = 4_000;
 
@@ -18,7 +18,7 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
   const name = make(
     "span",
     "step-name",
-    said(step, "summary", page) || plain(labels.chatTools[step.tool] ?? step.tool),
+    said(step, "summary", labels) || plain(labels.chatTools[step.tool] ?? step.tool),
   );
   const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step, page));
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
@@ -29,7 +29,7 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
 
 function result(step: Step, page: Page): HTMLElement | null {
   if (step.result === "") return null;
-  const text = make("pre", "step-result", said(step, "result", page).slice(0, MAX_SHOWN));
+  const text = make("pre", "step-result", said(step, "result", page.settings.labels).slice(0, MAX_SHOWN));
   text.tabIndex = 0;
   text.toggleAttribute("data-error", step.isError);
   return text;
@@ -70,7 +70,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   );
   if (!isWaiting) return card;
   const effect = settings.labels.chatEffects[step.tool] ?? "";
-  const what = make("p", "approval-what", said(step, "summary", page));
+  const what = make("p", "approval-what", said(step, "summary", settings.labels));
   what.id = `approval-${approval.id}`;
   card.append(what);
   for (const target of targets(step, page)) card.append(target);

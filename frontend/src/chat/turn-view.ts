@@ -1,12 +1,12 @@
 /** One turn: the message, the answer with its steps, its state, and its cost. */
 
 import { iconElement, type Page } from "../app/page";
+import { inLanguage, inWords, said } from "../app/said";
 import type { Fix, TaskHealth } from "../live/messages";
 import { analysisElement, blocksOf } from "./analysis-view";
 import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";
 import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
-import { inLanguage, inWords, said } from "./said";
 import { stepElement } from "./step-view";
 
 /** Its place; `drawTurn` fills it. */
@@ -68,7 +68,7 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
 
 /** A model's or the rules' answer is Markdown; AgentFlow's own text is plain. */
 function answer(part: Part & { kind: "text" }, turn: ShownTurn, page: Page): HTMLElement {
-  if (part.phrases?.text) return make("div", "chat-answer md", make("p", "", said(part, "text", page)));
+  if (part.phrases?.text) return make("div", "chat-answer md", make("p", "", said(part, "text", page.settings.labels)));
   return inLanguage(make("div", "chat-answer md", markdown(part.text)), part, "text", turn.language);
 }
 
@@ -77,7 +77,7 @@ function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   const isPerson = turn.trigger === "person";
   const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
   const text = isPerson
-    ? make("p", "chat-text", fix ? said(fix, "label", page) : said(turn, "text", page))
+    ? make("p", "chat-text", fix ? said(fix, "label", page.settings.labels) : said(turn, "text", page.settings.labels))
     : foundOut(turn, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
@@ -86,7 +86,7 @@ function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
 function foundOut(turn: ShownTurn, page: Page): HTMLElement {
   const { id, kind } = subjectOf(turn);
   const look = page.settings.labels.taskHealth[kind as TaskHealth];
-  if (!id || !look) return make("p", "chat-text", said(turn, "text", page));
+  if (!id || !look) return make("p", "chat-text", said(turn, "text", page.settings.labels));
   const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
   link.href = page.taskUrl(id);
   return make("p", "chat-text", link, " · ", page.texts.say("chat.looksInto", { state: look.label }));
@@ -112,18 +112,19 @@ function statusOf(turn: ShownTurn, page: Page): Status {
   if (turn.retrying) {
     const values = {
       seconds: Math.ceil(turn.retrying.delaySeconds),
-      reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page)),
+      reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page.settings.labels)),
     };
     return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
   // Say that the model could not be used, even though rules answered instead.
-  if (turn.state === "done") return { text: said(turn, "message", page), icon: "triangle-alert", tone: "warn" };
+  if (turn.state === "done")
+    return { text: said(turn, "message", page.settings.labels), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.labels.chatTurns[turn.state];
   return {
     text:
       turn.message && !isOpen(turn, page.settings.labels)
-        ? `${look.label}: ${said(turn, "message", page)}`
+        ? `${look.label}: ${said(turn, "message", page.settings.labels)}`
         : look.label,
     icon: look.icon,
     tone: look.tone,

@@ -2,12 +2,13 @@
 
 import { element, type Page } from "../app/page";
 import { getJson, postJson, RestError } from "../app/rest";
+import { said } from "../app/said";
 import { byteSize } from "../app/texts";
 import { button, make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
+import { alertTask } from "../tables/alert-view";
 import { setHidden, setText } from "../tables/cells";
-import { alertTask, inWords } from "../tables/message-view";
 import { figureRows, nothingSeen, processRows } from "./text";
 
 type Known = Omit<AlertInfo, "evidence">;
@@ -127,7 +128,7 @@ class EvidenceView {
         : alert.acknowledgedAt !== null
           ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy })
           : "";
-    const reason = make("p", "evidence-reason", plain(inWords(alert.message, alert.messageParts, settings.labels)));
+    const reason = make("p", "evidence-reason", said(alert, "message", settings.labels));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");

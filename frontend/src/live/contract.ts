@@ -74,7 +74,7 @@ export interface AlertInfo {
   level: AlertLevel;
   kind: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   node: string;
   task: string;
   /** Also of a task that is gone. */
@@ -100,7 +100,7 @@ export interface AlertMessage {
   level: AlertLevel;
   kind: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   node: string;
   task: string;
   /** Also of a task that is gone. */
@@ -127,23 +127,23 @@ export interface Analysis {
   /** Ids of tasks with the same problem. */
   others: Array<string>;
   kind: StallKind;
-  /** `offline` also where the model could not be asked. */
+  /** `offline` also if the model could not be used. */
   engine: EngineName;
-  /** A sentence or two. */
+  /** One or two sentences. */
   cause: string;
   confidence: Confidence;
-  /** What supports it. */
+  /** Quotes that support the cause. */
   evidence: Array<Quote>;
   /** At most three. */
   fixes: Array<Fix>;
   /** The stall detector's result after a fix. */
   verdict: Verdict;
-  /** Number of that fix; 0 = none. */
+  /** Number of the fix that was checked; 0 = none. */
   verdictFix: number;
   verdictText: string;
   verdictAt: number | null;
   phrases: Record<string, Phrase>;
-  /** Of a model's text in it. */
+  /** Language of the model's texts. */
   language: string;
   createdAt: number;
 }
@@ -159,7 +159,7 @@ export interface Approval {
   answeredAt: number | null;
 }
 
-/** Answered by `AUTH_OK`, or close 4401. */
+/** Answered by `AUTH_OK`, or by close code 4401. */
 export interface Auth {
   type: "AUTH";
   token: string;
@@ -192,7 +192,7 @@ export interface Capabilities {
   pauseMethod?: string;
 }
 
-/** Answered by `CHAT_ACCEPTED`; the socket is subscribed to the conversation's topic, so it also receives the answer. */
+/** Answered by `CHAT_ACCEPTED`. Also subscribes the socket to the conversation's topic, so it gets the answer. */
 export interface Chat {
   type: "CHAT";
   ref?: string;
@@ -210,14 +210,14 @@ export interface ChatAccepted {
   turn: string;
 }
 
-/** Why a task is stuck and what may fix it; sent whole at each change. */
+/** Why a task is stuck and what may fix it. Every change sends the complete analysis. */
 export interface ChatAnalysisMessage {
   store: string;
   seq: string;
   conversation: string;
   at: number;
   type: "CHAT_ANALYSIS";
-  /** Id of the stall's turn. */
+  /** Id of the turn with trigger `stall`. */
   turn: string;
   analysis: Analysis;
 }
@@ -241,7 +241,7 @@ export interface ChatConversation {
   info: ConversationInfo;
 }
 
-/** A piece of an answer: from `offset` on, its text is now `text`. Ephemeral. */
+/** A piece of an answer: `text` replaces everything from `offset` on. Ephemeral. */
 export interface ChatDelta {
   type: "CHAT_DELTA";
   conversation: string;
@@ -258,13 +258,13 @@ export interface ChatDelta {
 export interface ChatFix {
   type: "CHAT_FIX";
   ref?: string;
-  /** That of the analysis. */
+  /** The turn of the analysis. */
   turn: string;
   /** 1 to 3. */
   fix: number;
 }
 
-/** A whole answer. A turn may have several, with steps between. */
+/** A complete answer. A turn may have several, with steps in between. */
 export interface ChatResponse {
   store: string;
   seq: string;
@@ -277,15 +277,15 @@ export interface ChatResponse {
   message: ChatText;
 }
 
-/** Answered by `CHAT_ACCEPTED` with the turn that is tried. */
+/** Answered by `CHAT_ACCEPTED` with the turn that runs. */
 export interface ChatRetry {
   type: "CHAT_RETRY";
   ref?: string;
-  /** It failed, was stopped or interrupted. */
+  /** A turn that failed, was stopped or interrupted. */
   turn: string;
 }
 
-/** The model did not respond; it is retried. Ephemeral. */
+/** The model did not respond and is retried. Ephemeral. */
 export interface ChatRetrying {
   type: "CHAT_RETRYING";
   conversation: string;
@@ -308,7 +308,7 @@ export interface ChatState {
   engine: EngineStatus;
   /** The latest 50, oldest first. */
   turns: Array<FullTurn>;
-  /** There are older ones, over REST. */
+  /** Older turns are available over REST. */
   hasMore: boolean;
 }
 
@@ -322,7 +322,7 @@ export interface ChatStepMessage {
   step: Step;
 }
 
-/** Answered by `CHAT_ACCEPTED`, once it has stopped. */
+/** Answered by `CHAT_ACCEPTED` once the turn has stopped. */
 export interface ChatStop {
   type: "CHAT_STOP";
   ref?: string;
@@ -359,7 +359,7 @@ export interface CommandInfo {
   /** Why it failed, for programs. */
   code: string;
   message: string;
-  messageParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   /** As the client that sent it chose it. */
   ref: string;
   /** Who sent it. */
@@ -405,7 +405,7 @@ export interface ConversationInfo {
   lastAt: number;
 }
 
-/** A position in the feed of one store. Two stores' numbers are never compared. */
+/** A position in the feed of one store. Numbers of different stores are never compared. */
 export interface Cursor {
   store: string;
   seq: string | number;
@@ -421,17 +421,17 @@ export interface EngineStatus {
 
 /** A message or a request was refused. */
 export interface ErrorMessage {
-  messageParts?: Array<MessagePart>;
-  /** Of the request that was refused. */
+  phrases?: Record<string, Phrase>;
+  /** `ref` of the refused request. */
   ref?: string;
   type: "ERROR";
-  /** For programs. */
+  /** Machine-readable. */
   code: string;
-  /** For a person. */
+  /** Human-readable. */
   message: string;
 }
 
-/** An action that a person can start with one click and an approval. `asked`: a turn has been started for it; `done`: it was sent, and its step shows whether the outcome is known. */
+/** An action that a person can start with one click and an approval. `asked`: a turn was started for it; `done`: it was sent, and its step shows the outcome. */
 export interface Fix {
   number: number;
   label: string;
@@ -441,14 +441,14 @@ export interface Fix {
   arguments: Record<string, unknown>;
   risk: Risk;
   state: FixState;
-  /** Started by a click; empty = no one has chosen it. */
+  /** Turn started by the click; empty = not clicked. */
   turn: string;
 }
 
 /** A turn with everything that belongs to it. */
 export interface FullTurn {
   id: string;
-  /** In its conversation. */
+  /** Position in its conversation, from 1. */
   number: number;
   trigger: Trigger;
   state: TurnState;
@@ -458,19 +458,19 @@ export interface FullTurn {
   /** `claude` or `offline`; empty = not known yet. */
   engine: string;
   model: string;
-  /** Why it failed, for programs. */
+  /** Code of the reason why it failed. */
   problem: string;
-  /** The same for a person. */
+  /** The reason as text. */
   message: string;
   phrases: Record<string, Phrase>;
-  /** Of the answers in it. */
+  /** Language of AgentFlow's answers in it. */
   language: string;
-  /** Whether `CHAT_RETRY` is possible and makes sense. */
+  /** Whether `CHAT_RETRY` is allowed. */
   isRetriable: boolean;
   /** Tokens: `input`, `cacheRead`, `cacheWrite`, `output`. */
   usage: Record<string, number>;
   costUsd: number;
-  /** It cost at least this. */
+  /** `costUsd` is a lower limit: a request was cut off. */
   isCostPartial: boolean;
   createdAt: number;
   endedAt: number | null;
@@ -525,13 +525,6 @@ export interface LogBatch {
   attempt: number;
   /** Each is `[id, number in the attempt, at, level, stream, text]`. */
   lines: Array<[string, number, number, LogLevel, LogStream, string]>;
-}
-
-/** A clause of one of AgentFlow's own messages. */
-export interface MessagePart {
-  code: string;
-  /** To fill in; they may be hostile. */
-  values: Record<string, string>;
 }
 
 /** Ephemeral: the newest wins; it has no position in the feed. */
@@ -599,7 +592,7 @@ export interface NodeStatusMessage {
   node: NodeStatus;
 }
 
-/** A text that AgentFlow generates: its key, and the values to fill in. */
+/** One of AgentFlow's own texts: its key, and the values to fill in. */
 export interface Phrase {
   key: string;
   values: Record<string, string | number | Phrase | Array<string | Phrase>>;
@@ -615,7 +608,7 @@ export interface Pong {
   store: string;
   seq: string;
   type: "PONG";
-  /** How long the last acknowledged changes took from the commit to the client; null = not known yet. */
+  /** How long recent changes took from the commit to the client's ACK; null = not measured yet. */
   pushMs: number | null;
 }
 
@@ -627,9 +620,9 @@ export interface Project {
   tasks: Array<NamedTask>;
 }
 
-/** From a piece of an alert's evidence. */
+/** A quote from a piece of an alert's evidence. */
 export interface Quote {
-  /** Of that piece. */
+  /** Id of that piece. */
   id: string;
   kind: string;
   quote: string;
@@ -663,7 +656,7 @@ export interface Run {
   ref?: string;
 }
 
-/** Log lines dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. The REST API still has them. */
+/** Log lines that were dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. They are still available over REST. */
 export interface SlowGap {
   from: string;
   to: string;
@@ -675,7 +668,7 @@ export interface SlowGap {
   messages: number;
 }
 
-/** The state of these topics at this position; of the optional fields it has those that they cover. */
+/** The state of these topics at this position. Of the optional fields it contains those that the topics cover. */
 export interface Snapshot {
   store: string;
   seq: string;
@@ -694,13 +687,13 @@ export interface Snapshot {
   topics: Array<string>;
 }
 
-/** A tool call as a person sees it. It is sent whole at each change; the later of two with one `id` wins. */
+/** A tool call as a person sees it. Every change sends the complete step; the latest one with an `id` wins. */
 export interface Step {
   id: string;
   turn: string;
   /** Id of the answer that contains it. */
   message: string;
-  /** In that answer. */
+  /** Index in that answer. */
   position: number;
   tool: string;
   arguments: unknown;
@@ -709,14 +702,14 @@ export interface Step {
   /** The exact action, described by AgentFlow. */
   summary: string;
   state: StepState;
-  /** In whose name. */
+  /** User in whose name it runs. */
   acting: string;
   result: string;
   phrases: Record<string, Phrase>;
   isError: boolean;
   createdAt: number;
   endedAt: number | null;
-  /** Null = no person is asked. */
+  /** Null = no approval needed. */
   approval: Approval | null;
 }
 
@@ -754,12 +747,11 @@ export interface TaskInfo {
   /** 0 to 1. */
   progress: number | null;
   message: string;
-  messageParts: Array<MessagePart>;
   /** Negative = ended by this signal. */
   exitCode: number | null;
   /** Why it is not assigned yet. */
   pendingReason: string;
-  pendingParts: Array<MessagePart>;
+  phrases: Record<string, Phrase>;
   /** As a person would type it. */
   command: string;
   /** Its standard input is open. */
@@ -791,7 +783,7 @@ export interface TaskUpdate {
 /** A message, or an alert that started an analysis, and the state of its answer. */
 export interface Turn {
   id: string;
-  /** In its conversation. */
+  /** Position in its conversation, from 1. */
   number: number;
   trigger: Trigger;
   state: TurnState;
@@ -801,19 +793,19 @@ export interface Turn {
   /** `claude` or `offline`; empty = not known yet. */
   engine: string;
   model: string;
-  /** Why it failed, for programs. */
+  /** Code of the reason why it failed. */
   problem: string;
-  /** The same for a person. */
+  /** The reason as text. */
   message: string;
   phrases: Record<string, Phrase>;
-  /** Of the answers in it. */
+  /** Language of AgentFlow's answers in it. */
   language: string;
-  /** Whether `CHAT_RETRY` is possible and makes sense. */
+  /** Whether `CHAT_RETRY` is allowed. */
   isRetriable: boolean;
   /** Tokens: `input`, `cacheRead`, `cacheWrite`, `output`. */
   usage: Record<string, number>;
   costUsd: number;
-  /** It cost at least this. */
+  /** `costUsd` is a lower limit: a request was cut off. */
   isCostPartial: boolean;
   createdAt: number;
   endedAt: number | null;
@@ -873,7 +865,7 @@ export type ServerMessage =
 /** What a message of a type must have, and which of it are objects; a type may have several forms. */
 export const REQUIRED: Record<ServerMessage["type"], readonly Readonly<Record<string, boolean>>[]> = {
   ACCEPTED: [{"command": false, "ref": false, "task": false, "type": false}],
-  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "messageParts": false, "node": false, "openedAt": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
+  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "node": false, "openedAt": false, "phrases": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
   AUTH_OK: [{"heartbeatSeconds": false, "role": false, "seq": false, "store": false, "type": false, "user": false}],
   CHAT_ACCEPTED: [{"conversation": false, "ref": false, "turn": false, "type": false}],
   CHAT_ANALYSIS: [{"analysis": true, "at": false, "conversation": false, "seq": false, "store": false, "turn": false, "type": false}],

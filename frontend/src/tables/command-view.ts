@@ -1,9 +1,9 @@
 /** How a command is shown, computed from the command alone: no DOM. */
 
 import type { ShownCommand } from "../app/commands";
+import { said } from "../app/said";
 import type { Labels, Look } from "../app/settings";
 import type { Action } from "../live/messages";
-import { inWords } from "./message-view";
 
 export interface CommandView {
   state: Look;
@@ -18,13 +18,12 @@ export interface CommandView {
 export function commandView(command: ShownCommand, labels: Labels): CommandView {
   const what = labels.actions[command.kind as Action]?.label ?? labels.start;
   const state = labels.commandStates[command.state];
-  const message = inWords(command.message, command.messageParts, labels);
+  const message = said(command, "message", labels);
   const isKnown = Object.hasOwn(labels.reasons, command.code);
   const explains = isKnown || labels.decisions.commands[command.state].explains;
   const reason = explains ? reasonOf(command.code, message, labels) : "";
-  const said = isKnown || message === reason ? "" : message;
   const parts = [`${what}: ${state.label}`, reason, command.actor].filter(Boolean);
-  return { what, state, reason, said, text: parts.join(" · ") };
+  return { what, state, reason, said: isKnown || message === reason ? "" : message, text: parts.join(" · ") };
 }
 
 /** The command that a task's row shows: the newest one of a person, while it is open or recent. */

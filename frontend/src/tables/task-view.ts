@@ -1,10 +1,10 @@
 /** How a task's row looks, computed from the task alone: no DOM. */
 
+import { said } from "../app/said";
 import type { Labels, Look, NoteSource, ShownTaskState } from "../app/settings";
 import type { Texts } from "../app/texts";
 import type { Action, TaskHealth, TaskInfo } from "../live/messages";
 import { exitText } from "./formats";
-import { inWords } from "./message-view";
 
 export interface TaskView {
   state: Look;
@@ -60,8 +60,8 @@ const NOTES: Record<NoteSource, (task: TaskInfo, labels: Labels, texts: Texts, n
     const time = texts.clock(task.unknownSince ?? 0, nowMs);
     return `${labels.taskStates[task.state].label} · ${texts.say("task.unknownSince", { time })}`;
   },
-  pendingReason: (task, labels) => inWords(task.pendingReason, task.pendingParts, labels),
+  pendingReason: (task, labels) => said(task, "pendingReason", labels),
   partialPause: (task, _, texts) => (task.partialPause ? texts.say("task.partialPause") : ""),
-  message: (task, labels) => inWords(task.message, task.messageParts, labels),
+  message: (task, labels) => said(task, "message", labels),
   exitCode: (task, _, texts) => exitText(task.exitCode, texts),
 };

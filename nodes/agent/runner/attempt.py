@@ -21,7 +21,7 @@ from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
-from nodes.domain.parts import as_json, english, from_json
+from nodes.domain.phrases import english, from_stored
 from nodes.domain.running import RunningTask
 from nodes.domain.states import Action, TaskState
 from nodes.waits import Backoff, wait_at_most
@@ -225,7 +225,7 @@ class Attempt:
         record: Record = {
             "state": state.value,
             "reason": english([reason]),
-            "reason_parts": as_json([reason]),
+            "reason_parts": [reason],
             "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
             # The clock may have been changed since: an end is never before its start.
@@ -254,7 +254,7 @@ class Attempt:
             self._status,
             state=_SHIM_STATES[message["state"]],
             message=self.trouble or self._status.message,
-            message_parts=from_json(message.get("trouble_parts")) if self.trouble else self._status.message_parts,
+            message_parts=from_stored(message.get("trouble_parts")) if self.trouble else self._status.message_parts,
             partial_pause=bool(message["partial"]),
             paused_seconds=float(message["paused_seconds"]),
             accepts_input=bool(message["accepts_input"]),
@@ -273,7 +273,7 @@ class Attempt:
             state=TaskState(record["state"]),
             exit_code=record.get("exit_code"),
             message=str(record.get("reason") or ("" if self.trouble else self._status.message)),
-            message_parts=from_json(record.get("reason_parts")),
+            message_parts=from_stored(record.get("reason_parts")),
             started_at_ms=int(record.get("started_ms") or self._status.started_at_ms),
             ended_at_ms=int(record.get("ended_ms") or 0),
             cpu_seconds=float(record.get("cpu_seconds") or 0.0),

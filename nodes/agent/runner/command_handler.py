@@ -20,7 +20,7 @@ from nodes.agent.runner.tasks import Tasks
 from nodes.core.clock import Clock
 from nodes.domain.commands import Command, ControlTask, StartTask
 from nodes.domain.events import CommandResult, TaskStatus
-from nodes.domain.parts import english, part
+from nodes.domain.phrases import english, phrase
 from nodes.domain.states import Action, CommandState, TaskState
 from nodes.errors import StoreError, TaskRejected
 from nodes.waits import Backoff, wait_at_most
@@ -125,13 +125,13 @@ class CommandHandler:
         if self._tasks.used_slots() >= self._config.slots:
             return _failed(command_id, "busy", f"no free slot: {self._config.slots} of {self._config.slots} in use")
         try:
-            launch = resolve(start, self._config)
+            start, launch = resolve(start, self._config)
             logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
             attempt = await self._tasks.start(start, launch)
         except TaskRejected as error:
             return await self._refused(command_id, start, error)
         except OSError as error:
-            why = part("node-error", error=str(error))
+            why = phrase("node-error", error=str(error))
             return await self._refused(command_id, start, TaskRejected("node-error", english([why]), [why]))
         return _started(command_id, attempt)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodes.agent.runner.config import RunnerConfig
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import TaskRejected
 
 _SHELL = "/bin/sh"
@@ -26,26 +26,33 @@ class Launch:
     close_input: bool
 
 
-def resolve(start: StartTask, config: RunnerConfig) -> Launch:
-    """Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request."""
+def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
+    """The request, completed from its named task, and what it runs.
+
+    Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request.
+    """
     spec = start.spec
     project = _project(spec, config)
     named = _named_task(spec, project)
     if named is None and not config.allow_commands:
-        raise _rejected("forbidden", part("only-named-tasks"))
+        raise _rejected("forbidden", phrase("only-named-tasks"))
     if named is not None and not config.allow_commands and (spec.environment or spec.working_directory):
         # Either could turn a named task into any command (by PATH, or a Makefile in another folder).
-        raise _rejected("forbidden", part("only-as-configured"))
-    return Launch(
+        raise _rejected("forbidden", phrase("only-as-configured"))
+    if named is not None:
+        spec = named.complete(spec)
+        start = replace(start, spec=spec)
+    launch = Launch(
         argv=_argv(spec, named),
         working_directory=str(_folder(spec, project, config)),
         environment=_environment(start, config),
-        timeout_seconds=spec.timeout_seconds or (named.timeout_seconds if named else 0.0),
+        timeout_seconds=spec.timeout_seconds,
         close_input=spec.close_input,
     )
+    return start, launch
 
 
-def _rejected(code: str, why: Part) -> TaskRejected:
+def _rejected(code: str, why: Phrase) -> TaskRejected:
     return TaskRejected(code, english([why]), [why])
 
 
@@ -54,7 +61,7 @@ def _project(spec: TaskSpec, config: RunnerConfig) -> Project | None:
         return None
     found = next((project for project in config.projects if project.name == spec.project), None)
     if found is None:
-        raise _rejected("no-such-project", part("no-project-here", project=spec.project))
+        raise _rejected("no-such-project", phrase("no-project-here", project=spec.project))
     return found
 
 
@@ -62,10 +69,10 @@ def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
     if not spec.named_task:
         return None
     if project is None:
-        raise _rejected("bad-request", part("task-needs-project"))
+        raise _rejected("bad-request", phrase("task-needs-project"))
     found = next((task for task in project.tasks if task.name == spec.named_task), None)
     if found is None:
-        raise _rejected("no-such-named-task", part("no-task-here", project=project.name, task=spec.named_task))
+        raise _rejected("no-such-named-task", phrase("no-task-here", project=project.name, task=spec.named_task))
     return found
 
 
@@ -74,7 +81,7 @@ def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
         return named.argv
     argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
     if not argv or not argv[0]:
-        raise _rejected("bad-request", part("nothing-to-run"))
+        raise _rejected("bad-request", phrase("nothing-to-run"))
     return argv
 
 
@@ -93,5 +100,5 @@ def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:
     }
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
-            raise _rejected("bad-request", part("bad-variable", name=name))
+            raise _rejected("bad-request", phrase("bad-variable", name=name))
     return environment

@@ -13,7 +13,7 @@ from typing import Any
 
 from nodes.agent.runner.shim import layout, procfs, tree
 from nodes.domain.commands import StartTask, spec_to_json, stored_spec
-from nodes.domain.parts import Part, part
+from nodes.domain.phrases import Phrase, phrase
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ERRORS = "shim.err"
@@ -105,16 +105,16 @@ class TaskFolder:
         claim = layout.read_record(str(self.path), layout.CLAIM) or {}
         return int(str(claim.get("pid") or 0))
 
-    def why_not_started(self) -> Part:
+    def why_not_started(self) -> Phrase:
         said = self.last_errors()
-        return part("could-not-start", said=said) if said else part("never-started")
+        return phrase("could-not-start", said=said) if said else phrase("never-started")
 
-    def why_lost(self) -> Part:
+    def why_lost(self) -> Phrase:
         claim = layout.read_record(str(self.path), layout.CLAIM) or {}
         if claim.get("boot_id") != procfs.boot_id():
-            return part("machine-restarted")
+            return phrase("machine-restarted")
         said = self.last_errors()
-        return part("supervisor-said", said=said) if said else part("supervisor-died")
+        return phrase("supervisor-said", said=said) if said else phrase("supervisor-died")
 
     def last_errors(self) -> str:
         """The last line that the supervisor itself wrote before it exited."""

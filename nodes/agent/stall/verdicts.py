@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
-from nodes.domain.parts import Part, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import TaskHealth
 
 _ACTIVE_SAMPLES = 5  # Two active ones among this many are progress for a stalled task; one may be a blip.
@@ -73,7 +73,7 @@ class Past:
 class Verdict:
     health: TaskHealth
     reason: str
-    parts: tuple[Part, ...] = ()  # The reason as data, if it needs a person's attention.
+    parts: tuple[Phrase, ...] = ()  # The reason as data, if it needs a person's attention.
     silent_seconds: float
 
 
@@ -183,12 +183,12 @@ class Judge:
             learnt = max(learnt, max(self._gaps) * _PATIENCE)
         return min(learnt, self._limits.stalled_seconds * _MAX_PATIENCE)
 
-    def _parts(self, sample: Sample, silent: float) -> tuple[Part, ...]:
+    def _parts(self, sample: Sample, silent: float) -> tuple[Phrase, ...]:
         if self._health is TaskHealth.WAITING:
             who = ", ".join(sample.readers)
-            return (part("waiting", readers=who) if who else part("waiting-somehow"),)
+            return (phrase("waiting", readers=who) if who else phrase("waiting-somehow"),)
         if self._health is TaskHealth.STALLED:
-            return (part("stalled", seconds=f"{silent:.0f}"), *self._usually())
+            return (phrase("stalled", seconds=f"{silent:.0f}"), *self._usually())
         return ()
 
     def _reason(self, silent: float) -> str:
@@ -198,6 +198,6 @@ class Judge:
             "the task is making progress" if silent < self._limits.quiet_seconds else "silent, as usual for this task"
         )
 
-    def _usually(self) -> tuple[Part, ...]:
+    def _usually(self) -> tuple[Phrase, ...]:
         usual = self._past.usual_seconds
-        return (part("usual-end", seconds=f"{usual:.0f}"),) if usual else ()
+        return (phrase("usual-end", seconds=f"{usual:.0f}"),) if usual else ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from nodes.leader.projection.message_base import MessagePart, Moment, Positioned, milliseconds, one_of
+from nodes.domain.phrases import Phrases, phrases_of
+from nodes.leader.projection.message_base import Moment, Positioned, milliseconds, one_of
 from nodes.models import Alert
 
 AlertLevel = Annotated[str, one_of("AlertLevel", ("error", "warning"))]
@@ -15,7 +16,7 @@ class AlertInfo(TypedDict):
     level: AlertLevel
     kind: str
     message: str
-    messageParts: list[MessagePart]
+    phrases: Phrases
     node: str
     task: str
     # Also of a task that is gone.
@@ -43,7 +44,7 @@ def alert_fields(alert: Alert) -> AlertInfo:
         "level": alert.level,
         "kind": alert.kind,
         "message": alert.message,
-        "messageParts": alert.message_parts or [],
+        "phrases": phrases_of(message=alert.message_parts),
         "node": alert.node_id,
         "task": alert.task_id,
         "taskName": alert.task_name,

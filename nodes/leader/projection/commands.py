@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodes.domain.events import CommandResult
-from nodes.domain.parts import as_json, english, part
+from nodes.domain.phrases import english, phrase
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
 from nodes.leader.projection.refusal import FOREIGN_NODE, EntryRefused
 from nodes.leader.projection.state_cache import OPEN_COMMANDS
@@ -60,17 +60,17 @@ def _settle_start(unit: UnitOfWork, command: Command, state: CommandState) -> No
         # It will never run there, so it may run elsewhere.
         if command.code == BUSY:
             unit.cache.resting[command.node] = unit.mono + _REST_SECONDS
-        why = (part("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
+        why = (phrase("had-no-slot" if command.code == BUSY else "out-of-reach", node=command.node),)
         cancels = unit.cache.open_commands_of(attempt.task_id, Action.CANCEL)
         if cancels:  # A cancel is open, so it must not start elsewhere.
-            end_attempt(unit, attempt, TaskState.CANCELLED, parts=[part("cancelled-before-start")])
+            end_attempt(unit, attempt, TaskState.CANCELLED, parts=[phrase("cancelled-before-start")])
             for cancel in cancels:
                 settle(unit, cancel, CommandState.SUCCEEDED)
             return
         unit.change_attempt(attempt, state=TaskState.PENDING, node_id=None)
         task = unit.cache.task(attempt.task_id)
         if task is not None and task.attempt == attempt.number:
-            mirror(unit, task, attempt, pending_reason=english(why), pending_parts=as_json(why))
+            mirror(unit, task, attempt, pending_reason=english(why), pending_parts=list(why))
         unit.wakes_scheduler = True
     elif state is CommandState.FAILED:
         end_attempt(unit, attempt, TaskState.FAILED, message=command.message)

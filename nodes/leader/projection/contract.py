@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from nodes.leader.projection.alert_messages import AlertInfo, AlertMessage
 from nodes.leader.projection.log_messages import GapRange, JournalGap, LogBatch
-from nodes.leader.projection.message_base import MessagePart, Positioned, one_of
+from nodes.leader.projection.message_base import Positioned, one_of
 from nodes.leader.projection.node_messages import MetricsMessage, NodeStatus, NodeStatusMessage
 from nodes.leader.projection.task_messages import CommandInfo, CommandMessage, TaskInfo, TaskUpdate
 from nodes.leader.projection.trouble import StoreTrouble
@@ -21,7 +21,6 @@ __all__ = [
     "FleetMessage",
     "FleetState",
     "GapRange",
-    "MessagePart",
     "NodeStatus",
     "Positioned",
     "TaskInfo",

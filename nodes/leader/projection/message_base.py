@@ -40,14 +40,6 @@ class Moment(TypedDict, total=False):
     at: int
 
 
-class MessagePart(TypedDict):
-    """A clause of one of AgentFlow's own messages."""
-
-    code: str
-    # To fill in; they may be hostile.
-    values: dict[str, str]
-
-
 def json_form(kind: type[Struct], forms: Mapping[type, Any], *, total: bool = True) -> Any:
     """The `TypedDict` of a struct as JSON, without limits, which only input has. `forms` has those of inner types."""
 

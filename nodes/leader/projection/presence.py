@@ -7,7 +7,7 @@ from datetime import datetime
 
 from nodes.domain.events import JournalMark, Metrics, NodeReport
 from nodes.domain.ids import NODE_ID_RULE, is_node_id
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import capabilities_fields, metrics_fields
@@ -210,7 +210,7 @@ def apply_metrics(unit: UnitOfWork, node: Node, metrics: Metrics) -> None:
         percent = 100 * used / total if total else 0.0
         if percent >= _FULL_PERCENT:
             # Without the current value, which the node's tile shows: an alert is published once.
-            said = part(kind, node=node.id, percent=f"{_FULL_PERCENT:g}")
+            said = phrase(kind, node=node.id, percent=f"{_FULL_PERCENT:g}")
             unit.open_alert(kind, level="error", parts=[said], node_id=node.id)
         elif percent < _FREE_PERCENT:
             unit.resolve_alert(kind, node_id=node.id)
@@ -223,9 +223,9 @@ def check_clock(unit: UnitOfWork, node: Node, ahead_seconds: float) -> None:
         minutes = round(off / 60)
         side = "ahead" if ahead_seconds > 0 else "behind"
         if minutes < 120:
-            said = part(f"clock-{side}", node=node.id, minutes=str(minutes))
+            said = phrase(f"clock-{side}", node=node.id, minutes=str(minutes))
         else:
-            said = part(f"clock-hours-{side}", node=node.id, hours=str(round(off / 3600)))
+            said = phrase(f"clock-hours-{side}", node=node.id, hours=str(round(off / 3600)))
         unit.open_alert(NODE_CLOCK, level="warning", parts=[said], node_id=node.id)
     elif off < _CLOCK_GOOD_SECONDS:
         unit.resolve_alert(NODE_CLOCK, node_id=node.id)
@@ -265,7 +265,7 @@ def set_state(
             unit.cache.returned.add(node.id)
         return
     if state is NodeState.OFFLINE and is_own:
-        unit.open_alert(NODE_OFFLINE, level="error", parts=[part(NODE_OFFLINE, node=node.id)], node_id=node.id)
+        unit.open_alert(NODE_OFFLINE, level="error", parts=[phrase(NODE_OFFLINE, node=node.id)], node_id=node.id)
     forget_reports_of(unit.cache, node.id)
     # The state of its Edges is unknown until their Master reconnects and reports it.
     for edge in unit.cache.nodes.values():

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.db import DataError, IntegrityError
 
 from nodes.domain.events import Metrics, NodeReport
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.leader.projection import presence, topics
@@ -153,7 +153,7 @@ class Projection:
 
     def report_duplicate(self, node_id: str, address: str) -> None:
         """Opens an alert for two live nodes with the same name: a person must rename one of them."""
-        said = part(presence.DUPLICATE_NODE, node=node_id, address=address)
+        said = phrase(presence.DUPLICATE_NODE, node=node_id, address=address)
         self._in_background(
             lambda unit: unit.open_alert(presence.DUPLICATE_NODE, level="warning", parts=[said], node_id=node_id)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nodes.domain.events import JournalMark, Snapshot, TaskStatus
 from nodes.domain.ids import is_task_id
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import CommandState, Lane, TaskState
 from nodes.leader.projection.commands import START, forget_lost
 from nodes.leader.projection.refusal import BAD_VALUE, EntryRefused
@@ -15,7 +15,7 @@ from nodes.models import Attempt
 
 AwaitedReplays = dict[str, AwaitedReplay]  # by node id
 
-_LOST = (part("came-back-without"),)
+_LOST = (phrase("came-back-without"),)
 
 
 def apply_snapshot(unit: UnitOfWork, node_id: str, snapshot: Snapshot, awaited: AwaitedReplays) -> None:

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, TypedDict
 from msgspec import Meta
 
 from nodes.core.secrets import REDACTED, hide, hide_in_argv, hide_in_command, is_secret_name
+from nodes.domain.phrases import Phrases, phrases_of
 from nodes.domain.states import Action, CommandState, TaskHealth, TaskState, is_unknown
 from nodes.leader.projection.message_base import (
     FeedNumber,
     Message,
-    MessagePart,
     Moment,
     NodeStateWord,
     Positioned,
@@ -45,12 +45,11 @@ class TaskInfo(TypedDict):
     # 0 to 1.
     progress: Annotated[float, Meta(ge=0, le=1)] | None
     message: str
-    messageParts: list[MessagePart]
     # Negative = ended by this signal.
     exitCode: int | None
     # Why it is not assigned yet.
     pendingReason: str
-    pendingParts: list[MessagePart]
+    phrases: Phrases
     # As a person would type it.
     command: str
     # Its standard input is open.
@@ -88,7 +87,7 @@ class CommandInfo(TypedDict):
     # Why it failed, for programs.
     code: str
     message: str
-    messageParts: list[MessagePart]
+    phrases: Phrases
     # As the client that sent it chose it.
     ref: str
     # Who sent it.
@@ -120,10 +119,9 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
         "attempt": task.attempt,
         "progress": task.progress,
         "message": task.message,
-        "messageParts": task.message_parts or [],
         "exitCode": task.exit_code,
         "pendingReason": task.pending_reason,
-        "pendingParts": task.pending_parts or [],
+        "phrases": phrases_of(message=task.message_parts, pendingReason=task.pending_parts),
         "command": command_line(task.spec),
         "acceptsInput": task.accepts_input,
         "partialPause": task.partial_pause,
@@ -150,7 +148,7 @@ def attempt_info(attempt: Attempt, task: Task) -> Message:
         "node": attempt.node_id or "",
         "state": attempt.state,
         "message": attempt.message,
-        "messageParts": attempt.message_parts or [],
+        "phrases": phrases_of(message=attempt.message_parts),
         "exitCode": attempt.exit_code,
         "createdAt": milliseconds(attempt.created_at),
         "startedAt": milliseconds(attempt.started_at),
@@ -175,7 +173,7 @@ def command_info(command: Command) -> CommandInfo:
         "state": command.state,
         "code": command.code,
         "message": command.message,
-        "messageParts": command.message_parts or [],
+        "phrases": phrases_of(message=command.message_parts),
         "ref": command.ref,
         "actor": command.actor,
         "createdAt": milliseconds(command.created_at),

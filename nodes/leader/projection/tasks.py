@@ -13,7 +13,7 @@ from typing import Any
 from nodes.domain.commands import spec_to_json
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
-from nodes.domain.parts import Part, as_json, english, part
+from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
 from nodes.leader.projection.unit_of_work import UnitOfWork
@@ -24,7 +24,7 @@ _MESSAGE_CHARACTERS = 4_000
 _EVIDENCE_CHARACTERS = 64_000
 _MAX_PARTS = 6
 _MAX_VALUES = 6
-_CODE_CHARACTERS = 40
+_KEY_CHARACTERS = 40
 _VALUE_CHARACTERS = 1_000
 
 
@@ -33,19 +33,18 @@ def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
     return text.replace("\x00", "")[:limit]
 
 
-def stored_parts(parts: Sequence[Part]) -> list[dict[str, Any]] | None:
-    """A node's message as data, bounded. Codes that this Leader does not know are kept: readers then use the text."""
-    kept = [
-        Part(
-            stored_text(one.code, _CODE_CHARACTERS),
-            {
-                stored_text(name, _CODE_CHARACTERS): stored_text(value, _VALUE_CHARACTERS)
-                for name, value in list(one.values.items())[:_MAX_VALUES]
+def stored_parts(parts: Sequence[Phrase]) -> list[Phrase] | None:
+    """A node's message as data, bounded. Keys that this Leader does not know are kept: readers then use the text."""
+    return [
+        Phrase(
+            key=stored_text(one["key"], _KEY_CHARACTERS),
+            values={
+                stored_text(name, _KEY_CHARACTERS): stored_text(str(value), _VALUE_CHARACTERS)
+                for name, value in list(one["values"].items())[:_MAX_VALUES]
             },
         )
         for one in parts[:_MAX_PARTS]
-    ]
-    return as_json(kept)
+    ] or None
 
 
 def apply_status(
@@ -175,14 +174,14 @@ def mirror(unit: UnitOfWork, task: Task, attempt: Attempt, **more: Any) -> None:
 
 
 def end_attempt(
-    unit: UnitOfWork, attempt: Attempt, state: TaskState, *, parts: Sequence[Part] = (), message: str = ""
+    unit: UnitOfWork, attempt: Attempt, state: TaskState, *, parts: Sequence[Phrase] = (), message: str = ""
 ) -> None:
     """Ends an attempt on the Leader's own decision: it never started, or its node reconnected without it.
 
     Use `message` for a reason that exists only as text.
     """
     said = message or english(parts)
-    unit.change_attempt(attempt, state=state, message=said, message_parts=as_json(parts), ended_at=unit.now)
+    unit.change_attempt(attempt, state=state, message=said, message_parts=list(parts) or None, ended_at=unit.now)
     task = unit.cache.task(attempt.task_id)
     if task is not None and task.attempt == attempt.number:
         mirror(unit, task, attempt, accepts_input=False, partial_pause=False)
@@ -190,7 +189,7 @@ def end_attempt(
 
 def placeholder(unit: UnitOfWork, node_id: str, task_id: str, number: int) -> Attempt:
     """An attempt of which only output has arrived so far; the states journal may still deliver its state."""
-    said = (part("only-output"),)
+    said = (phrase("only-output"),)
     status = TaskStatus(
         task_id=task_id, state=TaskState.LOST, attempt=number, message=english(said), message_parts=said
     )

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Model
 
 from nodes.domain.events import Gap
-from nodes.domain.parts import Part, as_json, english
+from nodes.domain.phrases import Phrase, english
 from nodes.domain.states import OCCUPYING
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
@@ -157,7 +157,7 @@ class UnitOfWork:
         kind: str,
         *,
         level: str,
-        parts: Sequence[Part] = (),
+        parts: Sequence[Phrase] = (),
         message: str = "",
         node_id: str = "",
         task: Task | None = None,
@@ -167,7 +167,7 @@ class UnitOfWork:
 
         Use `message` for a text that does not exist as data.
         """
-        message = message or english(parts)
+        message, stored = message or english(parts), list(parts) or None
         task_id = task.id if task is not None else ""
         key = (kind, node_id, task_id)
         alert = self.cache.alerts.get(key)
@@ -180,16 +180,16 @@ class UnitOfWork:
                 task_name=task.name if task is not None else "",
                 attempt=task.attempt if task is not None else 0,
                 message=message,
-                message_parts=as_json(parts),
+                message_parts=stored,
                 evidence=evidence or [],
                 opened_at=self.now,
             )
             self.insert(alert)
             self.cache.alerts[key] = alert
-        elif (alert.level, alert.message, alert.message_parts) == (level, message, as_json(parts)):
+        elif (alert.level, alert.message, alert.message_parts) == (level, message, stored):
             return  # Unchanged.
         else:
-            self.change(alert, level=level, message=message, message_parts=as_json(parts), evidence=evidence or [])
+            self.change(alert, level=level, message=message, message_parts=stored, evidence=evidence or [])
         self.publish_alert(alert)
 
     def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:

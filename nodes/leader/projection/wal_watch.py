@@ -10,7 +10,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.errors import StoreError
 from nodes.leader.projection.projection import Projection
 from nodes.waits import wait_at_most
@@ -60,7 +60,7 @@ class WalWatch:
             size_bytes = 0
         is_open = (WAL_LARGE, "", "") in self._projection.cache.alerts
         if size_bytes > self._limit_bytes and not is_open:
-            said = part(WAL_LARGE, file=self._path.name, size=str(self._limit_bytes // _MIB))
+            said = phrase(WAL_LARGE, file=self._path.name, size=str(self._limit_bytes // _MIB))
             await self._projection.write(lambda unit: unit.open_alert(WAL_LARGE, level="warning", parts=[said]))
         elif is_open and size_bytes <= self._limit_bytes:
             await self._projection.write(lambda unit: unit.resolve_alert(WAL_LARGE))

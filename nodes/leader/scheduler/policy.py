@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nodes.domain.parts import Part, part
+from nodes.domain.phrases import Phrase, phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Assignment:
 @dataclass(frozen=True, slots=True)
 class Postponed:
     task_id: str
-    reason: Part
+    reason: Phrase
 
 
 Decision = Assignment | Postponed
@@ -85,20 +85,20 @@ def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str,
     free = [worker for worker in able if _is_free(worker, occupied)]
     if not free:
         names = ", ".join(sorted(worker.node_id for worker in able)[:3])
-        return Postponed(task.task_id, part("slot", nodes=f"{names} …" if len(able) > 3 else names))
+        return Postponed(task.task_id, phrase("slot", nodes=f"{names} …" if len(able) > 3 else names))
     best = min(free, key=lambda worker: _load(worker, occupied))
     return Assignment(task.task_id, best.node_id)
 
 
 def _decide_target(task: Waiting, worker: Worker | None, occupied: Mapping[str, int]) -> Decision:
     if worker is None:
-        return Postponed(task.task_id, part("unknown-node", node=task.target))
+        return Postponed(task.task_id, phrase("unknown-node", node=task.target))
     if not worker.is_online:
-        return Postponed(task.task_id, part("not-online", node=task.target))
+        return Postponed(task.task_id, phrase("not-online", node=task.target))
     if not worker.knows(task):
         return Postponed(task.task_id, _why_not(task, worker))
     if not _is_free(worker, occupied):
-        return Postponed(task.task_id, part("slot", nodes=task.target))
+        return Postponed(task.task_id, phrase("slot", nodes=task.target))
     return Assignment(task.task_id, task.target)
 
 
@@ -111,19 +111,19 @@ def _load(worker: Worker, occupied: Mapping[str, int]) -> tuple[float, int, str]
     return taken / max(worker.slots, 1), taken - worker.slots, worker.node_id
 
 
-def _why_no_node(task: Waiting, workers: Iterable[Worker]) -> Part:
+def _why_no_node(task: Waiting, workers: Iterable[Worker]) -> Phrase:
     if task.named_task:
-        return part("nobody-has-task", task=task.named_task, project=task.project)
+        return phrase("nobody-has-task", task=task.named_task, project=task.project)
     if not task.project:
-        return part("nobody-runs-commands")
+        return phrase("nobody-runs-commands")
     if any(worker.is_online and task.project in worker.projects for worker in workers):
-        return part("nobody-runs-commands-in", project=task.project)
-    return part("nobody-has-project", project=task.project)
+        return phrase("nobody-runs-commands-in", project=task.project)
+    return phrase("nobody-has-project", project=task.project)
 
 
-def _why_not(task: Waiting, worker: Worker) -> Part:
+def _why_not(task: Waiting, worker: Worker) -> Phrase:
     if task.project and task.project not in worker.projects:
-        return part("has-no-project", node=worker.node_id, project=task.project)
+        return phrase("has-no-project", node=worker.node_id, project=task.project)
     if task.named_task:
-        return part("has-no-task", node=worker.node_id, task=task.named_task, project=task.project)
-    return part("runs-no-commands", node=worker.node_id)
+        return phrase("has-no-task", node=worker.node_id, task=task.named_task, project=task.project)
+    return phrase("runs-no-commands", node=worker.node_id)

@@ -18,7 +18,7 @@ from nodes.domain.commands import (
     spec_to_json,
     stored_spec,
 )
-from nodes.domain.parts import part
+from nodes.domain.phrases import phrase
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.commands import START
@@ -144,7 +144,7 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         raise TaskRejected("finished", f"The task has ended ({state}); it can only be retried.")
     if request.action is Action.CANCEL and state is TaskState.PENDING:
         command = _settled_here(unit, task, request)
-        parts = [] if request.reason else [part("cancelled-before-start")]
+        parts = [] if request.reason else [phrase("cancelled-before-start")]
         end_attempt(unit, attempt, TaskState.CANCELLED, parts=parts, message=request.reason)
         return command
     _check_action(unit, task, state, request.action)

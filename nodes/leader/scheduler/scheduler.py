@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from nodes.domain.commands import TaskSpec
-from nodes.domain.parts import as_json, english
+from nodes.domain.phrases import english
 from nodes.domain.states import CommandState
 from nodes.errors import StoreError
 from nodes.leader.projection.commands import expire, settle, wire_command
@@ -123,7 +123,7 @@ class Scheduler:
             if attempt is None:
                 raise AssertionError("a pending task has an attempt")
             self._send_after_commit(unit, start_attempt(unit, task, attempt, decision.node_id))
-        elif task.pending_parts != (parts := as_json([decision.reason])):
+        elif task.pending_parts != (parts := [decision.reason]):
             reason = english([decision.reason])[:_REASON_CHARACTERS]
             unit.change_task(task, pending_reason=reason, pending_parts=parts)
             unit.publish_task(task)

@@ -9,7 +9,7 @@ A field that value and message have in common is not listed here: `converter` ta
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from nodes.domain.commands import StartTask
 from nodes.domain.events import (
@@ -32,7 +32,7 @@ from nodes.domain.events import (
     TaskStatus,
     Update,
 )
-from nodes.domain.parts import Part
+from nodes.domain.phrases import Phrase, phrase
 from nodes.domain.states import LogLevel, LogStream, NodeState
 from nodes.errors import ProtocolViolation
 from nodes.stream.wire.command_codec import (
@@ -50,6 +50,7 @@ from nodes.stream.wire.fields import (
     LOG_STREAMS,
     finite,
     required,
+    text,
 )
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -78,11 +79,21 @@ def _progress(value: float) -> float:
     return min(max(finite(value, "task_update.progress"), 0.0), 1.0)
 
 
+def _encode_phrase(said: Phrase) -> pb.Phrase:
+    # Raises for a value that is not a text: a node's phrases have no others.
+    values = {text(name): text(cast(str, value)) for name, value in said["values"].items()}
+    return pb.Phrase(key=text(said["key"]), values=values)
+
+
+def _decode_phrase(message: pb.Phrase) -> Phrase:
+    return phrase(message.key, **message.values)
+
+
 def _node_state(value: str) -> NodeState:
     return word(NodeState, value or NodeState.ONLINE, "report.state")
 
 
-_PART = Converter(Part, pb.MessagePart, "part")
+_PHRASE = Functions(_encode_phrase, _decode_phrase)
 _GPU = Converter(GpuMetrics, pb.GpuMetrics, "gpu")
 _METRICS = Converter(Metrics, pb.SystemMetrics, "metrics", nested={GpuMetrics: _GPU})
 _NAMED_TASK = Converter(NamedTask, pb.NamedTask, "named_task")
@@ -98,10 +109,10 @@ _STATUS = Converter(
     "task_update",
     renamed={"started_at_ms": "started_at", "ended_at_ms": "ended_at"},
     own={"attempt": _attempt, "progress": _progress},
-    nested={Part: _PART, StartTask: Functions(encode_request, decode_request)},
+    nested={Phrase: _PHRASE, StartTask: Functions(encode_request, decode_request)},
 )
 _EVIDENCE = Converter(Evidence, pb.StallEvidence, "evidence")
-_ALERT = Converter(StallAlert, pb.StallAlert, "alert", nested={Part: _PART, Evidence: _EVIDENCE})
+_ALERT = Converter(StallAlert, pb.StallAlert, "alert", nested={Phrase: _PHRASE, Evidence: _EVIDENCE})
 _RESULT = Converter(CommandResult, pb.CommandResult, "command_result", renamed={"state": "outcome"})
 _GAP = Converter(Gap, pb.Gap, "gap")
 _GOODBYE = Converter(Goodbye, pb.Goodbye, "goodbye")

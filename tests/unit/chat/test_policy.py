@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from chat.policy import Decision, Question, Risk, Wish, decide
+from chat.policy import Decision, Question, RequestedAction, Risk, decide
 from chat.states import Trigger
 
-WISH = Wish(action="pause", task_id="t1", text="pause t1")
+REQUESTED = RequestedAction(action="pause", task_id="t1", text="pause t1")
 GOOD = Question(
     risk=Risk.MUTATING,
     trigger=Trigger.PERSON,
     action="pause",
     task_ids=("t1",),
     input="",
-    wish=WISH,
+    requested=REQUESTED,
     is_sure=True,
     has_read_untrusted=False,
     asker_may=True,
@@ -37,7 +37,7 @@ def test_clearly_requested_actions_run() -> None:
         {"task_ids": ("t2",)},
         {"task_ids": ("t1", "t2")},
         {"task_ids": ()},
-        {"wish": None},
+        {"requested": None},
         {"is_sure": False},
         {"has_read_untrusted": True},
         {"asker_may": False},
@@ -58,14 +58,14 @@ def test_any_other_circumstance_needs_approval(change: dict[str, object]) -> Non
     ],
 )
 def test_input_must_be_in_the_persons_message(said: str, sent: str, decision: Decision) -> None:
-    wish = Wish(action="input", task_id="t1", text=said)
+    requested = RequestedAction(action="input", task_id="t1", text=said)
 
-    assert decide(replace(GOOD, action="input", input=sent, wish=wish)) is decision
+    assert decide(replace(GOOD, action="input", input=sent, requested=requested)) is decision
 
 
 def test_exactly_one_combination_runs_without_approval() -> None:
     combinations = itertools.product(
-        (Risk.MUTATING, Risk.DESTRUCTIVE), Trigger, (WISH, None), (True, False), (True, False), (True, False)
+        (Risk.MUTATING, Risk.DESTRUCTIVE), Trigger, (REQUESTED, None), (True, False), (True, False), (True, False)
     )
     running = [
         combination
@@ -75,7 +75,7 @@ def test_exactly_one_combination_runs_without_approval() -> None:
                 GOOD,
                 **dict(
                     zip(
-                        ("risk", "trigger", "wish", "is_sure", "has_read_untrusted", "asker_may"),
+                        ("risk", "trigger", "requested", "is_sure", "has_read_untrusted", "asker_may"),
                         combination,
                         strict=True,
                     )
@@ -85,8 +85,8 @@ def test_exactly_one_combination_runs_without_approval() -> None:
         is Decision.RUN
     ]
 
-    assert running == [(Risk.MUTATING, Trigger.PERSON, WISH, True, False, True)]
+    assert running == [(Risk.MUTATING, Trigger.PERSON, REQUESTED, True, False, True)]
 
 
 def test_reading_always_runs() -> None:
-    assert decide(replace(GOOD, risk=Risk.READ, wish=None, has_read_untrusted=True)) is Decision.RUN
+    assert decide(replace(GOOD, risk=Risk.READ, requested=None, has_read_untrusted=True)) is Decision.RUN

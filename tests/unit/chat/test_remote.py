@@ -64,11 +64,11 @@ GOOD = {"conversation_id": "c", "text": "hi", "actor": "ann"}
         {},
         {"Unheard": {}},
         {"__init__": {}},
-        {"Say": GOOD, "StopTurn": {}},
-        {"Say": []},
-        {"Say": {**GOOD, "mood": "good"}},
-        {"Say": {"text": "hi", "actor": "ann"}},
-        {"Say": {**GOOD, "text": 1}},
+        {"SendMessage": GOOD, "StopTurn": {}},
+        {"SendMessage": []},
+        {"SendMessage": {**GOOD, "priority": "high"}},
+        {"SendMessage": {"text": "hi", "actor": "ann"}},
+        {"SendMessage": {**GOOD, "text": 1}},
         {"ApplyFix": {"turn_id": "t", "number": True, "actor": "ann"}},
     ],
     ids=str,
@@ -85,7 +85,7 @@ def test_requests_of_another_version_get_a_clear_error(body: object) -> None:
     "body", [b"", b"[]", b"{}", b'{"conversation_id":"c"}', b'{"conversation_id":1,"turn_id":"t"}']
 )
 def test_replies_of_another_version_give_a_clear_error(body: bytes) -> None:
-    request = ports.Say(**GOOD)
+    request = ports.SendMessage(**GOOD)
 
     with pytest.raises(OtherVersion):
-        RemoteChat(lambda service, asked: body).ask(request, lambda chat, request: chat.say(request))
+        RemoteChat(lambda service, asked: body).ask(request, lambda chat, request: chat.send_message(request))

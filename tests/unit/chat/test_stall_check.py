@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.stalls.check import Nonsense, checked, finding_of
+from chat.stalls.check import InvalidAnalysis, checked, finding_of
 from chat.stalls.fix_history import HEADING, MOST_LINES, answer_key, read_lines, with_result
 from chat.stalls.stall_context import Citation, Finding, Fix, Piece, Remembered, StallContext
 from nodes.domain.states import Action, TaskState
@@ -90,7 +90,7 @@ def test_no_secret_is_proposed() -> None:
     "answer", [None, [], "x", {}, {"cause": ""}, {"cause": "c"}, {"cause": "c", "evidence": {}, "fixes": []}]
 )
 def test_an_invalid_analysis_is_refused(answer: Any) -> None:
-    with pytest.raises(Nonsense):
+    with pytest.raises(InvalidAnalysis):
         finding_of(answer)
 
 
@@ -111,7 +111,7 @@ def test_any_answer_of_a_model_gives_a_valid_analysis(cause: str, confidence: An
         found = checked(
             stall(), finding_of({"cause": cause, "confidence": confidence, "evidence": evidence, "fixes": fixes})
         )
-    except Nonsense:
+    except InvalidAnalysis:
         return
     assert found.confidence in ("high", "medium", "low")
     assert len(found.fixes) <= 3

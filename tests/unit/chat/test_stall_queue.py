@@ -8,7 +8,7 @@ import pytest
 
 from chat.contexts import Context
 from chat.stalls.queue import A_MINUTE, AN_HOUR, COOLDOWN_SECONDS, Queue, Stuck
-from chat.stalls.verdicts import SETTLES_AFTER, Seen, judge
+from chat.stalls.verdicts import SETTLES_AFTER, Observation, judge
 from chat.states import FixVerdict
 from nodes.domain.states import Action, TaskState
 
@@ -159,7 +159,7 @@ SECOND = timedelta(seconds=1)
     ],
 )
 def test_verdicts(fields: dict[str, object], verdict: str, how: str) -> None:
-    seen = Seen(
+    observed = Observation(
         **{
             "action": Action.INPUT,
             "state": TaskState.RUNNING,
@@ -171,7 +171,7 @@ def test_verdicts(fields: dict[str, object], verdict: str, how: str) -> None:
         }  # type: ignore[arg-type]  # A table.
     )
 
-    judged = judge(seen, NOW)
+    judged = judge(observed, NOW)
 
     assert (judged.verdict, judged.how) == (verdict, how)
     assert (judged.again_at is not None) == (judged.verdict is FixVerdict.WATCHING)

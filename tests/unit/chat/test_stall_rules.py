@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat.phrases import phrase, say
+from chat.phrases import phrase, render
 from chat.stalls.prompts import read_prompt
 from chat.stalls.rules import find
 from chat.stalls.stall_context import Fix, Piece, Remembered, StallContext
@@ -160,8 +160,8 @@ def test_fixes_that_helped_come_first_and_others_last() -> None:
     fixes = find(stall(kind="waiting", lines="Go? [y/n]", remembered=(yes, no))).fixes
 
     assert [fix.text for fix in fixes] == ["n", "", "y"]
-    assert say(fixes[0].why, "en").startswith("It helped before (3 of 4 times).")
-    assert say(fixes[2].why, "en").startswith("It did not help before")
+    assert render(fixes[0].why, "en").startswith("It helped before (3 of 4 times).")
+    assert render(fixes[2].why, "en").startswith("It did not help before")
 
 
 def test_an_answer_that_helped_is_proposed_where_the_prompt_offers_none() -> None:

@@ -16,9 +16,10 @@ from chat.states import ApprovalState, CallState, TurnState
 from dashboard.pages import decisions, labels, strings
 from dashboard.pages.ansi import plain_text
 from dashboard.pages.sections import SECTIONS
-from nodes.domain.part_texts import ENGLISH, SEPARATOR
+from nodes.domain.phrase_texts import ENGLISH
+from nodes.domain.phrases import phrases_of
 from nodes.domain.states import Action, CommandState, NodeState, Role, TaskHealth, TaskState
-from nodes.message_texts import in_words
+from nodes.phrases import worded
 
 SOURCES = settings.BASE_DIR / "frontend" / "src"
 CATALOG = settings.BASE_DIR / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -55,12 +56,12 @@ def test_every_reason_of_a_command_has_a_text() -> None:
     assert codes - set(labels.REASONS) - {"repeated"} == set()
 
 
-def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
+def test_every_phrase_of_the_fleet_has_its_sentence_and_the_values_for_it() -> None:
     """A page has a text for everything that the Leader, nodes and shims store or send."""
     paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
     paths += (settings.BASE_DIR / "dashboard/live").glob("*.py")
     source = "\n".join(path.read_text() for path in paths)
-    given = re.findall(r"""\b(?:part|record)\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
+    given = re.findall(r"""\bphrase\(\s*"([a-z-]+)"((?:,\s*\w+=[^=]+?)*)\)""", source)
     used = {code: set(re.findall(r"[(,]\s*(\w+)=", f",{values}")) for code, values in given}
     used |= {code: {"limit"} for code in re.findall(r"""\b_refused_as\("([a-z-]+)"\)""", source)}
     # Codes that are chosen at run time.
@@ -70,6 +71,7 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
 
     assert len(used) > 30
     assert set(used) | chosen == set(ENGLISH)
+    del used["clauses"]  # It joins its `parts`.
     for code, values in used.items():
         assert values == set(re.findall(r"\{(\w+)\}", ENGLISH[code])), code
 
@@ -77,23 +79,25 @@ def test_every_message_part_has_its_sentence_and_the_values_for_it() -> None:
 @pytest.mark.parametrize(
     ("language", "parts", "expected"),
     [
-        ("en", [{"code": "usual-end", "values": {"seconds": "9"}}], "usually ends after 9 s"),
+        ("en", [{"key": "usual-end", "values": {"seconds": "9"}}], "usually ends after 9 s"),
+        # As an earlier version stored it.
         ("zh-hans", [{"code": "usual-end", "values": {"seconds": "9"}}], "通常运行 9 秒后结束"),
         (
             "zh-hans",
-            [{"code": "cancelled", "values": {}}, {"code": "killed-after", "values": {"seconds": "5"}}],
-            "已取消；SIGTERM 之后 5 秒仍未结束，已强制终止",
+            [{"key": "cancelled", "values": {}}, {"key": "killed-after", "values": {"seconds": "5"}}],
+            "已取消；收到 SIGTERM 5 秒后仍未退出，已强制终止",
         ),
-        ("zh-hans", [{"code": "not-online", "values": {"node": "{node} %s"}}], "{node} %s 不在线"),
-        ("zh-hans", [{"code": "not-online", "values": {}}], "{node} 不在线"),
-        ("zh-hans", [{"code": "of a later version", "values": {}}], "as it came"),
+        ("zh-hans", [{"key": "not-online", "values": {"node": "{node} %s"}}], "{node} %s 不在线"),
+        ("zh-hans", [{"key": "not-online", "values": {}}], "{node} 不在线"),
+        ("zh-hans", [{"key": "of a later version", "values": {}}], "as it came"),
+        ("zh-hans", [{"key": "cancelled", "values": {}}, {"key": "later", "values": {}}], "as it came"),
         ("zh-hans", [], "as it came"),
         ("zh-hans", None, "as it came"),
     ],
 )
-def test_message_is_rendered_from_its_parts(language: str, parts: list[dict[str, Any]] | None, expected: str) -> None:
+def test_message_is_rendered_from_its_phrases(language: str, parts: list[dict[str, Any]] | None, expected: str) -> None:
     with translation.override(language):
-        assert in_words("as it came", parts) == expected
+        assert worded({"message": "as it came", "phrases": phrases_of(message=parts)}, "message") == expected
 
 
 def test_every_icon_is_in_the_sprite() -> None:
@@ -159,11 +163,10 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
         used |= {
             text
             for key, text in script_phrases().items()
-            if not key.startswith(("task.", "health.")) and key != "answer.fix"
+            if not key.startswith(("node.", "task.", "health.")) and key not in ("answer.fix", "lines", "sentences")
         }
         used |= {str(section.label) for section in SECTIONS}
         used |= {*tool_texts.script_labels().values(), *tool_texts.script_effects().values()}
-    used |= {SEPARATOR, *ENGLISH.values()}
 
     assert used - known == set()
 

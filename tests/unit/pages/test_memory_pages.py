@@ -115,7 +115,7 @@ def test_typed_text_is_kept_when_it_is_refused(
 
     assert "my words" in save("en")
     assert "It has changed in the meantime" in save("en")
-    assert "内容已被他人更改" in save("zh-hans")
+    assert "内容已被更改" in save("zh-hans")
 
 
 @pytest.mark.parametrize("path", ["/memory/99/", "/memory/context/none/", "/memory/request/99.json"])

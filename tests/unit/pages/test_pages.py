@@ -21,6 +21,7 @@ from dashboard.live.messages import Run
 from dashboard.pages.sections import SECTIONS, Section
 from dashboard.rights import Right, Role, require_right
 from dashboard.templatetags import agentflow
+from nodes.leader.projection.node_messages import MetricsFields
 from nodes.models import Attempt, Command, Event, Journal, LogLine
 from tests.unit.pages.conftest import add_alert, add_node, add_task
 
@@ -446,6 +447,13 @@ def test_node_page_shows_projects_and_own_tasks(cluster: None, as_role: AsRole) 
     assert 'data-rows="node:master-1"' in text
     assert 'id="task-t-1"' in text
     assert 'id="task-t-2"' not in text
+
+
+def test_node_page_shows_every_metric(cluster: None, as_role: AsRole) -> None:
+    head = text_of(as_role("viewer").get("/nodes/master-1/")).split('id="node-head"')[1].split("</section>")[0]
+
+    metrics = set(MetricsFields.__annotations__) - {"gpus"}
+    assert metrics - set(re.findall(r'data-(?:text|meter)="(\w+)"', head)) == set()
 
 
 def test_logs_of_one_node_have_their_own_topic(cluster: None, as_role: AsRole) -> None:

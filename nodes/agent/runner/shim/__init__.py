@@ -2,5 +2,5 @@
 
 Rules of this package: import only light modules of the standard library (no dataclasses, typing or asyncio: each costs
 megabytes per task), import nothing of AgentFlow outside this package except `nodes.core.secrets` and
-`nodes.domain.part_texts`, and keep no state that is not in the task's folder.
+`nodes.domain.wording` (with its texts), and keep no state that is not in the task's folder.
 """

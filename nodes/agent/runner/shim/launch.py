@@ -7,11 +7,12 @@ import fcntl
 import os
 import signal
 
-from nodes.domain.part_texts import in_english, record
+from nodes.domain.wording import english, phrase
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from nodes.agent.runner.shim.tree import SignalTree
+    from nodes.domain.phrases import Phrase
 
 _PIPE_BYTES = 1 << 20
 _NOT_FOUND = 127  # The exit code that a shell uses.
@@ -19,10 +20,10 @@ _NOT_RUNNABLE = 126
 
 
 class CannotStart(Exception):
-    """The task never ran. `exit_code` as a shell would return it, `reason` a part, `stage` where it failed."""
+    """The task never ran. `exit_code` as a shell would return it, `reason` a phrase, `stage` where it failed."""
 
-    def __init__(self, exit_code: int, reason: dict[str, object], stage: str = "") -> None:
-        super().__init__(in_english([reason]))
+    def __init__(self, exit_code: int, reason: Phrase, stage: str = "") -> None:
+        super().__init__(english([reason]))
         self.stage = stage
         self.exit_code = exit_code
         self.reason = reason
@@ -78,7 +79,7 @@ def launch(
 def _check_folder(folder: str) -> None:
     if not os.path.isdir(folder):
         code = "not-a-folder" if os.path.exists(folder) else "no-folder"
-        raise CannotStart(_NOT_RUNNABLE, record(code, folder=folder))
+        raise CannotStart(_NOT_RUNNABLE, phrase(code, folder=folder))
 
 
 def _become(
@@ -116,14 +117,14 @@ def _explain(failure: bytes, argv: list[str], folder: str) -> CannotStart:
     stage, _, number = failure.decode().partition(" ")
     code = int(number or 0)
     if stage == "folder":
-        return CannotStart(_NOT_RUNNABLE, record("folder-closed", folder=folder, error=os.strerror(code)))
+        return CannotStart(_NOT_RUNNABLE, phrase("folder-closed", folder=folder, error=os.strerror(code)))
     if stage != "exec":
-        return CannotStart(_NOT_RUNNABLE, record("cannot-start", stage=stage, error=os.strerror(code)), stage)
+        return CannotStart(_NOT_RUNNABLE, phrase("cannot-start", stage=stage, error=os.strerror(code)), stage)
     if code == errno.ENOENT:
         if os.path.exists(os.path.join(folder, argv[0])) and "/" in argv[0]:
-            return CannotStart(_NOT_FOUND, record("no-interpreter", command=argv[0]))
-        return CannotStart(_NOT_FOUND, record("no-command", command=argv[0]))
-    return CannotStart(_NOT_RUNNABLE, record("cannot-run", command=argv[0], error=os.strerror(code)))
+            return CannotStart(_NOT_FOUND, phrase("no-interpreter", command=argv[0]))
+        return CannotStart(_NOT_FOUND, phrase("no-command", command=argv[0]))
+    return CannotStart(_NOT_RUNNABLE, phrase("cannot-run", command=argv[0], error=os.strerror(code)))
 
 
 def _widen(descriptor: int) -> None:

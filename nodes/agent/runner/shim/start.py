@@ -24,7 +24,7 @@ from nodes.agent.runner.shim.rate import RateLimit
 from nodes.agent.runner.shim.supervisor import Supervisor, identity, now_ms, report_end
 from nodes.agent.runner.shim.tree import CgroupTree, SignalTree
 from nodes.core.secrets import Redactor, secret_values
-from nodes.domain.part_texts import record
+from nodes.domain.wording import phrase
 
 _PR_SET_CHILD_SUBREAPER = 36
 _REQUEST_SECONDS = 10.0
@@ -55,7 +55,7 @@ def main(folder: str, descriptor: int) -> int:
         _end(folder, _never_ran(error), agent)
         return 0
     except OSError as error:
-        reason = record("cannot-start", stage="output", error=error.strerror or "")
+        reason = phrase("cannot-start", stage="output", error=error.strerror or "")
         _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)), agent)
         return 0
     try:
@@ -71,10 +71,10 @@ def main(folder: str, descriptor: int) -> int:
         )
     except OSError as error:
         _kill(tree)
-        reason = record("unsupervised", error=error.strerror or "")
+        reason = phrase("unsupervised", error=error.strerror or "")
         _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)) | {"pid": launched.pid}, agent)
         return 0
-    signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", record("supervisor-ended")))
+    signal.signal(signal.SIGTERM, lambda number, frame: supervisor.stop("cancelled", phrase("supervisor-ended")))
     supervisor.control.adopt(agent, rest)
     supervisor.control.broadcast({"event": "started"} | supervisor.status())
     ended = supervisor.run()

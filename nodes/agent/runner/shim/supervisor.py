@@ -19,11 +19,13 @@ from nodes.agent.runner.shim.launch import Launched
 from nodes.agent.runner.shim.output import Output
 from nodes.agent.runner.shim.standard_input import StandardInput
 from nodes.agent.runner.shim.tree import SignalTree
-from nodes.domain.part_texts import in_english, record
+from nodes.domain.wording import english, phrase
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from nodes.domain.phrases import Phrase
 
 _CHUNK_BYTES = 128 * 1024
 _CHUNKS_A_TURN = 8
@@ -73,10 +75,10 @@ class Supervisor:
         self._is_partial = False
         self._root_status: int | None = None
         self._stopped_as = ""  # "cancelled" or "timed_out", once requested.
-        self._reasons: list[Record] = []  # Why it ends, in parts (nodes.domain.part_texts).
+        self._reasons: list[Phrase] = []  # Why it ends, as phrases.
         self._kill_at: float | None = None
         self._killing_since: float | None = None
-        self._trouble: list[Record] = []  # Why the task does not end.
+        self._trouble: list[Phrase] = []  # Why the task does not end.
         self._leftover_at: float | None = None
         self._cpu_seconds = 0.0
         self._peak_memory_bytes = 0
@@ -103,13 +105,13 @@ class Supervisor:
             "accepts_input": self._stdin.is_open,
             "stdin_inode": self._stdin.inode,
             "suppressed": self._output.suppressed_lines,
-            "trouble": in_english(self._trouble),
+            "trouble": english(self._trouble),
             "trouble_parts": self._trouble,
             "pid": self._pid,
             "started_ms": self._started_ms,
         }
 
-    def stop(self, stopped_as: str, reason: Record) -> None:
+    def stop(self, stopped_as: str, reason: Phrase) -> None:
         """Sends SIGTERM to the whole tree now and SIGKILL after the grace period. The first reason counts."""
         if self._stopped_as or self._root_status is not None:
             return
@@ -173,7 +175,7 @@ class Supervisor:
         self._output.tick(now=now, at_ms=now_ms())
         deadline = self._clock.deadline()
         if deadline is not None and now >= deadline:
-            self.stop("timed_out", record("timed-out", seconds=f"{self._timeout_seconds:g}"))
+            self.stop("timed_out", phrase("timed-out", seconds=f"{self._timeout_seconds:g}"))
         if self._leftover_at is not None and now >= self._leftover_at:
             self._leftover_at = None
             count = len(self._tree.members())
@@ -191,12 +193,12 @@ class Supervisor:
         if self._killing_since is None:
             self._killing_since = now
             if self._stopped_as:
-                self._reasons.append(record("killed-after", seconds=f"{self._term_grace_seconds:g}"))
+                self._reasons.append(phrase("killed-after", seconds=f"{self._term_grace_seconds:g}"))
         self._tree.kill()
         self._kill_at = now + (_STUCK_ROUND_SECONDS if self._trouble else _KILL_ROUND_SECONDS)
         if not self._trouble and now >= self._killing_since + _GIVE_UP_SECONDS and (members := self._tree.members()):
-            self._trouble = [record("unkillable", count=str(len(members)))]
-            self._note(in_english(self._trouble))
+            self._trouble = [phrase("unkillable", count=str(len(members)))]
+            self._note(english(self._trouble))
             self._broadcast_state()
 
     def _is_over(self) -> bool:
@@ -263,7 +265,7 @@ class Supervisor:
 
     def _cancel(self, request: Record) -> Record:
         reason = str(request.get("reason", ""))
-        self.stop("cancelled", record("cancelled-because", reason=reason) if reason else record("cancelled"))
+        self.stop("cancelled", phrase("cancelled-because", reason=reason) if reason else phrase("cancelled"))
         return _reply(True)
 
     def _input(self, request: Record) -> Record:
@@ -310,7 +312,7 @@ class Supervisor:
         return {
             "state": self._stopped_as or ("succeeded" if exit_code == 0 else "failed"),
             "exit_code": exit_code,
-            "reason": in_english(reasons),
+            "reason": english(reasons),
             "reason_parts": reasons,
             "started_ms": self._started_ms,
             # Computed from the monotonic clock, so that the duration is right even if the wall clock was changed.
@@ -329,15 +331,15 @@ def _reply(ok: bool, code: str = "", message: str = "") -> Record:
     return {"ok": ok, "code": code, "message": message}
 
 
-def _reasons_of(exit_code: int) -> list[Record]:
+def _reasons_of(exit_code: int) -> list[Phrase]:
     if exit_code == 0:
         return []
     if exit_code > 0:
-        return [record("exit-code", code=str(exit_code))]
+        return [phrase("exit-code", code=str(exit_code))]
     try:
-        return [record("ended-by", signal=signal.Signals(-exit_code).name)]
+        return [phrase("ended-by", signal=signal.Signals(-exit_code).name)]
     except ValueError:  # A real-time signal has no name.
-        return [record("ended-by-number", number=str(-exit_code))]
+        return [phrase("ended-by-number", number=str(-exit_code))]
 
 
 def _watch_children(epoll: select.epoll) -> int:

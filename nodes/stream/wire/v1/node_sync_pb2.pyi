@@ -315,8 +315,8 @@ class TaskStatusUpdate(_message.Message):
         """The request; set with the first RUNNING and in snapshots, so that an empty store can be restored."""
 
     @_builtins.property
-    def message_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessagePart]:
-        """`message` as data, if it is AgentFlow's own and not the task's."""
+    def message_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Phrase]:
+        """`message` as data, one for each clause, if it is AgentFlow's own and not the task's."""
 
     def __init__(
         self,
@@ -339,7 +339,7 @@ class TaskStatusUpdate(_message.Message):
         pid: _builtins.int = ...,
         request: Global___TaskRequest | None = ...,
         accepts_input: _builtins.bool = ...,
-        message_parts: _abc.Iterable[Global___MessagePart] | None = ...,
+        message_parts: _abc.Iterable[Global___Phrase] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "exit_code", b"exit_code", "progress", b"progress", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -357,8 +357,8 @@ class TaskStatusUpdate(_message.Message):
 Global___TaskStatusUpdate: _TypeAlias = TaskStatusUpdate  # noqa: Y015
 
 @_typing.final
-class MessagePart(_message.Message):
-    """One sentence by its code, for translation; the text field next to it has the same sentence in English."""
+class Phrase(_message.Message):
+    """One sentence by its key, for translation; the text field next to it has the same sentence in English."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -382,24 +382,24 @@ class MessagePart(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    CODE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
+    key: _builtins.str
     @_builtins.property
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
-        code: _builtins.str = ...,
+        key: _builtins.str = ...,
         values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MessagePart: _TypeAlias = MessagePart  # noqa: Y015
+Global___Phrase: _TypeAlias = Phrase  # noqa: Y015
 
 @_typing.final
 class SystemMetrics(_message.Message):
@@ -501,7 +501,7 @@ class StallAlert(_message.Message):
         """base"""
 
     @_builtins.property
-    def reason_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessagePart]:
+    def reason_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Phrase]:
         """`reason` as data."""
 
     def __init__(
@@ -512,7 +512,7 @@ class StallAlert(_message.Message):
         reason: _builtins.str = ...,
         silent_seconds: _builtins.float = ...,
         evidence: _abc.Iterable[Global___StallEvidence] | None = ...,
-        reason_parts: _abc.Iterable[Global___MessagePart] | None = ...,
+        reason_parts: _abc.Iterable[Global___Phrase] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodes.domain.commands import TaskSpec, check_input, check_spec, spec_from_json, spec_to_json, stored_spec
-from nodes.domain.parts import english
+from nodes.domain.phrases import english
 from nodes.errors import ProtocolViolation, TaskRejected
 from tests.support.filled import filled
 

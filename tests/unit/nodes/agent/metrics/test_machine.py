@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from nodes.agent.metrics import sampler as module
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
+from nodes.domain.events import Metrics
 
 
 def test_a_sample_is_plausible() -> None:
@@ -18,6 +24,14 @@ def test_a_sample_is_plausible() -> None:
     assert 0 < metrics.memory_used_bytes < metrics.memory_total_bytes
     assert 0 < metrics.disk_used_bytes < metrics.disk_total_bytes
     assert metrics.load_1m >= 0
+
+
+def test_a_sample_has_every_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Metrics", dict)
+
+    given: Any = Sampler(Path("/")).sample()
+
+    assert given.keys() == {metric.name for metric in fields(Metrics)}
 
 
 def test_capabilities_name_the_machine() -> None:

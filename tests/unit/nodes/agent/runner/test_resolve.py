@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from nodes.agent.runner.config import RunnerConfig
-from nodes.agent.runner.resolve import resolve
+from nodes.agent.runner.resolve import Launch, resolve
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.errors import TaskRejected
 
-BUILD = NamedTask(name="build", argv=("make", "all"), timeout_seconds=60.0)
+BUILD = NamedTask(name="build", argv=("make", "all"), timeout_seconds=60.0, stall_after_seconds=30.0)
 CONFIG = RunnerConfig(
     tasks_folder=Path("/data/tasks"),
     command_log_path=Path("/data/commands.db"),
@@ -27,6 +27,10 @@ def start(**spec: Any) -> StartTask:
     return StartTask(task_id="t1", attempt=2, spec=TaskSpec(**spec))
 
 
+def launched(asked: StartTask, config: RunnerConfig) -> Launch:
+    return resolve(asked, config)[1]
+
+
 def rejected(config: RunnerConfig = CONFIG, **spec: Any) -> str:
     with pytest.raises(TaskRejected) as caught:
         resolve(start(**spec), config)
@@ -34,33 +38,43 @@ def rejected(config: RunnerConfig = CONFIG, **spec: Any) -> str:
 
 
 def test_a_named_task_comes_from_the_nodes_configuration() -> None:
-    launch = resolve(start(project="web", named_task="build", argv=("evil",)), CLOSED)
+    launch = launched(start(project="web", named_task="build", argv=("evil",)), CLOSED)
 
     assert launch.argv == ("make", "all")
     assert launch.working_directory == "/srv/web"
     assert launch.timeout_seconds == 60.0
 
 
-def test_a_request_may_shorten_the_timeout() -> None:
-    assert resolve(start(project="web", named_task="build", timeout_seconds=5), CONFIG).timeout_seconds == 5
+def test_a_request_sets_what_it_names_and_the_configuration_the_rest() -> None:
+    completed, launch = resolve(start(project="web", named_task="build", timeout_seconds=5), CONFIG)
+
+    assert launch.timeout_seconds == 5
+    assert completed.spec == TaskSpec(project="web", named_task="build", timeout_seconds=5, stall_after_seconds=30.0)
+
+
+def test_a_command_has_no_defaults() -> None:
+    asked = start(argv=("ls",), project="web")
+
+    assert resolve(asked, CONFIG)[0] == asked
 
 
 def test_a_command_runs_in_its_projects_folder_or_at_home() -> None:
-    assert resolve(start(argv=("ls",), project="web"), CONFIG).working_directory == "/srv/web"
+    assert launched(start(argv=("ls",), project="web"), CONFIG).working_directory == "/srv/web"
     assert (
-        resolve(start(argv=("ls",), project="web", working_directory="a/b"), CONFIG).working_directory == "/srv/web/a/b"
+        launched(start(argv=("ls",), project="web", working_directory="a/b"), CONFIG).working_directory
+        == "/srv/web/a/b"
     )
-    assert resolve(start(argv=("ls",), working_directory="/tmp"), CONFIG).working_directory == "/tmp"
-    assert resolve(start(argv=("ls",)), CONFIG).working_directory == "/home/me"
+    assert launched(start(argv=("ls",), working_directory="/tmp"), CONFIG).working_directory == "/tmp"
+    assert launched(start(argv=("ls",)), CONFIG).working_directory == "/home/me"
 
 
 def test_only_a_shell_line_runs_in_a_shell() -> None:
-    assert resolve(start(shell_line="a && b"), CONFIG).argv == ("/bin/sh", "-c", "a && b")
-    assert resolve(start(argv=("a", "&&", "b")), CONFIG).argv == ("a", "&&", "b")
+    assert launched(start(shell_line="a && b"), CONFIG).argv == ("/bin/sh", "-c", "a && b")
+    assert launched(start(argv=("a", "&&", "b")), CONFIG).argv == ("a", "&&", "b")
 
 
 def test_the_tasks_ids_are_in_its_environment() -> None:
-    environment = resolve(start(argv=("ls",), environment={"X": "1"}), CONFIG).environment
+    environment = launched(start(argv=("ls",), environment={"X": "1"}), CONFIG).environment
 
     assert environment == {
         "PATH": "/bin",

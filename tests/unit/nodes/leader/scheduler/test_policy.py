@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.domain.parts import english, part
+from nodes.domain.phrases import english, phrase
 from nodes.leader.scheduler.policy import Assignment, Decision, Postponed, Waiting, Worker, decide
 
 SHOP = {"shop": frozenset({"build"})}
@@ -80,7 +80,7 @@ def test_why_a_task_waits(waiting: Waiting, reason: str) -> None:
 
 
 def test_no_node_at_all() -> None:
-    assert decide([task()], []) == [Postponed("t", part("nobody-runs-commands"))]
+    assert decide([task()], []) == [Postponed("t", phrase("nobody-runs-commands"))]
 
 
 def test_a_named_task_needs_no_right_to_run_commands() -> None:
@@ -92,7 +92,7 @@ def test_a_named_task_needs_no_right_to_run_commands() -> None:
 def test_a_base_client_gets_only_tasks_that_target_it() -> None:
     base = worker("old", is_base=True, slots=0, allows_commands=False)
 
-    assert decide([task()], [base]) == [Postponed("t", part("nobody-runs-commands"))]
+    assert decide([task()], [base]) == [Postponed("t", phrase("nobody-runs-commands"))]
     assert decide([task(target="old")], [base]) == [Assignment("t", "old")]
 
 

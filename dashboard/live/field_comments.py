@@ -1,7 +1,7 @@
-"""What the comments in the declarations of messages say about each field.
+"""Reads the comments on the fields of declared messages.
 
-A declaration is the only place where a field is described: schemas, TypeScript types and documents repeat it. A comment
-belongs to the field below it, or to the field on its own line.
+These comments are the only description of a field: schemas, TypeScript types and documents are generated from them. A
+comment belongs to the field below it, or to the field on the same line.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from types import ModuleType
 
 import msgspec
 
-Remarks = Mapping[str, Mapping[str, str]]
+FieldComments = Mapping[str, Mapping[str, str]]
 
 
-def remarks_of(modules: Iterable[ModuleType]) -> Remarks:
-    """By class and field, as JSON names it: the comment, which may be empty. Fields are in the order of declaration,
-    inherited ones first. Of two classes with one name, the later module's counts.
+def field_comments_of(modules: Iterable[ModuleType]) -> FieldComments:
+    """Comments, possibly empty, by class and JSON name of the field. Fields are in order of declaration, inherited ones
+    first. Of classes with the same name, the one of the later module counts.
     """
     own: dict[str, dict[str, str]] = {}
     bases: dict[str, list[str]] = {}
     for module in modules:
         source = inspect.getsource(module)
-        comments = _Comments(source)
+        comments = _LineComments(source)
         for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef):
                 names = _names_in_json(getattr(module, node.name))
@@ -37,7 +37,7 @@ def remarks_of(modules: Iterable[ModuleType]) -> Remarks:
                 }
                 bases[node.name] = [base.id for base in node.bases if isinstance(base, ast.Name)]
 
-    # Not from the classes: Python 3.11 forgets the bases of a TypedDict.
+    # From the source, because Python 3.11 does not keep the bases of a TypedDict.
     def with_inherited(name: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for base in bases.get(name, ()):
@@ -53,20 +53,20 @@ def _names_in_json(kind: type) -> Mapping[str, str]:
     return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
 
 
-class _Comments:
+class _LineComments:
     def __init__(self, source: str) -> None:
-        self._alone: dict[int, str] = {}
+        self._own_line: dict[int, str] = {}
         self._beside: dict[int, str] = {}
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.COMMENT:
-                where = self._beside if token.line[: token.start[1]].strip() else self._alone
+                where = self._beside if token.line[: token.start[1]].strip() else self._own_line
                 where[token.start[0]] = token.string.removeprefix("#").strip()
 
     def at(self, field: ast.AnnAssign) -> str:
         lines: list[str] = []
         number = field.lineno - 1
-        while number in self._alone:
-            lines.insert(0, self._alone[number])
+        while number in self._own_line:
+            lines.insert(0, self._own_line[number])
             number -= 1
         if beside := self._beside.get(field.end_lineno or field.lineno):
             lines.append(beside)

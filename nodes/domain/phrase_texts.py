@@ -1,5 +1,6 @@
-"""AgentFlow's own messages about tasks and nodes, by code, in English. Pages show them in the reader's language.
+"""AgentFlow's own messages about tasks and nodes, by key, in English. Pages show them in the reader's language.
 
+`{name}` is replaced by a value of the phrase (nodes.domain.phrases).
 This module imports nothing, because every task's shim loads it.
 """
 
@@ -9,9 +10,9 @@ def _(text: str) -> str:
     return text
 
 
-SEPARATOR = _("; ")
-
 ENGLISH = {
+    # Between the clauses of one message.
+    "clauses": _("; "),
     # Alerts.
     "node-offline": _("{node} is offline."),
     "node-disk": _("{node}: disk use has reached {percent}%."),
@@ -123,16 +124,3 @@ ENGLISH = {
     "cancelled-before-start": _("Cancelled before it started."),
     "only-output": _("This Leader has only the task's output."),
 }
-
-
-def record(code: str, /, **values: str) -> "dict[str, object]":
-    """A part in the form that records, rows and messages hold."""
-    return {"code": code, "values": values}
-
-
-def in_english(parts: "list[dict[str, object]]") -> str:
-    return SEPARATOR.join(_sentence(**part) for part in parts)  # type: ignore[arg-type]  # As `record` makes them.
-
-
-def _sentence(code: str, values: "dict[str, str]") -> str:
-    return ENGLISH[code].format(**values)
