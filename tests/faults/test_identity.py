@@ -107,4 +107,7 @@ def test_scenario_40_machine_restarted(arena: Arena, tmp_path: Path) -> None:
     arena.wait_state(running, "lost")
     assert arena.cluster.task(running)["message"] == "the machine was restarted"
     arena.wait_state(ended, "failed")
+    # The arena is shared: with the mount, each later restart would look like another boot.
+    arena.kill("master-2")
+    arena.restart("master-2")
     arena.check()
