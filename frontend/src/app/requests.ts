@@ -1,8 +1,8 @@
 /**
- * The person's own pending requests: asked → accepted by the Leader → received by the node → done or failed, with the reason.
+ * The person's pending requests: sent → accepted by the Leader → received by the node → done or failed, with the reason.
  *
- * Each change is passed to `show`. A new task and a retry end when the Leader accepts them: their outcome is a task of
- * its own, or its next attempt.
+ * Each change is passed to `show`. A new task and a retry end when the Leader accepts them: their outcome is the new
+ * task, or the next attempt.
  */
 
 import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
@@ -21,7 +21,7 @@ export type Outcome =
 export type Request = ControlRequest | RunRequest;
 
 interface Pending {
-  /** The command itself has arrived, so the Leader's answer, which may come later, is not shown. */
+  /** The COMMAND message has arrived, so the Leader's answer, which may arrive later, is ignored. */
   isCommand: boolean;
   show: (outcome: Outcome) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -87,7 +87,7 @@ export class Requests {
   }
 }
 
-/** Not `randomUUID`: a page on plain http in a local network has none. */
+/** Without `randomUUID`, which does not exist on plain http. */
 function randomRef(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(9));
   return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -1,4 +1,4 @@
-/** AgentFlow's own messages in the reader's language, from their parts: no DOM. */
+/** Renders AgentFlow's own messages in the reader's language from their parts: no DOM. */
 
 import type { Labels } from "../app/settings";
 import { plain } from "../chat/markdown";
@@ -13,7 +13,7 @@ export function inWords(message: string, parts: readonly MessagePart[] | undefin
 
 function sentence({ code, values }: MessagePart, templates: Record<string, string>): string | null {
   const template = Object.hasOwn(templates, code) ? templates[code] : undefined;
-  // In one pass, because a value may contain braces.
+  // In a single pass, because values may contain braces.
   return (
     template?.replace(/\{(\w+)\}/g, (whole, name: string) =>
       Object.hasOwn(values, name) ? (values[name] ?? whole) : whole,

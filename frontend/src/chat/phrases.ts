@@ -1,17 +1,21 @@
-/** AgentFlow's own texts come as a key with values (docs/websocket.md); here they become words in the reader's language. */
+/** Renders AgentFlow's own texts, which arrive as a key with values (docs/websocket.md), in the reader's language. */
 
 import type { Page } from "../app/page";
 import type { Phrase, Phrases, PhraseValue } from "../live/messages";
 import { plain } from "./markdown";
 
-/** These have no words of their own: they join their `parts`. */
+/** These keys have no text of their own: they join their `parts`. */
 const JOINTS = new Map([
   ["lines", "\n"],
   ["sentences", " "],
 ]);
 
-/** The text of this field: worded by this page if it is a known phrase, otherwise as it was written. */
-export function said<F extends string>(thing: Record<F, string> & { phrases?: Phrases }, field: F, page: Page): string {
+/** The text of this field: rendered if it is a known phrase, otherwise as received. */
+export function phraseText<F extends string>(
+  thing: Record<F, string> & { phrases?: Phrases },
+  field: F,
+  page: Page,
+): string {
   const phrase = thing.phrases?.[field];
   return plain(phrase && knows(phrase, page) ? inWords(phrase, page) : thing[field]);
 }
@@ -26,7 +30,7 @@ export function inWords(value: PhraseValue, page: Page): string {
     return partsOf(values.parts)
       .map((part) => inWords(part, page))
       .join(joint);
-  // An unknown word (a new state, say) is shown as received.
+  // An unknown key (such as a new state) is shown as received.
   const words = page.settings.labels.phrases[key] ?? key.slice(key.lastIndexOf(".") + 1);
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const inner = values[name];
@@ -34,7 +38,7 @@ export function inWords(value: PhraseValue, page: Page): string {
   });
 }
 
-/** Text written by a person or a model carries its language. */
+/** Sets the language of a text that a person or a model wrote. */
 export function inLanguage<E extends HTMLElement>(
   element: E,
   thing: { phrases?: Phrases },
