@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 type Part = { type: string; kind?: string; selectors?: Part[][] };
 
-/** The selector without the alternatives that ask `:has()`; empty when nothing of it is left. */
+/** Removes the alternatives with `:has()` from a selector; empty if nothing is left. */
 function withoutHas(selector: Part[]): Part[] {
   const parts: Part[] = [];
   for (const part of selector) {
@@ -15,15 +15,15 @@ function withoutHas(selector: Part[]): Part[] {
   return parts;
 }
 
-// Fixed file names and no shared chunk: Django's static storage does the hashing, and the island shares only types with the page.
+// Fixed file names, because Django's static storage adds hashes. No shared chunk, because the island and the page share only types.
 export default defineConfig({
   plugins: [tailwindcss()],
   publicDir: false,
   base: "./",
   css: {
     transformer: "lightningcss",
-    // With `:has()` in the style sheet each change of a row is a search for what it may restyle, up to the root: with 300
-    // nodes a third of the main thread. Those of daisyUI are for markup that we do not use.
+    // With `:has()` in the style sheet, each change of a row makes the browser check all ancestors: with 300 nodes a third
+    // of the main thread's time. daisyUI uses it only for markup that is not used here.
     lightningcss: { visitor: { Selector: (selector) => withoutHas(selector as Part[]) as typeof selector } },
   },
   build: {
@@ -33,7 +33,7 @@ export default defineConfig({
     target: "es2022",
     license: { fileName: "LICENSES.md" },
     rolldownOptions: {
-      // React Flow marks its files for server components; a bundle for the browser has no use for that.
+      // React Flow marks its files for server components, which a browser bundle ignores.
       onLog: (level, log, handle) => log.code !== "MODULE_LEVEL_DIRECTIVE" && handle(level, log),
       input: { app: "src/app/main.ts", topology: "src/topology/index.tsx", styles: "src/styles/app.css" },
       output: {

@@ -68,7 +68,7 @@ def _list_tasks(arguments: Arguments, reading: Reading) -> Any:
 
 def _inspect_task(arguments: Arguments, reading: Reading) -> Any:
     task = selectors.task_detail(arguments["task"])
-    said = {"message": task["message"], "command": task["command"], "pendingReason": task["pendingReason"]}
+    texts = {"message": task["message"], "command": task["command"], "pendingReason": task["pendingReason"]}
     return {
         **brief_task(task),
         **{name: task[name] for name in _TIMES},
@@ -80,7 +80,7 @@ def _inspect_task(arguments: Arguments, reading: Reading) -> Any:
         "commands": [
             {name: command[name] for name in ("kind", "state", "actor", "attempt")} for command in task["commands"][:10]
         ],
-        "said": {name: marked(f"task {task['id']} {name}", text, 1500) for name, text in said.items() if text},
+        "said": {name: marked(f"task {task['id']} {name}", text, 1500) for name, text in texts.items() if text},
     }
 
 

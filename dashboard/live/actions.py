@@ -1,6 +1,6 @@
 """Handles clients' requests: checks rights, then calls `nodes.services` or `chat.services` on a thread.
 
-Only the sender is told that a request is stored. Its outcome is published as COMMAND and TASK_UPDATE.
+Only the sender gets the answer that a request is stored. Its outcome is published as COMMAND and TASK_UPDATE.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ class Answers:
 
     def _store_failure(self) -> dict[str, Any] | None:
         """The latest STORE message while the Leader cannot store anything, else None."""
-        said = self._broadcaster.store_message
-        return dict(said.body) if said is not None and said.body.get("state") == "failing" else None
+        last = self._broadcaster.store_message
+        return dict(last.body) if last is not None and last.body.get("state") == "failing" else None
 
 
 def _base_messages(snapshot: dict[str, Any]) -> list[dict[str, Any]]:

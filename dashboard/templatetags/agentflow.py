@@ -188,17 +188,17 @@ def action_label(kind: str) -> str:
 @register.filter
 def command_reason(command: Mapping[str, Any]) -> str:
     """Why a command failed, at least partly: in the reader's language for a known code, else the node's text."""
-    known, said = labels.REASONS.get(command["code"]), message_text(command)
+    known, message = labels.REASONS.get(command["code"]), message_text(command)
     if known:
-        return str(known).replace("{message}", said)
-    return said or str(command["code"]) if decisions.COMMANDS[command["state"]].explains else ""
+        return str(known).replace("{message}", message)
+    return message or str(command["code"]) if decisions.COMMANDS[command["state"]].explains else ""
 
 
 @register.filter
 def command_message(command: Mapping[str, Any]) -> str:
     """The node's message, if no other text explains the outcome."""
-    said = message_text(command)
-    return "" if command["code"] in labels.REASONS or said == command_reason(command) else said
+    message = message_text(command)
+    return "" if command["code"] in labels.REASONS or message == command_reason(command) else message
 
 
 @register.simple_tag

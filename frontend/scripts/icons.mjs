@@ -1,11 +1,11 @@
-// One SVG sprite of the icons that are used, from lucide-static (ISC licence). The server puts it into each page.
+// Builds an SVG sprite of the used icons from lucide-static (ISC licence). The server inlines it into each page.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-// How icons are named: in templates, in the tables of the pages, and in the script.
+// Patterns of icon names: in templates, in the tables of the pages, and in the script.
 const IN_TEMPLATE = /{% icon "([a-z0-9-]+)"|data-command-icon="([a-z0-9-]+)"/g;
 const IN_TABLE = /[([\])],?\s*"([a-z0-9-]+)",\s*"(?:good|busy|warn|bad|calm|held)"|icon(?:=|\()"([a-z0-9-]+)"/g;
 const IN_SCRIPT = /icon: "([a-z0-9-]+)"|iconElement\("([a-z0-9-]+)"|<Icon name="([a-z0-9-]+)"/g;
-// The script names these in other ways.
+// Icons that these patterns do not find.
 const OTHERS =
   "ban bell circle-check circle-x loader message-circle-question pause rotate-cw search shield-check triangle-alert wand-sparkles zap";
 const NAMES = [
@@ -25,7 +25,7 @@ function named(folder, pattern) {
     .map((found) => found.slice(1).find(Boolean));
 }
 
-// Icons that have been renamed since; both names still mean the same picture.
+// Renamed icons: both names refer to the same one.
 const FILES = { "circle-help": "circle-question-mark", "message-circle-question": "message-circle-question-mark" };
 
 function picture(name) {

@@ -1,6 +1,6 @@
 /**
- * What the topology island gets from the page. Types only: the two are built apart and share no code, and the island finds
- * the bridge on `window`.
+ * What the topology island gets from the page. Types only: the two are built separately and share no code; the island
+ * finds the bridge on `window`.
  */
 
 import type { Freshness, Hop } from "./app/freshness";
@@ -21,15 +21,15 @@ export interface IslandNode {
   link: { state: "ok" | "suspect" | "down"; rttMs: number | null };
 }
 
-/** Whether the page is current; a new object whenever it changes. */
+/** Whether the page is current; a new object for each change. */
 export interface AgeOfPage {
   oldSince: number | null;
-  /** The push latency in words; empty = not measured, or disconnected. */
+  /** The push latency as text; empty = not measured, or disconnected. */
   push: string;
 }
 
 export interface Bridge {
-  say: (key: string, values?: Record<string, string | number>) => string;
+  getText: (key: string, values?: Record<string, string | number>) => string;
   count: (key: string, count: number) => string;
   clock: (atMs: number) => string;
   roleLabel: (role: NodeRole) => string;
@@ -43,9 +43,9 @@ export interface Bridge {
   onAge: (listener: () => void) => () => void;
   freshness: (node: IslandNode) => Freshness;
   hop: (node: IslandNode) => Hop;
-  /** The reader points at a node ("" = none): the log shows its lines. */
+  /** The reader selects a node ("" = none): the log shows only its lines. */
   select: (id: string) => void;
-  /** The reader wants the node's own page. */
+  /** Opens the node's page. */
   open: (id: string) => void;
   href: (id: string) => string;
 }

@@ -5,7 +5,7 @@ import { Texts } from "../src/app/texts";
 import type { ToastContent, Toasts } from "../src/app/toasts";
 import { analysisElement, analysisNews } from "../src/chat/analysis-view";
 import { fixBlock } from "../src/chat/fix-block";
-import { figureRows, nothingSeen, processRows } from "../src/evidence/text";
+import { emptyText, figureRows, processRows } from "../src/evidence/text";
 import type { Analysis, Fix } from "../src/live/messages";
 import { parseFrame } from "../src/live/messages";
 import { alert, labels, task, texts } from "./samples";
@@ -62,7 +62,7 @@ function analysis(extra: Partial<Analysis> = {}): Analysis {
 afterEach(() => (document.body.className = ""));
 
 describe("the card of an analysis", () => {
-  it("offers each fix as a button with its reason, to those who may", () => {
+  it("offers each fix as a button with its reason, if the role allows it", () => {
     document.body.className = "may-operate";
     const card = analysisElement(analysis({ fixes: [fix(1), fix(2, { tool: "run_command" })] }), page, true);
 
@@ -86,7 +86,7 @@ describe("the card of an analysis", () => {
     expect(card.querySelector<HTMLElement>("[data-goto]")?.dataset.goto).toBe(state === "asked" ? "t2" : undefined);
   });
 
-  it("recommends no answer to a prompt, whatever it says", () => {
+  it("recommends no answer to a prompt", () => {
     document.body.className = "may-operate";
     const loud = (...fixes: Fix[]): (string | null)[] =>
       [...analysisElement(analysis({ fixes }), page, true).querySelectorAll(".btn-primary")].map(
@@ -118,7 +118,7 @@ describe("the card of an analysis", () => {
     );
   });
 
-  it("names other tasks with the same trouble, and links to a few of them", () => {
+  it("names other tasks with the same problem, and links to a few of them", () => {
     const others = ["k2", "k3", "k4", "k5", "k6", "k7", "k8"];
     const card = analysisElement(analysis({ others }), page, true);
     const links = [...card.querySelectorAll<HTMLAnchorElement>(".analysis-others a")];
@@ -128,7 +128,7 @@ describe("the card of an analysis", () => {
     expect(analysisElement(analysis(), page, true).querySelector(".analysis-others")).toBeNull();
   });
 
-  it("says what became of it, and offers no more when it has helped", () => {
+  it("shows the state of a fix, and offers no others once it has helped", () => {
     document.body.className = "may-operate";
     const helped = analysis({
       verdict: "helped",
@@ -146,7 +146,7 @@ describe("the card of an analysis", () => {
     expect(analysisNews(analysis(), page)).toBe("It waits.");
   });
 
-  it("labels what AgentFlow says in the reader's language, whatever the text beside it", () => {
+  it("shows AgentFlow's texts in the reader's language, whatever the stored text", () => {
     const zh = {
       ...page,
       settings: {
@@ -187,7 +187,7 @@ describe("the card of an analysis", () => {
     );
   });
 
-  it("leaves a model's labels, what an earlier version stored and what it does not know as they are, and says in which language", () => {
+  it("leaves texts of a model, of earlier versions and unknown ones unchanged, and marks their language", () => {
     const card = analysisElement(
       analysis({
         language: "zh-hans",
@@ -204,7 +204,7 @@ describe("the card of an analysis", () => {
     expect(card.querySelector<HTMLElement>(".analysis-fix .sub")?.lang).toBe("zh-hans");
   });
 
-  it("leaves what a program printed, and what a model said, text", () => {
+  it("never renders output of programs or models as markup", () => {
     const hostile = "<img src=x onerror=alert(1)>\u202e";
     const card = analysisElement(
       analysis({
@@ -220,7 +220,7 @@ describe("the card of an analysis", () => {
     expect(card.querySelector("blockquote")?.textContent).toBe("<img src=x onerror=alert(1)>⟨U+202E⟩");
   });
 
-  it("is read only when it is whole", () => {
+  it("ignores incomplete messages", () => {
     const message = {
       type: "CHAT_ANALYSIS",
       store: "s",
@@ -237,7 +237,7 @@ describe("the card of an analysis", () => {
 });
 
 describe("notices of alerts", () => {
-  it("write everything about one alert onto one card", () => {
+  it("update one card per alert", () => {
     const shown: string[][] = [];
     const toasts = {
       show: (content: ToastContent) => {
@@ -260,7 +260,7 @@ describe("notices of alerts", () => {
     expect(shown[0]?.length).toBe(3);
   });
 
-  it("are silent while somebody looks after it", () => {
+  it("are silent for acknowledged alerts", () => {
     expect(noticeOf(alert("1", { acknowledgedAt: 1, acknowledgedBy: "ann" }), page)).toBeNull();
     expect(noticeOf(alert("1", { acknowledgedAt: 1, resolvedAt: 2 }), page)?.tone).toBe("good");
   });
@@ -286,7 +286,7 @@ describe("notices of alerts", () => {
 });
 
 describe("evidence", () => {
-  it("reads a process tree back, with how deep each stands", () => {
+  it("parses a process tree with the depth of each process", () => {
     const text =
       "10 parent=1 S do_wait cpu=0.10s sh -c x\n11 parent=10 S pipe_read cpu=1.00s python3 a.py\n12 parent=11 Z - cpu=0.00s [cat]";
 
@@ -298,7 +298,7 @@ describe("evidence", () => {
     expect(processRows("1 parent=1 S - cpu=0s loop")?.[0]?.depth).toBe(12);
   });
 
-  it("reads figures back, and leaves alone what is written otherwise", () => {
+  it("parses figures, and ignores lines in another format", () => {
     const node = " node: cpu=12.5% memory=1/2 disk=3/4 load=0.5";
     const rows = figureRows(
       `100.0 output=5 cpu=0.10s read=1 written=2 processes=3${node}\n104.0 output=9 cpu=0.20s read=1 written=2 processes=3`,
@@ -309,7 +309,7 @@ describe("evidence", () => {
       [0, 9, ""],
     ]);
     expect(figureRows("(no samples)")).toBeNull();
-    expect([nothingSeen("(no samples)"), nothingSeen("(no output yet)\nx")]).toEqual(["evidence.noSamples", undefined]);
+    expect([emptyText("(no samples)"), emptyText("(no output yet)\nx")]).toEqual(["evidence.noSamples", undefined]);
     expect(processRows("1 parent=0 S - cpu=1s ok\n<b>not</b>")).toBeNull();
   });
 });

@@ -90,7 +90,7 @@ const html = (source: string): string => {
 };
 
 describe("streaming", () => {
-  it("puts pieces together and waits for the whole text when one is missing", () => {
+  it("joins pieces, and waits for the complete text if one is missing", () => {
     const first = stream(null, 1, 0, "ab");
     const broken = stream(first, 1, 5, "zz");
 
@@ -125,7 +125,7 @@ describe("streaming", () => {
 });
 
 describe("conversation", () => {
-  it("keeps the parts of a turn in the order in which they were given", () => {
+  it("keeps the parts of a turn in order", () => {
     const steps = [
       step("b", { message: "10", position: 1 }),
       step("a", { message: "10" }),
@@ -136,7 +136,7 @@ describe("conversation", () => {
     expect(partsOf(turn("t1", { steps, messages })).map((part) => part.key)).toEqual(["sz", "m10", "sa", "sb"]);
   });
 
-  it("takes the later of two labels about one step, and a new turn", () => {
+  it("keeps the latest message about a step, and adds a new turn", () => {
     const chat = conversation(turn("t1"));
     chat.apply({ ...place, type: "CHAT_STEP", step: step("a") });
     chat.apply({ ...place, type: "CHAT_STEP", step: step("a", { state: "done" }) });
@@ -146,7 +146,7 @@ describe("conversation", () => {
     expect(chat.inOrder.map((known) => known.id)).toEqual(["t1", "t2"]);
   });
 
-  it("knows which click began a turn", () => {
+  it("knows which fix started a turn", () => {
     const fix = {
       number: 1,
       label: "Answer “y”",
@@ -187,7 +187,7 @@ describe("conversation", () => {
     expect(chat.turns.get("t1")?.analysis).toBe(analysis);
   });
 
-  it("hears nothing of other conversations or unknown turns", () => {
+  it("ignores other conversations and unknown turns", () => {
     const chat = conversation(turn("t1"));
 
     expect(chat.apply({ ...place, conversation: "c2", type: "CHAT_TURN", turn: turn("t9") })).toBeNull();
@@ -204,19 +204,19 @@ describe("markdown", () => {
     ["> said", "<blockquote><p>said</p></blockquote>"],
   ])("renders %j", (source, expected) => expect(html(source)).toBe(expected));
 
-  it("leaves hostile text text", () => {
+  it("never renders untrusted text as markup", () => {
     const box = document.createElement("div");
     const hostile =
       "<img src=x onerror=alert(1)> ![x](http://e/x.png) [go](javascript:alert(1)) http://e/ [a](/logout)";
     box.append(markdown(hostile));
 
     expect(box.querySelectorAll("img, script").length).toBe(0);
-    // The picture's address is a link that a person may follow, never one that is fetched.
+    // An image becomes a link; its URL is never fetched.
     expect([...box.querySelectorAll("a")].map((link) => link.protocol)).toEqual(["http:"]);
     expect(box.textContent).toContain("[go](javascript:alert(1))");
   });
 
-  it("shows where a link leads and opens it apart", () => {
+  it("shows a link's target and opens it in a new tab", () => {
     const box = document.createElement("div");
     box.append(markdown("[AgentFlow login](https://evil.example/x)"));
     const link = box.querySelector("a");
@@ -225,7 +225,7 @@ describe("markdown", () => {
     expect(link?.rel).toContain("noopener");
   });
 
-  it("names what turns the direction of writing, and ends for everything", () => {
+  it("shows direction controls as codes, and terminates on any input", () => {
     expect(html("a\u202eb")).toBe("<p>a⟨U+202E⟩b</p>");
     for (const source of [
       "```",
@@ -249,13 +249,13 @@ describe("contexts", () => {
     expect(contextOf("", "")).toBe("*:*");
   });
 
-  it("finds all typed labels, the best first", () => {
+  it("finds all typed words, best match first", () => {
     expect(findContexts(all, "demo mas", 9)).toEqual(["demo:master-1"]);
     expect(findContexts(all, "demo:*", 9)[0]).toBe("demo:*");
     expect(findContexts(all, "", 2)).toEqual(["*:*", "*:edge-1"]);
   });
 
-  it("knows which are there, and the nearest to one that is not", () => {
+  it("knows existing contexts, and the nearest to a missing one", () => {
     const project = { name: "a:b", path: "", types: [], tasks: [] };
     const nodes = new Map(
       [node("master-1", { capabilities: { projects: [project] } }), node("edge-1")].map((one) => [one.id, one]),
@@ -270,7 +270,7 @@ describe("contexts", () => {
     expect(nearestContext("shop", "away", nodes)).toBe("*:*");
   });
 
-  it("knows what is too long, and what no frame can carry", () => {
+  it("knows which texts are too long, and which do not fit into a frame", () => {
     expect(isTooLong("x".repeat(32_000))).toBe(false);
     expect(isTooLong("x".repeat(32_001))).toBe(true);
     expect(isTooLong("👍".repeat(32_000))).toBe(false);
@@ -282,7 +282,7 @@ describe("contexts", () => {
 });
 
 describe("sync", () => {
-  it("leaves alone what has not changed, whatever moves around it", () => {
+  it("keeps unchanged children when others move", () => {
     const box = document.createElement("div");
     const item = (key: string, version = "1") => ({ key, version, build: () => make("p", "", `${key}${version}`) });
     sync(box, [item("a"), item("b"), item("c")]);
@@ -296,7 +296,7 @@ describe("sync", () => {
     expect(box.children.length).toBe(0);
   });
 
-  it("keeps openness and the focus in what is drawn anew", () => {
+  it("keeps the open state and the focus of redrawn children", () => {
     const box = document.createElement("div");
     document.body.append(box);
     const card = (version: string) => ({
@@ -320,13 +320,13 @@ describe("sync", () => {
   });
 });
 
-describe("what a person writes", () => {
+describe("the message box", () => {
   const box = document.createElement("form");
   box.innerHTML = '<textarea></textarea><p class="form-error"></p><button data-send></button>';
   const text = box.querySelector("textarea") as HTMLTextAreaElement;
   const composer = new Composer({ texts } as unknown as Page, box, () => undefined);
 
-  it("stays with the context that it is about", () => {
+  it("keeps unsent text per context", () => {
     composer.setContext("shop:a");
     text.value = "pause it";
     composer.setContext("shop:b");
@@ -336,7 +336,7 @@ describe("what a person writes", () => {
     expect(text.value).toBe("pause it");
   });
 
-  it("goes when the Leader has it, but not what was typed since, here or elsewhere", () => {
+  it("clears accepted text, but not text typed since, here or in another context", () => {
     composer.setContext("shop:b");
     text.value = "and more";
     composer.sent("shop:a", "pause it");
@@ -347,7 +347,7 @@ describe("what a person writes", () => {
     expect(text.value).toBe("");
   });
 
-  it("is proposed anew for another subject, unless the person has changed it", () => {
+  it("replaces inserted text for another subject, unless the person has edited it", () => {
     composer.propose("Task one: ");
     composer.propose("Task two: ");
     expect(text.value).toBe("Task two: ");

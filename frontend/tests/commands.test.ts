@@ -8,8 +8,8 @@ const command = (id: string, state: CommandInfo["state"], extra: Partial<Command
   sample(id, { state, ...extra });
 const states = (commands: Commands): string[] => commands.of("t").map((one) => `${one.id} ${one.state}`);
 
-describe("what was asked of a task", () => {
-  it("is one thing from the button to the end", () => {
+describe("commands to a task", () => {
+  it("keep one row from the click to the outcome", () => {
     const commands = new Commands(labels);
     commands.ask("r", "t", "pause", 5);
     expect(states(commands)).toEqual(["~r asked"]);
@@ -20,7 +20,7 @@ describe("what was asked of a task", () => {
     expect(states(commands)).toEqual(["c succeeded"]);
   });
 
-  it("is the same when the Leader's message overtakes its answer", () => {
+  it("keep one row if the COMMAND message arrives before the answer", () => {
     const commands = new Commands(labels);
     commands.ask("r", "t", "pause", 5);
     commands.apply(command("c", "sent", { ref: "r" }));
@@ -29,7 +29,7 @@ describe("what was asked of a task", () => {
     expect(states(commands)).toEqual(["c sent"]);
   });
 
-  it("may never become a command", () => {
+  it("may end as a refused request", () => {
     const commands = new Commands(labels);
     commands.ask("r", "t", "retry", 5);
     expect(commands.forget("r")).toBe("t");
@@ -38,7 +38,7 @@ describe("what was asked of a task", () => {
     expect(states(commands)).toEqual([]);
   });
 
-  it("is not kept on its way by a page that missed how it ended", () => {
+  it("do not stay pending on a page that missed their outcome", () => {
     const commands = new Commands(labels);
     commands.apply(command("old", "sent"));
     commands.apply(command("told", "failed"));
@@ -48,7 +48,7 @@ describe("what was asked of a task", () => {
     expect(states(commands)).toEqual(["new acked", "~r asked", "told failed"]);
   });
 
-  it("has its task drawn again", () => {
+  it("redraw their task", () => {
     const fleet = fleetOf({ tasks: [task("t")] });
     const drawn: string[] = [];
     fleet.onChange("tasks", (id) => drawn.push(id));
@@ -61,7 +61,7 @@ describe("what was asked of a task", () => {
   });
 });
 
-describe("what a row tells", () => {
+describe("the command in a task's row", () => {
   const told = (commands: ShownCommand[], nowMs: number): string | undefined =>
     shownCommand(commands, labels, nowMs)?.id;
 
@@ -75,13 +75,13 @@ describe("what a row tells", () => {
     expect(told([command("c", state, { changedAt: 5 })], 5 + age)).toBe(id);
   });
 
-  it("is what a person asked last, never the start of the task", () => {
+  it("is a person's latest command, never the start of the task", () => {
     expect(told([command("s", "failed", { kind: "start" }), command("b", "sent"), command("a", "failed")], 2000)).toBe(
       "b",
     );
   });
 
-  it("says what, how far, why and who", () => {
+  it("shows the action, the state, the reason and the user", () => {
     const view = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}) =>
       commandView(command("c", state, extra), labels).text;
 
@@ -95,27 +95,30 @@ describe("what a row tells", () => {
     expect(view("pending", { kind: "start", actor: "" })).toBe("Start: waiting");
   });
 
-  it("says in the reader's language what a node said with its reason, and nothing twice", () => {
+  it("shows a node's message in the reader's language, and nothing twice", () => {
     const more = { ...labels, reasons: { ...labels.reasons, "cannot-start": "Not started: {message}" } };
     const phrases = { message: { key: "slot", values: { nodes: "a" } } };
     const view = (extra: Partial<CommandInfo>) => commandView(command("c", "failed", extra), more);
 
     expect(view({ code: "cannot-start", message: "in English", phrases })).toMatchObject({
       reason: "Not started: waits for a",
-      said: "",
+      ownMessage: "",
     });
-    expect(view({ code: "finished", message: "in English" })).toMatchObject({ reason: "It has ended.", said: "" });
+    expect(view({ code: "finished", message: "in English" })).toMatchObject({
+      reason: "It has ended.",
+      ownMessage: "",
+    });
     expect(view({ code: "strange", message: "as the node says" })).toMatchObject({
       reason: "as the node says",
-      said: "",
+      ownMessage: "",
     });
     expect(commandView(command("c", "succeeded", { message: "done twice" }), more)).toMatchObject({
       reason: "",
-      said: "done twice",
+      ownMessage: "done twice",
     });
   });
 
-  it("puts what was said where only that tells the reason", () => {
+  it("shows the message if only that explains the reason", () => {
     const more = { ...labels, reasons: { "cannot-start": "Not started: {message}" } };
 
     expect(reasonOf("cannot-start", "cost $& more", more)).toBe("Not started: cost $& more");

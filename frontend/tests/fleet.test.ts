@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { alert, fleetOf, metrics, node, task } from "./samples";
 
 describe("nodes", () => {
-  it("takes new figures without losing the rest", () => {
+  it("merges new figures", () => {
     const fleet = fleetOf({ nodes: [node("a", { slots: 7 })] });
     const gpu = { name: "g", utilization: 30, memory: null, temperature: 60 };
     fleet.applyMetrics(metrics("a", { gpus: [gpu] }));
@@ -18,14 +18,14 @@ describe("nodes", () => {
     expect(fleet.nodes.get("a")).not.toHaveProperty("type");
   });
 
-  it("ignores figures of a node that it has not heard of", () => {
+  it("ignores figures of an unknown node", () => {
     const fleet = fleetOf();
     fleet.applyMetrics(metrics("a"));
 
     expect(fleet.nodes.size).toBe(0);
   });
 
-  it("makes tasks unknown while their node is out of sight, and known again after", () => {
+  it("shows tasks as unknown while their node is unreachable", () => {
     const fleet = fleetOf({
       nodes: [node("a")],
       tasks: [task("1", { node: "a" }), task("2", { node: "a", state: "succeeded" })],
@@ -46,7 +46,7 @@ describe("nodes", () => {
 });
 
 describe("snapshots", () => {
-  it("forgets what a snapshot does not name, and leaves kinds alone that it does not hold", () => {
+  it("removes items that a snapshot does not contain, but keeps kinds that it does not cover", () => {
     const fleet = fleetOf({ nodes: [node("a"), node("b")], tasks: [task("1")] });
     const replaced: string[] = [];
     fleet.onReplace("nodes", () => replaced.push("nodes"));
@@ -59,7 +59,7 @@ describe("snapshots", () => {
     expect(replaced).toEqual(["nodes"]);
   });
 
-  it("learns rows of a list without overwriting what was pushed", () => {
+  it("adds rows of a list without overwriting pushed items", () => {
     const fleet = fleetOf({ tasks: [task("1", { state: "paused" })] });
     fleet.learnTasks([task("1"), task("2")]);
 
@@ -105,7 +105,7 @@ it("counts the key figures", () => {
   });
 });
 
-it("forgets the oldest of many finished tasks, never one that lives", () => {
+it("drops the oldest of many finished tasks, never an active one", () => {
   const fleet = fleetOf({ tasks: [task("live")] });
   for (let count = 0; count < 700; count += 1)
     fleet.applyTask(task(`t${count}`, { state: "succeeded", endedAt: count }));

@@ -10,8 +10,8 @@ const page = { texts, settings: { language: "en", strings: {}, labels, urls: {} 
 const fresh = (one: NodeStatus, pageOldSince: number | null = null, others: NodeStatus[] = []) =>
   freshness(one, (id) => others.find((other) => other.id === id), pageOldSince, page, noon + 5 * minute);
 
-describe("what is shown of a node", () => {
-  it("is live while it is online, even if nothing has changed for long", () => {
+describe("a node's freshness", () => {
+  it("is live while the node is online, even without changes", () => {
     expect(fresh(node("a", { lastSeenAt: noon - 3_600_000 }))).toEqual({
       isLive: true,
       tone: "good",
@@ -33,7 +33,7 @@ describe("what is shown of a node", () => {
     });
   });
 
-  it("says behind whom an Edge is out of reach", () => {
+  it("names the unreachable Master of an Edge", () => {
     const edge = node("e", { state: "suspect", stateSince: noon, parent: "m" });
 
     expect(fresh(edge, null, [node("m", { state: "offline" })]).beyond).toBe("m");
@@ -41,7 +41,7 @@ describe("what is shown of a node", () => {
     expect(fresh(edge).beyond).toBe("");
   });
 
-  it("is never live on a page that is cut off or behind", () => {
+  it("is never live on a page that is disconnected or behind", () => {
     expect(fresh(node("a"), noon)).toMatchObject({ isLive: false, tone: "warn", word: "as of 12:03:04", since: noon });
     expect(fresh(node("a", { state: "offline", stateSince: noon - minute }), noon)).toMatchObject({
       isLive: false,
@@ -56,7 +56,7 @@ describe("a link", () => {
     [{ state: "ok" as const, rttMs: null }, null, "ok", "live"],
     [{ state: "suspect" as const, rttMs: 1 }, null, "suspect", "silent"],
     [{ state: "down" as const, rttMs: 1 }, null, "down", "down"],
-    // Nothing proves a link to a page that hears nothing.
+    // A disconnected page cannot know that a link works.
     [{ state: "ok" as const, rttMs: 1 }, noon, "suspect", "?"],
     [{ state: "down" as const, rttMs: 1 }, noon, "down", "down"],
   ])("%o", (link, pageOldSince, state, word) => {
@@ -64,19 +64,19 @@ describe("a link", () => {
   });
 });
 
-describe("the way to a node", () => {
+describe("the path to a node", () => {
   const nodes = new Map(
     [node("leader", { role: "leader" }), node("m"), node("e", { parent: "m" })].map((one) => [one.id, one]),
   );
   const ids = (id: string): string[] =>
     pathTo(nodes.get(id) as NodeStatus, (other) => nodes.get(other)).map((one) => one.id);
 
-  it("leads over its Master", () => {
+  it("contains its Master", () => {
     expect(ids("e")).toEqual(["m", "e"]);
     expect(ids("m")).toEqual(["m"]);
   });
 
-  it("ends although parents may be wrong", () => {
+  it("ends despite wrong parents", () => {
     const loop = new Map([node("a", { parent: "b" }), node("b", { parent: "a" })].map((one) => [one.id, one]));
     expect(pathTo(loop.get("a") as NodeStatus, (id) => loop.get(id)).map((one) => one.id)).toEqual(["b", "a"]);
   });

@@ -60,7 +60,7 @@ function client(options: Partial<LiveOptions> = {}): LiveClient {
   });
 }
 
-/** Lets the promised ticket arrive. */
+/** Waits until the ticket has arrived. */
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
 async function connected(options: Partial<LiveOptions> = {}): Promise<{ live: LiveClient; socket: FakeSocket }> {
@@ -80,7 +80,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 describe("opening", () => {
-  it("authenticates first, then asks for what came after the page was rendered", async () => {
+  it("authenticates first, then requests messages since the page was rendered", async () => {
     const { live, socket } = await connected();
 
     expect(socket.sent.slice(0, 2)).toEqual([
@@ -90,7 +90,7 @@ describe("opening", () => {
     expect(live.status.kind).toBe("live");
   });
 
-  it("asks for a snapshot when the store is another one", async () => {
+  it("requests a snapshot if the store differs", async () => {
     const live = client();
     live.start();
     await settle();
@@ -100,13 +100,13 @@ describe("opening", () => {
     expect(FakeSocket.last.sent[1]).toEqual({ type: "SUBSCRIBE", topics: ["nodes", "tasks", "alerts"] });
   });
 
-  it("gives up the default topics that the page does not show", async () => {
+  it("unsubscribes from default topics that the page does not show", async () => {
     const { socket } = await connected({ topics: ["task:1"] });
 
     expect(socket.sent[1]).toEqual({ type: "UNSUBSCRIBE", topics: ["nodes", "tasks", "alerts"] });
   });
 
-  it("sends nothing for the person before it is authenticated", async () => {
+  it("sends no requests before it is authenticated", async () => {
     const live = client();
     live.start();
     await settle();
@@ -118,7 +118,7 @@ describe("opening", () => {
 });
 
 describe("order", () => {
-  it("applies each message once and drops what it has seen", async () => {
+  it("applies each message once", async () => {
     const { live, socket } = await connected();
     const seen: string[] = [];
     live.on("TASK_UPDATE", (message) => seen.push(message.seq));
@@ -128,7 +128,7 @@ describe("order", () => {
     expect(seen).toEqual(["11", "100"]);
   });
 
-  it("takes a snapshot as the new position, also of another store", async () => {
+  it("continues from a snapshot's position, even of another store", async () => {
     const { live, socket } = await connected();
     const seen: ServerMessage[] = [];
     live.on("SNAPSHOT", (message) => seen.push(message));
@@ -141,7 +141,7 @@ describe("order", () => {
     expect(live.cursor).toEqual({ store: "new", seq: "4" });
   });
 
-  it("keeps going when one handler throws", async () => {
+  it("continues if a handler throws", async () => {
     const { live, socket } = await connected();
     const error = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const seen: string[] = [];
@@ -156,7 +156,7 @@ describe("order", () => {
     expect(error).toHaveBeenCalledOnce();
   });
 
-  it("ignores frames that are not JSON, not known or not whole", async () => {
+  it("ignores frames that are not JSON, unknown or incomplete", async () => {
     const { live, socket } = await connected();
     socket.onmessage?.({ data: "{" });
     socket.hear({ type: "SOMETHING_NEW" }, { type: "TASK_UPDATE" }, { type: "constructor" }, 5 as unknown as object);
@@ -209,7 +209,7 @@ describe("heartbeat", () => {
     expect(live.status).toEqual({ kind: "live", pushMs: 3 });
   });
 
-  it("says that it is silent, then drops the link", async () => {
+  it("reports silence, then drops the link", async () => {
     const { live, socket } = await connected();
     const seen: string[] = [];
     live.onStatus((status) => seen.push(status.kind));
@@ -222,7 +222,7 @@ describe("heartbeat", () => {
     expect(seen).toEqual(["live", "silent", "waiting", "connecting"]);
   });
 
-  it("is live again when something is heard", async () => {
+  it("is live again when a message arrives", async () => {
     const { live, socket } = await connected();
     await vi.advanceTimersByTimeAsync(47_000);
 
@@ -232,7 +232,7 @@ describe("heartbeat", () => {
   });
 });
 
-describe("coming back", () => {
+describe("reconnecting", () => {
   it("waits longer each time, up to a cap, and resumes from its position", async () => {
     const { live, socket } = await connected();
     socket.hear(taskUpdate("11"));
@@ -252,18 +252,18 @@ describe("coming back", () => {
     expect(FakeSocket.last.sent[1]).toMatchObject({ type: "SUBSCRIBE", since: { store: "s", seq: "11" } });
   });
 
-  it("spreads a thousand pages over the whole of each wait", () => {
+  it("spreads a thousand pages over each delay", () => {
     let number = 0;
     const firsts = Array.from({ length: 1000 }, () => new Backoff(() => (number++ % 1000) / 1000).nextDelayMs());
 
     expect(Math.min(...firsts)).toBe(500);
     expect(Math.max(...firsts)).toBeGreaterThan(990);
-    // No quarter of the window takes more than a third of them.
+    // No quarter of the window gets more than a third of them.
     const quarters = firsts.map((delay) => Math.floor((delay - 500) / 125));
     for (const quarter of [0, 1, 2, 3]) expect(quarters.filter((q) => q === quarter).length).toBeLessThan(334);
   });
 
-  it("comes back at once when the person looks again", async () => {
+  it("reconnects at once when the page becomes visible", async () => {
     const { live } = await connected();
     FakeSocket.last.close(1006);
     live.resume();
@@ -272,7 +272,7 @@ describe("coming back", () => {
     expect(FakeSocket.all).toHaveLength(2);
   });
 
-  it("tries once more with a new ticket, then sends the person to the login page", async () => {
+  it("retries once with a new ticket, then offers the login page", async () => {
     let asked = 0;
     const live = client({
       ticket: async () => {
@@ -291,7 +291,7 @@ describe("coming back", () => {
     expect(live.status).toMatchObject({ kind: "closed", reason: "login" });
   });
 
-  it("stops when access is refused, and when there is no ticket to be had", async () => {
+  it("stops if access or a ticket is refused", async () => {
     const { live, socket } = await connected();
     socket.close(4403);
     expect(live.status).toMatchObject({ kind: "closed", reason: "forbidden" });
@@ -322,7 +322,7 @@ describe("coming back", () => {
     expect(live.status.kind).toBe("connecting");
   });
 
-  it("takes no ticket that comes after its try was given up", async () => {
+  it("ignores a ticket that arrives after its attempt has ended", async () => {
     let bring: (ticket: string) => void = () => {};
     const live = client({ ticket: () => new Promise((resolve) => (bring = resolve)) });
     live.start();
@@ -333,7 +333,7 @@ describe("coming back", () => {
     expect(FakeSocket.all).toHaveLength(0);
   });
 
-  it("tries again when the ticket cannot be fetched now", async () => {
+  it("retries if the ticket cannot be fetched", async () => {
     const live = client({ ticket: () => Promise.reject(new TicketError("network")) });
     live.start();
     await settle();
@@ -341,7 +341,7 @@ describe("coming back", () => {
     expect(live.status.kind).toBe("waiting");
   });
 
-  it("leaves no timer behind when the page is left", async () => {
+  it("leaves no timer behind when it is closed", async () => {
     const { live } = await connected();
     live.suspend();
 
@@ -349,7 +349,7 @@ describe("coming back", () => {
   });
 });
 
-describe("how old the page is", () => {
+describe("the age of the page", () => {
   const pong = (seq: string) => ({ type: "PONG", store: "s", seq, pushMs: null });
   const statuses = (live: LiveClient): LinkStatus[] => {
     const seen: LinkStatus[] = [];
@@ -357,7 +357,7 @@ describe("how old the page is", () => {
     return seen;
   };
 
-  it("was cut off from the moment of the break, until everything missed is here", async () => {
+  it("counts from the disconnect until all missed messages have arrived", async () => {
     const { live, socket } = await connected();
     const cut = Date.now();
     socket.close(1006);
@@ -385,7 +385,7 @@ describe("how old the page is", () => {
     expect(live.status.kind).toBe("live");
   });
 
-  it("asks when a message was long on its way, and says so while there is no answer", async () => {
+  it("sends a PING after a late message, and is behind without an answer", async () => {
     const { live, socket } = await connected();
     const at = Date.now() - 8000;
     socket.hear({ ...taskUpdate("11"), at });
@@ -397,7 +397,7 @@ describe("how old the page is", () => {
     expect(live.status.kind).toBe("live");
   });
 
-  it("does not flicker when only the clocks differ", async () => {
+  it("does not flicker if only the clocks differ", async () => {
     const { live, socket } = await connected();
     const seen = statuses(live);
     for (const seq of ["11", "12", "13"]) {
@@ -409,7 +409,7 @@ describe("how old the page is", () => {
     expect(seen.map((status) => status.kind)).not.toContain("behind");
   });
 
-  it("is behind while what has arrived is not applied", async () => {
+  it("is behind while received messages are not applied", async () => {
     const { live, socket } = await connected({ schedule: () => undefined });
     socket.hear(taskUpdate("11"));
     const at = Date.now();
@@ -422,7 +422,7 @@ describe("how old the page is", () => {
 });
 
 describe("measured latency", () => {
-  it("is asked for soon after something was acknowledged, and not again while nothing is", async () => {
+  it("is requested soon after an ACK, and only then", async () => {
     const { socket } = await connected();
     socket.hear({ type: "PONG", store: "s", seq: "1", pushMs: null });
     socket.hear(taskUpdate("11"));
@@ -435,7 +435,7 @@ describe("measured latency", () => {
 });
 
 describe("a hidden page", () => {
-  it("applies what came before it was hidden", async () => {
+  it("applies messages that arrived before it was hidden", async () => {
     const { live, socket } = await connected({ schedule: () => undefined });
     const seen: string[] = [];
     live.on("TASK_UPDATE", (message) => seen.push(message.seq));

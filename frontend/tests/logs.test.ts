@@ -27,7 +27,7 @@ const lines = (from: number, to: number): LogLine[] =>
 const ids = (buffer: LogBuffer): number[] => buffer.visible.map((entry) => Number(entry.id));
 
 describe("the buffer", () => {
-  it("holds each line once, however often it is sent", () => {
+  it("keeps each line once", () => {
     const buffer = new LogBuffer(1000);
     buffer.append(lines(1, 3));
 
@@ -35,7 +35,7 @@ describe("the buffer", () => {
     expect(ids(buffer)).toEqual([1, 2, 3, 4]);
   });
 
-  it("drops the oldest in blocks when it is over its capacity, and counts them", () => {
+  it("drops and counts the oldest lines in blocks above its capacity", () => {
     const buffer = new LogBuffer(10);
     buffer.append(lines(1, 11));
     expect(buffer.lineCount).toBe(11);
@@ -46,7 +46,7 @@ describe("the buffer", () => {
     expect(buffer.dropped).toBe(3);
   });
 
-  it("applies a filter to old and new lines, and forgets nothing", () => {
+  it("applies a filter to old and new lines, and keeps all", () => {
     const buffer = new LogBuffer(1000);
     buffer.append([line(1), line(2, { level: "error" })]);
     buffer.setFilter((entry) => entry.level === "error");
@@ -62,7 +62,7 @@ describe("lines that the server found", () => {
   const isError = (entry: LogLine): boolean => entry.isGap === true || entry.level === "error";
   const wrong = (id: number): LogLine => line(id, { level: "error" });
 
-  it("stand among the held ones where they were printed, as long as the filter is set", () => {
+  it("are shown in order among held lines while the filter is set", () => {
     const buffer = new LogBuffer(1000);
     buffer.append([wrong(98), line(99), line(7, { id: "gap-1.7", isGap: true }), wrong(101)]);
     buffer.setFilter(isError);
@@ -76,7 +76,7 @@ describe("lines that the server found", () => {
     expect(buffer.visible.map((entry) => entry.id)).toEqual(["98", "99", "gap-1.7", "101", "102"]);
   });
 
-  it("are held once when they are loaded afterwards", () => {
+  it("are kept once if they are loaded later", () => {
     const buffer = new LogBuffer(1000);
     buffer.append([wrong(5)]);
     buffer.setFilter(isError);
@@ -87,7 +87,7 @@ describe("lines that the server found", () => {
   });
 });
 
-describe("the log of all nodes after a break", () => {
+describe("the log of all nodes after a disconnect", () => {
   const batch = (from: number, count: number): LogBatch => ({
     type: "LOG",
     store: "s",
@@ -112,7 +112,7 @@ describe("the log of all nodes after a break", () => {
     return [made, buffer];
   };
 
-  it("marks where lines may be missing, and counts as whole only from there on", () => {
+  it("marks where lines may be missing, and is complete only from there on", () => {
     const [fleet, buffer] = log();
     expect([fleet.isWhole, fleet.firstWhole?.id]).toEqual([true, "1"]);
 
@@ -122,7 +122,7 @@ describe("the log of all nodes after a break", () => {
     expect([fleet.isWhole, fleet.firstWhole?.id]).toEqual([false, "500"]);
   });
 
-  it("marks nothing where the newest lines reach back to what is held, or are all there are", () => {
+  it("marks nothing if the newest lines overlap held ones, or are all lines", () => {
     const [fleet, buffer] = log();
     fleet.add([batch(4, 300)], true);
     fleet.add([batch(900, 7)], true);
@@ -131,7 +131,7 @@ describe("the log of all nodes after a break", () => {
   });
 });
 
-describe("a search in lines that the page does not hold", () => {
+describe("a search in lines that the page does not have", () => {
   const piece = (before: string | null, found: number, oldest: number): SearchAnswer => {
     const rows = Array.from(
       { length: found },
@@ -163,7 +163,7 @@ describe("a search in lines that the page does not hold", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("goes on from piece to piece until there is nothing older, and says how far it has come", async () => {
+  it("continues piece by piece to the oldest line, and reports its progress", async () => {
     const one = search(piece("50", 1, 50), piece(null, 2, 4));
     one.start("90");
     expect([one.state, asked]).toEqual(["busy", []]);
@@ -173,7 +173,7 @@ describe("a search in lines that the page does not hold", () => {
     expect([one.state, asked, found, one.line, one.at]).toEqual(["done", ["90", "50"], 3, 4, 4000]);
   });
 
-  it("pauses when it has found plenty or read a lot, and goes on when it is asked to", async () => {
+  it("pauses after many matches or pieces, and continues on request", async () => {
     const plenty = search(piece("7", 500, 7));
     plenty.start("");
     await vi.runAllTimersAsync();
@@ -184,7 +184,7 @@ describe("a search in lines that the page does not hold", () => {
     expect([plenty.state, asked.length, asked[1]]).toEqual(["paused", 11, "7"]);
   });
 
-  it("drops what is answered to an older question, and can be tried again after a failure", async () => {
+  it("ignores responses to earlier searches, and can be retried after a failure", async () => {
     vi.spyOn(console, "warn").mockImplementation(() => undefined);
     const one = search(new Error("no"), piece(null, 1, 1));
     one.start("9");
@@ -215,12 +215,12 @@ describe("the filter", () => {
     expect(passes(text, entry)).toBe(expected);
   });
 
-  it("keeps to one node", () => {
+  it("selects one node", () => {
     expect(passes("", line(1), "master-2")).toBe(false);
     expect(passes("", line(1), "master-1")).toBe(true);
   });
 
-  it("is narrow as soon as it leaves anything out", () => {
+  it("is narrow if it excludes anything", () => {
     const all = new Set(["debug", "info", "warning", "error"] as const);
 
     expect(isNarrow({ node: "", levels: all, text: " " })).toBe(false);
@@ -334,7 +334,7 @@ describe("colours", () => {
   });
 });
 
-it("takes lines out of a message", () => {
+it("reads lines from a message", () => {
   const batch = {
     type: "LOG",
     store: "s",

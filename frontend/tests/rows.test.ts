@@ -46,7 +46,7 @@ const put = (id: string, text = id, isDone = false): void => {
 const shown = (): string[] => [...document.querySelectorAll("#b tr")].map((row) => row.textContent ?? "");
 
 describe("live rows", () => {
-  it("puts new ones first and patches known ones in place, with the focus where it was", () => {
+  it("adds new rows first, patches known ones in place, and keeps the focus", () => {
     put("a");
     put("b");
     const row = document.querySelector<HTMLElement>('[data-id="a"]');
@@ -60,7 +60,7 @@ describe("live rows", () => {
     expect(document.activeElement).toBe(input);
   });
 
-  it("drops what may go when there are too many, never what is in use", () => {
+  it("removes removable rows if there are too many, never one in use", () => {
     put("a", "a", true);
     put("b", "b", true);
     put("c");
@@ -70,13 +70,13 @@ describe("live rows", () => {
     expect(shown()).toEqual(["d", "c", "a"]);
   });
 
-  it("keeps more rows than wanted rather than one that still lives", () => {
+  it("exceeds the limit rather than remove an active row", () => {
     for (const id of ["a", "b", "c", "d"]) put(id);
 
     expect(shown()).toHaveLength(4);
   });
 
-  it("makes no row in a list that is narrowed, but keeps its rows true", () => {
+  it("adds no row to a filtered list, but updates its rows", () => {
     put("a");
     wanted = false;
     put("b");
@@ -85,7 +85,7 @@ describe("live rows", () => {
     expect(shown()).toEqual(["new"]);
   });
 
-  it("takes over a snapshot", () => {
+  it("applies a snapshot", () => {
     put("a");
     put("b");
     items.clear();
@@ -100,7 +100,7 @@ describe("live rows", () => {
 });
 
 describe("cells", () => {
-  it("are touched only when something differs", async () => {
+  it("change only if the value differs", async () => {
     document.body.innerHTML = `<span class="chip"><svg><use></use></svg><span class="chip-label"></span></span><span id="m"><progress max="100"></progress><span></span></span>`;
     const chip = document.querySelector<HTMLElement>(".chip");
     const meter = document.querySelector<HTMLElement>("#m");
@@ -142,7 +142,7 @@ describe("gaps", () => {
     finder.redrawn(lines, 1, isFromStart).map((row) => (row.isGap ? row.text : row.id));
   const finder = (): GapFinder => new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
-  it("are drawn where numbers do not follow, not at the start and not between attempts", () => {
+  it("are shown where numbers are not consecutive, not at the start or between attempts", () => {
     const finder = new GapFinder((first, last, reason) => `${first}-${last} ${reason || "missing"}`);
 
     expect(drawn(finder, line(5), line(6), line(10))).toEqual(["1.5", "1.6", "7-9 missing", "1.10"]);
@@ -150,7 +150,7 @@ describe("gaps", () => {
     expect(drawn(finder, line(1, 2), line(2, 2))).toEqual(["2.1", "2.2"]);
   });
 
-  it("are drawn before the first line that comes of a log known from its start", () => {
+  it("are shown before the first line of a log known from its start", () => {
     const fresh = finder();
     expect(redrawn(fresh, true)).toEqual([]);
 
@@ -164,33 +164,33 @@ describe("gaps", () => {
     expect(fresh.holes).toEqual([]);
   });
 
-  it("close when the missing lines come after all", () => {
+  it("disappear when the missing lines arrive", () => {
     const merged = mergedLines([line(1), gapLine("g", "2 missing"), line(4)], [line(3), line(2), line(4)]);
 
     expect(merged.map((each) => each.number)).toEqual([1, 2, 3, 4]);
     expect(merged.some((each) => each.isGap)).toBe(false);
   });
 
-  it("are drawn before the first line only where nothing older can be had", () => {
+  it("are shown before the first line only if no older line is available", () => {
     expect(redrawn(finder(), false, line(5), line(6))).toEqual(["1.5", "1.6"]);
     expect(redrawn(finder(), true, line(5), line(6))).toEqual(["1-4 missing", "1.5", "1.6"]);
     expect(redrawn(finder(), true, line(1))).toEqual(["1.1"]);
   });
 
-  it("say why, where somebody has said it, also behind the last line and without any", () => {
+  it("show the reported reason, even after the last line and without lines", () => {
     const told = finder();
     told.learn({ attempt: 1, first: 1, last: 4, reason: "trimmed" });
     told.learn({ attempt: 2, first: 1, last: 90, reason: "other" });
     told.learn({ attempt: 1, first: 7, last: 8, reason: "disk" });
 
     expect(redrawn(told, true, line(5), line(6))).toEqual(["1-4 trimmed", "1.5", "1.6", "7-8 disk"]);
-    // Of 5 and 6 nobody has said that they are gone: they can be asked for.
+    // Lines 5 and 6 are not reported as lost, so they can be requested.
     expect(redrawn(told, true)).toEqual(["1-4 trimmed", "5-6 missing", "7-8 disk"]);
     expect(told.holes).toEqual([{ first: 5, last: 6 }]);
     expect(redrawn(told, false)).toEqual([]);
   });
 
-  it("stand among the output of many tasks before what came later", () => {
+  it("are shown in the output of many tasks before later lines", () => {
     const batch = (id: string, at: number): LogBatch => ({
       type: "LOG",
       store: "s",
@@ -206,7 +206,7 @@ describe("gaps", () => {
     expect(rows.map((row) => row.id)).toEqual(["a", "g10", "b", "g20"]);
   });
 
-  it("name their lines, or are counted only", () => {
+  it("name their lines, or only count them", () => {
     expect(lostLines({ type: "GAP", attempt: 2, firstLine: 5, lines: 3, reason: "trimmed" })).toEqual({
       attempt: 2,
       first: 5,
@@ -233,7 +233,7 @@ describe("the banner", () => {
     ...extra,
   });
 
-  it("says why and since when, in labels of the reader", () => {
+  it("shows the reason and since when, in the reader's language", () => {
     const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
     expect(troubleText(trouble({ since: noon }), page)).toBe("Nothing stored since 12:03:04: disk full");

@@ -1,4 +1,4 @@
-/** Things as the server sends them, for the tests. */
+/** Sample objects in the server's format. */
 
 import { Fleet } from "../src/app/fleet";
 import type { Decisions, Labels, PageData } from "../src/app/settings";
@@ -6,7 +6,7 @@ import { Texts } from "../src/app/texts";
 import type { AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../src/live/messages";
 import decisions from "./decisions.json";
 
-/** Things of a kind: what the tests are about, and what each test adds; a test reads no other field. */
+/** Builds samples from common fields and those that a test adds; tests read no other field. */
 function sample<T extends { id: string }>(usual: (id: string) => Partial<T>): (id: string, extra?: Partial<T>) => T {
   return (id, extra = {}) => ({ id, ...usual(id), ...extra }) as T;
 }

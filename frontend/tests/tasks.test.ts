@@ -11,7 +11,7 @@ const stalled = { key: "stalled", values: { seconds: "3" } };
 describe("a task's row", () => {
   const view = (extra: Parameters<typeof task>[1]) => taskView(task("1", extra), labels, texts, 0);
 
-  it("shows the state, and a health that a person should know of", () => {
+  it("shows the state, and the health if people should know it", () => {
     expect(view({})).toMatchObject({
       state: labels.taskStates.running,
       health: null,
@@ -21,7 +21,7 @@ describe("a task's row", () => {
     expect(view({ health: "stalled", state: "paused" }).health).toBeNull();
   });
 
-  it("never calls a task running that nobody can see", () => {
+  it("never shows an unreachable task as running", () => {
     const unseen = view({ unknownSince: new Date(1970, 0, 1, 12, 3, 4).getTime(), health: "stalled" });
 
     expect(unseen.state).toBe(labels.taskStates.unknown);
@@ -76,7 +76,7 @@ describe("a task's row", () => {
     expect(view(extra).note).toBe(note);
   });
 
-  it("says where a task goes when it is nowhere yet", () => {
+  it("shows the target of a task that has no node yet", () => {
     expect(view({ node: "", targetNode: "" }).place).toBe("shop · any node");
     expect(view({ node: "", targetNode: "edge-1", project: "" }).place).toBe("edge-1");
   });
@@ -92,7 +92,7 @@ describe("a task's row", () => {
   });
 });
 
-describe("requests on their way", () => {
+describe("pending requests", () => {
   const outcomes: Outcome[] = [];
   const show = (outcome: Outcome): void => void outcomes.push(outcome);
   const command = (state: CommandInfo["state"], extra: Partial<CommandInfo> = {}): CommandInfo =>
@@ -106,7 +106,7 @@ describe("requests on their way", () => {
   });
   afterEach(() => vi.useRealTimers());
 
-  it("is followed to its end, and then no further", () => {
+  it("are tracked until their outcome", () => {
     requests.accepted({ type: "ACCEPTED", ref: "r", task: "1", command: "c" });
     for (const state of ["sent", "acked", "succeeded"] as const) requests.commandChanged(command(state));
     requests.commandChanged(command("failed"));
@@ -121,14 +121,14 @@ describe("requests on their way", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("does not go back when the Leader's answer comes after its message", () => {
+  it("ignore the Leader's answer after its COMMAND message", () => {
     requests.commandChanged(command("sent"));
     requests.accepted({ type: "ACCEPTED", ref: "r", task: "1", command: "c" });
 
     expect(outcomes).toEqual([{ kind: "asked" }, { kind: "progress", state: "sent" }]);
   });
 
-  it("ends with the Leader's word where there is no command", () => {
+  it("end with the Leader's answer if there is no command", () => {
     requests.accepted({ type: "ACCEPTED", ref: "r", task: "new", command: "" });
 
     expect(outcomes.at(-1)).toEqual({ kind: "done", task: "new" });
@@ -144,13 +144,13 @@ describe("requests on their way", () => {
     expect(outcomes.at(-1)).toEqual({ kind: "failed", state, reason });
   });
 
-  it("says that it was refused, and knows its own refs only", () => {
+  it("report a refusal, only for their own refs", () => {
     expect(requests.refused("other", "no")).toBe(false);
     expect(requests.refused("r", "no")).toBe(true);
     expect(outcomes.at(-1)).toEqual({ kind: "failed", state: "refused", reason: "no" });
   });
 
-  it("does not wait for ever", () => {
+  it("time out", () => {
     vi.advanceTimersByTime(60_000);
 
     expect(outcomes.at(-1)).toEqual({ kind: "no-answer" });
@@ -161,7 +161,7 @@ describe("the new task form", () => {
   const fields: RunFields = { kind: "named", task: "test", command: "", shell: false, environment: "" };
   const filled = { project: "shop", name: "nightly" };
 
-  it("takes every filled control that is marked, under its name", () => {
+  it("uses every filled control that is marked, by name", () => {
     document.body.innerHTML = `<form>
       <select name="node" data-run><option value="">any</option></select>
       <select name="project" data-run><option>shop</option></select>
@@ -178,12 +178,12 @@ describe("the new task form", () => {
     });
   });
 
-  it("asks for a named task with nothing that it does not need", () => {
+  it("requests a named task without unneeded fields", () => {
     expect(runRequest(fields, filled)).toEqual({ project: "shop", name: "nightly", namedTask: "test" });
     expect(runRequest({ ...fields, task: "" }, filled)).toBe("run.noProjects");
   });
 
-  it("asks for a command as labels or as a line for a shell", () => {
+  it("requests a command as arguments or as a shell line", () => {
     const command = { ...fields, kind: "command" as const, command: "make 'a b' | tee x" };
 
     expect(runRequest(command, filled)).toEqual({ ...filled, argv: ["make", "a b", "|", "tee", "x"] });
@@ -236,7 +236,7 @@ describe("the new task form", () => {
   });
 });
 
-it("finds commands by all labels, beginnings first", () => {
+it("finds commands by all words, matching beginnings first", () => {
   const entry = (label: string) => ({ label, kind: "", icon: "", run: () => undefined });
   const entries = ["Go to the logs", "edge-01 build", "build master", "rebuild"].map(entry);
 

@@ -11,7 +11,7 @@ describe("formats", () => {
     expect(formatted(value, format, texts)).toBe(shown);
   });
 
-  it("write a field of an item wherever a template names it", () => {
+  it("update every cell that names a field", () => {
     document.body.innerHTML =
       '<b data-text="load" data-format="decimal"></b><i data-text="note" data-format="optional">old</i>' +
       '<span data-meter="memory"><progress max="100"></progress><span></span></span>';
@@ -25,12 +25,12 @@ describe("formats", () => {
 });
 
 describe("texts", () => {
-  it("fills in values and counts as the language does", () => {
-    expect(texts.say("task.exitCode", { code: 3 })).toBe("exit code 3");
+  it("inserts values and uses the language's plural rules", () => {
+    expect(texts.get("task.exitCode", { code: 3 })).toBe("exit code 3");
     expect(texts.count("log.newLines", 1)).toBe("1 new line");
     expect(texts.count("log.newLines", 2000)).toBe("2,000 new lines");
     expect(new Texts("zh-Hans", { "x.one": "1", "x.other": "{count} 行" }).count("x", 1)).toBe("1 行");
-    expect(texts.say("no.such.key")).toBe("no.such.key");
+    expect(texts.get("no.such.key")).toBe("no.such.key");
   });
 
   it.each([
@@ -69,7 +69,7 @@ it("shows sizes, percents and latencies", () => {
   expect([null, 0, 0.53, 12.4].map(latency)).toEqual(["–", "–", "0.5 ms", "12 ms"]);
 });
 
-describe("the pill", () => {
+describe("the link's badge", () => {
   const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
 
   it.each([
@@ -96,7 +96,7 @@ describe("the spark line", () => {
     return samples;
   }
 
-  it("assumes that the first value also held before", () => {
+  it("assumes that the first value was the same before", () => {
     expect(line().path(0)).toBe("");
     expect(line([9 * MINUTE, 50]).path(9 * MINUTE)).toBe("M0 14.0L119 14.0L120 14.0");
   });
@@ -110,7 +110,7 @@ describe("the spark line", () => {
     expect(samples.path(11 * MINUTE)).toBe(path);
   });
 
-  it("shows the newest of several values in one pixel, and forgets what left the window", () => {
+  it("shows the newest of several values in one pixel, and drops values outside the window", () => {
     const samples = line([9 * MINUTE, 0], [9 * MINUTE + 1, 100]);
 
     expect(samples.path(10 * MINUTE)).toBe("M0 27.0L94 27.0L95 1.0L119 1.0L120 1.0");

@@ -29,7 +29,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The overview's tile of alerts, and what the page hears. */
+/** The overview's tile of alerts, and the page's messages. */
 function overview(fleet: Fleet) {
   vi.useFakeTimers();
   document.body.innerHTML = `<ul class="tiles"><li data-tile="alerts"><b data-value></b><small data-detail></small></li></ul><div id="alerts-empty"><svg><use href="#bell"></use></svg></div>`;
@@ -77,7 +77,7 @@ describe("the tile of alerts", () => {
     expect(shield()).toBe(wrong ? "#bell" : "#shield-check");
   });
 
-  it("never says that all is clear of what it cannot see", () => {
+  it('shows "all clear" only if everything is known', () => {
     const seen = overview(fleetOf({ nodes: [node("a")] }));
     expect(seen.detail()).toBe("all clear");
 
@@ -90,7 +90,7 @@ describe("the tile of alerts", () => {
     seen.draw();
     expect(seen.detail()).toMatch(/^as of /);
     expect(seen.shield()).toBe("#bell");
-    // Not connected yet: what the server rendered may be right, but nobody has said so.
+    // Not connected yet, so the rendered state is unconfirmed.
     seen.page.age.oldSince = null;
     seen.page.live.status = { kind: "connecting", since: null };
     seen.draw();

@@ -45,7 +45,7 @@ function overlaps(layout: Layout): number {
 const ids = (layout: Layout): string[] => layout.cards.map((card) => card.id);
 
 describe("the tree", () => {
-  it("hangs edges under their masters, by number", () => {
+  it("sorts Edges below their Masters by number", () => {
     const tree = growTree([
       node("e2", { parent: "m" }),
       node("e10", { parent: "m" }),
@@ -59,7 +59,7 @@ describe("the tree", () => {
     ]);
   });
 
-  it("leaves nobody out: an edge of an unknown master stands alone", () => {
+  it("omits no node: an Edge of an unknown Master is its own block", () => {
     const tree = growTree([
       node("lead", { role: "leader" }),
       master("m", { parent: "lead" }),
@@ -133,13 +133,13 @@ describe("the layout", () => {
     expect(layOut(growTree([...nodes].reverse()), new Set(), 1.7)).toEqual(layOut(growTree(nodes), new Set(), 1.7));
   });
 
-  it("stands with no node at all", () => {
+  it("works without nodes", () => {
     expect(ids(layOut(growTree([]), new Set(), 1.7))).toEqual([LEADER_ID]);
   });
 });
 
 describe("wires", () => {
-  it("turn with round corners, smaller where there is little room", () => {
+  it("have round corners, smaller ones in little room", () => {
     expect(roundedPath([])).toBe("");
     expect(
       roundedPath([
@@ -197,7 +197,7 @@ describe("arrow keys", () => {
 });
 
 describe("the store", () => {
-  it("tells only those who watch the node, and asks for a new layout only when the shape changes", () => {
+  it("notifies only subscribers of the node, and needs a new layout only if the shape changes", () => {
     const store = new NodeStore();
     store.replace([node("a"), node("b")]);
     const drawn: string[] = [];

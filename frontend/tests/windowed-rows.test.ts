@@ -10,7 +10,7 @@ interface Item {
 const ids = (count: number): string[] => Array.from({ length: count }, (_, index) => `r${index}`);
 
 describe("the window of a list", () => {
-  it("holds what is in sight and a few rows around it", () => {
+  it("contains visible rows and a few around them", () => {
     const rows = new RowWindow(10);
 
     expect(rows.span(ids(1000), 5000, 100)).toEqual({ start: 494, end: 516, before: 4940, after: 4840 });
@@ -19,7 +19,7 @@ describe("the window of a list", () => {
     expect(rows.span([], 0, 100)).toEqual({ start: 0, end: 0, before: 0, after: 0 });
   });
 
-  it("counts with measured heights, and with the first of them where none was measured", () => {
+  it("uses measured heights, and the first one for unmeasured rows", () => {
     const rows = new RowWindow(10);
 
     expect(rows.measured("r0", 20)).toBe(true);
@@ -29,7 +29,7 @@ describe("the window of a list", () => {
     expect(rows.span(ids(100), 85, 20)).toMatchObject({ start: 0, end: 10, after: 90 * 20 });
   });
 
-  it("takes no notice of rows that are hidden", () => {
+  it("ignores hidden rows", () => {
     const rows = new RowWindow(10);
 
     expect(rows.measured("r0", 0)).toBe(false);
@@ -37,7 +37,7 @@ describe("the window of a list", () => {
   });
 });
 
-/** The browser's part: says at once how high the box is; rows are as high as was estimated. */
+/** Replaces the browser's observer: reports the box's height at once; rows have the estimated height. */
 class BoxObserver {
   readonly #report: ResizeObserverCallback;
   constructor(report: ResizeObserverCallback) {
@@ -91,7 +91,7 @@ describe("windowed rows", () => {
     patched = [];
   });
 
-  it("keeps the server's rows and adds what is in age, with its place in the whole", () => {
+  it("keeps the server's rows and adds others, with their position in the list", () => {
     expect(shown()).toEqual(ids(16));
     expect(counts.at(-1)).toEqual([500, 500]);
     expect(document.querySelector("table")?.getAttribute("aria-rowcount")).toBe("501");
@@ -99,7 +99,7 @@ describe("windowed rows", () => {
     expect((document.querySelector("#box > div:last-child") as HTMLElement).style.height).toBe(`${(500 - 16) * 10}px`);
   });
 
-  it("shows other rows when it is scrolled", async () => {
+  it("shows other rows after scrolling", async () => {
     box().scrollTop = 2500;
     box().dispatchEvent(new Event("scroll"));
     await drawn();
@@ -108,7 +108,7 @@ describe("windowed rows", () => {
     expect((document.querySelector("#box > div") as HTMLElement).style.height).toBe("2440px");
   });
 
-  it("writes a change of a row in sight, and nothing for one that is not", () => {
+  it("patches visible rows only", () => {
     items.set("r3", { id: "r3", text: "changed" });
     rows.update("r3");
     items.set("r300", { id: "r300", text: "changed" });
@@ -118,7 +118,7 @@ describe("windowed rows", () => {
     expect(shown()[3]).toBe("changed");
   });
 
-  it("puts new ones first and takes away what is gone", async () => {
+  it("adds new rows first and removes missing ones", async () => {
     items.set("new", { id: "new", text: "new" });
     rows.update("new");
     items.delete("r1");
@@ -129,7 +129,7 @@ describe("windowed rows", () => {
     expect(counts.at(-1)).toEqual([500, 500]);
   });
 
-  it("forgets what the page has forgotten without a word", async () => {
+  it("removes items that the page has dropped silently", async () => {
     items.delete("r2");
     items.set("new", { id: "new", text: "new" });
     rows.update("new");
@@ -139,7 +139,7 @@ describe("windowed rows", () => {
     expect(counts.at(-1)).toEqual([500, 500]);
   });
 
-  it("keeps the row that holds the focus, at its side of the others", async () => {
+  it("keeps the focused row before or after the others", async () => {
     const row = document.querySelector<HTMLElement>('[data-id="r2"]');
     row?.setAttribute("tabindex", "0");
     row?.focus();
@@ -153,7 +153,7 @@ describe("windowed rows", () => {
     expect(document.activeElement).toBe(row);
   });
 
-  it("narrows to what passes a filter, also as rows change", async () => {
+  it("applies a filter, also when rows change", async () => {
     rows.setFilter((item) => item.text.endsWith("99") || item.text === "late");
     await drawn();
     expect(shown()).toEqual(["r99", "r199", "r299", "r399", "r499"]);
@@ -169,7 +169,7 @@ describe("windowed rows", () => {
     expect(shown()).toHaveLength(16);
   });
 
-  it("takes over a snapshot in the order that it had", async () => {
+  it("applies a snapshot without changing the order", async () => {
     items.clear();
     for (const id of ["r4", "r2", "x"]) items.set(id, { id, text: id });
     rows.updateAll(items.keys());

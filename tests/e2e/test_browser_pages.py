@@ -149,7 +149,7 @@ def test_dialog_is_accessible(visitors: Visitors, hostile_task: str) -> None:
 
 # Visible texts of the interface, without texts and names from people, tasks, nodes and projects.
 VISIBLE_WORDS = """() => {
-  const fields = ["name", "note", "actor", "said"].map((name) => `[data-field=${name}]`);
+  const fields = ["name", "note", "actor", "message"].map((name) => `[data-field=${name}]`);
   const foreign = ["#log, .cell-name, .mono, code, .project, .facts dd, script", ...fields].join();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const words = [];

@@ -4,8 +4,8 @@ import { plain } from "../chat/markdown";
 import type { Action, ClientMessage, ControlRequest, Phrases, RunRequest, TaskInfo } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
 import type { Page } from "./page";
+import { phraseText } from "./phrases";
 import { type Outcome, Requests } from "./requests";
-import { said } from "./said";
 import type { Link, ToastContent, Toasts } from "./toasts";
 
 export class Actions {
@@ -29,19 +29,19 @@ export class Actions {
     });
   }
 
-  /** `heard` is called with every outcome that the notice shows. */
+  /** Calls `onOutcome` with every outcome that the notice shows. */
   control(
     task: TaskInfo,
     action: Action,
     more: Partial<ControlRequest> = {},
-    heard?: (outcome: Outcome) => void,
+    onOutcome?: (outcome: Outcome) => void,
   ): void {
     const about = [{ text: plain(task.name), href: this.#page.taskUrl(task.id) }];
     if (task.node) about.push({ text: plain(task.node), href: this.#page.nodeUrl(task.node) });
     const narrate = this.#narrator(this.#page.settings.labels.actions[action].label, about);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
-      heard?.(outcome);
+      onOutcome?.(outcome);
       if (outcome.kind === "no-answer")
         this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
     });
@@ -49,23 +49,23 @@ export class Actions {
     this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
   }
 
-  run(request: RunRequest, title: string, heard: (outcome: Outcome) => void): void {
-    const narrate = this.#narrator(this.#page.texts.say("toast.started", { name: plain(title) }), []);
+  run(request: RunRequest, title: string, onOutcome: (outcome: Outcome) => void): void {
+    const narrate = this.#narrator(this.#page.texts.get("toast.started", { name: plain(title) }), []);
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
-      heard(outcome);
+      onOutcome(outcome);
     });
     this.#send({ type: "RUN", ref, ...request });
   }
 
   #send(message: ClientMessage & { ref: string }): void {
-    if (!this.#page.live.send(message)) this.#refuse(message.ref, "", this.#page.texts.say("toast.notSent"));
+    if (!this.#page.live.send(message)) this.#refuse(message.ref, "", this.#page.texts.get("toast.notSent"));
   }
 
   #refuse(ref: string, code: string, message: string, phrases: Phrases = {}): boolean {
     const { labels } = this.#page.settings;
     this.#page.fleet.answer(ref, { state: "refused", code, message, phrases, changedAt: this.#page.now() });
-    return this.#requests.refused(ref, reasonOf(code, said({ message, phrases }, "message", labels), labels));
+    return this.#requests.refused(ref, reasonOf(code, phraseText({ message, phrases }, "message", labels), labels));
   }
 
   #narrator(title: string, about: Link[]): (outcome: Outcome) => void {
@@ -82,12 +82,12 @@ export class Actions {
     const states = settings.labels.commandStates;
     switch (outcome.kind) {
       case "asked":
-        return { tone: "busy", title, about, text: texts.say("toast.asked"), lifeSeconds: 0 };
+        return { tone: "busy", title, about, text: texts.get("toast.asked"), lifeSeconds: 0 };
       case "progress":
         return { tone: "busy", title, about, text: states[outcome.state].label, lifeSeconds: 0 };
       case "done": {
         const isNew = about.length === 0;
-        const text = isNew ? texts.say("toast.accepted") : states.succeeded.label;
+        const text = isNew ? texts.get("toast.accepted") : states.succeeded.label;
         return {
           tone: "good",
           title,
@@ -98,7 +98,7 @@ export class Actions {
         };
       }
       case "failed": {
-        const state = outcome.state === "refused" ? texts.say("toast.refused") : states[outcome.state].label;
+        const state = outcome.state === "refused" ? texts.get("toast.refused") : states[outcome.state].label;
         return {
           tone: "bad",
           title,
@@ -108,7 +108,7 @@ export class Actions {
         };
       }
       case "no-answer":
-        return { tone: "warn", title, about, text: texts.say("toast.noAnswer"), lifeSeconds: 20 };
+        return { tone: "warn", title, about, text: texts.get("toast.noAnswer"), lifeSeconds: 20 };
     }
   }
 }

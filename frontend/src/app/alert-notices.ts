@@ -1,13 +1,10 @@
-/**
- * One notice per alert for its whole life: opened, analysed, resolved. Any module that learns more about an
- * alert updates the same card.
- */
+/** One notice per alert: opened, analysed, resolved. All modules update the same notice. */
 
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { alertTask } from "../tables/alert-view";
 import type { Page } from "./page";
-import { said } from "./said";
+import { phraseText } from "./phrases";
 import type { Link, Toast, ToastContent, Toasts } from "./toasts";
 
 const LIFE_SECONDS = 12;
@@ -40,7 +37,7 @@ export class AlertNotices {
   }
 }
 
-/** An alert's own notice; null = none, because it is acknowledged. */
+/** The notice of an alert; null if it is acknowledged. */
 export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
   if (alert.acknowledgedAt !== null && alert.resolvedAt === null) return null;
   const isOpen = alert.resolvedAt === null;
@@ -49,9 +46,9 @@ export function noticeOf(alert: AlertInfo, page: Page): ToastContent | null {
   if (alert.node) about.push({ text: plain(alert.node), href: page.nodeUrl(alert.node) });
   return {
     tone: !isOpen ? "good" : page.settings.labels.alertLevels[alert.level].tone,
-    title: page.texts.say(isOpen ? "toast.alert" : "toast.resolved"),
+    title: page.texts.get(isOpen ? "toast.alert" : "toast.resolved"),
     about,
-    text: said(alert, "message", page.settings.labels),
+    text: phraseText(alert, "message", page.settings.labels),
     lifeSeconds: isOpen && alert.level === "error" ? 0 : LIFE_SECONDS,
   };
 }

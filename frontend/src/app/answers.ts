@@ -26,7 +26,7 @@ export class AnswerDialog {
   readonly #line: HTMLInputElement;
   readonly #close: HTMLInputElement;
   readonly #send: HTMLButtonElement;
-  /** By task: what was sent and not accepted. */
+  /** By task: answers that were not accepted. */
   readonly #drafts = new Map<string, Draft>();
   #task = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,7 +43,7 @@ export class AnswerDialog {
     page.live.on("LOG", (batch) => batch.task === this.#task && this.#changed());
   }
 
-  /** Null where the page has no such dialog: the person may not answer. */
+  /** Null if the page has no such dialog, because the person may not answer. */
   static wire(page: Page, actions: Actions): AnswerDialog | null {
     const dialog = element<HTMLDialogElement>("answer-dialog");
     return dialog ? new AnswerDialog(page, actions, dialog) : null;
@@ -53,10 +53,10 @@ export class AnswerDialog {
     this.#task = task.id;
     const draft = this.#drafts.get(task.id) ?? { line: "", isLast: false };
     this.#drafts.delete(task.id);
-    setText(element("answer-title"), this.#page.texts.say("task.answerTitle", { name: task.name }));
+    setText(element("answer-title"), this.#page.texts.get("task.answerTitle", { name: task.name }));
     this.#line.value = draft.line;
     this.#close.checked = draft.isLast;
-    element("answer-lines")?.replaceChildren(this.#page.texts.say("evidence.loading"));
+    element("answer-lines")?.replaceChildren(this.#page.texts.get("evidence.loading"));
     this.#drawState();
     void this.#read();
     confirmWith(this.#dialog, () => {
@@ -66,7 +66,7 @@ export class AnswerDialog {
     this.#line.focus();
   }
 
-  /** By now it may ask something else, or nothing. */
+  /** The question may have changed in the meantime. */
   #changed(): void {
     if (!this.#dialog.open) return;
     this.#drawState();
@@ -84,7 +84,7 @@ export class AnswerDialog {
     const problem = element("answer-problem");
     setText(
       problem,
-      mayAnswer || !task ? "" : texts.say("answer.closed", { state: stateOf(task, settings.labels).label }),
+      mayAnswer || !task ? "" : texts.get("answer.closed", { state: stateOf(task, settings.labels).label }),
     );
     setHidden(problem, mayAnswer);
   }
@@ -98,31 +98,31 @@ export class AnswerDialog {
       if (task !== this.#task || !box) return;
       const lines = logs.flatMap(linesOf);
       box.replaceChildren(...lines.map((line, index) => lineElement(line.text, index === lines.length - 1)));
-      if (lines.length === 0) box.textContent = this.#page.texts.say("log.empty");
+      if (lines.length === 0) box.textContent = this.#page.texts.get("log.empty");
       box.scrollTop = box.scrollHeight;
     } catch (error) {
-      console.warn("the output of a task could not be read", error);
-      if (task === this.#task) setText(box, this.#page.texts.say("answer.unread"));
+      console.warn("could not read the output of a task", error);
+      if (task === this.#task) setText(box, this.#page.texts.get("answer.unread"));
     }
   }
 }
 
-/** The last line is the open prompt. */
+/** The last line is the prompt. */
 function lineElement(text: string, isLast: boolean): HTMLElement {
   const line = document.createElement(isLast ? "strong" : "span");
   line.append(ansiFragment(text));
   return line;
 }
 
-/** `notTaken`: the Leader refused it, or did not respond. */
+/** Calls `notTaken` if the Leader refuses the line or does not respond. */
 function sendLine(actions: Actions, task: TaskInfo, { line, isLast }: Draft, notTaken: () => void): void {
-  const heard = (outcome: Outcome): void => {
+  const onOutcome = (outcome: Outcome): void => {
     if (outcome.kind === "failed" || outcome.kind === "no-answer") notTaken();
   };
-  actions.control(task, "input", { input: `${line}\n`, ...(isLast ? { closeInput: true } : {}) }, heard);
+  actions.control(task, "input", { input: `${line}\n`, ...(isLast ? { closeInput: true } : {}) }, onOutcome);
 }
 
-/** The line under a task's log. */
+/** Wires the input below a task's log. */
 export function wireAnswerForm(page: Page, actions: Actions): void {
   const form = element<HTMLFormElement>("answer-form");
   const line = form?.querySelector<HTMLInputElement>("input[name=line]");

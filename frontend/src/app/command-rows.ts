@@ -1,4 +1,4 @@
-/** The commands of a task on its own page: who asked for what, when, its state, and the reason. */
+/** The commands of a task on its page: action, user, time, state and reason. */
 
 import { field, setAttribute, setChip, setHidden, setText, setTime } from "../tables/cells";
 import { commandView } from "../tables/command-view";
@@ -11,11 +11,11 @@ export function wireCommands(page: Page): void {
   const task = element("task-head")?.dataset.task;
   if (!body || !template || task === undefined) return;
   const draw = (): void => {
-    // Oldest first, because each new row goes on top.
+    // Oldest first, because each row is added at the top.
     for (const command of [...page.fleet.commands.of(task)].reverse())
       patch(rowOf(body, template, command), command, page);
     const count = element("command-count");
-    // The server renders the latest only; a "+" says that there may be older ones.
+    // The server renders only the latest; a "+" means that there may be older ones.
     setText(count, page.texts.number(body.childElementCount) + (count?.dataset.more ?? ""));
     setHidden(element("commands"), body.childElementCount === 0);
   };
@@ -26,7 +26,7 @@ export function wireCommands(page: Page): void {
 
 function rowOf(body: HTMLElement, template: HTMLTemplateElement, command: ShownCommand): HTMLElement {
   for (const row of body.children as HTMLCollectionOf<HTMLElement>) {
-    // A request of this page has no id until the Leader assigns one.
+    // This page's requests have no id until the Leader assigns one.
     if (row.dataset.commandId === command.id || (command.ref !== "" && row.dataset.ref === command.ref)) return row;
   }
   const row = document.importNode(template.content.querySelector("tr") as HTMLElement, true);
@@ -44,7 +44,7 @@ function patch(row: HTMLElement, command: ShownCommand, page: Page): void {
   setText(field(row, "commandNode"), command.node || "–");
   setChip(field(row, "commandState"), view.state);
   setText(field(row, "reason"), view.reason);
-  // The node's own message may say more.
+  // The node's own message may add details.
   setAttribute(field(row, "reason"), "title", command.message || null);
-  setText(field(row, "said"), view.said);
+  setText(field(row, "message"), view.ownMessage);
 }

@@ -1,12 +1,12 @@
 /**
- * People's commands to tasks: every command that is pending or was settled recently, and this reader's own
- * requests without an answer yet. Everyone who looks at a task sees the same.
+ * People's commands to tasks: pending and recently settled commands, and this reader's unanswered requests. Everyone
+ * who views a task sees the same commands.
  */
 
 import type { Action, CommandInfo, CommandState } from "../live/messages";
 import type { Labels } from "./settings";
 
-/** In addition to the Leader's states: not answered yet, refused, and unknown. */
+/** The Leader's states, and those of unanswered and refused requests. */
 export type ShownState = CommandState | "asked" | "refused" | "unanswered";
 export type ShownCommand = Omit<CommandInfo, "state"> & { state: ShownState };
 
@@ -25,7 +25,7 @@ export class Commands {
     return this.#byTask.get(task) ?? [];
   }
 
-  /** Applies a snapshot: pending commands that it does not contain were settled long ago; settled ones stay. */
+  /** Applies a snapshot: pending commands that it does not contain were settled earlier. Settled ones stay. */
   replace(commands: readonly CommandInfo[]): void {
     const named = new Set(commands.map((command) => command.id));
     for (const [task, known] of this.#byTask) {
@@ -66,7 +66,7 @@ export class Commands {
     this.#put(task, asked, () => false);
   }
 
-  /** The outcome of the reader's own request before it was a command; returns the task's id, or empty if it is not ours. */
+  /** The outcome of the reader's own request before it became a command. Returns the task's id; empty if it is not ours. */
   answer(ref: string, change: Pick<ShownCommand, "state"> & Partial<ShownCommand>): string {
     for (const [task, known] of this.#byTask) {
       const asked = known.find((command) => command.ref === ref && command.state === "asked");

@@ -1,4 +1,4 @@
-/** Native dialogs: opened by `data-opens`, closed by `data-closes`, Esc or a click beside them. */
+/** Native dialogs: opened by `data-opens`, closed by `data-closes`, Esc or a click outside. */
 
 import type { Action, TaskInfo } from "../live/messages";
 import { setText } from "../tables/cells";
@@ -7,14 +7,14 @@ import type { Actions } from "./actions";
 import { AnswerDialog } from "./answers";
 import { element, type Page } from "./page";
 
-/** Wires openers and closers. `onOpen` gets the dialog that opens and the button that opened it. */
+/** Wires openers and closers. `onOpen` gets the dialog and the button that opened it. */
 export function wireDialogs(onOpen: (dialog: HTMLDialogElement, opener: HTMLElement | null) => void): void {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     const opener = event.target.closest<HTMLElement>("[data-opens]");
     if (opener) openDialog(opener.dataset.opens ?? "", opener, onOpen);
     if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close("");
-    // A click on the backdrop lands on the dialog itself.
+    // The target of a click on the backdrop is the dialog itself.
     if (event.target instanceof HTMLDialogElement) event.target.close("");
   });
 }
@@ -31,7 +31,7 @@ export function openDialog(
   dialog.showModal();
 }
 
-/** Buttons of tasks: actions that need a confirmation or an input ask for it first. */
+/** Wires the buttons of tasks. Actions that need a confirmation or an input ask for it first. */
 export function wireTaskButtons(page: Page, actions: Actions): void {
   const answers = AnswerDialog.wire(page, actions);
   const askToCancel = cancelQuestion(page);
@@ -47,22 +47,22 @@ export function wireTaskButtons(page: Page, actions: Actions): void {
   });
 }
 
-/** Returns a function that asks before a task is cancelled. */
+/** Returns a function that asks for confirmation before it cancels a task. */
 function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void {
   const dialog = element<HTMLDialogElement>("cancel-dialog");
   const yes = dialog?.querySelector<HTMLButtonElement>("button[value=yes]");
   if (!dialog || !yes) return () => undefined;
   const { texts, fleet, settings } = page;
   let asked: TaskInfo | null = null;
-  // Its text must stay true until the answer: meanwhile the task may start, move, end, or be retried.
+  // Keep the text up to date: the task may start, move, end, or be retried while the dialog is open.
   const draw = (): void => {
     if (!asked) return;
     const task = fleet.tasks.get(asked.id) ?? asked;
     const isOver = task.attempt !== asked.attempt || !offeredActions(task, settings.labels).includes("cancel");
-    const place = task.node ? texts.say("task.cancelText", { node: task.node }) : texts.say("task.cancelQueued");
+    const place = task.node ? texts.get("task.cancelText", { node: task.node }) : texts.get("task.cancelQueued");
     setText(
       element("cancel-text"),
-      isOver ? texts.say("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place,
+      isOver ? texts.get("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place,
     );
     yes.disabled = isOver;
   };
@@ -70,13 +70,13 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
   fleet.onReplace("tasks", () => dialog.open && draw());
   return (task, then) => {
     asked = task;
-    setText(element("cancel-title"), texts.say("task.cancelTitle", { name: task.name }));
+    setText(element("cancel-title"), texts.get("task.cancelTitle", { name: task.name }));
     draw();
     confirmWith(dialog, then);
   };
 }
 
-/** On the task's own page the question is visible, and the input is below it. */
+/** The task's own page already shows the question with an input below it. */
 function askForLine(task: TaskInfo, answers: AnswerDialog | null): void {
   const form = element("answer-form");
   if (form && !form.hidden) form.querySelector("input")?.focus();

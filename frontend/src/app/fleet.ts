@@ -1,7 +1,7 @@
 /**
  * The page's state of the cluster: nodes, tasks and open alerts, from the latest messages.
  *
- * Applying a message twice changes nothing. Listeners are called for one item at a time, or when a whole kind is replaced.
+ * Applying a message is idempotent. Listeners are called for one item, or when a whole kind is replaced.
  */
 
 import type { Action, AlertInfo, CommandInfo, MessageOf, NodeStatus, TaskInfo } from "../live/messages";
@@ -12,10 +12,10 @@ import type { Labels, PageData } from "./settings";
 export type Kind = "nodes" | "tasks" | "alerts";
 type Listener = (id: string) => void;
 
-/** Finished tasks beyond this number are dropped, oldest first; the work log has them. */
+/** Above this number the oldest finished tasks are dropped; the work log still has them. */
 const MAX_FINISHED = 500;
 
-/** By the names in `Decisions`; absent = 0. */
+/** Keys as in `Decisions`; absent = 0. */
 export type Counts = Partial<Record<string, number>>;
 
 export interface Figures extends Record<Kind, Counts> {
@@ -27,7 +27,7 @@ export class Fleet {
   readonly nodes = new Map<string, NodeStatus>();
   readonly tasks = new Map<string, TaskInfo>();
   readonly alerts = new Map<string, AlertInfo>();
-  /** Part of their tasks: listeners to tasks are called for them. */
+  /** Changes also call listeners to tasks. */
   readonly commands: Commands;
   readonly #labels: Pick<Labels, "decisions">;
   readonly #changed: Record<Kind, Set<Listener>> = { nodes: new Set(), tasks: new Set(), alerts: new Set() };
@@ -47,7 +47,7 @@ export class Fleet {
     this.#replaced[kind].add(listener);
   }
 
-  /** Applies a snapshot: what it does not contain is gone. */
+  /** Applies a snapshot: items that it does not contain are removed. */
   replace(data: PageData): void {
     if (data.nodes) fill(this.nodes, data.nodes);
     if (data.tasks) fill(this.tasks, data.tasks);
@@ -94,7 +94,7 @@ export class Fleet {
     this.tellTask(task);
   }
 
-  /** The outcome before it was a command; null = it never becomes one. */
+  /** The outcome of a request before it became a command; null = it never becomes one. */
   answer(ref: string, change: (Pick<ShownCommand, "state"> & Partial<ShownCommand>) | null): void {
     const task = change === null ? this.commands.forget(ref) : this.commands.answer(ref, change);
     if (task !== "") this.tellTask(task);
@@ -111,7 +111,7 @@ export class Fleet {
     this.#tell("alerts", alert.id);
   }
 
-  /** Items that came with an HTML fragment; known ones came by push and are newer. */
+  /** Adds items from an HTML fragment. Known items were pushed and are newer. */
   learnTasks(tasks: readonly TaskInfo[]): void {
     for (const task of tasks) if (!this.tasks.has(task.id)) this.tasks.set(task.id, task);
   }
@@ -142,7 +142,7 @@ export class Fleet {
     return figures;
   }
 
-  /** A node's state is part of its tasks' state: on an unreachable node a task is not "running" but unknown. */
+  /** A node's state affects its tasks: on an unreachable node a task is unknown, not running. */
   #nodeMoved(node: NodeStatus): void {
     const { decisions } = this.#labels;
     for (const task of this.tasks.values()) {

@@ -1,4 +1,4 @@
-/** htmx: forms and pagers that narrow a list fetch only its part of the page. Never used for pushes. */
+/** htmx: filters and pagers fetch only the list. Never used for live updates. */
 
 import htmx from "htmx.org";
 import type { NodeStatus, TaskInfo } from "../live/messages";
@@ -18,7 +18,7 @@ interface RequestEnd {
 }
 
 export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void): void {
-  // Fragments may bring markup but never a script.
+  // Fragments may contain markup, but no scripts.
   const policy = (window as TrustedTypesWindow).trustedTypes?.createPolicy("htmx", {
     createHTML: (text) => text,
     createScript: () => "",
@@ -32,14 +32,14 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
     const { texts } = page;
     toasts.show({
       tone: "warn",
-      title: texts.say("fragment.title"),
-      text: texts.say("fragment.unavailable"),
+      title: texts.get("fragment.title"),
+      text: texts.get("fragment.unavailable"),
       lifeSeconds: 20,
     });
   };
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:error", failed);
-  // Until the response arrives, the list shows an earlier result.
+  // Until the response arrives, the list shows the earlier result.
   for (const [event, isBusy] of [
     ["htmx:before:request", "true"],
     ["htmx:finally:request", null],
@@ -49,7 +49,7 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
     });
   }
   document.addEventListener("htmx:before:swap", (event) => {
-    // An error page must not be inserted: the current content stays.
+    // Never insert an error page; keep the current content.
     const status = (event as CustomEvent<RequestEnd>).detail.ctx?.response?.status ?? 200;
     if (status >= 400) event.preventDefault();
   });
@@ -60,7 +60,7 @@ export function wireFragments(page: Page, toasts: Toasts, afterSwap: () => void)
   });
 }
 
-/** A fragment's rows may be items that the page does not know yet. */
+/** A fragment's rows may contain items that the page does not know yet. */
 function takeListData(page: Page): void {
   const holder = document.getElementById("list-data");
   if (holder?.dataset.tasks) page.fleet.learnTasks(JSON.parse(holder.dataset.tasks) as TaskInfo[]);

@@ -1,7 +1,7 @@
 /**
- * How old a node's data is, and which links are between the node and the reader. Pure.
+ * The age of a node's data, and the links between the node and the reader. Pure.
  *
- * An online node is live even if nothing has changed for an hour: heartbeats prove its links, and only changes are sent.
+ * An online node is live even without changes for an hour: heartbeats prove its links, and only changes are sent.
  */
 
 import type { NodeStatus } from "../live/messages";
@@ -16,13 +16,13 @@ export interface Freshness {
   isLive: boolean;
   tone: Tone;
   word: string;
-  /** Since when nothing is known; null while it is live, or if that is unknown. */
+  /** Since when its state is unknown; null if it is live, or if the time is not known. */
   since: number | null;
-  /** The unreachable node on the path to it; empty if it is the node itself. */
+  /** The unreachable node on the path to it; empty if that is the node itself. */
   beyond: string;
 }
 
-/** `pageOldSince`: since when the page itself may be old, else null. */
+/** `pageOldSince`: since when the page may be out of date; null = it is current. */
 export function freshness(
   node: Seen,
   find: Find,
@@ -37,17 +37,17 @@ export function freshness(
     return {
       isLive: false,
       tone: nodeStates[node.state].tone,
-      word: since === null ? texts.say("fresh.never") : texts.say("fresh.since", { time: texts.clock(since, nowMs) }),
+      word: since === null ? texts.get("fresh.never") : texts.get("fresh.since", { time: texts.clock(since, nowMs) }),
       since,
       beyond: parent !== undefined && !decisions.nodes[parent.state].isReachable ? parent.id : "",
     };
   }
   return pageOldSince === null
-    ? { isLive: true, tone: nodeStates[node.state].tone, word: texts.say("fresh.live"), since: null, beyond: "" }
+    ? { isLive: true, tone: nodeStates[node.state].tone, word: texts.get("fresh.live"), since: null, beyond: "" }
     : {
         isLive: false,
         tone: "warn",
-        word: texts.say("fresh.asOf", { time: texts.clock(pageOldSince, nowMs) }),
+        word: texts.get("fresh.asOf", { time: texts.clock(pageOldSince, nowMs) }),
         since: pageOldSince,
         beyond: "",
       };
@@ -61,15 +61,15 @@ export interface Hop {
 /** The link from a node to its parent. While the page is not current, no link is proven. */
 export function hop(node: Pick<NodeStatus, "link">, pageOldSince: number | null, texts: Texts): Hop {
   const { state, rttMs } = node.link;
-  if (state !== "ok") return { state, word: texts.say(state === "down" ? "hop.down" : "hop.suspect") };
+  if (state !== "ok") return { state, word: texts.get(state === "down" ? "hop.down" : "hop.suspect") };
   if (pageOldSince !== null) return { state: "suspect", word: "?" };
-  return { state, word: rttMs ? latency(rttMs) : texts.say("hop.ok") };
+  return { state, word: rttMs ? latency(rttMs) : texts.get("hop.ok") };
 }
 
-/** The nodes from the Leader's side down to this one: each with the link above it. */
+/** The path from the Leader to this node: each node with the link above it. */
 export function pathTo(node: Seen, find: Find): Seen[] {
   const path: Seen[] = [node];
-  // The tree has three levels; a wrong parent must not make a loop.
+  // The tree has three levels; this stops at a cycle of wrong parents.
   while (path.length < 4) {
     const above = find(path[0]?.parent ?? "");
     if (above === undefined || path.includes(above)) break;

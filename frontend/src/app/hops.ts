@@ -1,4 +1,4 @@
-/** On a node's page: every link between this page and the node, each with its health and its delay. */
+/** On a node's page: all links between the page and the node, with their health and latency. */
 
 import { setAttribute, setText } from "../tables/cells";
 import { freshness, hop, pathTo } from "./freshness";
@@ -35,9 +35,9 @@ function stationsTo(page: Page, id: string): Station[] {
   const target = find(id);
   const leader = [...fleet.nodes.values()].find((one) => one.role === "leader");
   const isCut = age.oldSince !== null;
-  const push = age.pushMs === null ? texts.say(isCut ? "hop.suspect" : "hop.ok") : pushLatency(age.pushMs);
+  const push = age.pushMs === null ? texts.get(isCut ? "hop.suspect" : "hop.ok") : pushLatency(age.pushMs);
   const stations: Station[] = [
-    { name: texts.say("hop.page"), icon: "layout-dashboard", fresh: null, link: null },
+    { name: texts.get("hop.page"), icon: "layout-dashboard", fresh: null, link: null },
     {
       name: leader?.name ?? settings.labels.nodeRoles.leader.label,
       icon: "crown",

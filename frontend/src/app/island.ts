@@ -1,4 +1,4 @@
-/** The page's side of the bridge to the topology island. */
+/** Implements the bridge to the topology island. */
 
 import type { AgeOfPage, Bridge, IslandNode } from "../bridge";
 import type { NodeStatus } from "../live/messages";
@@ -15,7 +15,7 @@ export function openBridge(page: Page, select: (id: string) => void): void {
     for (const listener of ageListeners) listener();
   });
   const bridge: Bridge = {
-    say: (key, values) => texts.say(key, values),
+    getText: (key, values) => texts.get(key, values),
     count: (key, count) => texts.count(key, count),
     clock: (atMs) => texts.clock(atMs, page.now()),
     roleLabel: (role) => settings.labels.nodeRoles[role].label,

@@ -1,4 +1,4 @@
-/** The link's badge: live with its latency, connecting, waiting, or silent since when. It never hides that data is old. */
+/** The badge of the page's link: live with its latency, connecting, waiting, or silent. Never hides that data is old. */
 
 import { type LinkStatus, oldSince } from "../live/link";
 import { setAttribute, setHidden, setText } from "../tables/cells";
@@ -8,7 +8,7 @@ import type { Texts } from "./texts";
 export interface LinkBadgeView {
   state: LinkStatus["kind"];
   text: string;
-  /** Where a click helps: the login page. */
+  /** Set if a click helps: the login page. */
   needsLogin: boolean;
 }
 
@@ -17,30 +17,30 @@ export function linkBadge(status: LinkStatus, texts: Texts, nowMs: number): Link
     case "live": {
       const text =
         status.pushMs === null
-          ? texts.say("link.live")
-          : texts.say("link.liveLatency", { latency: pushLatency(status.pushMs) });
+          ? texts.get("link.live")
+          : texts.get("link.liveLatency", { latency: pushLatency(status.pushMs) });
       return { state: "live", text, needsLogin: false };
     }
     case "connecting":
-      return { state: "connecting", text: texts.say("link.connecting"), needsLogin: false };
+      return { state: "connecting", text: texts.get("link.connecting"), needsLogin: false };
     case "waiting": {
       const seconds = Math.max(1, Math.ceil((status.retryAt - nowMs) / 1000));
-      return { state: "waiting", text: texts.say("link.waiting", { seconds }), needsLogin: false };
+      return { state: "waiting", text: texts.get("link.waiting", { seconds }), needsLogin: false };
     }
     case "behind":
       return {
         state: "behind",
-        text: texts.say("link.behind", { time: texts.clock(status.since, nowMs) }),
+        text: texts.get("link.behind", { time: texts.clock(status.since, nowMs) }),
         needsLogin: false,
       };
     case "silent":
       return {
         state: "silent",
-        text: texts.say("link.silent", { time: texts.clock(status.since, nowMs) }),
+        text: texts.get("link.silent", { time: texts.clock(status.since, nowMs) }),
         needsLogin: false,
       };
     case "closed":
-      return { state: "closed", text: texts.say(`link.${status.reason}`), needsLogin: status.reason === "login" };
+      return { state: "closed", text: texts.get(`link.${status.reason}`), needsLogin: status.reason === "login" };
   }
 }
 
@@ -69,7 +69,7 @@ export function wireLinkBadge(page: Page): void {
         : status.kind === "closed"
           ? "link.noticeClosed"
           : "link.noticeLost";
-    setText(notice?.querySelector("span") ?? null, page.texts.say(key, { time, state: view.text }));
+    setText(notice?.querySelector("span") ?? null, page.texts.get(key, { time, state: view.text }));
   };
   page.live.onStatus((status) => {
     clearInterval(countdown);

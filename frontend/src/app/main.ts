@@ -1,4 +1,4 @@
-/** Starts a page: reads what the server rendered, opens the live connection, and connects the two. */
+/** Starts a page: reads the server's data, opens the live connection, and connects both. */
 
 import { wireChat } from "../chat/index";
 import { wireEvidence } from "../evidence/view";
@@ -45,9 +45,9 @@ function openPage(settings: Settings, data: PageData): Page {
     openSocket: () =>
       new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`) as unknown as Socket,
     ticket: () => fetchTicket(settings.urls.ticket),
-    // Times in messages are the server's.
+    // Times in messages are server time.
     now,
-    // A hidden page gets no animation frames, but must keep acknowledging.
+    // Hidden pages get no animation frames, but must still acknowledge messages.
     schedule: (flush) => (document.hidden ? setTimeout(flush, 250) : requestAnimationFrame(flush)),
   });
   return {
@@ -62,7 +62,7 @@ function openPage(settings: Settings, data: PageData): Page {
   };
 }
 
-/** Applies live messages to the page's data; everything on screen follows from it. */
+/** Applies live messages to the page's data, from which everything is rendered. */
 function feedFleet(page: Page, notices: AlertNotices): void {
   const { live, fleet } = page;
   live.on("SNAPSHOT", (snapshot) => fleet.replace(snapshot));
@@ -79,7 +79,7 @@ function feedFleet(page: Page, notices: AlertNotices): void {
 
 function wireLife(live: LiveClient): void {
   document.addEventListener("visibilitychange", () => {
-    // A frame requested before the page was hidden never comes.
+    // An animation frame requested before the page was hidden never arrives.
     live.flush();
     if (!document.hidden) live.resume();
   });

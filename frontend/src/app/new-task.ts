@@ -1,4 +1,4 @@
-/** The "new task" dialog: node, project and named task narrow each other; any command for those with the right. */
+/** The "New task" dialog: node, project and named task depend on each other; commands need the right. */
 
 import type { NamedTask, NodeStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
@@ -15,7 +15,7 @@ export class NewTaskDialog {
   readonly #actions: Actions;
   readonly #dialog: HTMLDialogElement;
   readonly #form: HTMLFormElement;
-  /** The request that was not accepted, and why; the dialog shows it when it opens next. */
+  /** The last request that was not accepted, and why; shown when the dialog opens again. */
   #draft: { entries: Entries; problem: string } | null = null;
 
   private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement, form: HTMLFormElement) {
@@ -32,7 +32,7 @@ export class NewTaskDialog {
     form.addEventListener("submit", (event) => this.#submitted(event));
   }
 
-  /** Null where the page has no such dialog: the person may not start tasks. */
+  /** Null if the page has no such dialog, because the person may not start tasks. */
   static wire(page: Page, actions: Actions): NewTaskDialog | null {
     const dialog = element<HTMLDialogElement>("new-task");
     const form = dialog?.querySelector("form");
@@ -40,8 +40,8 @@ export class NewTaskDialog {
   }
 
   /**
-   * To be called before the dialog is shown. It starts empty: values typed for another task must not run with this one.
-   * Only a request that was not accepted comes back, unless the opener names a node, project and task of its own.
+   * Call it before the dialog is shown. The form starts empty, so that values typed for another task are not reused.
+   * Only a request that was not accepted is restored, unless the opener sets a node, project and task.
    */
   prepare(opener: HTMLElement | null): void {
     const { presetNode = "", presetProject = "", presetTask = "" } = opener?.dataset ?? {};
@@ -60,7 +60,7 @@ export class NewTaskDialog {
       more.open = [...more.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")].some(isFilled);
   }
 
-  /** Everything except the choices, which depend on the nodes' current capabilities. */
+  /** Fills everything except the selects, which depend on the nodes' current capabilities. */
   #restore(entries: Entries): void {
     for (const [name, value] of entries) {
       for (const control of this.#form.querySelectorAll<HTMLInputElement>(`:is(input, textarea)[name="${name}"]`)) {
@@ -98,13 +98,13 @@ export class NewTaskDialog {
     const request = runRequest(this.#fields, filledFields(this.#form));
     if (typeof request === "string") {
       event.preventDefault();
-      this.#showProblem(this.#page.texts.say(request));
+      this.#showProblem(this.#page.texts.get(request));
       return;
     }
     const title = request.name || request.namedTask || request.shellLine || request.argv?.join(" ") || "";
     this.#actions.run(request, title, (outcome) => {
       if (outcome.kind === "failed") this.#draft = { entries, problem: outcome.reason };
-      else if (outcome.kind === "no-answer") this.#draft = { entries, problem: this.#page.texts.say("toast.noAnswer") };
+      else if (outcome.kind === "no-answer") this.#draft = { entries, problem: this.#page.texts.get("toast.noAnswer") };
     });
   }
 
@@ -126,10 +126,10 @@ export class NewTaskDialog {
     const label = (node: NodeStatus): string =>
       settings.labels.decisions.nodes[node.state].isReachable
         ? node.id
-        : texts.say("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
+        : texts.get("run.offline", { node: node.id, state: settings.labels.nodeStates[node.state].label });
     fillSelect(
       this.#select("node"),
-      [["", texts.say("run.anyNode")], ...nodes.map((node): Option => [node.id, label(node)])],
+      [["", texts.get("run.anyNode")], ...nodes.map((node): Option => [node.id, label(node)])],
       chosen,
     );
   }
@@ -138,7 +138,7 @@ export class NewTaskDialog {
     const { fleet } = this.#page;
     const names = projectNames(fleet.nodes.values(), this.#chosen("node"));
     const options = names.map((name): Option => [name, name]);
-    // A command may run without a project; a named task is always one of a project.
+    // A command can run without a project; a named task always has one.
     if (this.#fields.kind === "command") options.unshift(["", "–"]);
     fillSelect(this.#select("project"), options, chosen);
   }
@@ -159,12 +159,12 @@ export class NewTaskDialog {
     const task = this.#namedTasks().find((each) => each.name === name);
     const hint = this.#form.querySelector("[data-named-hint]");
     if (!task) {
-      setText(hint, name === "" ? texts.say("run.noProjects") : "");
+      setText(hint, name === "" ? texts.get("run.noProjects") : "");
       return;
     }
     const limits = [
-      task.timeoutSeconds > 0 ? texts.say("run.timeout", { duration: clockDuration(task.timeoutSeconds) }) : "",
-      task.stallAfterSeconds > 0 ? texts.say("run.stall", { duration: clockDuration(task.stallAfterSeconds) }) : "",
+      task.timeoutSeconds > 0 ? texts.get("run.timeout", { duration: clockDuration(task.timeoutSeconds) }) : "",
+      task.stallAfterSeconds > 0 ? texts.get("run.stall", { duration: clockDuration(task.stallAfterSeconds) }) : "",
     ];
     setText(hint, [task.description, `$ ${task.argv.join(" ")}`, ...limits].filter(Boolean).join(" · "));
   }
@@ -194,7 +194,7 @@ function isFilled(control: HTMLInputElement | HTMLTextAreaElement): boolean {
 
 type Option = [value: string, label: string];
 
-/** Fills a select and keeps the choice where it is still offered. */
+/** Fills a select and keeps the choice if it is still offered. */
 function fillSelect(select: HTMLSelectElement | null, options: Option[], chosen: string): void {
   if (!select) return;
   select.replaceChildren(...options.map(([value, label]) => new Option(label, value)));

@@ -1,4 +1,4 @@
-/** On a node's page: journal entries that are missing for good, added as they are reported. */
+/** On a node's page: permanently missing journal entries, added when they are reported. */
 
 import { plain } from "../chat/markdown";
 import type { Gap } from "../live/messages";
@@ -27,11 +27,11 @@ export function wireNodeGaps(page: Page): void {
   });
 }
 
-/** Empty for a gap that is known only by its lines: the task's log draws it. */
+/** Empty for a gap with line numbers only, which the task's log shows. */
 export function entriesText(gap: Gap, page: Pick<Page, "texts" | "settings">): string {
   const first = Number(gap.from ?? 0);
   const last = Number(gap.to ?? 0);
   if (first === 0 || gap.seq === undefined) return "";
-  if (gap.reason === "damaged") return page.texts.say("node.lostJournal");
-  return page.texts.say("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.labels) });
+  if (gap.reason === "damaged") return page.texts.get("node.lostJournal");
+  return page.texts.get("node.lostEntries", { first, last, reason: gapReason(gap.reason ?? "", page.settings.labels) });
 }

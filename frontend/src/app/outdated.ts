@@ -1,4 +1,4 @@
-/** Parts of a page that are rendered once: what changes later is patched, or a notice offers to reload the page. */
+/** Parts of a page that are rendered once: later changes are patched, or a notice offers to reload the page. */
 
 import type { NodeStatus, TaskInfo } from "../live/messages";
 import { field, setChip, setHidden, setText } from "../tables/cells";
@@ -11,7 +11,7 @@ export function wireOutdated(page: Page): void {
   wireNodeFacts(page);
 }
 
-/** Listed attempts are patched. New ones are not added, because the list may be filtered: a notice says that there are some. */
+/** Patches listed attempts. New ones are not added, because the list may be filtered: a notice appears instead. */
 function wireWorkLog(page: Page): void {
   const list = element("work-log");
   const notice = element("work-log-more");

@@ -1,4 +1,4 @@
-/** Whether this page is current. While it is not, nothing on it may look live. */
+/** Whether the page is current. If it is not, nothing on it may look live. */
 
 import type { LiveClient } from "../live/client";
 import { oldSince } from "../live/link";
@@ -24,7 +24,7 @@ export class PageAge {
     return this.#oldSince;
   }
 
-  /** How long the last changes took from the Leader's commit to this page; null = not measured, or disconnected. */
+  /** Latency of recent changes, from the Leader's commit to this page; null = not measured, or disconnected. */
   get pushMs(): number | null {
     return this.#pushMs;
   }

@@ -1,4 +1,4 @@
-/** What every part of the page's script shares. */
+/** Shared by all parts of the page's script. */
 
 import type { LiveClient } from "../live/client";
 import type { Fleet } from "./fleet";

@@ -1,14 +1,14 @@
 /**
- * The person's own pending requests: asked → accepted by the Leader → received by the node → done or failed, with the reason.
+ * The person's pending requests: sent → accepted by the Leader → received by the node → done or failed, with the reason.
  *
- * Each change is passed to `show`. A new task and a retry end when the Leader accepts them: their outcome is a task of
- * its own, or its next attempt.
+ * Each change is passed to `show`. A new task and a retry end when the Leader accepts them: their outcome is the new
+ * task, or the next attempt.
  */
 
 import type { CommandInfo, ControlRequest, MessageOf, RunRequest } from "../live/messages";
 import { reasonOf } from "../tables/command-view";
 import { isOpen } from "./commands";
-import { said } from "./said";
+import { phraseText } from "./phrases";
 import type { Labels } from "./settings";
 
 export type Outcome =
@@ -21,7 +21,7 @@ export type Outcome =
 export type Request = ControlRequest | RunRequest;
 
 interface Pending {
-  /** The command itself has arrived, so the Leader's answer, which may come later, is not shown. */
+  /** The COMMAND message has arrived, so the Leader's answer, which may arrive later, is ignored. */
   isCommand: boolean;
   show: (outcome: Outcome) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -59,7 +59,7 @@ export class Requests {
     } else if (command.state === "succeeded") {
       this.#settle(command.ref, { kind: "done", task: command.task });
     } else {
-      const reason = reasonOf(command.code, said(command, "message", this.#labels), this.#labels);
+      const reason = reasonOf(command.code, phraseText(command, "message", this.#labels), this.#labels);
       this.#settle(command.ref, { kind: "failed", state: command.state, reason });
     }
   }
@@ -86,7 +86,7 @@ export class Requests {
   }
 }
 
-/** Not `randomUUID`: a page on plain http in a local network has none. */
+/** Without `randomUUID`, which does not exist on plain http. */
 function randomRef(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(9));
   return `web-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -1,4 +1,4 @@
-/** Requests to the REST API in the reader's session. Events come over `/ws/`; nothing is polled. */
+/** Requests to the REST API with the reader's session. Events arrive over `/ws/`; nothing is polled. */
 
 /** `code`: as in ERROR; "unavailable" if the server does not respond. */
 export class RestError extends Error {
@@ -10,7 +10,7 @@ export class RestError extends Error {
   }
 }
 
-/** The server's own limits are shorter; a request without a response by then may still have been carried out. */
+/** The server's own limits are shorter. A request that times out may still have been executed. */
 const ANSWER_WITHIN_MS = 30_000;
 
 export function getJson<T>(url: string): Promise<T> {

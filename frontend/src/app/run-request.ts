@@ -1,8 +1,8 @@
-/** From the "new task" form to a RUN message. */
+/** Converts the "New task" form to a RUN message. */
 
 import type { NamedTask, NodeStatus, RunRequest } from "../live/messages";
 
-/** What needs more than its value: which kind of task it is, and the text that becomes its command. */
+/** Fields that need conversion: the kind of task, and the text of its command. */
 export interface RunFields {
   kind: "named" | "command";
   task: string;
@@ -18,11 +18,11 @@ export type RunProblem =
   | "run.badEnvironment"
   | "run.noProjects";
 
-/** Every filled control that is marked `data-run`, under its name: a field of the message. */
+/** The filled controls that are marked `data-run`; their names are the message's fields. */
 export function filledFields(form: HTMLFormElement): RunRequest {
   const found: Record<string, string | number | boolean> = {};
   for (const control of form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[data-run]")) {
-    // A field set of another kind of task.
+    // In a field set of another kind of task.
     if (control.closest("fieldset[disabled]")) continue;
     const value = filledValue(control);
     if (value !== null) found[control.name] = value;
@@ -30,7 +30,7 @@ export function filledFields(form: HTMLFormElement): RunRequest {
   return found as RunRequest;
 }
 
-/** Null if it is empty. */
+/** Null if empty. */
 function filledValue(control: HTMLInputElement | HTMLSelectElement): string | number | boolean | null {
   if (control.type === "checkbox") return (control as HTMLInputElement).checked || null;
   const text = control.value.trim();
@@ -38,7 +38,7 @@ function filledValue(control: HTMLInputElement | HTMLSelectElement): string | nu
   return control.type === "number" ? Number(text) : text;
 }
 
-/** The request with these filled fields, or the key of the error in the others. */
+/** The request with these fields, or the key of an error. */
 export function runRequest(fields: RunFields, filled: RunRequest): RunRequest | RunProblem {
   if (fields.kind === "named") return fields.task === "" ? "run.noProjects" : { ...filled, namedTask: fields.task };
   if (!filled.project && !filled.node) return "run.needsNode";
@@ -51,7 +51,7 @@ export function runRequest(fields: RunFields, filled: RunRequest): RunRequest | 
   return argv === null ? "run.unclosedQuote" : { ...request, argv };
 }
 
-/** Splits as a shell does, without expanding anything; null when a quotation mark is not closed. */
+/** Splits like a shell, without expansion; null if a quotation mark is not closed. */
 export function splitWords(line: string): string[] | null {
   const words: string[] = [];
   let word: string | null = null;
@@ -95,7 +95,7 @@ function parseEnvironment(text: string): Record<string, string> | null {
   return variables;
 }
 
-/** Projects of one node, or of all nodes; by name. */
+/** Projects of one node or of all nodes, sorted by name. */
 export function projectNames(nodes: Iterable<NodeStatus>, node: string): string[] {
   const names = new Set<string>();
   for (const each of nodes) {
@@ -105,7 +105,7 @@ export function projectNames(nodes: Iterable<NodeStatus>, node: string): string[
   return [...names].sort((a, b) => a.localeCompare(b));
 }
 
-/** Named tasks of a project on one node or on any; if two nodes differ, the first one wins. */
+/** Named tasks of a project on one node or on any. If nodes differ, the first one wins. */
 export function namedTasks(nodes: Iterable<NodeStatus>, node: string, project: string): NamedTask[] {
   const found = new Map<string, NamedTask>();
   for (const each of nodes) {

@@ -1,4 +1,4 @@
-/** What the server put into the page for its script: labels in the reader's language, addresses, the state it rendered. */
+/** The server's data for the page's script: labels in the reader's language, URLs, and the rendered state. */
 
 import type {
   Action,
@@ -27,13 +27,13 @@ export interface Look {
   tone: Tone;
 }
 
-/** "unknown": while nobody can see its node. */
+/** "unknown": its node is unreachable. */
 export type ShownTaskState = TaskState | "unknown";
 
-/** What a task's row may say beside its state. */
+/** Notes that a task's row may show beside its state. */
 export type NoteSource = "unknownSince" | "pendingReason" | "partialPause" | "message" | "exitCode";
 
-/** What follows from a state, decided by the server (dashboard/pages/decisions.py) and looked up here. */
+/** What follows from a state, as decided by the server (dashboard/pages/decisions.py). */
 export interface Decisions {
   tasks: Record<
     ShownTaskState,
@@ -41,11 +41,11 @@ export interface Decisions {
       isFinal: boolean;
       isOccupying: boolean;
       showsHealth: boolean;
-      /** Which of the overview's figures counts it; empty: none. */
+      /** The overview's figure that counts it; empty: none. */
       figure: string;
-      /** The first that has a text is shown. */
+      /** The first with a text is shown. */
       notes: readonly NoteSource[];
-      /** At which time its running time ends, or stops being known. */
+      /** The field with the time at which its running time ends or becomes unknown. */
       ends: "endedAt" | "unknownSince";
       /** Without standard input, and with it. */
       actions: readonly [readonly Action[], readonly Action[]];
@@ -54,16 +54,16 @@ export interface Decisions {
   health: Record<TaskHealth, { waits: boolean; figure: string }>;
   nodes: Record<NodeState, { isReachable: boolean }>;
   roles: Record<NodeRole, { isMember: boolean }>;
-  /** `staysSeconds`: for how long its task's row shows it; null: while it is open. */
+  /** `staysSeconds`: how long its task's row shows it; null: while it is open. */
   commands: Record<ShownState, { staysSeconds: number | null; explains: boolean }>;
   alerts: Record<AlertLevel, { figure: string }>;
   turns: Record<TurnState, { isOpen: boolean }>;
   fixes: Record<FixState, { mayBeAsked: boolean }>;
   /** What a fix does to its task, by its tool. */
   toolActions: Partial<Record<string, Action>>;
-  /** How much a SNAPSHOT has at most: with as much, there may be more. */
+  /** Limits of a SNAPSHOT: if it reaches one, there may be more. */
   limits: { alerts: number; logLines: number };
-  /** The figures that keep the overview from saying "all clear", in this order. */
+  /** Figures that prevent the overview from showing "all clear", in display order. */
   troubles: Record<"alerts" | "nodes" | "tasks", readonly string[]>;
 }
 
@@ -78,11 +78,11 @@ export interface Labels {
   /** The one command without a button. */
   start: string;
   commandStates: Record<ShownState, Look>;
-  /** Without a word. */
+  /** Without a label. */
   alertLevels: Record<AlertLevel, Look>;
-  /** Why a command failed or was refused, by its code; for an unknown code the message is shown. */
+  /** Why a command failed or was refused, by code; for unknown codes the message is shown. */
   reasons: Record<string, string>;
-  /** Why entries of a node are missing, by the reason. */
+  /** Why entries of a node are missing, by reason. */
   gapReasons: Record<string, string>;
   /** Why the Leader cannot store anything. */
   storeReasons: Record<string, string>;
@@ -93,11 +93,11 @@ export interface Labels {
   chatFixes: Record<FixState, Look>;
   /** "none" is missing: it is not shown. */
   chatVerdicts: Record<Exclude<Verdict, "none">, Look>;
-  /** By the kind; one that is not here is shown by its name. */
+  /** By kind; an unknown kind is shown as is. */
   evidenceKinds: Record<string, string>;
-  /** By the kernel's letter. */
+  /** By the kernel's state letter. */
   processStates: Record<string, string>;
-  /** What a tool does, by its name; a tool that is not here is shown by its name. */
+  /** By the tool's name; an unknown tool is shown by its name. */
   chatTools: Record<string, string>;
   chatEffects: Record<string, string>;
   /** Why answers are rule-based. */
@@ -110,13 +110,13 @@ export interface Labels {
 export interface Urls {
   ticket: string;
   login: string;
-  /** With TASK and NODE as placeholders for the id. */
+  /** With the placeholders TASK and NODE for ids. */
   task: string;
   taskLog: string;
   node: string;
-  /** The root of conversations over REST. */
+  /** Conversations in the REST API. */
   chat: string;
-  /** Alerts over REST, with their evidence. */
+  /** Alerts with their evidence in the REST API. */
   alerts: string;
 }
 
@@ -127,10 +127,10 @@ export interface Settings {
   urls: Urls;
 }
 
-/** The state that the server rendered, in the format of a SNAPSHOT. */
+/** The rendered state, in the format of a SNAPSHOT. */
 export type PageData = Partial<Pick<Snapshot, "nodes" | "tasks" | "alerts" | "commands" | "logs">> &
   Partial<Cursor> & {
-    /** What is missing in what the server rendered. */
+    /** Gaps in the rendered log. */
     gaps?: Gap[];
   };
 

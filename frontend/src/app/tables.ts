@@ -1,4 +1,4 @@
-/** Connects the server-rendered rows and heads to the page's data. */
+/** Keeps the server-rendered rows and heads in sync with the page's data. */
 
 import { Samples, Spark } from "../charts/spark";
 import type { AlertInfo, NodeStatus, TaskInfo } from "../live/messages";
@@ -13,11 +13,11 @@ import { WindowedRows } from "../tables/windowed-rows";
 import type { Kind } from "./fleet";
 import { wireHops } from "./hops";
 import { element, type Page } from "./page";
-import { said } from "./said";
+import { phraseText } from "./phrases";
 
 const MAX_ROWS = 50;
 
-/** Returns a function that redraws all rows, for use after htmx has replaced them. */
+/** Returns a function that redraws all rows; call it after htmx has replaced them. */
 export function wireTables(page: Page): () => void {
   const tables = [wireTasks(page), wireNodes(page), wireAlerts(page)];
   tables.push(...wireHeads(page));
@@ -56,7 +56,7 @@ function wireNodes(page: Page): () => void {
     name: (row, node) => nameNodeRow(row, node, page),
     place: "last",
     isExpendable: () => false,
-    // The Leader alone is not a cluster yet: the page keeps showing how a node joins.
+    // With only the Leader, keep showing how to add a node.
     onCount: (shown, all) => {
       setHidden(
         element("nodes-empty"),
@@ -76,10 +76,10 @@ function wireAlerts(page: Page): () => void {
     idAttribute: "data-alert",
     patch: (item, alert) => {
       setAttribute(item, "data-tone", page.settings.labels.alertLevels[alert.level].tone);
-      setText(field(item, "message"), said(alert, "message", page.settings.labels));
+      setText(field(item, "message"), phraseText(alert, "message", page.settings.labels));
       setTime(field(item, "at"), alert.openedAt);
       const by =
-        alert.acknowledgedAt === null ? "" : page.texts.say("evidence.acknowledged", { name: alert.acknowledgedBy });
+        alert.acknowledgedAt === null ? "" : page.texts.get("evidence.acknowledged", { name: alert.acknowledgedBy });
       setOptionalText(field(item, "by"), by);
       setHidden(field(item, "evidence"), alert.evidence.length === 0);
     },
@@ -105,7 +105,7 @@ function wireAlerts(page: Page): () => void {
   });
 }
 
-/** The heads of a task's and of a node's own page. */
+/** The heads of a task's and a node's page. */
 function wireHeads(page: Page): (() => void)[] {
   const heads: (() => void)[] = [];
   const taskHead = element("task-head");
@@ -151,7 +151,7 @@ function wireHeads(page: Page): (() => void)[] {
   return heads;
 }
 
-/** Draws a node's load if it is in the DOM; samples are kept in any case. */
+/** Draws a node's load if it is in the DOM; always keeps the samples. */
 function sparkDrawer(page: Page): (row: HTMLElement, node: NodeStatus) => void {
   const samples = new Map<string, Samples>();
   const sparks = new WeakMap<Element, Spark>();
@@ -203,7 +203,7 @@ function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(
     template: element<HTMLTemplateElement>(part.template),
     get: (id: string) => items.get(id),
   };
-  // Looked up each time: the page may have no such table, or htmx may have replaced it.
+  // Looked up each time: the page may not have this table, or htmx may have replaced it.
   const body = (): HTMLElement | null => element(bodyId);
   const box = body()?.closest<HTMLElement>("[data-window]");
   const rows = box
@@ -222,7 +222,7 @@ function wireRows<T extends AlertInfo | NodeStatus | TaskInfo>(
   return () => rows.refresh();
 }
 
-/** All typed words must occur. */
+/** All words must occur. */
 function wireFilter<T extends { id: string }>(bodyId: string, rows: WindowedRows<T>, text: (item: T) => string): void {
   const input = document.querySelector<HTMLInputElement>(`[data-filters="${bodyId}"]`);
   input?.addEventListener("input", () => {
@@ -236,10 +236,10 @@ function wireFilter<T extends { id: string }>(bodyId: string, rows: WindowedRows
 function countText(page: Page, shown: number, all: number): string {
   return shown === all
     ? page.texts.number(all)
-    : page.texts.say("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
+    : page.texts.get("rows.filtered", { shown: page.texts.number(shown), all: page.texts.number(all) });
 }
 
-/** A list that is filtered or paged ("known") gets no new rows, only changes; a node's page shows only its own tasks. */
+/** A filtered or paged list ("known") gets changes, but no new rows. A node's page shows only its own tasks. */
 function isWanted(item: AlertInfo | NodeStatus | TaskInfo, rows: string): boolean {
   if (rows === "known") return false;
   return !rows.startsWith("node:") || ("node" in item && `node:${item.node}` === rows);

@@ -23,8 +23,8 @@ export class Texts {
     this.#age = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "auto" });
   }
 
-  /** The string of this key with its `{names}` filled in. */
-  say(key: string, values: Values = {}): string {
+  /** The text of this key, with values for its `{names}`. */
+  get(key: string, values: Values = {}): string {
     const text = this.#strings[key] ?? key;
     return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name];
@@ -32,17 +32,17 @@ export class Texts {
     });
   }
 
-  /** `key.one` or `key.other`, as the language counts. */
+  /** `key.one` or `key.other`, by the language's plural rules. */
   count(key: string, count: number, values: Values = {}): string {
     const form = this.#plural.select(count) === "one" ? "one" : "other";
-    return this.say(`${key}.${form}`, { count, ...values });
+    return this.get(`${key}.${form}`, { count, ...values });
   }
 
   number(value: number): string {
     return this.#number.format(value);
   }
 
-  /** 14:03:22, or the day and 14:03 when that is another day. */
+  /** 14:03:22, or the date and 14:03 on another day. */
   clock(atMs: number, nowMs: number): string {
     const isToday = new Date(atMs).toDateString() === new Date(nowMs).toDateString();
     return (isToday ? this.#clock : this.#dayTime).format(atMs);
@@ -52,7 +52,7 @@ export class Texts {
     return this.#dateTime.format(atMs);
   }
 
-  /** How long ago, in the largest whole unit; the first seconds are "now". */
+  /** How long ago, in the largest unit; "now" for the first seconds. */
   age(atMs: number, nowMs: number): string {
     const seconds = Math.max(0, Math.round((nowMs - atMs) / 1000));
     if (seconds < 5) return this.#age.format(0, "second");
@@ -70,7 +70,7 @@ export function wholePercent(value: number | null | undefined): string {
   return value === null || value === undefined ? NOTHING : `${Math.round(value)}%`;
 }
 
-/** 75 → "1:15", 3700 → "1:01:40": reads alike in every language. */
+/** 75 → "1:15", 3700 → "1:01:40": the same in every language. */
 export function clockDuration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const second = String(whole % 60).padStart(2, "0");
@@ -79,7 +79,7 @@ export function clockDuration(seconds: number): string {
   return hour > 0 ? `${hour}:${String(minute).padStart(2, "0")}:${second}` : `${minute}:${second}`;
 }
 
-/** Bytes for a person, in powers of 1024. */
+/** Readable size, in powers of 1024. */
 export function byteSize(count: number | string | null | undefined): string {
   if (count === null || count === undefined || count === "") return NOTHING;
   let size = Number(count);

@@ -1,4 +1,4 @@
-/** Dark or light: the reader's choice in a cookie, so that the server renders it at once; none = the system's. */
+/** The theme is in a cookie, so that the server can render it; without the cookie the system decides. */
 
 import { element } from "./page";
 

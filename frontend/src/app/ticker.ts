@@ -1,6 +1,6 @@
 /**
- * Once a second, while the page is visible: ages, running times, and times in the reader's time zone. Nothing is requested,
- * and only visible texts that changed are written.
+ * Updates ages, running times and times in the reader's time zone once a second while the page is visible. Requests nothing
+ * and writes only visible texts that changed.
  */
 
 import { setText } from "../tables/cells";
@@ -14,15 +14,15 @@ export function startTicker(page: Page): void {
   drawTimes(document, page);
   setInterval(draw, 1000);
   document.addEventListener("visibilitychange", draw);
-  // Cells that scroll into view must not show an old text for a second. Scroll events do not bubble.
+  // Cells that scroll into view must not show an old text. Scroll events do not bubble.
   document.addEventListener("scrollend", draw, { capture: true, passive: true });
 }
 
-/** `isEverything`: also cells outside the view. */
+/** `isEverything`: including cells outside the view. */
 export function drawTimes(root: ParentNode, page: Page, isEverything = true): void {
   const now = page.now();
   const cells = [...root.querySelectorAll<HTMLElement>('time[data-style], [data-field="elapsed"][data-started]')];
-  // Measure all before writing the first: one layout instead of one per cell.
+  // Measure all cells before writing, to force only one layout.
   const shown = isEverything ? cells : cells.filter((cell) => isNew(cell) || isInSight(cell));
   for (const cell of shown) {
     if (cell.dataset.style === undefined) setText(cell, elapsed(cell, page.age.oldSince ?? now));
@@ -30,7 +30,7 @@ export function drawTimes(root: ParentNode, page: Page, isEverything = true): vo
   }
 }
 
-/** The time that each cell showed last: a new time is written even outside the view. */
+/** The last time of each cell: a new time is written even outside the view. */
 const written = new WeakMap<HTMLElement, string>();
 
 function isNew(cell: HTMLElement): boolean {
@@ -46,7 +46,7 @@ function isInSight(cell: HTMLElement): boolean {
   return bottom >= 0 && top <= innerHeight;
 }
 
-/** Stops while the page is not current: a task on an unreachable node does not appear to continue. */
+/** Pauses while the page is not current, so that a task on an unreachable node does not seem to continue. */
 function elapsed(cell: HTMLElement, until: number): string {
   return clockDuration(((Number(cell.dataset.ended) || until) - Number(cell.dataset.started)) / 1000);
 }
@@ -56,7 +56,7 @@ function drawTime(time: HTMLElement, page: Page, now: number): void {
   const isAge = time.dataset.style === "age";
   const at = Number(time.dataset.at);
   if (!at) {
-    setText(time, isAge ? texts.say("age.never") : "–");
+    setText(time, isAge ? texts.get("age.never") : "–");
     return;
   }
   const text = isAge ? texts.age(at, now) : texts.clock(at, now);

@@ -26,7 +26,7 @@ export function wireTiles(page: Page, store: StoreHealth): void {
   const schedule = (): void => {
     if (isScheduled) return;
     isScheduled = true;
-    // At most four times a second, but at once after a pause: the rows below show the change already.
+    // At most four times a second, but at once after a pause, like the rows below.
     setTimeout(draw, Math.max(0, drawnAt + 250 - performance.now()));
   };
   for (const kind of ["nodes", "tasks", "alerts"] as const) {
@@ -41,7 +41,7 @@ export function wireTiles(page: Page, store: StoreHealth): void {
 /** How reliable this page's counts are. */
 export interface Reliability {
   isLive: boolean;
-  /** Since when the page may be old, as a time of day; empty = it is current. */
+  /** Since when the page may be out of date, as a time of day; empty = it is current. */
   asOf: string;
   isStoreFailing: boolean;
 }
@@ -52,12 +52,12 @@ function reliability(page: Page, store: StoreHealth): Reliability {
   return { isLive: page.live.status.kind === "live", asOf, isStoreFailing: store.isFailing };
 }
 
-/** The figures that say that something is wrong, in words. */
+/** Texts of the figures that indicate a problem. */
 function troubles(kind: Kind, figures: Figures, page: Page): string[] {
   const found: string[] = [];
   for (const figure of page.settings.labels.decisions.troubles[kind]) {
     const count = figures[kind][figure] ?? 0;
-    if (count > 0) found.push(page.texts.say(`${kind}.${figure}`, { count }));
+    if (count > 0) found.push(page.texts.get(`${kind}.${figure}`, { count }));
   }
   return found;
 }
@@ -65,29 +65,29 @@ function troubles(kind: Kind, figures: Figures, page: Page): string[] {
 function drawTiles(figures: Figures, now: Reliability, page: Page): void {
   const { texts, fleet } = page;
   const wrong = { nodes: troubles("nodes", figures, page), tasks: troubles("tasks", figures, page) };
-  const comma = texts.say("tile.comma");
-  // What keeps this page from saying "all clear"; empty = nothing is known to be wrong.
+  const comma = texts.get("tile.comma");
+  // Reasons not to show "all clear"; empty = no known problem.
   const concerns = [
-    now.asOf ? texts.say("fresh.asOf", { time: now.asOf }) : "",
-    now.isStoreFailing ? texts.say("tile.store") : "",
-    wrong.nodes.length > 0 ? texts.say("tile.nodes", { troubles: wrong.nodes.join(comma) }) : "",
-    wrong.tasks.length > 0 ? texts.say("tile.tasks", { troubles: wrong.tasks.join(comma) }) : "",
+    now.asOf ? texts.get("fresh.asOf", { time: now.asOf }) : "",
+    now.isStoreFailing ? texts.get("tile.store") : "",
+    wrong.nodes.length > 0 ? texts.get("tile.nodes", { troubles: wrong.nodes.join(comma) }) : "",
+    wrong.tasks.length > 0 ? texts.get("tile.tasks", { troubles: wrong.tasks.join(comma) }) : "",
   ].filter(Boolean);
   const nodes = [`/ ${texts.number(fleet.nodes.size)}`, ...wrong.nodes].join(" · ");
   tile("nodes", texts.number(figures.nodes.online ?? 0), nodes, wrong.nodes.length > 0 ? "warn" : "");
-  const queued = texts.say("tasks.queued", { count: figures.tasks.queued ?? 0 });
+  const queued = texts.get("tasks.queued", { count: figures.tasks.queued ?? 0 });
   const tasks = [queued, ...wrong.tasks].join(" · ");
   tile("tasks", texts.number(figures.tasks.running ?? 0), tasks, wrong.tasks.length > 0 ? "warn" : "");
   const alerts = fleet.alerts.size;
   const isClear = alerts === 0 && concerns.length === 0 && now.isLive;
-  const detail = isClear ? texts.say("alerts.none") : [...troubles("alerts", figures, page), ...concerns].join(" · ");
+  const detail = isClear ? texts.get("alerts.none") : [...troubles("alerts", figures, page), ...concerns].join(" · ");
   tile("alerts", texts.number(alerts), detail, alerts > 0 ? "bad" : concerns.length > 0 ? "warn" : "");
   const peak = figures.busiest
-    ? texts.say("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node })
+    ? texts.get("cpu.peak", { percent: wholePercent(figures.busiest.cpu), node: figures.busiest.node })
     : "";
   tile("cpu", wholePercent(figures.cpu), peak, "");
   setText(element("alert-count"), texts.number(alerts));
-  // The shield means that all is well, which an empty list alone does not prove.
+  // An empty list alone does not mean that all is well.
   const empty = element("alerts-empty");
   setAttribute(empty, "data-tone", isClear ? "good" : null);
   setAttribute(empty?.querySelector("use") ?? null, "href", isClear ? "#shield-check" : "#bell");
@@ -99,6 +99,6 @@ function tile(name: string, value: string, detail: string, tone: string): void {
   setText(box?.querySelector("[data-value]") ?? null, value);
   const small = box?.querySelector("[data-detail]") ?? null;
   setText(small, detail);
-  // It is cut where the tile is narrow.
+  // The text may be cut off in a narrow tile.
   setAttribute(small, "title", detail || null);
 }

@@ -1,4 +1,4 @@
-/** Short notices at the corner of the page: few at a time, errors stay until they are dismissed. */
+/** Short notices in a corner of the page: few at a time; errors stay until dismissed. */
 
 import { setAttribute, setText } from "../tables/cells";
 import { element } from "./page";
@@ -13,11 +13,11 @@ export interface ToastContent {
   tone: Tone;
   title: string;
   text: string;
-  /** Where the title leads. */
+  /** Target of the title. */
   href?: string;
-  /** What it is about, after the title. */
+  /** Its subject, after the title. */
   about?: Link[];
-  /** 0 = stays until it is dismissed. */
+  /** 0 = stays until dismissed. */
   lifeSeconds: number;
 }
 
@@ -47,7 +47,7 @@ export class Toasts {
       this.#fill(card, next);
       if (next.lifeSeconds > 0) timer = setTimeout(remove, next.lifeSeconds * 1000);
     };
-    // Dismissed or followed: the reader has seen it.
+    // Dismissed, or its link was followed.
     card.addEventListener("click", (event) => {
       if (!(event.target instanceof Element) || !event.target.closest("button, a")) return;
       clearTimeout(timer);
@@ -62,7 +62,7 @@ export class Toasts {
     return source ? (document.importNode(source, true) as HTMLElement) : null;
   }
 
-  /** Errors interrupt a screen reader, the rest waits for a pause. */
+  /** Errors interrupt a screen reader; other notices wait for a pause. */
   #place(card: HTMLElement, tone: Tone): void {
     element(tone === "bad" ? "toasts-urgent" : "toasts-polite")?.append(card);
     const shown = [...document.querySelectorAll("#toasts .toast-card")];

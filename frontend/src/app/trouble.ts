@@ -1,4 +1,4 @@
-/** The banner while the Leader cannot store anything: what does not work, why, since when, and that it recovers by itself. */
+/** The banner while the Leader cannot store anything. */
 
 import type { StoreTrouble } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
@@ -17,7 +17,7 @@ export function wireTrouble(page: Page): StoreHealth {
     const banner = element("store-banner");
     const isFailing = trouble?.state === "failing";
     setHidden(banner, !isFailing);
-    // Emptied when it is over, so that a screen reader announces the next one.
+    // Cleared at the end, so that screen readers announce the next one.
     setText(element("store-text"), isFailing ? troubleText(trouble, page) : "");
     if (isFailing === isStoreFailing) return;
     isStoreFailing = isFailing;
@@ -25,7 +25,7 @@ export function wireTrouble(page: Page): StoreHealth {
   };
   page.live.on("STORE", show);
   page.live.on("SNAPSHOT", (snapshot) => "trouble" in snapshot && show(snapshot.trouble));
-  // A new Leader without trouble sends nothing; one with trouble reports it right after this.
+  // A healthy Leader sends no STORE; a failing one sends it right after AUTH_OK.
   page.live.on("AUTH_OK", () => show(null));
   return {
     get isFailing() {
@@ -42,5 +42,5 @@ export function troubleText(trouble: StoreTrouble, page: Pick<Page, "texts" | "s
     (Object.hasOwn(reasons, trouble.reason) ? reasons[trouble.reason] : undefined) ??
     (trouble.message || trouble.reason);
   const key = trouble.since === null ? "store.failing" : "store.failingSince";
-  return texts.say(key, { reason: why, time: trouble.since === null ? "" : texts.clock(trouble.since, page.now()) });
+  return texts.get(key, { reason: why, time: trouble.since === null ? "" : texts.clock(trouble.since, page.now()) });
 }

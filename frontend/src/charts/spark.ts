@@ -1,4 +1,4 @@
-/** A small line of the last minutes: two SVG paths, drawn again only when a value comes in, at most once a second. */
+/** A sparkline of the last minutes: two SVG paths, redrawn only for a new value and at most once a second. */
 
 const WINDOW_MS = 5 * 60_000;
 const WIDTH = 120;
@@ -6,16 +6,16 @@ const HEIGHT = 28;
 const STEP_MS = WINDOW_MS / WIDTH;
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
-/** The last minutes of one figure: a value from 0 to 100 for each pixel of the line. A value holds until the next one. */
+/** The last minutes of a figure: a value from 0 to 100 for each pixel. A value holds until the next one. */
 export class Samples {
-  // As large from the start as it ever becomes: hundreds of nodes have one each.
+  // Allocated at its final size, because hundreds of nodes have one each.
   readonly #values = new Float32Array(WIDTH);
-  /** The newest value's pixel, counted from the clock's zero; null = no value came yet. */
+  /** The newest value's pixel, counted from time zero; null = no value yet. */
   #newest: number | null = null;
 
   push(value: number, nowMs: number): void {
     const pixel = Math.max(this.#newest ?? 0, pixelOf(nowMs));
-    // Assume that the first value also held before the page was opened.
+    // Assume that the first value was the same before the page was opened.
     if (this.#newest === null) this.#values.fill(value);
     else this.#hold(this.#newest, pixel);
     this.#newest = pixel;
@@ -29,7 +29,7 @@ export class Samples {
     this.#hold(this.#newest, now);
     this.#newest = now;
     const values = Array.from({ length: WIDTH }, (_, x) => this.#values[(now + 1 + x) % WIDTH] ?? 0);
-    // Between two equal values a point changes nothing.
+    // A point between two equal values has no effect.
     const points = values.flatMap((value, x) =>
       value === values[x - 1] && value === values[x + 1] ? [] : [`${x} ${heightOf(value)}`],
     );

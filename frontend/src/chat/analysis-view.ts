@@ -1,8 +1,8 @@
 /** The card of an analysis: why a task is stuck, the evidence, fixes to click, and whether they helped. */
 
 import { iconElement, type Page } from "../app/page";
-import { inLanguage, said } from "../app/said";
-import { nothingSeen } from "../evidence/text";
+import { inLanguage, phraseText } from "../app/phrases";
+import { emptyText } from "../evidence/text";
 import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
 import { fixBlock } from "./fix-block";
@@ -17,7 +17,7 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
   const sure = settings.labels.chatConfidence[analysis.confidence];
   const chip = make("span", "chip", iconElement(sure.icon), make("span", "chip-label", sure.label));
   chip.dataset.tone = sure.tone;
-  const by = texts.say(analysis.engine === "claude" ? "analysis.byModel" : "analysis.byRules");
+  const by = texts.get(analysis.engine === "claude" ? "analysis.byModel" : "analysis.byRules");
   const card = make(
     "section",
     "analysis",
@@ -26,7 +26,7 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
       "analysis-head",
       iconElement(health?.icon ?? "triangle-alert"),
       inLanguage(
-        make("strong", "analysis-cause", said(analysis, "cause", page.settings.labels)),
+        make("strong", "analysis-cause", phraseText(analysis, "cause", page.settings.labels)),
         analysis,
         "cause",
         analysis.language,
@@ -40,7 +40,7 @@ export function analysisElement(analysis: Analysis, page: Page, canAct: boolean)
   );
   card.dataset.tone = health?.tone ?? "warn";
   card.dataset.analysis = analysis.id;
-  card.setAttribute("aria-label", texts.say("analysis.title"));
+  card.setAttribute("aria-label", texts.get("analysis.title"));
   return card;
 }
 
@@ -60,15 +60,15 @@ function evidence(analysis: Analysis, page: Page): HTMLElement {
   const { texts, settings } = page;
   const quotes = analysis.evidence.map(({ kind, quote }) => {
     const caption = make("figcaption", "sub", settings.labels.evidenceKinds[kind] ?? kind);
-    const nothing = nothingSeen(quote);
+    const nothing = emptyText(quote);
     return make(
       "figure",
       "analysis-quote",
       caption,
-      nothing ? make("p", "sub", texts.say(nothing)) : make("blockquote", "mono", plain(quote).trim()),
+      nothing ? make("p", "sub", texts.get(nothing)) : make("blockquote", "mono", plain(quote).trim()),
     );
   });
-  const all = button("quiet-link", "search", texts.say("evidence.all"), { evidence: analysis.alert, part: "evidence" });
+  const all = button("quiet-link", "search", texts.get("evidence.all"), { evidence: analysis.alert, part: "evidence" });
   const fold = make(
     "details",
     "analysis-evidence",
@@ -89,25 +89,25 @@ function fixes(analysis: Analysis, page: Page, canAct: boolean): HTMLElement | n
     "analysis-fixes",
     ...shown.map((fix, index) => fixItem(fix, index === 0, analysis, page, canAct)),
   );
-  list.setAttribute("aria-label", page.texts.say("analysis.fixes"));
+  list.setAttribute("aria-label", page.texts.get("analysis.fixes"));
   return list;
 }
 
 function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, canAct: boolean): HTMLElement {
   const part = `fix-${fix.number}`;
   const look = page.settings.labels.chatFixes[fix.state];
-  const label = said(fix, "label", page.settings.labels);
-  const why = inLanguage(make("p", "sub", said(fix, "why", page.settings.labels)), fix, "why", analysis.language);
+  const label = phraseText(fix, "label", page.settings.labels);
+  const why = inLanguage(make("p", "sub", phraseText(fix, "why", page.settings.labels)), fix, "why", analysis.language);
   why.id = `${analysis.id}-${part}`;
   const item = make("li", "analysis-fix");
   item.dataset.state = fix.state;
-  // Again after a refusal, never while it is pending or after it was done.
+  // Possible again after a refusal, but not while it is pending or after it was done.
   const isOffered = page.settings.labels.decisions.fixes[fix.state].mayBeAsked;
   const block =
     isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;
   if (isOffered && canAct && mayAsk(fix)) {
-    // Only the program knows what an answer does: none is recommended.
+    // Only the program knows what an answer does, so none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
     const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, {
@@ -127,7 +127,7 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
   if (blocked) item.append(blocked);
   item.append(why);
-  if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.say("chat.needsRight")));
+  if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.get("chat.needsRight")));
   return item;
 }
 
@@ -137,7 +137,7 @@ function stateOf(fix: Fix, look: { label: string; icon: string; tone: string }, 
   if (fix.state !== "asked" || fix.turn === "") return chip;
   const link = make("button", "analysis-goto", chip);
   link.type = "button";
-  link.title = page.texts.say("analysis.goTo");
+  link.title = page.texts.get("analysis.goTo");
   Object.assign(link.dataset, { goto: fix.turn, part });
   return link;
 }
@@ -151,7 +151,7 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   const look = page.settings.labels.chatVerdicts[analysis.verdict];
   const time = analysis.verdictAt === null ? "" : page.texts.clock(analysis.verdictAt, page.now());
   const words = make("div", "", make("strong", "", look.label), time ? make("span", "sub", ` · ${time}`) : null);
-  const how = said(analysis, "verdictText", page.settings.labels);
+  const how = phraseText(analysis, "verdictText", page.settings.labels);
   if (how && how !== look.label)
     words.append(inLanguage(make("p", "", how), analysis, "verdictText", analysis.language));
   const strip = make("div", "analysis-verdict", iconElement(look.icon), words);
@@ -160,15 +160,15 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
   return strip;
 }
 
-/** Why its fixes cannot be asked for now: the part of the card that changes without a message about it. */
+/** Why fixes cannot be requested now: the part of the card that changes without a message. */
 export function blocksOf(analysis: Analysis, page: Page): string {
   return analysis.fixes.map((fix) => fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts)).join("\n");
 }
 
-/** What is new in it, in one line: the verdict once there is one, else the cause. */
+/** The latest news as one line: the verdict if there is one, else the cause. */
 export function analysisNews(analysis: Analysis, page: Page): string {
-  if (analysis.verdict === "none") return said(analysis, "cause", page.settings.labels);
+  if (analysis.verdict === "none") return phraseText(analysis, "cause", page.settings.labels);
   const { label } = page.settings.labels.chatVerdicts[analysis.verdict];
-  const how = said(analysis, "verdictText", page.settings.labels);
+  const how = phraseText(analysis, "verdictText", page.settings.labels);
   return how && how !== label ? `${label}: ${how}` : label;
 }

@@ -1,4 +1,4 @@
-/** The panel's REST requests: lists, older turns, and text too long for a frame. Events come over `/ws/`. */
+/** The panel's REST requests: lists, older turns, and texts too long for a frame. Events arrive over `/ws/`. */
 
 import { getJson, postJson } from "../app/rest";
 import type { ChatState, ConversationInfo, EngineStatus } from "../live/messages";
@@ -27,12 +27,12 @@ export class ChatApi {
     return getJson(`${this.#root}conversations/${encodeURIComponent(id)}/${before > 0 ? `?before=${before}` : ""}`);
   }
 
-  /** The context's open conversation; `fresh`: the present one is closed and a new one opened. */
+  /** Opens the context's conversation. `fresh`: closes the current one and opens a new one. */
   open(context: string, fresh: boolean): Promise<ChatState> {
     return postJson(`${this.#root}conversations/`, { context, ...(fresh ? { fresh } : {}) });
   }
 
-  async say(context: string, text: string): Promise<{ conversation: string; turn: string }> {
+  async sendMessage(context: string, text: string): Promise<{ conversation: string; turn: string }> {
     const { id } = await this.open(context, false);
     return postJson(`${this.#root}conversations/${encodeURIComponent(id)}/messages/`, { text });
   }

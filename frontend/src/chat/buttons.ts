@@ -1,11 +1,11 @@
-/** The buttons in the panel: what each requests from the Leader, or does on the page. */
+/** The actions of the panel's buttons. */
 
-import type { Answer, Talk } from "./talk";
+import type { Answer, ChatRequests } from "./requests";
 
 export interface ButtonParts {
   root: HTMLElement;
-  talk: Talk;
-  complain: (text: string) => void;
+  requests: ChatRequests;
+  showError: (text: string) => void;
   goTo: (turn: string) => void;
   read: (conversation: string) => void;
   /** The turn that can be stopped. */
@@ -39,7 +39,7 @@ function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
   else if (pressed.id === "chat-earlier") parts.earlier();
 }
 
-/** The click only requests it: the approval that it waits for then gets the focus. */
+/** Requests the fix, then focuses the approval that it needs. */
 async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts): Promise<void> {
   const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
   const answer = await act(pressed, { type: "CHAT_FIX", turn, fix }, parts);
@@ -48,13 +48,13 @@ async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts):
 
 async function act(
   pressed: HTMLButtonElement,
-  request: Parameters<Talk["ask"]>[0],
-  { talk, complain }: ButtonParts,
+  request: Parameters<ChatRequests["send"]>[0],
+  { requests, showError }: ButtonParts,
 ): Promise<Answer> {
   const group = pressed.closest(".approval-buttons")?.querySelectorAll("button") ?? [pressed];
   for (const one of group) one.disabled = true;
-  const answer = await talk.ask(request);
+  const answer = await requests.send(request);
   for (const one of group) one.disabled = false;
-  complain(answer.ok ? "" : answer.reason);
+  showError(answer.ok ? "" : answer.reason);
   return answer;
 }

@@ -1,4 +1,4 @@
-/** The drop-down of contexts: a combobox in which one types to search, by the keyboard or the pointer. */
+/** The searchable drop-down of contexts, for keyboard and pointer. */
 
 import type { Page } from "../app/page";
 import { setAttribute, setHidden } from "../tables/cells";
@@ -10,7 +10,7 @@ const MAX_SHOWN = 50;
 export interface ComboboxParts {
   input: HTMLInputElement;
   list: HTMLElement;
-  /** What can be chosen now; asked when it opens. */
+  /** The current choices; called when it opens. */
   options: () => Promise<string[]>;
   describe: (context: string) => string;
   none: string;
@@ -25,7 +25,7 @@ export class ContextBox {
   #current = -1;
   #isOpen = false;
 
-  /** The panel's. */
+  /** The panel's context. */
   static wire(
     page: Page,
     root: HTMLElement,
@@ -39,7 +39,7 @@ export class ContextBox {
       list,
       options,
       describe: (context) => inWords(context, texts),
-      none: texts.say("chat.noContext"),
+      none: texts.get("chat.noContext"),
       onChoose,
     });
   }
@@ -52,7 +52,7 @@ export class ContextBox {
     input.addEventListener("input", () => void this.#open().then(() => this.#draw(input.value)));
     input.addEventListener("keydown", (event) => this.#key(event));
     input.addEventListener("blur", () => this.#close());
-    // The input keeps the focus; otherwise its blur would close the list under the pointer.
+    // Keep the focus in the input; its blur would close the list under the pointer.
     list.addEventListener("mousedown", (event) => event.preventDefault());
     list.addEventListener("click", (event) => {
       const option = event.target instanceof Element ? event.target.closest<HTMLElement>("[role=option]") : null;
@@ -74,7 +74,7 @@ export class ContextBox {
     this.#isOpen = true;
     this.#draw("");
     this.#all = await this.#parts.options();
-    // Meanwhile the person may have typed or left.
+    // The person may have typed or left in the meantime.
     if (this.#isOpen) this.#draw(this.#parts.input.value === this.#value ? "" : this.#parts.input.value);
   }
 

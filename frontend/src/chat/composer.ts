@@ -1,4 +1,4 @@
-/** The message box: Enter sends, Shift+Enter adds a line, and an input method that is composing sends nothing. */
+/** The message box: Enter sends, Shift+Enter adds a line. Enter in an input method does not send. */
 
 import type { Page } from "../app/page";
 import { setHidden, setText } from "../tables/cells";
@@ -11,10 +11,10 @@ export class Composer {
   readonly #text: HTMLTextAreaElement;
   readonly #send: HTMLButtonElement;
   readonly #problem: HTMLElement;
-  /** By context, while another one is chosen: a sentence about one node must not be sent to the next. */
+  /** Unsent texts of other contexts: a text about one node must not be sent to another. */
   readonly #drafts = new Map<string, string>();
   #context = "";
-  /** What was put there by a button. */
+  /** Text inserted by a button. */
   #proposed = "";
   #isSending = false;
   #isReadOnly = false;
@@ -26,7 +26,7 @@ export class Composer {
     this.#send = need(form, "button[data-send]");
     this.#problem = need(form, ".form-error");
     this.#text.addEventListener("keydown", (event) => {
-      // 229: browsers report this for the Enter that ends a composition.
+      // 229: the key code for the Enter that ends a composition.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       form.requestSubmit();
@@ -47,7 +47,7 @@ export class Composer {
     this.#text.focus();
   }
 
-  /** The unsent text of each context is kept with it. */
+  /** Switches the context; each context keeps its unsent text. */
   setContext(context: string): void {
     if (context === this.#context) return;
     const { value } = this.#text;
@@ -58,7 +58,7 @@ export class Composer {
     this.#draw();
   }
 
-  /** Inserts text that the person may change; text already typed stays. */
+  /** Inserts a text for the person to edit; does not replace typed text. */
   propose(text: string): void {
     const { value } = this.#text;
     if (value.trim() === "" || value === this.#proposed) this.#text.value = this.#proposed = text;
@@ -67,7 +67,7 @@ export class Composer {
     this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
   }
 
-  /** The Leader accepted it. Text typed since then stays. */
+  /** The Leader accepted the message. Text typed since then stays. */
   sent(context: string, text: string): void {
     this.#isSending = false;
     if (this.#drafts.get(context) === text) this.#drafts.delete(context);
@@ -75,11 +75,11 @@ export class Composer {
     this.#draw();
   }
 
-  /** It was refused: the text stays, with the reason. */
+  /** The message was refused: keeps the text and shows the reason. */
   refused(reason: string): void {
     this.#isSending = false;
     this.#draw();
-    this.#complain(reason);
+    this.#showProblem(reason);
   }
 
   setReadOnly(isReadOnly: boolean): void {
@@ -92,10 +92,10 @@ export class Composer {
     const isLong = isTooLong(this.#text.value);
     const { texts } = this.#page;
     this.#send.disabled = this.#isReadOnly || this.#isSending || isLong || this.#text.value.trim() === "";
-    this.#complain(isLong ? texts.say("chat.tooLong", { limit: MAX_CHARACTERS }) : "");
+    this.#showProblem(isLong ? texts.get("chat.tooLong", { limit: MAX_CHARACTERS }) : "");
   }
 
-  #complain(problem: string): void {
+  #showProblem(problem: string): void {
     setText(this.#problem, problem);
     setHidden(this.#problem, problem === "");
     this.#text.toggleAttribute("aria-invalid", problem !== "");

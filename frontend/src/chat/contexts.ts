@@ -1,4 +1,4 @@
-/** "project:node", either side "*": reading, naming and finding them. Pure. */
+/** Parses, describes and searches contexts: "project:node", with "*" on either side. Pure. */
 
 import type { Texts } from "../app/texts";
 import type { NodeStatus } from "../live/messages";
@@ -10,7 +10,7 @@ export interface Context {
   node: string;
 }
 
-/** A project may hold a colon, a node cannot. */
+/** A project name may contain a colon, a node id cannot. */
 export function parseContext(text: string): Context {
   const colon = text.lastIndexOf(":");
   return colon < 0 ? { project: "*", node: "*" } : { project: text.slice(0, colon), node: text.slice(colon + 1) };
@@ -20,10 +20,10 @@ export function contextOf(project: string, node: string): string {
   return `${project || "*"}:${node || "*"}`;
 }
 
-/** Whether a conversation about it can be begun; `_check_context` of chat/store/conversations.py decides. */
+/** Whether a conversation about it can be started; `_check_context` of chat/store/conversations.py decides. */
 export function contextExists(context: string, nodes: ReadonlyMap<string, NodeStatus>): boolean {
   const { project, node } = parseContext(context);
-  // Without a known node nothing can be sent.
+  // Without a known node, nothing can be sent.
   if (nodes.size === 0) return true;
   const chosen = node === "*" ? [...nodes.values()] : [nodes.get(node)].filter((found) => found !== undefined);
   return (
@@ -32,19 +32,19 @@ export function contextExists(context: string, nodes: ReadonlyMap<string, NodeSt
   );
 }
 
-/** The nearest existing context: without the project, otherwise everything. */
+/** The nearest existing context: without the project, else everything. */
 export function nearestContext(project: string, node: string, nodes: ReadonlyMap<string, NodeStatus>): string {
   return [contextOf(project, node), contextOf("", node)].find((context) => contextExists(context, nodes)) ?? EVERYTHING;
 }
 
-/** What a "*" means; empty if there is none. */
+/** The meaning of the "*"; empty if there is none. */
 export function inWords(context: string, texts: Texts): string {
   const { project, node } = parseContext(context);
-  if (project === "*") return texts.say(node === "*" ? "chat.everything" : "chat.wholeNode");
-  return node === "*" ? texts.say("chat.wholeProject") : "";
+  if (project === "*") return texts.get(node === "*" ? "chat.everything" : "chat.wholeNode");
+  return node === "*" ? texts.get("chat.wholeProject") : "";
 }
 
-/** All typed words must occur. Exact first, then those that begin so; else the order that was given. */
+/** All words must occur. Exact matches first, then matching beginnings, else in the given order. */
 export function findContexts(all: readonly string[], typed: string, limit: number): string[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
   const scored = all.flatMap((context, order): [number, number, string][] => {
@@ -69,15 +69,15 @@ export function findContexts(all: readonly string[], typed: string, limit: numbe
 }
 
 export const MAX_CHARACTERS = 32_000;
-/** Of a frame's 64 KiB, with some room for the rest of the message. */
+/** A frame has 64 KiB; leaves room for the rest of the message. */
 const MAX_FRAME_BYTES = 63_000;
 
 export function isTooLong(text: string): boolean {
-  // Lengths in UTF-16 are never smaller than in characters: most texts need no counting.
+  // A UTF-16 length is never smaller than the number of characters, so most texts need no counting.
   return text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS;
 }
 
-/** Whether it fits into a `/ws/` message; longer text goes over REST. */
+/** Whether it fits into a `/ws/` message; longer texts use REST. */
 export function fitsFrame(text: string): boolean {
   return text.length * 6 <= MAX_FRAME_BYTES || new TextEncoder().encode(JSON.stringify(text)).length <= MAX_FRAME_BYTES;
 }

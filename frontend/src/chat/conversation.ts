@@ -1,4 +1,4 @@
-/** The page's copy of one conversation: the initial state and every message since. Pure; no DOM. */
+/** The page's copy of a conversation: the initial state and all messages since. Pure; no DOM. */
 
 import type { Labels } from "../app/settings";
 import type {
@@ -13,11 +13,11 @@ import type {
   Turn,
 } from "../live/messages";
 
-/** The answer being written, not stored yet. */
+/** An answer in progress, not stored yet. */
 export interface Streaming {
   request: number;
   characters: string[];
-  /** Pieces were missed: nothing is added until the whole text comes. */
+  /** Pieces were missed: wait for the complete text. */
   isBroken: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface ShownTurn extends FullTurn {
   retrying: { delaySeconds: number; reason: string } | null;
 }
 
-/** A part of an answer, in the order in which it was given. */
+/** A part of an answer, in order. */
 export type Part =
   | { kind: "text"; key: string; text: string; phrases?: Phrases }
   | { kind: "step"; key: string; step: Step };
@@ -51,12 +51,12 @@ export class Conversation {
     return [...this.turns.values()].sort((a, b) => a.number - b.number);
   }
 
-  /** The turn that a person may stop. */
+  /** The turn that can be stopped. */
   get open(): ShownTurn | null {
     return this.inOrder.find((turn) => isOpen(turn, this.#labels)) ?? null;
   }
 
-  /** What was clicked to begin this turn. */
+  /** The fix that started this turn. */
   fixOf(turn: string): Fix | null {
     for (const { analysis } of this.turns.values()) {
       const fix = analysis?.fixes.find((one) => one.turn === turn);
@@ -65,14 +65,14 @@ export class Conversation {
     return null;
   }
 
-  /** Older turns, over REST. */
+  /** Adds older turns from REST. */
   addOlder(turns: readonly FullTurn[], hasMore: boolean): void {
     for (const turn of turns)
       if (!this.turns.has(turn.id)) this.turns.set(turn.id, { ...turn, streaming: null, retrying: null });
     this.hasMore = hasMore;
   }
 
-  /** The turn that changed; null when the message says nothing about this conversation's turns. */
+  /** Applies a message. Returns the changed turn; null if it is not about this conversation's turns. */
   apply(message: ChatServerMessage): ShownTurn | null {
     if (message.type === "CHAT_ACCEPTED" || message.conversation !== this.info.id) return null;
     if (message.type === "CHAT_CONVERSATION") {
@@ -117,7 +117,7 @@ export function isOpen(turn: Pick<Turn, "state">, { decisions }: Pick<Labels, "d
   return decisions.turns[turn.state].isOpen;
 }
 
-/** Offsets count characters as Unicode does, not as JavaScript's strings do. */
+/** Offsets count Unicode characters, not UTF-16 units as in JavaScript. */
 export function stream(before: Streaming | null, request: number, offset: number, text: string): Streaming {
   const characters = before?.request === request ? before.characters : [];
   if (offset > characters.length) return { request, characters, isBroken: true };
@@ -125,7 +125,7 @@ export function stream(before: Streaming | null, request: number, offset: number
   return { request, characters: [...characters.slice(0, offset), ...text], isBroken: false };
 }
 
-/** Texts and steps of a turn: by the answer they came with, its text first. */
+/** Texts and steps of a turn, grouped by answer, with its text first. */
 export function partsOf(turn: FullTurn): Part[] {
   const parts: [answer: number, position: number, part: Part][] = [
     ...turn.messages.map((text): [number, number, Part] => [

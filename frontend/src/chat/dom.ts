@@ -1,4 +1,4 @@
-/** Helpers that build DOM nodes. Text always stays text. */
+/** Builds DOM nodes. Text is always inserted as text. */
 
 import { iconElement } from "../app/page";
 
@@ -27,14 +27,14 @@ export function button(
   return made;
 }
 
-/** A part that the template must have. */
+/** A required part of the template. */
 export function need<T extends HTMLElement = HTMLElement>(root: ParentNode, selector: string): T {
   const found = root.querySelector<T>(selector);
   if (!found) throw new Error(`the chat has no ${selector}`);
   return found;
 }
 
-/** What a child shows; the same `version` means that it would look the same. */
+/** A child; an equal `version` means that it looks the same. */
 export interface Item {
   key: string;
   version: string;
@@ -43,7 +43,7 @@ export interface Item {
 
 const versions = new WeakMap<HTMLElement, string>();
 
-/** Makes the children be these, in this order. What has not changed is left alone; what is redrawn keeps its open state and the focus. */
+/** Replaces the children with these. Unchanged ones stay; redrawn ones keep their open state and the focus. */
 export function sync(parent: HTMLElement, items: readonly Item[]): void {
   const present = new Map(
     [...parent.children].map((child) => [(child as HTMLElement).dataset.key ?? "", child as HTMLElement]),
@@ -77,7 +77,7 @@ function replace(old: HTMLElement, made: HTMLElement): void {
   const active = old.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
   old.replaceWith(made);
   if (!active) return;
-  // The same part by its name, if it still takes the focus, else the whole: the focus is never thrown to the top of the page.
+  // Focus the same part by its name, else the whole element, so that the focus never jumps to the top of the page.
   const name = active.dataset.part;
   const part =
     name === undefined ? null : made.querySelector<HTMLElement>(`[data-part="${CSS.escape(name)}"]:not(:disabled)`);

@@ -1,4 +1,4 @@
-/** The frame of a conversation: which engine answers and why, the context's older conversations, errors. */
+/** The panel's head: the engine and why it answers, older conversations, errors. */
 
 import { element, type Page } from "../app/page";
 import type { ConversationInfo, EngineStatus } from "../live/messages";
@@ -9,16 +9,16 @@ export function drawEngine(engine: EngineStatus | null, page: Page): void {
   const reasons = page.settings.labels.chatEngines;
   setText(element("chat-model"), engine?.name === "claude" ? engine.model : "");
   setHidden(element("chat-engine"), engine === null || engine.name === "claude");
-  setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.say("chat.byRules"));
+  setText(element("chat-engine-text"), reasons[engine?.reason ?? ""] ?? page.texts.get("chat.byRules"));
 }
 
-/** The error of a person's request; empty = none. */
-export function complain(text: string): void {
+/** Shows the error of a request; empty = none. */
+export function showError(text: string): void {
   setText(element("chat-problem"), text);
   setHidden(element("chat-problem"), text === "");
 }
 
-/** The button for a new conversation; `code`: why none can be started now. */
+/** Updates the button for a new conversation; `code`: why none can be started. */
 export function drawBegin(code: string, page: Page): void {
   const begin = element<HTMLButtonElement>("chat-new");
   if (!begin) return;

@@ -1,8 +1,8 @@
-/** Connects the chat panel to its page: opening and closing, "Ask about this", and notices about what waits elsewhere. */
+/** Connects the chat panel to the page: open and close, "Ask about this", and notices about other conversations. */
 
 import type { AlertNotices } from "../app/alert-notices";
 import { element, type Page } from "../app/page";
-import { said } from "../app/said";
+import { phraseText } from "../app/phrases";
 import type { Tone } from "../app/settings";
 import type { ToastContent, Toasts } from "../app/toasts";
 import { setAttribute } from "../tables/cells";
@@ -24,7 +24,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
   const setOpen = (open: boolean): void => {
     document.body.dataset.chat = open ? "open" : "closed";
     setAttribute(toggle, "aria-expanded", String(open));
-    // On a phone it covers the page, so it does not open by itself there.
+    // On a phone it covers the page, so it does not open automatically.
     const isKept = open && matchMedia("(min-width: 861px)").matches;
     document.cookie = `agentflow_chat=${isKept ? "open" : "closed"};path=/;max-age=${YEAR_SECONDS};samesite=lax`;
     if (open) panel.focus();
@@ -55,7 +55,7 @@ export function wireChat(page: Page, toasts: Toasts, notices: AlertNotices): voi
   wireNotices(page, toasts, notices, (conversation) => isOpen() && panel.shows(conversation));
 }
 
-/** What the button belongs to: an alert, a task or a node. */
+/** The subject of the button: an alert, a task or a node. */
 function subject(about: HTMLElement, page: Page): { context: string; words: string } {
   const holder = about.closest<HTMLElement>("[data-alert], [data-task], [data-node]");
   const { alert = "", task = "", node = "" } = holder?.dataset ?? {};
@@ -65,7 +65,7 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
     const where = nearestContext(subjectTask.project, subjectTask.node || subjectTask.targetNode, page.fleet.nodes);
     return {
       context: where,
-      words: page.texts.say("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }),
+      words: page.texts.get("chat.aboutTask", { name: plain(subjectTask.name), id: subjectTask.id }),
     };
   }
   const name = known?.node || node;
@@ -75,7 +75,7 @@ function subject(about: HTMLElement, page: Page): { context: string; words: stri
   };
 }
 
-/** Notices about waiting approvals and AgentFlow's own findings, on every page. Each is shown once. */
+/** Notices about waiting approvals and new analyses, on every page. Each is shown once. */
 function wireNotices(
   page: Page,
   toasts: Toasts,
@@ -99,24 +99,24 @@ function wireNotices(
   live.on("CHAT_STEP", ({ step, conversation }) => {
     if (step.approval?.state !== "waiting" || !isNew(step.approval.id, conversation)) return;
     toasts.show(
-      content(conversation, "held", texts.say("chat.approvalTitle"), said(step, "summary", page.settings.labels)),
+      content(conversation, "held", texts.get("chat.approvalTitle"), phraseText(step, "summary", page.settings.labels)),
     );
   });
-  // Updates the alert's existing notice: one card per alert.
+  // Update the alert's existing notice.
   live.on("CHAT_ANALYSIS", ({ analysis, conversation }) => {
     if (!isNew(`${analysis.id} ${analysis.verdict}`, conversation) || analysis.verdict === "watching") return;
     const look = analysis.verdict === "none" ? null : page.settings.labels.chatVerdicts[analysis.verdict];
     const name = plain(
       (page.fleet.tasks.get(analysis.task)?.name ?? page.fleet.alerts.get(analysis.alert)?.taskName) || analysis.task,
     );
-    const title = look ? `${look.label} · ${name}` : texts.say("analysis.notice", { name });
+    const title = look ? `${look.label} · ${name}` : texts.get("analysis.notice", { name });
     notices.show(
       analysis.alert,
       content(
         conversation,
         look?.tone ?? "held",
         title,
-        said(analysis, look ? "verdictText" : "cause", page.settings.labels),
+        phraseText(analysis, look ? "verdictText" : "cause", page.settings.labels),
       ),
     );
   });

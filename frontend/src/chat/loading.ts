@@ -1,24 +1,24 @@
-/** Shown until a conversation has loaded: that it is loading, or why it failed. Never that it is empty. */
+/** Shown until a conversation has loaded: "loading", or why it failed. */
 
 import { element, type Page } from "../app/page";
 import { RestError } from "../app/rest";
 import { setHidden, setText } from "../tables/cells";
-import type { Talk } from "./talk";
+import type { ChatRequests } from "./requests";
 
-/** A conversation arrives by push after it was requested; without a link it does not. */
+/** A requested conversation arrives by push, so not without a link. */
 const EXPECTED_WITHIN_MS = 20_000;
 
 export class Loading {
   readonly #page: Page;
-  readonly #talk: Talk;
+  readonly #requests: ChatRequests;
   #phase: "loading" | "failed" | "here" = "loading";
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Retries what failed. */
+  /** Retries the failed request. */
   #again: () => void = () => undefined;
 
-  constructor(page: Page, talk: Talk) {
+  constructor(page: Page, requests: ChatRequests) {
     this.#page = page;
-    this.#talk = talk;
+    this.#requests = requests;
     element("chat-again")?.addEventListener("click", () => {
       element("chat-log")?.focus();
       this.#again();
@@ -39,14 +39,14 @@ export class Loading {
     const code = error instanceof RestError ? error.code : "unavailable";
     setText(
       element("chat-failed-text"),
-      [this.#page.texts.say("chat.notLoaded"), code === "unavailable" ? "" : this.#talk.reasonOf(code, "")]
+      [this.#page.texts.get("chat.notLoaded"), code === "unavailable" ? "" : this.#requests.reasonOf(code, "")]
         .join(" ")
         .trim(),
     );
     this.#set("failed");
   }
 
-  /** It has loaded completely; it may be empty. */
+  /** The conversation has loaded; it may be empty. */
   done(): void {
     this.#set("here");
   }

@@ -1,6 +1,6 @@
 /**
- * The part of Markdown that answers use, as DOM nodes. Nothing is ever parsed as HTML: unknown syntax stays text, there
- * are no images, and only explicit links to http or https become links.
+ * Renders the Markdown subset of answers as DOM nodes. Never parses HTML: unknown syntax stays text, there are no images,
+ * and only explicit links to http or https become links.
  */
 
 const FENCE = /^\s*```(.*)$/;
@@ -8,21 +8,21 @@ const HEADING = /^#{1,6}\s+(.*)$/;
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/;
 const INLINE =
   /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s()<>]{1,2000})\)/g;
-const TURNS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
+const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters.
+const CONTROL_CHARACTERS = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 const MAX_DEPTH = 4;
 
 export function markdown(source: string): DocumentFragment {
   return blocks(plain(source).split("\n"), 0);
 }
 
-/** Without control characters, and with those named that would show another order than was written. */
+/** Removes control characters, and makes characters visible that change the writing direction. */
 export function plain(text: string): string {
   return text
     .replace(/\r\n?/g, "\n")
-    .replace(UNSEEN, "")
-    .replace(TURNS, (turn) => `⟨U+${turn.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+    .replace(CONTROL_CHARACTERS, "")
+    .replace(DIRECTION_CONTROLS, (turn) => `⟨U+${turn.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 function blocks(lines: readonly string[], depth: number): DocumentFragment {
@@ -65,7 +65,7 @@ function blocks(lines: readonly string[], depth: number): DocumentFragment {
       at = end - 1;
     } else if (HEADING.test(line)) {
       flush();
-      // A heading in an answer is not a heading of the page.
+      // Not a heading element, because it is not a heading of the page.
       const heading = withInline("p", HEADING.exec(line)?.[1] ?? "", depth);
       heading.className = "md-heading";
       made.append(heading);
@@ -91,7 +91,7 @@ function listFrom(lines: readonly string[], at: number, depth: number): [HTMLEle
     if (!found || (found[1]?.length ?? 0) > indent + 1 || (found[1]?.length ?? 0) < indent) break;
     const body = [found[4] ?? ""];
     next += 1;
-    // What is indented more belongs to the item.
+    // Lines that are indented more belong to the item.
     while (next < lines.length && /^\s+\S/.test(lines[next] ?? "") && indentOf(lines[next] ?? "") > indent + 1)
       body.push((lines[next++] ?? "").slice(indent + 2));
     const item = document.createElement("li");
@@ -136,7 +136,7 @@ function marked(found: RegExpMatchArray, depth: number): Node {
   link.href = address ?? "";
   link.rel = "noopener noreferrer";
   link.target = "_blank";
-  // Show the target, because the link's text comes from the model.
+  // Show the target, because the model chose the link's text.
   link.textContent = label === address ? (label ?? "") : `${label} (${hostOf(address ?? "")})`;
   return link;
 }

@@ -1,4 +1,4 @@
-/** The chat panel of every page: which context, which conversation of it, and what a person does there. */
+/** The chat panel of every page: its context, its conversation, and the person's actions. */
 import { element, type Page } from "../app/page";
 import { RestError } from "../app/rest";
 import type { ChatServerMessage, ChatState, EngineStatus } from "../live/messages";
@@ -11,9 +11,9 @@ import { Composer } from "./composer";
 import { contextExists, EVERYTHING } from "./contexts";
 import { Conversation, isOpen } from "./conversation";
 import { need } from "./dom";
-import { complain, drawBegin, drawEngine, listPast } from "./head";
+import { drawBegin, drawEngine, listPast, showError } from "./head";
 import { Loading } from "./loading";
-import { Talk } from "./talk";
+import { ChatRequests } from "./requests";
 import { ThreadView } from "./thread-view";
 
 const CONTEXT_KEY = "agentflow.chat.context";
@@ -31,31 +31,31 @@ export class ChatPanel {
   readonly #page: Page;
   readonly #root: HTMLElement;
   readonly #api: ChatApi;
-  readonly #talk: Talk;
+  readonly #requests: ChatRequests;
   readonly #composer: Composer | null;
   readonly #contexts: ContextBox;
   readonly #thread: ThreadView;
   readonly #loading: Loading;
   readonly #mayOperate = document.body.classList.contains("may-operate");
   #conversation: Conversation | null = null;
-  /** The open conversation of the context; empty = there is none yet. */
+  /** The context's open conversation; empty = none yet. */
   #present = "";
-  /** An older one that is shown instead; empty = none. */
+  /** An older conversation that is shown instead; empty = none. */
   #reading = "";
-  /** Its project or node no longer exists. */
+  /** The context's project or node no longer exists. */
   #isGone = false;
   #engine: EngineStatus | null = null;
-  /** Counts selections: the response of an earlier one is dropped. */
+  /** Counts selections, to ignore responses of earlier ones. */
   #choice = 0;
 
   constructor(page: Page, root: HTMLElement) {
     this.#page = page;
     this.#root = root;
     this.#api = new ChatApi(page.settings.urls.chat);
-    this.#talk = new Talk(page, this.#api);
+    this.#requests = new ChatRequests(page, this.#api);
     const form = element<HTMLFormElement>("chat-form");
-    this.#composer = form ? new Composer(page, form, (text) => void this.#say(text)) : null;
-    this.#loading = new Loading(page, this.#talk);
+    this.#composer = form ? new Composer(page, form, (text) => void this.#sendMessage(text)) : null;
+    this.#loading = new Loading(page, this.#requests);
     this.#thread = new ThreadView(page, need(root, "#chat-turns"), element("chat-earlier"));
     this.#contexts = ContextBox.wire(
       page,
@@ -71,8 +71,8 @@ export class ChatPanel {
     page.fleet.onChange("nodes", () => this.#isGone && this.#draw());
     wireButtons({
       root,
-      talk: this.#talk,
-      complain,
+      requests: this.#requests,
+      showError,
       goTo: (turn) => this.#thread.goTo(turn),
       read: (conversation) => void this.#read(conversation),
       open: () => this.#conversation?.open?.id,
@@ -87,12 +87,12 @@ export class ChatPanel {
     return this.#contexts.value;
   }
 
-  /** Whether this conversation is what the panel shows. */
+  /** Whether the panel shows this conversation. */
   shows(conversation: string): boolean {
     return this.#conversation?.info.id === conversation;
   }
 
-  /** Whether what it shows has an analysis of this alert. */
+  /** Whether the panel shows an analysis of this alert. */
   tellsOf(alert: string): boolean {
     return this.#conversation?.inOrder.some((turn) => turn.analysis?.alert === alert) ?? false;
   }
@@ -106,7 +106,7 @@ export class ChatPanel {
     this.#composer?.propose(text);
   }
 
-  /** Goes to the context of this conversation. */
+  /** Switches to the conversation's context. */
   open(conversation: string): void {
     this.#leave();
     void this.#load(
@@ -134,7 +134,7 @@ export class ChatPanel {
     );
   }
 
-  /** `again`: what a person may do when it has failed. What comes after another choice is dropped. */
+  /** `again`: retries after a failure. Ignores responses after another selection. */
   async #load<T>(asked: Promise<T>, again: () => void, take: (answer: T) => void): Promise<void> {
     const choice = this.#choice;
     this.#loading.begin(again);
@@ -154,7 +154,7 @@ export class ChatPanel {
     this.#present = this.#reading = "";
     this.#conversation = null;
     listPast([], this.#page);
-    complain("");
+    showError("");
   }
 
   #follow(id: string): void {
@@ -168,7 +168,7 @@ export class ChatPanel {
 
   #show(state: ChatState): void {
     this.#engine = state.engine;
-    // A reader of an older one stays there.
+    // Stay at an older conversation.
     if (this.#reading !== "" && this.#reading !== state.id) return;
     this.#conversation = new Conversation(state, this.#page.settings.labels);
     this.#loading.done();
@@ -177,7 +177,7 @@ export class ChatPanel {
 
   #apply(message: ChatServerMessage): void {
     if (message.type === "CHAT_CONVERSATION" && message.info.context === this.context) {
-      // Opened or closed by someone else: this page follows.
+      // Opened or closed by someone else: follow.
       if (message.info.isOpen !== (message.info.id === this.#present)) this.choose(this.context);
       return;
     }
@@ -187,14 +187,14 @@ export class ChatPanel {
     if (message.type === "CHAT_ANALYSIS") setText(element("chat-said"), analysisNews(message.analysis, this.#page));
     if (message.type !== "CHAT_TURN") return;
     this.#draw();
-    if (!isOpen(turn, this.#page.settings.labels)) setText(element("chat-said"), this.#page.texts.say("chat.answered"));
+    if (!isOpen(turn, this.#page.settings.labels)) setText(element("chat-said"), this.#page.texts.get("chat.answered"));
     if (turn.engine && turn.engine !== this.#engine?.name) void this.#options();
   }
 
-  async #say(text: string): Promise<void> {
+  async #sendMessage(text: string): Promise<void> {
     const { context } = this;
     const choice = this.#choice;
-    const answer = await this.#talk.say(context, text);
+    const answer = await this.#requests.sendMessage(context, text);
     if (!answer.ok) {
       this.#composer?.refused(answer.reason);
       return;
@@ -259,7 +259,7 @@ export class ChatPanel {
 
   #failed(error: unknown): void {
     const code = error instanceof RestError ? error.code : "unavailable";
-    complain(this.#talk.reasonOf(code, ""));
+    showError(this.#requests.reasonOf(code, ""));
   }
 
   #draw(): void {
@@ -272,7 +272,7 @@ export class ChatPanel {
     setHidden(element("chat-old"), isPresent);
     setHidden(element("chat-gone"), !isGone);
     setHidden(element("chat-stop"), !isPresent || shown?.open == null);
-    // A context without a conversation needs a new one, which is impossible for what no longer exists.
+    // A context without a conversation needs a new one, which is impossible if its project or node is gone.
     this.#composer?.setReadOnly(!isPresent || (isGone && this.#present === ""));
     drawBegin(isGone ? "no-such-context" : isPresent && shown?.open ? "busy" : "", this.#page);
     drawEngine(this.#engine, this.#page);

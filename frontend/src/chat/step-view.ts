@@ -1,7 +1,7 @@
-/** A tool call with its result, and the card on which a person decides about it. */
+/** A tool call with its result, and the card for its approval. */
 
 import { iconElement, type Page } from "../app/page";
-import { said } from "../app/said";
+import { phraseText } from "../app/phrases";
 import { clockDuration } from "../app/texts";
 import type { Approval, Step } from "../live/messages";
 import { stateOf } from "../tables/task-view";
@@ -18,7 +18,7 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
   const name = make(
     "span",
     "step-name",
-    said(step, "summary", labels) || plain(labels.chatTools[step.tool] ?? step.tool),
+    phraseText(step, "summary", labels) || plain(labels.chatTools[step.tool] ?? step.tool),
   );
   const detail = make("div", "step-detail", make("p", "sub mono", step.tool), argumentList(step), result(step, page));
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
@@ -29,7 +29,7 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
 
 function result(step: Step, page: Page): HTMLElement | null {
   if (step.result === "") return null;
-  const text = make("pre", "step-result", said(step, "result", page.settings.labels).slice(0, MAX_SHOWN));
+  const text = make("pre", "step-result", phraseText(step, "result", page.settings.labels).slice(0, MAX_SHOWN));
   text.tabIndex = 0;
   text.toggleAttribute("data-error", step.isError);
   return text;
@@ -46,7 +46,7 @@ function argumentList(step: Step): HTMLElement | null {
   return list;
 }
 
-/** Stays after the decision, so that everyone sees who decided. */
+/** Stays visible after the decision, to show who decided. */
 function approvalCard(step: Step, approval: Approval, asker: string, page: Page): HTMLElement {
   const { texts, settings } = page;
   const isWaiting = approval.state === "waiting";
@@ -55,7 +55,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
     "p",
     "approval-title",
     iconElement(look.icon),
-    make("strong", "", isWaiting ? texts.say("chat.approvalTitle") : outcome(approval, page)),
+    make("strong", "", isWaiting ? texts.get("chat.approvalTitle") : outcome(approval, page)),
   );
   const card = make("section", "approval", title);
   card.dataset.approval = approval.id;
@@ -63,14 +63,14 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   card.dataset.tone = look.tone;
   card.tabIndex = -1;
   card.dataset.part = "approval";
-  // By its action and target: several may wait at once.
+  // Labelled with its action and target, because several may wait at once.
   card.setAttribute(
     "aria-label",
-    texts.say("chat.approval", { action: plain(step.summary || settings.labels.chatTools[step.tool] || step.tool) }),
+    texts.get("chat.approval", { action: plain(step.summary || settings.labels.chatTools[step.tool] || step.tool) }),
   );
   if (!isWaiting) return card;
   const effect = settings.labels.chatEffects[step.tool] ?? "";
-  const what = make("p", "approval-what", said(step, "summary", settings.labels));
+  const what = make("p", "approval-what", phraseText(step, "summary", settings.labels));
   what.id = `approval-${approval.id}`;
   card.append(what);
   for (const target of targets(step, page)) card.append(target);
@@ -79,7 +79,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   if (effect) card.append(make("p", "approval-effect", effect));
   const expiry = make("span", "", "");
   expiry.dataset.expires = String(approval.expiresAt);
-  card.append(make("p", "sub", texts.say("chat.askedBy", { name: asker || "AgentFlow" }), " · ", expiry));
+  card.append(make("p", "sub", texts.get("chat.askedBy", { name: asker || "AgentFlow" }), " · ", expiry));
   drawExpiry(expiry, page);
   if (document.body.classList.contains(`may-${approval.right}`)) {
     const answers = make("div", "approval-buttons");
@@ -88,15 +88,15 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
       button(
         `btn btn-sm ${step.risk === "destructive" ? "btn-error btn-outline" : "btn-primary"}`,
         "circle-check",
-        texts.say("chat.approve"),
+        texts.get("chat.approve"),
         { answer: "approve" },
       ),
-      button("btn btn-sm", "ban", texts.say("chat.refuse"), { answer: "deny" }),
+      button("btn btn-sm", "ban", texts.get("chat.refuse"), { answer: "deny" }),
     );
     for (const answer of answers.children) answer.setAttribute("aria-describedby", what.id);
     card.append(answers);
   } else {
-    card.append(make("p", "sub", texts.say("chat.needsRight")));
+    card.append(make("p", "sub", texts.get("chat.needsRight")));
   }
   return card;
 }
@@ -109,7 +109,7 @@ function outcome(approval: Approval, page: Page): string {
   return `${label} · ${approval.answeredBy}${time}`;
 }
 
-/** The tasks that the arguments name, as they are known here. */
+/** The tasks in the arguments, as known to the page. */
 function targets(step: Step, page: Page): HTMLElement[] {
   const given = step.arguments as { task?: unknown; tasks?: unknown } | null;
   const ids = [given?.task, ...(Array.isArray(given?.tasks) ? (given.tasks as unknown[]) : [])];
@@ -129,13 +129,13 @@ function targets(step: Step, page: Page): HTMLElement[] {
   });
 }
 
-/** Once a second, without a request. The server decides; this only disables buttons that would be refused. */
+/** Called once a second. Only disables buttons that the server would refuse. */
 export function drawExpiry(expiry: HTMLElement, page: Page): void {
   const seconds = Math.floor((Number(expiry.dataset.expires) - page.now()) / 1000);
   expiry.textContent =
     seconds > 0
-      ? page.texts.say("chat.expiresIn", { duration: clockDuration(seconds) })
-      : page.texts.say("chat.expired");
+      ? page.texts.get("chat.expiresIn", { duration: clockDuration(seconds) })
+      : page.texts.get("chat.expired");
   if (seconds > 0) return;
   for (const answer of expiry.closest(".approval")?.querySelectorAll("button") ?? []) answer.disabled = true;
 }

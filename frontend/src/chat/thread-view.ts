@@ -1,4 +1,4 @@
-/** The turns of one conversation on the page: drawn once a frame, kept at the end while the reader is there. */
+/** The turns of a conversation: drawn once per frame, and kept scrolled to the end while the reader is there. */
 
 import type { Page } from "../app/page";
 import type { TurnState } from "../live/messages";
@@ -17,14 +17,14 @@ export class ThreadView {
   #conversation: Conversation | null = null;
   #canAct = false;
   #isScheduled = false;
-  /** A turn whose question gets the focus as soon as it appears. */
+  /** The turn whose question gets the focus when it appears. */
   #awaited = "";
 
   constructor(page: Page, box: HTMLElement, older: HTMLElement | null) {
     this.#page = page;
     this.#box = box;
     this.#older = older;
-    // What can be done about a stuck task follows from the task and its alert, not from messages of the conversation.
+    // Possible fixes depend on the task and its alert, not only on messages of the conversation.
     for (const kind of ["tasks", "alerts"] as const) {
       page.fleet.onChange(kind, (id) => this.#isAbout(id) && this.changed());
       page.fleet.onReplace(kind, () => this.changed());
@@ -50,7 +50,7 @@ export class ThreadView {
     if (isOther) this.toEnd();
   }
 
-  /** Soon, once for all changes. A hidden page gets no frames. */
+  /** Draws once for all pending changes. Hidden pages get no animation frames. */
   changed(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -67,7 +67,7 @@ export class ThreadView {
     if (scroller) scroller.scrollTop = scroller.scrollHeight;
   }
 
-  /** Scrolls to the turn and focuses its open question, now or when it arrives. */
+  /** Scrolls to the turn and focuses its open question, now or once it arrives. */
   goTo(turn: string): void {
     this.#awaited = turn;
     this.#bring();

@@ -1,7 +1,7 @@
 /** One turn: the message, the answer with its steps, its state, and its cost. */
 
 import { iconElement, type Page } from "../app/page";
-import { inLanguage, inWords, said } from "../app/said";
+import { inLanguage, inWords, phraseText } from "../app/phrases";
 import type { Fix, TaskHealth } from "../live/messages";
 import { analysisElement, blocksOf } from "./analysis-view";
 import { isOpen, type Part, partsOf, type ShownTurn } from "./conversation";
@@ -9,7 +9,7 @@ import { button, type Item, make, sync } from "./dom";
 import { markdown, plain } from "./markdown";
 import { stepElement } from "./step-view";
 
-/** Its place; `drawTurn` fills it. */
+/** An empty turn; `drawTurn` fills it. */
 export function turnItem(turn: ShownTurn): Item {
   return {
     key: turn.id,
@@ -22,14 +22,14 @@ export function turnItem(turn: ShownTurn): Item {
   };
 }
 
-/** `fix`: what was clicked to begin it. `canAct`: this person, in this conversation. */
+/** `fix`: the fix that started it. `canAct`: whether this person may act in this conversation. */
 export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, page: Page, canAct: boolean): void {
   const { texts } = page;
   box.dataset.state = turn.state;
-  box.setAttribute("aria-label", texts.say("chat.turnOf", { name: turn.actor || "AgentFlow" }));
-  const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => asked(turn, fix, page) }];
+  box.setAttribute("aria-label", texts.get("chat.turnOf", { name: turn.actor || "AgentFlow" }));
+  const items: Item[] = [{ key: "said", version: fix?.label ?? "", build: () => messageElement(turn, fix, page) }];
   for (const part of partsOf(turn)) {
-    // An analysis is shown once: as its card, not as text as well.
+    // An analysis is shown as its card only, not also as text.
     if (part.kind === "text" && turn.analysis) continue;
     if (part.kind === "text") items.push({ key: part.key, version: part.text, build: () => answer(part, turn, page) });
     else
@@ -61,38 +61,43 @@ export function drawTurn(box: HTMLElement, turn: ShownTurn, fix: Fix | null, pag
       version: `${turn.state}${canAct}${status.text}`,
       build: () => statusLine(turn, status, page, canAct),
     });
-  const cost = spent(turn, page);
+  const cost = usageText(turn, page);
   if (cost) items.push({ key: "cost", version: cost, build: () => make("p", "chat-cost sub", cost) });
   sync(box, items);
 }
 
-/** A model's or the rules' answer is Markdown; AgentFlow's own text is plain. */
+/** Answers of engines are Markdown; AgentFlow's own texts are plain. */
 function answer(part: Part & { kind: "text" }, turn: ShownTurn, page: Page): HTMLElement {
-  if (part.phrases?.text) return make("div", "chat-answer md", make("p", "", said(part, "text", page.settings.labels)));
+  if (part.phrases?.text)
+    return make("div", "chat-answer md", make("p", "", phraseText(part, "text", page.settings.labels)));
   return inLanguage(make("div", "chat-answer md", markdown(part.text)), part, "text", turn.language);
 }
 
-function asked(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
+function messageElement(turn: ShownTurn, fix: Fix | null, page: Page): HTMLElement {
   const time = page.texts.clock(turn.createdAt, page.now());
   const isPerson = turn.trigger === "person";
-  const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.say("chat.noticed")} · ${time}`);
+  const who = make("p", "sub", isPerson ? `${turn.actor} · ${time}` : `${page.texts.get("chat.noticed")} · ${time}`);
   const text = isPerson
-    ? make("p", "chat-text", fix ? said(fix, "label", page.settings.labels) : said(turn, "text", page.settings.labels))
-    : foundOut(turn, page);
+    ? make(
+        "p",
+        "chat-text",
+        fix ? phraseText(fix, "label", page.settings.labels) : phraseText(turn, "text", page.settings.labels),
+      )
+    : automaticMessage(turn, page);
   return make("div", isPerson ? "chat-said" : "chat-said is-own", who, text);
 }
 
-/** AgentFlow's own question is written for its engine; a person sees the task and its problem. */
-function foundOut(turn: ShownTurn, page: Page): HTMLElement {
+/** The automatic message is written for the engine; people see the task and its problem instead. */
+function automaticMessage(turn: ShownTurn, page: Page): HTMLElement {
   const { id, kind } = subjectOf(turn);
   const look = page.settings.labels.taskHealth[kind as TaskHealth];
-  if (!id || !look) return make("p", "chat-text", said(turn, "text", page.settings.labels));
+  if (!id || !look) return make("p", "chat-text", phraseText(turn, "text", page.settings.labels));
   const link = make("a", "row-link", plain(page.fleet.tasks.get(id)?.name ?? id));
   link.href = page.taskUrl(id);
-  return make("p", "chat-text", link, " · ", page.texts.say("chat.looksInto", { state: look.label }));
+  return make("p", "chat-text", link, " · ", page.texts.get("chat.looksInto", { state: look.label }));
 }
 
-/** Of a stall's turn; one of an earlier version has it in its text alone. */
+/** The task of an automatic turn; turns of earlier versions have it only in their text. */
 function subjectOf(turn: ShownTurn): { id: string; kind: string } {
   const { task, state } = turn.phrases?.text?.values ?? {};
   if (typeof task === "string" && typeof state === "object" && "key" in state)
@@ -114,17 +119,17 @@ function statusOf(turn: ShownTurn, page: Page): Status {
       seconds: Math.ceil(turn.retrying.delaySeconds),
       reason: plain(inWords({ key: `retry.${turn.retrying.reason}`, values: {} }, page.settings.labels)),
     };
-    return { text: texts.say("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
+    return { text: texts.get("chat.retrying", values), icon: "rotate-cw", tone: "warn" };
   }
-  // Say that the model could not be used, even though rules answered instead.
+  // Show why the model could not be used, even though the rules answered.
   if (turn.state === "done")
-    return { text: said(turn, "message", page.settings.labels), icon: "triangle-alert", tone: "warn" };
+    return { text: phraseText(turn, "message", page.settings.labels), icon: "triangle-alert", tone: "warn" };
   if (turn.state === "running" && turn.streaming) return { text: "", icon: "", tone: "" };
   const look = settings.labels.chatTurns[turn.state];
   return {
     text:
       turn.message && !isOpen(turn, page.settings.labels)
-        ? `${look.label}: ${said(turn, "message", page.settings.labels)}`
+        ? `${look.label}: ${phraseText(turn, "message", page.settings.labels)}`
         : look.label,
     icon: look.icon,
     tone: look.tone,
@@ -135,17 +140,17 @@ function statusLine(turn: ShownTurn, status: Status, page: Page, canAct: boolean
   const line = make("p", "chat-status", iconElement(status.icon), make("span", "", status.text));
   line.dataset.tone = status.tone;
   if (canAct && turn.isRetriable)
-    line.append(button("btn btn-xs", "rotate-cw", page.texts.say("chat.retry"), { retry: turn.id }));
+    line.append(button("btn btn-xs", "rotate-cw", page.texts.get("chat.retry"), { retry: turn.id }));
   return line;
 }
 
-function spent(turn: ShownTurn, page: Page): string {
+function usageText(turn: ShownTurn, page: Page): string {
   const { texts } = page;
   const { input = 0, cacheRead = 0, cacheWrite = 0, output = 0 } = turn.usage;
   if (input + cacheRead + cacheWrite + output === 0) return "";
-  const tokens = texts.say("chat.tokens", { input: input + cacheRead + cacheWrite, output });
+  const tokens = texts.get("chat.tokens", { input: input + cacheRead + cacheWrite, output });
   const dollars = `$${turn.costUsd.toFixed(turn.costUsd < 0.1 ? 4 : 2)}`;
   const cost =
-    turn.costUsd === 0 ? "" : ` · ${turn.isCostPartial ? texts.say("chat.atLeast", { cost: dollars }) : dollars}`;
+    turn.costUsd === 0 ? "" : ` · ${turn.isCostPartial ? texts.get("chat.atLeast", { cost: dollars }) : dollars}`;
   return `${turn.model || turn.engine} · ${tokens}${cost}`;
 }

@@ -1,8 +1,8 @@
-/** Parses an agent's lines about a task's processes and metrics. Hostile text: lines that do not match stay text. Pure. */
+/** Parses an agent's lines about processes and metrics. Input is untrusted: lines that do not match stay text. Pure. */
 
 export interface ProcessRow {
   pid: string;
-  /** How many of its ancestors are in the list. */
+  /** Number of its ancestors in the list. */
   depth: number;
   state: string;
   waits: string;
@@ -21,7 +21,7 @@ export interface FigureRow {
   nodeCpu: string;
 }
 
-/** An agent's text for "nothing found", and the page's string for it. */
+/** Agents' texts for "nothing found", and the page's text keys for them. */
 const NOTHING = new Map([
   ["(no output yet)", "evidence.noOutput"],
   ["(no processes)", "evidence.noProcesses"],
@@ -32,12 +32,12 @@ const PROCESS = /^(\d+) parent=(\d+) (\S+) (\S+) cpu=([\d.]+)s (.*)$/;
 const FIGURES =
   /^([\d.]+) output=(\d+) cpu=([\d.]+)s read=(\d+) written=(\d+) processes=(\d+)(?: node: cpu=([\d.e+-]+)%.*)?$/;
 
-/** The string that says that nothing was seen; undefined for everything else. */
-export function nothingSeen(text: string): string | undefined {
+/** The text key if the evidence is empty; undefined otherwise. */
+export function emptyText(text: string): string | undefined {
   return NOTHING.get(text.trim());
 }
 
-/** null = not one line of it was written so. */
+/** Null if no line matches. */
 export function processRows(text: string): ProcessRow[] | null {
   const found = matches(text, PROCESS);
   if (!found) return null;

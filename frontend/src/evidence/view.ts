@@ -1,15 +1,15 @@
-/** The complete evidence of a stuck task, in a dialog on any page; and the button that acknowledges its alert. */
+/** A dialog with the complete evidence of a stuck task and a button to acknowledge its alert. */
 
 import { element, type Page } from "../app/page";
+import { phraseText } from "../app/phrases";
 import { getJson, postJson, RestError } from "../app/rest";
-import { said } from "../app/said";
 import { byteSize } from "../app/texts";
 import { button, make } from "../chat/dom";
 import { plain } from "../chat/markdown";
 import type { AlertInfo } from "../live/messages";
 import { alertTask } from "../tables/alert-view";
 import { setHidden, setText } from "../tables/cells";
-import { figureRows, nothingSeen, processRows } from "./text";
+import { emptyText, figureRows, processRows } from "./text";
 
 type Known = Omit<AlertInfo, "evidence">;
 
@@ -29,8 +29,8 @@ export function wireEvidence(page: Page): void {
     const alert = pressed.dataset.evidence || (pressed.closest<HTMLElement>("[data-alert]")?.dataset.alert ?? "");
     if (alert) view.open(alert);
   });
-  page.live.on("ALERT", (message) => view.heard(message));
-  // Changes while the page was disconnected come in no message.
+  page.live.on("ALERT", (message) => view.update(message));
+  // No message reports changes from while the page was disconnected.
   page.fleet.onReplace("alerts", () => view.refresh());
 }
 
@@ -40,7 +40,7 @@ class EvidenceView {
   readonly #acknowledge: HTMLButtonElement | null;
   #shown = "";
   #isLoaded = false;
-  /** What was pushed while it was being loaded. */
+  /** Pushed while the evidence was loading. */
   #newer: Known | null = null;
 
   constructor(page: Page, dialog: HTMLDialogElement) {
@@ -55,9 +55,9 @@ class EvidenceView {
     this.#shown = alert;
     this.#isLoaded = false;
     this.#acknowledge?.setAttribute("hidden", "");
-    setText(element("evidence-title"), texts.say("evidence.title"));
+    setText(element("evidence-title"), texts.get("evidence.title"));
     element("evidence-about")?.replaceChildren();
-    element("evidence-body")?.replaceChildren(make("p", "sub", texts.say("evidence.loading")));
+    element("evidence-body")?.replaceChildren(make("p", "sub", texts.get("evidence.loading")));
     setHidden(element("evidence-problem"), true);
     if (!this.#dialog.open) this.#dialog.showModal();
     void this.#load(alert);
@@ -77,24 +77,24 @@ class EvidenceView {
       if (this.#shown !== alert) return;
       setHidden(element("evidence-problem"), true);
       this.#head(this.#newer ?? found);
-      // Evidence does not change, so the reader keeps the scroll position.
+      // Evidence does not change, so keep the scroll position.
       if (this.#isLoaded) return;
       element("evidence-body")?.replaceChildren(
         ...(found.evidence.length > 0
           ? found.evidence.map((piece) => section(piece, this.#page))
-          : [make("p", "sub", texts.say("evidence.none"))]),
+          : [make("p", "sub", texts.get("evidence.none"))]),
       );
-      // What was printed last is what it is about.
+      // Show the last output first.
       for (const end of this.#dialog.querySelectorAll("[data-end]")) end.scrollTop = end.scrollHeight;
       this.#isLoaded = true;
     } catch (error) {
       if (this.#shown !== alert) return;
       this.#failed(error);
-      // What was read before stays; where nothing was, it can be tried again.
+      // Keep what is already shown; if there is nothing, offer a retry.
       if (this.#isLoaded) return;
       element("evidence-body")?.replaceChildren();
       if (error instanceof RestError && error.code === "not-found") return;
-      const again = button("btn btn-sm", "rotate-cw", texts.say("chat.retry"), {});
+      const again = button("btn btn-sm", "rotate-cw", texts.get("chat.retry"), {});
       again.addEventListener("click", () => {
         this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
         this.open(alert);
@@ -104,7 +104,7 @@ class EvidenceView {
   }
 
   /** The alert has changed. */
-  heard(alert: Known): void {
+  update(alert: Known): void {
     if (!this.#dialog.open || alert.id !== this.#shown) return;
     this.#newer = alert;
     this.#head(alert);
@@ -114,7 +114,7 @@ class EvidenceView {
     const { texts, settings } = this.#page;
     const health = settings.labels.taskHealth[alert.kind as "waiting"];
     const name = alertTask(alert) || plain(alert.node);
-    setText(element("evidence-title"), texts.say("evidence.of", { name }));
+    setText(element("evidence-title"), texts.get("evidence.of", { name }));
     const where = make(
       "p",
       "sub",
@@ -124,11 +124,11 @@ class EvidenceView {
     );
     const state =
       alert.resolvedAt !== null
-        ? texts.say("toast.resolved")
+        ? texts.get("toast.resolved")
         : alert.acknowledgedAt !== null
-          ? texts.say("evidence.acknowledged", { name: alert.acknowledgedBy })
+          ? texts.get("evidence.acknowledged", { name: alert.acknowledgedBy })
           : "";
-    const reason = make("p", "evidence-reason", said(alert, "message", settings.labels));
+    const reason = make("p", "evidence-reason", phraseText(alert, "message", settings.labels));
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");
@@ -145,13 +145,13 @@ class EvidenceView {
     if (!this.#acknowledge) return;
     this.#acknowledge.disabled = true;
     try {
-      // The result comes to everyone as an ALERT.
+      // Everyone gets the result as an ALERT.
       await postJson(`${this.#page.settings.urls.alerts}${encodeURIComponent(this.#shown)}/acknowledge/`, {});
       setHidden(element("evidence-problem"), true);
     } catch (error) {
       this.#acknowledge.disabled = false;
       this.#failed(error);
-      // It may be over: what it is now says why.
+      // The alert may be resolved; its current state explains the failure.
       if (error instanceof RestError && error.code === "not-found") void this.#load(this.#shown);
     }
   }
@@ -161,7 +161,7 @@ class EvidenceView {
     const code = error instanceof RestError ? error.code : "unavailable";
     setText(
       element("evidence-problem"),
-      code === "not-found" ? this.#page.texts.say("evidence.gone") : (reasons[code] ?? code),
+      code === "not-found" ? this.#page.texts.get("evidence.gone") : (reasons[code] ?? code),
     );
     setHidden(element("evidence-problem"), false);
   }
@@ -181,8 +181,8 @@ function section(piece: Piece, page: Page): HTMLElement {
 }
 
 function body(piece: Piece, page: Page, label: string): HTMLElement {
-  const nothing = nothingSeen(piece.text);
-  if (nothing) return make("p", "sub", page.texts.say(nothing));
+  const nothing = emptyText(piece.text);
+  if (nothing) return make("p", "sub", page.texts.get(nothing));
   const processes = piece.kind === "processes" ? processRows(piece.text) : null;
   const figures = piece.kind === "metrics" ? figureRows(piece.text) : null;
   const { texts } = page;
@@ -191,7 +191,7 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
     return table(
       label,
       ["evidence.command", "evidence.pid", "evidence.state", "evidence.waits", "evidence.cpu"].map((key) =>
-        texts.say(key),
+        texts.get(key),
       ),
       processes.map((row) => {
         const command = make("span", "evidence-command mono", plain(row.command));
@@ -211,9 +211,9 @@ function body(piece: Piece, page: Page, label: string): HTMLElement {
         "evidence.written",
         "evidence.processes",
         "evidence.nodeCpu",
-      ].map((key) => texts.say(key)),
+      ].map((key) => texts.get(key)),
       figures.map((row) => [
-        row.before === 0 ? texts.say("evidence.last") : texts.say("evidence.before", { seconds: row.before }),
+        row.before === 0 ? texts.get("evidence.last") : texts.get("evidence.before", { seconds: row.before }),
         byteSize(row.output),
         `${row.cpuSeconds.toFixed(2)} s`,
         byteSize(row.read),

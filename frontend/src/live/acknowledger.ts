@@ -1,6 +1,6 @@
 /**
- * Acknowledges applied messages: the first of a burst at once, because it measures the push latency, the rest at most four
- * times a second.
+ * Acknowledges applied messages: the first of a burst at once, because it measures the push latency; later ones at most
+ * four times a second.
  */
 
 import type { ClientMessage, Cursor } from "./messages";
@@ -15,7 +15,7 @@ export class Acknowledger {
   #ackedSeq = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Something was acknowledged since the last `takeNews`. */
+  /** Whether something was acknowledged since the last `takeNews`. */
   #hasNews = false;
 
   constructor(send: (message: ClientMessage) => boolean, now: () => number) {
@@ -50,7 +50,7 @@ export class Acknowledger {
 
   #acknowledge(): void {
     if (this.#cursor === null || this.#cursor.seq === this.#ackedSeq) return;
-    // How long this ACK was held back is not the push's latency.
+    // The delay of this ACK is not part of the push latency.
     const heldMs = this.#now() - this.#appliedAt;
     if (!this.#send({ type: "ACK", cursor: this.#cursor, heldMs })) return;
     this.#ackedSeq = this.#cursor.seq;

@@ -1,4 +1,4 @@
-/** Waits between tries: doubling up to a cap, half of each random, so that all pages of a Leader that restarts do not come at once. */
+/** Delays between attempts: doubled up to a cap, half of each random, so that pages do not all reconnect at once. */
 
 const FIRST_MS = 1000;
 const CAP_MS = 16_000;

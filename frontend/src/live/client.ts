@@ -1,8 +1,8 @@
 /**
  * The page's live messages: subscribes, keeps order, acknowledges, detects silence. `Connection` connects and reconnects.
  *
- * It knows nothing of the DOM and nothing of nodes or tasks. Handlers see each state message once and in order; after a
- * break it requests exactly what it missed, and gets that or a SNAPSHOT.
+ * Knows nothing about the DOM, nodes or tasks. Handlers get each state message once and in order. After a disconnect it
+ * requests exactly the missed messages, and gets them or a SNAPSHOT.
  */
 
 import { Acknowledger } from "./acknowledger";
@@ -61,7 +61,7 @@ export class LiveClient {
     return this.#position.cursor;
   }
 
-  /** Calls `handler` for each message of the type, in order. A handler that throws does not affect the others. */
+  /** Calls `handler` for each message of this type, in order. A handler that throws does not affect the others. */
   on<T extends MessageType>(type: T, handler: (message: MessageOf<T>) => void): () => void {
     return this.#handlers.on(type, handler);
   }
@@ -71,7 +71,7 @@ export class LiveClient {
     listener(this.#status);
   }
 
-  /** Subscribes to one more topic, also after every break: its state comes in a SNAPSHOT. */
+  /** Subscribes to a further topic, and again after each reconnect. Its state arrives in a SNAPSHOT. */
   follow(topic: string): void {
     if (this.#topics.add(topic)) this.send({ type: "SUBSCRIBE", topics: [topic] });
   }
@@ -84,18 +84,18 @@ export class LiveClient {
     void this.#connection.open();
   }
 
-  /** Closes because the page is left; `resume` reconnects. */
+  /** Closes the connection when the reader leaves the page; `resume` reconnects. */
   suspend(): void {
     this.#connection.suspend();
     this.#cut(this.#options.now());
   }
 
-  /** Ends a wait between attempts: the page is visible again, or the network is back. */
+  /** Reconnects without waiting: the page is visible again, or the network is back. */
   resume(): void {
     if (this.#status.kind !== "closed") this.#connection.resume();
   }
 
-  /** Applies what has arrived, without waiting for the next frame on screen. */
+  /** Applies received messages without waiting for the next animation frame. */
   flush(): void {
     this.#isFlushScheduled = false;
     if (this.#queue.length === 0) return;
@@ -103,23 +103,23 @@ export class LiveClient {
     this.#queue = [];
     for (const message of queue) this.#apply(message);
     this.#acks.applied(this.#position.cursor);
-    this.#judge();
+    this.#evaluate();
   }
 
-  /** False when there is no authenticated link: nothing was sent and nothing will be. */
+  /** Sends a message; false without an authenticated link, in which case nothing is sent later either. */
   send(message: ClientMessage): boolean {
     return this.#connection.isEstablished && this.#connection.send(message);
   }
 
   #receive(text: string): void {
     const now = this.#options.now();
-    this.#health.heardAt = now;
+    this.#health.lastMessageAt = now;
     if (this.#queue.length === 0) this.#queuedAt = now;
     for (const message of parseFrame(text)) {
       if (message.type === "AUTH_OK") this.#authenticated(message);
       else this.#queue.push(message);
     }
-    if (this.#status.kind === "silent") this.#judge();
+    if (this.#status.kind === "silent") this.#evaluate();
     if (this.#queue.length === 0 || this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     this.#options.schedule(() => this.flush());
@@ -134,7 +134,7 @@ export class LiveClient {
     this.#ping();
     this.#watchTimer = setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
     this.#handlers.deliver(message);
-    this.#judge();
+    this.#evaluate();
   }
 
   #apply(message: ServerMessage): void {
@@ -159,21 +159,21 @@ export class LiveClient {
     this.#health.ponged(this.#position.cursor, message.pushMs);
   }
 
-  #judge(): void {
+  #evaluate(): void {
     if (!this.#connection.isEstablished) return;
-    this.#setStatus(this.#health.judge(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
+    this.#setStatus(this.#health.status(this.#options.now(), this.#queue.length > 0 ? this.#queuedAt : null));
   }
 
   #watch(): void {
     const now = this.#options.now();
     if (this.#health.isDead(now)) {
-      this.#health.cut(this.#health.heardAt);
+      this.#health.disconnected(this.#health.lastMessageAt);
       this.#connection.drop();
       return;
     }
-    this.#judge();
+    this.#evaluate();
     if (this.#health.isSilent(now)) return;
-    // Something was acknowledged: its measured latency comes with a PONG. On an idle link this is the heartbeat alone.
+    // After an ACK, a PONG contains the measured latency. On an idle link this is only the heartbeat.
     const wait = this.#acks.hasNews ? LATENCY_INTERVAL_MS : this.#health.heartbeatMs;
     if (now - this.#health.pingedAt >= wait) this.#ping();
   }
@@ -199,7 +199,7 @@ export class LiveClient {
   #cut(now: number): void {
     clearInterval(this.#watchTimer);
     this.#acks.stop();
-    this.#health.cut(now);
+    this.#health.disconnected(now);
   }
 
   #setStatus(status: LinkStatus): void {

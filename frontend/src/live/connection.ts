@@ -1,7 +1,7 @@
 /**
- * Opens the page's WebSocket and reconnects after a break: ticket, AUTH, time limits, waits between attempts.
+ * Opens the page's WebSocket and reconnects: ticket, AUTH, timeouts, delays between attempts.
  *
- * The listener handles its messages; `established` is called when AUTH was accepted.
+ * The listener handles its messages; `established` is called after AUTH_OK.
  */
 
 import { Backoff } from "./backoff";
@@ -15,7 +15,7 @@ const SESSION_OVER = 4401;
 const FORBIDDEN = 4403;
 const SILENT_CLOSE = 4000;
 const STABLE_AFTER_MS = 10_000;
-/** From the first step to AUTH_OK. A browser itself waits for minutes, and for an answer to AUTH without limit. */
+/** Timeout until AUTH_OK. Browsers wait for minutes to connect, and forever for an answer. */
 const OPEN_WITHIN_MS = 20_000;
 
 type ConnectionOptions = Required<Pick<LiveOptions, "openSocket" | "ticket" | "now" | "random">>;
@@ -23,9 +23,9 @@ type ConnectionOptions = Required<Pick<LiveOptions, "openSocket" | "ticket" | "n
 export interface ConnectionListener {
   connecting(): void;
   frame(text: string): void;
-  /** There is no link; the next attempt comes after `delayMs`. */
+  /** There is no link; the next attempt starts after `delayMs`. */
   waiting(delayMs: number): void;
-  /** There is no link, and no further attempt until the person acts. */
+  /** There is no link, and no attempt until the person acts. */
   refused(reason: "login" | "forbidden"): void;
 }
 
@@ -36,7 +36,7 @@ export class Connection {
   #socket: Socket | null = null;
   #openedAt = 0;
   #wasRefusedOnce = false;
-  /** Counts attempts, so that one that was superseded while it waited for its ticket gives up. */
+  /** Counts attempts, so that an outdated one stops when its ticket arrives. */
   #attempt = 0;
   #retryTimer: Timer | undefined;
   #openTimer: Timer | undefined;
@@ -47,7 +47,7 @@ export class Connection {
     this.#backoff = new Backoff(options.random);
   }
 
-  /** Since AUTH was accepted. */
+  /** Time of AUTH_OK. */
   get isEstablished(): boolean {
     return this.#openedAt > 0;
   }
@@ -88,7 +88,7 @@ export class Connection {
 
   /** This attempt failed or its link is dead: schedule the next one. */
   drop(): void {
-    this.#attempt += 1; // Its ticket may still arrive.
+    this.#attempt += 1; // Its ticket may still arrive later.
     const socket = this.#socket;
     this.#closed(SILENT_CLOSE);
     socket?.close(SILENT_CLOSE);
@@ -105,7 +105,7 @@ export class Connection {
     socket?.close(1000);
   }
 
-  /** Ends a wait between attempts and resets the delay. */
+  /** Retries at once and resets the delay. */
   resume(): void {
     if (this.#socket !== null) return;
     clearTimeout(this.#retryTimer);
@@ -113,7 +113,7 @@ export class Connection {
     void this.open();
   }
 
-  /** False when there is no open socket: nothing was sent and nothing will be. */
+  /** Sends a message; false without an open socket, in which case nothing is sent later either. */
   send(message: ClientMessage): boolean {
     if (this.#socket?.readyState !== OPEN) return false;
     this.#socket.send(JSON.stringify(message));
@@ -130,7 +130,7 @@ export class Connection {
       return;
     }
     if (code === SESSION_OVER) {
-      // The ticket may have expired while the page waited: one attempt with a new one decides.
+      // The ticket may have expired: try once with a new one.
       if (this.#wasRefusedOnce) {
         this.#listener.refused("login");
         return;

@@ -1,4 +1,4 @@
-/** Order in the feed: drops messages already applied; never compares numbers of two stores. */
+/** The position in the feed: drops messages that were already applied. Never compares numbers of different stores. */
 
 import type { Cursor } from "./messages";
 
@@ -21,10 +21,10 @@ export class FeedPosition {
     return this.#store === "" ? null : { store: this.#store, seq: this.#seq };
   }
 
-  /** True when the message is new and may be applied; the position then moves to it. */
+  /** Whether the message is new and may be applied; moves the position to it. */
   accept(message: Cursor): boolean {
     if (message.store !== this.#store) {
-      // The server sends a SNAPSHOT before anything of another store; a first message without one is a base client's case.
+      // The server sends a SNAPSHOT before messages of another store; only base clients get a first message without one.
       if (this.#store !== "") return false;
       this.reset(message);
       return true;
@@ -34,7 +34,7 @@ export class FeedPosition {
     return true;
   }
 
-  /** Everything up to here that concerns this page has been received: frames of one socket arrive in order. */
+  /** Everything for this page up to here was received, because frames of a socket arrive in order. */
   advance(position: Cursor): void {
     if (position.store === this.#store && compareSeq(position.seq, this.#seq) > 0) this.#seq = position.seq;
   }

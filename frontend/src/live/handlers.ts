@@ -5,7 +5,7 @@ import type { MessageOf, MessageType, ServerMessage } from "./messages";
 export class Handlers {
   readonly #handlers = new Map<MessageType, Set<(message: ServerMessage) => void>>();
 
-  /** Calls `handler` for each message of the type, in order; returns a function that unsubscribes. */
+  /** Calls `handler` for each message of this type, in order; returns a function that unsubscribes. */
   on<T extends MessageType>(type: T, handler: (message: MessageOf<T>) => void): () => void {
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);

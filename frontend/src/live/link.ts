@@ -2,11 +2,11 @@
 
 import type { Cursor } from "./messages";
 
-/** `since`: from when on this page may have missed something; null before the first break. */
+/** `since`: since when the page may have missed something; null before the first disconnect. */
 export type LinkStatus =
   | { kind: "connecting"; since: number | null }
   | { kind: "live"; pushMs: number | null }
-  /** Connected, but events since then are not yet on the page. */
+  /** Connected, but later events are not yet on the page. */
   | { kind: "behind"; since: number }
   | { kind: "silent"; since: number }
   | { kind: "waiting"; retryAt: number; since: number }
@@ -17,7 +17,7 @@ export function oldSince(status: LinkStatus): number | null {
   return status.kind === "live" ? null : status.since;
 }
 
-/** No ticket: `login` = the person must log in again, `network` = retry later. */
+/** There is no ticket. `login`: the person must log in again; `network`: retry later. */
 export class TicketError extends Error {
   readonly reason: "login" | "forbidden" | "network";
 
@@ -27,7 +27,7 @@ export class TicketError extends Error {
   }
 }
 
-/** The part of a WebSocket that is used. */
+/** The used part of WebSocket. */
 export interface Socket {
   readonly readyState: number;
   onopen: (() => void) | null;
@@ -39,13 +39,13 @@ export interface Socket {
 
 export interface LiveOptions {
   topics: readonly string[];
-  /** The page's own position: what the server rendered. */
+  /** The position of the rendered page. */
   start?: Cursor;
   openSocket: () => Socket;
-  /** A new ticket for AUTH. Raises `TicketError`. */
+  /** Fetches a ticket for AUTH. Throws `TicketError`. */
   ticket: () => Promise<string>;
   now?: () => number;
   random?: () => number;
-  /** Runs what has arrived, once per frame on screen. */
+  /** Schedules work for the next animation frame. */
   schedule?: (flush: () => void) => void;
 }

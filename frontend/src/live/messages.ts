@@ -1,5 +1,5 @@
 /**
- * The messages of `/ws/` as this page reads and writes them (docs/websocket.md), checked on arrival.
+ * The messages of `/ws/` as the page uses them (docs/websocket.md), validated on arrival.
  *
  * Ids and 64-bit numbers are strings; times named `…At` and `at` are Unix milliseconds; unknown messages are ignored.
  */
@@ -25,12 +25,12 @@ export interface Cursor {
 }
 
 /**
- * Something is missing. Without a `seq`: lines that were not sent because this page read too slowly. With one: entries that
- * the node dropped or that cannot be sent again.
+ * Something is missing. Without a `seq`: lines that were not sent because this page reads too slowly. With a `seq`: entries
+ * that the node dropped or cannot send again.
  */
 export type Gap = { type: "GAP"; skipped?: number } & Partial<Omit<JournalGap, "type">>;
 
-/** One line of output: hostile text, never HTML. */
+/** A line of output: untrusted text, never HTML. */
 export type WireLine = LogBatch["lines"][number];
 export type ChatServerMessage = Extract<ServerMessage, { type: `CHAT_${string}` }>;
 export type Phrases = Turn["phrases"];
@@ -39,13 +39,13 @@ export type PhraseValue = Phrase["values"][string];
 export type MessageType = ServerMessage["type"];
 export type MessageOf<T extends MessageType> = Extract<ServerMessage, { type: T }>;
 
-/** The request, without what the sender adds. */
+/** The request without the fields that the sender adds. */
 export type RunRequest = Omit<Run, "type" | "ref">;
 export type ControlRequest = Omit<Control, "type" | "ref">;
 
 export type ChatClientMessage = Extract<ClientMessage, { type: `CHAT${string}` }>;
 
-/** The messages of one frame: an object, or an array of them. Anything malformed is left out, never guessed. */
+/** The messages of a frame, which is an object or an array of objects. Malformed messages are dropped. */
 export function parseFrame(text: string): ServerMessage[] {
   let frame: unknown;
   try {

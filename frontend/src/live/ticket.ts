@@ -1,8 +1,8 @@
-/** The short-lived ticket that AUTH carries. It is fetched for each connection: a page holds no secret. */
+/** Fetches the short-lived ticket for AUTH. Each connection gets a new one, so the page contains no secret. */
 
 import { TicketError } from "./link";
 
-/** Raises `TicketError`. */
+/** Throws `TicketError`. */
 export async function fetchTicket(url: string): Promise<string> {
   let response: Response;
   try {

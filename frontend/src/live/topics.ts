@@ -1,20 +1,20 @@
-/** The page's topics: the initial ones, and those it subscribed to since. Pure. */
+/** The page's topics: the initial ones and those subscribed to later. Pure. */
 
 import type { ClientMessage, Cursor } from "./messages";
 
-/** What AUTH alone subscribes to. */
+/** Topics of an AUTH without SUBSCRIBE. */
 const DEFAULT_TOPICS = ["nodes", "tasks", "alerts"];
 
 export class Topics {
   readonly #first: readonly string[];
-  /** Subscribed by the page: true = their state has arrived, so only missed messages are requested. */
+  /** Subscribed topics; true = their state has arrived, so only missed messages are requested. */
   readonly #followed = new Map<string, boolean>();
 
   constructor(first: readonly string[]) {
     this.#first = first;
   }
 
-  /** False when it is already subscribed. */
+  /** Adds a topic; false if it is already subscribed. */
   add(topic: string): boolean {
     if (this.#followed.has(topic)) return false;
     this.#followed.set(topic, false);
@@ -30,7 +30,7 @@ export class Topics {
     for (const topic of topics) if (this.#followed.has(topic)) this.#followed.set(topic, true);
   }
 
-  /** What a new connection subscribes to. `since`: the position to resume from. */
+  /** The subscriptions of a new connection. `since`: the position to resume from. */
   requests(since: Cursor | null): ClientMessage[] {
     const unwanted = DEFAULT_TOPICS.filter((topic) => !this.#first.includes(topic));
     const known = [...this.#followed.keys()].filter((topic) => this.#followed.get(topic));

@@ -1,22 +1,22 @@
 /**
- * Colours of terminal output, as plain data and then as spans with classes.
+ * Parses the colours of terminal output and renders them as spans with classes.
  *
- * The text is hostile: it only ever becomes `textContent`, never markup. Every other control sequence is dropped, and what
- * changes the writing direction is named instead of applied: it could show other text than was printed.
+ * The text is untrusted: it only becomes `textContent`, never markup. Other control sequences are dropped. Characters that
+ * change the writing direction could disguise the text, so they are shown as codes.
  */
 
 export interface Piece {
   text: string;
-  /** Class names, separated by blanks; empty = plain. */
+  /** Class names, separated by spaces; empty = plain. */
   classes: string;
 }
 
-// SGR (kept), other CSI, OSC, lone escapes, and control characters that a page cannot show.
+// SGR (kept), other CSI, OSC, single escapes, and control characters.
 const SEQUENCE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters.
   /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
 
-const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 interface Style {
   marks: Set<string>;
@@ -42,13 +42,14 @@ const ENDS: Record<number, string[]> = {
 
 export function parseAnsi(text: string): Piece[] {
   if (!text.includes("\x1b") && !SEQUENCE.test(text))
-    return text === "" ? [] : [{ text: withoutTurns(text), classes: "" }];
+    return text === "" ? [] : [{ text: withVisibleControls(text), classes: "" }];
   SEQUENCE.lastIndex = 0;
   const pieces: Piece[] = [];
   const style: Style = { marks: new Set(), foreground: "", background: "" };
   let position = 0;
   const put = (end: number): void => {
-    if (end > position) pieces.push({ text: withoutTurns(text.slice(position, end)), classes: classesOf(style) });
+    if (end > position)
+      pieces.push({ text: withVisibleControls(text.slice(position, end)), classes: classesOf(style) });
   };
   for (const match of text.matchAll(SEQUENCE)) {
     put(match.index);
@@ -59,8 +60,8 @@ export function parseAnsi(text: string): Piece[] {
   return pieces;
 }
 
-function withoutTurns(text: string): string {
-  return text.replace(TURNS, (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase()}⟩`);
+function withVisibleControls(text: string): string {
+  return text.replace(DIRECTION_CONTROLS, (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }
 
 function applySgr(style: Style, parameters: string): void {
@@ -116,7 +117,7 @@ function classesOf(style: Style): string {
   return [...style.marks, style.foreground, style.background].filter(Boolean).join(" ");
 }
 
-/** The line as it is shown. */
+/** The rendered line. */
 export function ansiFragment(text: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
   for (const piece of parseAnsi(text)) {

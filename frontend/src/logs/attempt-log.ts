@@ -1,7 +1,7 @@
 /**
- * The log of one attempt: its lines in the order of their numbers, what is missing in it, and what the server still has.
+ * The log of one attempt: its lines by number, its gaps, and what the server still has.
  *
- * Lines come by push, in order; earlier lines and lines that this page missed are requested by their numbers.
+ * Lines are pushed in order. Earlier lines and lines that the page missed are requested by number.
  */
 
 import type { Page } from "../app/page";
@@ -17,16 +17,16 @@ interface OlderLines {
   logs: LogBatch[];
   gaps: Gap[];
   hasMore: boolean;
-  /** Lines before this number come next: all from there on are either here or gone. */
+  /** Next, request lines before this number: all later ones are loaded or lost. */
   before: number;
 }
 
 export interface AttemptPlace {
   task: string;
   attempt: number;
-  /** Lines before this number are not here yet; 1 = there are none. */
+  /** Lines before this number are not loaded; 1 = all are. */
   before: number;
-  /** The highest line number there is. */
+  /** The highest line number. */
   last: number;
 }
 
@@ -56,17 +56,17 @@ export class AttemptLog {
     return this.#place.attempt;
   }
 
-  /** Lines there are, as far as this page knows; those that are gone count. */
+  /** Number of lines, as far as the page knows, including lost ones. */
   get total(): number {
     return Math.max(this.#place.last, this.#gaps.lastNumber);
   }
 
-  /** Nothing is left to request: every line is here, or gone. */
+  /** Whether every line is loaded or lost. */
   get isWhole(): boolean {
     return !this.#hasOlder && this.#gaps.holes.length === 0;
   }
 
-  /** The line from which on nothing is left out. */
+  /** The line from which on the log is complete. */
   get firstWhole(): LogLine | undefined {
     const hole = this.#gaps.holes.at(-1)?.last ?? 0;
     return this.#buffer.lines.find((line) => !line.isGap && line.number > hole);
@@ -76,7 +76,7 @@ export class AttemptLog {
     return this.#place.before > 1;
   }
 
-  /** Another attempt is shown: responses still in flight are dropped. */
+  /** Switches to another attempt; pending responses are ignored. */
   close(): void {
     this.#isClosed = true;
     this.#note("");
@@ -92,7 +92,7 @@ export class AttemptLog {
     if (lines.length === 0) return;
     const dropped = this.#buffer.dropped;
     this.#view.append(this.#gaps.drawn(lines));
-    // Lines dropped here are still on the server.
+    // The server still has lines that the buffer dropped.
     if (this.#buffer.dropped > dropped)
       this.#place.before = this.#buffer.lines.find((line) => !line.isGap)?.number ?? 1;
     if (this.#gaps.holes.length > 0 && Date.now() >= this.#retryAt) void this.#fill();
@@ -120,23 +120,23 @@ export class AttemptLog {
     }
   }
 
-  /** The whole log with these lines too, and with all that is known to be missing. */
+  /** Rebuilds the log with these lines and all known gaps. */
   #redraw(more: readonly LogLine[]): void {
     const lines = mergedLines(this.#buffer.lines, more);
     this.#view.replace(this.#gaps.redrawn(lines, this.#place.attempt, !this.#hasOlder));
   }
 
-  /** Lines that this page missed: the server has them. Gaps that remain after that are truly missing. */
+  /** Requests lines that the page missed. Gaps that remain are really missing. */
   async #fill(): Promise<void> {
     for (let hole = this.#gaps.holes.at(-1); hole && !this.#isClosed; hole = this.#gaps.holes.at(-1)) {
-      // Before the first line: the rest comes when the reader scrolls there.
+      // Before the first line: loaded when the reader scrolls there.
       const isFront = hole.first === 1;
       const reached = await this.#load(hole.last + 1, isFront);
       if (reached === null || reached > hole.last) return;
     }
   }
 
-  /** Lines just before a line number; one request at a time. Returns how far back it got; null = not at all. */
+  /** Loads lines before a line number, one request at a time. Returns how far back it got; null = it failed. */
   async #load(before: number, isFront: boolean): Promise<number | null> {
     if (this.#isLoading) return null;
     this.#isLoading = true;
@@ -151,7 +151,7 @@ export class AttemptLog {
       return older.before;
     } catch (error) {
       if (this.#isClosed) return null;
-      console.warn("older lines could not be loaded", error);
+      console.warn("could not load older lines", error);
       this.#retryAt = Date.now() + RETRY_AFTER_MS;
       this.#note("log.loadFailed");
       return null;
@@ -169,10 +169,10 @@ export class AttemptLog {
   }
 }
 
-/** `reason` is empty for lines that are not here and may still come. */
+/** `reason` is empty for lines that may still arrive. */
 export function gapText(first: number, last: number, reason: string, { texts, settings }: Page): string {
   if (reason === "") return texts.count("log.gap", last - first + 1);
-  return texts.say(first === last ? "log.lostLine" : "log.lostLines", {
+  return texts.get(first === last ? "log.lostLine" : "log.lostLines", {
     first,
     last,
     reason: gapReason(reason, settings.labels),

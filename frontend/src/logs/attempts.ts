@@ -1,6 +1,6 @@
 /**
- * The attempts of a task on its own page. A reader of the newest attempt follows to the next one, whoever starts it; a
- * reader of an older attempt stays there, and a notice names the newest.
+ * The attempts of a task on its page. If the newest attempt is shown, the page switches to the next one when it starts.
+ * An older attempt stays, and a notice links to the newest.
  */
 
 import { element, type Page } from "../app/page";
@@ -23,7 +23,7 @@ export class Attempts {
   readonly #task: string;
   #newest: number;
   #shown: number;
-  /** The newest one has ended on this page: its row will not change. */
+  /** The newest attempt has ended, so its row will not change. */
   #isSettled = false;
 
   private constructor(page: Page, nav: HTMLElement, panel: LogPanel) {
@@ -48,7 +48,7 @@ export class Attempts {
     const task = this.#page.fleet.tasks.get(this.#task);
     if (!task) return;
     this.#reached(task.attempt);
-    // A message from before the retry may come once more.
+    // A message from before the retry may arrive again.
     if (task.attempt !== this.#newest) return;
     this.#isSettled = this.#page.settings.labels.decisions.tasks[task.state].isFinal;
     const look = stateOf(task, this.#page.settings.labels);
@@ -65,9 +65,9 @@ export class Attempts {
     if (!notice) return;
     setText(
       notice.querySelector(":scope > span:not(.chip)"),
-      texts.say("attempt.older", { shown: this.#shown, newest: this.#newest }),
+      texts.get("attempt.older", { shown: this.#shown, newest: this.#newest }),
     );
-    setText(notice.querySelector("a"), texts.say("attempt.open", { number: this.#newest }));
+    setText(notice.querySelector("a"), texts.get("attempt.open", { number: this.#newest }));
     setChip(field(notice, "state"), stateOf(task, settings.labels));
   }
 
@@ -79,7 +79,7 @@ export class Attempts {
     this.#newest = attempt;
     this.#isSettled = false;
     setHidden(this.#nav, false);
-    // This page did not see how earlier ones ended.
+    // The page has not seen how earlier attempts ended.
     if (isUnseen) void this.#readOlder();
     if (isFollowing) this.#show(attempt);
   }
@@ -94,7 +94,7 @@ export class Attempts {
     if (download) download.search = `?attempt=${attempt}`;
     const name = this.#page.fleet.tasks.get(this.#task)?.name ?? this.#task;
     document.title = `${name} #${attempt} · AgentFlow`;
-    // A reload shows what the page shows, also in another language.
+    // So that a reload, including in another language, shows the same attempt.
     history.replaceState(history.state, "", location.pathname + location.hash);
     for (const next of document.querySelectorAll<HTMLInputElement>("input[name=next]")) next.value = location.pathname;
     this.#panel.showAttempt(attempt);
@@ -112,11 +112,11 @@ export class Attempts {
         setText(field(row, "node"), node);
       }
     } catch (error) {
-      console.warn("older attempts could not be read", error);
+      console.warn("could not read older attempts", error);
     }
   }
 
-  /** The newest comes first. */
+  /** Newest first. */
   #row(attempt: number): HTMLElement {
     const found = this.#nav.querySelector<HTMLElement>(`a[data-attempt="${attempt}"]`);
     if (found) return found;

@@ -1,13 +1,13 @@
-/** The lines a page holds: capped, each once, and which of them pass the filter. */
+/** The lines of a log view: deduplicated, capped, and filtered. */
 
 import type { LogLine } from "./line";
 
 export type LineFilter = (line: LogLine) => boolean;
 
-/** What a change did to the visible rows. */
+/** The effect of a change on the visible rows. */
 export interface Change {
   appended: number;
-  /** Rows were taken from or put at the front, or all of them changed. */
+  /** Rows were removed or added at the front, or all of them changed. */
   isRebuilt: boolean;
 }
 
@@ -16,7 +16,7 @@ export class LogBuffer {
   #lines: LogLine[] = [];
   #visible: LogLine[] = [];
   #known = new Set<string>();
-  /** What the server found for the present filter among the lines that this page does not hold; by id. */
+  /** Lines that the server found for the current filter, by id; not held otherwise. */
   #found: LogLine[] = [];
   #filter: LineFilter = () => true;
   #dropped = 0;
@@ -35,17 +35,17 @@ export class LogBuffer {
     return this.#lines;
   }
 
-  /** Lines of output that are held; drawn gaps are none. */
+  /** Number of held lines, without gap rows. */
   get lineCount(): number {
     return this.#lineCount;
   }
 
-  /** Lines of output that pass the filter, including those that the server found. */
+  /** Number of lines that pass the filter, including those that the server found. */
   get matchCount(): number {
     return this.#matchCount;
   }
 
-  /** Lines that the cap pushed out at the front. */
+  /** Number of lines dropped at the front. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -53,7 +53,7 @@ export class LogBuffer {
   append(lines: readonly LogLine[]): Change {
     const fresh = this.#unknown(lines);
     for (const line of fresh) this.#lines.push(line);
-    // Trimmed in blocks of a tenth, so that it happens rarely instead of at every line.
+    // Trim a tenth at once, so that it happens rarely.
     const excess = this.#lines.length - this.#capacity;
     if (excess > this.#capacity / 10) {
       for (const line of this.#lines.splice(0, excess)) this.#known.delete(line.id);
@@ -79,21 +79,21 @@ export class LogBuffer {
     this.#redraw();
   }
 
-  /** Drops everything but the filter: another log starts. */
+  /** Starts another log; keeps the filter. */
   clear(): void {
     this.#found = [];
     this.#dropped = 0;
     this.replace([]);
   }
 
-  /** Drops what was found for the last filter. */
+  /** Drops lines found for the last filter. */
   setFilter(filter: LineFilter): void {
     this.#filter = filter;
     this.#found = [];
     this.#redraw();
   }
 
-  /** Lines that are not held, but shown as long as this filter is set. */
+  /** Adds found lines, which are shown while this filter is set. */
   addFound(lines: readonly LogLine[]): void {
     const held = new Set(this.#found.map((line) => line.id));
     const fresh = lines.filter((line) => !held.has(line.id) && !this.#known.has(line.id) && this.#filter(line));
@@ -126,12 +126,12 @@ function countLines(lines: readonly LogLine[]): number {
   return lines.reduce((count, line) => count + (line.isGap ? 0 : 1), 0);
 }
 
-/** Ids are decimal numbers beyond what a double can hold. */
+/** Ids are decimal numbers that may be too large for a double. */
 function byId(a: LogLine, b: LogLine): number {
   return a.id.length - b.id.length || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-/** Each found line before the first held one that came later; drawn gaps stay where they are. */
+/** Merges found lines into the held ones by id; gap rows keep their place. */
 function mixed(found: readonly LogLine[], held: readonly LogLine[]): LogLine[] {
   const rows: LogLine[] = [];
   let next = 0;

@@ -1,4 +1,4 @@
-/** Which lines a person wants to see: of one node, of some levels, with all of some words. */
+/** The filter of a log: node, levels and words. */
 
 import type { LogLevel } from "../live/messages";
 import type { LineFilter } from "./buffer";
@@ -9,7 +9,7 @@ export interface FilterChoice {
   /** Empty = all nodes. */
   node: string;
   levels: ReadonlySet<LogLevel>;
-  /** Words separated by blanks; all must occur, in any order and case. `-word` must not occur. */
+  /** Words separated by spaces; all must occur, in any order and case. `-word` must not occur. */
   text: string;
 }
 
@@ -19,7 +19,7 @@ export function lineFilter(choice: FilterChoice): LineFilter {
   const unwanted = words.filter((word) => word.length > 1 && word.startsWith("-")).map((word) => word.slice(1));
   const wanted = words.filter((word) => !(word.length > 1 && word.startsWith("-")));
   return (line) => {
-    // A gap concerns every choice of level and text: hiding it would hide that something is missing.
+    // Always show gaps, so that missing lines are never hidden.
     if (choice.node !== "" && line.node !== choice.node) return false;
     if (line.isGap) return true;
     if (!choice.levels.has(line.level)) return false;
@@ -29,12 +29,12 @@ export function lineFilter(choice: FilterChoice): LineFilter {
   };
 }
 
-/** Whether it leaves out any line. */
+/** Whether it excludes any lines. */
 export function isNarrow(choice: FilterChoice): boolean {
   return choice.node !== "" || choice.text.trim() !== "" || LEVELS.some((level) => !choice.levels.has(level));
 }
 
-/** Whether a line could pass: with no level chosen there is nothing to search for. */
+/** Whether any line can pass; not without a level. */
 export function isPossible(choice: FilterChoice): boolean {
   return choice.levels.size > 0;
 }

@@ -1,4 +1,4 @@
-/** The log of all nodes or of one: the newest lines of many tasks in the order in which they came, and what is missing. */
+/** The log of all nodes or of one: the newest lines of many tasks in order of arrival, and gaps. */
 
 import { entriesText } from "../app/node-gaps";
 import type { Page } from "../app/page";
@@ -15,7 +15,7 @@ export class FleetLog {
   readonly #view: LogView;
   /** Empty = all nodes. */
   readonly node: string;
-  /** The page was rendered with at most this many lines. */
+  /** Maximum number of lines rendered by the server. */
   readonly #limit: number;
   #hasOlder = false;
   #gapCount = 0;
@@ -28,14 +28,14 @@ export class FleetLog {
     this.#limit = place.limit;
   }
 
-  /** This page holds every line that the server has. */
+  /** Whether the page has every line that the server has. */
   get isWhole(): boolean {
     return !this.#hasOlder && this.#buffer.dropped === 0;
   }
 
-  /** The line from which on nothing is left out. */
+  /** The line from which on the log is complete. */
   get firstWhole(): LogLine | undefined {
-    // One node's lines are those of its latest attempts: an older attempt may have printed in between.
+    // A node's lines are those of its latest attempts; an older attempt may have printed in between.
     if (this.node !== "") return undefined;
     const { lines } = this.#buffer;
     return lines[lines.findLastIndex((line) => line.isGap) + 1];
@@ -46,7 +46,7 @@ export class FleetLog {
     this.#view.append(withGaps(batches, gaps, (gap) => this.#gapRow(gap)));
   }
 
-  /** `isSnapshot`: these are the newest lines, whatever was here before. */
+  /** `isSnapshot`: these lines replace all earlier ones. */
   add(batches: readonly LogBatch[], isSnapshot: boolean): void {
     const lines = batches.flatMap(linesOf);
     if (isSnapshot && lines.length >= this.#page.settings.labels.decisions.limits.logLines) this.#markBreak(lines);
@@ -58,22 +58,22 @@ export class FleetLog {
     this.#view.append([this.#gapRow(gap)]);
   }
 
-  /** The page was disconnected for so long that it did not get everything it missed. */
+  /** The page was disconnected for too long to get all missed lines. */
   #markBreak(lines: readonly LogLine[]): void {
     this.#hasOlder = true;
     const known = new Set(lines.map((line) => line.id));
     if (this.#buffer.lineCount === 0 || this.#buffer.lines.some((line) => known.has(line.id))) return;
     this.#gapCount += 1;
-    this.#view.append([gapLine(`said-${this.#gapCount}`, this.#page.texts.say("log.gapUnknown"), lines[0])]);
+    this.#view.append([gapLine(`said-${this.#gapCount}`, this.#page.texts.get("log.gapUnknown"), lines[0])]);
   }
 
-  /** It is drawn where it was reported. */
+  /** Adds the gap where it was reported. */
   #gapRow(gap: Gap): LogLine {
     const { texts } = this.#page;
     const lost = lostLines(gap);
     const count = Number(gap.lines ?? gap.skipped ?? 0);
     const unplaced =
-      entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.say("log.gapUnknown"));
+      entriesText(gap, this.#page) || (count > 0 ? texts.count("log.gap", count) : texts.get("log.gapUnknown"));
     const text = lost ? gapText(lost.first, lost.last, lost.reason, this.#page) : unplaced;
     this.#gapCount += 1;
     const named = gap.task ? (this.#page.fleet.tasks.get(gap.task)?.name ?? gap.task) : gap.node;

@@ -1,10 +1,10 @@
-/** Draws what is missing in a log, so that a hole never looks like silence. Pure. */
+/** Adds rows for missing lines to a log, so that a gap never looks like silence. Pure. */
 
 import type { Labels } from "../app/settings";
 import type { Gap, LogBatch } from "../live/messages";
 import { type LogLine, linesOf } from "./line";
 
-/** Lines of one attempt that are gone for good, and why. */
+/** Permanently missing lines of an attempt, with the reason. */
 export interface LostLines {
   attempt: number;
   first: number;
@@ -12,12 +12,12 @@ export interface LostLines {
   reason: string;
 }
 
-/** In the reader's language if the reason is known. */
+/** In the reader's language for a known reason. */
 export function gapReason(reason: string, labels: Labels): string {
   return (Object.hasOwn(labels.gapReasons, reason) ? labels.gapReasons[reason] : undefined) ?? reason;
 }
 
-/** Null for a gap that does not name its lines. */
+/** Null for a gap without line numbers. */
 export function lostLines(gap: Gap): LostLines | null {
   const first = Number(gap.firstLine ?? 0);
   const lines = Number(gap.lines ?? 0);
@@ -26,7 +26,7 @@ export function lostLines(gap: Gap): LostLines | null {
     : null;
 }
 
-/** `reason` is empty for lines that the server may still have. */
+/** Text of a gap row; `reason` is empty for lines that the server may still have. */
 type Describe = (first: number, last: number, reason: string) => string;
 
 /** Line numbers, both ends inclusive. */
@@ -47,7 +47,7 @@ export class GapFinder {
     this.#describe = describe;
   }
 
-  /** Drawn gaps whose lines are not known to be gone, so they can be requested. In the order of the log. */
+  /** Gaps whose lines may still be available, so they can be requested. In the order of the log. */
   get holes(): readonly Range[] {
     return this.#holes;
   }
@@ -63,12 +63,12 @@ export class GapFinder {
     if (!isKnown) this.#lost.push(lost);
   }
 
-  /** The lines, with a drawn gap before each one whose number does not follow. Only for lines of one task. */
+  /** The lines of one task, with a gap row where numbers are not consecutive. */
   drawn(lines: readonly LogLine[]): LogLine[] {
     const rows: LogLine[] = [];
     for (const line of lines) {
       const isSameAttempt = line.attempt === this.#attempt;
-      // Sent a second time: the buffer knows it already.
+      // Sent twice; the buffer already has it.
       if (isSameAttempt && line.number <= this.#lastNumber) {
         rows.push(line);
         continue;
@@ -82,7 +82,7 @@ export class GapFinder {
     return rows;
   }
 
-  /** A new log. `isFromStart`: it starts at line 1, so anything absent before its first line is missing. */
+  /** Starts a log. `isFromStart`: it starts at line 1, so absent lines before its first line are missing. */
   redrawn(lines: readonly LogLine[], attempt: number, isFromStart: boolean): LogLine[] {
     this.#attempt = attempt;
     this.#lastNumber = 0;
@@ -90,7 +90,7 @@ export class GapFinder {
     this.#holes = [];
     const [first] = lines;
     const rows = this.drawn(lines);
-    // After the last line only reported gaps can be drawn.
+    // After the last line, only reported gaps are known.
     const end = Math.max(0, ...this.#lost.filter((lost) => lost.attempt === attempt).map((lost) => lost.last));
     if (end > this.#lastNumber && (first !== undefined || isFromStart)) {
       rows.push(...this.#between(this.#lastNumber + 1, end, { ...lines.at(-1), attempt }));
@@ -106,7 +106,7 @@ export class GapFinder {
     });
   }
 
-  /** These numbers by what is known of them. */
+  /** Splits a range by what is known about its lines. */
   #parts(first: number, last: number, attempt: number): (Range & { reason: string })[] {
     const known = this.#lost.filter((lost) => lost.attempt === attempt && lost.first <= last && lost.last >= first);
     const parts: (Range & { reason: string })[] = [];
@@ -123,14 +123,14 @@ export class GapFinder {
   }
 }
 
-/** The lines of two sources as one log in the order of their numbers, without drawn gaps. */
+/** Merges lines of two sources by number, without gap rows. */
 export function mergedLines(present: readonly LogLine[], more: readonly LogLine[]): LogLine[] {
   const byNumber = new Map<string, LogLine>();
   for (const line of [...present, ...more]) if (!line.isGap) byNumber.set(`${line.attempt}.${line.number}`, line);
   return [...byNumber.values()].sort((a, b) => a.attempt - b.attempt || a.number - b.number);
 }
 
-/** Output of many tasks with what is missing in it, each before the first line that came later. */
+/** Lines of many tasks with gap rows, each before the next line that arrived. */
 export function withGaps(batches: readonly LogBatch[], gaps: readonly Gap[], draw: (gap: Gap) => LogLine): LogLine[] {
   const rest = [...gaps].sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
   const rows: LogLine[] = [];
@@ -141,7 +141,7 @@ export function withGaps(batches: readonly LogBatch[], gaps: readonly Gap[], dra
   return [...rows, ...rest.map(draw)];
 }
 
-/** A row that says that something is missing; `beside` is the line whose place it shares. */
+/** A row about missing lines; `beside` is the line next to it. */
 export function gapLine(id: string, text: string, beside?: Partial<LogLine>): LogLine {
   return {
     id,

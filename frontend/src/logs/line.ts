@@ -1,9 +1,9 @@
-/** One row of a log view: a line of output, or a drawn gap. */
+/** A row of a log view: a line of output, or a gap. */
 
 import type { LogBatch, LogLevel, LogStream } from "../live/messages";
 
 export interface LogLine {
-  /** Place in the feed; also what tells two rows apart. */
+  /** Position in the feed; identifies the row. */
   id: string;
   number: number;
   atMs: number;
@@ -13,7 +13,7 @@ export interface LogLine {
   task: string;
   attempt: number;
   text: string;
-  /** Nothing was printed here: something is missing, and the text says how much. */
+  /** True for a gap: the text says how much is missing. */
   isGap?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The log panel of a page: its filter, its counts, what it shows at first, and what is asked for beyond that. */
+/** The log panel of a page: filter, counts, initial lines, and loading of further lines. */
 
 import { element, type Page } from "../app/page";
 import { getJson } from "../app/rest";
@@ -13,7 +13,7 @@ import { LogSearch, type SearchAnswer } from "./search";
 import { drawStatus } from "./status";
 import { LogView } from "./view";
 
-/** One attempt's output is read from end to end; the log of many tasks stays open for weeks, and its newest lines count. */
+/** People read an attempt's log completely. The fleet's log stays open for weeks, and its newest lines matter. */
 const TASK_LINES = 100_000;
 const FLEET_LINES = 10_000;
 
@@ -23,11 +23,11 @@ export class LogPanel {
   readonly #buffer: LogBuffer;
   readonly #view: LogView;
   readonly #search: LogSearch;
-  /** Empty where the log is of many tasks. */
+  /** Empty for a log of many tasks. */
   readonly #task: string;
   #log: AttemptLog | FleetLog;
   #choice: FilterChoice = { node: "", levels: new Set(), text: "" };
-  /** Output of an attempt after the shown one has come. */
+  /** Called on output of an attempt after the shown one. */
   onNewer: (attempt: number) => void = () => undefined;
 
   private constructor(page: Page, box: HTMLElement) {
@@ -77,7 +77,7 @@ export class LogPanel {
     return panel;
   }
 
-  /** Shows another attempt of the task, from its first line on. */
+  /** Switches to another attempt of the task. */
   showAttempt(attempt: number): void {
     if (this.#log instanceof AttemptLog) this.#log.close();
     this.#search.stop();
@@ -96,7 +96,7 @@ export class LogPanel {
   }
 
   #attemptLog(attempt: number, before: number, last: number): AttemptLog {
-    const note = (key: string): void => setText(element("log-note"), key === "" ? "" : this.#page.texts.say(key));
+    const note = (key: string): void => setText(element("log-note"), key === "" ? "" : this.#page.texts.get(key));
     return new AttemptLog(this.#page, this.#buffer, this.#view, { task: this.#task, attempt, before, last }, note);
   }
 
@@ -110,7 +110,7 @@ export class LogPanel {
     const form = element<HTMLFormElement>("log-filter");
     if (!form) return;
     if (this.#box.dataset.scope === "node") {
-      // The logs page holds one node's lines or all: another choice is another page.
+      // On the logs page, another node is another page.
       const select = form.querySelector<HTMLSelectElement>("select[name=node]");
       select?.addEventListener("change", () => {
         const { value } = select;
@@ -133,7 +133,7 @@ export class LogPanel {
     apply();
   }
 
-  /** Nodes that have joined since the page was rendered can be chosen too. */
+  /** Adds nodes that have joined since the page was rendered. */
   #offerNodes(): void {
     const select = document.querySelector<HTMLSelectElement>("#log-filter select[name=node]");
     if (!select || select.options.length > this.#page.fleet.nodes.size) return;
@@ -142,7 +142,7 @@ export class LogPanel {
   }
 
   get #isNarrow(): boolean {
-    // A page of one node holds no others: its node is no filter.
+    // On a page about one node, the node is not a filter.
     const node = this.#log instanceof FleetLog && this.#log.node !== "" ? "" : this.#choice.node;
     return isNarrow({ ...this.#choice, node });
   }
@@ -163,7 +163,7 @@ export class LogPanel {
     });
   }
 
-  /** Why there is no line: only of a task that still runs one may come. */
+  /** Why the log is empty; more lines can arrive only while the task runs. */
   get #emptiness(): string {
     if (!(this.#log instanceof AttemptLog)) return "log.empty";
     const { attempt } = this.#log;

@@ -1,6 +1,6 @@
 /**
- * Searches the lines that the page does not hold: newest first, a bounded piece of the log at a time. It pauses after many
- * matches or many pieces, reports its progress, and continues when the reader asks.
+ * Searches lines that the page does not have: newest first, a limited piece of the log at a time. Pauses after many
+ * matches or pieces, reports its progress, and continues on request.
  */
 
 import type { LogBatch } from "../live/messages";
@@ -8,9 +8,9 @@ import { type LogLine, linesOf } from "./line";
 
 export interface SearchAnswer {
   logs: LogBatch[];
-  /** Where the next piece begins; null = there is nothing older. */
+  /** Start of the next piece; null = nothing older. */
   before: string | null;
-  /** The oldest line that was read: its number in the attempt, and when it was printed; 0 = there was none. */
+  /** The oldest line that was read: its number in the attempt, and its time; 0 = none. */
   line: number;
   at: number;
 }
@@ -21,7 +21,7 @@ export interface SearchOptions {
   onChange: () => void;
 }
 
-/** Do not search on every keystroke. */
+/** Debounces typing. */
 const TYPING_MS = 250;
 const MATCHES_A_ROUND = 400;
 const PIECES_A_ROUND = 10;
@@ -34,7 +34,7 @@ export class LogSearch {
   #before = "";
   #line = 0;
   #at = 0;
-  /** Counts searches: the response of an earlier one is dropped. */
+  /** Counts searches, to ignore responses of earlier ones. */
   #run = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,17 +46,17 @@ export class LogSearch {
     return this.#state;
   }
 
-  /** The number of the oldest line that was read; 0 = none yet. */
+  /** Number of the oldest line that was read; 0 = none yet. */
   get line(): number {
     return this.#line;
   }
 
-  /** When the oldest line that was read was printed; 0 = none yet. */
+  /** Time of the oldest line that was read; 0 = none yet. */
   get at(): number {
     return this.#at;
   }
 
-  /** Starts over, with the lines before this id; empty = with the newest line. */
+  /** Restarts with lines before this id; empty = with the newest line. */
   start(before: string): void {
     this.stop();
     this.#before = before;
@@ -71,7 +71,7 @@ export class LogSearch {
     this.#line = this.#at = 0;
   }
 
-  /** Continues where it paused. */
+  /** Continues after a pause. */
   more(): void {
     if (this.#state === "paused" || this.#state === "failed") void this.#round();
   }
@@ -86,7 +86,7 @@ export class LogSearch {
         answer = await this.#options.ask(this.#before);
       } catch (error) {
         if (run !== this.#run) return;
-        console.warn("older lines could not be searched", error);
+        console.warn("could not search older lines", error);
         return this.#become("failed");
       }
       if (run !== this.#run) return;

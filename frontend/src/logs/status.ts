@@ -1,4 +1,4 @@
-/** The panel's status: how many lines of how many, the progress of a search, and why nothing is shown. */
+/** The panel's status: number of lines, progress of a search, and why a log is empty. */
 
 import { element, type Page } from "../app/page";
 import { setHidden, setText } from "../tables/cells";
@@ -14,9 +14,9 @@ export interface Status {
   view: LogView;
   search: LogSearch;
   log: AttemptLog | FleetLog;
-  /** The filter leaves something out. */
+  /** Whether the filter excludes lines. */
   isNarrow: boolean;
-  /** The key of the sentence that says why a log has no line. */
+  /** Text key for an empty log. */
   emptiness: string;
 }
 
@@ -30,7 +30,7 @@ export function drawStatus(status: Status): void {
   setText(more?.querySelector("span") ?? null, texts.count("log.newLines", view.unseen));
   const empty = element("log-empty");
   setHidden(empty, status.buffer.visible.length > 0);
-  setText(empty, texts.say(emptyKey(status)));
+  setText(empty, texts.get(emptyKey(status)));
 }
 
 function countText({ page, buffer, search, log, isNarrow }: Status): string {
@@ -39,12 +39,12 @@ function countText({ page, buffer, search, log, isNarrow }: Status): string {
   if (!isNarrow) {
     if (log.isWhole) return texts.count("log.lines", lineCount);
     return log instanceof AttemptLog
-      ? texts.say("log.newestOf", { count: lineCount, total: log.total })
+      ? texts.get("log.newestOf", { count: lineCount, total: log.total })
       : texts.count("log.newest", lineCount);
   }
-  if (search.state === "off") return texts.say("log.filtered", { shown: matchCount, count: lineCount });
+  if (search.state === "off") return texts.get("log.filtered", { shown: matchCount, count: lineCount });
   if (search.state === "done" && log instanceof AttemptLog)
-    return texts.say("log.filtered", { shown: matchCount, count: log.total });
+    return texts.get("log.filtered", { shown: matchCount, count: log.total });
   return texts.count("log.found", matchCount);
 }
 
@@ -60,16 +60,16 @@ function drawSearch({ page, search, log }: Status): void {
   if (log instanceof AttemptLog) {
     const searched = log.total + 1 - (search.line || (first?.number ?? log.total + 1));
     if (bar) [bar.max, bar.value] = [log.total, searched];
-    text = texts.say("log.searchedOf", { searched, total: log.total });
-  } else if (search.state === "done") text = texts.say("log.searchedAll");
+    text = texts.get("log.searchedOf", { searched, total: log.total });
+  } else if (search.state === "done") text = texts.get("log.searchedAll");
   else {
     const at = search.at || first?.atMs || page.now();
-    text = texts.say("log.searchedBack", { time: texts.clock(at, page.now()) });
+    text = texts.get("log.searchedBack", { time: texts.clock(at, page.now()) });
   }
-  setText(element("log-searched"), search.state === "failed" ? `${text} ${texts.say("log.searchFailed")}` : text);
+  setText(element("log-searched"), search.state === "failed" ? `${text} ${texts.get("log.searchFailed")}` : text);
   const more = element("log-search-more");
   setHidden(more, search.state !== "paused" && search.state !== "failed");
-  setText(more, texts.say(search.state === "failed" ? "log.searchAgain" : "log.searchMore"));
+  setText(more, texts.get(search.state === "failed" ? "log.searchAgain" : "log.searchMore"));
 }
 
 function emptyKey({ buffer, search, isNarrow, emptiness }: Status): string {

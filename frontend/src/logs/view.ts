@@ -1,26 +1,26 @@
 /**
- * A virtual list of log lines: rows of one fixed height, only visible ones are in the DOM, whatever the buffer holds.
+ * A virtual list of log lines: rows have a fixed height, and only visible ones are in the DOM.
  *
- * Follow mode sticks to the end until the person scrolls up, and returns when the person reaches the end again.
+ * Follow mode keeps the end in view until the person scrolls up, and resumes when the person reaches the end again.
  */
 
 import { ansiFragment } from "./ansi";
 import type { LineFilter, LogBuffer } from "./buffer";
 import type { LogLine } from "./line";
 
-/** Must agree with `.log-line` in the style sheet. */
+/** Must match `.log-line` in the style sheet. */
 const ROW_HEIGHT = 22;
 const OVERSCAN = 10;
 
 export interface LogViewOptions {
   box: HTMLElement;
   buffer: LogBuffer;
-  /** Shown instead of a node's name where all lines are of one task. */
+  /** Shown instead of the node's name if all lines are of one task. */
   showNumbers: boolean;
   taskUrl: (task: string) => string;
-  /** Empty for a task that this page does not know. */
+  /** Empty for a task that the page does not know. */
   taskName: (task: string) => string;
-  /** Called after a paint in which a count or the follow mode changed. */
+  /** Called after a paint that changed a count or the follow mode. */
   onChange: (view: LogView) => void;
   /** The person reached the top. */
   onTop?: () => void;
@@ -58,7 +58,7 @@ export class LogView {
     return this.#isFollowing;
   }
 
-  /** Lines that came in below what the person is reading. */
+  /** Number of new lines below the visible ones. */
   get unseen(): number {
     return this.#unseen;
   }
@@ -77,14 +77,14 @@ export class LogView {
     this.#dirty();
   }
 
-  /** Another log starts. */
+  /** Starts another log. */
   clear(): void {
     this.#options.buffer.clear();
     this.#forgetRows();
     this.follow();
   }
 
-  /** Replaces all rows; the line at the top of the view stays there. */
+  /** Replaces all rows; keeps the line at the top of the view. */
   replace(lines: readonly LogLine[]): void {
     this.#changeInPlace(() => this.#options.buffer.replace(lines));
   }
@@ -93,7 +93,7 @@ export class LogView {
     this.#changeInPlace(() => this.#options.buffer.addFound(lines));
   }
 
-  /** Something other than lines has changed: `onChange` is called. */
+  /** Schedules a paint and `onChange` without new lines. */
   tell(): void {
     this.#dirty();
   }
@@ -120,7 +120,7 @@ export class LogView {
   #scrolled(): void {
     const { box } = this.#options;
     const top = box.scrollTop;
-    // Only a move up leaves follow mode: growth of the list also fires a scroll event.
+    // Only scrolling up ends follow mode, because a growing list also fires scroll events.
     if (top < this.#lastTop - 1) this.#isFollowing = false;
     else if (top + box.clientHeight >= this.#height() - 4) {
       this.#isFollowing = true;
@@ -206,7 +206,7 @@ export class LogView {
     return row;
   }
 
-  /** The node and the task that printed the line, leading there. */
+  /** Links to the line's node and task. */
   #source(line: LogLine): HTMLElement {
     if (line.task === "") return cell("log-node", line.node);
     const link = document.createElement("a");

@@ -1,4 +1,4 @@
-/** Keyboard: Ctrl/Cmd-K, "/", "?", "n", and "g" followed by a letter. Never active while the reader types. */
+/** Keyboard shortcuts: Ctrl/Cmd-K, "/", "?", "n", and "g" followed by a letter. Disabled while the reader types. */
 
 import { element } from "../app/page";
 
@@ -16,7 +16,7 @@ export function wireKeys(open: (dialog: string) => void): void {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
-    // Use the events' own times: on a busy page they are handled late.
+    // Use the events' timestamps, because a busy page handles them late.
     const isJump = event.timeStamp < jumpUntil;
     jumpUntil = 0;
     if (isJump) {

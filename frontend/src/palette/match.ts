@@ -1,14 +1,14 @@
-/** Which commands match what was typed, best first. Pure. */
+/** Searches commands, best match first. Pure. */
 
 export interface Entry {
   label: string;
-  /** What kind of thing it is, in words. */
+  /** Label of its kind. */
   kind: string;
   icon: string;
   run: () => void;
 }
 
-/** All typed words must occur; a match at the start of the label or of one of its words counts more. */
+/** All words must occur; matches at the start of the label or of a word rank higher. */
 export function matches(entries: readonly Entry[], typed: string, limit: number): Entry[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
   const scored: [score: number, order: number, entry: Entry][] = [];

@@ -1,4 +1,4 @@
-/** The command palette: everything on the page that has a `data-command`, and every node and task by name. */
+/** The command palette: everything on the page with a `data-command`, and all nodes and tasks by name. */
 
 import { element, iconElement, type Page } from "../app/page";
 import { stateOf } from "../tables/task-view";
@@ -31,7 +31,7 @@ export class Palette {
     return dialog && input && list ? new Palette(page, dialog, input, list) : null;
   }
 
-  /** To be called before the dialog is shown. */
+  /** Call it before the dialog is shown. */
   prepare(): void {
     this.#entries = [...this.#pageCommands(), ...this.#things()];
     this.#input.value = "";
@@ -47,7 +47,7 @@ export class Palette {
       if (seen.has(label)) continue;
       seen.add(label);
       const isPage = source instanceof HTMLAnchorElement;
-      const kind = texts.say(isPage ? "palette.page" : "palette.action");
+      const kind = texts.get(isPage ? "palette.page" : "palette.action");
       entries.push({ label, kind, icon: source.dataset.commandIcon ?? "zap", run: () => source.click() });
     }
     return entries;
@@ -58,7 +58,7 @@ export class Palette {
     const nodes = [...fleet.nodes.values()].map(
       (node): Entry => ({
         label: node.name,
-        kind: texts.say("palette.node"),
+        kind: texts.get("palette.node"),
         icon: settings.labels.nodeRoles[node.role].icon,
         run: () => location.assign(this.#page.nodeUrl(node.id)),
       }),
@@ -66,7 +66,7 @@ export class Palette {
     const tasks = [...fleet.tasks.values()].map(
       (task): Entry => ({
         label: [task.name, task.node].filter(Boolean).join(" · "),
-        kind: `${texts.say("palette.task")} · ${stateOf(task, settings.labels).label}`,
+        kind: `${texts.get("palette.task")} · ${stateOf(task, settings.labels).label}`,
         icon: stateOf(task, settings.labels).icon,
         run: () => location.assign(this.#page.taskUrl(task.id)),
       }),
@@ -83,7 +83,7 @@ export class Palette {
       none.className = "palette-none";
       none.role = "option";
       none.setAttribute("aria-disabled", "true");
-      none.textContent = this.#page.texts.say("palette.none");
+      none.textContent = this.#page.texts.get("palette.none");
       options.push(none);
     }
     this.#list.replaceChildren(...options);

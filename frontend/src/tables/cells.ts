@@ -1,6 +1,6 @@
 /**
- * Writing into server-rendered cells. Each function touches the DOM only when the value differs, and never replaces an
- * element, so the focus stays where it is.
+ * Updates server-rendered cells. Each function changes the DOM only if the value differs, and never replaces an element,
+ * so the focus stays.
  */
 
 import type { Look } from "../app/settings";
@@ -23,13 +23,13 @@ export function setAttribute(element: Element | null, name: string, value: strin
   else element.setAttribute(name, value);
 }
 
-/** Text that hides its element when there is none. */
+/** Sets the text; hides the element if it is empty. */
 export function setOptionalText(element: Element | null, text: string): void {
   setText(element, text);
   setHidden(element, text === "");
 }
 
-/** Icon, word and colour of a state; hidden without one. */
+/** Sets icon, label and colour of a state; hides the chip without one. */
 export function setChip(chip: HTMLElement | null, look: Look | null): void {
   if (!chip) return;
   setHidden(chip, look === null);
@@ -39,7 +39,7 @@ export function setChip(chip: HTMLElement | null, look: Look | null): void {
   setText(chip.querySelector(".chip-label"), look.label);
 }
 
-/** A <meter> or <progress> with its figure beside it. */
+/** Sets a <meter> or <progress> and its figure. */
 export function setMeter(pair: HTMLElement | null, value: number, text: string): void {
   const bar = pair?.querySelector<HTMLMeterElement | HTMLProgressElement>("meter, progress");
   if (!pair || !bar) return;
@@ -47,7 +47,7 @@ export function setMeter(pair: HTMLElement | null, value: number, text: string):
   setText(bar.nextElementSibling, text);
 }
 
-/** A point in time; the ticker writes its text. */
+/** Sets a point in time; the ticker writes its text. */
 export function setTime(time: HTMLElement | null, atMs: number | null): void {
   setAttribute(time, "data-at", atMs === null ? null : String(atMs));
 }

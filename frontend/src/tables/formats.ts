@@ -1,5 +1,5 @@
 /**
- * Plain fields of a task or a node: `data-text` and `data-meter` name the field, `data-format` how it is written
+ * Updates plain fields of a task or a node: `data-text` and `data-meter` name the field, `data-format` its format
  * (dashboard/pages/formats.py has the same names). A new field is one line in a template.
  */
 
@@ -27,7 +27,7 @@ export function formatted(value: unknown, format: string, texts: Texts): string 
   return (FORMATS[format] as Format)(value as never, texts);
 }
 
-/** Writes the plain fields of `item` into their cells; a cell without text is hidden. */
+/** Writes the plain fields of `item` into their cells; empty cells are hidden. */
 export function patchFields(row: ParentNode, item: object, texts: Texts): void {
   const values = item as Record<string, unknown>;
   for (const cell of row.querySelectorAll<HTMLElement>("[data-text], [data-meter]")) {
@@ -42,13 +42,13 @@ function patchMeter(pair: HTMLElement, value: number | Usage | null): void {
   setMeter(pair, percent ?? 0, wholePercent(percent));
 }
 
-/** 0.439 → "43%": what is not complete is never 100%. */
+/** 0.439 → "43%"; never 100% before it is complete. */
 export function wholeFraction(value: number | null): string {
   return value === null ? "" : `${Math.floor(value * 100)}%`;
 }
 
-/** How a program ended, in words; empty if that is unknown. */
+/** How a program ended, as text; empty if unknown. */
 export function exitText(code: number | null, texts: Texts): string {
   if (code === null) return "";
-  return code < 0 ? texts.say("task.signal", { number: -code }) : texts.say("task.exitCode", { code });
+  return code < 0 ? texts.get("task.signal", { number: -code }) : texts.get("task.exitCode", { code });
 }

@@ -1,13 +1,13 @@
-/** Rows of one table, kept in sync with the page's data; never re-sorted while the reader looks. */
+/** Keeps the rows of a table in sync with the page's data. Never re-sorts visible rows. */
 
 import { newRow, type RowOptions } from "./row-options";
 
 export interface LiveRowsOptions<T> extends RowOptions<T> {
   body: () => HTMLElement | null;
-  /** False: this item gets no new row (a filtered list, another node's task). */
+  /** False: adds no row for this item (in a filtered list, or for another node's task). */
   isWanted: (item: T) => boolean;
   maxRows: number;
-  /** Which row may go when there are too many. */
+  /** Whether the row may be removed if there are too many. */
   isExpendable: (item: T) => boolean;
   onCount: (rows: number) => void;
 }
@@ -19,7 +19,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options = options;
   }
 
-  /** Updates one item's row: patches, creates or removes it. */
+  /** Patches, creates or removes an item's row. */
   update(id: string): void {
     const body = this.#options.body();
     if (!body) return;
@@ -27,7 +27,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options.onCount(body.childElementCount);
   }
 
-  /** After a snapshot: removes rows of items that are gone, patches the others, creates new ones. */
+  /** After a snapshot: removes rows of missing items, patches the others, creates new ones. */
   updateAll(ids: Iterable<string>): void {
     const body = this.#options.body();
     if (!body) return;
@@ -38,7 +38,7 @@ export class LiveRows<T extends { id: string }> {
     this.#options.onCount(body.childElementCount);
   }
 
-  /** Patches the existing rows, for what only the script can draw. */
+  /** Patches the existing rows, for content that only the script draws. */
   refresh(): void {
     const body = this.#options.body();
     for (const row of body?.children ?? []) {

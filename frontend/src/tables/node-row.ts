@@ -1,4 +1,4 @@
-/** Patches a node into its row, or into the head of its page. */
+/** Updates a node's row, or the head of its page. */
 
 import { freshness, hop } from "../app/freshness";
 import type { Page } from "../app/page";
@@ -18,7 +18,7 @@ export function patchNode(row: HTMLElement, node: NodeStatus, page: Page): void 
   setAttribute(link, "data-link", above?.state ?? null);
   setText(link, above?.word ?? NOTHING);
   patchFreshness(row, node, page);
-  // Only the node's own page has this.
+  // Only on the node's own page.
   setTime(field(row, "since"), node.stateSince);
 }
 
@@ -29,7 +29,7 @@ function patchFreshness(row: HTMLElement, node: NodeStatus, page: Page): void {
   setAttribute(cell, "data-tone", found.tone);
   setText(cell, found.word);
   setTime(field(row, "seen"), node.lastSeenAt);
-  setOptionalText(field(row, "beyond"), found.beyond === "" ? "" : texts.say("fresh.beyond", { node: found.beyond }));
+  setOptionalText(field(row, "beyond"), found.beyond === "" ? "" : texts.get("fresh.beyond", { node: found.beyond }));
 }
 
 /** Tasks on unreachable nodes do not count as running. */
@@ -42,7 +42,7 @@ function slots(node: NodeStatus, page: Page): string {
       : `– / ${node.slots}`;
 }
 
-/** Sets what a patch never changes, in a row cloned from the template. */
+/** Fills the constant parts of a new row. */
 export function nameNodeRow(row: HTMLElement, node: NodeStatus, page: Page): void {
   row.id = `node-${node.id}`;
   row.dataset.node = node.id;

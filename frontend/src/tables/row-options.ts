@@ -1,18 +1,18 @@
-/** What every list of rows needs to know about its items. */
+/** Options that all lists of rows have in common. */
 
 export interface RowOptions<T> {
   template: HTMLTemplateElement | null;
-  /** The data attribute that holds a row's id. */
+  /** The data attribute with a row's id. */
   idAttribute: string;
   get: (id: string) => T | undefined;
   patch: (row: HTMLElement, item: T) => void;
-  /** Gives a new row its fixed parts. */
+  /** Fills the constant parts of a new row. */
   name: (row: HTMLElement, item: T) => void;
-  /** New rows come first or last. */
+  /** Where new rows are added. */
   place: "first" | "last";
 }
 
-/** A new row from the template, with its id set but not yet patched; null if the page has no template. */
+/** A new row from the template, with its id but not yet patched; null if the page has no template. */
 export function newRow<T>(
   options: Pick<RowOptions<T>, "template" | "idAttribute" | "name">,
   item: T,

@@ -1,18 +1,18 @@
 /**
- * Which rows of a long list belong in the DOM: the visible ones and a few around them, by heights measured when a
- * row was last shown. Pure: the numbers are given to it.
+ * Computes which rows of a long list belong in the DOM: visible rows and a few around them, by the heights measured when
+ * they were last shown. Pure: gets all numbers as arguments.
  */
 
 export interface Span {
-  /** Rows from `start` to before `end` are shown. */
+  /** Shown rows: from `start` to before `end`. */
   start: number;
   end: number;
-  /** Pixels that the rows before and after them take. */
+  /** Height in pixels of the rows before and after. */
   before: number;
   after: number;
 }
 
-/** Rows kept on either side, so that they exist when the reader scrolls or presses Tab. */
+/** Extra rows on either side, for scrolling and the Tab key. */
 const AROUND = 6;
 
 export class RowWindow {
@@ -27,13 +27,13 @@ export class RowWindow {
     return this.#heights.get(id) ?? this.#estimate;
   }
 
-  /** True when the height changed: the rows after it have moved. */
+  /** Stores a measured height; true if it changed, so that later rows have moved. */
   measured(id: string, height: number): boolean {
     if (height === 0 || this.heightOf(id) === height) {
       if (height > 0) this.#heights.set(id, height);
       return false;
     }
-    // Assume that rows not yet shown are as high as the first one shown.
+    // Assume that rows not yet shown are as high as the first shown one.
     if (this.#heights.size === 0) this.#estimate = height;
     this.#heights.set(id, height);
     return true;
@@ -43,7 +43,7 @@ export class RowWindow {
     this.#heights.delete(id);
   }
 
-  /** `top`: how far the list is scrolled; `height`: of the box that it is scrolled in. */
+  /** `top`: scroll position of the list; `height`: of the scrolling box. */
   span(ids: readonly string[], top: number, height: number): Span {
     let start = 0;
     let y = 0;

@@ -1,4 +1,4 @@
-/** The text by which a node or a task is found: the labels in its row, and its projects. Pure. */
+/** The searchable text of a node or a task: the labels in its row and its projects. Pure. */
 
 import type { Labels } from "../app/settings";
 import type { NodeStatus, TaskInfo } from "../live/messages";

@@ -1,4 +1,4 @@
-/** Patches a task into its row, or into the head of its page. */
+/** Updates a task's row, or the head of its page. */
 
 import type { Page } from "../app/page";
 import type { Action, TaskInfo } from "../live/messages";
@@ -27,7 +27,7 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   }
 }
 
-/** The command that was sent to it, and its state. */
+/** The command sent to the task, and its state. */
 function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void {
   if (!box) return;
   const { labels } = page.settings;
@@ -40,30 +40,30 @@ function patchCommand(box: HTMLElement | null, task: TaskInfo, page: Page): void
   setAttribute(box.querySelector("use"), "href", `#${view.state.icon}`);
   setText(box.querySelector("span"), view.text);
   if (command.state !== "succeeded" || box.dataset.ends === command.id) return;
-  // A success is shown for some seconds only.
+  // A success is shown for a few seconds only.
   box.dataset.ends = command.id;
   setTimeout(() => page.fleet.tellTask(task.id), msLeft(command, labels, page.now()) + 200);
 }
 
-/** From its start to its end, or until its node became unreachable; the ticker writes the text. */
+/** Until its end, or until its node became unreachable; the ticker writes the text. */
 export function patchRunningTime(cell: HTMLElement | null, task: TaskInfo, page: Page): void {
   const end = task[page.settings.labels.decisions.tasks[shownState(task)].ends];
   setAttribute(cell, "data-started", task.startedAt === null ? null : String(task.startedAt));
   setAttribute(cell, "data-ended", end === null ? null : String(end));
 }
 
-/** Sets what a patch never changes, in a row cloned from the template. */
+/** Fills the constant parts of a new row. */
 export function nameTaskRow(row: HTMLElement, task: TaskInfo, page: Page): void {
   row.id = `task-${task.id}`;
   row.dataset.task = task.id;
   setAttribute(field(row, "name"), "href", page.taskUrl(task.id));
 }
 
-/** The further cells of the task page's head. */
+/** Additional cells in the head of the task's page. */
 export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): void {
   patchTask(head, task, page);
   const node = field(head, "node");
-  setText(node, task.node || task.targetNode || page.texts.say("task.anyNode"));
+  setText(node, task.node || task.targetNode || page.texts.get("task.anyNode"));
   setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
   setTime(field(head, "started"), task.startedAt);
   setTime(field(head, "ended"), task.endedAt);

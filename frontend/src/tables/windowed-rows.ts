@@ -1,7 +1,7 @@
 /**
- * Rows of one long list, of which only visible ones are in the DOM; never re-sorted while the reader looks.
+ * A long list whose visible rows alone are in the DOM. Never re-sorts visible rows.
  *
- * A change of a row outside the view costs one entry in a map. The row that has the focus stays in the DOM.
+ * A change of a row outside the view costs one entry in a map. The focused row stays in the DOM.
  */
 
 import { setAttribute } from "./cells";
@@ -10,13 +10,13 @@ import { RowWindow } from "./row-window";
 
 export interface WindowedRowsOptions<T> extends RowOptions<T> {
   body: HTMLElement;
-  /** What is scrolled. */
+  /** The scrolling element. */
   box: HTMLElement;
-  /** All, in the order in which they are listed; the server has rendered the first rows. */
+  /** All items in list order; the server has rendered the first rows. */
   ids: Iterable<string>;
-  /** Of a row, until one was measured. */
+  /** Height of a row until one is measured. */
   estimatedHeight: number;
-  /** Rows that pass the filter, and all rows. */
+  /** Number of rows that pass the filter, and of all rows. */
   onCount: (shown: number, all: number) => void;
 }
 
@@ -28,25 +28,25 @@ export class WindowedRows<T extends { id: string }> {
   readonly #after = document.createElement("div");
   readonly #frame: HTMLElement;
   readonly #heights: ResizeObserver;
-  /** All, in the list's order. */
+  /** All items in list order. */
   #ids: string[] = [];
   readonly #known = new Set<string>();
-  /** Those that pass the filter, in order. */
+  /** Items that pass the filter, in order. */
   #shown: string[] = [];
   #passing = new Set<string>();
   #passes: ((item: T) => boolean) | null = null;
   #isListStale = false;
   #isDrawAsked = false;
-  /** How far the box is scrolled. */
+  /** Scroll position of the box. */
   #top = 0;
-  /** The box's height; null until it is measured, and until then the server's rows stay. */
+  /** The box's height; null until measured, and until then the server's rows stay. */
   #height: number | null = null;
 
   constructor(options: WindowedRowsOptions<T>) {
     const { body, box, ids, estimatedHeight, idAttribute } = options;
     this.#options = options;
     this.#window = new RowWindow(estimatedHeight);
-    // Spacers are outside the table: its head stays in place, and its body has only rows as children.
+    // Spacers are outside the table, so that its head stays in place and its body contains only rows.
     this.#frame = body.closest("table") ?? body;
     this.#frame.before(this.#before);
     this.#frame.after(this.#after);
@@ -62,7 +62,7 @@ export class WindowedRows<T extends { id: string }> {
     this.#heights.observe(box);
   }
 
-  /** Marks an item as new, changed or gone. */
+  /** Marks an item as added, changed or removed. */
   update(id: string): void {
     const item = this.#options.get(id);
     const isKnown = this.#known.has(id);
@@ -76,13 +76,13 @@ export class WindowedRows<T extends { id: string }> {
     if (row) this.#options.patch(row, item);
   }
 
-  /** After a snapshot: removes what is gone; the order of the rest stays. */
+  /** After a snapshot: removes missing items; keeps the order of the others. */
   updateAll(ids: Iterable<string>): void {
     for (const id of [...this.#ids]) if (this.#options.get(id) === undefined) this.#remove(id);
     for (const id of ids) this.update(id);
   }
 
-  /** Patches the existing rows, for changes that do not come from their items. */
+  /** Patches the existing rows, for changes that are not in their items. */
   refresh(): void {
     for (const [id, row] of this.#rows) {
       const item = this.#options.get(id);
@@ -90,14 +90,14 @@ export class WindowedRows<T extends { id: string }> {
     }
   }
 
-  /** Null: all. */
+  /** Null: no filter. */
   setFilter(passes: ((item: T) => boolean) | null): void {
     this.#passes = passes;
     this.#options.box.scrollTop = this.#top = 0;
     this.#listChanged();
   }
 
-  /** Does not force a layout: observers have reported the sizes. */
+  /** Does not force a layout, because observers report the sizes. */
   #draw(): void {
     if (this.#isListStale) this.#listAgain();
     if (this.#height === null) return;
@@ -129,10 +129,10 @@ export class WindowedRows<T extends { id: string }> {
     }
   }
 
-  /** For screen readers, which do not see how long the list is. */
+  /** Tells screen readers how long the list is. */
   #tellPlace(row: HTMLElement, place: number): void {
     const isTable = this.#frame !== this.#options.body;
-    // A table's head is its first row.
+    // The table's head counts as the first row.
     setAttribute(row, isTable ? "aria-rowindex" : "aria-posinset", String(place + (isTable ? 2 : 1)));
     if (isTable) setAttribute(this.#frame, "aria-rowcount", String(this.#shown.length + 1));
     else setAttribute(row, "aria-setsize", String(this.#shown.length));
@@ -168,7 +168,7 @@ export class WindowedRows<T extends { id: string }> {
     this.#listChanged();
   }
 
-  /** Draws once, after all changes of this frame. */
+  /** Draws once for all changes of this frame. */
   #listChanged(): void {
     if (this.#isListStale) return;
     this.#isListStale = true;
@@ -177,7 +177,7 @@ export class WindowedRows<T extends { id: string }> {
 
   #listAgain(): void {
     const { get, onCount } = this.#options;
-    // Items that the page has dropped are removed here too.
+    // Also remove items that the page has dropped.
     for (const id of this.#ids.filter((one) => get(one) === undefined)) this.#remove(id);
     this.#isListStale = false;
     this.#shown = this.#ids.filter((id) => this.#passes === null || this.#passes(get(id) as T));
@@ -185,7 +185,7 @@ export class WindowedRows<T extends { id: string }> {
     onCount(this.#shown.length, this.#ids.length);
   }
 
-  /** The index of the row that has the focus; -1 = none. */
+  /** Index of the focused row; -1 = none. */
   #focusedPlace(): number {
     const { body, idAttribute } = this.#options;
     const row = document.activeElement?.closest(`[${idAttribute}]`);

@@ -1,4 +1,4 @@
-/** The drawing: lays out when the shape changes, fits the view while the reader has not moved it. */
+/** Draws the topology: new layout when the shape changes; fits the view until the reader moves it. */
 
 import { Background, BackgroundVariant, Controls, type NodeChange, ReactFlow, useReactFlow } from "@xyflow/react";
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
@@ -12,12 +12,12 @@ import { GroupCard } from "./nodes/GroupCard";
 import { LeaderCard } from "./nodes/LeaderCard";
 import { NodeCard } from "./nodes/NodeCard";
 
-// Outside of the component: new objects at each drawing would build every card anew.
+// Outside the component: new objects on each render would recreate every card.
 const NODE_TYPES = { node: NodeCard, leader: LeaderCard, fold: GroupCard };
 const EDGE_TYPES = { wire: WireEdge };
-/** Beyond this many cards only those in sight are in the DOM. */
+/** With more cards, only visible ones are in the DOM. */
 const MANY_CARDS = 150;
-/** Room for the zoom buttons at the left. */
+/** Leaves room for the zoom buttons on the left. */
 const FIT = { padding: { left: "56px", right: "16px", top: "16px", bottom: "16px" }, maxZoom: 1.1 } as const;
 
 export function Topology({ expanded, aspect }: { expanded: ReadonlySet<string>; aspect: number }) {
@@ -80,14 +80,14 @@ export function Topology({ expanded, aspect }: { expanded: ReadonlySet<string>; 
       zoomOnScroll={false}
       zoomOnDoubleClick={false}
       preventScrolling={false}
-      aria-label={bridge.say("topology.label")}
+      aria-label={bridge.getText("topology.label")}
       ariaLabelConfig={{
-        "node.a11yDescription.default": bridge.say("topology.help"),
-        "node.a11yDescription.keyboardDisabled": bridge.say("topology.help"),
-        "controls.ariaLabel": bridge.say("topology.controls"),
-        "controls.zoomIn.ariaLabel": bridge.say("topology.zoomIn"),
-        "controls.zoomOut.ariaLabel": bridge.say("topology.zoomOut"),
-        "controls.fitView.ariaLabel": bridge.say("topology.fit"),
+        "node.a11yDescription.default": bridge.getText("topology.help"),
+        "node.a11yDescription.keyboardDisabled": bridge.getText("topology.help"),
+        "controls.ariaLabel": bridge.getText("topology.controls"),
+        "controls.zoomIn.ariaLabel": bridge.getText("topology.zoomIn"),
+        "controls.zoomOut.ariaLabel": bridge.getText("topology.zoomOut"),
+        "controls.fitView.ariaLabel": bridge.getText("topology.fit"),
       }}
     >
       <Background variant={BackgroundVariant.Dots} gap={22} size={1} />
@@ -96,12 +96,12 @@ export function Topology({ expanded, aspect }: { expanded: ReadonlySet<string>; 
   );
 }
 
-/** Fits the view when the picture's shape changes; returns what ends that, for when the reader moves it by hand. */
+/** Fits the view when the shape changes. Returns a function that stops this, for when the reader moves the view. */
 function useFitting(cardCount: number, aspect: number, expanded: ReadonlySet<string>): () => void {
   const { fitView } = useReactFlow();
   const isFitting = useRef(true);
   useEffect(() => {
-    // Unfolding is the reader's own wish to see something else.
+    // Do not fit the view after the reader unfolds a group.
     isFitting.current = true;
   }, [expanded]);
   useEffect(() => {
@@ -117,6 +117,6 @@ function useFitting(cardCount: number, aspect: number, expanded: ReadonlySet<str
 
 function focusCard(root: HTMLElement, id: string): void {
   const card = root.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
-  // A group is a button of its own.
+  // A group is a button itself.
   ((card?.querySelector("button.topo-group") as HTMLElement | null) ?? card)?.focus();
 }

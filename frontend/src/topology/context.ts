@@ -1,4 +1,4 @@
-/** What every card needs and no card changes. */
+/** Shared by all cards; read-only. */
 
 import { useStore } from "@xyflow/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
@@ -18,18 +18,18 @@ export const IslandProvider = IslandContext.Provider;
 
 export function useIsland(): Island {
   const island = useContext(IslandContext);
-  if (!island) throw new Error("a card outside of the island");
+  if (!island) throw new Error("a card must be inside the island");
   return island;
 }
 
-/** One node's current state; re-renders only when that node changes. */
+/** A node's current state; re-renders only when this node changes. */
 export function useNode(id: string): IslandNode | undefined {
   const { store } = useIsland();
   const subscribe = useCallback((listener: () => void) => store.subscribe(id, listener), [store, id]);
   return useSyncExternalStore(subscribe, () => store.get(id));
 }
 
-/** Whether the page itself is current; re-renders when that changes. */
+/** Whether the page is current; re-renders when that changes. */
 export function usePageAge(): AgeOfPage {
   const { bridge } = useIsland();
   return useSyncExternalStore(bridge.onAge, bridge.age);
@@ -38,7 +38,7 @@ export function usePageAge(): AgeOfPage {
 const FAR_BELOW = 0.55;
 const isFar = (state: { transform: [number, number, number] }): boolean => state.transform[2] < FAR_BELOW;
 
-/** Zoomed out so far that only names and states are legible. */
+/** Whether the view is zoomed out so far that only names and states are legible. */
 export function useIsFar(): boolean {
   return useStore(isFar);
 }

@@ -1,4 +1,4 @@
-/** The layout as React Flow's nodes and edges. Pure. */
+/** Converts the layout to React Flow's nodes and edges. Pure. */
 
 import type { Bridge, IslandNode } from "../bridge";
 import type { NodeState } from "../live/messages";
@@ -40,7 +40,7 @@ export function cardsOf(
       type: "node",
       data: { isUnfolded: unfolded.has(card.id) },
       selected: card.id === selected,
-      ariaLabel: bridge.say("topology.node", words),
+      ariaLabel: bridge.getText("topology.node", words),
     };
   });
 }
@@ -58,13 +58,13 @@ export function wiresOf(layout: Layout, get: (id: string) => IslandNode | undefi
       className: WIRE_CLASSES[state],
       focusable: false,
       selectable: false,
-      // Where wires share a stretch, the broken one lies on top.
+      // Broken wires are drawn above others that share their path.
       zIndex: SEVERITY[state],
     };
   });
 }
 
-/** Whole names: the style sheet's builder finds only those. */
+/** Complete names, because Tailwind finds only those. */
 const WIRE_CLASSES: Record<NodeState, string> = {
   online: "wire wire-online",
   suspect: "wire wire-suspect",

@@ -1,4 +1,4 @@
-/** The topology island: finds the page's bridge, fills its store, draws. */
+/** The topology island: connects its store to the page's bridge and renders. */
 
 import { ReactFlowProvider } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useState } from "react";
@@ -28,7 +28,7 @@ function Root({ bridge, store, box }: { bridge: Bridge; store: NodeStore; box: H
   );
 }
 
-/** Width over height of the panel, in steps, so that a few pixels do not move everything. */
+/** Aspect ratio of the panel, in steps, so that a few pixels do not change the layout. */
 function useAspect(box: HTMLElement): number {
   const [aspect, setAspect] = useState(1.7);
   useEffect(() => {

@@ -1,8 +1,7 @@
 /**
- * The island's state: one value and one set of subscribers per node, so that a change of one node draws one card.
+ * The island's state: one value and one set of subscribers per node, so that a change of one node redraws one card.
  *
- * The shape (which nodes there are, how they hang together, their states) has a version of its own: only that asks for a
- * new layout.
+ * The shape (nodes, parents, states) has its own version; only its changes need a new layout.
  */
 
 import type { IslandNode } from "../bridge";

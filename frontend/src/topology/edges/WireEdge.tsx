@@ -1,6 +1,6 @@
 /**
- * A link along the path that the layout has drawn; its health is colour and dash, never motion, and a word at its lower end:
- * the round trip while heartbeats prove it, else what is wrong.
+ * A link along the layout's path. Colour and dashes show its health, never motion; a label at its lower end shows the
+ * round-trip time while heartbeats arrive, else the problem.
  */
 
 import { BaseEdge, type Edge, type EdgeProps } from "@xyflow/react";

@@ -1,8 +1,8 @@
 /**
- * The layout. A Master with its Edges is one block; blocks are packed on shelves in about the shape of the
- * panel, so that a thousand nodes stay legible (a tidy tree of them is 180,000 px wide).
+ * The layout. A Master with its Edges is a block; blocks are packed in rows that match the panel's shape, so that a
+ * thousand nodes stay legible (as a tidy tree they would be 180,000 px wide).
  *
- * Exceptions first: the healthy Edges of a large block fold into one card, the others stay drawn. Pure and deterministic.
+ * Healthy Edges of a large block fold into one card; the others stay visible. Pure and deterministic.
  */
 
 import type { IslandNode } from "../../bridge";
@@ -15,10 +15,10 @@ const GAP_X = 28;
 const GAP_Y = 46;
 const ROW_GAP = 22;
 const BLOCK_GAP = 44;
-/** the bus of a row runs this far above its Masters. */
+/** Distance of a row's bus above its Masters. */
 const BUS = 22;
 const FOLD_ABOVE = 6;
-/** In a fleet of more nodes than this every Master's healthy Edges fold: drawn one by one they would be too small to read. */
+/** With more nodes, the healthy Edges of every Master fold: single cards would be too small to read. */
 const MANY_NODES = 60;
 const MAX_EXCEPTIONS = 6;
 
@@ -31,9 +31,9 @@ export interface Wire {
   id: string;
   from: string;
   to: string;
-  /** The node whose link this is; a group's wire shows the worst of its nodes. */
+  /** The node whose link this is; a group's wire shows its worst node. */
   path: string;
-  /** The middle of the lower card's upper side, where a word about the link stands. */
+  /** Top centre of the lower card, where the link's label is. */
   end: Point;
 }
 
@@ -47,7 +47,7 @@ export interface Layout {
   cards: Card[];
   wires: Wire[];
   groups: Map<string, Group>;
-  /** Masters whose Edges could be folded again. */
+  /** Masters whose Edges can be folded again. */
   unfolded: string[];
 }
 
@@ -110,12 +110,12 @@ function cutSlab(block: Block, foldAbove: number, isExpanded: boolean, layout: L
   };
 }
 
-/** Blocks in order, a new shelf when one is full; the fullest width is what gives the picture the panel's shape. */
+/** Packs blocks in order into rows. The row width is chosen so that the picture has the panel's shape. */
 function packShelves(slabs: readonly Slab[], aspect: number): Slab[][] {
   const area = slabs.reduce((sum, slab) => sum + (slab.width + BLOCK_GAP) * (slab.height + GAP_Y), 0);
   const widest = Math.max(0, ...slabs.map((slab) => slab.width));
   const oneShelf = slabs.reduce((sum, slab) => sum + slab.width + BLOCK_GAP, 0);
-  // A single row of a few Masters is the familiar picture; it is kept while it is legible.
+  // A few Masters stay in a single row while it is legible.
   const limit = oneShelf <= 1500 ? oneShelf : Math.max(widest, 1.15 * Math.sqrt(area * aspect));
   const shelves: Slab[][] = [];
   let used = 0;
@@ -159,7 +159,7 @@ function placeSlab(slab: Slab, corner: Point, layout: Layout): void {
   });
 }
 
-/** From the Leader to a Master: straight to the first shelf; to the others through the gap beside the block above. */
+/** From the Leader to a Master: directly to the first row; to the others through the gap beside the block above. */
 function trunk(leader: Card, slab: Slab, corner: Point, isFirstShelf: boolean): Wire {
   const id = slab.block.master.id;
   const start: Point = { x: leader.x + CARD_WIDTH / 2, y: leader.y + CARD_HEIGHT };
@@ -170,7 +170,7 @@ function trunk(leader: Card, slab: Slab, corner: Point, isFirstShelf: boolean): 
     : [
         start,
         { x: start.x, y: firstBus },
-        // The gutter left of everything: no wire crosses a card.
+        // Left of all blocks, so that no wire crosses a card.
         { x: -BLOCK_GAP / 2, y: firstBus },
         { x: -BLOCK_GAP / 2, y: end.y - BUS },
         { x: end.x, y: end.y - BUS },

@@ -1,4 +1,4 @@
-/** Which card the arrow keys lead to: the nearest one in that direction. Pure. */
+/** The card that an arrow key selects: the nearest one in that direction. Pure. */
 
 import type { Point } from "./path";
 
@@ -25,7 +25,7 @@ export function neighbour<T extends Point & { id: string }>(
       direction
     ] as [number, number];
     if (along <= 0) continue;
-    // Straight ahead counts more than near but sideways.
+    // Prefer cards straight ahead over nearer ones to the side.
     const cost = along + 2.5 * Math.abs(across);
     if (cost < bestCost) [best, bestCost] = [card, cost];
   }

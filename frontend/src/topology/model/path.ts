@@ -1,4 +1,4 @@
-/** SVG paths along right angles with round corners. Pure. */
+/** SVG paths with right angles and round corners. Pure. */
 
 export interface Point {
   x: number;

@@ -1,8 +1,8 @@
-/** Nodes as a tree of three levels: the Leader, its Masters, their Edges. Pure. */
+/** The nodes as a tree of three levels: the Leader, its Masters, their Edges. Pure. */
 
 import type { IslandNode } from "../../bridge";
 
-/** Represents the Leader if it is not a node of its own. */
+/** Represents the Leader if it is not a node. */
 export const LEADER_ID = "~leader";
 
 export interface Block {
@@ -11,14 +11,14 @@ export interface Block {
 }
 
 export interface Tree {
-  /** Null: the Leader is not a node, and is drawn as itself. */
+  /** Null: the Leader is not a node. */
   leader: IslandNode | null;
   blocks: Block[];
 }
 
 const byId = (a: IslandNode, b: IslandNode): number => a.id.localeCompare(b.id, undefined, { numeric: true });
 
-/** An Edge whose Master is not known, or any node with another parent, is a block of its own: nothing is left out. */
+/** An Edge with an unknown Master, or any node with an unexpected parent, becomes its own block, so that no node is missing. */
 export function growTree(nodes: readonly IslandNode[]): Tree {
   const leader = nodes.find((node) => node.role === "leader") ?? null;
   const others = nodes.filter((node) => node !== leader).sort(byId);

@@ -1,6 +1,6 @@
 import { Handle, Position } from "@xyflow/react";
 
-/** Anchors of the wires; the layout draws their paths, so these are invisible. */
+/** Invisible anchors of the wires, because the layout computes their paths. */
 export function Anchors() {
   return (
     <>

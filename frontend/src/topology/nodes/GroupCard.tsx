@@ -1,4 +1,4 @@
-/** The healthy Edges of a Master, folded into one card that says how many there are. A click unfolds them. */
+/** The healthy Edges of a Master, folded into one card with their number. A click unfolds them. */
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
@@ -34,7 +34,7 @@ export const GroupCard = memo(function GroupCard({ data }: NodeProps<GroupCardTy
         <Icon name="boxes" />
         <strong>{bridge.count("topology.edges", total)}</strong>
         <Icon name="chevrons-down" />
-        <span className="sr-only">{bridge.say("topology.expand", { node: data.master })}</span>
+        <span className="sr-only">{bridge.getText("topology.expand", { node: data.master })}</span>
       </span>
       <span className="topo-counts">
         {STATES.filter((state) => data.counts[state] > 0).map((state) => (

@@ -1,4 +1,4 @@
-/** A picture of the page's sprite; always beside a word, so it is hidden from screen readers. */
+/** An icon from the page's sprite. Always beside a label, so it is hidden from screen readers. */
 export function Icon({ name }: { name: string }) {
   return (
     <svg className="icon" aria-hidden="true">

@@ -1,4 +1,4 @@
-/** The Leader where it is no node of its own: the one that serves this page. */
+/** The Leader that serves this page, if it is not a node. */
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
@@ -24,7 +24,7 @@ export const LeaderCard = memo(function LeaderCard(_props: NodeProps<LeaderCardT
       </div>
       {!far && (
         <p className="topo-foot">
-          {push === "" ? bridge.say("topology.thisPage") : bridge.say("topology.push", { latency: push })}
+          {push === "" ? bridge.getText("topology.thisPage") : bridge.getText("topology.push", { latency: push })}
         </p>
       )}
     </div>

@@ -1,4 +1,4 @@
-/** A node: name, state, load. Zoomed out, only the name and the state. */
+/** A node: name, state, load. Zoomed out: only name and state. */
 
 import type { Node, NodeProps } from "@xyflow/react";
 import { memo } from "react";
@@ -7,7 +7,7 @@ import { Age } from "./Age";
 import { Anchors } from "./Anchors";
 import { Icon } from "./Icon";
 
-/** More of them do not fit beside the numbers. */
+/** More do not fit beside the numbers. */
 const SLOTS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 export type NodeCardType = Node<{ isUnfolded: boolean }, "node">;
@@ -39,7 +39,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
       {data.isUnfolded && (
         <button type="button" className="topo-fold nopan" onClick={() => toggle(id)}>
           <Icon name="chevrons-up" />
-          <span className="sr-only">{bridge.say("topology.fold", { node: node.name })}</span>
+          <span className="sr-only">{bridge.getText("topology.fold", { node: node.name })}</span>
         </button>
       )}
     </div>
@@ -55,14 +55,14 @@ function Load({ id }: { id: string }) {
   return (
     <>
       <Bar label="CPU" value={node.cpu} />
-      <Bar label={bridge.say("topology.memory")} value={node.memory} />
+      <Bar label={bridge.getText("topology.memory")} value={node.memory} />
       <p className="topo-foot">
         {node.slots > 0 && (
           <span
             className="topo-load"
-            title={bridge.say("topology.running", { running: node.running, slots: node.slots })}
+            title={bridge.getText("topology.running", { running: node.running, slots: node.slots })}
           >
-            {/* "As of 14:03:22" takes their room. */}
+            {/* Replaced by "as of 14:03:22". */}
             {isLive && (
               <span className="topo-slots" aria-hidden="true">
                 {SLOTS.slice(0, node.slots).map((slot) => (
@@ -83,10 +83,10 @@ function Load({ id }: { id: string }) {
   );
 }
 
-/** How long a change takes to this page. The card has no room for the words. */
+/** Latency of changes to this page; the card has no room for a label. */
 function Push({ latency }: { latency: string }) {
   const { bridge } = useIsland();
-  const words = bridge.say("topology.push", { latency });
+  const words = bridge.getText("topology.push", { latency });
   return (
     <span title={words} aria-label={words} role="img">
       ⇢ {latency}
@@ -94,7 +94,7 @@ function Push({ latency }: { latency: string }) {
   );
 }
 
-/** Unreachable: since when, how old the metrics are, behind which node, and how many tasks are unknown. */
+/** For an unreachable node: since when, age of the metrics, the unreachable parent, and the number of unknown tasks. */
 function Absence({ id }: { id: string }) {
   const { bridge } = useIsland();
   const node = useNode(id);
@@ -108,7 +108,7 @@ function Absence({ id }: { id: string }) {
         {word} · <Age at={node.lastSeenAt} />
       </small>
       {beyond !== "" ? (
-        <small>{bridge.say("fresh.beyond", { node: beyond })}</small>
+        <small>{bridge.getText("fresh.beyond", { node: beyond })}</small>
       ) : (
         node.running > 0 && <small>{bridge.count("node.unknownTasks", node.running)}</small>
       )}

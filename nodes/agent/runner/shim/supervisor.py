@@ -238,7 +238,9 @@ class Supervisor:
         except OSError as error:
             # Repeating a pause or a cancel is harmless; writing input twice is not.
             if do == "input":
-                return _reply(False, "disk", f"the command could not be recorded, so it was not carried out: {error.strerror}")
+                return _reply(
+                    False, "disk", f"the command could not be recorded, so it was not carried out: {error.strerror}"
+                )
         reply = action(request)
         if command_id:
             self._replies[command_id] = reply

@@ -1,4 +1,4 @@
-/** AgentFlow's own texts come as a key with values (docs/websocket.md); here they become words in the reader's language. */
+/** Renders AgentFlow's own texts, which arrive as a key with values (docs/websocket.md), in the reader's language. */
 
 import { plain } from "../chat/markdown";
 import type { Phrases, PhraseValue } from "../live/messages";
@@ -6,8 +6,8 @@ import type { Labels } from "./settings";
 
 type Words = Pick<Labels, "phrases">;
 
-/** The text of this field: worded by this page if it is a known phrase, otherwise as it was written. */
-export function said<F extends string>(
+/** The text of this field: rendered if it is a known phrase, otherwise as received. */
+export function phraseText<F extends string>(
   thing: Record<F, string> & { phrases?: Phrases },
   field: F,
   labels: Words,

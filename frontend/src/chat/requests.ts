@@ -1,4 +1,4 @@
-/** Sends a person's requests to a conversation, and returns the Leader's answer to each. */
+/** Sends a person's requests about conversations and returns the Leader's answers. */
 
 import type { Page } from "../app/page";
 import { RestError } from "../app/rest";
@@ -9,14 +9,14 @@ import { fitsFrame } from "./contexts";
 const ANSWER_WITHIN_MS = 20_000;
 
 export type Answer = { ok: true; conversation: string; turn: string } | { ok: false; code: string; reason: string };
-type Asked = ChatClientMessage extends infer M ? (M extends unknown ? Omit<M, "ref"> : never) : never;
+type ChatRequest = ChatClientMessage extends infer M ? (M extends unknown ? Omit<M, "ref"> : never) : never;
 
 interface Pending {
   settle: (answer: Answer) => void;
   timer: ReturnType<typeof setTimeout>;
 }
 
-export class Talk {
+export class ChatRequests {
   readonly #page: Page;
   readonly #api: ChatApi;
   readonly #pending = new Map<string, Pending>();
@@ -36,18 +36,18 @@ export class Talk {
     });
   }
 
-  /** Over `/ws/`, or over REST if it does not fit into a frame. */
-  async say(context: string, text: string): Promise<Answer> {
-    if (fitsFrame(text)) return this.ask({ type: "CHAT", text, targetContext: context });
+  /** Uses `/ws/`, or REST if the text does not fit into a frame. */
+  async sendMessage(context: string, text: string): Promise<Answer> {
+    if (fitsFrame(text)) return this.send({ type: "CHAT", text, targetContext: context });
     try {
-      return { ok: true, ...(await this.#api.say(context, text)) };
+      return { ok: true, ...(await this.#api.sendMessage(context, text)) };
     } catch (error) {
       const code = error instanceof RestError ? error.code : "unavailable";
       return { ok: false, code, reason: this.reasonOf(code, "") };
     }
   }
 
-  ask(request: Asked): Promise<Answer> {
+  send(request: ChatRequest): Promise<Answer> {
     this.#count += 1;
     const ref = `chat-${this.#count}-${Math.floor(Math.random() * 1e9)}`;
     return new Promise((settle) => {
@@ -65,7 +65,7 @@ export class Talk {
   }
 
   #failure(key: string): Answer {
-    return { ok: false, code: "unavailable", reason: this.#page.texts.say(key) };
+    return { ok: false, code: "unavailable", reason: this.#page.texts.get(key) };
   }
 
   #accepted(message: ChatServerMessage & { type: "CHAT_ACCEPTED" }): void {
