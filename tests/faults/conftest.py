@@ -98,14 +98,21 @@ def visitors(browser: Windows, arena: Arena) -> Iterator[Visitors]:
         made.leave()
 
 
-@pytest.fixture
-def link() -> Iterator[Link]:
+@pytest.fixture(scope="session")
+def shared_link() -> Iterator[Link]:
+    """Made once: each new interface makes the browsers of other workers drop their connections."""
     with ExitStack() as stack:
         try:
             made = stack.enter_context(own_link())
         except PermissionError as exc:
             pytest.skip(str(exc))
         yield made
+
+
+@pytest.fixture
+def link(shared_link: Link) -> Iterator[Link]:
+    yield shared_link
+    shared_link.heal()
 
 
 @pytest.fixture
