@@ -91,7 +91,7 @@ lint-templates: dev
 
 # Most tests wait for a process or a link, so more workers than this slow each other down. Each worker starts with one
 # part of the tests in collection order, so that few of them start a cluster, and takes over tests of the others at its end.
-WORKERS ?= 5
+WORKERS ?= 4
 test: dev setup test-tools  ## Run every test, against real processes, a real browser and a real Redis
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
