@@ -1,4 +1,4 @@
-"""Roles and their rights, checked for every page, REST route, WebSocket message and admin page.
+"""Roles and their rights, checked by each page, REST route, WebSocket message and admin page.
 
 Roles are never cached beyond a request: `role_of` reads the database, so deactivating a user or removing a group takes
 effect at once.

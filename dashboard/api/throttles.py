@@ -64,7 +64,7 @@ class _UserThrottle(BaseThrottle):
 
 
 class RequestThrottle(_UserThrottle):
-    """The limit for every request: enough for a program that polls often."""
+    """Limits all requests of one user; a program may poll often."""
 
     buckets = Buckets(burst=1000, per_second=60)
 

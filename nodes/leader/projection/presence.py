@@ -99,7 +99,7 @@ def store_token(unit: UnitOfWork, peer: Peer) -> None:
 
 
 def open_journals(unit: UnitOfWork, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
-    """The Leader's mark for every journal of the peer. For entries a journal no longer holds, the peer sends a Gap."""
+    """The Leader's marks for the peer's journals. The peer sends a Gap for entries that its journal no longer holds."""
     answers = []
     for mark in marks:
         owner = mark.node_id or peer.node_id

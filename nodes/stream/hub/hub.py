@@ -31,7 +31,7 @@ class Hub:
     """A service.
 
     `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` makes the node retry soon.
-    `epoch` is called for every message sent down. `on_duplicate` (node id, address) is called when a second live
+    `epoch` is called for each outgoing message. `on_duplicate` (node id, address) is called when a second live
     node with the same name connects.
     """
 

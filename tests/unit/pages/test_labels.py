@@ -57,7 +57,7 @@ def test_every_reason_of_a_command_has_a_text() -> None:
 
 
 def test_every_phrase_of_the_fleet_has_its_sentence_and_the_values_for_it() -> None:
-    """A page has a text for everything that the Leader, nodes and shims store or send."""
+    """Pages have a text for each phrase that the Leader, nodes and shims store or send."""
     paths = [path for path in (settings.BASE_DIR / "nodes").rglob("*.py") if "pb2" not in path.name]
     paths += (settings.BASE_DIR / "dashboard/live").glob("*.py")
     source = "\n".join(path.read_text() for path in paths)

@@ -1,4 +1,4 @@
-"""One function decides about retries, for every gRPC status code."""
+"""How each gRPC status code affects retries."""
 
 from __future__ import annotations
 
