@@ -42,11 +42,14 @@ def running_url(data_dir: Path) -> str:
     """The address of the pages of the Leader that runs on this folder; empty if there is none."""
     try:
         pid, url = _lock_path(data_dir).read_text().splitlines()
+    except (OSError, ValueError):
+        return ""  # No Leader has run here yet, or the file cannot be read.
+    try:
         os.kill(int(pid), 0)
     except PermissionError:
         return url  # It runs as another user.
     except (OSError, ValueError):
-        return ""  # No Leader has run here yet, or it has stopped.
+        return ""  # It has stopped.
     return url
 
 

@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agentflow_site.leader import LeaderConfig
-from agentflow_site.leader_lock import only_one_leader
+from agentflow_site.leader_lock import only_one_leader, running_url
 from dashboard.accounts import links, throttle
 from dashboard.models import ApiToken, LoginLink
 from dashboard.rights import Role, role_of
@@ -226,7 +226,11 @@ def test_the_link_command_knows_the_address_of_the_running_leader(
     assert capsys.readouterr().out.startswith("http://127.0.0.1:8100/login/link/?token=")
 
 
-@pytest.mark.parametrize("lock", ["", "4194304\nhttp://127.0.0.1:8100\n"], ids=["never", "has stopped"])
+@pytest.mark.parametrize(
+    "lock",
+    ["", "4194304\nhttp://127.0.0.1:8100\n", "1\n", "one\nhttp://127.0.0.1:8100\n"],
+    ids=["never", "has stopped", "an earlier version's", "damaged"],
+)
 def test_the_link_command_says_what_is_missing_without_a_leader(
     capsys: pytest.CaptureFixture[str], settings: LazySettings, tmp_path: Path, lock: str
 ) -> None:
@@ -238,6 +242,12 @@ def test_the_link_command_says_what_is_missing_without_a_leader(
     printed = capsys.readouterr()
     assert printed.out.startswith("/login/link/?token=")
     assert "--base-url" in printed.err
+
+
+def test_a_lock_that_cannot_be_read_names_no_address(tmp_path: Path) -> None:
+    (tmp_path / "leader.lock").mkdir()
+
+    assert running_url(tmp_path) == ""
 
 
 @pytest.mark.parametrize(
