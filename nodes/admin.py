@@ -14,15 +14,16 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from nodes.domain.phrases import phrases_of
 from nodes.leader.projection.task_messages import without_secrets
 from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 from nodes.phrases import worded
+from nodes.stream.identity import TokenRole
 
 COUNT_LIMIT = 5_000
 
@@ -84,8 +85,8 @@ class HistoryAdmin(SiteRightsAdmin):
 
 @admin.register(Node)
 class NodeAdmin(HistoryAdmin):
-    list_display = ["id", "role", "parent", "state", "slots", "last_seen_at", "registered_at"]
-    list_filter = ["role", "state"]
+    list_display = ["id", "role", "parent", "state", "slots", "last_seen_at", "registered_at", "retired_at"]
+    list_filter = ["role", "state", ("retired_at", admin.EmptyFieldListFilter)]
     search_fields = ["id", "address"]
 
     def view_on_site(self, row: Node) -> str | None:
@@ -238,3 +239,9 @@ class NodeTokenAdmin(HistoryAdmin):
         count = rows.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=who)
         text = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", count) % {"count": count}
         self.message_user(request, text, messages.SUCCESS)
+        names = sorted({row.node_id for row in rows if row.role != TokenRole.WEB})
+        pages = [(page, name) for name in names if (page := page_of("dashboard:node-detail", name)) is not None]
+        if pages:
+            links = format_html_join(", ", '<a href="{}">{}</a>', pages)
+            offer = format_html(gettext("If a node is gone for good, retire it on its page: {}"), links)
+            self.message_user(request, offer, messages.INFO)

@@ -57,6 +57,8 @@ class Node(models.Model):
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown
     address = models.CharField(max_length=255, blank=True)
     is_base_client = models.BooleanField(default=False)  # Supports only the base messages.
+    # Out of lists and choices, kept for the history of its tasks; None = in use (nodes.leader.projection.retirement).
+    retired_at = models.DateTimeField(null=True)
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:

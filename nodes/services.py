@@ -25,6 +25,7 @@ __all__ = [
     "ask_service",
     "control_task",
     "in_time",
+    "retire_node",
     "submit_task",
     "use_gateway",
 ]
@@ -44,6 +45,8 @@ class Gateway(Protocol):
     def control(self, request: ControlRequest) -> str: ...
 
     def acknowledge(self, alert_id: int, actor: str) -> None: ...
+
+    def retire(self, node_id: str, actor: str) -> bool: ...
 
     def ask(self, service: str, body: bytes) -> bytes: ...
 
@@ -92,6 +95,16 @@ def control_task(
 def acknowledge_alert(alert_id: int, *, actor: str) -> None:
     """The alert stays open but no longer notifies. Raises `NotFound` if it is not open, `LeaderUnavailable`."""
     _current().acknowledge(alert_id, actor)
+
+
+def retire_node(node_id: str, *, actor: str) -> bool:
+    """Takes a node that is gone out of lists and choices; False if it was retired before.
+
+    Its alerts close, tasks that wait for it end, and it is back when it connects with a valid token.
+
+    Raises `NotFound`, `TaskRejected` (codes "node-online", "node-is-leader"), `LeaderUnavailable`.
+    """
+    return _current().retire(node_id, actor)
 
 
 def ask_service(service: str, body: bytes) -> bytes:
@@ -149,6 +162,9 @@ class InProcessGateway:
 
     def acknowledge(self, alert_id: int, actor: str) -> None:
         self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+
+    def retire(self, node_id: str, actor: str) -> bool:
+        return self._loop.wait(lambda: self._scheduler.retire(node_id, actor=actor))
 
     def ask(self, service: str, body: bytes) -> bytes:
         """Never used in this process: the site gives callers the service's object instead of bytes."""

@@ -12,6 +12,7 @@ urlpatterns = [
     re_path(r"^counts/?$", views.Counts.as_view(), name="counts"),
     re_path(r"^nodes/?$", views.NodeList.as_view(), name="node-list"),
     re_path(r"^nodes/(?P<node_id>[^/]+)/?$", views.NodeDetail.as_view(), name="node-detail"),
+    re_path(r"^nodes/(?P<node_id>[^/]+)/retire/?$", views.NodeRetire.as_view(), name="node-retire"),
     re_path(r"^alerts/?$", views.AlertList.as_view(), name="alert-list"),
     re_path(r"^alerts/(?P<alert_id>[0-9]{1,18})/?$", views.AlertDetail.as_view(), name="alert-detail"),
     re_path(

@@ -56,10 +56,16 @@ class NodeList(Route):
 class NodeDetail(Route):
     def get(self, request: Request, node_id: str) -> Response:
         self.asked(request)
-        node = next((node for node in selectors.node_list() if node["id"] == node_id), None)
-        if node is None:
-            raise NotFound(f"There is no node {node_id}.")
-        return Response(node)
+        return Response(selectors.node_detail(node_id))
+
+
+class NodeRetire(Route):
+    rights: ClassVar[dict[str, Right]] = {"POST": Right.MANAGE}
+
+    def post(self, request: Request, node_id: str) -> Response:
+        read(Nothing, request.data)
+        services.retire_node(node_id, actor=request.user.get_username())
+        return Response(status=204)
 
 
 class AlertList(Route):

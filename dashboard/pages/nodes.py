@@ -17,6 +17,7 @@ from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
 from nodes import selectors
+from nodes.errors import NotFound
 
 LIST_ROWS = 50
 NODE_TASKS = 50
@@ -63,9 +64,10 @@ def _fits(node: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
 @require_right(Right.VIEW)
 def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     data = live_data(("nodes",))
-    node = next((node for node in data["nodes"] if node["id"] == node_id), None)
-    if node is None:
-        raise Http404
+    try:
+        node = selectors.node_detail(node_id)
+    except NotFound as exc:
+        raise Http404 from exc
     data["tasks"] = selectors.task_list(node=node_id, limit=NODE_TASKS)["results"]
     ids = [task["id"] for task in data["tasks"]]
     data["commands"] = selectors.recent_commands(ids) if ids else []
@@ -77,6 +79,7 @@ def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
         "dead_letters": selectors.dead_letters(node=node_id),
         "blank_gap": {"text": "", "at": None, "task": "", "task_name": ""},
         "node": node,
+        "is_reachable": decisions.NODES[node["state"]].is_reachable,
         "tasks": data["tasks"],
         "rows": f"node:{node_id}",
         **ROW_TEMPLATES,

@@ -46,6 +46,8 @@ def _link() -> dict[str, str]:
             "No new data has been stored since {time}: {reason}. You can still read everything, tasks keep running, "
             "and their nodes keep what they report. Storing resumes automatically."
         ),
+        "retire.online": _("The node is online. Stop it or revoke its token first."),
+        "retire.failed": _("The node was not retired. Try again in a moment."),
         "fragment.unavailable": _("The server does not respond. The page is unchanged; try again in a moment."),
         "fragment.title": _("Not loaded"),
         "fresh.live": pgettext("freshness", "live"),

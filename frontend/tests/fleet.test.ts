@@ -45,6 +45,21 @@ describe("nodes", () => {
   });
 });
 
+describe("a retired node", () => {
+  it("is gone, and back when it connects", () => {
+    const fleet = fleetOf({ nodes: [node("a"), node("b")] });
+    const told: string[] = [];
+    fleet.onChange("nodes", (id) => told.push(id));
+
+    fleet.applyNode(node("a", { state: "offline", retiredAt: 9 }));
+    expect([...fleet.nodes.keys()]).toEqual(["b"]);
+    fleet.applyNode(node("a"));
+
+    expect([...fleet.nodes.keys()]).toEqual(["b", "a"]);
+    expect(told).toEqual(["a", "a"]);
+  });
+});
+
 describe("snapshots", () => {
   it("removes items that a snapshot does not contain, but keeps kinds that it does not cover", () => {
     const fleet = fleetOf({ nodes: [node("a"), node("b")], tasks: [task("1")] });

@@ -80,6 +80,9 @@ ENGLISH = {
     "nothing-to-run": _("there is no command to run"),
     "bad-variable": _("environment variable '{name}' cannot be set"),
     "node-error": _("the node cannot start tasks: {error}"),
+    # Why a node cannot be retired.
+    "node-is-leader": _("{node} is the Leader."),
+    "node-is-online": _("{node} is online. Stop it or revoke its token first."),
     # Why a request is not valid.
     "one-way-to-run": _("Give exactly one of: a command (argv), a shell line or a named task."),
     "name-the-project": _("A named task belongs to a project. Give the project too."),
@@ -122,5 +125,7 @@ ENGLISH = {
     # How an attempt ended, as the Leader knows it.
     "came-back-without": _("The node reconnected without this task."),
     "cancelled-before-start": _("Cancelled before it started."),
+    "lost-with-node": _("{node} was retired while the task was there. The task may still run on that machine."),
+    "target-retired": _("{node} was retired, and this task was to run on it alone."),
     "only-output": _("This Leader has only the task's output."),
 }

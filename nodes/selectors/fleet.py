@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from nodes.domain.events import Gap
 from nodes.domain.states import OCCUPYING
+from nodes.errors import NotFound
 from nodes.leader.projection.log_messages import gap_fields
 from nodes.leader.projection.message_base import Message, milliseconds
 from nodes.leader.projection.node_messages import NodeStatus, node_info
@@ -16,7 +17,7 @@ from nodes.selectors.paging import MAX_ROWS, PAGE_ROWS
 
 
 def node_list() -> list[NodeStatus]:
-    """Every node, by name."""
+    """Every node in use, by name."""
     running = Counter(
         dict(
             Attempt.objects.filter(state__in=OCCUPYING, node__isnull=False)
@@ -25,13 +26,22 @@ def node_list() -> list[NodeStatus]:
             .order_by()
         )
     )
-    return [node_info(node, running=running[node.id]) for node in Node.objects.order_by("id")]
+    return [node_info(node, running=running[node.id]) for node in Node.objects.filter(retired_at=None).order_by("id")]
+
+
+def node_detail(node_id: str) -> NodeStatus:
+    """One node, also a retired one. Raises `NotFound`."""
+    node = Node.objects.filter(id=node_id).first()
+    if node is None:
+        raise NotFound(f"There is no node {node_id}.")
+    running = Attempt.objects.filter(node=node, state__in=OCCUPYING).count()
+    return node_info(node, running=running)
 
 
 def counts() -> Message:
     """Numbers of nodes and tasks by state, of open alerts, and of quarantined entries (dead letters)."""
     return {
-        "nodes": dict(Node.objects.values_list("state").annotate(count=Count("id")).order_by()),
+        "nodes": dict(Node.objects.filter(retired_at=None).values_list("state").annotate(count=Count("id")).order_by()),
         "tasks": dict(Task.objects.values_list("state").annotate(count=Count("id")).order_by()),
         "alerts": Alert.objects.filter(resolved_at=None).count(),
         "deadLetters": DeadLetter.objects.count(),

@@ -59,6 +59,7 @@ API = [
     rule("GET", "api/v1/^counts/?$", "/api/v1/counts", API_READ),
     rule("GET", "api/v1/^nodes/?$", "/api/v1/nodes/", API_READ),
     rule("GET", "api/v1/^nodes/(?P<node_id>[^/]+)/?$", "/api/v1/nodes/master-1", API_READ),
+    rule("POST", "api/v1/^nodes/(?P<node_id>[^/]+)/retire/?$", "/api/v1/nodes/master-1/retire", API_COMMAND),
     rule("GET", "api/v1/^alerts/?$", "/api/v1/alerts", API_READ),
     rule("GET", "api/v1/^alerts/(?P<alert_id>[0-9]{1,18})/?$", "/api/v1/alerts/1", API_READ),
     rule(

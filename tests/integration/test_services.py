@@ -12,7 +12,7 @@ import pytest
 
 from nodes import services
 from nodes.domain.commands import TaskSpec
-from nodes.domain.states import Action
+from nodes.domain.states import Action, NodeState
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.gateway.server import GatewayServer
@@ -23,7 +23,7 @@ from nodes.models import Alert, Task
 from nodes.services import InProcessGateway, LeaderLoop
 from nodes.stream.identity import ClusterKey, issue_token, verify_token
 from nodes.stream.wire.v1 import leader_pb2 as pb
-from tests.support.leader_store import Recorder, read, running_projection
+from tests.support.leader_store import Recorder, Voice, read, running_projection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -126,6 +126,20 @@ async def test_the_first_acknowledgement_of_an_alert_counts(projection: Projecti
     await projection.write(lambda unit: unit.resolve_alert("node-disk", node_id="m1"))
     with pytest.raises(NotFound, match="no open alert"):
         await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="bob")
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_a_node_that_is_gone_is_retired_once(projection: Projection) -> None:
+    await Voice(projection, "m1").arrive()
+    with pytest.raises(TaskRejected) as online:
+        await asyncio.to_thread(services.retire_node, "m1", actor="ann")
+    assert online.value.code == "node-online"
+    await projection.node_state("m1", NodeState.OFFLINE, link_rtt_ms=0)
+
+    assert [await asyncio.to_thread(services.retire_node, "m1", actor="ann") for _ in range(2)] == [True, False]
+
+    with pytest.raises(NotFound, match="no node m2"):
+        await asyncio.to_thread(services.retire_node, "m2", actor="ann")
 
 
 @pytest.mark.usefixtures("gateway")

@@ -67,6 +67,9 @@ class NoLeader:
     def acknowledge(self, alert_id: int, actor: str) -> None:
         raise LeaderUnavailable("no Leader runs here")
 
+    def retire(self, node_id: str, actor: str) -> bool:
+        raise LeaderUnavailable("no Leader runs here")
+
     def ask(self, service: str, body: bytes) -> bytes:
         raise LeaderUnavailable("no Leader runs here")
 

@@ -63,7 +63,9 @@ export class Fleet {
 
   applyNode(node: NodeStatus): void {
     const before = this.nodes.get(node.id);
-    this.nodes.set(node.id, node);
+    // Messages of an earlier version do not have the field.
+    if (node.retiredAt) this.nodes.delete(node.id);
+    else this.nodes.set(node.id, node);
     this.#tell("nodes", node.id);
     if (before?.state !== node.state) this.#nodeMoved(node);
   }

@@ -23,6 +23,7 @@ import { wireNodeGaps } from "./node-gaps";
 import { wireOutdated } from "./outdated";
 import type { Page } from "./page";
 import { PageAge } from "./page-age";
+import { wireRetire } from "./retire";
 import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
 import { wireTables } from "./tables";
 import { Texts } from "./texts";
@@ -102,6 +103,7 @@ function main(): void {
   const redrawTables = wireTables(page);
   wireCommands(page);
   wireNodeGaps(page);
+  wireRetire(page);
   wireOutdated(page);
   wireLinkBadge(page);
   wireTiles(page, wireTrouble(page));

@@ -39,21 +39,17 @@ function patchAttempt(row: HTMLElement, task: TaskInfo, page: Page): void {
   if (task.exitCode !== null) setText(field(row, "exitCode"), String(task.exitCode));
 }
 
-/** A node's capabilities may change when it restarts. */
+/** A node's capabilities may change when it restarts; it may be retired, or be back. */
 function wireNodeFacts(page: Page): void {
   const notice = element("node-changed");
   const id = element("node-head")?.dataset.node ?? "";
-  const known = page.fleet.nodes.get(id);
-  if (!notice || !known) return;
-  const before = factsOf(known);
-  const draw = (): void => {
-    const node = page.fleet.nodes.get(id);
-    if (node) setHidden(notice, factsOf(node) === before);
-  };
+  if (!notice) return;
+  const before = factsOf(page.fleet.nodes.get(id));
+  const draw = (): void => setHidden(notice, factsOf(page.fleet.nodes.get(id)) === before);
   page.fleet.onChange("nodes", (changed) => changed === id && draw());
   page.fleet.onReplace("nodes", draw);
 }
 
-function factsOf({ role, parent, capabilities }: NodeStatus): string {
-  return JSON.stringify([role, parent, capabilities]);
+function factsOf(node: NodeStatus | undefined): string {
+  return node ? JSON.stringify([node.role, node.parent, node.capabilities]) : "";
 }

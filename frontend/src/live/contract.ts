@@ -579,6 +579,8 @@ export interface NodeStatus {
   running: number;
   /** It supports only the base messages. */
   base: boolean;
+  /** Since when it is retired, and so in no list; null = in use. */
+  retiredAt: number | null;
   version: string;
 }
 

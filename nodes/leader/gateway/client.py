@@ -70,6 +70,10 @@ class RemoteGateway:
     def acknowledge(self, alert_id: int, actor: str) -> None:
         self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
 
+    def retire(self, node_id: str, actor: str) -> bool:
+        reply: pb.RetireReply = self._call(self._stub().Retire, pb.RetireRequest(node_id=node_id, actor=actor))
+        return reply.is_new
+
     def prune(self) -> dict[str, int]:
         """Runs retention now; returns the number of deleted rows by kind. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)

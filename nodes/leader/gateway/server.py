@@ -70,6 +70,11 @@ class GatewayServer(services.LeaderServicer):
         await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
         return pb.AcknowledgeReply()
 
+    async def Retire(self, request: pb.RetireRequest, context: Context) -> pb.RetireReply:
+        await self._check(context)
+        is_new = await self._answer(context, lambda: self._scheduler.retire(request.node_id, actor=request.actor))
+        return pb.RetireReply(is_new=is_new)
+
     async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
         await self._check(context)
         return pb.PruneReply(removed=await self._answer(context, self._prune))

@@ -30,7 +30,7 @@ from nodes.leader.projection.refusal import EntryRefused
 from nodes.leader.projection.snapshots import AwaitedReplays, apply_snapshot, settle_lost
 from nodes.leader.projection.tasks import apply_progress, apply_stall, apply_status, placeholder, stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.models import DeadLetter, Journal
+from nodes.models import DeadLetter, Journal, Node
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import decode_update
 from nodes.stream.wire.entry import first_covered
@@ -60,9 +60,9 @@ def apply_entry(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, outcome: Ou
     try:
         if not presence.may_write_for(unit.cache, peer, node_id):
             raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not write for {node_id!r}")
-        presence.register(unit, peer, node_id)
+        node = presence.register(unit, peer, node_id)
         if update.seq == 0:
-            _apply_unjournaled(unit, peer, node_id, update, awaited)
+            _apply_unjournaled(unit, peer, node, update, awaited)
             return
         journal = _journal(unit, node_id, update)
     except (EntryRefused, ProtocolViolation) as exc:
@@ -170,8 +170,9 @@ def _apply_logs(unit: UnitOfWork, node_id: str, batch: pb.LogBatch) -> None:
 
 
 def _apply_unjournaled(
-    unit: UnitOfWork, peer: Peer, node_id: str, update: pb.NodeUpdate, awaited: AwaitedReplays
+    unit: UnitOfWork, peer: Peer, node: Node, update: pb.NodeUpdate, awaited: AwaitedReplays
 ) -> None:
+    node_id = node.id
     payload: Payload = decode_update(update).payload
     match payload:
         case TaskStatus() if peer.is_base:
@@ -182,14 +183,14 @@ def _apply_unjournaled(
         case StallAlert():
             apply_stall(unit, node_id, payload)
         case Metrics():
-            presence.apply_metrics(unit, unit.cache.nodes[node_id], payload)
+            presence.apply_metrics(unit, node, payload)
         case NodeReport():
             presence.apply_report(unit, peer, node_id, payload)
         case Snapshot():
             if not presence.apply_report(unit, peer, node_id, payload.report, payload.positions):
                 return
             if payload.metrics is not None:
-                presence.apply_metrics(unit, unit.cache.nodes[node_id], payload.metrics)
+                presence.apply_metrics(unit, node, payload.metrics)
             apply_snapshot(unit, node_id, payload, awaited)
         case Goodbye():
             pass  # The hub reports the change of the link.

@@ -94,6 +94,8 @@ class NodeStatus(MetricsFields):
     running: int
     # It supports only the base messages.
     base: bool
+    # Since when it is retired, and so in no list; null = in use.
+    retiredAt: int | None
     version: FeedNumber
 
 
@@ -135,6 +137,7 @@ def node_info(node: Node, *, running: int) -> NodeStatus:
         "slots": node.slots,
         "running": running,
         "base": node.is_base_client,
+        "retiredAt": milliseconds(node.retired_at),
         "version": str(node.version),
     }
 

@@ -37,14 +37,17 @@ def may_write_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
         return True
     if peer.role is not Role.MASTER or not node_id:
         return False
-    node = cache.nodes.get(node_id)
+    node = cache.known_node(node_id)
     return node is None or (node.role == Role.EDGE and node_id != peer.node_id)
 
 
 def register(unit: UnitOfWork, peer: Peer, node_id: str) -> Node:
-    """The row of the peer, or of an Edge for which it writes; created if the node is new."""
+    """The row of the peer, or of an Edge for which it writes; created if the node is new.
+
+    A retired node that connects is back in use. What its Master still holds of a retired Edge leaves it retired.
+    """
     is_peer = node_id == peer.node_id
-    node = unit.cache.nodes.get(node_id)
+    node = unit.cache.known_node(node_id)
     if node is not None and node.role == Role.LEADER:
         raise EntryRefused(FOREIGN_NODE, f"{node_id} is the Leader's own name")
     if node is None:
@@ -66,18 +69,30 @@ def register(unit: UnitOfWork, peer: Peer, node_id: str) -> Node:
     elif is_peer and (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base):
         unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
         unit.publish_node(node)
+    if is_peer:
+        bring_back(unit, node)
     return node
+
+
+def bring_back(unit: UnitOfWork, node: Node) -> None:
+    """Puts a retired node back in use."""
+    if node.retired_at is not None:
+        unit.change(node, retired_at=None)
+        unit.cache.nodes[node.id] = unit.cache.retired.pop(node.id)
+        unit.publish_node(node)
+        unit.wakes_scheduler = True
 
 
 def register_leader(unit: UnitOfWork, leader_id: str, report: NodeReport) -> None:
     """Creates or updates the Leader's own row; removes the row of a Leader with another name."""
     for other in [n for n in unit.cache.nodes.values() if n.role == Role.LEADER and n.id != leader_id]:
         set_state(unit, other, NodeState.OFFLINE, is_own=False)
-    node = unit.cache.nodes.get(leader_id)
+    node = unit.cache.known_node(leader_id)
     if node is None:
         node = Node(id=leader_id, role=Role.LEADER)
         unit.insert(node)
         unit.cache.nodes[leader_id] = node
+    bring_back(unit, node)
     unit.change(
         node,
         role=Role.LEADER,
@@ -138,6 +153,8 @@ def apply_report(
         raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} may not write for {node_id} with role {report.role}")
     if not is_own and _is_outdated(unit, peer, node, report.state, positions):
         return False
+    if report.state is NodeState.ONLINE:
+        bring_back(unit, node)
     fields = {
         "capabilities": capabilities_fields(report.capabilities),
         "slots": report.capabilities.slots,

@@ -254,10 +254,13 @@ class Projection:
         clocks, self._clocks = self._clocks, {}
 
         def store(unit: UnitOfWork) -> None:
+            # A node may have been retired since.
             for node_id, metrics in newest.items():
-                presence.apply_metrics(unit, unit.cache.nodes[node_id], metrics)
+                if (node := unit.cache.nodes.get(node_id)) is not None:
+                    presence.apply_metrics(unit, node, metrics)
             for node_id, ahead_seconds in clocks.items():
-                presence.check_clock(unit, unit.cache.nodes[node_id], ahead_seconds)
+                if (node := unit.cache.nodes.get(node_id)) is not None:
+                    presence.check_clock(unit, node, ahead_seconds)
 
         self._in_background(store)
 

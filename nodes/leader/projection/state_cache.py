@@ -40,7 +40,10 @@ class StateCache:
     def __init__(self, deadlines: dict[str, float], *, mono: float) -> None:
         self.deadlines = deadlines
         self.store, _ = Store.objects.get_or_create(id=1)
-        self.nodes: dict[str, Node] = {node.id: node for node in Node.objects.all()}
+        self.nodes: dict[str, Node] = {}
+        self.retired: dict[str, Node] = {}
+        for node in Node.objects.all():
+            (self.nodes if node.retired_at is None else self.retired)[node.id] = node
         self.journals: dict[str, Journal] = {journal.id: journal for journal in Journal.objects.all()}
         self.tasks: dict[str, Task] = {}
         self.attempts: dict[AttemptKey, Attempt] = {}
@@ -72,6 +75,10 @@ class StateCache:
                 self.pending[task.id] = task
         for attempt in Attempt.objects.filter(state__in=OPEN_TASKS):
             self.remember_attempt(attempt)
+
+    def known_node(self, node_id: str) -> Node | None:
+        """The node, also if it is retired."""
+        return self.nodes.get(node_id) or self.retired.get(node_id)
 
     def task(self, task_id: str) -> Task | None:
         found = self.tasks.get(task_id)

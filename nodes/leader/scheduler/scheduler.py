@@ -17,6 +17,7 @@ from nodes.errors import StoreError
 from nodes.leader.projection.commands import expire, settle, wire_command
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.retirement import retire
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.leader.scheduler.policy import Assignment, Decision, Waiting, Worker, decide
 from nodes.leader.scheduler.requests import ControlRequest, control_task, create_task, projects_of, start_attempt
@@ -92,6 +93,12 @@ class Scheduler:
         """Returns once it is stored; an ALERT message reports it. Raises `NotFound`, `StoreError`."""
         await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor))
         logger.info("alert %s acknowledged by %s", alert_id, actor or "nobody")
+
+    async def retire(self, node_id: str, *, actor: str) -> bool:
+        """Retires a node; False if it was retired before. Raises `NotFound`, `TaskRejected`, `StoreError`."""
+        is_new = await self._projection.write(lambda unit: retire(unit, node_id))
+        logger.info("node %s retired by %s", node_id, actor or "nobody")
+        return is_new
 
     # --- one round, on the writer's thread --------------------------------------------------------
 

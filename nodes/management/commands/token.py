@@ -82,3 +82,5 @@ class Command(BaseCommand):
             )
         count = found.filter(revoked_at=None).update(revoked_at=datetime.now(UTC), revoked_by=getpass.getuser()[:150])
         self.stdout.write(f"{count} revoked" if count else "already revoked")
+        for node_id in sorted(set(found.exclude(role=TokenRole.WEB).values_list("node_id", flat=True))):
+            self.stderr.write(f"If {node_id} is gone for good: manage.py node-retire {node_id}")

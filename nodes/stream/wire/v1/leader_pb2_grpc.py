@@ -49,6 +49,11 @@ class LeaderStub:
                 request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.SerializeToString,
                 response_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.FromString,
                 _registered_method=True)
+        self.Retire = channel.unary_unary(
+                '/agentflow.v1.Leader/Retire',
+                request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireRequest.SerializeToString,
+                response_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireReply.FromString,
+                _registered_method=True)
         self.Prune = channel.unary_unary(
                 '/agentflow.v1.Leader/Prune',
                 request_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.PruneRequest.SerializeToString,
@@ -79,6 +84,12 @@ class LeaderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Acknowledge(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Retire(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +126,11 @@ def add_LeaderServicer_to_server(servicer, server):
                     servicer.Acknowledge,
                     request_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.FromString,
                     response_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.SerializeToString,
+            ),
+            'Retire': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retire,
+                    request_deserializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireRequest.FromString,
+                    response_serializer=nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireReply.SerializeToString,
             ),
             'Prune': grpc.unary_unary_rpc_method_handler(
                     servicer.Prune,
@@ -208,6 +224,33 @@ class Leader:
             '/agentflow.v1.Leader/Acknowledge',
             nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeRequest.SerializeToString,
             nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.AcknowledgeReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retire(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentflow.v1.Leader/Retire',
+            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireRequest.SerializeToString,
+            nodes_dot_stream_dot_wire_dot_v1_dot_leader__pb2.RetireReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,7 @@ class LeaderStub:
     """
     Control: _grpc.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]
+    Retire: _grpc.UnaryUnaryMultiCallable[_leader_pb2.RetireRequest, _leader_pb2.RetireReply]
     Prune: _grpc.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]
     """Deletes everything over its age or number limit; returns when done."""
     Ask: _grpc.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]
@@ -51,6 +52,7 @@ class LeaderAsyncStub(LeaderStub):
     """
     Control: _aio.UnaryUnaryMultiCallable[_leader_pb2.ControlRequest, _leader_pb2.ControlReply]  # type: ignore[assignment]
     Acknowledge: _aio.UnaryUnaryMultiCallable[_leader_pb2.AcknowledgeRequest, _leader_pb2.AcknowledgeReply]  # type: ignore[assignment]
+    Retire: _aio.UnaryUnaryMultiCallable[_leader_pb2.RetireRequest, _leader_pb2.RetireReply]  # type: ignore[assignment]
     Prune: _aio.UnaryUnaryMultiCallable[_leader_pb2.PruneRequest, _leader_pb2.PruneReply]  # type: ignore[assignment]
     """Deletes everything over its age or number limit; returns when done."""
     Ask: _aio.UnaryUnaryMultiCallable[_leader_pb2.AskRequest, _leader_pb2.AskReply]  # type: ignore[assignment]
@@ -80,6 +82,13 @@ class LeaderServicer(metaclass=_abc_1.ABCMeta):
         request: _leader_pb2.AcknowledgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_leader_pb2.AcknowledgeReply, _abc.Awaitable[_leader_pb2.AcknowledgeReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Retire(
+        self,
+        request: _leader_pb2.RetireRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_leader_pb2.RetireReply, _abc.Awaitable[_leader_pb2.RetireReply]]: ...
 
     @_abc_1.abstractmethod
     def Prune(
