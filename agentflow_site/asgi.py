@@ -10,8 +10,11 @@ from django.core.asgi import get_asgi_application
 
 from agentflow_site.bodies import bounded
 from agentflow_site.socket_limits import bound_received_only
+from nodes.core.private_files import write_privately
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
+
+write_privately()
 
 bound_received_only()
 

@@ -27,6 +27,7 @@ from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
+from nodes.core.private_files import close_to_others
 from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
@@ -117,6 +118,7 @@ def run_leader(config: LeaderConfig) -> int:
             require_free(address)
         _migrate()
         key = ClusterKey.load_or_create(config.data_dir)
+        close_to_others(config.data_dir)  # After the key, which is refused when others could read it.
         _ensure_web_token(config.data_dir, key)
         _share_certificate(config)
         epoch = Epoch(config.data_dir / "epoch")
