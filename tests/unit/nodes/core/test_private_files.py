@@ -79,7 +79,7 @@ def test_the_folder_or_a_file_of_another_user_is_refused(tmp_path: Path) -> None
     (data / "db.sqlite3").touch()
     os.chown(data / "db.sqlite3", 4242, 4242)
 
-    with pytest.raises(ConfigError, match=r"db\.sqlite3 belongs to user 4242, but this process runs as root: ") as caught:
+    with pytest.raises(ConfigError, match=r"db\.sqlite3 belongs to user 4242, but this process runs as root") as caught:
         close_to_others(data)
     os.chown(data, 4242, 4242)
     with pytest.raises(ConfigError, match="data belongs to user 4242"):
