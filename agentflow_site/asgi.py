@@ -9,16 +9,19 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 from agentflow_site.bodies import bounded
+from agentflow_site.refusals import without_nul
 from agentflow_site.socket_limits import bound_received_only
+from nodes.core.descriptors import allow_many_connections
 from nodes.core.private_files import write_privately
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
 
 write_privately()
+allow_many_connections()
 
 bound_received_only()
 
-_django = bounded(get_asgi_application())
+_django = without_nul(bounded(get_asgi_application()))
 
 # After Django is set up: it imports models.
 from dashboard.live.consumer import LiveConsumer  # noqa: E402

@@ -25,6 +25,7 @@ from nodes import services
 from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
+from nodes.core.descriptors import allow_many_connections
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
 from nodes.core.private_files import close_to_others
@@ -114,6 +115,7 @@ def run_leader(config: LeaderConfig) -> int:
     """
     config.check()
     with only_one_leader(config.data_dir, url=config.url):
+        allow_many_connections()
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
