@@ -23,9 +23,12 @@ bound_received_only()
 
 _django = without_nul(bounded(get_asgi_application()))
 
-# After Django is set up: it imports models.
+# After Django is set up: they import models.
+from agentflow_site.health import LIVE_PATH as HEALTH_PATH  # noqa: E402
+from agentflow_site.health import READY_PATH, Health  # noqa: E402
 from dashboard.live.consumer import LiveConsumer  # noqa: E402
 
+health = Health()
 _live = LiveConsumer.as_asgi()
 
 LIVE_PATH = "/ws/"
@@ -36,7 +39,9 @@ async def application(
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[Mapping[str, Any]], Awaitable[None]],
 ) -> None:
-    if scope["type"] == "http":
+    if scope["type"] == "http" and scope["path"] in (HEALTH_PATH, READY_PATH):
+        await health(scope, send)
+    elif scope["type"] == "http":
         await _django(scope, receive, send)
     elif scope["type"] == "websocket" and scope["path"] == LIVE_PATH:
         await _live(scope, receive, send)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils.encoding import iri_to_uri
@@ -17,12 +17,15 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def refuse(scope: Scope, send: Send, status: int, code: str, message: str) -> None:
+async def refuse(
+    scope: Scope, send: Send, status: int, code: str, message: str, more_headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
     is_api = scope["path"].startswith("/api/")
     error = {"error": {"code": code, "message": message, "field": None}}
     body = (json.dumps(error) if is_api else f"{message}\n").encode()
     kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
     headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode()), (b"Cache-Control", b"no-store")]
+    headers.extend(more_headers)
     address = (scope.get("client") or ["-"])[0]
     access_logger.info("%s %s %d from=%s", scope["method"], iri_to_uri(scope["path"][:500]), status, address)
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -84,6 +84,11 @@ class Hub:
         stream = self._streams.get(node_id)
         return stream.session.rtt_seconds * 1000 if stream is not None else 0.0
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts streams: not yet before its start, and no longer once it has been asked to stop."""
+        return self._started.is_set() and not self._stop.is_set()
+
     async def started(self) -> None:
         """Returns once the port is open."""
         await self._started.wait()
