@@ -23,4 +23,5 @@ RUN for po in locale/*/LC_MESSAGES/django.po; do pybabel --quiet compile --input
  && mkdir -m 700 /data /tokens && chown agentflow /data /tokens
 USER agentflow
 VOLUME /data
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["python", "-m", "agentflow_site.healthcheck"]
 CMD ["python", "manage.py", "leader", "--http", "127.0.0.1:8000", "--grpc", "127.0.0.1:7946"]

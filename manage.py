@@ -6,9 +6,16 @@ from __future__ import annotations
 import os
 import sys
 
+from nodes.core.private_files import write_privately
+
+# These write files of the program, which the user who runs it must be able to read, and nothing private.
+_WRITES_THE_PROGRAM = frozenset({"collectstatic", "compilemessages", "contract", "makemessages", "makemigrations"})
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
+    if not _WRITES_THE_PROGRAM.intersection(sys.argv[1:2]):
+        write_privately()
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError, OperationalError, ProgrammingError
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.utils.encoding import iri_to_uri
-
-access_logger = logging.getLogger("agentflow.access")
+from agentflow_site.refusals import Receive, Scope, Send, refuse
 
 MAX_BODY_BYTES = 1 << 20
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _MESSAGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
 
@@ -24,7 +17,7 @@ def bounded(application: Callable[..., Awaitable[None]]) -> Callable[[Scope, Rec
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if _declared_bytes(scope) > MAX_BODY_BYTES:
-            await _refuse(scope, send)
+            await refuse(scope, send, 413, "too-large", _MESSAGE)
             return
         received_bytes = 0
 
@@ -37,7 +30,7 @@ def bounded(application: Callable[..., Awaitable[None]]) -> Callable[[Scope, Rec
 
         await application(scope, count, send)
         if received_bytes > MAX_BODY_BYTES:
-            await _refuse(scope, send)
+            await refuse(scope, send, 413, "too-large", _MESSAGE)
 
     return guard
 
@@ -47,14 +40,3 @@ def _declared_bytes(scope: Scope) -> int:
     text = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     # No byte count has more than 20 digits, and Python refuses to parse very long ones.
     return int(text[:20]) if text.isdigit() else 0
-
-
-async def _refuse(scope: Scope, send: Send) -> None:
-    is_api = scope["path"].startswith("/api/")
-    body = f'{{"error":{{"code":"too-large","message":"{_MESSAGE}","field":null}}}}' if is_api else f"{_MESSAGE}\n"
-    kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
-    headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode())]
-    address = (scope.get("client") or ["-"])[0]
-    access_logger.info("%s %s 413 from=%s", scope["method"], iri_to_uri(scope["path"][:500]), address)
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})

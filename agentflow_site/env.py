@@ -19,6 +19,7 @@ import dj_database_url
 from environs import Env, EnvError
 
 from chat.config import DEFAULT_MODEL, PROVIDERS, ChatConfig
+from nodes.core.private_files import own_folder
 from nodes.domain.states import LOG_LEVEL_NAMES
 from nodes.errors import ConfigError
 
@@ -185,33 +186,34 @@ def _database_url() -> str:
 
 
 def make_data_dir(path: Path) -> None:
-    """Creates the data folder, accessible only by its owner. Raises `ConfigError` when that fails."""
+    """Creates the data folder, or mends its mode: accessible only by its owner. Raises `ConfigError`."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch(mode=0o600)
-        probe.unlink()
+        own_folder(path)
     except OSError as exc:
-        raise ConfigError(
-            f"AGENTFLOW_DATA_DIR={path} cannot be written: {exc.strerror}; give a folder of your own"
-        ) from exc
+        raise _unusable(path, exc) from exc
 
 
 def secret_key(data_dir: Path) -> str:
     """Django's secret key: created at the first start with mode 0600 and kept in the data folder."""
+    make_data_dir(data_dir)
     path = data_dir / "secret_key"
     try:
         return path.read_text().strip()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         pass  # First start: it is created below.
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    make_data_dir(data_dir)
     key = secrets.token_urlsafe(48)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:  # Another process of this first start created it.
         return path.read_text().strip()
+    except OSError as exc:
+        raise _unusable(data_dir, exc) from exc
     with os.fdopen(descriptor, "w") as file:
         file.write(key)
     return key
+
+
+def _unusable(data_dir: Path, exc: OSError) -> ConfigError:
+    return ConfigError(f"AGENTFLOW_DATA_DIR={data_dir} cannot be written: {exc.strerror}; give a folder of your own")

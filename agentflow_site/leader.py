@@ -25,8 +25,10 @@ from nodes import services
 from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
+from nodes.core.descriptors import allow_many_connections
 from nodes.core.lifecycle import Service, run_services
 from nodes.core.ports import require_free
+from nodes.core.private_files import close_to_others
 from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
@@ -79,7 +81,12 @@ class LeaderConfig:
     @property
     def url(self) -> str:
         """Where a browser on this machine opens the pages; empty if that is not known here."""
-        if not self.http or self.is_behind_https_proxy:
+        return "" if self.is_behind_https_proxy else self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """The web server's address on this machine, also behind a proxy; empty without one."""
+        if not self.http:
             return ""
         host, port = _split(self.http, "--http")
         host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
@@ -112,11 +119,13 @@ def run_leader(config: LeaderConfig) -> int:
     First start: migrate → cluster key → tokens → serve.
     """
     config.check()
-    with only_one_leader(config.data_dir, url=config.url):
+    with only_one_leader(config.data_dir, url=config.url, probed=config.own_url):
+        allow_many_connections()
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
         key = ClusterKey.load_or_create(config.data_dir)
+        close_to_others(config.data_dir)  # After the key, which is refused when others could read it.
         _ensure_web_token(config.data_dir, key)
         _share_certificate(config)
         epoch = Epoch(config.data_dir / "epoch")
@@ -176,7 +185,7 @@ class _Leader:
                 collector,
                 *chat.services,
                 *more_services,
-                *(await self._web()),
+                *(await self._web(hub, projection)),
             ]
             logger.info(
                 "the Leader %s serves nodes on %s, %s; term %s",
@@ -221,13 +230,15 @@ class _Leader:
         listener, notifier = lead()
         return listener, [notifier] if notifier is not None else []
 
-    async def _web(self) -> list[Service]:
+    async def _web(self, hub: Hub, projection: Projection) -> list[Service]:
         config = self._config
         if not config.http:
             return []
-        from agentflow_site.asgi import application
+        from agentflow_site.asgi import application, health
         from agentflow_site.web import WebConfig, WebServer
 
+        health.require(lambda: hub.is_listening, otherwise="The hub does not listen for nodes.")
+        health.require(lambda: not projection.is_in_trouble, otherwise="The database cannot be written.")
         host, port = _split(config.http, "--http")
         web = WebServer(
             WebConfig(

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "dashboard.accesslog.AccessLogMiddleware",
+    "dashboard.response_headers.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -179,10 +180,12 @@ X_FRAME_OPTIONS = "DENY"
 _COOKIE_SUFFIX = hashlib.sha256(f"cookies {SECRET_KEY}".encode()).hexdigest()[:8]
 SESSION_COOKIE_NAME = f"agentflow_session_{_COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"agentflow_csrf_{_COOKIE_SUFFIX}"
+SESSION_ENGINE = "dashboard.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "dashboard.methods.answer_csrf_failure"
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
 # X-Forwarded-* is trusted only if the operator declares that their proxy sets it.
 BEHIND_HTTPS_PROXY = ENV.behind_https_proxy

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from chat.ports import ChatPort
-from nodes.errors import OtherVersion
+from nodes.errors import OtherVersion, TaskRejected
 
 # Name of the Leader's side in the fleet's gateway.
 SERVICE = "chat"
@@ -65,7 +65,10 @@ def answering(chat: ChatPort) -> Callable[[bytes], Awaitable[bytes]]:
         if len(asked) != 1 or name not in _CALLS:
             raise OtherVersion
         call = _CALLS[name]
-        return _encode(_fields(await getattr(chat, call.method)(_decode(call.request, asked[name]))))
+        request = _decode(call.request, asked[name])
+        if any(isinstance(value, str) and "\x00" in value for value in _fields(request).values()):
+            raise TaskRejected("invalid", "The request contains a NUL character.")
+        return _encode(_fields(await getattr(chat, call.method)(request)))
 
     return answer
 

@@ -9,8 +9,10 @@ def main(arguments: list[str]) -> int:
     """Returns the exit code: 0 after a requested stop, 1 after a fault, 2 when it cannot start."""
     _without_openssl(arguments)
     from nodes.agent.roles.options import own_environment, parse_options, print_line
+    from nodes.core.private_files import write_privately
     from nodes.errors import ConfigError
 
+    write_privately()
     environ = own_environment()
     try:
         options = parse_options(arguments, environ)

@@ -9,9 +9,11 @@ from chat.engines.protocol import Reply
 from chat.messages import message_info, shown_text
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.phrases import Phrase, Phrases, render
-from chat.store.calls import call_id, hash_of
+from chat.states import CallState
+from chat.store.calls import call_id, finish_call, hash_of
 from chat.store.rows import publish, publish_step, turn_of
 from chat.untrusted import plain
+from nodes.domain.storable import storable
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
@@ -20,6 +22,7 @@ def last_message(conversation: Conversation) -> Message | None:
     return found.order_by("-id").first()
 
 
+_NOT_TEXT = "The call contains a NUL character or text that is not valid Unicode."
 _NEVER_SENT = 0  # No conversation has this epoch.
 
 
@@ -57,11 +60,15 @@ def add_own_text(unit: UnitOfWork, turn: Turn, text_phrase: Phrase, *, is_sent: 
 
 
 def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
-    """Stores an engine's answer with its calls, before any call runs."""
+    """Stores an engine's answer with its calls, before any call runs.
+
+    A call that cannot be stored exactly as the engine made it never runs: it would do something else.
+    """
     turn = turn_of(turn_id)
-    message = add_message(unit, turn, "assistant", reply.content, phrases=reply.phrases)
-    blocks = [block for block in reply.content if block["type"] == "tool_use"]
-    for position, block in enumerate(blocks):
+    content = [storable(block) for block in reply.content]
+    message = add_message(unit, turn, "assistant", content, phrases=reply.phrases)
+    blocks = [pair for pair in zip(content, reply.content, strict=True) if pair[0]["type"] == "tool_use"]
+    for position, (block, made) in enumerate(blocks):
         call = ToolCall(
             id=call_id(turn.id, message.pk, block["id"]),
             turn=turn,
@@ -76,6 +83,8 @@ def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
         )
         unit.insert(call)
         publish_step(unit, call)
+        if block != made:
+            finish_call(unit, call.id, CallState.FAILED, _NOT_TEXT, is_error=True)
 
 
 def add_results(unit: UnitOfWork, turn_id: str) -> None:

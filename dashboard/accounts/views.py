@@ -19,10 +19,10 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.accounts import links
 from dashboard.accounts.forms import LoginForm
+from dashboard.methods import only
 
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Time of the login with a link; for a while the user may set a password without the old one.
@@ -31,7 +31,7 @@ _LINK_LOGIN_AT = "agentflow_link_login_at"
 
 @never_cache
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@only("GET", "POST")
 def login_page(request: HttpRequest) -> HttpResponse:
     target = _next_url(request)
     if request.method == "GET":
@@ -46,14 +46,14 @@ def login_page(request: HttpRequest) -> HttpResponse:
     return render(request, "registration/login.html", {"form": form, "next": target}, status=status)
 
 
-@require_POST
+@only("POST")
 def logout_page(request: HttpRequest) -> HttpResponse:
     logout(request)
     return redirect("dashboard:login")
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@only("GET", "POST")
 def login_link(request: HttpRequest) -> HttpResponse:
     """GET shows a button and changes nothing; POST uses up the link, logs in and offers to set a password."""
     if request.method == "GET":
@@ -71,7 +71,7 @@ def login_link(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@only("GET", "POST")
 def set_password(request: HttpRequest) -> HttpResponse:
     """The logged-in user's own password; needs no role. A change ends the user's other sessions."""
     user = request.user

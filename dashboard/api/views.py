@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.urls import reverse
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import MethodNotAllowed, NotFound, PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,11 +23,21 @@ from nodes.domain.incoming import read
 
 
 class Route(APIView):
-    """`rights` maps each method to the right that it needs; other methods are refused."""
+    """`rights` maps each method to the right that it needs; it has no other methods."""
 
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
     query: ClassVar[type[Fields]] = Nothing
     metadata_class = None  # No OPTIONS: docs/api.md describes the routes.
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        return sorted(self.rights)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # First: that a method does not exist depends on no user and no CSRF token.
+        if _method_of(request) not in self.rights:
+            raise MethodNotAllowed(request.method or "")
+        super().initial(request, *args, **kwargs)
 
     def asked(self, request: Request) -> dict[str, Any]:
         """The validated query."""
@@ -164,6 +174,11 @@ class NoRoute(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise NotFound("There is no such route; docs/api.md lists them.")
+
+
+def _method_of(request: Request) -> str:
+    """Django answers a HEAD as a GET without a body."""
+    return "GET" if request.method == "HEAD" else request.method or ""
 
 
 def _without_values(spec: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,12 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             await self.base_send({"type": "websocket.close"})
             raise StopConsumer
         await self.base_send({"type": "websocket.accept"})
+        if self._live.is_full:
+            # After accept: a browser hides the reason of a refused handshake from the page.
+            text = f"This server has {process.MAX_SOCKETS} dashboards, which is its limit; try again later."
+            await self.base_send({"type": "websocket.send", "text": replies.error("server-full", text).text})
+            await self.base_send({"type": "websocket.close", "code": CLOSE_TRY_LATER})
+            raise StopConsumer
         self._is_open = True
         self._start(self._write(), "live-writer")
         self._start(self._work(), "live-jobs")

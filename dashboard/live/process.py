@@ -30,6 +30,9 @@ from nodes.leader.projection.published import FanOut, Listener, Published
 logger = logging.getLogger(__name__)
 
 
+MAX_SOCKETS = 2_000
+
+
 class Live:
     """State shared by all sockets of a process. `enter` and `leave` count them."""
 
@@ -60,6 +63,10 @@ class Live:
         self._background: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
+
+    @property
+    def is_full(self) -> bool:
+        return self._sockets >= MAX_SOCKETS
 
     async def enter(self) -> None:
         """A socket opened. Waits until the feed is followed. Raises `TimeoutError` if the feed cannot be read."""

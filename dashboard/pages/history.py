@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.pages import labels
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
@@ -48,7 +48,7 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, datetime.min.time()))
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def work_log(request: HttpRequest) -> HttpResponse:
     form = WorkLogForm(request.GET)

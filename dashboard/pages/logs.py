@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.pages.ansi import plain_text
 from dashboard.pages.shell import live_data, render_page
 from dashboard.rights import Right, require_right
@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 200
 _MOST_ID = 2**63 - 1
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def logs(request: HttpRequest) -> HttpResponse:
     data = live_data(("nodes",))
@@ -50,7 +50,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     return render_page(request, "pages/logs.html", context, section="logs", topics=topics, data=data)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def log_search(request: HttpRequest) -> JsonResponse:
     """JSON: the next part of a search in lines that the page does not have, with the filter of the page's script."""

@@ -11,9 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext_lazy, pgettext, pgettext_lazy
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
 
 from chat import memory_selectors, selectors, services
+from dashboard.methods import only
 from dashboard.pages.labels import MEMORY_REASONS
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.rights import Right, require_right
@@ -38,7 +38,7 @@ ACTIONS = {
 }
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def memory_list(request: HttpRequest) -> HttpResponse:
     filters = {name: request.GET.get(name, "").strip()[:200] for name in ("scope", "text", "deleted")}
@@ -60,13 +60,13 @@ def memory_list(request: HttpRequest) -> HttpResponse:
     return _page(request, "pages/memory_list.html", context)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def memory_file(request: HttpRequest, file_id: int) -> HttpResponse:
     return _file_page(request, file_id)
 
 
-@require_POST
+@only("POST")
 @require_right(Right.OPERATE)
 def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
     """Fields: action ("edit", "revert", "delete", "review"), version, text, to, why."""
@@ -94,7 +94,7 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
     return redirect("dashboard:memory-file", file_id)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
     try:
@@ -109,7 +109,7 @@ def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
     return _page(request, "pages/memory_context.html", context)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def memory_request(request: HttpRequest, snapshot_id: int) -> HttpResponse:
     """The exact bytes that were sent."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.pages import decisions, labels
 from dashboard.pages.ansi import plain_text
 from dashboard.pages.missing import lost_entries
@@ -24,7 +24,7 @@ NODE_TASKS = 50
 NODE_GAPS = 20
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def node_list(request: HttpRequest) -> HttpResponse:
     filters = {name: request.GET.get(name, "").strip() for name in ("state", "text")}
@@ -60,7 +60,7 @@ def _fits(node: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
     return not text or any(text in word.lower() for word in (node["id"], node["parent"], *projects))
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def node_detail(request: HttpRequest, node_id: str) -> HttpResponse:
     data = live_data(("nodes",))

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.pages import decisions, strings
 from dashboard.pages.row_templates import ROW_TEMPLATES
 from dashboard.pages.shell import live_data, render_page
@@ -23,7 +23,7 @@ _NODE_ORDER = {"offline": 0, "suspect": 1, "online": 2}
 _ROLE_ORDER = {"leader": 0, "master": 1, "edge": 2}
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     data = live_data(TOPICS)

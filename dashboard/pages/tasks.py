@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.pages import decisions, labels
 from dashboard.pages.missing import lost_lines
 from dashboard.pages.paging import asked_page, pager
@@ -26,7 +26,7 @@ LOG_CHUNK = 2_000
 _MAX_NUMBER = 10**12
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def task_list(request: HttpRequest) -> HttpResponse:
     filters = {name: request.GET.get(name, "").strip() for name in ("state", "node", "text")}
@@ -72,7 +72,7 @@ def _asked_states(text: str) -> tuple[str, ...]:
     return (text,) if text in labels.TASK_STATES else ()
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
     data = live_data(("nodes",))
@@ -113,7 +113,7 @@ def task_detail(request: HttpRequest, task_id: str) -> HttpResponse:
     return render_page(request, "pages/task_detail.html", context, section="task-list", topics=topics, data=data)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
     """JSON: up to `limit` lines before line number `before`, or from the end, as LOG messages."""
@@ -126,7 +126,7 @@ def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
     return JsonResponse(answer)
 
 
-@require_GET
+@only("GET")
 @require_right(Right.VIEW)
 def task_log_text(request: HttpRequest, task_id: str) -> HttpResponseBase:
     """The complete log of one attempt as a text file, exactly as printed."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from dashboard.methods import only
 from dashboard.rights import Right, may, request_role
 from dashboard.tickets import issue_ticket
 
 
-@require_GET
+@only("GET")
 def live_ticket(request: HttpRequest) -> JsonResponse:
     """JSON {"ticket"}; 401 without a login, 403 without a role. Never redirects, because a script calls it."""
     if not request.user.is_authenticated:

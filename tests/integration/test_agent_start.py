@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.eventually import eventually_sync
+from tests.support.modes import open_to_others
 
 ROOT = Path(__file__).resolve().parents[2]
 # A port without a listener: the agent keeps retrying and logs it.
@@ -71,7 +72,7 @@ def test_an_unreachable_leader_is_retried_and_a_stop_is_clean(agent: AgentProces
     assert f"no stream to {NOBODY}: connection refused: nothing is listening there; next try in" in log
     assert "Traceback" not in log
     data = agent.folder / "data"
-    assert data.stat().st_mode & 0o777 == 0o700
+    assert open_to_others(data) == []
     assert {"agent.lock", "states.db", "logs.db", "commands.db", "tasks"} <= {path.name for path in data.iterdir()}
 
 
@@ -107,6 +108,8 @@ def test_every_impossible_start_is_one_line(agent: AgentProcess) -> None:
     assert "contains no token" in agent.fails()
     agent.token.write_bytes(b"\xff\xfe")
     assert "contains no token" in agent.fails()
+    agent.token.chmod(0o640)
+    assert agent.fails().endswith(f"only its owner may read it; run: chmod 600 {agent.token}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

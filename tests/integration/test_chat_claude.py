@@ -14,7 +14,7 @@ import pytest
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.engines import claude
-from chat.models import Audit, Conversation
+from chat.models import Audit, Conversation, ToolCall
 from nodes.domain.states import TaskState
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
@@ -440,3 +440,25 @@ async def test_bad_calls_are_reported_to_the_model_and_nobody_is_asked(
         assert turn["steps"][0]["state"] == "failed"
         assert api.bodies[-1]["messages"][-1]["content"][0]["is_error"]
         assert world.master.received == []
+
+
+async def test_a_call_that_the_database_cannot_hold_never_runs(start: Start) -> None:
+    """PostgreSQL has no NUL in JSON, and no database takes half a character. A cleaned call would be another one."""
+    calls = [
+        tool_use("pause_task", {"task": "t1\x00"}),
+        tool_use("pause_task", {"task": "t1", "reason\x00": "x"}),
+        tool_use("pause_task\x00", {"task": "t1"}),
+    ]
+    async with start([Reply([text("a\x00b"), *calls]), Reply([text("ok")])]) as (world, api):
+        turn = await world.ask(SENTENCE)
+
+        assert world.master.received == []
+        assert turn["state"] == "done"
+        assert [message["text"] for message in turn["messages"]] == ["a\ufffdb", "ok"]
+        results = api.bodies[1]["messages"][-1]["content"]
+        assert [result["is_error"] for result in results] == [True] * 3
+        assert {result["content"] for result in results} == {
+            "The call contains a NUL character or text that is not valid Unicode."
+        }
+        stored = await read(lambda: list(ToolCall.objects.values_list("name", "arguments")))
+        assert "\x00" not in repr(stored)

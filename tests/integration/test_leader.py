@@ -25,6 +25,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from agentflow_site import healthcheck
+from agentflow_site.leader_lock import only_one_leader
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1 import node_sync_pb2_grpc as stubs
 from tests.support.console import Console
@@ -177,6 +179,23 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 
 # --- serving --------------------------------------------------------------------------------------
+
+
+def test_a_probe_needs_no_login_and_no_known_host(leader: RunningLeader) -> None:
+    for path in ("/healthz", "/readyz"):
+        request = urllib.request.Request(f"http://{leader.http}{path}", headers={"Host": "10.1.2.3"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert (answer.status, answer.read()) == (200, b"ok\n")
+
+    assert healthcheck.main(leader.data_dir) == 0
+    assert "/readyz" not in leader.process.log()
+
+
+def test_the_images_health_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck.main(tmp_path) == 0  # An agent's container.
+    with only_one_leader(tmp_path, probed=f"http://127.0.0.1:{free_port()}"):
+        assert healthcheck.main(tmp_path) == 1
+    assert "refused" in capsys.readouterr().err
 
 
 def test_a_first_start_sets_everything_up(leader: RunningLeader) -> None:

@@ -10,9 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from nodes.domain.commands import StartTask, TaskSpec
-from nodes.domain.events import CommandResult, Evidence, Gap, LogBatch, LogLine, Metrics, StallAlert, TaskStatus
+from nodes.domain.events import (
+    Capabilities,
+    CommandResult,
+    Evidence,
+    Gap,
+    GpuMetrics,
+    LogBatch,
+    LogLine,
+    Metrics,
+    NamedTask,
+    Project,
+    StallAlert,
+    TaskStatus,
+)
 from nodes.domain.phrases import phrase
 from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.leader.projection.projection import Projection
@@ -232,6 +246,58 @@ async def test_text_with_nul_is_stored_without_it(master: Voice) -> None:
 
     row = await task()
     assert (row.message, row.name) == ("ab", "n")
+
+
+async def test_whatever_a_node_sends_no_nul_reaches_the_database(projection: Projection, master: Voice) -> None:
+    """PostgreSQL refuses it in a text and in JSON; SQLite takes it, so this looks for it."""
+    nul = "n\x00ul"
+    spec = TaskSpec(argv=("true", nul), environment={"A": nul})
+    await master.tell(
+        status(TaskState.RUNNING, message=nul, message_parts=(phrase(nul, value=nul),), name=nul, project=nul),
+        status(TaskState.RUNNING, task_id="t2", request=StartTask(task_id="t2", attempt=1, spec=spec)),
+        StallAlert(
+            task_id="t1", verdict=TaskHealth.STALLED, reason=nul, evidence=(Evidence(id=nul, kind=nul, text=nul),)
+        ),
+        Gap(from_seq=9, to_seq=9, reason=nul),
+    )
+    await master.tell(lines(1, nul.encode()), lane="logs")
+    tasks = (NamedTask(name=nul, argv=(nul,), description=nul),)
+    gpu = GpuMetrics(name=nul)
+    machine = Capabilities(os=nul, gpus=(gpu,), projects=(Project(name=nul, path=nul, tasks=tasks),))
+    metrics = Metrics(
+        cpu_percent=1,
+        memory_used_bytes=1,
+        memory_total_bytes=2,
+        disk_used_bytes=3,
+        disk_total_bytes=4,
+        gpus=(gpu,),
+    )
+    await master.snapshot(capabilities=machine, address=nul)
+    await master.say(metrics)
+    await master.send(pb.NodeUpdate(node_id=nul), pb.NodeUpdate(journal_id=nul, seq=1, gap=pb.Gap(reason=nul)))
+
+    assert await eventually(lambda: read(lambda: Node.objects.get(id="master-1").metrics))
+    assert await read(columns_with_nul) == []
+    assert (await task("t2")).spec == {}  # Not a changed one, which a retry would run.
+
+
+async def test_text_that_looks_like_an_escaped_nul_is_kept(master: Voice) -> None:
+    await master.tell(status(TaskState.RUNNING, message="\\\\u0000 \\u0000"))
+
+    assert (await read(lambda: Event.objects.get(kind="task"))).detail["message"] == "\\\\u0000 \\u0000"
+
+
+def columns_with_nul() -> list[str]:
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            for column in connection.introspection.get_table_description(cursor, table):
+                text = f"CAST({connection.ops.quote_name(column.name)} AS TEXT)"
+                where = f"typeof({column.name}) = 'text' AND (instr({text}, char(0)) OR {text} LIKE '%%\\\\u0000%%')"
+                cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)} WHERE {where}", [])
+                if cursor.fetchone()[0] and (table, column.name) != ("nodes_feedentry", "text"):  # JSON in a text.
+                    found.append(f"{table}.{column.name}")
+    return found
 
 
 # --- the opening ----------------------------------------------------------------------------------

@@ -319,6 +319,15 @@ async def test_tasks_do_not_see_the_nodes_secrets(tmp_path: Path) -> None:
         assert not {name for name in names if "TOKEN" in name or name.startswith("PYTEST")}
 
 
+async def test_a_task_has_the_usual_umask_and_its_shim_a_private_one(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("sh", "-c", "umask; grep Umask /proc/$PPID/status")
+        await node.end()
+        await eventually(lambda: len(node.lines()) == 2)
+
+        assert node.texts() == [b"0022", b"Umask:\t0077"]
+
+
 async def test_a_task_that_kills_its_own_group_does_not_reach_its_shim(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.shell("kill -KILL 0; sleep 5")

@@ -14,6 +14,7 @@ from nodes import services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action, NodeState
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
+from nodes.leader.gateway.auth_metadata import metadata_of
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
@@ -23,6 +24,7 @@ from nodes.models import Alert, Task
 from nodes.services import InProcessGateway, LeaderLoop
 from nodes.stream.identity import ClusterKey, issue_token, verify_token
 from nodes.stream.wire.v1 import leader_pb2 as pb
+from nodes.stream.wire.v1 import leader_pb2_grpc as services_pb
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -207,6 +209,18 @@ async def test_a_leader_of_another_version_gives_a_clear_error(key: ClusterKey, 
         await asyncio.to_thread(client.ask, "chat", b"{}")
     await asyncio.to_thread(client.close)
     await server.stop(0)
+
+
+async def test_a_request_with_nul_is_refused(address: str, key: ClusterKey) -> None:
+    token = issue_token(key, node_id="web", role="web")
+    async with grpc.aio.insecure_channel(address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await services_pb.LeaderStub(channel).Control(
+                pb.ControlRequest(task_id="t1", action="pause", actor="a\x00"), metadata=metadata_of(token)
+            )
+
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert refused.value.details() == "The request contains a NUL character."
 
 
 async def test_without_a_leader_the_answer_says_so(tmp_path: Path, key: ClusterKey) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -165,6 +166,42 @@ async def test_protocol_errors_end_the_stream_with_a_reason(tmp_path: Path, capl
         await node.send(status("t1"))
         await eventually(lambda: store.task_ids() == ["t1"])
     assert "Traceback" not in caplog.text
+
+
+async def test_a_client_that_breaks_off_leaves_one_line_and_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It goes away while commands are being sent to it: the library fails the write before it cancels the call."""
+    caplog.set_level(logging.INFO)
+    command = pb.LeaderCommand(command_id="c", task_request=pb.TaskRequest(task_id="t2", argv=["x" * 400_000]))
+    async with hub_of(MemoryStore()) as hub:
+        for _ in range(5):
+            async with base_client(hub.bound_port, "master-9") as call:
+                await call.write(BASE_STATUS)
+                await eventually(lambda: hub.connected)
+                # More than the client's window holds, as it reads nothing: a write waits when the client goes.
+                while hub.send("master-9", command):
+                    await asyncio.sleep(0)
+            await eventually(lambda: not hub.connected)
+
+    assert "the node broke the stream off" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_stream_above_the_limit_is_refused_with_a_reason() -> None:
+    async with hub_of(MemoryStore(), max_streams=1) as hub:
+        async with base_client(hub.bound_port, "master-1") as first:
+            await first.write(pb.NodeUpdate(metrics=pb.SystemMetrics()))
+            await eventually(lambda: hub.connected)
+
+            assert await _refusal(hub, BASE_STATUS) == (
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "the hub has 1 streams, which is its limit; try later",
+            )
+        await eventually(lambda: not hub.connected)
+        async with base_client(hub.bound_port, "master-9") as call:
+            await call.write(BASE_STATUS)
+            await eventually(lambda: hub.connected == {"master-9"})
 
 
 # TLS and strangers

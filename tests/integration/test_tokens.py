@@ -68,3 +68,16 @@ def test_revoke_by_name_and_by_id() -> None:
 def test_invalid_input_is_refused(arguments: list[str], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         token(*arguments)
+
+
+def test_a_file_that_takes_a_token_is_readable_only_by_its_owner(tmp_path: Path) -> None:
+    """As the README has it: `manage.py token new … > build-1.token`, with the shell's umask."""
+    path = tmp_path / "build-1.token"
+    path.touch()
+    path.chmod(0o644)
+
+    with path.open("w") as file:
+        call_command("token", "new", "--role", "master", "--name", "build-1", stdout=file)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text().strip()

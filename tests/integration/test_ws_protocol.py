@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import websockets
 
+from dashboard.live import process
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import Live
 from dashboard.rights import Role
@@ -233,6 +234,19 @@ async def test_sockets_get_only_their_topics(site: Site) -> None:
         site.publish(site.feed.task("t1"), site.feed.node("n"), site.feed.metrics("n", 1))
 
         assert await client.quiet()
+
+
+async def test_a_socket_above_the_limit_is_refused_with_a_reason(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_SOCKETS", 1)
+    async with site.open() as first, site.open(None) as second:
+        refusal = await second.receive()
+        assert (refusal["type"], refusal["code"]) == ("ERROR", "server-full")
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await second.receive()
+
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4503
+        assert (await first.receive())["type"] == "AUTH_OK"
 
 
 async def test_many_sockets_share_one_snapshot(site: Site) -> None:

@@ -81,9 +81,9 @@ class People:
 
     sessions: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def browser(self, person: str) -> Client:
+    def browser(self, person: str, *, enforce_csrf_checks: bool = False) -> Client:
         """A browser in which this user has logged in; each of a user's browsers has the same session."""
-        client = Client(raise_request_exception=False)
+        client = Client(raise_request_exception=False, enforce_csrf_checks=enforce_csrf_checks)
         name = settings.SESSION_COOKIE_NAME
         if person in self.sessions:
             client.cookies[name] = self.sessions[person]

@@ -83,7 +83,7 @@ class Cluster:
         def answers() -> bool:
             assert process.is_running, f"{process.name} ended:\n{process.log()[-4000:]}"
             try:
-                urllib.request.urlopen(f"{self.url}/login/", timeout=2).read()
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=4).read()
             except OSError:
                 return False
             return True

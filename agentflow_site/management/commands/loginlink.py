@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from agentflow_site.leader_lock import running_url
 from dashboard.accounts.links import LINK_LIFE, create_login_link
+from nodes.printed_secrets import close_to_others
 
 
 class Command(BaseCommand):
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         link = create_login_link(options["user"], base_url=base_url)
         minutes = int(LINK_LIFE.total_seconds() // 60)
         self.stderr.write(f"Logs in {options['user']} once, within {minutes} minutes:")
+        close_to_others(self.stdout)
         self.stdout.write(link)
         if not base_url:
             self.stderr.write("Put the address of your pages before it, or give it with --base-url.")

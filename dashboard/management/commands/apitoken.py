@@ -11,6 +11,7 @@ from django.utils import timezone
 from dashboard.accounts import tokens
 from dashboard.models import ApiToken
 from dashboard.rights import Role, role_of
+from nodes.printed_secrets import close_to_others
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{username} has no role yet, so the token has no rights until the user is in a group")
         _, token = tokens.issue(user, name=name or f"made {timezone.now():%Y-%m-%d}")
         self.stderr.write(f"API token of {username} ({role}); it is not shown again:")
+        close_to_others(self.stdout)
         self.stdout.write(token)
 
     def _list(self, username: str) -> None:

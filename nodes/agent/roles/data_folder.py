@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nodes.core.private_files import close_to_others, own_folder
 from nodes.errors import ConfigError
-
-logger = logging.getLogger(__name__)
+from nodes.stream.identity.secret_files import read_secret
 
 _LOCK = "agent.lock"
 
 
 @contextmanager
 def locked_data_folder(path: Path) -> Iterator[None]:
-    """Creates the folder (mode 0700) and holds its lock. Raises ConfigError if that fails or another agent holds it.
+    """Makes the folder private and holds its lock. Raises ConfigError if that fails or another agent holds it.
 
     The kernel releases the lock when the process ends, however it ends.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(path)
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
@@ -40,6 +40,7 @@ def locked_data_folder(path: Path) -> Iterator[None]:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             raise ConfigError(f"the data folder {path} cannot be written: {error.strerror}") from error
+        close_to_others(path)
         yield
     finally:
         os.close(descriptor)
@@ -47,14 +48,13 @@ def locked_data_folder(path: Path) -> Iterator[None]:
 
 def read_token(path: Path) -> str:
     """Reads the token. Raises ConfigError with a line that says what to do."""
-    try:
-        if path.stat().st_mode & 0o077:
-            logger.warning("the token file %s can be read by others; run: chmod 600 %s", path, path)
-        token = path.read_text(encoding="ascii").strip()
-    except OSError as error:
+    held = read_secret(path)
+    if held is None:
         raise ConfigError(
-            f"the token file {path} cannot be read: {error.strerror}; create one with: manage.py token new"
-        ) from error
+            f"the token file {path} cannot be read: {os.strerror(errno.ENOENT)}; create one with: manage.py token new"
+        )
+    try:
+        token = held.decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise ConfigError(f"the token file {path} contains no token") from error
     if not token or any(character.isspace() for character in token):

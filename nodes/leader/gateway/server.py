@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from nodes.bearer import token_in
 from nodes.domain.commands import spec_from_json
@@ -56,17 +57,17 @@ class GatewayServer(services.LeaderServicer):
         server.add_generic_rpc_handlers((_UnknownMethods(self.refuse),))
 
     async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitReply:
-        await self._check(context)
+        await self._check(context, request)
         task_id = await self._answer(context, lambda: self._submit(request))
         return pb.SubmitReply(task_id=task_id)
 
     async def Control(self, request: pb.ControlRequest, context: Context) -> pb.ControlReply:
-        await self._check(context)
+        await self._check(context, request)
         command_id = await self._answer(context, lambda: self._control(request))
         return pb.ControlReply(command_id=command_id, task_id=request.task_id)
 
     async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeReply:
-        await self._check(context)
+        await self._check(context, request)
         await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
         return pb.AcknowledgeReply()
 
@@ -80,7 +81,7 @@ class GatewayServer(services.LeaderServicer):
         return pb.PruneReply(removed=await self._answer(context, self._prune))
 
     async def Ask(self, request: pb.AskRequest, context: Context) -> pb.AskReply:
-        await self._check(context)
+        await self._check(context, request)
         return pb.AskReply(body=await self._answer(context, lambda: self._ask(request)))
 
     async def refuse(self, _request: bytes, context: Context) -> bytes:
@@ -122,7 +123,7 @@ class GatewayServer(services.LeaderServicer):
             )
         )
 
-    async def _check(self, context: Context) -> None:
+    async def _check(self, context: Context, request: Message | None = None) -> None:
         try:
             identity = self._authenticate(token_in(context.invocation_metadata() or ()))
         except InvalidToken as exc:
@@ -131,6 +132,9 @@ class GatewayServer(services.LeaderServicer):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the gateway is for web processes")
         if not is_same_version(context.invocation_metadata() or ()):
             await _abort_rejected(context, OtherVersion())
+        values = request.ListFields() if request is not None else []
+        if any(isinstance(value, str) and "\x00" in value for _, value in values):
+            await _abort_rejected(context, TaskRejected("invalid", "The request contains a NUL character."))
 
     async def _answer(self, context: Context, ask: Callable[[], Awaitable[T]]) -> T:
         try:

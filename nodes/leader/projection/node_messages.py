@@ -10,6 +10,7 @@ import msgspec
 from nodes.domain import events
 from nodes.domain.events import GpuMetrics, Metrics
 from nodes.domain.states import NodeState, Role
+from nodes.domain.storable import storable, storable_text
 from nodes.leader.projection.message_base import (
     FeedNumber,
     Moment,
@@ -166,7 +167,7 @@ def _usage(used: int, total: int) -> Usage | None:
 
 def _gpu_fields(gpu: GpuMetrics) -> Gpu:
     return {
-        "name": gpu.name,
+        "name": storable_text(gpu.name),
         "utilization": gpu.utilization_percent,
         "memory": _usage(gpu.memory_used_bytes, gpu.memory_total_bytes),
         "temperature": gpu.temperature_celsius,
@@ -175,5 +176,5 @@ def _gpu_fields(gpu: GpuMetrics) -> Gpu:
 
 def capabilities_fields(capabilities: events.Capabilities) -> Capabilities:
     """Capabilities in the form that `Node.capabilities` and messages hold."""
-    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(capabilities))
+    fields: dict[str, Any] = storable(msgspec.json.decode(msgspec.json.encode(capabilities)))
     return {**fields, "gpus": [_gpu_fields(gpu) for gpu in capabilities.gpus]}

@@ -109,6 +109,11 @@ class Projection:
         """The current state, read-only; may be slightly behind the writer."""
         return self._writer.cache
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the last write failed because of the database."""
+        return self._writer.is_in_trouble
+
     def on_wake(self, callback: Callable[[], None]) -> None:
         """Calls `callback` on the loop whenever a waiting task may be able to start."""
         self._on_wake = callback

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nodes.domain.commands import spec_to_json
+from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
+from nodes.domain.storable import storable
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt, Task
@@ -31,6 +32,12 @@ _VALUE_CHARACTERS = 1_000
 def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
     """Text that every database accepts: no NUL, bounded."""
     return text.replace("\x00", "")[:limit]
+
+
+def _stored_spec(spec: TaskSpec) -> dict[str, Any]:
+    """Empty when no database can hold it as it is: a task that is changed must not be retried."""
+    values = spec_to_json(spec)
+    return values if storable(values) == values else {}
 
 
 def stored_parts(parts: Sequence[Phrase]) -> list[Phrase] | None:
@@ -209,7 +216,7 @@ def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: 
             name=stored_text(status.name or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS),
             project=stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS),
             node_id=node_id,
-            spec=spec_to_json(spec) if spec else {},
+            spec=_stored_spec(spec) if spec else {},
             attempt=number,
             state=status.state,
             created_at=_moment(status.started_at_ms) or unit.now,
@@ -217,7 +224,7 @@ def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: 
         unit.insert(task)
         unit.cache.remember_task(task)
     elif spec is not None and not task.spec:
-        unit.change_task(task, spec=spec_to_json(spec))
+        unit.change_task(task, spec=_stored_spec(spec))
     attempt = unit.cache.attempt(status.task_id, number)
     if attempt is None:
         # Pending until the following change, which counts its slot.

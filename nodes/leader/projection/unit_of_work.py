@@ -18,6 +18,7 @@ from django.db.models import Model
 from nodes.domain.events import Gap
 from nodes.domain.phrases import Phrase, english
 from nodes.domain.states import OCCUPYING
+from nodes.domain.storable import storable
 from nodes.errors import NotFound
 from nodes.leader.projection import topics
 from nodes.leader.projection.alert_messages import alert_fields
@@ -106,7 +107,9 @@ class UnitOfWork:
     ) -> None:
         """Adds to the history: one row per journaled entry, whether or not it was applied."""
         self.changes += 1
-        body = json.dumps(detail, ensure_ascii=False).replace("\\u0000", "")  # PostgreSQL rejects NUL.
+        body = json.dumps(detail, ensure_ascii=False)
+        if "\\u0000" in body:
+            body = json.dumps(storable(detail), ensure_ascii=False)
         self._events.append((journal_id, seq, node_id, kind, task_id, origin_ms, self._stored_now, body))
 
     # --- messages ---------------------------------------------------------------------------------

@@ -125,6 +125,11 @@ class Writer:
             raise StoreError("the projection has not started")
         return self._cache
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the database failed at the last write. For other threads: a single read."""
+        return self._trouble is not None
+
     async def start(self) -> None:
         """Returns when the cache is loaded. Raises the database's error if that fails."""
         self._loop = asyncio.get_running_loop()

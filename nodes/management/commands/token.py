@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from nodes.errors import ConfigError
 from nodes.models import NodeToken
+from nodes.printed_secrets import close_to_others
 from nodes.stream.identity import ClusterKey, TokenRole, issue_token, verify_token
 
 _ISSUED_ROLES = (TokenRole.MASTER, TokenRole.EDGE, TokenRole.WEB)
@@ -58,6 +59,7 @@ class Command(BaseCommand):
             issued_at=now,
             expires_at=expires_at,
         )
+        close_to_others(self.stdout)
         self.stdout.write(token)
 
     def _list(self, options: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ class HubConfig:
     offline_after_seconds: float = 20.0
     # How long an older stream of the same name has to prove that it is alive.
     probe_seconds: float = 5.0
+    # Below the server's limit of connections, beyond which a client would be cut off without a reason.
+    max_streams: int = 4_000
     # How long nodes have to disconnect by themselves when the hub stops.
     parting_seconds: float = 2.0
 

@@ -56,6 +56,7 @@ class Hub:
         self._on_duplicate = on_duplicate
         self._clock = clock or SystemClock()
         self._streams: dict[str, Stream] = {}
+        self._open_count = 0  # Of authenticated streams, also of those that have not introduced themselves yet.
         self._all_gone = asyncio.Event()
         self._presence = Presence(
             heartbeat_seconds=config.heartbeat_seconds, offline_after_seconds=config.offline_after_seconds
@@ -82,6 +83,11 @@ class Hub:
         """Round trip to the node in milliseconds; 0 = unknown."""
         stream = self._streams.get(node_id)
         return stream.session.rtt_seconds * 1000 if stream is not None else 0.0
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts streams: not yet before its start, and no longer once it has been asked to stop."""
+        return self._started.is_set() and not self._stop.is_set()
 
     async def started(self) -> None:
         """Returns once the port is open."""
@@ -156,6 +162,9 @@ class Hub:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
         try:
             peer = self._identify(context)
+            if self._open_count >= self._config.max_streams:
+                reason = f"the hub has {self._open_count} streams, which is its limit; try later"
+                raise StreamRefused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         except StreamRefused as exc:
             logger.warning("refused a stream from %s: %s", context.peer(), exc)
             await context.abort(exc.code, exc.reason)
@@ -168,6 +177,7 @@ class Hub:
             epoch=self._epoch,
             clock=self._clock,
         )
+        self._open_count += 1
         try:
             await stream.run()
             raise AssertionError("a stream ends with StreamRefused")
@@ -178,6 +188,7 @@ class Hub:
             ending = StreamRefused(grpc.StatusCode.INTERNAL, "internal error")
             logger.exception("stream of %s failed; the node will reconnect", peer.node_id)
         finally:
+            self._open_count -= 1
             self._left(stream)
         if ending.code is not grpc.StatusCode.OK:
             await context.abort(ending.code, ending.reason)

@@ -152,6 +152,8 @@ class Stream:
                 message = await self._context.read()
             except DecodeError as exc:
                 raise StreamRefused(grpc.StatusCode.ABORTED, "the node sent bytes that are not a message") from exc
+            except grpc.aio.InternalError as exc:
+                raise _broken_off() from exc
             self._is_reading = False
             if not isinstance(message, pb.NodeUpdate):  # grpc.aio.EOF
                 raise StreamRefused(grpc.StatusCode.OK, "the node closed its stream")
@@ -174,7 +176,10 @@ class Stream:
             if message is None:
                 await self._wake.wait()
             else:
-                await self._context.write(message)
+                try:
+                    await self._context.write(message)
+                except grpc.aio.InternalError as exc:
+                    raise _broken_off() from exc
 
     async def _watch(self) -> None:
         while True:
@@ -296,3 +301,8 @@ class Stream:
             reason = f"{self.peer.node_id} may not write for {node_id!r}"
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
         return role_here is None or update.seq > 0
+
+
+def _broken_off() -> StreamRefused:
+    """The library fails a pending read or write before it cancels the call. Nothing more can be sent."""
+    return StreamRefused(grpc.StatusCode.OK, "the node broke the stream off")

@@ -52,7 +52,7 @@ _SOON = {
     grpc.StatusCode.UNKNOWN: "the parent failed",
     grpc.StatusCode.INTERNAL: "the connection broke",
     grpc.StatusCode.DEADLINE_EXCEEDED: "the parent took too long",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "the parent is overloaded, or a message was too large",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "the parent has no room, or a message was too large",
 }
 # Fragment of the library's message → what it means.
 _PLAIN_WORDS = (

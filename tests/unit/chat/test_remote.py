@@ -10,7 +10,7 @@ import pytest
 
 from chat import ports
 from chat.remote import SERVICE, RemoteChat, answering
-from nodes.errors import OtherVersion
+from nodes.errors import OtherVersion, TaskRejected
 
 VALUES: dict[type, Any] = {str: "暂停 \ud800", int: 7, bool: True}
 CALLS = {name: get_type_hints(method) for name, method in vars(ports.ChatPort).items() if name[0] != "_"}
@@ -89,3 +89,11 @@ def test_replies_of_another_version_give_a_clear_error(body: bytes) -> None:
 
     with pytest.raises(OtherVersion):
         RemoteChat(lambda service, asked: body).ask(request, lambda chat, request: chat.send_message(request))
+
+
+def test_a_request_with_nul_is_refused() -> None:
+    port = Port()
+
+    with pytest.raises(TaskRejected, match="NUL"):
+        send(port, {"SendMessage": {**GOOD, "conversation_id": "c\x00"}})
+    assert port.asked == []

@@ -63,7 +63,24 @@ def test_anonymous_users_are_redirected_to_the_login_page(cluster: None, client:
 @pytest.mark.parametrize("path", DOORS)
 @pytest.mark.parametrize("role", ["viewer", "admin"])
 def test_pages_accept_only_get(cluster: None, as_role: AsRole, path: str, role: str) -> None:
-    assert as_role(role).post(path).status_code == 405
+    client = as_role(role)
+    for client.handler.enforce_csrf_checks in (False, True):
+        response = client.post(path)
+
+        assert (response.status_code, response["Allow"]) == (405, "GET")
+
+
+def test_a_form_without_its_token_is_still_refused(client: Client) -> None:
+    assert Client(enforce_csrf_checks=True).post("/login/", {"username": "a", "password": "b"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/tasks/t-1/log.txt", "/logs/search", "/", "/login/", "/api/v1/me/", "/nope/"])
+def test_every_response_is_private_to_this_site_and_not_stored(cluster: None, as_role: AsRole, path: str) -> None:
+    response = as_role("viewer").get(path)
+
+    assert "no-store" in response["Cache-Control"]
+    assert "camera=()" in response["Permissions-Policy"]
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/tasks/nope/", "/tasks/t-1/?attempt=7", "/nodes/nope/", "/tasks/nope/log", "/nope/"])

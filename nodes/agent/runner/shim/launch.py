@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1 << 20
 _NOT_FOUND = 127  # The exit code that a shell uses.
 _NOT_RUNNABLE = 126
+_TASK_UMASK = 0o022  # As in a login shell: what a task creates is for others to use.
 
 
 class CannotStart(Exception):
@@ -94,6 +95,7 @@ def _become(
     stage = "session"
     try:
         os.setsid()
+        os.umask(_TASK_UMASK)
         # Python ignores these signals; a task expects their default behaviour.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)

@@ -40,7 +40,7 @@ def main(folder: str, descriptor: int) -> int:
     os.closerange(3, descriptor)
     os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
     os.chdir("/")
-    os.umask(0o022)
+    os.umask(0o077)
     agent = socket.socket(fileno=descriptor)
     request, rest = _read_request(agent)
     if request is None or not layout.write_claim(folder, identity(os.getpid())):
