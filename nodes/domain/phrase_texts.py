@@ -68,6 +68,7 @@ ENGLISH = {
     "unsupervised": _("stopped right after starting because it could not be supervised: {error}"),
     "never-started": _("the agent stopped before it started the task"),
     "could-not-start": _("could not start: {said}"),
+    "may-still-run": _("processes of it may still run"),
     "machine-restarted": _("the machine was restarted"),
     "supervisor-died": _("the supervisor crashed without recording the outcome"),
     "supervisor-said": _("the supervisor crashed without recording the outcome: {said}"),
@@ -120,7 +121,7 @@ ENGLISH = {
     "variable-name-expected": _("{field}: variable names must not be empty or contain '=' or NUL."),
     "one-way-to-run-expected": _("Give exactly one of namedTask, argv and shellLine."),
     # How an attempt ended, as the Leader knows it.
-    "came-back-without": _("The node reconnected without this task."),
+    "came-back-without": _("The node reconnected without this task. Processes of it may still run."),
     "cancelled-before-start": _("Cancelled before it started."),
     "only-output": _("This Leader has only the task's output."),
 }
