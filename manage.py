@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+
+# Commands that keep running. SIGHUP asks them to read their configuration again, or does nothing.
+_SERVICES = ("up", "leader", "master", "edge")
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in _SERVICES:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # `up` starts its children with it blocked.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError, OperationalError, ProgrammingError

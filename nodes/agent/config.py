@@ -28,7 +28,7 @@ from msgspec import Meta, Struct, defstruct, structs
 from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
-from nodes.domain.phrases import Phrase, english, phrase
+from nodes.domain.phrases import Phrase, english, in_words, phrase
 from nodes.errors import ConfigError
 
 DEFAULT_SLOTS = 2
@@ -96,20 +96,37 @@ class AgentConfig:
     projects: tuple[Project, ...] = ()
 
 
+class BadConfigFile(ConfigError):
+    """The file is not usable; `line` 0 = it cannot be read. `reason` is a phrase whose values are texts."""
+
+    def __init__(self, path: Path, line: int, reason: Phrase) -> None:
+        super().__init__(path, line, reason)
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = f"{self.path}, line {self.line}" if self.line else f"{self.path} cannot be read"
+        return f"{where}: {english([self.reason])}"
+
+
 def load_agent_config(path: Path) -> AgentConfig:
-    """Reads and checks the file. Raises ConfigError: one line with the file, the line number and the reason."""
+    """Reads and checks the file. Raises BadConfigFile: one line with the file, the line number and the reason."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"{path} cannot be read: {reason}") from error
+    except OSError as error:
+        raise BadConfigFile(path, 0, phrase("as-said", said=error.strerror or str(error))) from error
+    except UnicodeDecodeError as error:
+        raise BadConfigFile(path, 0, phrase("not-unicode")) from error
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
-        line = found.group(1) if found and found.group(1) else str(len(text.splitlines()))
-        reason = str(error).partition(" (at ")[0]
-        raise ConfigError(f"{path}, line {line}: {reason[:1].lower()}{reason[1:]}") from error
+        line = int(found.group(1)) if found and found.group(1) else len(text.splitlines())
+        said = str(error).partition(" (at ")[0]
+        raise BadConfigFile(path, line, phrase("as-said", said=f"{said[:1].lower()}{said[1:]}")) from error
+    except RecursionError as error:
+        raise BadConfigFile(path, 1, phrase("nested-too-deep")) from error
     return _Reader(path, text).config(document)
 
 
@@ -134,13 +151,17 @@ class _Reader:
     def _project(self, name: str, project: _Project) -> Project:
         where = ("projects", name)
         self._check_name(name, where)
-        folder = (self._path.parent / Path(project.path).expanduser()).resolve()
-        if not folder.is_dir():
-            raise self._wrong(f"project {name!r}: there is no folder {folder}", (*where, "path"))
+        try:
+            folder = (self._path.parent / Path(project.path).expanduser()).resolve()
+            types = project_types(folder) if folder.is_dir() else None
+        except (OSError, RuntimeError):  # It cannot be entered, is a loop of links, or names an unknown "~user".
+            folder, types = Path(project.path), None
+        if types is None:
+            raise self._wrong(phrase("project-without-folder", project=name, folder=str(folder)), (*where, "path"))
         return Project(
             name=name,
             path=str(folder),
-            types=project_types(folder),
+            types=types,
             tasks=tuple(self._named_task(one, task, (*where, "tasks", one)) for one, task in project.tasks.items()),
         )
 
@@ -152,25 +173,24 @@ class _Reader:
 
     def _check_name(self, name: str, where: tuple[str, ...]) -> None:
         if not _NAME.fullmatch(name):
-            reason = f"{name!r} is not a valid name: letters, digits, '_', '.' and '-' are allowed, at most 64"
-            raise self._wrong(reason, (*where, ""))
+            raise self._wrong(phrase("bad-name", name=name), (*where, ""))
 
     def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
         path = bad.path[:_DEPTH]
         match path:
             case ("projects", name, "path"):
-                reason = f'project {name!r} needs a path, such as path = "/srv/{name}"'
+                reason = phrase("project-without-path", project=name)
             case ("projects", _, "tasks", name, "argv"):
                 reason = _needs_argv(name)
             case _ if bad.code == UNKNOWN_FIELD:
-                reason = f"unknown key {path[-1]!r}; known keys: {bad.part['values']['known']}"
+                reason = phrase("unknown-key", name=path[-1], known=str(bad.part["values"]["known"]))
             case _:
                 reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
         return self._wrong(reason, path)
 
-    def _wrong(self, reason: str, path: tuple[str, ...]) -> ConfigError:
+    def _wrong(self, reason: Phrase, path: tuple[str, ...]) -> BadConfigFile:
         *where, key = path
-        return ConfigError(f"{self._path}, line {self._line_of('.'.join(where), key)}: {reason}")
+        return BadConfigFile(self._path, self._line_of(".".join(where), key), reason)
 
     def _line_of(self, where: str, key: str) -> int:
         """Best guess: the key's line below its header, else the header's, else the first."""
@@ -192,14 +212,15 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
-def _not_as_expected(why: Phrase, field: str) -> str:
+def _not_as_expected(why: Phrase, field: str) -> Phrase:
     if why["key"] == "object-expected":
-        return f"{field}: expected a table"  # TOML calls an object a table.
-    return english([phrase(why["key"], **{**why["values"], "field": field})])
+        return phrase("table-expected", field=field)  # TOML calls an object a table.
+    values = {name: in_words(value, {}) for name, value in why["values"].items()}
+    return phrase(why["key"], **{**values, "field": field})
 
 
-def _needs_argv(task: str) -> str:
-    return f'task {task!r} needs argv, a list of words such as ["make", "build"]'
+def _needs_argv(task: str) -> Phrase:
+    return phrase("task-without-argv", task=task)
 
 
 def project_types(folder: Path) -> tuple[str, ...]:

@@ -35,6 +35,18 @@ ENGLISH = {
     "usual-end": _("usually ends after {seconds} s"),
     "waiting": _("waiting for input: {readers} is reading the task's standard input"),
     "waiting-somehow": _("waiting for input: a process is reading the task's standard input"),
+    "config-line": _("{node}: line {line} of {file} is not valid, so the node keeps its earlier configuration"),
+    "config-file": _("{node}: {file} cannot be read, so the node keeps its earlier configuration"),
+    # Why a configuration file is not valid.
+    "as-said": _("{said}"),
+    "not-unicode": _("it is not UTF-8"),
+    "nested-too-deep": _("it is nested too deeply"),
+    "project-without-folder": _("project '{project}': there is no folder {folder}"),
+    "project-without-path": _("project '{project}' needs a path, such as path = \"/srv/{project}\""),
+    "task-without-argv": _('task \'{task}\' needs argv, a list of words such as ["make", "build"]'),
+    "unknown-key": _("unknown key '{name}'; known keys: {known}"),
+    "table-expected": _("{field}: expected a table"),
+    "bad-name": _("'{name}' is not a valid name: letters, digits, '_', '.' and '-' are allowed, at most 64"),
     # Why a task waits for a node.
     "slot": _("waiting for a free slot on {nodes}"),
     "unknown-node": _("{node} is unknown"),

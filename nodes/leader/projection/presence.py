@@ -23,6 +23,7 @@ NODE_OFFLINE = "node-offline"
 NODE_DISK = "node-disk"
 NODE_MEMORY = "node-memory"
 NODE_CLOCK = "node-clock"
+NODE_CONFIG = "node-config"
 _FULL_PERCENT = 95.0
 _FREE_PERCENT = 92.0  # The value must fall below this, so that an alert does not flap.
 # Longer than a message can be in transit on a stream that still counts as alive (heartbeat + 10 s, 40 s).
@@ -150,6 +151,10 @@ def apply_report(
         unit.change(node, **changed)
         unit.publish_node(node)
         unit.wakes_scheduler = True
+    if report.config_trouble:
+        unit.open_alert(NODE_CONFIG, level="error", parts=report.config_trouble, node_id=node.id)
+    else:
+        unit.resolve_alert(NODE_CONFIG, node_id=node.id)
     if not is_own:
         set_state(unit, node, report.state)
     return True

@@ -100,7 +100,11 @@ _NAMED_TASK = Converter(NamedTask, pb.NamedTask, "named_task")
 _PROJECT = Converter(Project, pb.Project, "project", nested={NamedTask: _NAMED_TASK})
 _CAPABILITIES = Converter(Capabilities, pb.Capabilities, "capabilities", nested={GpuMetrics: _GPU, Project: _PROJECT})
 _REPORT = Converter(
-    NodeReport, pb.NodeReport, "report", own={"state": _node_state}, nested={Capabilities: _CAPABILITIES}
+    NodeReport,
+    pb.NodeReport,
+    "report",
+    own={"state": _node_state},
+    nested={Capabilities: _CAPABILITIES, Phrase: _PHRASE},
 )
 _MARK = Converter(JournalMark, pb.JournalMark, "journal")
 _STATUS = Converter(

@@ -35,6 +35,9 @@ _KILL_ROUND_SECONDS = 0.05
 
 
 def main(folder: str, descriptor: int) -> int:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.set_inheritable(descriptor, False)
     # Other descriptors inherited from the agent, or from its parent, must not reach the task.
     os.closerange(3, descriptor)
@@ -49,8 +52,6 @@ def main(folder: str, descriptor: int) -> int:
     if not layout.write_claim(folder, identity(os.getpid()) | run):
         return 1
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
     try:
         output = _output(folder, request)  # First: a task may only run once its output can be stored.
         launched, tree = _launch(folder, request, run)
