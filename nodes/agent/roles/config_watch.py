@@ -84,8 +84,9 @@ class ConfigWatch:
         await self._use(config, trouble)
 
     def _said(self, error: BadConfigFile) -> tuple[Phrase, ...]:
+        file, line = str(error.path), str(error.line)
         if error.line:
-            where = phrase("config-line", node=self._node_id, file=str(error.path), line=str(error.line))
+            where = phrase("config-line", node=self._node_id, file=file, line=line)
         else:
-            where = phrase("config-file", node=self._node_id, file=str(error.path))
+            where = phrase("config-file", node=self._node_id, file=file)
         return where, error.reason
