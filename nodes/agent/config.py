@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, defstruct, structs
 
 from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
+from nodes.domain.names import MAX_NAME_CHARACTERS, is_name, normal_name
 from nodes.domain.phrases import Phrase, english, in_words, phrase
 from nodes.errors import ConfigError
+
+T = TypeVar("T")
 
 DEFAULT_SLOTS = 2
 MAX_SLOTS = 1_000
@@ -52,9 +55,6 @@ MARKERS: Mapping[str, str] = {
     "Dockerfile": "docker",
     "compose.yaml": "docker",
 }
-
-# Names are used in "project:node" and in URLs.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 if TYPE_CHECKING:
@@ -145,12 +145,26 @@ class _Reader:
         return AgentConfig(
             slots=file.node.slots,
             allow_commands=file.node.allow_commands,
-            projects=tuple(self._project(name, project) for name, project in file.projects.items()),
+            projects=tuple(
+                self._project(written, name, project)
+                for written, name, project in self._named(file.projects, ("projects",))
+            ),
         )
 
-    def _project(self, name: str, project: _Project) -> Project:
-        where = ("projects", name)
-        self._check_name(name, where)
+    def _named(self, tables: Mapping[str, T], where: tuple[str, ...]) -> Iterator[tuple[str, str, T]]:
+        """Key as written, name and value of each table. Two spellings of one name are one name."""
+        seen: set[str] = set()
+        for written, table in tables.items():
+            name = normal_name(written)
+            if not is_name(name):
+                raise self._wrong(phrase("bad-name", name=name, limit=str(MAX_NAME_CHARACTERS)), (*where, written, ""))
+            if name in seen:
+                raise self._wrong(phrase("same-name", name=name), (*where, written, ""))
+            seen.add(name)
+            yield written, name, table
+
+    def _project(self, written: str, name: str, project: _Project) -> Project:
+        where = ("projects", written)
         try:
             folder = (self._path.parent / Path(project.path).expanduser()).resolve()
             types = project_types(folder) if folder.is_dir() else None
@@ -162,18 +176,16 @@ class _Reader:
             name=name,
             path=str(folder),
             types=types,
-            tasks=tuple(self._named_task(one, task, (*where, "tasks", one)) for one, task in project.tasks.items()),
+            tasks=tuple(
+                self._named_task(one, task, (*where, "tasks", written))
+                for written, one, task in self._named(project.tasks, (*where, "tasks"))
+            ),
         )
 
     def _named_task(self, name: str, task: _Task, where: tuple[str, ...]) -> NamedTask:
-        self._check_name(name, where)
         if not task.argv[0]:
             raise self._wrong(_needs_argv(name), (*where, "argv"))
         return NamedTask(name=name, **structs.asdict(task))
-
-    def _check_name(self, name: str, where: tuple[str, ...]) -> None:
-        if not _NAME.fullmatch(name):
-            raise self._wrong(phrase("bad-name", name=name), (*where, ""))
 
     def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
         path = bad.path[:_DEPTH]

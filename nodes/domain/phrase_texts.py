@@ -46,7 +46,10 @@ ENGLISH = {
     "task-without-argv": _('task \'{task}\' needs argv, a list of words such as ["make", "build"]'),
     "unknown-key": _("unknown key '{name}'; known keys: {known}"),
     "table-expected": _("{field}: expected a table"),
-    "bad-name": _("'{name}' is not a valid name: letters, digits, '_', '.' and '-' are allowed, at most 64"),
+    "bad-name": _(
+        "'{name}' is not a valid name: use letters and digits of any script, '_', '.' and '-', at most {limit}"
+    ),
+    "same-name": _("'{name}' is there twice, in two spellings"),
     # Why a task waits for a node.
     "slot": _("waiting for a free slot on {nodes}"),
     "unknown-node": _("{node} is unknown"),
@@ -112,6 +115,7 @@ ENGLISH = {
         "{name} is not a valid environment variable name. Use letters, digits and _, and do not start with a digit."
     ),
     "long-environment": _("The environment is larger than {limit} bytes."),
+    "unseen-characters": _("The project or the named task contains characters that nobody sees."),
     "not-text": _("The request contains a NUL character or text that is not valid Unicode."),
     # Which field of a request is not as declared.
     "field-unknown": _("{field}: unknown field. Known fields: {known}."),

@@ -13,7 +13,7 @@ from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import capabilities_fields, metrics_fields
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
 from nodes.leader.projection.state_cache import StateCache
-from nodes.leader.projection.tasks import stored_text
+from nodes.leader.projection.tasks import stored_parts, stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Journal, Node, NodeToken, new_store_id
 from nodes.stream.hub.ports import Peer
@@ -152,7 +152,8 @@ def apply_report(
         unit.publish_node(node)
         unit.wakes_scheduler = True
     if report.config_trouble:
-        unit.open_alert(NODE_CONFIG, level="error", parts=report.config_trouble, node_id=node.id)
+        parts = stored_parts(report.config_trouble) or ()
+        unit.open_alert(NODE_CONFIG, level="error", parts=parts, node_id=node.id)
     else:
         unit.resolve_alert(NODE_CONFIG, node_id=node.id)
     if not is_own:
