@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from nodes.core.private_files import write_privately
 
 # These write files of the program, which the user who runs it must be able to read, and nothing private.
 _WRITES_THE_PROGRAM = frozenset({"collectstatic", "compilemessages", "contract", "makemessages", "makemigrations"})
+# Commands that keep running. SIGHUP asks them to read their configuration again, or does nothing.
+_SERVICES = ("up", "leader", "master", "edge")
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in _SERVICES:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])  # `up` starts its children with it blocked.
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
     if not _WRITES_THE_PROGRAM.intersection(sys.argv[1:2]):
         write_privately()

@@ -60,12 +60,14 @@ class LocalCluster:
         self._asked = asyncio.Event()  # The user requested a stop; with `stop_tasks`, tasks are cancelled first.
         self._stopping = asyncio.Event()
         self._failed = False
+        self._processes: set[asyncio.subprocess.Process] = set()
 
     async def run(self) -> int:
         """Returns the exit code, 0 after a requested stop. Raises `ConfigError` when the cluster cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
         for address in (self._config.http, self._config.grpc, self._config.hub):
             _require_free(address)
         children = await sync_to_async(self._prepare)()
@@ -86,6 +88,12 @@ class LocalCluster:
         if self._asked.is_set() or not self._config.stop_tasks:
             self._stopping.set()
         self._asked.set()
+
+    def _on_hang_up(self) -> None:
+        """Passes SIGHUP on: the agents read their configuration again."""
+        for process in self._processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGHUP)
 
     # --- before the start -------------------------------------------------------------------------
 
@@ -168,7 +176,26 @@ class LocalCluster:
             await wait_at_most(self._stopping, RESTART_SECONDS)
 
     async def _run_once(self, child: Child) -> int:
-        process = await asyncio.create_subprocess_exec(
+        # A child that starts inherits this: SIGHUP waits until the child ignores or handles it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            process = await self._start(child)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+        assert process.stdout is not None  # stdout=PIPE was passed.
+        self._processes.add(process)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._relay_output(child.name, process.stdout), name=f"{child.name} output")
+                stopper = group.create_task(self._stop_when_asked(process), name=f"{child.name} stop")
+                code = await process.wait()
+                stopper.cancel()
+        finally:
+            self._processes.discard(process)
+        return code
+
+    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "manage.py", *child.arguments),
             cwd=settings.BASE_DIR,
             env=_environment(child, self._config.grpc),
@@ -178,13 +205,6 @@ class LocalCluster:
             # Ctrl-C signals the terminal's whole process group; the children must get only our orderly SIGTERM.
             start_new_session=True,
         )
-        assert process.stdout is not None  # stdout=PIPE was passed.
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._relay_output(child.name, process.stdout), name=f"{child.name} output")
-            stopper = group.create_task(self._stop_when_asked(process), name=f"{child.name} stop")
-            code = await process.wait()
-            stopper.cancel()
-        return code
 
     async def _relay_output(self, name: str, output: asyncio.StreamReader) -> None:
         while chunk := await output.read(1 << 16):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chat.errors import ChatRejected
+from nodes.domain.names import has_unseen, normal_name
 
 ANY = "*"
 _MAX_PROJECT = 200
@@ -28,12 +29,13 @@ class Context:
         """
         if not text:
             return cls()
+        text = normal_name(text)
         project, separator, node = text.rpartition(":")
         is_good = (
             separator
             and 0 < len(project) <= _MAX_PROJECT
             and 0 < len(node) <= _MAX_NODE
-            and text.isprintable()
+            and not has_unseen(text)
             and text.strip() == text
         )
         if not is_good:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code: 0 after a requested stop, 1 after a fault, 2 when it cannot start."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # It asks for a reload, once there is something to reload.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
     _without_openssl(arguments)
     from nodes.agent.roles.options import own_environment, parse_options, print_line
     from nodes.core.private_files import write_privately

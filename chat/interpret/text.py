@@ -27,5 +27,19 @@ def normal(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-def is_cjk(character: str) -> bool:
-    return "\u3400" <= character <= "\u9fff"
+def is_mark(character: str) -> bool:
+    """A part of the letter before it, such as a vowel sign."""
+    return not character.isascii() and unicodedata.category(character) in ("Mn", "Mc")
+
+
+# Scripts that write no space between words, or attach particles to them: Thai, Lao, Tibetan, Myanmar, Khmer, kana,
+# Chinese characters, Hangul.
+_WITHOUT_SPACES = (
+    *((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF)),
+    *((0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
+)
+
+
+def needs_no_space(character: str) -> bool:
+    """Whether a word may begin or end beside this letter without a space between them."""
+    return not character.isascii() and any(first <= ord(character) <= last for first, last in _WITHOUT_SPACES)

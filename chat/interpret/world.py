@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from chat.interpret.lexicon import PHRASES, Kind, kinds_in
-from chat.interpret.text import is_cjk, normal
+from chat.interpret.text import is_mark, needs_no_space, normal
 
 # Minimum similarity of a typo to a name; the next best name must be less similar. Digits are never corrected.
 _NEAR = 0.86
 _CLEAR = 0.08
 _MIN_FUZZY = 4
-_PIECE = re.compile(r"[a-z]+|\d+|[^\W\d_a-z]")
+# Marks are letters here: without them, names in many scripts would be the same. The range covers all that are in use.
+_MARKS = "".join(filter(is_mark, map(chr, range(0x300, 0x1F000))))
+_PIECE = re.compile(rf"[a-z]+|\d+|[^\W\d_a-z]|[{_MARKS}]+")
+_WORD = re.compile(rf"[a-z]+|\d+|(?:[^\W\d_a-z]|[{_MARKS}])+")
 _JOINT = re.compile(r"[\s\-_./#:]*")
 _MAX_PIECES = 24
 
@@ -144,17 +147,21 @@ def _same(left: str, right: str) -> bool:
 
 def _words_of(name: str) -> set[str]:
     """Words that can refer to the name, without those that the lexicon uses for something else."""
-    words = set(re.findall(r"[a-z]+|\d+|[^\W\d_a-z]+", normal(name)))
+    words = set(_WORD.findall(normal(name)))
     return {word for word in words if PHRASES.get(word, (Kind.TASK_KIND,))[0] is Kind.TASK_KIND}
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether it is not part of a longer word or number. Chinese characters need no space around them."""
+    """Whether it is not part of a longer word or number."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not _sticks(before, text[start]) and not _sticks(text[end - 1], after)
 
 
 def _sticks(left: str, right: str) -> bool:
-    if not left or not right or is_cjk(left) or is_cjk(right):
+    if not left or not right:
         return False
-    return (left.isdigit() and right.isdigit()) or (left.isalpha() and right.isalpha())
+    if is_mark(right):
+        return True
+    if needs_no_space(left) or needs_no_space(right):
+        return False
+    return (left.isdigit() and right.isdigit()) or ((left.isalpha() or is_mark(left)) and right.isalpha())

@@ -5,12 +5,12 @@ Files are database rows, so no path reaches a file system. The rules keep paths 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.contexts import ANY, Context
 from chat.errors import MemoryRefused
+from nodes.domain.names import has_unseen, normal_name
 
 ROOT = "/memories"
 MAX_PATH_CHARACTERS = 200
@@ -40,7 +40,7 @@ def scopes_of(context: Context) -> tuple[str, ...]:
 
 def place_of(path: str, scopes: Sequence[str] | None) -> Place:
     """Parses a path. `scopes` None = every scope (for a person's page). Raises `MemoryRefused`."""
-    path = unicodedata.normalize("NFC", path)
+    path = normal_name(path)
     if len(path) > MAX_PATH_CHARACTERS:
         raise MemoryRefused("bad-path", f"A path has at most {MAX_PATH_CHARACTERS} characters.")
     if path != ROOT and not path.startswith(f"{ROOT}/"):
@@ -69,7 +69,7 @@ def _is_good_name(name: str) -> bool:
         bool(name)
         and not name.startswith(".")  # Includes "." and "..".
         and name == name.strip()
-        and name.isprintable()
+        and not has_unseen(name)
         and not any(character in name for character in "/\\%")
-        and name == unicodedata.normalize("NFC", name)
+        and name == normal_name(name)
     )

@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, defstruct, structs
 
 from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
-from nodes.domain.phrases import Phrase, english, phrase
+from nodes.domain.names import MAX_NAME_CHARACTERS, is_name, normal_name
+from nodes.domain.phrases import Phrase, english, in_words, phrase
 from nodes.errors import ConfigError
+
+T = TypeVar("T")
 
 DEFAULT_SLOTS = 2
 MAX_SLOTS = 1_000
@@ -52,9 +55,6 @@ MARKERS: Mapping[str, str] = {
     "Dockerfile": "docker",
     "compose.yaml": "docker",
 }
-
-# Names are used in "project:node" and in URLs.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 if TYPE_CHECKING:
@@ -96,20 +96,37 @@ class AgentConfig:
     projects: tuple[Project, ...] = ()
 
 
+class BadConfigFile(ConfigError):
+    """The file is not usable; `line` 0 = it cannot be read. `reason` is a phrase whose values are texts."""
+
+    def __init__(self, path: Path, line: int, reason: Phrase) -> None:
+        super().__init__(path, line, reason)
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = f"{self.path}, line {self.line}" if self.line else f"{self.path} cannot be read"
+        return f"{where}: {english([self.reason])}"
+
+
 def load_agent_config(path: Path) -> AgentConfig:
-    """Reads and checks the file. Raises ConfigError: one line with the file, the line number and the reason."""
+    """Reads and checks the file. Raises BadConfigFile: one line with the file, the line number and the reason."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"{path} cannot be read: {reason}") from error
+    except OSError as error:
+        raise BadConfigFile(path, 0, phrase("as-said", said=error.strerror or str(error))) from error
+    except UnicodeDecodeError as error:
+        raise BadConfigFile(path, 0, phrase("not-unicode")) from error
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column \d+\)|\(at end of document\)", str(error))
-        line = found.group(1) if found and found.group(1) else str(len(text.splitlines()))
-        reason = str(error).partition(" (at ")[0]
-        raise ConfigError(f"{path}, line {line}: {reason[:1].lower()}{reason[1:]}") from error
+        line = int(found.group(1)) if found and found.group(1) else len(text.splitlines())
+        said = str(error).partition(" (at ")[0]
+        raise BadConfigFile(path, line, phrase("as-said", said=f"{said[:1].lower()}{said[1:]}")) from error
+    except RecursionError as error:
+        raise BadConfigFile(path, 1, phrase("nested-too-deep")) from error
     return _Reader(path, text).config(document)
 
 
@@ -128,49 +145,64 @@ class _Reader:
         return AgentConfig(
             slots=file.node.slots,
             allow_commands=file.node.allow_commands,
-            projects=tuple(self._project(name, project) for name, project in file.projects.items()),
+            projects=tuple(
+                self._project(written, name, project)
+                for written, name, project in self._named(file.projects, ("projects",))
+            ),
         )
 
-    def _project(self, name: str, project: _Project) -> Project:
-        where = ("projects", name)
-        self._check_name(name, where)
-        folder = (self._path.parent / Path(project.path).expanduser()).resolve()
-        if not folder.is_dir():
-            raise self._wrong(f"project {name!r}: there is no folder {folder}", (*where, "path"))
+    def _named(self, tables: Mapping[str, T], where: tuple[str, ...]) -> Iterator[tuple[str, str, T]]:
+        """Key as written, name and value of each table. Two spellings of one name are one name."""
+        seen: set[str] = set()
+        for written, table in tables.items():
+            name = normal_name(written)
+            if not is_name(name):
+                raise self._wrong(phrase("bad-name", name=name, limit=str(MAX_NAME_CHARACTERS)), (*where, written, ""))
+            if name in seen:
+                raise self._wrong(phrase("same-name", name=name), (*where, written, ""))
+            seen.add(name)
+            yield written, name, table
+
+    def _project(self, written: str, name: str, project: _Project) -> Project:
+        where = ("projects", written)
+        try:
+            folder = (self._path.parent / Path(project.path).expanduser()).resolve()
+            types = project_types(folder) if folder.is_dir() else None
+        except (OSError, RuntimeError):  # It cannot be entered, is a loop of links, or names an unknown "~user".
+            folder, types = Path(project.path), None
+        if types is None:
+            raise self._wrong(phrase("project-without-folder", project=name, folder=str(folder)), (*where, "path"))
         return Project(
             name=name,
             path=str(folder),
-            types=project_types(folder),
-            tasks=tuple(self._named_task(one, task, (*where, "tasks", one)) for one, task in project.tasks.items()),
+            types=types,
+            tasks=tuple(
+                self._named_task(one, task, (*where, "tasks", written))
+                for written, one, task in self._named(project.tasks, (*where, "tasks"))
+            ),
         )
 
     def _named_task(self, name: str, task: _Task, where: tuple[str, ...]) -> NamedTask:
-        self._check_name(name, where)
         if not task.argv[0]:
             raise self._wrong(_needs_argv(name), (*where, "argv"))
         return NamedTask(name=name, **structs.asdict(task))
-
-    def _check_name(self, name: str, where: tuple[str, ...]) -> None:
-        if not _NAME.fullmatch(name):
-            reason = f"{name!r} is not a valid name: letters, digits, '_', '.' and '-' are allowed, at most 64"
-            raise self._wrong(reason, (*where, ""))
 
     def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
         path = bad.path[:_DEPTH]
         match path:
             case ("projects", name, "path"):
-                reason = f'project {name!r} needs a path, such as path = "/srv/{name}"'
+                reason = phrase("project-without-path", project=name)
             case ("projects", _, "tasks", name, "argv"):
                 reason = _needs_argv(name)
             case _ if bad.code == UNKNOWN_FIELD:
-                reason = f"unknown key {path[-1]!r}; known keys: {bad.part['values']['known']}"
+                reason = phrase("unknown-key", name=path[-1], known=str(bad.part["values"]["known"]))
             case _:
                 reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
         return self._wrong(reason, path)
 
-    def _wrong(self, reason: str, path: tuple[str, ...]) -> ConfigError:
+    def _wrong(self, reason: Phrase, path: tuple[str, ...]) -> BadConfigFile:
         *where, key = path
-        return ConfigError(f"{self._path}, line {self._line_of('.'.join(where), key)}: {reason}")
+        return BadConfigFile(self._path, self._line_of(".".join(where), key), reason)
 
     def _line_of(self, where: str, key: str) -> int:
         """Best guess: the key's line below its header, else the header's, else the first."""
@@ -192,14 +224,15 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
-def _not_as_expected(why: Phrase, field: str) -> str:
+def _not_as_expected(why: Phrase, field: str) -> Phrase:
     if why["key"] == "object-expected":
-        return f"{field}: expected a table"  # TOML calls an object a table.
-    return english([phrase(why["key"], **{**why["values"], "field": field})])
+        return phrase("table-expected", field=field)  # TOML calls an object a table.
+    values = {name: in_words(value, {}) for name, value in why["values"].items()}
+    return phrase(why["key"], **{**values, "field": field})
 
 
-def _needs_argv(task: str) -> str:
-    return f'task {task!r} needs argv, a list of words such as ["make", "build"]'
+def _needs_argv(task: str) -> Phrase:
+    return phrase("task-without-argv", task=task)
 
 
 def project_types(folder: Path) -> tuple[str, ...]:

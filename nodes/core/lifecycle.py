@@ -51,12 +51,17 @@ async def finish(awaitable: Awaitable[T]) -> T:
 
 
 async def run_services(
-    services: Sequence[Service], *, stop_deadline_seconds: float = 15.0, handle_signals: bool = True
+    services: Sequence[Service],
+    *,
+    stop_deadline_seconds: float = 15.0,
+    handle_signals: bool = True,
+    on_hang_up: Callable[[], None] | None = None,
 ) -> int:
     """Runs all services until a stop signal or the first fault; returns the exit code of the process.
 
     Services stop in reverse start order, each one ending before the next is asked, so that producers drain before
     their consumers stop. All share one deadline; what still runs then, or at the second signal, is cancelled.
+    SIGHUP calls `on_hang_up` and never ends the process.
     """
     stop = asyncio.Event()
     hurry = asyncio.Event()
@@ -64,7 +69,7 @@ async def run_services(
     def on_signal() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    with _signals(on_signal if handle_signals else None):
+    with _signals(on_signal if handle_signals else None, on_hang_up or (lambda: None)):
         tasks = [asyncio.create_task(service.run(), name=service.name) for service in services]
         try:
             fault = await _first_end(tasks, stop)
@@ -115,8 +120,13 @@ async def _stop_in_order(
         hurried.cancel()
 
 
+def ignore_hang_up() -> None:
+    """For a process that continues without its terminal, before and after `run_services`."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 @contextmanager
-def _signals(handler: Callable[[], None] | None) -> Iterator[None]:
+def _signals(handler: Callable[[], None] | None, on_hang_up: Callable[[], None]) -> Iterator[None]:
     """SIGTERM and SIGINT call `handler` on the loop; None leaves signal handling unchanged."""
     if handler is None:
         yield
@@ -124,8 +134,11 @@ def _signals(handler: Callable[[], None] | None) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handler)
+    loop.add_signal_handler(signal.SIGHUP, on_hang_up)
     try:
         yield
     finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        ignore_hang_up()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

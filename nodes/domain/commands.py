@@ -24,6 +24,7 @@ from nodes.domain.incoming import (
     Text,
     read,
 )
+from nodes.domain.names import has_unseen, normal_name
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import Action
 from nodes.errors import ProtocolViolation, TaskRejected
@@ -172,6 +173,12 @@ def has_one_way_to_run(spec: TaskSpec) -> bool:
     return sum(1 for way in WAYS_TO_RUN if getattr(spec, way)) == 1
 
 
+def with_normal_names(spec: TaskSpec) -> TaskSpec:
+    """The request with every name in its one spelling, as nodes report theirs."""
+    names = {name: normal_name(getattr(spec, name)) for name in ("project", "named_task", "name")}
+    return msgspec.structs.replace(spec, **names)
+
+
 def check_spec(spec: TaskSpec) -> None:
     """Raises `TaskRejected` with the code "invalid" and a message that says what to do."""
     if not has_one_way_to_run(spec):
@@ -182,6 +189,8 @@ def check_spec(spec: TaskSpec) -> None:
         raise _invalid(phrase("no-program"))
     command = (*spec.argv, spec.shell_line)
     _check_text(getattr(spec, name) for name in TaskSpec.__struct_fields__)
+    if has_unseen(spec.project) or has_unseen(spec.named_task):
+        raise _invalid(phrase("unseen-characters"))
     for name in spec.environment:
         if not _VARIABLE.fullmatch(name):
             raise _invalid(phrase("bad-variable-name", name=name[:40]))

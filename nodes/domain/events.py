@@ -172,6 +172,7 @@ class NodeReport:
     capabilities: Capabilities = field(default_factory=Capabilities)
     link_rtt_ms: NotNegative = 0.0  # 0 = unknown.
     address: str = ""
+    config_trouble: tuple[Phrase, ...] = ()  # Why it does not use its changed configuration.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

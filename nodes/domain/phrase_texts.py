@@ -35,6 +35,21 @@ ENGLISH = {
     "usual-end": _("usually ends after {seconds} s"),
     "waiting": _("waiting for input: {readers} is reading the task's standard input"),
     "waiting-somehow": _("waiting for input: a process is reading the task's standard input"),
+    "config-line": _("{node}: line {line} of {file} is not valid, so the node keeps its earlier configuration"),
+    "config-file": _("{node}: {file} cannot be read, so the node keeps its earlier configuration"),
+    # Why a configuration file is not valid.
+    "as-said": _("{said}"),
+    "not-unicode": _("it is not UTF-8"),
+    "nested-too-deep": _("it is nested too deeply"),
+    "project-without-folder": _("project '{project}': there is no folder {folder}"),
+    "project-without-path": _("project '{project}' needs a path, such as path = \"/srv/{project}\""),
+    "task-without-argv": _('task \'{task}\' needs argv, a list of words such as ["make", "build"]'),
+    "unknown-key": _("unknown key '{name}'; known keys: {known}"),
+    "table-expected": _("{field}: expected a table"),
+    "bad-name": _(
+        "'{name}' is not a valid name: use letters and digits of any script, '_', '.' and '-', at most {limit}"
+    ),
+    "same-name": _("'{name}' is there twice, in two spellings"),
     # Why a task waits for a node.
     "slot": _("waiting for a free slot on {nodes}"),
     "unknown-node": _("{node} is unknown"),
@@ -68,6 +83,7 @@ ENGLISH = {
     "unsupervised": _("stopped right after starting because it could not be supervised: {error}"),
     "never-started": _("the agent stopped before it started the task"),
     "could-not-start": _("could not start: {said}"),
+    "may-still-run": _("processes of it may still run"),
     "machine-restarted": _("the machine was restarted"),
     "supervisor-died": _("the supervisor crashed without recording the outcome"),
     "supervisor-said": _("the supervisor crashed without recording the outcome: {said}"),
@@ -102,6 +118,7 @@ ENGLISH = {
         "{name} is not a valid environment variable name. Use letters, digits and _, and do not start with a digit."
     ),
     "long-environment": _("The environment is larger than {limit} bytes."),
+    "unseen-characters": _("The project or the named task contains characters that nobody sees."),
     "not-text": _("The request contains a NUL character or text that is not valid Unicode."),
     # Which field of a request is not as declared.
     "field-unknown": _("{field}: unknown field. Known fields: {known}."),
@@ -123,7 +140,7 @@ ENGLISH = {
     "variable-name-expected": _("{field}: variable names must not be empty or contain '=' or NUL."),
     "one-way-to-run-expected": _("Give exactly one of namedTask, argv and shellLine."),
     # How an attempt ended, as the Leader knows it.
-    "came-back-without": _("The node reconnected without this task."),
+    "came-back-without": _("The node reconnected without this task. Processes of it may still run."),
     "cancelled-before-start": _("Cancelled before it started."),
     "lost-with-node": _("{node} was retired while the task was there. The task may still run on that machine."),
     "target-retired": _("{node} was retired, and this task was to run on it alone."),

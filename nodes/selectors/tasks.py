@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
+from nodes.domain.names import normal_name
 from nodes.domain.states import CommandState
 from nodes.errors import NotFound
 from nodes.leader.projection.message_base import Message
@@ -47,7 +48,7 @@ def task_list(
     if node:
         tasks = tasks.filter(node=node)
     if project:
-        tasks = tasks.filter(project=project)
+        tasks = tasks.filter(project=normal_name(project))
     if text:
         tasks = tasks.filter(Q(name__icontains=text) | Q(message__icontains=text) | Q(id=text))
     rows, has_more = page_of(tasks.select_related("node"), page, min(max(limit, 1), MAX_ROWS))
@@ -115,7 +116,7 @@ def work_log(
     if state:
         attempts = attempts.filter(state=state)
     if project:
-        attempts = attempts.filter(task__project=project)
+        attempts = attempts.filter(task__project=normal_name(project))
     if since:
         attempts = attempts.filter(created_at__gte=since)
     if until:

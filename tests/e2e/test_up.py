@@ -45,6 +45,7 @@ def test_first_start_a_stop_that_leaves_tasks_running_and_one_that_ends_them(fle
     process = up(fleet).start()
     process.wait_for_log("Log in once with this link", timeout=60)
     fleet.wait_online("master-1", "master-2", "edge-1")
+    process.signal(signal.SIGHUP)  # Passed on to all; ends none of them.
     expect_a_link_and_secrets(fleet, process)
     task = fleet.run("master-2", "cat")
     pid = pid_of(fleet, task)
@@ -55,6 +56,7 @@ def test_first_start_a_stop_that_leaves_tasks_running_and_one_that_ends_them(fle
     assert process.wait(30) == 0, process.log()[-3000:]
     assert Path(f"/proc/{pid}").exists()
     assert "Traceback" not in process.log()
+    assert "restarting it" not in process.log()
     process.log_path.unlink()
     process.argv.append("--stop-tasks")
     process.start()

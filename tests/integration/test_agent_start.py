@@ -159,3 +159,24 @@ def test_a_hub_port_in_use_stops_the_master_with_one_line(agent: AgentProcess) -
 
     assert line == f"agentflow: cannot listen on {address}: Address already in use"
     assert not (agent.folder / "data" / "states.db").exists()
+
+
+def test_a_hang_up_never_ends_an_agent_and_makes_it_read_its_configuration(agent: AgentProcess) -> None:
+    config = agent.folder / "agentflow.toml"
+    config.write_text("[node]\nslots = 1\n")
+    # As `up` starts its children: a signal before the first line of Python waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        with agent.log.open("ab") as log:
+            agent.process = subprocess.Popen(agent.command("--config", str(config)), cwd=ROOT, stderr=log)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+    agent.process.send_signal(signal.SIGHUP)
+    eventually_sync(lambda: "next try in" in agent.log.read_text(), timeout=20)
+    config.write_text("[node]\nslots = no\n")
+    agent.process.send_signal(signal.SIGHUP)
+
+    eventually_sync(lambda: f"stays in force: {config}, line 2: invalid value" in agent.log.read_text())
+    config.write_text("[node]\nslots = 2\n")
+    eventually_sync(lambda: f"configuration read again: {config}" in agent.log.read_text())
+    assert agent.process.poll() is None

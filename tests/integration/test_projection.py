@@ -491,6 +491,20 @@ async def test_a_full_disk_and_full_memory_raise_alerts_until_there_is_room(mast
     )
 
 
+async def test_a_bad_configuration_is_an_alert_until_it_is_good(master: Voice, listener: Recorder) -> None:
+    where = phrase("config-line", node="master-1", file="/etc/agentflow.toml", line="3")
+
+    for reason in ("invalid value", "unknown key"):
+        await master.say(master.report(config_trouble=(where, phrase("as-said", said=reason))))
+        await eventually(lambda reason=reason: reason in listener.messages("ALERT")[-1]["message"])
+    await master.say(master.report())
+    await eventually(lambda: listener.messages("ALERT")[-1]["resolvedAt"] is not None)
+
+    assert {(alert["kind"], alert["node"]) for alert in listener.messages("ALERT")} == {("node-config", "master-1")}
+    (alert,) = await read(lambda: list(Alert.objects.all()))
+    assert alert.message.startswith("master-1: line 3 of /etc/agentflow.toml is not valid, so the node keeps")
+
+
 async def test_a_wrong_clock_raises_an_alert_until_it_is_right(master: Voice, listener: Recorder) -> None:
     used = itertools.count(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nodes.agent.runner import shim_link
-from nodes.agent.runner.shim import layout, procfs
+from nodes.agent.runner.shim import layout
 from nodes.agent.runner.task_folder import TaskFolder
 from nodes.domain.states import TaskState
 from tests.support.eventually import eventually
@@ -103,7 +104,7 @@ async def test_a_task_whose_supervisor_died_is_lost_and_no_process_of_it_stays(
     ("other", "reason"),
     [
         ({"boot_id": "another-boot"}, "the machine was restarted"),
-        ({"start": 1}, "the supervisor crashed without recording the outcome"),
+        ({}, "the supervisor crashed without recording the outcome"),
     ],
 )
 async def test_an_identity_that_does_not_match_is_never_signalled(
@@ -113,19 +114,20 @@ async def test_an_identity_that_does_not_match_is_never_signalled(
     await eventually(lambda: node.states() == ["running"])
     node.kill()
     folder = tmp_path / "tasks/t1.1"
-    shim, task = (int(str(read(folder / name)["pid"])) for name in (layout.CLAIM, layout.STARTED))
-    # As after a reboot, or after long enough: other processes have the numbers now.
-    for name in (layout.CLAIM, layout.STARTED):
-        layout.write_record(str(folder), name, read(folder / name) | other)
-    node.start()
-    await eventually(lambda: node.states()[-1] == "lost")
-    node.stop()
+    os.kill(int(str(read(folder / layout.CLAIM)["pid"])), signal.SIGTERM)
+    await eventually((folder / layout.EXIT).exists)
+    (folder / layout.EXIT).unlink()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        # As after a reboot, or after long enough: another process has the numbers now.
+        for name in (layout.CLAIM, layout.STARTED):
+            layout.write_record(str(folder), name, read(folder / name) | {"pid": stranger.pid} | other)
+        node.start()
+        await eventually(lambda: node.states()[-1] == "lost")
+        node.stop()
 
-    assert [told["message"] for told in node.told if told.get("state") == "lost"] == [reason]
-    assert procfs.process(shim) is not None
-    assert procfs.process(task) is not None
-    os.kill(shim, signal.SIGTERM)
-    await eventually(lambda: procfs.process(task) is None)
+        assert [told["message"].split(";")[0] for told in node.told if told.get("state") == "lost"] == [reason]
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 async def test_a_start_interrupted_by_the_agents_death_never_runs_later(tmp_path: Path, node: RunnerProcess) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from nodes.agent.runner import shim_link
 from nodes.agent.runner.config import OutputLimits
+from nodes.agent.runner.task_folder import TaskFolder
+from nodes.domain.events import NamedTask, Project
 from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskState
 from tests.support.eventually import eventually
 from tests.support.runner_harness import cpu_ticks, processes_with, running
@@ -348,3 +352,34 @@ async def test_secrets_never_reach_the_output_file(tmp_path: Path) -> None:
         assert b"DEPLOY_TOKEN=[redacted]" in harness.texts()
         (output,) = tmp_path.glob("tasks/*/output.bin")
         assert b"5f3a" not in output.read_bytes()
+
+
+async def test_a_changed_configuration_counts_for_tasks_that_start_from_now_on(tmp_path: Path) -> None:
+    def project(word: str) -> Project:
+        return Project(name="web", path=str(tmp_path), tasks=(NamedTask(name="say", argv=("sh", "-c", word)),))
+
+    async with running(tmp_path, slots=1, projects=(project("read line; echo old $line"),)) as node:
+        node.start(task_id="t1", project="web", named_task="say", working_directory="")
+        await node.state(TaskState.RUNNING)
+        node.runner.reconfigure(slots=2, allow_commands=False, projects=(project("echo new"),))
+        node.start(task_id="t2", project="web", named_task="say", working_directory="")
+
+        await node.end("t2")
+        assert node.texts("t2") == [b"new"]
+        refused = node.start("true", task_id="t3")
+        assert (await node.result(refused)).code == "forbidden"
+        node.control(Action.INPUT, input=b"definition\n")
+        await node.end("t1")
+        assert node.texts("t1") == [b"old definition"]
+
+
+async def test_a_hang_up_ends_neither_supervisor_nor_task(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.start("cat")
+        await node.state(TaskState.RUNNING)
+        supervisor = TaskFolder(tmp_path / "tasks/t1.1").supervisor_pid()
+        os.kill(supervisor, signal.SIGHUP)
+        node.control(Action.INPUT, input=b"still here\n", close_input=True)
+
+        assert (await node.end()).state is TaskState.SUCCEEDED
+        assert node.texts() == [b"still here"]

@@ -31,8 +31,14 @@ class Command(BaseCommand):
             http=options["http"], grpc=options["grpc"], hub=options["hub"], stop_tasks=options["stop_tasks"]
         )
         try:
-            code = asyncio.run(LocalCluster(config, self.stdout.write).run())
+            code = asyncio.run(LocalCluster(config, self._say).run())
         except ConfigError as exc:
             raise CommandError(str(exc), returncode=2) from exc
         if code:
             raise SystemExit(code)
+
+    def _say(self, line: str) -> None:
+        try:
+            self.stdout.write(line)
+        except OSError:
+            pass  # The terminal or the reader of a pipe is gone; the cluster continues.

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from nodes.agent.config import AgentConfig, load_agent_config
 from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
+from nodes.agent.roles.config_watch import ConfigWatch
 from nodes.agent.roles.options import AgentOptions
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.environment import base_environment
@@ -19,6 +22,7 @@ from nodes.agent.stall.memory import RunMemory
 from nodes.agent.stall.watch import StallWatch
 from nodes.core.lifecycle import Service, run_services
 from nodes.domain.events import Capabilities, NodeReport, Snapshot
+from nodes.domain.phrases import Phrase
 from nodes.domain.states import Lane
 from nodes.errors import AgentFlowError, ConfigError
 from nodes.stream.journal.guard import JournalGuard
@@ -41,6 +45,19 @@ class Agent:
     collector: Collector
     stall: StallWatch
     report: NodeReport
+    config: AgentConfig  # At the start.
+
+    async def use(self, config: AgentConfig, trouble: tuple[Phrase, ...]) -> None:
+        """Puts a configuration in force and reports it; `trouble` says why a newer one is not used."""
+        self.runner.reconfigure(slots=config.slots, allow_commands=config.allow_commands, projects=config.projects)
+        offered = structs.replace(
+            self.report.capabilities,
+            slots=config.slots,
+            allows_commands=config.allow_commands,
+            projects=config.projects,
+        )
+        self.report = replace(self.report, capabilities=offered, config_trouble=trouble)
+        await self.uplink.send_update(self.snapshot().report)
 
     def snapshot(self) -> Snapshot:
         """The node's complete state; the uplink fills in the positions."""
@@ -106,6 +123,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
     )
     agent = Agent(
         options=options,
+        config=config,
         journals=journals,
         runner=runner,
         uplink=uplink,
@@ -134,14 +152,33 @@ async def run_agent(agent: Agent, more: Sequence[Service] = ()) -> int:
     # Before the uplink connects: a task that has not been found yet would count as lost.
     await agent.runner.prepare()
     guard = JournalGuard(agent.journals.values())
-    services: Sequence[Service] = (guard, agent.uplink, *more, agent.collector, agent.stall, agent.runner)
+    watch = _config_watch(agent)
+    services: list[Service] = [guard, agent.uplink, *more, agent.collector, agent.stall, agent.runner]
+    if watch is not None:
+        services.append(watch)
     try:
-        code = await run_services([Reported(service) for service in services])
+        code = await run_services(
+            [Reported(service) for service in services], on_hang_up=watch.reload if watch is not None else None
+        )
     finally:
         for journal in agent.journals.values():
             await journal.aclose()
     logger.info("%s stopped", agent.options.name)
     return code
+
+
+def _config_watch(agent: Agent) -> ConfigWatch | None:
+    """None without a configuration file."""
+    options = agent.options
+    if options.config_file is None:
+        return None
+    return ConfigWatch(
+        options.config_file,
+        node_id=options.name,
+        load=lambda: load_config(options),
+        current=agent.config,
+        use=agent.use,
+    )
 
 
 def _open_journals(options: AgentOptions) -> dict[Lane, Journal]:

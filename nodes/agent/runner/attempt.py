@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from nodes.agent.runner.emit import Emit
+from nodes.agent.runner.environment import identity_variables
+from nodes.agent.runner.leftovers import end_leftovers
 from nodes.agent.runner.progress import Progress
 from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.agent.runner.tail import OutputTail
@@ -21,7 +23,7 @@ from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
-from nodes.domain.phrases import english, from_stored
+from nodes.domain.phrases import english, from_stored, phrase
 from nodes.domain.running import RunningTask
 from nodes.domain.states import Action, TaskState
 from nodes.waits import Backoff, wait_at_most
@@ -199,7 +201,7 @@ class Attempt:
             record = self.folder.exit_record()
             if record is None and not self.folder.has_supervisor():
                 # It may have written its last record just before it exited.
-                record = self.folder.exit_record() or self._lost_record()
+                record = self.folder.exit_record() or await self._lost_record()
             if record is not None:
                 self._end(record)
             else:
@@ -215,17 +217,19 @@ class Attempt:
         except LinkClosed:
             pass  # `_listen` notices the closed link too, and asks again.
 
-    def _lost_record(self) -> Record:
+    async def _lost_record(self) -> Record:
         """The exit record that the agent writes for a supervisor that is gone and left none."""
         if self.folder.abandon() or self.folder.was_abandoned:
-            state, reason = TaskState.FAILED, self.folder.why_not_started()
+            state, reasons = TaskState.FAILED, [self.folder.why_not_started()]
         else:
-            state, reason = TaskState.LOST, self.folder.why_lost()
-            self.folder.kill_leftovers()
+            state, reasons = TaskState.LOST, [self.folder.why_lost()]
+            # Before the record: the next agent repeats this if the present one dies meanwhile.
+            if not await asyncio.to_thread(end_leftovers, self.folder.path, identity_variables(self.start)):
+                reasons.append(phrase("may-still-run"))
         record: Record = {
             "state": state.value,
-            "reason": english([reason]),
-            "reason_parts": [reason],
+            "reason": english(reasons),
+            "reason_parts": reasons,
             "pid": (self.folder.started() or {}).get("pid", 0),
             "started_ms": self._status.started_at_ms,
             # The clock may have been changed since: an end is never before its start.

@@ -45,7 +45,7 @@ class CommandHandler:
         journal_id: Callable[[], str],
         clock: Clock,
     ) -> None:
-        self._config = config
+        self.config = config
         self._log = log
         self._tasks = tasks
         self._emit = emit
@@ -122,10 +122,10 @@ class CommandHandler:
         latest = self._tasks.latest(start.task_id)
         if latest is not None and not latest.is_over:
             return _failed(command_id, "busy", "an earlier attempt of this task still runs here")
-        if self._tasks.used_slots() >= self._config.slots:
-            return _failed(command_id, "busy", f"no free slot: {self._config.slots} of {self._config.slots} in use")
+        if self._tasks.used_slots() >= self.config.slots:
+            return _failed(command_id, "busy", f"no free slot: {self.config.slots} of {self.config.slots} in use")
         try:
-            start, launch = resolve(start, self._config)
+            start, launch = resolve(start, self.config)
             logger.info("task starts: %s", launch.argv[0], extra={"task_id": start.task_id, "attempt": start.attempt})
             attempt = await self._tasks.start(start, launch)
         except TaskRejected as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nodes.domain.commands import StartTask
+
 _ALLOWED = frozenset(
     {
         "PATH",
@@ -36,6 +38,11 @@ _ALLOWED = frozenset(
 )
 _ALLOWED_PREFIXES = ("LC_", "XDG_")
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def identity_variables(start: StartTask) -> dict[str, str]:
+    """What identifies the processes of an attempt, with the run id of its supervisor."""
+    return {"AGENTFLOW_TASK_ID": start.task_id, "AGENTFLOW_ATTEMPT": str(start.attempt)}
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodes.agent.runner.config import RunnerConfig
+from nodes.agent.runner.environment import identity_variables
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.phrases import Phrase, english, phrase
@@ -93,10 +94,10 @@ def _folder(spec: TaskSpec, project: Project | None, config: RunnerConfig) -> Pa
 def _environment(start: StartTask, config: RunnerConfig) -> dict[str, str]:
     environment = {
         **config.environment,
-        "AGENTFLOW_TASK_ID": start.task_id,
-        "AGENTFLOW_ATTEMPT": str(start.attempt),
         "AGENTFLOW_PROJECT": start.spec.project,
         **start.spec.environment,
+        # Last: they identify the task's processes, so no request may give them another task's.
+        **identity_variables(start),
     }
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:

@@ -15,7 +15,7 @@ from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.tasks import Tasks, Work
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.commands import Command
-from nodes.domain.events import Payload, TaskStatus
+from nodes.domain.events import Payload, Project, TaskStatus
 from nodes.domain.running import RunningTask
 from nodes.errors import AgentFlowError, StoreError
 from nodes.stream.journal.errors import EntryTooLarge, JournalCorrupt
@@ -80,6 +80,12 @@ class Runner:
 
     def succeeded(self, task_id: str, attempt: int) -> bool:
         return self._tasks.succeeded(task_id, attempt)
+
+    def reconfigure(self, *, slots: int, allow_commands: bool, projects: tuple[Project, ...]) -> None:
+        """For tasks that start from now on; those that run keep what they started with."""
+        self._config = replace(self._config, slots=slots, allow_commands=allow_commands, projects=projects)
+        if self._handler is not None:
+            self._handler.config = self._config
 
     def snapshot_tasks(self) -> tuple[TaskStatus, ...]:
         return self._tasks.snapshot()

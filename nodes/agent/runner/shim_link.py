@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -147,5 +148,5 @@ def _spawn(folder: TaskFolder, theirs: socket.socket) -> int:
             (os.POSIX_SPAWN_OPEN, 2, str(folder.errors), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         ],
         setsid=True,
-        setsigmask=[],
+        setsigmask=[signal.SIGHUP],  # Until the shim ignores it.
     )

@@ -6,12 +6,12 @@ import hashlib
 import os
 import re
 import shutil
-import signal
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nodes.agent.runner.shim import layout, procfs, tree
+from nodes.agent.runner.shim import layout, procfs
 from nodes.domain.commands import StartTask, spec_to_json, stored_spec
 from nodes.domain.phrases import Phrase, phrase
 
@@ -98,7 +98,24 @@ class TaskFolder:
 
     def has_supervisor(self) -> bool:
         """Whether the same process that claimed the task is alive."""
-        return _is_alive(layout.read_record(str(self.path), layout.CLAIM))
+        claim = layout.read_record(str(self.path), layout.CLAIM)
+        if claim is None and self.is_claimed:  # The claim is damaged; only a living supervisor listens.
+            return self._is_listened_to()
+        return _is_alive(claim)
+
+    def _is_listened_to(self) -> bool:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+                attempt.setblocking(False)
+                attempt.connect(f"/proc/self/fd/{descriptor}/{layout.SOCKET}")
+        except BlockingIOError:  # Its queue is full.
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
 
     def supervisor_pid(self) -> int:
         """0 = the task has not been claimed."""
@@ -110,8 +127,8 @@ class TaskFolder:
         return phrase("could-not-start", said=said) if said else phrase("never-started")
 
     def why_lost(self) -> Phrase:
-        claim = layout.read_record(str(self.path), layout.CLAIM) or {}
-        if claim.get("boot_id") != procfs.boot_id():
+        claim = layout.read_record(str(self.path), layout.CLAIM) or self.started()
+        if claim is not None and claim.get("boot_id") != procfs.boot_id():
             return phrase("machine-restarted")
         said = self.last_errors()
         return phrase("supervisor-said", said=said) if said else phrase("supervisor-died")
@@ -123,27 +140,6 @@ class TaskFolder:
         except OSError:  # Only an addition to a message.
             return ""
         return lines[-1] if lines else ""
-
-    def kill_leftovers(self) -> None:
-        """Kills what a dead supervisor left behind, because nothing could pause, read or end it.
-
-        Only identified processes: those in the task's own cgroup, and the root process if it is still the same one.
-        """
-        started = self.started()
-        if started is None or started.get("boot_id") != procfs.boot_id():
-            return
-        cgroup = str(started.get("cgroup") or "")
-        if cgroup:
-            try:
-                Path(cgroup, "cgroup.kill").write_text("1", encoding="ascii")
-                os.rmdir(cgroup)
-            except OSError:
-                pass  # Already gone, or not empty yet; an empty cgroup costs nothing.
-        pid = int(started.get("pid") or 0)
-        found = procfs.process(pid)
-        if found is not None and found[3] == started.get("start"):
-            for entry in [*procfs.descendants(pid), found]:
-                tree.send(entry, signal.SIGKILL)
 
     def recorded_commands(self) -> frozenset[str]:
         """Ids of the commands that the supervisor recorded before acting on them. Raises OSError."""

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from nodes.agent.runner.attempt import Attempt
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
+from nodes.agent.runner.leftovers import end_unreadable, remove_cgroup
 from nodes.agent.runner.resolve import Launch
 from nodes.agent.runner.retention import RetiredAttempt, outdated
 from nodes.agent.runner.shim_link import Shims
@@ -100,8 +101,9 @@ class Tasks:
                 continue
             start = folder.request()
             if start is None and folder.is_claimed:
-                # The request is damaged: nothing can be reported, and any process of it is left alone.
-                logger.error("a task folder has a claim but no readable request: %s", path)
+                # Nothing can be reported, so the Leader will call the task lost: it must not run on.
+                logger.error("a task folder has a claim but no readable request, so its task is ended: %s", path)
+                found.append(asyncio.to_thread(end_unreadable, path))
                 continue
             if start is None:
                 logger.warning("removing a task folder without a request: %s", path.name)
@@ -112,6 +114,8 @@ class Tasks:
             attempt = Attempt(folder, start, emit=self._emit, journal_id=self._journal_id, offset=offset)
             self._attempts[key] = attempt
             record = folder.exit_record()
+            if record is not None:
+                remove_cgroup(path)
             if record is not None and folder.reported_in() == self._journal_id():
                 attempt.take_reported(record)
             else:
@@ -136,7 +140,9 @@ class Tasks:
             if attempt.handed_over.is_set() and (at := attempt.folder.reported_at()) is not None
         ]
         for key in outdated(retired, now=time.time(), config=self._config):
-            await asyncio.to_thread(self._attempts[key].folder.remove)
+            folder = self._attempts[key].folder
+            remove_cgroup(folder.path)
+            await asyncio.to_thread(folder.remove)
             del self._attempts[key]
             # After the folder: in the other order, a crash in between would hand the output over again.
             await self._forget_cursor(key)

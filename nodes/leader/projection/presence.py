@@ -13,7 +13,7 @@ from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import capabilities_fields, metrics_fields
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
 from nodes.leader.projection.state_cache import StateCache
-from nodes.leader.projection.tasks import stored_text
+from nodes.leader.projection.tasks import stored_parts, stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Journal, Node, NodeToken, new_store_id
 from nodes.stream.hub.ports import Peer
@@ -23,6 +23,7 @@ NODE_OFFLINE = "node-offline"
 NODE_DISK = "node-disk"
 NODE_MEMORY = "node-memory"
 NODE_CLOCK = "node-clock"
+NODE_CONFIG = "node-config"
 _FULL_PERCENT = 95.0
 _FREE_PERCENT = 92.0  # The value must fall below this, so that an alert does not flap.
 # Longer than a message can be in transit on a stream that still counts as alive (heartbeat + 10 s, 40 s).
@@ -167,6 +168,11 @@ def apply_report(
         unit.change(node, **changed)
         unit.publish_node(node)
         unit.wakes_scheduler = True
+    if report.config_trouble:
+        parts = stored_parts(report.config_trouble) or ()
+        unit.open_alert(NODE_CONFIG, level="error", parts=parts, node_id=node.id)
+    else:
+        unit.resolve_alert(NODE_CONFIG, node_id=node.id)
     if not is_own:
         set_state(unit, node, report.state)
     return True

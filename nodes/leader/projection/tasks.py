@@ -13,6 +13,7 @@ from typing import Any
 from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
+from nodes.domain.names import normal_name
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.domain.storable import storable
@@ -213,7 +214,9 @@ def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: 
     if task is None:
         task = Task(
             id=status.task_id,
-            name=stored_text(status.name or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS),
+            name=stored_text(
+                normal_name(status.name) or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS
+            ),
             project=stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS),
             node_id=node_id,
             spec=_stored_spec(spec) if spec else {},

@@ -17,6 +17,7 @@ from nodes.domain.commands import (
     check_spec,
     spec_to_json,
     stored_spec,
+    with_normal_names,
 )
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
@@ -52,6 +53,7 @@ def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = 
     """
     if task_id and (known := unit.cache.task(task_id)) is not None:
         return known
+    spec = with_normal_names(spec)
     check_spec(spec)
     _check_known(unit, spec)
     task = Task(
@@ -93,7 +95,9 @@ def _check_known(unit: UnitOfWork, spec: TaskSpec) -> None:
     negation = " no" if spec.node else " a"
     base = any(node.is_base_client for node in nodes) and bool(spec.node)
     if spec.project and not base:
-        tasks = [tasks for node in nodes if (tasks := _named_tasks(node, spec.project)) is not None]
+        # A base client's projects are those of its tasks so far; it gets only tasks that name it.
+        known = (_named_tasks(node, spec.project) for node in nodes if not node.is_base_client)
+        tasks = [names for names in known if names is not None]
         if not tasks:
             raise TaskRejected("no-such-project", f"{where}{negation} project {spec.project}.")
         if spec.named_task and not any(spec.named_task in names for names in tasks):

@@ -9,6 +9,7 @@ A field that value and message have in common is not listed here: `converter` ta
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from nodes.domain.commands import StartTask
@@ -32,6 +33,7 @@ from nodes.domain.events import (
     TaskStatus,
     Update,
 )
+from nodes.domain.names import foreign_name
 from nodes.domain.phrases import Phrase, phrase
 from nodes.domain.states import LogLevel, LogStream, NodeState
 from nodes.errors import ProtocolViolation
@@ -79,6 +81,11 @@ def _progress(value: float) -> float:
     return min(max(finite(value, "task_update.progress"), 0.0), 1.0)
 
 
+def _name(field: str) -> Callable[[str], str]:
+    """Refuses a name of which nothing can be seen, like an empty one."""
+    return lambda value: required(foreign_name(value), field)
+
+
 def _encode_phrase(said: Phrase) -> pb.Phrase:
     # Raises for a value that is not a text: a node's phrases have no others.
     values = {text(name): text(cast(str, value)) for name, value in said["values"].items()}
@@ -96,11 +103,17 @@ def _node_state(value: str) -> NodeState:
 _PHRASE = Functions(_encode_phrase, _decode_phrase)
 _GPU = Converter(GpuMetrics, pb.GpuMetrics, "gpu")
 _METRICS = Converter(Metrics, pb.SystemMetrics, "metrics", nested={GpuMetrics: _GPU})
-_NAMED_TASK = Converter(NamedTask, pb.NamedTask, "named_task")
-_PROJECT = Converter(Project, pb.Project, "project", nested={NamedTask: _NAMED_TASK})
+_NAMED_TASK = Converter(NamedTask, pb.NamedTask, "named_task", own={"name": _name("named_task.name")})
+_PROJECT = Converter(
+    Project, pb.Project, "project", own={"name": _name("project.name")}, nested={NamedTask: _NAMED_TASK}
+)
 _CAPABILITIES = Converter(Capabilities, pb.Capabilities, "capabilities", nested={GpuMetrics: _GPU, Project: _PROJECT})
 _REPORT = Converter(
-    NodeReport, pb.NodeReport, "report", own={"state": _node_state}, nested={Capabilities: _CAPABILITIES}
+    NodeReport,
+    pb.NodeReport,
+    "report",
+    own={"state": _node_state},
+    nested={Capabilities: _CAPABILITIES, Phrase: _PHRASE},
 )
 _MARK = Converter(JournalMark, pb.JournalMark, "journal")
 _STATUS = Converter(
@@ -108,7 +121,7 @@ _STATUS = Converter(
     pb.TaskStatusUpdate,
     "task_update",
     renamed={"started_at_ms": "started_at", "ended_at_ms": "ended_at"},
-    own={"attempt": _attempt, "progress": _progress},
+    own={"attempt": _attempt, "progress": _progress, "project": foreign_name},
     nested={Phrase: _PHRASE, StartTask: Functions(encode_request, decode_request)},
 )
 _EVIDENCE = Converter(Evidence, pb.StallEvidence, "evidence")

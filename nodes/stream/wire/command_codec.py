@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
+from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec, with_normal_names
 from nodes.errors import ProtocolViolation
 from nodes.stream.wire.converter import Converter
 from nodes.stream.wire.fields import not_negative, required
@@ -64,5 +64,5 @@ def decode_request(request: pb.TaskRequest) -> StartTask:
     return StartTask(
         task_id=required(request.task_id, "task_request.task_id"),
         attempt=request.attempt or 1,
-        spec=_SPEC.from_wire(request),
+        spec=with_normal_names(_SPEC.from_wire(request)),
     )

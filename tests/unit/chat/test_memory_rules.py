@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat.contexts import Context
-from chat.errors import MemoryRefused
+from chat.errors import ChatRejected, MemoryRefused
 from chat.memory.commands import parse
 from chat.memory.files import size_words
 from chat.memory.paths import place_of, scopes_of
@@ -38,6 +38,8 @@ SCOPES = ("global", "project/shop", "node/master-1")
         "/memories/global/a\x00b",
         "/memories/global/a\nb",
         "/memories/global/a\u202eb",
+        "/memories/global/a\u3164b",
+        "/memories/global/a\u00a0b",
         "/memories/global/ a",
         "/memories/global/" + "a" * 200,
         "/memories/elsewhere/a",
@@ -78,6 +80,16 @@ def test_a_context_has_the_scopes_of_its_names() -> None:
     assert scopes_of(Context(project="shop", node="master-1")) == SCOPES
     assert scopes_of(Context(project="a/../b", node="*")) == ("global",)
     assert scopes_of(Context(project="x" * 150)) == ("global",)
+    assert scopes_of(Context(project="网店")) == ("global", "project/网店")
+
+
+def test_two_spellings_of_a_project_are_one_context() -> None:
+    contexts = {str(Context.parse(f"{project}:master-1")) for project in ("cafe\u0301", "caf\u00e9")}
+
+    assert contexts == {"caf\u00e9:master-1"}
+    for hidden in ("a\u200bb:*", "a\u3164:*", "\u202eab:*"):
+        with pytest.raises(ChatRejected):
+            Context.parse(hidden)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from nodes.domain.wording import english, phrase
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost memory in every task.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nodes.agent.runner.shim.tree import SignalTree
     from nodes.domain.phrases import Phrase
 
@@ -43,9 +45,18 @@ class Launched:
 
 
 def launch(
-    argv: list[str], *, folder: str, environment: dict[str, str], close_input: bool, tree: SignalTree
+    argv: list[str],
+    *,
+    folder: str,
+    environment: dict[str, str],
+    close_input: bool,
+    tree: SignalTree,
+    record: Callable[[int], None],
 ) -> Launched:
-    """Raises CannotStart. The new process leads its own session, so that its `kill 0` never reaches the shim."""
+    """Raises CannotStart. The new process leads its own session, so that its `kill 0` never reaches the shim.
+
+    The process runs `argv` only once `record` has stored its pid: whenever the shim dies, the agent can find it.
+    """
     _check_folder(folder)
     stdin_write: int | None = None
     if close_input:
@@ -55,11 +66,14 @@ def launch(
     stdout_read, stdout_write = os.pipe()
     stderr_read, stderr_write = os.pipe()
     failure_read, failure_write = os.pipe()
+    go_read, go_write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(argv, folder, environment, (stdin_read, stdout_write, stderr_write), failure_write, tree)
-    for own in (stdin_read, stdout_write, stderr_write, failure_write):
+        os.close(go_write)  # Only the shim has this end: if it dies, the process reads its end and exits.
+        _become(argv, folder, environment, (stdin_read, stdout_write, stderr_write), (go_read, failure_write), tree)
+    for own in (stdin_read, stdout_write, stderr_write, failure_write, go_read):
         os.close(own)
+    _release(pid, go_write, record)
     # Closed without data by a successful exec; gets "stage errno" when the process could not become the task.
     with os.fdopen(failure_read, "rb") as file:
         failure = file.read()
@@ -77,6 +91,22 @@ def launch(
     return Launched(pid, stdin_write, stdout_read, stderr_read)
 
 
+def _release(pid: int, go: int, record: Callable[[int], None]) -> None:
+    """Lets the new process run once it is recorded. Raises CannotStart."""
+    try:
+        record(pid)
+        os.write(go, b"\n")
+    except BrokenPipeError:
+        pass  # It has failed already, and says why.
+    except OSError as error:
+        os.close(go)
+        os.waitpid(pid, 0)
+        raise CannotStart(
+            _NOT_RUNNABLE, phrase("cannot-start", stage="record", error=error.strerror or ""), "record"
+        ) from error
+    os.close(go)
+
+
 def _check_folder(folder: str) -> None:
     if not os.path.isdir(folder):
         code = "not-a-folder" if os.path.exists(folder) else "no-folder"
@@ -88,10 +118,11 @@ def _become(
     folder: str,
     environment: dict[str, str],
     standard: tuple[int, int, int],
-    failure: int,
+    pipes: tuple[int, int],
     tree: SignalTree,
 ) -> None:
     """Runs in the new process and never returns."""
+    go, failure = pipes
     stage = "session"
     try:
         os.setsid()
@@ -105,6 +136,8 @@ def _become(
             os.dup2(descriptor, target)  # Inheritable, unlike the original.
         stage = "folder"
         os.chdir(folder)
+        if not os.read(go, 1):  # The shim has died, or could not record this process.
+            os._exit(_NOT_FOUND)
         stage = "exec"
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - no shell on purpose
     except OSError as error:

@@ -10,12 +10,13 @@ import os
 
 REQUEST = "request.json"  # The request; written by the agent before the shim starts.
 CLAIM = "claim.json"  # Who runs the task; by the shim, or by the agent to abandon the start. The first wins.
-STARTED = "started.json"  # Identity of the task's root process; written by the shim.
+STARTED = "started.json"  # Identity of the task's root process; written by the shim before the task's command runs.
 OUTPUT = "output.bin"  # Framed lines, append-only; see frames.py.
 CONTROLS = "controls.log"  # Ids of the shim's commands, one per line, written before it acts.
 EXIT = "exit.json"  # How the task ended.
 REPORTED = "reported"  # Id of the journal that holds the end; written by the agent.
 SOCKET = "control"
+RUN_ID = "AGENTFLOW_RUN_ID"  # A variable of the task's processes: a random number of this attempt, in both records.
 
 
 def write_record(folder: str, name: str, record: dict[str, object]) -> None:

@@ -24,14 +24,35 @@ def start_time(pid: int) -> int | None:
     return None if found is None else found[3]
 
 
+def processes() -> list[Process]:
+    found = (process(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return [entry for entry in found if entry is not None]
+
+
+def environment(pid: int) -> set[bytes]:
+    """The variables that the process was started with, as NAME=value; empty if they cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return set(file.read().split(b"\0"))
+    except OSError:  # The process is gone, or another user's.
+        return set()
+
+
+def ancestry(pid: int, everything: list[Process]) -> set[int]:
+    """The process and its ancestors."""
+    parents = {entry[0]: entry[2] for entry in everything}
+    found: set[int] = set()
+    while pid in parents and pid not in found:
+        found.add(pid)
+        pid = parents[pid]
+    return found
+
+
 def descendants(ancestor: int) -> list[Process]:
     """All descendants of `ancestor`, including zombies, parents before children."""
     children: dict[int, list[Process]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            found = process(int(name))
-            if found is not None:
-                children.setdefault(found[2], []).append(found)
+    for entry in processes():
+        children.setdefault(entry[2], []).append(entry)
     below: list[Process] = []
     parents = [ancestor]
     while parents:

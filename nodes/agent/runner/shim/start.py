@@ -35,6 +35,9 @@ _KILL_ROUND_SECONDS = 0.05
 
 
 def main(folder: str, descriptor: int) -> int:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.set_inheritable(descriptor, False)
     # Other descriptors inherited from the agent, or from its parent, must not reach the task.
     os.closerange(3, descriptor)
@@ -43,14 +46,15 @@ def main(folder: str, descriptor: int) -> int:
     os.umask(0o077)
     agent = socket.socket(fileno=descriptor)
     request, rest = _read_request(agent)
-    if request is None or not layout.write_claim(folder, identity(os.getpid())):
+    if request is None:
+        return 1
+    run = {layout.RUN_ID: os.urandom(16).hex(), "cgroup": _cgroup(folder, request)}
+    if not layout.write_claim(folder, identity(os.getpid()) | run):
         return 1
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
     try:
         output = _output(folder, request)  # First: a task may only run once its output can be stored.
-        launched, tree = _launch(folder, request)
+        launched, tree = _launch(folder, request, run)
     except CannotStart as error:
         _end(folder, _never_ran(error), agent)
         return 0
@@ -59,8 +63,6 @@ def main(folder: str, descriptor: int) -> int:
         _end(folder, _never_ran(CannotStart(_NOT_RUNNABLE, reason)), agent)
         return 0
     try:
-        method = {"method": tree.method, "cgroup": getattr(tree, "path", "")}
-        layout.write_record(folder, layout.STARTED, identity(launched.pid) | method)
         supervisor = Supervisor(
             folder=folder,
             launched=launched,
@@ -107,35 +109,42 @@ def _read_request(agent: socket.socket) -> tuple[dict[str, object] | None, bytes
     return json.loads(line), rest
 
 
-def _launch(folder: str, request: dict[str, object]) -> tuple[Launched, SignalTree]:
-    """Uses the cgroup freezer if the agent found one; falls back to signals if the kernel refuses it."""
+def _cgroup(folder: str, request: dict[str, object]) -> str:
+    """The task's own cgroup, which nobody else can have; empty if the agent found no cgroup freezer."""
     parent = str(request.get("cgroup_parent", ""))
-    if parent:
+    return os.path.join(parent, f"agentflow-{os.path.basename(folder)}-{os.urandom(4).hex()}") if parent else ""
+
+
+def _launch(folder: str, request: dict[str, object], run: dict[str, str]) -> tuple[Launched, SignalTree]:
+    """Uses the cgroup freezer if there is one; falls back to signals if the kernel refuses it."""
+    if run["cgroup"]:
         try:
-            tree: SignalTree = CgroupTree(os.getpid(), os.path.join(parent, "agentflow-" + os.path.basename(folder)))
+            tree: SignalTree = CgroupTree(os.getpid(), run["cgroup"])
         except OSError:
             pass  # For example a cgroup limit; signals work everywhere.
         else:
             try:
-                return _launch_in(tree, request), tree
+                return _launch_in(tree, folder, request, run), tree
             except CannotStart as error:
                 tree.close()
                 if error.stage != "cgroup":
                     raise
     tree = SignalTree(os.getpid())
-    return _launch_in(tree, request), tree
+    return _launch_in(tree, folder, request, run), tree
 
 
-def _launch_in(tree: SignalTree, request: dict[str, object]) -> Launched:
+def _launch_in(tree: SignalTree, folder: str, request: dict[str, object], run: dict[str, str]) -> Launched:
     argv, environment = request["argv"], request["environment"]
     assert isinstance(argv, list)
     assert isinstance(environment, dict)
+    started = {layout.RUN_ID: run[layout.RUN_ID], "method": tree.method, "cgroup": getattr(tree, "path", "")}
     return launch(
         argv,
         folder=str(request["working_directory"]),
-        environment=environment,
+        environment=environment | {layout.RUN_ID: run[layout.RUN_ID]},
         close_input=bool(request.get("close_input")),
         tree=tree,
+        record=lambda pid: layout.write_record(folder, layout.STARTED, identity(pid) | started),
     )
 
 

@@ -642,6 +642,7 @@ class NodeReport(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     LINK_RTT_MS_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    CONFIG_TROUBLE_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     parent: _builtins.str
     """Node id of the parent; empty = the receiver."""
@@ -653,6 +654,10 @@ class NodeReport(_message.Message):
     """Address of the node's own dashboard or hub, if any."""
     @_builtins.property
     def capabilities(self) -> Global___Capabilities: ...
+    @_builtins.property
+    def config_trouble(self) -> _containers.RepeatedCompositeFieldContainer[Global___Phrase]:
+        """Why the node does not use its changed configuration; empty = it does."""
+
     def __init__(
         self,
         *,
@@ -662,10 +667,11 @@ class NodeReport(_message.Message):
         capabilities: Global___Capabilities | None = ...,
         link_rtt_ms: _builtins.float = ...,
         address: _builtins.str = ...,
+        config_trouble: _abc.Iterable[Global___Phrase] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "capabilities", b"capabilities", "link_rtt_ms", b"link_rtt_ms", "parent", b"parent", "role", b"role", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "capabilities", b"capabilities", "config_trouble", b"config_trouble", "link_rtt_ms", b"link_rtt_ms", "parent", b"parent", "role", b"role", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -129,3 +129,23 @@ async def test_finish_completes_the_write_before_it_passes_the_cancellation_on()
         await task
 
     assert written == ["row"]
+
+
+async def test_a_hang_up_asks_for_a_reload_and_ends_nothing() -> None:
+    story: list[str] = []
+    hung_up = asyncio.Event()
+
+    async def hang_up_then_stop() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await hung_up.wait()
+        _terminate()
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run_services([Part("a", story)], on_hang_up=hung_up.set))
+        await asyncio.sleep(0)  # The handlers are in place.
+        group.create_task(hang_up_then_stop())
+
+    assert running.result() == EXIT_OK
+    assert story == ["a starts", "a is asked", "a ends"]
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

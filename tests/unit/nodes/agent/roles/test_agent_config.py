@@ -51,6 +51,14 @@ def test_a_complete_file(tmp_path: Path) -> None:
     )
 
 
+def test_names_of_any_script_have_one_spelling(tmp_path: Path) -> None:
+    text = '[projects."cafe\u0301"]\npath = "."\n[projects."cafe\u0301".tasks."构建"]\nargv = ["make"]\n'
+
+    (project,) = load_agent_config(write(tmp_path, text)).projects
+
+    assert (project.name, project.tasks[0].name) == ("caf\u00e9", "构建")
+
+
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert load_agent_config(write(tmp_path, "")) == AgentConfig()
 
@@ -81,6 +89,16 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
             5,
             "timeout_seconds is nan",
         ),
+        ('[projects.web]\npath = "~nobody-at-all/web"\n', 2, "there is no folder ~nobody-at-all/web"),
+        (f'[projects.web]\npath = "{"a" * 300}"\n', 2, "there is no folder aaa"),
+        (f"a = {'[' * 5000}", 1, "nested too deeply"),
+        (
+            '[projects."caf\u00e9"]\npath = "."\n[projects."cafe\u0301"]\npath = "."\n',
+            3,
+            "'caf\u00e9' is there twice, in two spellings",
+        ),
+        ('[projects."a\u200bb"]\npath = "."\n', 1, "is not a valid name"),
+        ('[projects.web]\npath = "."\n[projects.web.tasks."\u3164"]\nargv = ["x"]\n', 3, "is not a valid name"),
         ('[projects."a:b"]\npath = "."\n', 1, "'a:b' is not a valid name"),
         ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = ["x", 5]\n', 4, "needs argv, a list of words"),
         ('[projects.web]\npath = "."\n[projects.web.tasks.b]\nargv = [""]\n', 4, "needs argv, a list of words"),
