@@ -96,6 +96,8 @@ class Task(models.Model):
     accepts_input = models.BooleanField(default=False)
     partial_pause = models.BooleanField(default=False)
     suppressed_lines = models.PositiveBigIntegerField(default=0)
+    redacted = models.PositiveBigIntegerField(default=0)
+    withheld_lines = models.PositiveBigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:
@@ -133,6 +135,8 @@ class Attempt(models.Model):
     peak_memory_bytes = models.BigIntegerField(default=0)
     paused_seconds = models.FloatField(default=0)
     suppressed_lines = models.PositiveBigIntegerField(default=0)
+    redacted = models.PositiveBigIntegerField(default=0)
+    withheld_lines = models.PositiveBigIntegerField(default=0)
     pid = models.PositiveIntegerField(default=0)
     last_line = models.PositiveBigIntegerField(default=0)  # Highest line number stored.
     is_log_pruned = models.BooleanField(default=False)  # Its lines were removed to make room.

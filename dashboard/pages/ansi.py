@@ -6,7 +6,7 @@ import re
 
 _SEQUENCES = re.compile(
     r"\x1b\[[0-9;:?<=>!]*[ -/]*[@-~]"  # CSI: colours, cursor moves
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
+    r"|\x1b\](?:[^\x07\x1b]*(?:\x07|\x1b\\))?"  # OSC: titles, links. One without an end must not hide the line.
     r"|\x1b[@-Z\\^_=>78()#]?"
     r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
 )

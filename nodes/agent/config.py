@@ -6,6 +6,8 @@ allow_commands = true
 
 [projects.webshop]
 path = "/srv/webshop"                 # relative to this file
+secrets.patterns = ['WS-[0-9A-F]{12}']  # hidden in output, in RE2's syntax
+secrets.values = ["a literal secret"]
 
 [projects.webshop.tasks.build]
 argv = ["make", "build"]
@@ -19,12 +21,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import re2
 from msgspec import Meta, Struct, defstruct, structs
 
+from nodes.core.project_secrets import ProjectSecrets
+from nodes.core.secret_table import own_pattern
 from nodes.domain.commands import MAX_PATH
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.incoming import NO_NUL, UNKNOWN_FIELD, BadInput, read
@@ -70,9 +75,16 @@ else:
     )
 
 
+class _Secrets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    patterns: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=500)], ...], Meta(max_length=20)] = ()
+    # A shorter value would hide ordinary words everywhere.
+    values: Annotated[tuple[Annotated[str, Meta(min_length=6, max_length=4096)], ...], Meta(max_length=100)] = ()
+
+
 class _Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     path: Annotated[str, Meta(min_length=1, max_length=MAX_PATH, pattern=NO_NUL)]
     tasks: Mapping[str, _Task] = {}
+    secrets: _Secrets = _Secrets()
 
 
 class _Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +106,20 @@ class AgentConfig:
     slots: int = DEFAULT_SLOTS
     allow_commands: bool = True
     projects: tuple[Project, ...] = ()
+    secrets: Mapping[str, ProjectSecrets] = field(default_factory=dict)  # By project; never announced.
+
+    def announced_projects(self) -> tuple[Project, ...]:
+        """The projects as people may see them: without the secrets in their tasks' commands."""
+        return tuple(_without_secrets(one, self.secrets.get(one.name, ProjectSecrets())) for one in self.projects)
+
+
+def _without_secrets(project: Project, secrets: ProjectSecrets) -> Project:
+    redactor = secrets.redactor({})
+    tasks = [
+        structs.replace(task, argv=tuple(redactor.hide_in_argv(task.argv)), description=redactor.hide(task.description))
+        for task in project.tasks
+    ]
+    return structs.replace(project, tasks=tuple(tasks))
 
 
 class BadConfigFile(ConfigError):
@@ -142,13 +168,12 @@ class _Reader:
             file = read(_File, document)
         except BadInput as bad:
             raise self._refusal(bad, document) from bad
+        projects = list(self._named(file.projects, ("projects",)))
         return AgentConfig(
             slots=file.node.slots,
             allow_commands=file.node.allow_commands,
-            projects=tuple(
-                self._project(written, name, project)
-                for written, name, project in self._named(file.projects, ("projects",))
-            ),
+            projects=tuple(self._project(written, name, project) for written, name, project in projects),
+            secrets={name: self._secrets(written, name, project.secrets) for written, name, project in projects},
         )
 
     def _named(self, tables: Mapping[str, T], where: tuple[str, ...]) -> Iterator[tuple[str, str, T]]:
@@ -182,6 +207,18 @@ class _Reader:
             ),
         )
 
+    def _secrets(self, written: str, name: str, secrets: _Secrets) -> ProjectSecrets:
+        for pattern in secrets.patterns:
+            where = ("projects", written, "secrets", "patterns")
+            try:
+                matches_nothing = own_pattern(pattern).search(b"") is not None
+            except re2.error as error:
+                reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+                raise self._wrong(phrase("bad-pattern", project=name, pattern=pattern, said=reason), where) from error
+            if matches_nothing:
+                raise self._wrong(phrase("empty-pattern", project=name, pattern=pattern), where)
+        return ProjectSecrets(patterns=secrets.patterns, values=secrets.values)
+
     def _named_task(self, name: str, task: _Task, where: tuple[str, ...]) -> NamedTask:
         if not task.argv[0]:
             raise self._wrong(_needs_argv(name), (*where, "argv"))
@@ -190,6 +227,12 @@ class _Reader:
     def _refusal(self, bad: BadInput, document: dict[str, Any]) -> ConfigError:
         path = bad.path[:_DEPTH]
         match path:
+            case ("projects", name, "secrets", key, *_) if bad.code != UNKNOWN_FIELD:
+                # The value itself may be a secret.
+                path = ("projects", name, "secrets", key)
+                reason = _not_as_expected(bad.part, f"{key} of project {name!r}")
+            case ("projects", name, "secrets") if bad.code != UNKNOWN_FIELD:
+                reason = _not_as_expected(bad.part, f"secrets of project {name!r}")
             case ("projects", name, "path"):
                 reason = phrase("project-without-path", project=name)
             case ("projects", _, "tasks", name, "argv"):

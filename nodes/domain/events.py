@@ -36,6 +36,8 @@ class TaskStatus:
     paused_seconds: NotNegative = 0.0
     partial_pause: bool = False  # Paused, but some processes of the tree are still running.
     suppressed_lines: int = 0
+    redacted: int = 0  # Secrets replaced in the output.
+    withheld_lines: int = 0  # Lines replaced as a whole, because the search for secrets would have taken too long.
     pid: int = 0
     accepts_input: bool = False
     request: StartTask | None = None  # Set with the first RUNNING and in snapshots.

@@ -43,6 +43,8 @@ ENGLISH = {
     "nested-too-deep": _("it is nested too deeply"),
     "project-without-folder": _("project '{project}': there is no folder {folder}"),
     "project-without-path": _("project '{project}' needs a path, such as path = \"/srv/{project}\""),
+    "bad-pattern": _("project '{project}': the pattern '{pattern}' cannot be used: {said}"),
+    "empty-pattern": _("project '{project}': the pattern '{pattern}' matches empty text"),
     "task-without-argv": _('task \'{task}\' needs argv, a list of words such as ["make", "build"]'),
     "unknown-key": _("unknown key '{name}'; known keys: {known}"),
     "table-expected": _("{field}: expected a table"),

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from nodes.domain.commands import TaskSpec
+
+
+class Hides(Protocol):
+    """Removes the task's secrets from what is observed about it."""
+
+    def hide(self, text: str, *, is_command: bool = False) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +28,4 @@ class RunningTask:
     was_found: bool  # An earlier agent started it and may have reported a verdict.
     output: Path
     last_lines: Callable[[], list[str]]
+    redactor: Hides

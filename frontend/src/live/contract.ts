@@ -762,6 +762,10 @@ export interface TaskInfo {
   partialPause: boolean;
   /** Lines of output that were dropped because they came too fast. */
   suppressedLines: number;
+  /** Secrets that were replaced in its output. */
+  redacted: number;
+  /** Lines of output that were replaced as a whole, because the search for secrets would have taken too long. */
+  withheldLines: number;
   createdBy: string;
   createdAt: number;
   startedAt: number | null;

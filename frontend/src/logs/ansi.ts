@@ -11,10 +11,10 @@ export interface Piece {
   classes: string;
 }
 
-// SGR (kept), other CSI, OSC, single escapes, and control characters.
+// SGR (kept), other CSI, OSC, single escapes, and control characters. An OSC without an end must not hide the line.
 const SEQUENCE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters.
-  /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
+  /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\](?:[^\x07\x1b]*(?:\x07|\x1b\\))?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
 
 const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
 

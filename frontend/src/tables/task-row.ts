@@ -67,9 +67,14 @@ export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): vo
   setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
   setTime(field(head, "started"), task.startedAt);
   setTime(field(head, "ended"), task.endedAt);
-  const dropped = Number(task.suppressedLines);
-  const suppressed = field(head, "suppressed");
-  setHidden(suppressed, dropped === 0);
-  if (suppressed && dropped > 0)
-    setText(suppressed.querySelector("span"), page.texts.count("task.suppressed", dropped));
+  const { texts } = page;
+  patchNotice(field(head, "suppressed"), task.suppressedLines, (count) => texts.count("task.suppressed", count));
+  patchNotice(field(head, "withheld"), task.withheldLines, (count) => texts.count("task.withheld", count));
+  patchNotice(field(head, "redacted"), task.redacted, (count) => texts.count("task.redacted", count));
+}
+
+/** A notice about what is missing in the output; hidden while nothing is. */
+function patchNotice(notice: HTMLElement | null, count: number, sentence: (count: number) => string): void {
+  setHidden(notice, count === 0);
+  if (notice && count > 0) setText(notice.querySelector("span"), sentence(count));
 }

@@ -215,6 +215,7 @@ def _runner_config(
         slots=config.slots,
         allow_commands=config.allow_commands,
         projects=config.projects,
+        secrets=config.secrets,
         environment=base_environment(environ),
         cgroup_parent=cgroup_parent,
     )
@@ -223,7 +224,7 @@ def _runner_config(
 def _capabilities(config: AgentConfig, cgroup_parent: str, sampler: Sampler) -> Capabilities:
     return capabilities(
         agent_version=VERSION,
-        projects=config.projects,
+        projects=config.announced_projects(),
         slots=config.slots,
         allows_commands=config.allow_commands,
         pause_method="cgroup" if cgroup_parent else "signals",

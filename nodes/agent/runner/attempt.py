@@ -20,7 +20,7 @@ from nodes.agent.runner.progress import Progress
 from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.agent.runner.tail import OutputTail
 from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
-from nodes.core.secrets import hide_in_command
+from nodes.core.secrets import Redactor
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
 from nodes.domain.phrases import english, from_stored, phrase
@@ -50,6 +50,7 @@ class Attempt:
         emit: Emit,
         journal_id: Callable[[], str],
         offset: int,
+        redactor: Redactor,
         link: ShimLink | None = None,
     ) -> None:
         self.folder = folder
@@ -57,15 +58,15 @@ class Attempt:
         self.key = attempt_key(start.task_id, start.attempt)
         spec = start.spec
         name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
-        name = hide_in_command(name, spec.environment)
         self._status = TaskStatus(
             task_id=start.task_id,
             attempt=start.attempt,
             state=TaskState.DISPATCHED,
-            name=name,
+            name=redactor.hide(name, is_command=True),
             project=spec.project,
             request=start,
         )
+        self._redactor = redactor
         self._emit = emit
         self._journal_id = journal_id
         self._tail = OutputTail(
@@ -130,6 +131,7 @@ class Attempt:
             was_found=self._was_found,
             output=self.folder.output,
             last_lines=self._tail.last_lines,
+            redactor=self._redactor,
         )
 
     async def recover(self) -> None:
@@ -263,6 +265,9 @@ class Attempt:
             paused_seconds=float(message["paused_seconds"]),
             accepts_input=bool(message["accepts_input"]),
             suppressed_lines=int(message["suppressed"]),
+            # A supervisor of an earlier version does not count these.
+            redacted=int(message.get("redacted") or 0),
+            withheld_lines=int(message.get("withheld") or 0),
             pid=int(message["pid"]),
             started_at_ms=int(message["started_ms"]),
         )
@@ -284,6 +289,8 @@ class Attempt:
             peak_memory_bytes=int(record.get("peak_memory_bytes") or 0),
             paused_seconds=float(record.get("paused_seconds") or 0.0),
             suppressed_lines=int(record.get("suppressed_lines") or 0),
+            redacted=int(record.get("redacted") or 0),
+            withheld_lines=int(record.get("withheld_lines") or 0),
             pid=int(record.get("pid") or self._status.pid),
             accepts_input=False,
             partial_pause=False,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodes.core.project_secrets import ProjectSecrets
 from nodes.domain.events import Project
 
 
@@ -27,6 +28,7 @@ class RunnerConfig:
     slots: int = 2
     allow_commands: bool = True  # Any command, not only the projects' named tasks.
     projects: tuple[Project, ...] = ()
+    secrets: Mapping[str, ProjectSecrets] = field(default_factory=dict)  # By project.
     default_folder: Path = field(default_factory=Path.home)  # Where a command without a project runs.
     environment: Mapping[str, str] = field(default_factory=dict)  # Already limited to what a task may see.
     limits: OutputLimits = field(default_factory=OutputLimits)
@@ -37,3 +39,6 @@ class RunnerConfig:
     retained_bytes: int = 2 << 30
     sweep_seconds: float = 60.0
     cgroup_parent: str = ""  # Empty = pause by signals.
+
+    def secrets_of(self, project: str) -> ProjectSecrets:
+        return self.secrets.get(project, ProjectSecrets())

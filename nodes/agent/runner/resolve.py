@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.environment import identity_variables
+from nodes.core.project_secrets import ProjectSecrets
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.phrases import Phrase, english, phrase
@@ -25,6 +26,7 @@ class Launch:
     environment: Mapping[str, str]
     timeout_seconds: float
     close_input: bool
+    secrets: ProjectSecrets
 
 
 def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
@@ -49,6 +51,7 @@ def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
         environment=_environment(start, config),
         timeout_seconds=spec.timeout_seconds,
         close_input=spec.close_input,
+        secrets=config.secrets_of(spec.project),
     )
     return start, launch
 

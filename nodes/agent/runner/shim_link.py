@@ -13,10 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import re2
+
 from nodes.agent.runner.shim import layout
 from nodes.agent.runner.task_folder import TaskFolder
 
 _START = Path(__file__).parent / "shim" / "start.py"
+_RE2_FOLDER = Path(re2.__file__).parents[1]  # The shim's interpreter has no site packages; it uses only this one.
 _REPLY_SECONDS = 10.0
 _LINE_LIMIT = 1 << 20
 
@@ -137,7 +140,7 @@ async def connect(folder: TaskFolder) -> ShimLink:
 def _spawn(folder: TaskFolder, theirs: socket.socket) -> int:
     """Starts a bare interpreter (-I -S: no site, no user settings) in its own session, without our descriptors."""
     os.set_inheritable(theirs.fileno(), True)
-    arguments = [sys.executable, "-I", "-S", str(_START), str(folder.path), str(theirs.fileno())]
+    arguments = [sys.executable, "-I", "-S", str(_START), str(folder.path), str(theirs.fileno()), str(_RE2_FOLDER)]
     return os.posix_spawn(
         sys.executable,
         arguments,

@@ -14,7 +14,7 @@ from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.leftovers import end_unreadable, remove_cgroup
 from nodes.agent.runner.resolve import Launch
 from nodes.agent.runner.retention import RetiredAttempt, outdated
-from nodes.agent.runner.shim_link import Shims
+from nodes.agent.runner.shim_link import ShimLink, Shims
 from nodes.agent.runner.task_folder import TaskFolder, attempt_key
 from nodes.domain.commands import StartTask
 from nodes.domain.events import TaskStatus
@@ -80,7 +80,7 @@ class Tasks:
         try:
             folder = await asyncio.to_thread(TaskFolder.create, self._config.tasks_folder, start)
             link = await self._shims.start(folder, self._request(launch))
-            attempt = Attempt(folder, start, emit=self._emit, journal_id=self._journal_id, offset=0, link=link)
+            attempt = self._attempt(folder, start, offset=0, link=link)
             self._attempts[key] = attempt
         finally:
             self._starting.discard(key)
@@ -111,7 +111,7 @@ class Tasks:
                 continue
             key = attempt_key(start.task_id, start.attempt)
             offset = self._logs_cursor(key)
-            attempt = Attempt(folder, start, emit=self._emit, journal_id=self._journal_id, offset=offset)
+            attempt = self._attempt(folder, start, offset=offset)
             self._attempts[key] = attempt
             record = folder.exit_record()
             if record is not None:
@@ -150,6 +150,17 @@ class Tasks:
     def close(self) -> None:
         """Stops following the tasks; they keep running."""
         self._shims.close()
+
+    def _attempt(self, folder: TaskFolder, start: StartTask, *, offset: int, link: ShimLink | None = None) -> Attempt:
+        return Attempt(
+            folder,
+            start,
+            emit=self._emit,
+            journal_id=self._journal_id,
+            offset=offset,
+            redactor=self._config.secrets_of(start.spec.project).redactor(start.spec.environment),
+            link=link,
+        )
 
     def _request(self, launch: Launch) -> dict[str, object]:
         limits = self._config.limits

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from nodes.agent.stall.processes import Process, command_of, executable_of, tree_of, wait_channel
 from nodes.agent.stall.verdicts import Sample
-from nodes.core.secrets import hide_in_command
 from nodes.domain.events import Evidence, Metrics
-from nodes.domain.running import RunningTask
+from nodes.domain.running import Hides, RunningTask
 
 _LINES = 50
 # All items together stay well below the 256 KiB of one entry, whatever the size of the characters in UTF-8.
@@ -21,6 +20,7 @@ _ITEM_BYTES = 32 * 1024
 _PROCESSES = 100
 _STACKS = 3
 _STACK_SECONDS = 3.0
+_COMMAND_CHARACTERS = 500
 
 Window = Sequence[tuple[Sample, Metrics | None]]
 
@@ -31,10 +31,11 @@ async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
     processes, stacks = await asyncio.to_thread(tree_of, task.supervisor_pid), []
     pythons = [process for process in processes if executable_of(process.pid).startswith("python")]
     for process in pythons[:_STACKS]:
-        stacks.append(await _python_stack(process.pid))
+        stacks.append(task.redactor.hide(await _python_stack(process.pid)))
+    tree = [_described(process, task.redactor) for process in processes[:_PROCESSES]]
     texts = {
-        "lines": "\n".join(task.last_lines()[-_LINES:]) or "(no output yet)",
-        "processes": "\n".join(_described(process) for process in processes[:_PROCESSES]) or "(no processes)",
+        "lines": task.redactor.hide("\n".join(task.last_lines()[-_LINES:])) or "(no output yet)",
+        "processes": "\n".join(tree) or "(no processes)",
         "metrics": "\n".join(_measured(sample, metrics) for sample, metrics in window) or "(no samples)",
         **({"stacks": "\n\n".join(stacks)} if stacks else {}),
     }
@@ -43,15 +44,16 @@ async def collect(task: RunningTask, window: Window) -> tuple[Evidence, ...]:
         Evidence(
             id=f"{prefix}-{kind}",
             kind=kind,
-            text=_bounded(hide_in_command(text, task.spec.environment), keep_end=kind == "lines"),
+            text=_bounded(text, keep_end=kind == "lines"),
         )
         for kind, text in texts.items()
     )
 
 
-def _described(process: Process) -> str:
-    # One line per process, even if its arguments contain newlines.
-    what = " ".join(command_of(process.pid).split())[:500] or f"[{process.name}]"
+def _described(process: Process, redactor: Hides) -> str:
+    # One line per process, even if its arguments contain newlines. Cut last: half a secret is not recognized as one.
+    line = " ".join(command_of(process.pid).split())
+    what = redactor.hide(line, is_command=True)[:_COMMAND_CHARACTERS] or f"[{process.name}]"
     waits = wait_channel(process.pid) or "-"
     return f"{process.pid} parent={process.parent} {process.state} {waits} cpu={process.cpu_seconds:.2f}s {what}"
 

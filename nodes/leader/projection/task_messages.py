@@ -58,6 +58,10 @@ class TaskInfo(TypedDict):
     partialPause: bool
     # Lines of output that were dropped because they came too fast.
     suppressedLines: int
+    # Secrets that were replaced in its output.
+    redacted: int
+    # Lines of output that were replaced as a whole, because the search for secrets would have taken too long.
+    withheldLines: int
     createdBy: str
     createdAt: int
     startedAt: int | None
@@ -126,6 +130,8 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
         "acceptsInput": task.accepts_input,
         "partialPause": task.partial_pause,
         "suppressedLines": task.suppressed_lines,
+        "redacted": task.redacted,
+        "withheldLines": task.withheld_lines,
         "createdBy": task.created_by,
         "createdAt": milliseconds(task.created_at),
         "startedAt": milliseconds(task.started_at),
@@ -157,6 +163,8 @@ def attempt_info(attempt: Attempt, task: Task) -> Message:
         "peakMemoryBytes": attempt.peak_memory_bytes,
         "pausedSeconds": attempt.paused_seconds,
         "suppressedLines": attempt.suppressed_lines,
+        "redacted": attempt.redacted,
+        "withheldLines": attempt.withheld_lines,
         "lines": attempt.last_line,
         "isLogPruned": attempt.is_log_pruned,
         "pid": attempt.pid,

@@ -126,6 +126,8 @@ def set_status(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int, 
         peak_memory_bytes=status.peak_memory_bytes,
         paused_seconds=status.paused_seconds,
         suppressed_lines=status.suppressed_lines,
+        redacted=status.redacted,
+        withheld_lines=status.withheld_lines,
         pid=status.pid,
     )
     if attempt.number == task.attempt:
@@ -154,6 +156,8 @@ def apply_progress(unit: UnitOfWork, node_id: str, status: TaskStatus) -> None:
             message=stored_text(status.message),
             message_parts=stored_parts(status.message_parts),
             suppressed_lines=max(task.suppressed_lines, status.suppressed_lines),
+            redacted=max(task.redacted, status.redacted),
+            withheld_lines=max(task.withheld_lines, status.withheld_lines),
             accepts_input=status.accepts_input,
         )
         unit.publish_task(task)
@@ -172,6 +176,8 @@ def mirror(unit: UnitOfWork, task: Task, attempt: Attempt, **more: Any) -> None:
         started_at=attempt.started_at,
         ended_at=attempt.ended_at,
         suppressed_lines=attempt.suppressed_lines,
+        redacted=attempt.redacted,
+        withheld_lines=attempt.withheld_lines,
         **({} if attempt.state == TaskState.PENDING else {"pending_reason": "", "pending_parts": None}),
         **({"health": TaskHealth.HEALTHY} if is_final else {}),
         **more,

@@ -6,6 +6,7 @@ import os
 
 from nodes.agent.runner.shim import frames
 from nodes.agent.runner.shim.lines import Line, LineSplitter
+from nodes.agent.runner.shim.marker import END, START, read_marker
 from nodes.agent.runner.shim.rate import RateLimit
 from nodes.core.secrets import Redactor
 
@@ -13,8 +14,6 @@ TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PROGRESS_START = b"::agentflow "
-_PROGRESS_END = b"::"
 _FULL_SECONDS = 60.0  # Between two notices when a task's output has reached its limit.
 _DISK_SECONDS = 1.0  # Between two attempts to write to a failing disk.
 
@@ -51,7 +50,7 @@ class Output:
         if self._rate.allows(now):
             lines = splitter.feed(data)
             self._rate.spend(lines=len(lines), size_bytes=len(data))
-            self._write(kind, self._hidden(kind, lines), now=now, at_ms=at_ms)
+            self._write(kind, lines, splitter.before, now=now, at_ms=at_ms)
         else:
             self._redactor.skip(kind, data)
             self._drop(splitter.skip(data))
@@ -70,9 +69,9 @@ class Output:
             return
         for kind, since in list(self._partial_since.items()):
             if now >= since + self._idle_flush_seconds:
-                self._flush(kind, self._redactor.held_from, now=now, at_ms=at_ms)
+                self._flush(kind, self._held_from, now=now, at_ms=at_ms)
         if self._unreported:
-            self._write(0, [], now=now, at_ms=at_ms)
+            self._append_lines([], now=now, at_ms=at_ms)
 
     def deadline(self) -> float | None:
         """When `tick` must be called next."""
@@ -83,35 +82,58 @@ class Output:
 
     def note(self, text: str, *, now: float, at_ms: int) -> None:
         """Adds a line of the shim's own."""
-        self._write(frames.SYSTEM, [(text.encode(), 0)], now=now, at_ms=at_ms)
+        self._append_lines([(frames.SYSTEM, text.encode(), 0)], now=now, at_ms=at_ms)
 
     def close(self, *, now: float, at_ms: int) -> None:
         for kind in self._splitters:
             self.finish(kind, now=now, at_ms=at_ms)
         if self._unreported:
-            self._write(0, [], now=now, at_ms=at_ms)
+            self._append_lines([], now=now, at_ms=at_ms)
         os.close(self._file)
 
-    def _flush(self, kind: int, held_from: Callable[[bytes], int] | None, *, now: float, at_ms: int) -> None:
+    def _flush(self, kind: int, held_from: Callable[[bytes, bytes], int] | None, *, now: float, at_ms: int) -> None:
         """Text that may be the start of a secret waits for the rest, however long that takes."""
-        line = self._splitters[kind].flush(held_from)
+        splitter = self._splitters[kind]
+        line = splitter.flush(held_from)
         self._partial_since.pop(kind, None)
         if line is not None:
-            self._write(kind, self._hidden(kind, [line]), now=now, at_ms=at_ms)
+            self._write(kind, [line], splitter.before, now=now, at_ms=at_ms)
 
-    def _hidden(self, kind: int, lines: list[Line]) -> list[Line]:
-        hidden = self._redactor.lines(kind, lines)
-        if hidden is lines:
-            return lines
-        # The replacement may be longer than the secret.
-        cap = frames.LINE_CAP_BYTES
-        return [(text[:cap], cut + max(0, len(text) - cap)) for text, cut in hidden]
+    def _held_from(self, text: bytes, before: bytes) -> int:
+        # Only a complete line shows whether it is a marker.
+        return 0 if text.startswith(START) and not before else self._redactor.held_from(text, before)
 
     @property
     def lines(self) -> int:
         return self._next_number - 1
 
-    def _write(self, kind: int, lines: list[Line], *, now: float, at_ms: int) -> None:
+    @property
+    def redacted(self) -> int:
+        """Secrets replaced so far."""
+        return self._redactor.redacted
+
+    @property
+    def withheld_lines(self) -> int:
+        return self._redactor.withheld
+
+    def _write(self, kind: int, lines: list[Line], before: bytes, *, now: float, at_ms: int) -> None:
+        """`before`: what was already written of the first line, whose rest may be the secret that it introduces."""
+        hidden = self._redactor.lines(kind, lines, before)
+        typed = []
+        cap = frames.LINE_CAP_BYTES
+        for (raw, _), (text, cut) in zip(lines, hidden, strict=True):
+            if raw.startswith(START) and not before and not cut and read_marker(raw) is not None:
+                # A secret at the end of the message takes the end of the marker with it.
+                marker = text if text.endswith(END) else text + END
+                if read_marker(marker) is not None:
+                    typed.append((frames.PROGRESS, marker[:cap], 0))
+                    continue
+            before = b""
+            # The replacement may be longer than the secret.
+            typed.append((kind, text[:cap], cut + max(0, len(text) - cap)))
+        self._append_lines(typed, now=now, at_ms=at_ms)
+
+    def _append_lines(self, lines: list[tuple[int, bytes, int]], *, now: float, at_ms: int) -> None:
         """Appends everything or, if the disk fails, nothing: a partial frame would make all later ones unreadable."""
         number = self._next_number
         packed = []
@@ -119,19 +141,17 @@ class Output:
             notice = f"{self._unreported} lines suppressed".encode()
             packed.append(frames.pack(frames.SYSTEM, at_ms, number, 0, notice))
             number += 1
-        for text, truncated_bytes in lines:
-            if text.startswith(_PROGRESS_START) and text.endswith(_PROGRESS_END):
-                packed.append(frames.pack(frames.PROGRESS, at_ms, 0, truncated_bytes, text))
-                continue
-            packed.append(frames.pack(kind, at_ms, number, truncated_bytes, text))
-            number += 1
+        for kind, text, truncated_bytes in lines:
+            is_line = kind != frames.PROGRESS
+            packed.append(frames.pack(kind, at_ms, number if is_line else 0, truncated_bytes, text))
+            number += is_line
         if not packed:
             return
         if self._append(b"".join(packed)):
             self._next_number = number
             self._unreported = 0
         else:
-            self._drop(len(lines))
+            self._drop(sum(kind != frames.PROGRESS for kind, _, _ in lines))
             self._rate.suspend(now + _DISK_SECONDS)
 
     def _append(self, data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Entry point of the shim: `python -I -S start.py TASK_FOLDER SOCKET_FD`.
+"""Entry point of the shim: `python -I -S start.py TASK_FOLDER SOCKET_FD RE2_FOLDER`.
 
 Reads the launch request (one JSON line) from the inherited socket; if the agent exits before the line is complete,
 nothing runs. Claims the task, starts it, and from then on serves the `Supervisor`'s messages on the socket.
@@ -16,6 +16,7 @@ import time
 
 # Isolated mode has no import path to this package: the folder that contains `nodes` is four levels up.
 sys.path.insert(0, os.path.normpath(os.path.join(os.path.abspath(__file__), *[os.pardir] * 5)))
+sys.path.append(sys.argv[3])
 
 from nodes.agent.runner.shim import layout
 from nodes.agent.runner.shim.launch import CannotStart, Launched, launch
@@ -155,12 +156,13 @@ def _output(folder: str, request: dict[str, object]) -> Output:
         burst_seconds=_number(request, "burst_seconds"),
         now=time.monotonic(),
     )
-    environment = request["environment"]
+    environment, secrets = request["environment"], request["secrets"]
     assert isinstance(environment, dict)
+    assert isinstance(secrets, dict)
     return Output(
         os.path.join(folder, layout.OUTPUT),
         rate=rate,
-        redactor=Redactor(secret_values(environment)),
+        redactor=Redactor(secret_values(environment, secrets["values"]), secrets["patterns"]),
         size_limit_bytes=int(_number(request, "output_limit_bytes")),
         idle_flush_seconds=_number(request, "idle_flush_seconds"),
     )
@@ -185,6 +187,8 @@ def _never_ran(error: CannotStart) -> dict[str, object]:
         "peak_memory_bytes": 0,
         "paused_seconds": 0.0,
         "suppressed_lines": 0,
+        "redacted": 0,
+        "withheld_lines": 0,
         "lines": 0,
         "size_bytes": 0,
         "pid": 0,

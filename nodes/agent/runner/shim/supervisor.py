@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nodes.domain.phrases import Phrase
 
 _CHUNK_BYTES = 128 * 1024
-_CHUNKS_A_TURN = 8
+_LAST_CHUNKS = 64  # Of each stream after the task's end; a pipe holds less, unless something still writes.
 _LEFTOVER_SECONDS = 1.0
 _LEFTOVER_TERM_SECONDS = 3.0
 _KILL_ROUND_SECONDS = 0.25
@@ -90,7 +90,9 @@ class Supervisor:
     def run(self) -> Record:
         self._reap()  # It may have ended before SIGCHLD was handled.
         while not self._is_over():
-            for descriptor, events in self._epoll.poll(self._wait_seconds()):
+            ready = self._epoll.poll(self._wait_seconds())
+            # Output comes last and only one chunk of each stream: a control waits for no more than that.
+            for descriptor, events in sorted(ready, key=lambda one: one[0] in self._streams):
                 self._dispatch(descriptor, events)
             self._reap()
             self._advance(time.monotonic())
@@ -105,6 +107,8 @@ class Supervisor:
             "accepts_input": self._stdin.is_open,
             "stdin_inode": self._stdin.inode,
             "suppressed": self._output.suppressed_lines,
+            "redacted": self._output.redacted,
+            "withheld": self._output.withheld_lines,
             "trouble": english(self._trouble),
             "trouble_parts": self._trouble,
             "pid": self._pid,
@@ -134,19 +138,20 @@ class Supervisor:
         elif self.control.owns(descriptor):
             self.control.handle(descriptor, events)
 
-    def _read(self, descriptor: int) -> None:
-        for _ in range(_CHUNKS_A_TURN):
-            try:
-                data = os.read(descriptor, _CHUNK_BYTES)
-            except BlockingIOError:  # Nothing left to read.
-                return
-            now = time.monotonic()
-            if not data:
-                self._output.finish(self._streams.pop(descriptor), now=now, at_ms=now_ms())
-                self._epoll.unregister(descriptor)
-                os.close(descriptor)
-                return
-            self._output.take(self._streams[descriptor], data, now=now, at_ms=now_ms())
+    def _read(self, descriptor: int) -> bool:
+        """Takes one chunk; False if there is nothing left to read."""
+        try:
+            data = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        now = time.monotonic()
+        if not data:
+            self._output.finish(self._streams.pop(descriptor), now=now, at_ms=now_ms())
+            self._epoll.unregister(descriptor)
+            os.close(descriptor)
+            return False
+        self._output.take(self._streams[descriptor], data, now=now, at_ms=now_ms())
+        return True
 
     def _reap(self) -> None:
         """Reaps all ended descendants: as a subreaper, the shim inherits orphans."""
@@ -300,10 +305,8 @@ class Supervisor:
 
     def _finish(self) -> Record:
         for descriptor in list(self._streams):
-            while descriptor in self._streams:  # The writers are gone, so the pipe holds the rest of the output.
-                before = self._output.size_bytes, self._output.suppressed_lines
-                self._read(descriptor)
-                if (self._output.size_bytes, self._output.suppressed_lines) == before:
+            for _ in range(_LAST_CHUNKS):  # The writers are gone, so the pipe holds the rest of the output.
+                if not self._read(descriptor):
                     break
         self._output.close(now=time.monotonic(), at_ms=now_ms())
         self._tree.close()
@@ -323,6 +326,8 @@ class Supervisor:
             "peak_memory_bytes": self._peak_memory_bytes,
             "paused_seconds": round(self._clock.paused_seconds(time.monotonic()), 3),
             "suppressed_lines": self._output.suppressed_lines,
+            "redacted": self._output.redacted,
+            "withheld_lines": self._output.withheld_lines,
             "lines": self._output.lines,
             "size_bytes": self._output.size_bytes,
             "pid": self._pid,

@@ -277,6 +277,8 @@ class TaskStatusUpdate(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     ACCEPTS_INPUT_FIELD_NUMBER: _builtins.int
     MESSAGE_PARTS_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    WITHHELD_LINES_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """base"""
     state: Global___TaskState.ValueType
@@ -310,6 +312,10 @@ class TaskStatusUpdate(_message.Message):
     """Root process of the task; unchanged by a restart of the agent."""
     accepts_input: _builtins.bool
     """The task's standard input is still open."""
+    redacted: _builtins.int
+    """Secrets that the shim replaced in the output."""
+    withheld_lines: _builtins.int
+    """Output lines that the shim replaced as a whole, because the search for secrets would have taken too long."""
     @_builtins.property
     def request(self) -> Global___TaskRequest:
         """The request; set with the first RUNNING and in snapshots, so that an empty store can be restored."""
@@ -340,10 +346,12 @@ class TaskStatusUpdate(_message.Message):
         request: Global___TaskRequest | None = ...,
         accepts_input: _builtins.bool = ...,
         message_parts: _abc.Iterable[Global___Phrase] | None = ...,
+        redacted: _builtins.int = ...,
+        withheld_lines: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "exit_code", b"exit_code", "progress", b"progress", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "accepts_input", b"accepts_input", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "exit_code", b"exit_code", "message", b"message", "message_parts", b"message_parts", "name", b"name", "partial_pause", b"partial_pause", "paused_seconds", b"paused_seconds", "peak_memory_bytes", b"peak_memory_bytes", "pid", b"pid", "progress", b"progress", "project", b"project", "request", b"request", "started_at", b"started_at", "state", b"state", "suppressed_lines", b"suppressed_lines", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "_progress", b"_progress", "accepts_input", b"accepts_input", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "exit_code", b"exit_code", "message", b"message", "message_parts", b"message_parts", "name", b"name", "partial_pause", b"partial_pause", "paused_seconds", b"paused_seconds", "peak_memory_bytes", b"peak_memory_bytes", "pid", b"pid", "progress", b"progress", "project", b"project", "redacted", b"redacted", "request", b"request", "started_at", b"started_at", "state", b"state", "suppressed_lines", b"suppressed_lines", "task_id", b"task_id", "withheld_lines", b"withheld_lines"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
