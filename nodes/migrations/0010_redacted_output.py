@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("nodes", "0008_message_parts")]
+    dependencies = [("nodes", "0009_node_retired")]
 
     operations = [
         migrations.AddField(model, name, models.PositiveBigIntegerField(default=0))
