@@ -36,6 +36,7 @@ ENGLISH = {
     "waiting": _("waiting for input: {readers} is reading the task's standard input"),
     "waiting-somehow": _("waiting for input: a process is reading the task's standard input"),
     # Why a task waits for a node.
+    "unassigned": _("waiting to be assigned to a node"),
     "slot": _("waiting for a free slot on {nodes}"),
     "unknown-node": _("{node} is unknown"),
     "not-online": _("{node} is not online"),
@@ -122,5 +123,9 @@ ENGLISH = {
     # How an attempt ended, as the Leader knows it.
     "came-back-without": _("The node reconnected without this task."),
     "cancelled-before-start": _("Cancelled before it started."),
+    "never-runs": _("no node can run it"),
+    # Why a request to a task is refused.
+    "command-needs-right": _("Only people who may run commands can answer or retry a command."),
+    "definition-changed": _("The definition of {task} in project {project} has changed since it last ran."),
     "only-output": _("This Leader has only the task's output."),
 }

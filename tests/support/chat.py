@@ -23,6 +23,7 @@ from chat.runner import Runner
 from chat.stalls.service import Stalls
 from nodes import services
 from nodes.core.lifecycle import Service
+from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
 from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
 from nodes.leader.projection.epoch import Epoch
@@ -47,6 +48,11 @@ def make_people() -> None:
     for name, role in (("ann", "operator"), ("bob", "operator"), ("root", "admin"), ("vic", "viewer")):
         user, _ = User.objects.get_or_create(username=name)
         user.groups.set([Group.objects.get_or_create(name=role)[0]])
+
+
+def named_request(task_id: str) -> StartTask:
+    """A task that operators may answer and retry."""
+    return StartTask(task_id=task_id, attempt=1, spec=TaskSpec(project="shop", named_task="build"))
 
 
 @dataclass
@@ -139,7 +145,9 @@ class ChatWorld:
         await asyncio.gather(*self._running, *asked, return_exceptions=True)
 
     async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
-        await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))
+        await self.voice.tell(
+            TaskStatus(task_id=task_id, state=state, name=name, project=project, request=named_request(task_id))
+        )
 
     async def log(self, task_id: str, *lines: str) -> None:
         batch = tuple(

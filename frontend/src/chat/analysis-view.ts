@@ -2,6 +2,7 @@
 
 import { iconElement, type Page } from "../app/page";
 import { inLanguage, phraseText } from "../app/phrases";
+import { isBarred } from "../app/rights";
 import { emptyText } from "../evidence/text";
 import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
@@ -104,9 +105,11 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   // Possible again after a refusal, but not while it is pending or after it was done.
   const isOffered = page.settings.labels.decisions.fixes[fix.state].mayBeAsked;
   const block =
-    isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
+    isOffered && canAct && mayAsk(fix, analysis, page)
+      ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts)
+      : "";
   const blocked = block ? make("p", "sub", block) : null;
-  if (isOffered && canAct && mayAsk(fix)) {
+  if (isOffered && canAct && mayAsk(fix, analysis, page)) {
     // Only the program knows what an answer does, so none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
@@ -127,7 +130,8 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
   if (blocked) item.append(blocked);
   item.append(why);
-  if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.get("chat.needsRight")));
+  if (isOffered && canAct && !mayAsk(fix, analysis, page))
+    item.append(make("p", "sub", page.texts.get("task.needsCommands")));
   return item;
 }
 
@@ -142,8 +146,10 @@ function stateOf(fix: Fix, look: { label: string; icon: string; tone: string }, 
   return link;
 }
 
-function mayAsk(fix: Fix): boolean {
-  return document.body.classList.contains(fix.tool === "run_command" ? "may-run-commands" : "may-operate");
+function mayAsk(fix: Fix, analysis: Analysis, page: Page): boolean {
+  const action = page.settings.labels.decisions.toolActions[fix.tool];
+  const task = page.fleet.tasks.get(analysis.task);
+  return action !== undefined && !(task && isBarred(action, task));
 }
 
 function verdict(analysis: Analysis, page: Page): HTMLElement | null {

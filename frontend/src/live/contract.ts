@@ -390,6 +390,8 @@ export interface Control {
   reason?: string;
   /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
+  /** For `retry`: the definition that an error "definition-changed" named; it runs only while this is the current one. */
+  definition?: string;
   task: string;
 }
 
@@ -422,6 +424,8 @@ export interface EngineStatus {
 /** A message or a request was refused. */
 export interface ErrorMessage {
   phrases?: Record<string, Phrase>;
+  /** For `definition-changed`: `definition` (send it with the retry to accept it), `nodes`, `before`, `after`. */
+  details?: Record<string, unknown>;
   /** `ref` of the refused request. */
   ref?: string;
   type: "ERROR";
@@ -711,6 +715,8 @@ export interface Step {
   endedAt: number | null;
   /** Null = no approval needed. */
   approval: Approval | null;
+  /** Its command is left out; REST has it, for people who may run commands. */
+  isWithheld: boolean;
 }
 
 /** Whether the Leader's database accepts writes. While it does not, nothing new is stored or shown; reading works and tasks continue. It has no position in the feed. */
@@ -752,8 +758,8 @@ export interface TaskInfo {
   /** Why it is not assigned yet. */
   pendingReason: string;
   phrases: Record<string, Phrase>;
-  /** As a person would type it. */
-  command: string;
+  /** A person's own command, or a request that the Leader does not have: input and retry need the right to run commands, and only REST answers say what it runs, to those who have it. */
+  isCommand: boolean;
   /** Its standard input is open. */
   acceptsInput: boolean;
   /** Some of its processes still run although it is paused. */

@@ -18,8 +18,7 @@ from nodes.agent.runner.progress import Progress
 from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.agent.runner.tail import OutputTail
 from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
-from nodes.core.secrets import hide_in_command
-from nodes.domain.commands import StartTask
+from nodes.domain.commands import StartTask, default_name
 from nodes.domain.events import TaskStatus
 from nodes.domain.phrases import english, from_stored
 from nodes.domain.running import RunningTask
@@ -53,15 +52,12 @@ class Attempt:
         self.folder = folder
         self.start = start
         self.key = attempt_key(start.task_id, start.attempt)
-        spec = start.spec
-        name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
-        name = hide_in_command(name, spec.environment)
         self._status = TaskStatus(
             task_id=start.task_id,
             attempt=start.attempt,
             state=TaskState.DISPATCHED,
-            name=name,
-            project=spec.project,
+            name=default_name(start.spec, start.task_id),
+            project=start.spec.project,
             request=start,
         )
         self._emit = emit

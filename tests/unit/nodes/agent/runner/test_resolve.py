@@ -55,7 +55,7 @@ def test_a_request_sets_what_it_names_and_the_configuration_the_rest() -> None:
 def test_a_command_has_no_defaults() -> None:
     asked = start(argv=("ls",), project="web")
 
-    assert resolve(asked, CONFIG)[0] == asked
+    assert resolve(asked, CONFIG)[0].spec == asked.spec
 
 
 def test_a_command_runs_in_its_projects_folder_or_at_home() -> None:
