@@ -72,6 +72,7 @@ class FakeMaster:
             state, task_id = _RESULTING.get(action), command.control.task_id
         else:
             self.received.append(("start", command.task_request.task_id))
+            self._attempts[command.task_request.task_id] = command.task_request.attempt
             state, task_id = TaskState.RUNNING, command.task_request.task_id
         if self.answers:
             self._tasks.add(
@@ -82,10 +83,11 @@ class FakeMaster:
             task.add_done_callback(self._tasks.discard)
 
     _tasks: set[asyncio.Future[None]] = field(default_factory=set)
+    _attempts: dict[str, int] = field(default_factory=dict)  # Of each task that it started.
 
     async def _answer(self, voice: Voice, command_id: str, task_id: str, state: TaskState | None) -> None:
         if state is not None:
-            await voice.tell(TaskStatus(task_id=task_id, state=state))
+            await voice.tell(TaskStatus(task_id=task_id, state=state, attempt=self._attempts.get(task_id, 1)))
         await voice.tell(CommandResult(command_id=command_id, state=CommandState.SUCCEEDED))
 
 
