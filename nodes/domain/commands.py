@@ -68,7 +68,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
 
     # In which it runs.
     project: Annotated[Name, _refused_as("long-project")] = ""
-    # Shown to people; by default made from the command.
+    # Shown to everyone; default: the named task, or "command" and the start of the task's id.
     name: Annotated[Name, _refused_as("long-name")] = ""
     # Default: any node that has the project and a free slot.
     node: Annotated[OptionalId, _refused_as("long-node")] = ""
@@ -126,7 +126,7 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     close_input: bool = False  # For `input`: closes it afterwards.
     reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""  # Shown with the command.
     ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
-    # For `retry`: the definition that an error "definition-changed" named; it runs only while this is the current one.
+    # For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is the current one.
     definition: OptionalId = ""
 
 

@@ -390,7 +390,7 @@ export interface Control {
   reason?: string;
   /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
-  /** For `retry`: the definition that an error "definition-changed" named; it runs only while this is the current one. */
+  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is the current one. */
   definition?: string;
   task: string;
 }
@@ -637,7 +637,7 @@ export interface Run {
   type: "RUN";
   /** In which it runs. */
   project?: string;
-  /** Shown to people; by default made from the command. */
+  /** Shown to everyone; default: the named task, or "command" and the start of the task's id. */
   name?: string;
   /** Default: any node that has the project and a free slot. */
   node?: string;
