@@ -50,8 +50,17 @@ class ScheduledFleet:
     async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None:
         await in_time(self._scheduler.submit(spec, actor=actor, task_id=task_id))
 
-    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
-        request = ControlRequest(task_id=task_id, action=action, actor=actor, input=input, command_id=command_id)
+    async def control(
+        self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str, may_run_commands: bool
+    ) -> None:
+        request = ControlRequest(
+            task_id=task_id,
+            action=action,
+            actor=actor,
+            input=input,
+            command_id=command_id,
+            may_run_commands=may_run_commands,
+        )
         await in_time(self._scheduler.control(request))
 
 

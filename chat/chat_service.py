@@ -112,8 +112,12 @@ class ChatService:
 
     async def apply_fix(self, request: ApplyFix) -> Accepted:
         _check_numbers(fix=request.number)
-        fix = await self._threads.read(lambda: store.fix_of(store.analysis_of(request.turn_id), request.number))
-        await self._require(request.actor, right_of(fix["tool"], fix["arguments"]))
+
+        def right() -> str:
+            fix = store.fix_of(store.analysis_of(request.turn_id), request.number)
+            return right_of(fix["tool"], fix["arguments"])
+
+        await self._require(request.actor, await self._threads.read(right))
         turn = await self._writes.write(
             lambda unit: store.ask_fix(unit, request.turn_id, request.number, actor=request.actor)
         )

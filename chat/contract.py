@@ -93,6 +93,8 @@ class Step(TypedDict):
     endedAt: int | None
     # Null = no approval needed.
     approval: Approval | None
+    # Its command is left out; REST has it, for people who may run commands.
+    isWithheld: bool
 
 
 class Fix(TypedDict):

@@ -42,26 +42,38 @@ class Effects:
         self._watch = watch
         self._threads = threads
 
-    async def carry_out(self, plan: Plan, *, command_ids: Callable[[int], str], actor: str) -> Effect:
-        """Runs the plan. Errors of the fleet become an effect, never an exception. Idempotent for the same ids."""
+    async def carry_out(
+        self, plan: Plan, *, command_ids: Callable[[int], str], actor: str, may_run_commands: bool
+    ) -> Effect:
+        """Runs the plan. Errors of the fleet become an effect, never an exception. Idempotent for the same ids.
+
+        `may_run_commands`: `actor` has this right, if the plan needs it.
+        """
         if plan.spec is not None:
             return await self._submit(plan.spec, command_ids(0), actor)
         if plan.action is None:
             raise AssertionError("a plan has an action or a new task")
         effects = [
-            await self._control(task_id, plan, command_ids(number), actor)
+            await self._control(task_id, plan, command_ids(number), actor, may_run_commands)
             for number, task_id in enumerate(plan.task_ids)
         ]
         return effects[0] if len(effects) == 1 else _together(effects)
 
-    async def _control(self, task_id: str, plan: Plan, command_id: str, actor: str) -> Effect:
+    async def _control(self, task_id: str, plan: Plan, command_id: str, actor: str, may_run_commands: bool) -> Effect:
         action = plan.action
         if action is None:
             raise AssertionError("only for plans with an action")
         text = f"{plan.input}\n".encode() if action is Action.INPUT else b""
         with self._watch.follow(f"command:{command_id}") as command, self._watch.follow(f"task:{task_id}") as task:
             try:
-                await self._fleet.control(task_id, action, actor=actor, input=text, command_id=command_id)
+                await self._fleet.control(
+                    task_id,
+                    action,
+                    actor=actor,
+                    input=text,
+                    command_id=command_id,
+                    may_run_commands=may_run_commands,
+                )
             except TaskRejected as exc:
                 if exc.code in UNCHANGED_CODES:
                     return Effect(state=CallState.DONE, result={"changed": False, **await self._task(task_id)})

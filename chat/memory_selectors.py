@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import Any
 
+from chat import withheld
 from chat.contexts import Context
 from chat.memory.sections import sections_of
 from chat.messages import milliseconds
@@ -92,8 +93,11 @@ def _revision_info(row: MemoryRevision, before: str, language: str | None) -> Fi
 # --- requests to the model ------------------------------------------------------------------------
 
 
-def context_of(conversation_id: str) -> Fields:
-    """The last sent requests, newest first, and the one that would be sent now. Raises `NotFound`."""
+def context_of(conversation_id: str, *, sees_commands: bool = False) -> Fields:
+    """The last sent requests, newest first, and the one that would be sent now. Raises `NotFound`.
+
+    `sees_commands`: the reader may run commands; for others, the commands in them are left out.
+    """
     conversation = Conversation.objects.filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
@@ -108,19 +112,24 @@ def context_of(conversation_id: str) -> Fields:
             "usage": row.usage,
             "at": milliseconds(row.at),
             "isSent": True,
-            "sections": sections_of(bytes(row.body), row.usage),
+            "sections": sections_of(_body(bytes(row.body), sees_commands=sees_commands), row.usage),
         }
         for row in rows
     ]
-    return {"conversation": conversation_id, "context": str(conversation), "requests": [*_next(conversation), *sent]}
+    return {
+        "conversation": conversation_id,
+        "context": str(conversation),
+        "requests": [*_next(conversation, sees_commands=sees_commands), *sent],
+    }
 
 
-def _next(conversation: Conversation) -> list[Fields]:
+def _next(conversation: Conversation, *, sees_commands: bool) -> list[Fields]:
     turn = Turn.objects.filter(conversation=conversation).order_by("-number").first()
     if turn is None:
         return []
     request = build(turn.id, Context(project=conversation.project, node=conversation.node))
-    body = {"system": request.system, "tools": list(request.tools), "messages": list(request.messages)}
+    request_body = {"system": request.system, "tools": list(request.tools), "messages": list(request.messages)}
+    body = json.dumps(request_body, ensure_ascii=False).encode()
     return [
         {
             "id": "next",
@@ -131,14 +140,18 @@ def _next(conversation: Conversation) -> list[Fields]:
             "usage": {},
             "at": None,
             "isSent": False,
-            "sections": sections_of(json.dumps(body, ensure_ascii=False).encode(), {}),
+            "sections": sections_of(_body(body, sees_commands=sees_commands), {}),
         }
     ]
 
 
-def raw_request(snapshot_id: int) -> bytes:
-    """The request's body, exactly as sent. Raises `NotFound`."""
+def raw_request(snapshot_id: int, *, sees_commands: bool = False) -> bytes:
+    """The request's body, exactly as sent; `sees_commands` as for `context_of`. Raises `NotFound`."""
     found = ContextSnapshot.objects.filter(id=snapshot_id).values_list("body", flat=True).first()
     if found is None:
         raise NotFound(f"There is no request {snapshot_id}.")
-    return bytes(found)
+    return _body(bytes(found), sees_commands=sees_commands)
+
+
+def _body(body: bytes, *, sees_commands: bool) -> bytes:
+    return body if sees_commands else withheld.public_request(body)

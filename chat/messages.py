@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from chat import withheld
 from chat.models import Analysis, Approval, Conversation, Message, ToolCall, Turn
 from chat.phrases import worded
 from chat.untrusted import plain
@@ -69,8 +70,14 @@ def message_info(message: Message, language: str | None = None) -> Fields:
     return worded(fields, language, escape=plain)
 
 
-def step_info(call: ToolCall, approval: Approval | None, language: str | None = None) -> Fields:
-    """A tool call as a person sees it. `message`: the answer that contains it; `position`: its index there."""
+def step_info(
+    call: ToolCall, approval: Approval | None, language: str | None = None, *, sees_commands: bool = False
+) -> Fields:
+    """A tool call as a person sees it. `message`: the answer that contains it; `position`: its index there.
+
+    `sees_commands`: the reader may run commands; messages to everyone withhold them.
+    """
+    is_withheld = not sees_commands and withheld.is_private(call.name)
     fields = {
         "id": call.id,
         "turn": call.turn_id,
@@ -88,7 +95,10 @@ def step_info(call: ToolCall, approval: Approval | None, language: str | None = 
         "createdAt": milliseconds(call.created_at),
         "endedAt": milliseconds(call.ended_at),
         "approval": None if approval is None else approval_info(approval),
+        "isWithheld": is_withheld,
     }
+    if is_withheld:
+        fields = withheld.public_step(call.name, fields, language or call.turn.language)
     return worded(fields, language)
 
 

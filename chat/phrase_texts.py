@@ -106,6 +106,7 @@ _ACTIONS: Mapping[str, str | Promise] = {
     "act.input": _("Send “{input}” to {task}"),
     "act.run": _("Run {task} of {project} on {node}"),
     "act.command": _("Run the command {command} on {node}"),
+    "act.some-command": _("Run a command on {node}"),
     "act.task": _("“{name}” ({id}, {node})"),
     "act.any-node": _("any node"),
     "act.no-node": _("no node yet"),
@@ -131,6 +132,12 @@ _OUTCOMES: Mapping[str, str | Promise] = {
     "reason.not-running": _("The task is not running yet."),
     "reason.no-input": _("The task's standard input is closed."),
     "reason.not-finished": _("The task has not ended; cancel it first."),
+    "reason.definition-changed": _(
+        "The task's definition has changed since it last ran. Retry it on its page, which shows the change."
+    ),
+    "reason.no-such-node": _("There is no such node."),
+    "reason.no-such-project": _("The node has no such project."),
+    "reason.no-such-named-task": _("The project has no such named task."),
     "reason.no-request": _("The Leader does not have this task's command, so it cannot be retried."),
     "refused.expired": _("No decision in time."),
     "refused.declined": _("{name} declined this action."),

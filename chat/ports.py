@@ -44,8 +44,10 @@ class Fleet(Protocol):
 
     async def submit(self, spec: TaskSpec, *, actor: str, task_id: str) -> None: ...
 
-    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
-        """Also raises `NotFound`."""
+    async def control(
+        self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str, may_run_commands: bool
+    ) -> None:
+        """Also raises `NotFound`. `may_run_commands`: `actor` has this right, which a free command may need."""
 
 
 Publish = Callable[[Sequence[Published]], None]

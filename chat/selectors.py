@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from chat import withheld
 from chat.contexts import ANY, Context
 from chat.messages import analysis_info, conversation_info, message_info, milliseconds, step_info, turn_info
 from chat.models import Analysis, Approval, Audit, Conversation, EngineStatus, Message, ToolCall, Turn
@@ -59,11 +60,17 @@ def conversation_list(*, context: str = "", limit: int = 50, page: int = 1) -> F
 
 
 def conversation(
-    conversation_id: str, *, before: int = 0, limit: int = SNAPSHOT_TURNS, language: str | None = None
+    conversation_id: str,
+    *,
+    before: int = 0,
+    limit: int = SNAPSHOT_TURNS,
+    language: str | None = None,
+    sees_commands: bool = False,
 ) -> Fields:
     """One conversation with its latest turns, oldest first. `before`: only turns with a smaller number.
 
-    `language`: of AgentFlow's own texts; None = the conversation's. Raises `NotFound`.
+    `language`: of AgentFlow's own texts; None = the conversation's. `sees_commands`: the reader may run commands.
+    Raises `NotFound`.
     """
     row = Conversation.objects.filter(id=conversation_id).first()
     if row is None:
@@ -77,20 +84,30 @@ def conversation(
     return {
         **conversation_info(row),
         "engine": engine_status(),
-        "turns": _with_parts(shown, language),
+        "turns": _with_parts(shown, language, sees_commands=sees_commands),
         "hasMore": len(newest) > limit,
     }
 
 
-def _with_parts(turns: Sequence[Turn], language: str | None) -> list[Fields]:
+def step(call_id: str, *, language: str | None = None, sees_commands: bool = False) -> Fields:
+    """One tool call; arguments as for `conversation`. Raises `NotFound`."""
+    call = ToolCall.objects.filter(id=call_id).select_related("turn").first()
+    if call is None:
+        raise NotFound(f"There is no step {call_id}.")
+    approval = Approval.objects.filter(call=call).first()
+    return step_info(call, approval, language, sees_commands=sees_commands)
+
+
+def _with_parts(turns: Sequence[Turn], language: str | None, *, sees_commands: bool) -> list[Fields]:
     messages: defaultdict[str, list[Fields]] = defaultdict(list)
     for message in Message.objects.filter(turn__in=turns, role="assistant").exclude(text="").order_by("id"):
         messages[message.turn_id].append(message_info(message, language))
-    calls = list(ToolCall.objects.filter(turn__in=turns).order_by("message", "position"))
+    calls = list(ToolCall.objects.filter(turn__in=turns).select_related("turn").order_by("message", "position"))
     approvals = {approval.call_id: approval for approval in Approval.objects.filter(call__in=calls)}
     steps: defaultdict[str, list[Fields]] = defaultdict(list)
     for call in calls:
-        steps[call.turn_id].append(step_info(call, approvals.get(call.id), language))
+        info = step_info(call, approvals.get(call.id), language, sees_commands=sees_commands)
+        steps[call.turn_id].append(info)
     found = Analysis.objects.filter(turn__in=turns).select_related("turn")
     analyses = {analysis.turn_id: analysis_info(analysis, language) for analysis in found}
     return [
@@ -114,8 +131,10 @@ def snapshot(topics: Sequence[str]) -> Fields:
     return {"chats": found} if any(topic.startswith("chat:") for topic in topics) else {}
 
 
-def audit(*, conversation_id: str = "", limit: int = 100, language: str | None = None) -> list[Fields]:
-    """Proposals, approvals, refusals and effects, newest first. `language`: as for `conversation`."""
+def audit(
+    *, conversation_id: str = "", limit: int = 100, language: str | None = None, sees_commands: bool = False
+) -> list[Fields]:
+    """Proposals, approvals, refusals and effects, newest first. `language`, `sees_commands`: as for `conversation`."""
     rows = Audit.objects.order_by("-id")
     if conversation_id:
         rows = rows.filter(conversation_id=conversation_id)
@@ -129,7 +148,12 @@ def audit(*, conversation_id: str = "", limit: int = 100, language: str | None =
             "turn": row.turn_id,
             "step": row.call_id,
             "tool": row.tool,
-            "detail": worded({"phrases": {}, **row.detail}, language),
+            "detail": worded(_detail(row, language, sees_commands=sees_commands), language),
         }
         for row in rows[: min(max(limit, 1), _MAX_ROWS)]
     ]
+
+
+def _detail(row: Audit, language: str | None, *, sees_commands: bool) -> Fields:
+    detail = {"phrases": {}, **row.detail}
+    return detail if sees_commands else withheld.public_step(row.tool, detail, language)

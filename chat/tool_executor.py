@@ -26,7 +26,7 @@ from chat.policy import Decision, Question, RequestedAction, Risk, decide
 from chat.ports import Rights, Writes
 from chat.states import CallState, Trigger
 from chat.tools.registry import TOOLS
-from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
+from chat.tools.tool import RUN_COMMANDS, Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.database_threads import DatabaseThreads
@@ -154,18 +154,18 @@ class ToolExecutor:
         """Runs the plan, or requests an approval and returns False."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
         mark = await self._threads.read(lambda: _open_mark(turn))
-        summary = summary_of(plan, tasks)
+        summary, right = summary_of(plan, tasks), plan.right_for(tasks)
         if call.state == CallState.PROPOSED:
-            question = await self._question(turn, call, tool, plan, requested)
+            question = await self._question(turn, call, tool, plan, right, requested)
             if decide(question) is Decision.ASK:
                 version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
-                await self._ask(call, summary=summary, tool=tool, plan=plan, version=version + mark)
+                await self._ask(call, summary=summary, tool=tool, right=right, version=version + mark)
                 return False
-        await self._act(turn, call, tool, plan, summary)
+        await self._act(turn, call, tool, plan, right, summary)
         return True
 
     async def _question(
-        self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, requested: RequestedAction | None
+        self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, right: str, requested: RequestedAction | None
     ) -> Question:
         # A sentence allows one action: a second call for it is the engine's own idea.
         has_acted = await self._threads.read(
@@ -187,21 +187,24 @@ class ToolExecutor:
             requested=None if has_acted else requested,
             is_sure=call.is_sure,
             has_read_untrusted=tainted,
-            asker_may=await self._may(turn.actor, plan.right),
+            asker_may=await self._may(turn.actor, right),
         )
 
-    async def _act(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, summary: Phrase) -> None:
+    async def _act(self, turn: Turn, call: ToolCall, tool: Tool, plan: Plan, right: str, summary: Phrase) -> None:
         acting = await self._claim(call, acting=turn.actor, summary=summary, risk=tool.risk)
         if acting is None:
             await self._fail(call, phrase("refused.not-any-more"))
             return
-        if not await self._may(acting, plan.right):
+        if not await self._may(acting, right):
             # The right was withdrawn in the meantime.
             reason = phrase("refused.may-not", name=acting) if acting else phrase("refused.nobody")
             await self._finish(call, CallState.FAILED, reason)
             return
         effect = await self._effects.carry_out(
-            plan, command_ids=lambda number: store.command_id(call, number), actor=acting
+            plan,
+            command_ids=lambda number: store.command_id(call, number),
+            actor=acting,
+            may_run_commands=right == RUN_COMMANDS,
         )
         await self._finish(call, effect.state, encoded(effect.result, tool.max_characters))
 
@@ -210,9 +213,9 @@ class ToolExecutor:
     async def _may(self, actor: str, right: str) -> bool:
         return await self._threads.read(lambda: self._rights.may(actor, right))
 
-    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, plan: Plan, version: str) -> None:
+    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, right: str, version: str) -> None:
         def ask(unit: UnitOfWork) -> None:
-            store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=plan.right, target_version=version)
+            store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=right, target_version=version)
 
         await self._writes.write(ask)
 
@@ -248,11 +251,12 @@ def _risk(command: MemoryCommand) -> str:
 
 
 def right_of(tool_name: str, arguments: Arguments) -> str:
-    """The right needed to approve this call."""
-    plan = TOOLS[tool_name].plan
-    if plan is None:
+    """The right needed to approve this call. Sync; reads its tasks."""
+    tool = TOOLS[tool_name]
+    if tool.plan is None:
         raise AssertionError("only actions need a right beyond viewing")
-    return plan(arguments).right
+    plan = tool.plan(arguments)
+    return plan.right_for(selectors.known_tasks(plan.task_ids))
 
 
 def _open_mark(turn: Turn) -> str:

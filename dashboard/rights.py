@@ -16,7 +16,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import TaskSpec, is_free_command
 
 P = ParamSpec("P")
 View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -33,8 +33,8 @@ class Role(StrEnum):
 
 class Right(StrEnum):
     VIEW = "view"  # Pages, live state, logs, history.
-    OPERATE = "operate"  # Pause, resume, cancel, retry, answer input; run a project's named tasks.
-    RUN_COMMANDS = "run-commands"  # New commands: can do anything on a node.
+    OPERATE = "operate"  # Pause, resume, cancel; run, retry and answer a project's named tasks.
+    RUN_COMMANDS = "run-commands"  # Run, retry, answer and see commands, which can do anything on a node.
     MANAGE = "manage"  # Nodes, tokens, users: the admin pages.
 
 
@@ -65,11 +65,7 @@ def may(role: Role, right: Right) -> bool:
 
 def right_to_submit(spec: TaskSpec) -> Right:
     """The right to start this task: named tasks are defined by the node's owner, commands come from the user."""
-    is_only_named = bool(spec.named_task) and not spec.argv and not spec.shell_line
-    # The environment affects a program as much as its arguments (PATH, LD_PRELOAD, BASH_ENV).
-    return (
-        Right.OPERATE if is_only_named and not spec.environment and not spec.working_directory else Right.RUN_COMMANDS
-    )
+    return Right.RUN_COMMANDS if is_free_command(spec) else Right.OPERATE
 
 
 def request_role(request: HttpRequest) -> Role:

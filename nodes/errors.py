@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # `nodes.domain` imports this module.
     from nodes.domain.phrases import Phrase
@@ -56,9 +56,12 @@ class TaskError(AgentFlowError):
 class TaskRejected(TaskError):
     """The request is refused; `code` is for programs: "busy", "no-such-project", "forbidden" …"""
 
-    def __init__(self, code: str, message: str, parts: Sequence[Phrase] = ()) -> None:
+    def __init__(
+        self, code: str, message: str, parts: Sequence[Phrase] = (), *, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(code, message)
         self.code = code
+        self.details = dict(details or {})  # For programs: facts that depend on the code.
         self.message = message
         self.parts = tuple(parts)  # The message as data; empty = only the text exists.
 

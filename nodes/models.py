@@ -134,6 +134,8 @@ class Attempt(models.Model):
     cpu_seconds = models.FloatField(default=0)
     peak_memory_bytes = models.BigIntegerField(default=0)
     paused_seconds = models.FloatField(default=0)
+    # What its node ran (nodes.domain.commands.ResolvedCommand); None = it did not say.
+    resolved = models.JSONField(null=True)
     suppressed_lines = models.PositiveBigIntegerField(default=0)
     redacted = models.PositiveBigIntegerField(default=0)
     withheld_lines = models.PositiveBigIntegerField(default=0)

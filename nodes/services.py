@@ -70,12 +70,16 @@ def control_task(
     close_input: bool = False,
     reason: str = "",
     command_id: str = "",
+    may_run_commands: bool = False,
+    definition: str = "",
 ) -> str:
     """Requests an action and returns the command's id; COMMAND messages carry it and `ref`.
 
-    `command_id`: chosen by the caller, so that repeating the request acts once.
+    `command_id`: chosen by the caller, so that repeating the request acts once. `may_run_commands`: the person's right,
+    which input and retry of a free command need. `definition`: for a retry, the changed definition that they accept.
 
-    Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended), `LeaderUnavailable`.
+    Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended, "forbidden",
+    "definition-changed" with the change in `details`), `LeaderUnavailable`.
     """
     check_input(input)
     return _current().control(
@@ -88,6 +92,8 @@ def control_task(
             close_input=close_input,
             reason=reason,
             command_id=command_id,
+            may_run_commands=may_run_commands,
+            definition=definition,
         )
     )
 

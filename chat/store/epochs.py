@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from chat import withheld
 from chat.contexts import Context
 from chat.memory.index import index_of
 from chat.models import Conversation, Message, ToolCall, Turn
+from chat.phrases import render
 from chat.store.messages import add_message
 from chat.store.rows import change, turn_of
 from nodes.leader.projection.unit_of_work import UnitOfWork
@@ -27,7 +29,7 @@ def begin_epoch(unit: UnitOfWork, turn_id: str) -> None:
     """Starts an epoch in the middle of a turn, after the endpoint rejected its history."""
     turn = turn_of(turn_id)
     done = [
-        {"tool": call.name, "summary": call.summary, "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
+        {"tool": call.name, "summary": _summary(call), "state": call.state, "result": call.result[:_EARLIER_CHARACTERS]}
         for call in ToolCall.objects.filter(turn=turn).order_by("message", "position")
     ]
     end_epoch(unit, turn.conversation)
@@ -36,6 +38,13 @@ def begin_epoch(unit: UnitOfWork, turn_id: str) -> None:
         words.append(_text("done", done))
     words.append({"type": "text", "text": turn.text[: _EARLIER_CHARACTERS * 4]})
     add_message(unit, turn, "user", words)
+
+
+def _summary(call: ToolCall) -> str:
+    """Without a command: everyone may read the requests to a model."""
+    if withheld.is_private(call.name):
+        return render(withheld.public_summary(call.arguments), call.turn.language)
+    return call.summary
 
 
 def end_epoch(unit: UnitOfWork, conversation: Conversation) -> None:

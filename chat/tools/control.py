@@ -7,25 +7,24 @@ from collections.abc import Callable
 from django.utils.translation import gettext_lazy as _
 
 from chat.policy import Risk
-from chat.tools.tool import Arguments, Parameter, Plan, Tool
+from chat.tools.tool import OPERATE, Arguments, Parameter, Plan, Tool
 from nodes.domain.states import Action
 
-_OPERATE = "operate"
 _TASK = Parameter(description="The task's id, exactly as list_tasks gives it.", max_characters=64, is_required=True)
 _BULK = 50
 
 
 def _on_one(action: Action) -> Callable[[Arguments], Plan]:
-    return lambda arguments: Plan(right=_OPERATE, action=action, task_ids=(arguments["task"],))
+    return lambda arguments: Plan(right=OPERATE, action=action, task_ids=(arguments["task"],))
 
 
 def _send_input(arguments: Arguments) -> Plan:
-    return Plan(right=_OPERATE, action=Action.INPUT, task_ids=(arguments["task"],), input=arguments["text"])
+    return Plan(right=OPERATE, action=Action.INPUT, task_ids=(arguments["task"],), input=arguments["text"])
 
 
 def _control_tasks(arguments: Arguments) -> Plan:
     task_ids = tuple(dict.fromkeys(arguments["tasks"]))
-    return Plan(right=_OPERATE, action=Action(arguments["action"]), task_ids=task_ids)
+    return Plan(right=OPERATE, action=Action(arguments["action"]), task_ids=task_ids)
 
 
 TOOLS = (

@@ -68,7 +68,7 @@ def _list_tasks(arguments: Arguments, reading: Reading) -> Any:
 
 def _inspect_task(arguments: Arguments, reading: Reading) -> Any:
     task = selectors.task_detail(arguments["task"])
-    texts = {"message": task["message"], "command": task["command"], "pendingReason": task["pendingReason"]}
+    texts = {"message": task["message"], "command": task["command"] or "", "pendingReason": task["pendingReason"]}
     return {
         **brief_task(task),
         **{name: task[name] for name in _TIMES},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from chat.policy import Risk
-from chat.tools.tool import Arguments, Parameter, Plan, Tool
+from chat.tools.tool import OPERATE, RUN_COMMANDS, Arguments, Parameter, Plan, Tool
 from nodes.domain.commands import TaskSpec
 
 _NODE = Parameter(description="The node's id; if omitted, any node that has the project.", max_characters=64)
@@ -13,12 +13,12 @@ _NODE = Parameter(description="The node's id; if omitted, any node that has the 
 
 def _run_named_task(arguments: Arguments) -> Plan:
     spec = TaskSpec(project=arguments["project"], named_task=arguments["task_name"], node=arguments.get("node", ""))
-    return Plan(right="operate", spec=spec)
+    return Plan(right=OPERATE, spec=spec)
 
 
 def _run_command(arguments: Arguments) -> Plan:
     spec = TaskSpec(project=arguments.get("project", ""), node=arguments["node"], argv=tuple(arguments["command"]))
-    return Plan(right="run-commands", spec=spec)
+    return Plan(right=RUN_COMMANDS, spec=spec)
 
 
 TOOLS = (
@@ -46,6 +46,7 @@ TOOLS = (
                 max_items=200,
                 max_characters=4_000,
                 is_required=True,
+                is_private=True,
             ),
             "project": Parameter(description="The project in whose folder it runs."),
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,10 @@ from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 
 Arguments = Mapping[str, Any]
+
+# Values of `dashboard.rights.Right`.
+OPERATE = "operate"
+RUN_COMMANDS = "run-commands"
 
 
 class BadArguments(Exception):
@@ -30,6 +34,7 @@ class Parameter:
     maximum: int = 0  # Above 0: an integer from 1 to this.
     max_items: int = 0  # Above 0: a list of at most this many texts.
     max_characters: int = 200
+    is_private: bool = False  # A command: only for people who may run commands (`chat.withheld`).
 
     def schema(self) -> dict[str, Any]:
         if self.maximum:
@@ -57,11 +62,16 @@ class Parameter:
 class Plan:
     """An exact action: one action on each of these tasks, or one new task."""
 
-    right: str  # A value of `dashboard.rights.Right`.
+    right: str  # Without regard to what its tasks run: see `right_for`.
     action: Action | None = None
     task_ids: tuple[str, ...] = ()
     input: str = ""
     spec: TaskSpec | None = None
+
+    def right_for(self, tasks: Iterable[Mapping[str, Any]]) -> str:
+        """The right that it needs on these tasks: to answer or retry a free command is to run a command."""
+        is_new = self.action in (Action.INPUT, Action.RETRY)
+        return RUN_COMMANDS if is_new and any(task["isCommand"] for task in tasks) else self.right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

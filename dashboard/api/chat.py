@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from chat import memory_selectors, selectors, services
 from dashboard.api.requests import ContextName, Fields, Nothing, Number, PageNumber
-from dashboard.api.views import Route
+from dashboard.api.views import Route, sees_commands
 from dashboard.rights import Right
 from nodes.domain.incoming import Name, OptionalId, Text, read
 
@@ -69,14 +69,22 @@ class Conversations(Route):
     def post(self, request: Request) -> Response:
         fields = read(NewConversation, request.data).given()
         conversation_id = services.open_conversation(actor=request.user.get_username(), **fields)
-        return Response(selectors.conversation(conversation_id, language=get_language()), status=201)
+        how: dict[str, Any] = {"language": get_language(), "sees_commands": sees_commands(request)}
+        return Response(selectors.conversation(conversation_id, **how), status=201)
 
 
 class Conversation(Route):
     query = TurnQuery
 
     def get(self, request: Request, conversation_id: str) -> Response:
-        return Response(selectors.conversation(conversation_id, language=get_language(), **self.asked(request)))
+        how: dict[str, Any] = {"language": get_language(), "sees_commands": sees_commands(request)}
+        return Response(selectors.conversation(conversation_id, **how, **self.asked(request)))
+
+
+class Step(Route):
+    def get(self, request: Request, step_id: str) -> Response:
+        self.asked(request)
+        return Response(selectors.step(step_id, language=get_language(), sees_commands=sees_commands(request)))
 
 
 class Messages(Route):
@@ -128,7 +136,8 @@ class Audit(Route):
     query = AuditQuery
 
     def get(self, request: Request) -> Response:
-        return Response({"results": selectors.audit(language=get_language(), **self.asked(request))})
+        how: dict[str, Any] = {"language": get_language(), "sees_commands": sees_commands(request)}
+        return Response({"results": selectors.audit(**how, **self.asked(request))})
 
 
 class MemoryFiles(Route):
@@ -147,7 +156,7 @@ class MemoryFile(Route):
 class Context(Route):
     def get(self, request: Request, conversation_id: str) -> Response:
         self.asked(request)
-        return Response(memory_selectors.context_of(conversation_id))
+        return Response(memory_selectors.context_of(conversation_id, sees_commands=sees_commands(request)))
 
 
 def _accepted(accepted: services.Accepted) -> Response:

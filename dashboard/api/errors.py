@@ -1,6 +1,7 @@
 """Turns exceptions into the API's error answers, `{"error": {"code", "message", "field"}}`. No other code does.
 
-`code` is for programs and does not change; `message` is for people; `field` is set when one field caused the error.
+`code` is for programs and does not change; `message` is for people; `field` is set when one field caused the error;
+`details`, if present, has facts that depend on the code.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(exc, PermissionDenied):
         return _answer(403, "forbidden", str(exc) or "Your role does not allow this.")
     if isinstance(exc, TaskRejected):
-        return _answer(_REJECTED_STATUS.get(exc.code, 409), exc.code, str(exc), parts=exc.parts)
+        status = _REJECTED_STATUS.get(exc.code, 409)
+        return _answer(status, exc.code, str(exc), parts=exc.parts, details=exc.details)
     if isinstance(exc, Conflict):
         return _answer(409, "conflict", str(exc))
     if isinstance(exc, AgentFlowError):
@@ -78,8 +80,11 @@ def _answer(
     field: str = "",
     headers: dict[str, str] | None = None,
     parts: Sequence[Phrase] = (),
+    details: Mapping[str, Any] | None = None,
 ) -> Response:
     error: dict[str, Any] = {"code": code, "message": message, "field": field or None}
+    if details:
+        error["details"] = details
     if parts:
         error["phrases"] = phrases_of(message=parts)
     return Response({"error": error}, status=status, headers=headers)

@@ -32,6 +32,7 @@ urlpatterns = [
     re_path(
         r"^chat/conversations/(?P<conversation_id>[^/]+)/messages/?$", chat.Messages.as_view(), name="chat-messages"
     ),
+    re_path(r"^chat/steps/(?P<step_id>[^/]+)/?$", chat.Step.as_view(), name="chat-step"),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/stop/?$", chat.TurnStop.as_view(), name="turn-stop"),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/retry/?$", chat.TurnRetry.as_view(), name="turn-retry"),
     re_path(r"^chat/turns/(?P<turn_id>[^/]+)/fixes/(?P<number>[0-9]{1,2})/?$", chat.TurnFix.as_view(), name="turn-fix"),

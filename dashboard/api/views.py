@@ -44,6 +44,11 @@ class Route(APIView):
         return read_query(self.query, request.query_params).given()
 
 
+def sees_commands(request: Request) -> bool:
+    """Whether the user may run commands, and so may see what commands run."""
+    return may(role_of(request.user), Right.RUN_COMMANDS)
+
+
 class Me(Route):
     def get(self, request: Request) -> Response:
         self.asked(request)
@@ -88,7 +93,7 @@ class AlertList(Route):
 class AlertDetail(Route):
     def get(self, request: Request, alert_id: str) -> Response:
         self.asked(request)
-        return Response(selectors.alert_detail(int(alert_id)))
+        return Response(selectors.alert_detail(int(alert_id), sees_commands=sees_commands(request)))
 
 
 class AlertAcknowledge(Route):
@@ -119,13 +124,12 @@ class TaskList(Route):
 class TaskDetail(Route):
     def get(self, request: Request, task_id: str) -> Response:
         self.asked(request)
-        task = selectors.task_detail(task_id)
-        if not may(role_of(request.user), Right.RUN_COMMANDS):
-            task["spec"] = _without_values(task["spec"])
-        return Response(task)
+        return Response(selectors.task_detail(task_id, sees_commands=sees_commands(request)))
 
 
 class TaskControl(Route):
+    """The Leader checks whether the action needs the right to run commands: only its store knows the task."""
+
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, task_id: str) -> Response:
@@ -138,6 +142,8 @@ class TaskControl(Route):
             input=asked.input.encode(),
             close_input=asked.close_input,
             reason=asked.reason,
+            may_run_commands=sees_commands(request),
+            definition=asked.definition,
         )
         return Response({"command": command_id}, status=202)
 
@@ -145,7 +151,7 @@ class TaskControl(Route):
 class TaskAttempts(Route):
     def get(self, request: Request, task_id: str) -> Response:
         self.asked(request)
-        return Response({"results": selectors.task_attempts(task_id)})
+        return Response({"results": selectors.task_attempts(task_id, sees_commands=sees_commands(request))})
 
 
 class TaskLog(Route):
@@ -163,7 +169,7 @@ class History(Route):
         moments: dict[str, Any] = {
             name: datetime.fromtimestamp(asked[name] / 1000, tz=UTC) for name in ("since", "until") if name in asked
         }
-        return Response(selectors.work_log(**{**asked, **moments}))
+        return Response(selectors.work_log(**{**asked, **moments}, sees_commands=sees_commands(request)))
 
 
 class NoRoute(APIView):
@@ -179,8 +185,3 @@ class NoRoute(APIView):
 def _method_of(request: Request) -> str:
     """Django answers a HEAD as a GET without a body."""
     return "GET" if request.method == "HEAD" else request.method or ""
-
-
-def _without_values(spec: dict[str, Any]) -> dict[str, Any]:
-    """Users who may not set variables see only their names."""
-    return {**spec, "environment": dict.fromkeys(spec.get("environment") or (), "…")}

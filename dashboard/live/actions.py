@@ -6,9 +6,10 @@ Only the sender gets the answer that a request is stored. Its outcome is publish
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from chat import services as chat_services
 from dashboard.live.messages import Chat, ChatAnswer, ChatFix, ChatMessage, ChatStop, Control, Run
@@ -22,9 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    def __init__(self, code: str, text: str, parts: Sequence[Phrase] = ()) -> None:
+    def __init__(
+        self, code: str, text: str, parts: Sequence[Phrase] = (), details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(code, text)
         self.parts = parts
+        self.details = details or {}
         self.code = code
         self.text = text
 
@@ -38,7 +42,10 @@ class Accepted:
 async def act(
     request: Control | Run, *, role: Role, actor: str, services: Services, threads: DatabaseThreads
 ) -> Accepted:
-    """Returns when the Leader has stored the request. Raises `Refused`."""
+    """Returns when the Leader has stored the request. Raises `Refused`.
+
+    The Leader checks whether a control needs the right to run commands: only its store knows the task.
+    """
     right = right_to_submit(request.spec) if isinstance(request, Run) else Right.OPERATE
     _require(role, right)
     with _refusals(actor):
@@ -53,6 +60,8 @@ async def act(
             input=request.input.encode(),
             close_input=request.close_input,
             reason=request.reason,
+            may_run_commands=may(role, Right.RUN_COMMANDS),
+            definition=request.definition,
         )
         return Accepted(task_id=request.task, command_id=command_id)
 
@@ -97,7 +106,7 @@ def _refusals(actor: str) -> Iterator[None]:
     try:
         yield
     except TaskRejected as exc:
-        raise Refused(exc.code, str(exc), exc.parts) from exc
+        raise Refused(exc.code, str(exc), exc.parts, exc.details) from exc
     except NotFound as exc:
         raise Refused("not-found", str(exc) or "There is nothing with this id.") from exc
     except Conflict as exc:

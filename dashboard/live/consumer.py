@@ -377,6 +377,6 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                 threads=self._live.threads,
             )
         except Refused as refused:
-            self._reply(replies.error(refused.code, refused.text, message.ref, refused.parts))
+            self._reply(replies.error(refused.code, refused.text, message.ref, refused.parts, refused.details))
         else:
             self._reply(replies.accepted(task_id=accepted.task_id, command_id=accepted.command_id, ref=message.ref))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
@@ -81,6 +81,8 @@ class Pong(Positioned):
 
 class ErrorDetail(TypedDict, total=False):
     phrases: Phrases
+    # For `definition-changed`: `definition` (send it with the retry to accept it), `nodes`, `before`, `after`.
+    details: dict[str, Any]
     # `ref` of the refused request.
     ref: str
 

@@ -38,6 +38,8 @@ class Services(Protocol):
         input: bytes = b"",
         close_input: bool = False,
         reason: str = "",
+        may_run_commands: bool = False,
+        definition: str = "",
     ) -> str: ...
 
 

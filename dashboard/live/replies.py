@@ -65,8 +65,12 @@ def chat_accepted(*, conversation_id: str, turn_id: str, ref: str) -> Frame:
     return Frame(encode(fields))
 
 
-def error(code: str, message: str, ref: str = "", parts: Sequence[Phrase] = ()) -> Frame:
+def error(
+    code: str, message: str, ref: str = "", parts: Sequence[Phrase] = (), details: Mapping[str, Any] | None = None
+) -> Frame:
     fields: dict[str, object] = {"type": "ERROR", "code": code, "message": message}
+    if details:
+        fields["details"] = details
     if parts:
         fields["phrases"] = phrases_of(message=parts)
     return Frame(encode({**fields, "ref": ref} if ref else fields))

@@ -16,7 +16,7 @@ from dashboard.pages import labels
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.shell import live_data, render_fragment, render_page
 from dashboard.pages.unreachable import mark_unreachable
-from dashboard.rights import Right, require_right
+from dashboard.rights import Right, may, request_role, require_right
 from nodes import selectors
 
 _MAX_TEXT = 200
@@ -54,7 +54,8 @@ def work_log(request: HttpRequest) -> HttpResponse:
     form = WorkLogForm(request.GET)
     form.is_valid()
     number = asked_page(request)
-    found = selectors.work_log(**form.filters(), page=number)
+    sees_commands = may(request_role(request), Right.RUN_COMMANDS)
+    found = selectors.work_log(**form.filters(), page=number, sees_commands=sees_commands)
     data = live_data(("nodes",))
     mark_unreachable(found["results"], data["nodes"])
     asked = {name: request.GET.get(name, "") for name in form.fields}

@@ -123,6 +123,7 @@ REASONS: Mapping[str, Text] = {
     "not-paused": _("The task is not paused."),
     "not-finished": _("The task has not ended; cancel it first."),
     "no-request": _("The Leader does not have this task's command, so it cannot be retried."),
+    "definition-changed": _("The task's definition has changed since it last ran."),
     "commands-not-allowed": _("The node runs only the named tasks of its projects."),
     "forbidden": _("Your role or the node's settings do not allow this."),
     "not-found": _("There is no such task."),

@@ -16,7 +16,7 @@ from chat import memory_selectors, selectors, services
 from dashboard.methods import only
 from dashboard.pages.labels import MEMORY_REASONS
 from dashboard.pages.shell import live_data, render_fragment, render_page
-from dashboard.rights import Right, require_right
+from dashboard.rights import Right, may, request_role, require_right
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 
 TOPICS = ("nodes", "alerts")
@@ -98,7 +98,7 @@ def memory_change(request: HttpRequest, file_id: int) -> HttpResponse:
 @require_right(Right.VIEW)
 def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
     try:
-        found = memory_selectors.context_of(conversation_id)
+        found = memory_selectors.context_of(conversation_id, sees_commands=_sees_commands(request))
     except NotFound as exc:
         raise Http404 from exc
     for asked in found["requests"]:
@@ -112,9 +112,9 @@ def memory_context(request: HttpRequest, conversation_id: str) -> HttpResponse:
 @only("GET")
 @require_right(Right.VIEW)
 def memory_request(request: HttpRequest, snapshot_id: int) -> HttpResponse:
-    """The exact bytes that were sent."""
+    """The exact bytes that were sent, without commands for people who may not run them."""
     try:
-        body = memory_selectors.raw_request(snapshot_id)
+        body = memory_selectors.raw_request(snapshot_id, sees_commands=_sees_commands(request))
     except NotFound as exc:
         raise Http404 from exc
     response = HttpResponse(body, content_type="application/json; charset=utf-8")
@@ -146,6 +146,10 @@ def _file_page(
 
 def _page(request: HttpRequest, template: str, context: Mapping[str, object]) -> HttpResponse:
     return render_page(request, template, context, section="memory", topics=TOPICS, data=live_data(TOPICS))
+
+
+def _sees_commands(request: HttpRequest) -> bool:
+    return may(request_role(request), Right.RUN_COMMANDS)
 
 
 def _number(text: str) -> int:

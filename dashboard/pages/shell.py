@@ -97,6 +97,7 @@ def _script_settings() -> dict[str, Any]:
             "taskLog": reverse("dashboard:task-log", args=["TASK"]),
             "node": reverse("dashboard:node-detail", args=["NODE"]),
             "chat": reverse("api:chat-contexts").removesuffix("contexts"),
+            "tasks": reverse("api:task-list").removesuffix("/") + "/",
             "alerts": reverse("api:alert-list").removesuffix("/") + "/",
         },
     }

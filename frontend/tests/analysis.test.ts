@@ -86,6 +86,19 @@ describe("the card of an analysis", () => {
     expect(card.querySelector<HTMLElement>("[data-goto]")?.dataset.goto).toBe(state === "asked" ? "t2" : undefined);
   });
 
+  it("offers an answer to a command only to those who may run it, and says so to the others", () => {
+    const fleet = { ...page.fleet, tasks: new Map([["k1", task("k1", { isCommand: true, acceptsInput: true })]]) };
+    const told = { ...page, fleet } as unknown as Page;
+    const card = (): HTMLElement =>
+      analysisElement(analysis({ fixes: [fix(1), fix(2, { tool: "pause_task" })] }), told, true);
+
+    document.body.className = "may-operate";
+    expect([...card().querySelectorAll("[data-fix]")].map((one) => one.textContent)).toEqual(["fix 2"]);
+    expect(card().textContent).toContain("task.needsCommands");
+    document.body.className = "may-operate may-run-commands";
+    expect(card().querySelectorAll("[data-fix]")).toHaveLength(2);
+  });
+
   it("recommends no answer to a prompt", () => {
     document.body.className = "may-operate";
     const loud = (...fixes: Fix[]): (string | null)[] =>

@@ -59,6 +59,7 @@ function step(id: string, extra: Partial<Step> = {}): Step {
     result: "",
     phrases: {},
     isError: false,
+    isWithheld: false,
     createdAt: 1,
     endedAt: null,
     approval: null,

@@ -41,6 +41,7 @@ export const task = sample<TaskInfo>((id) => ({
   exitCode: null,
   pendingReason: "",
   acceptsInput: false,
+  isCommand: false,
   createdAt: 1000,
   startedAt: 2000,
   endedAt: null,

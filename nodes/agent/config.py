@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import re2
 from msgspec import Meta, Struct, defstruct, structs
 
+from nodes.agent.announced import announced
 from nodes.core.project_secrets import ProjectSecrets
 from nodes.core.secret_table import own_pattern
 from nodes.domain.commands import MAX_PATH
@@ -114,12 +115,7 @@ class AgentConfig:
 
 
 def _without_secrets(project: Project, secrets: ProjectSecrets) -> Project:
-    redactor = secrets.redactor({})
-    tasks = [
-        structs.replace(task, argv=tuple(redactor.hide_in_argv(task.argv)), description=redactor.hide(task.description))
-        for task in project.tasks
-    ]
-    return structs.replace(project, tasks=tuple(tasks))
+    return structs.replace(project, tasks=tuple(announced(task, secrets) for task in project.tasks))
 
 
 class BadConfigFile(ConfigError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -69,7 +69,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
 
     # In which it runs.
     project: Annotated[Name, _refused_as("long-project")] = ""
-    # Shown to people; by default made from the command.
+    # Shown to everyone; default: the named task, or "command" and the start of the task's id.
     name: Annotated[Name, _refused_as("long-name")] = ""
     # Default: any node that has the project and a free slot.
     node: Annotated[OptionalId, _refused_as("long-node")] = ""
@@ -102,6 +102,22 @@ class NewTask(TaskSpec, frozen=True, kw_only=True):
         return TaskSpec(**{name: getattr(self, name) for name in TaskSpec.__struct_fields__})
 
 
+def is_free_command(spec: TaskSpec) -> bool:
+    """Whether the request, and not only a node's configuration, decides what runs.
+
+    Starting, answering and retrying such a task needs the right to run commands. So does a request that the Leader
+    does not have: it could be anything. The environment affects a program as much as its arguments (PATH, LD_PRELOAD,
+    BASH_ENV), and so does its folder (a Makefile).
+    """
+    is_named = bool(spec.named_task) and not spec.argv and not spec.shell_line
+    return not is_named or bool(spec.environment or spec.working_directory)
+
+
+def default_name(spec: TaskSpec, task_id: str) -> str:
+    """The name of a task without one. Everyone sees names, so it contains nothing of a command."""
+    return spec.name or spec.named_task or f"command {task_id[:8]}"
+
+
 class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A client's request to an existing task."""
 
@@ -111,6 +127,18 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     close_input: bool = False  # For `input`: closes it afterwards.
     reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""  # Shown with the command.
     ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
+    # For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current.
+    definition: OptionalId = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedCommand:
+    """What a node runs for a request, without secrets. Long values are shortened: it is for people."""
+
+    argv: tuple[str, ...] = ()
+    working_directory: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    definition: str = ""  # `NamedTask.digest`; empty = the request alone decided.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +146,7 @@ class StartTask:
     task_id: str
     attempt: int
     spec: TaskSpec
+    resolved: ResolvedCommand | None = None  # Set by the node that runs it; earlier versions and base clients do not.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ Times named `*_ms` are Unix milliseconds on the origin's clock: shown to people,
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -131,6 +133,12 @@ class NamedTask(Struct, frozen=True, kw_only=True, rename="camel"):
     timeout_seconds: Seconds = 0.0  # 0 = none.
     stall_after_seconds: Seconds = 0.0  # 0 = the node's default.
     description: Text = ""
+
+    @property
+    def digest(self) -> str:
+        """Equal for definitions that run the same, on any node: the project's folder and descriptions do not count."""
+        what = [list(self.argv), float(self.timeout_seconds), float(self.stall_after_seconds)]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
     def complete(self, spec: TaskSpec) -> TaskSpec:
         """The request with this task's values where it sets none."""

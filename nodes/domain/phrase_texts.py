@@ -53,6 +53,7 @@ ENGLISH = {
     ),
     "same-name": _("'{name}' is there twice, in two spellings"),
     # Why a task waits for a node.
+    "unassigned": _("waiting to be assigned to a node"),
     "slot": _("waiting for a free slot on {nodes}"),
     "unknown-node": _("{node} is unknown"),
     "not-online": _("{node} is not online"),
@@ -146,5 +147,9 @@ ENGLISH = {
     "cancelled-before-start": _("Cancelled before it started."),
     "lost-with-node": _("{node} was retired while the task was there. The task may still run on that machine."),
     "target-retired": _("{node} was retired, and this task was to run on it alone."),
+    "never-runs": _("no node can run it"),
+    # Why a request to a task is refused.
+    "command-needs-right": _("Only people who may run commands can answer or retry a command."),
+    "definition-changed": _("The definition of {task} in project {project} has changed since it last ran."),
     "only-output": _("This Leader has only the task's output."),
 }

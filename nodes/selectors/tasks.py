@@ -11,12 +11,14 @@ from nodes.domain.names import normal_name
 from nodes.domain.states import CommandState
 from nodes.errors import NotFound
 from nodes.leader.projection.message_base import Message
+from nodes.leader.projection.private import is_free, public_request
 from nodes.leader.projection.state_cache import OPEN_TASKS
 from nodes.leader.projection.task_messages import (
     CommandInfo,
     TaskInfo,
     attempt_info,
     command_info,
+    command_line,
     task_info,
     without_secrets,
 )
@@ -55,16 +57,20 @@ def task_list(
     return {"results": [task_info(task, node=task.node) for task in rows], "page": page, "hasMore": has_more}
 
 
-def task_detail(task_id: str) -> Message:
-    """TaskInfo with the request (secrets removed), the attempts and the latest commands. Raises `NotFound`."""
+def task_detail(task_id: str, *, sees_commands: bool = False) -> Message:
+    """TaskInfo with the request (secrets removed), the attempts and the latest commands. Raises `NotFound`.
+
+    `sees_commands`: the reader may run commands; others see nothing of what a free command runs.
+    """
     task = Task.objects.filter(id=task_id).select_related("node").first()
     if task is None:
         raise NotFound(f"There is no task {task_id}.")
     commands = Command.objects.filter(task=task_id).order_by("-created_at", "-id")[:PAGE_ROWS]
     return {
         **task_info(task, node=task.node),
-        "spec": without_secrets(task.spec),
-        "attempts": task_attempts(task_id),
+        "command": command_line(task.spec) if sees_commands or not is_free(task.spec) else None,
+        "spec": without_secrets(task.spec if sees_commands else public_request(task.spec)),
+        "attempts": task_attempts(task_id, sees_commands=sees_commands),
         "commands": [command_info(command) for command in commands],
     }
 
@@ -89,10 +95,10 @@ def known_tasks(task_ids: Collection[str]) -> list[TaskInfo]:
     return task_infos(Task.objects.filter(id__in=sorted(task_ids)[:MAX_ROWS])) if task_ids else []
 
 
-def task_attempts(task_id: str) -> list[Message]:
-    """Every attempt of the task, newest first. Raises `NotFound`."""
+def task_attempts(task_id: str, *, sees_commands: bool = False) -> list[Message]:
+    """Every attempt of the task, newest first. `sees_commands`: as for `task_detail`. Raises `NotFound`."""
     attempts = Attempt.objects.filter(task=task_id).select_related("task").order_by("-number")[:MAX_ROWS]
-    found = [attempt_info(attempt, attempt.task) for attempt in attempts]
+    found = [attempt_info(attempt, attempt.task, sees_commands=sees_commands) for attempt in attempts]
     if not found:
         raise NotFound(f"There is no task {task_id}.")
     return found
@@ -108,8 +114,11 @@ def work_log(
     until: datetime | None = None,
     page: int = 1,
     limit: int = PAGE_ROWS,
+    sees_commands: bool = False,
 ) -> Message:
-    """Attempts of all tasks, newest first. `text`: contained in the name, the message or the command."""
+    """Attempts of all tasks, newest first. `text`: contained in the name, the message or the command, the last only
+    for readers who see it (`sees_commands`, as for `task_detail`): a search must not reveal what it finds.
+    """
     attempts = Attempt.objects.select_related("task").order_by("-created_at", "-id")
     if node:
         attempts = attempts.filter(node=node)
@@ -122,16 +131,14 @@ def work_log(
     if until:
         attempts = attempts.filter(created_at__lt=until)
     if text:
-        attempts = attempts.filter(
+        found = Q(task__name__icontains=text) | Q(message__icontains=text) | Q(task__spec__named_task__icontains=text)
+        if sees_commands:
             # Not in the whole request: a search must not reveal the values of an environment.
-            Q(task__name__icontains=text)
-            | Q(message__icontains=text)
-            | Q(task__spec__shell_line__icontains=text)
-            | Q(task__spec__argv__icontains=text)
-            | Q(task__spec__named_task__icontains=text)
-        )
+            found |= Q(task__spec__shell_line__icontains=text) | Q(task__spec__argv__icontains=text)
+        attempts = attempts.filter(found)
     rows, has_more = page_of(attempts, page, min(max(limit, 1), MAX_ROWS))
-    return {"results": [attempt_info(attempt, attempt.task) for attempt in rows], "page": page, "hasMore": has_more}
+    results = [attempt_info(attempt, attempt.task, sees_commands=sees_commands) for attempt in rows]
+    return {"results": results, "page": page, "hasMore": has_more}
 
 
 def current_tasks() -> list[TaskInfo]:

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CLIENT_SCHEMA = json.loads((REPOSITORY / "docs/schemas/client.json").read_text())
 NAMED = {"type": "RUN", "ref": "r", "node": "", "project": "p", "namedTask": "build"}
+A_COMMAND = "a task that runs a command"
 ACTIONS = ("pause", "resume", "cancel", "retry", "input")
 
 # Message → what a viewer, an operator and an admin get: the code of an ERROR, or None when it is allowed.
@@ -42,6 +43,15 @@ MESSAGES: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | No
             ("forbidden", None, None),
         )
         for action in ACTIONS
+    },
+    # To answer or retry a command is to run a command.
+    **{
+        f"control {action} of a command": (
+            {"type": "CONTROL", "ref": "r", "task": A_COMMAND, "action": action},
+            ("forbidden", "forbidden" if action in ("input", "retry") else None, None),
+        )
+        for action in ACTIONS
+        if action != "cancel"
     },
     "run named": (NAMED, ("forbidden", None, None)),
     "run named with environment": (NAMED | {"environment": {"PATH": "/tmp"}}, ("forbidden", "forbidden", None)),
@@ -127,10 +137,18 @@ async def answers(leader: Cluster, token: str | None, message: dict[str, Any]) -
             return seen
 
 
+@pytest.fixture(scope="module")
+def command(leader: Cluster) -> str:
+    """A command that waits for a node."""
+    return leader.run("", "true")
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", MESSAGES)
-async def test_message_by_role(leader: Cluster, name: str, role: str) -> None:
+async def test_message_by_role(leader: Cluster, command: str, name: str, role: str) -> None:
     message, expected = MESSAGES[name]
+    if message.get("task") == A_COMMAND:
+        message = {**message, "task": command}
     token = await asyncio.to_thread(leader.api_token, role)
 
     codes = [entry["code"] for entry in await answers(leader, token, message) if entry["type"] == "ERROR"]

@@ -79,17 +79,23 @@ API = [
         rule(
             "POST",
             "api/v1/^tasks/(?P<task_id>[^/]+)/control/?$",
-            "/api/v1/tasks/task-1/control",
-            API_OPERATE,
+            f"/api/v1/tasks/{task}/control",
+            expected,
             {"action": action},
         )
-        for action in ("pause", "resume", "cancel", "retry", "input")
+        # task-1 is a command, task-2 a named task.
+        for task, action, expected in (
+            *(("task-1", action, API_OPERATE) for action in ("pause", "resume", "cancel")),
+            *(("task-1", action, API_COMMAND) for action in ("retry", "input")),
+            *(("task-2", action, API_OPERATE) for action in ("pause", "resume", "cancel", "retry", "input")),
+        )
     ),
     rule("GET", "api/v1/^chat/contexts/?$", "/api/v1/chat/contexts", API_READ),
     rule("GET", "api/v1/^chat/conversations/?$", "/api/v1/chat/conversations", API_READ),
     rule("POST", "api/v1/^chat/conversations/?$", "/api/v1/chat/conversations", API_OPERATE, {"context": "*:*"}),
     rule("GET", f"{CONVERSATION}/?$", "/api/v1/chat/conversations/c1", API_READ),
     rule("POST", f"{CONVERSATION}/messages/?$", "/api/v1/chat/conversations/c1/messages", API_OPERATE, {"text": "a"}),
+    rule("GET", "api/v1/^chat/steps/(?P<step_id>[^/]+)/?$", "/api/v1/chat/steps/call-1", API_READ),
     rule("POST", "api/v1/^chat/turns/(?P<turn_id>[^/]+)/stop/?$", "/api/v1/chat/turns/t/stop", API_OPERATE, {}),
     rule("POST", "api/v1/^chat/turns/(?P<turn_id>[^/]+)/retry/?$", "/api/v1/chat/turns/t/retry", API_OPERATE, {}),
     rule(

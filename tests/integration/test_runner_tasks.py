@@ -43,6 +43,8 @@ async def test_a_task_runs_and_its_end_is_reported(tmp_path: Path) -> None:
         assert first.accepts_input
         assert first.request is not None
         assert first.request.spec.argv[0] == "sh"
+        assert first.request.resolved is not None
+        assert first.request.resolved.argv == first.request.spec.argv
         assert (await node.result(command)).state is CommandState.SUCCEEDED
         assert [result.state for result in node.results(command)] == [CommandState.ACKED, CommandState.SUCCEEDED]
 

@@ -11,8 +11,10 @@ import grpc
 import pytest
 
 from nodes import services
-from nodes.domain.commands import TaskSpec
-from nodes.domain.states import Action, NodeState
+from nodes.domain.commands import ResolvedCommand, StartTask, TaskSpec
+from nodes.domain.events import TaskStatus
+from nodes.domain.phrases import phrase
+from nodes.domain.states import Action, NodeState, TaskState
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.auth_metadata import metadata_of
 from nodes.leader.gateway.client import RemoteGateway
@@ -112,6 +114,37 @@ async def test_control_returns_a_command_and_errors_keep_their_type() -> None:
         await submit(TaskSpec(node="节点", argv=("true",)))
     assert unknown.value.code == "no-such-node"
     assert "节点" in str(unknown.value)
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_a_control_carries_the_persons_right(projection: Projection) -> None:
+    task_id = await submit()
+
+    codes = []
+    for may in (False, True):
+        with pytest.raises(TaskRejected) as refused:
+            await control(task_id, Action.INPUT, may_run_commands=may)
+        codes.append(refused.value.code)
+
+    assert codes == ["forbidden", "not-running"]
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_a_refusal_keeps_its_facts_and_a_retry_what_was_accepted(projection: Projection) -> None:
+    voice = Voice(projection, "master-1")
+    await voice.arrive()
+    resolved = ResolvedCommand(argv=("make", "ä"), definition="earlier")
+    request = StartTask(task_id="t1", attempt=1, spec=TaskSpec(project="shop", named_task="build"), resolved=resolved)
+    await voice.tell(TaskStatus(task_id="t1", state=TaskState.FAILED, request=request))
+
+    with pytest.raises(TaskRejected) as refused:
+        await control("t1", Action.RETRY)
+
+    facts = refused.value.details
+    assert refused.value.code == "definition-changed"
+    assert refused.value.parts == (phrase("definition-changed", task="build", project="shop"),)
+    assert (facts["before"], facts["after"], facts["nodes"]) == ("make 'ä'", "make", ["master-1"])
+    assert await control("t1", Action.RETRY, definition=facts["definition"])
 
 
 @pytest.mark.usefixtures("gateway")

@@ -273,6 +273,7 @@ async def test_an_operator_controls_a_task(site: Site) -> None:
 
         assert await client.until("ACCEPTED") == {"type": "ACCEPTED", "ref": "r1", "task": "t1", "command": "c-1"}
     assert site.services.calls == [("control", "t1", Action.INPUT, "operator", "r1", b"ja\n")]
+    assert site.services.rights == [False]
 
 
 async def test_the_sender_of_a_run_gets_the_tasks_id(site: Site) -> None:

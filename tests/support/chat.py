@@ -23,6 +23,7 @@ from chat.runner import Runner
 from chat.stalls.service import Stalls
 from nodes import services
 from nodes.core.lifecycle import Service
+from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
 from nodes.domain.states import CommandState, LogLevel, LogStream, TaskState
 from nodes.leader.projection.epoch import Epoch
@@ -49,6 +50,11 @@ def make_people() -> None:
         user.groups.set([Group.objects.get_or_create(name=role)[0]])
 
 
+def named_request(task_id: str) -> StartTask:
+    """A task that operators may answer and retry."""
+    return StartTask(task_id=task_id, attempt=1, spec=TaskSpec(project="shop", named_task="build"))
+
+
 @dataclass
 class FakeMaster:
     """A node that obeys every command at once, and records what it received."""
@@ -66,6 +72,7 @@ class FakeMaster:
             state, task_id = _RESULTING.get(action), command.control.task_id
         else:
             self.received.append(("start", command.task_request.task_id))
+            self._attempts[command.task_request.task_id] = command.task_request.attempt
             state, task_id = TaskState.RUNNING, command.task_request.task_id
         if self.answers:
             self._tasks.add(
@@ -76,10 +83,11 @@ class FakeMaster:
             task.add_done_callback(self._tasks.discard)
 
     _tasks: set[asyncio.Future[None]] = field(default_factory=set)
+    _attempts: dict[str, int] = field(default_factory=dict)  # Of each task that it started.
 
     async def _answer(self, voice: Voice, command_id: str, task_id: str, state: TaskState | None) -> None:
         if state is not None:
-            await voice.tell(TaskStatus(task_id=task_id, state=state))
+            await voice.tell(TaskStatus(task_id=task_id, state=state, attempt=self._attempts.get(task_id, 1)))
         await voice.tell(CommandResult(command_id=command_id, state=CommandState.SUCCEEDED))
 
 
@@ -139,7 +147,9 @@ class ChatWorld:
         await asyncio.gather(*self._running, *asked, return_exceptions=True)
 
     async def task(self, task_id: str, name: str, *, state: TaskState = TaskState.RUNNING, project: str = "") -> None:
-        await self.voice.tell(TaskStatus(task_id=task_id, state=state, name=name, project=project))
+        await self.voice.tell(
+            TaskStatus(task_id=task_id, state=state, name=name, project=project, request=named_request(task_id))
+        )
 
     async def log(self, task_id: str, *lines: str) -> None:
         batch = tuple(

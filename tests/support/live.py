@@ -152,6 +152,7 @@ class RecordedServices:
     """Services that record their calls."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    rights: list[bool] = field(default_factory=list)  # Of each control: the person may run commands.
     error: Exception | None = None
 
     def submit_task(self, spec: TaskSpec, *, actor: str) -> str:
@@ -170,8 +171,11 @@ class RecordedServices:
         input: bytes = b"",
         close_input: bool = False,
         reason: str = "",
+        may_run_commands: bool = False,
+        definition: str = "",
     ) -> str:
         self.calls.append(("control", task_id, action, actor, ref, input))
+        self.rights.append(may_run_commands)
         if self.error:
             raise self.error
         return "c-1"

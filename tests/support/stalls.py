@@ -8,7 +8,7 @@ from typing import Any
 from chat.models import Turn
 from nodes.domain.events import Evidence, StallAlert, TaskStatus
 from nodes.domain.states import TaskHealth, TaskState
-from tests.support.chat import ChatWorld
+from tests.support.chat import ChatWorld, named_request
 from tests.support.leader_store import read
 from tests.support.messages_api import Reply, text
 
@@ -16,7 +16,14 @@ PROMPT = "Continue? [Y/n]"
 
 
 async def run_task(world: ChatWorld, task_id: str = "t1", name: str = "firmware build", project: str = "shop") -> None:
-    status = TaskStatus(task_id=task_id, state=TaskState.RUNNING, name=name, project=project, accepts_input=True)
+    status = TaskStatus(
+        task_id=task_id,
+        state=TaskState.RUNNING,
+        name=name,
+        project=project,
+        accepts_input=True,
+        request=named_request(task_id),
+    )
     await world.voice.tell(status)
 
 

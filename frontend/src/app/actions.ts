@@ -12,6 +12,10 @@ export class Actions {
   readonly #page: Page;
   readonly #toasts: Toasts;
   readonly #requests: Requests;
+  /** By ref: the task of a retry, until it is answered. */
+  readonly #retries = new Map<string, TaskInfo>();
+  /** Asks whether to retry a task whose definition has changed. */
+  onChangedDefinition: (task: TaskInfo, details: Record<string, unknown>) => void = () => undefined;
 
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
@@ -26,6 +30,9 @@ export class Actions {
       const isMine =
         message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.phrases);
       if (!isMine) console.warn("the server refused a message:", message.code, message.message);
+      const retried = this.#retries.get(message.ref ?? "");
+      if (retried && message.code === "definition-changed" && message.details)
+        this.onChangedDefinition(retried, message.details);
     });
   }
 
@@ -42,9 +49,12 @@ export class Actions {
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
       onOutcome?.(outcome);
+      // An ERROR reads it after this.
+      if (outcome.kind === "done" || outcome.kind === "failed") setTimeout(() => this.#retries.delete(ref));
       if (outcome.kind === "no-answer")
         this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
     });
+    if (action === "retry") this.#retries.set(ref, task);
     this.#page.fleet.ask(ref, task.id, action, this.#page.now());
     this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
   }

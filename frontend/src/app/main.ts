@@ -12,6 +12,7 @@ import { Palette } from "../palette/palette";
 import { Actions } from "./actions";
 import { AlertNotices, noticeOf } from "./alert-notices";
 import { wireAnswerForm } from "./answers";
+import { wireChangedDefinition } from "./changed-definition";
 import { wireCommands } from "./command-rows";
 import { openDialog, wireDialogs, wireTaskButtons } from "./dialogs";
 import { Fleet } from "./fleet";
@@ -26,6 +27,7 @@ import { PageAge } from "./page-age";
 import { wireRetire } from "./retire";
 import { metaContent, type PageData, readJson, type Settings, startCursor } from "./settings";
 import { wireTables } from "./tables";
+import { wireTaskCommand } from "./task-command";
 import { Texts } from "./texts";
 import { wireTheme } from "./theme";
 import { startTicker } from "./ticker";
@@ -112,6 +114,8 @@ function main(): void {
   wireFragments(page, toasts, redrawTables);
   const logs = LogPanel.wire(page, data.logs ?? [], data.gaps ?? []);
   Attempts.wire(page, logs);
+  // After the attempts, whose shown one it reads.
+  wireTaskCommand(page);
 
   const palette = Palette.wire(page);
   const newTask = NewTaskDialog.wire(page, actions);
@@ -123,6 +127,7 @@ function main(): void {
   wireKeys((id) => openDialog(id, null, prepare));
   wireTaskButtons(page, actions);
   wireAnswerForm(page, actions);
+  wireChangedDefinition(page, actions);
 
   wireEvidence(page);
   wireChat(page, toasts, notices);

@@ -116,6 +116,8 @@ export interface Urls {
   node: string;
   /** Conversations in the REST API. */
   chat: string;
+  /** Tasks in the REST API. */
+  tasks: string;
   /** Alerts with their evidence in the REST API. */
   alerts: string;
 }

@@ -14,6 +14,7 @@ import type { Kind } from "./fleet";
 import { wireHops } from "./hops";
 import { element, type Page } from "./page";
 import { phraseText } from "./phrases";
+import { isBarred } from "./rights";
 
 const MAX_ROWS = 50;
 
@@ -115,7 +116,7 @@ function wireHeads(page: Page): (() => void)[] {
       const task = page.fleet.tasks.get(taskHead.dataset.task ?? "");
       if (!task) return;
       patchTaskHead(taskHead, task, page);
-      setHidden(form, !offeredActions(task, page.settings.labels).includes("input"));
+      setHidden(form, !offeredActions(task, page.settings.labels).includes("input") || isBarred("input", task));
     };
     const evidence = field<HTMLButtonElement>(taskHead, "evidence");
     const drawEvidence = (): void => {

@@ -2,6 +2,7 @@
 
 import { iconElement, type Page } from "../app/page";
 import { inLanguage, phraseText } from "../app/phrases";
+import { isBarred } from "../app/rights";
 import { emptyText } from "../evidence/text";
 import type { Analysis, Fix } from "../live/messages";
 import { button, make } from "./dom";
@@ -103,10 +104,11 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   item.dataset.state = fix.state;
   // Possible again after a refusal, but not while it is pending or after it was done.
   const isOffered = page.settings.labels.decisions.fixes[fix.state].mayBeAsked;
-  const block =
-    isOffered && canAct && mayAsk(fix) ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
+  const barred = barReason(fix, analysis, page);
+  const isAskable = isOffered && canAct && barred === "";
+  const block = isAskable ? fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts) : "";
   const blocked = block ? make("p", "sub", block) : null;
-  if (isOffered && canAct && mayAsk(fix)) {
+  if (isAskable) {
     // Only the program knows what an answer does, so none is recommended.
     const isLoud = isFirst && fix.state === "open" && analysis.confidence !== "low" && fix.tool !== "send_input";
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
@@ -127,7 +129,7 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
   if (fix.state !== "open") item.append(stateOf(fix, look, page, part));
   if (blocked) item.append(blocked);
   item.append(why);
-  if (isOffered && canAct && !mayAsk(fix)) item.append(make("p", "sub", page.texts.get("chat.needsRight")));
+  if (isOffered && canAct && barred) item.append(make("p", "sub", barred));
   return item;
 }
 
@@ -142,8 +144,13 @@ function stateOf(fix: Fix, look: { label: string; icon: string; tone: string }, 
   return link;
 }
 
-function mayAsk(fix: Fix): boolean {
-  return document.body.classList.contains(fix.tool === "run_command" ? "may-run-commands" : "may-operate");
+/** Why this person may not request the fix; empty = they may. */
+function barReason(fix: Fix, analysis: Analysis, page: Page): string {
+  if (!document.body.classList.contains("may-operate")) return page.texts.get("chat.needsRight");
+  const action = page.settings.labels.decisions.toolActions[fix.tool];
+  const task = page.fleet.tasks.get(analysis.task);
+  if (action === undefined) return page.texts.get("chat.needsRight");
+  return task && isBarred(action, task) ? page.texts.get("task.needsCommands") : "";
 }
 
 function verdict(analysis: Analysis, page: Page): HTMLElement | null {
@@ -162,7 +169,11 @@ function verdict(analysis: Analysis, page: Page): HTMLElement | null {
 
 /** Why fixes cannot be requested now: the part of the card that changes without a message. */
 export function blocksOf(analysis: Analysis, page: Page): string {
-  return analysis.fixes.map((fix) => fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts)).join("\n");
+  return analysis.fixes
+    .map(
+      (fix) => barReason(fix, analysis, page) || fixBlock(fix, analysis, page.fleet, page.settings.labels, page.texts),
+    )
+    .join("\n");
 }
 
 /** The latest news as one line: the verdict if there is one, else the cause. */

@@ -2,6 +2,8 @@
 
 import { iconElement, type Page } from "../app/page";
 import { phraseText } from "../app/phrases";
+import { getJson } from "../app/rest";
+import { loadFailure, mayRunCommands } from "../app/rights";
 import { clockDuration } from "../app/texts";
 import type { Approval, Step } from "../live/messages";
 import { stateOf } from "../tables/task-view";
@@ -24,7 +26,32 @@ export function stepElement(step: Step, asker: string, page: Page): HTMLElement 
   const details = make("details", "step-more", make("summary", "", iconElement("chevron-right"), name, chip), detail);
   const box = make("div", "chat-step", details, step.approval ? approvalCard(step, step.approval, asker, page) : null);
   box.dataset.step = step.id;
+  if (step.isWithheld && mayRunCommands()) void complete(box, step, asker, page);
   return box;
+}
+
+/** Adds the command, which messages do not contain. Only then can it be approved. */
+async function complete(box: HTMLElement, step: Step, asker: string, page: Page): Promise<void> {
+  try {
+    const whole = await getJson<Step>(`${page.settings.urls.chat}steps/${encodeURIComponent(step.id)}/`);
+    const isOpen = box.querySelector("details")?.open ?? false;
+    // Only what is withheld: the message may be newer than this answer.
+    const { arguments: given, summary, phrases } = whole;
+    const shown = stepElement({ ...step, arguments: given, summary, phrases, isWithheld: false }, asker, page);
+    box.replaceChildren(...shown.childNodes);
+    const details = box.querySelector("details");
+    if (details) details.open = isOpen;
+  } catch (error) {
+    console.warn("could not read a command", error);
+    const line = make("p", "step-unread");
+    line.append(
+      ...loadFailure(page, () => {
+        line.remove();
+        void complete(box, step, asker, page);
+      }),
+    );
+    box.append(line);
+  }
 }
 
 function result(step: Step, page: Page): HTMLElement | null {
@@ -81,7 +108,10 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   expiry.dataset.expires = String(approval.expiresAt);
   card.append(make("p", "sub", texts.get("chat.askedBy", { name: asker || "AgentFlow" }), " · ", expiry));
   drawExpiry(expiry, page);
-  if (document.body.classList.contains(`may-${approval.right}`)) {
+  if (step.isWithheld) {
+    const loads = mayRunCommands();
+    card.append(make("p", "sub", page.texts.get(loads ? "evidence.loading" : "command.hidden")));
+  } else if (document.body.classList.contains(`may-${approval.right}`)) {
     const answers = make("div", "approval-buttons");
     answers.append(
       // A destructive action is not the default button.

@@ -71,7 +71,7 @@ class EvidenceView {
     const { texts } = this.#page;
     this.#newer = null;
     try {
-      const found = await getJson<Known & { evidence: Piece[] }>(
+      const found = await getJson<Known & { evidence: Piece[]; isPartial: boolean }>(
         `${this.#page.settings.urls.alerts}${encodeURIComponent(alert)}/`,
       );
       if (this.#shown !== alert) return;
@@ -80,6 +80,7 @@ class EvidenceView {
       // Evidence does not change, so keep the scroll position.
       if (this.#isLoaded) return;
       element("evidence-body")?.replaceChildren(
+        ...(found.isPartial ? [make("p", "sub", texts.get("evidence.partial"))] : []),
         ...(found.evidence.length > 0
           ? found.evidence.map((piece) => section(piece, this.#page))
           : [make("p", "sub", texts.get("evidence.none"))]),

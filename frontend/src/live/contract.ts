@@ -390,6 +390,8 @@ export interface Control {
   reason?: string;
   /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
+  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current. */
+  definition?: string;
   task: string;
 }
 
@@ -422,6 +424,8 @@ export interface EngineStatus {
 /** A message or a request was refused. */
 export interface ErrorMessage {
   phrases?: Record<string, Phrase>;
+  /** For `definition-changed`: `definition` (send it with the retry to accept it), `nodes`, `before`, `after`. */
+  details?: Record<string, unknown>;
   /** `ref` of the refused request. */
   ref?: string;
   type: "ERROR";
@@ -635,7 +639,7 @@ export interface Run {
   type: "RUN";
   /** In which it runs. */
   project?: string;
-  /** Shown to people; by default made from the command. */
+  /** Shown to everyone; default: the named task, or "command" and the start of the task's id. */
   name?: string;
   /** Default: any node that has the project and a free slot. */
   node?: string;
@@ -713,6 +717,8 @@ export interface Step {
   endedAt: number | null;
   /** Null = no approval needed. */
   approval: Approval | null;
+  /** Its command is left out; REST has it, for people who may run commands. */
+  isWithheld: boolean;
 }
 
 /** Whether the Leader's database accepts writes. While it does not, nothing new is stored or shown; reading works and tasks continue. It has no position in the feed. */
@@ -754,8 +760,8 @@ export interface TaskInfo {
   /** Why it is not assigned yet. */
   pendingReason: string;
   phrases: Record<string, Phrase>;
-  /** As a person would type it. */
-  command: string;
+  /** A person's own command, or a request that the Leader does not have: input and retry need the right to run commands, and only REST answers say what it runs, to those who have it. */
+  isCommand: boolean;
   /** Its standard input is open. */
   acceptsInput: boolean;
   /** Some of its processes still run although it is paused. */

@@ -1,11 +1,12 @@
 /** Updates a task's row, or the head of its page. */
 
 import type { Page } from "../app/page";
+import { isBarred } from "../app/rights";
 import type { Action, TaskInfo } from "../live/messages";
 import { field, setAttribute, setChip, setHidden, setMeter, setOptionalText, setText, setTime } from "./cells";
 import { commandView, msLeft, shownCommand } from "./command-view";
 import { patchFields, wholeFraction } from "./formats";
-import { shownState, taskView } from "./task-view";
+import { offeredActions, shownState, taskView } from "./task-view";
 
 export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   const view = taskView(task, page.settings.labels, page.texts, page.now());
@@ -23,7 +24,12 @@ export function patchTask(row: HTMLElement, task: TaskInfo, page: Page): void {
   if (task.progress !== null) setMeter(progress, task.progress, wholeFraction(task.progress));
   patchRunningTime(field(row, "elapsed"), task, page);
   for (const button of row.querySelectorAll<HTMLElement>("button[data-action]")) {
-    setHidden(button, !view.actions.includes(button.dataset.action as Action));
+    const action = button.dataset.action as Action;
+    setHidden(button, !view.actions.includes(action));
+    const barred = isBarred(action, task);
+    button.toggleAttribute("disabled", barred);
+    const { label } = page.settings.labels.actions[action];
+    setAttribute(button, "title", barred ? page.texts.get("task.needsCommands") : label);
   }
 }
 
@@ -67,6 +73,8 @@ export function patchTaskHead(head: HTMLElement, task: TaskInfo, page: Page): vo
   setAttribute(node, "href", task.node ? page.nodeUrl(task.node) : null);
   setTime(field(head, "started"), task.startedAt);
   setTime(field(head, "ended"), task.endedAt);
+  const barred = offeredActions(task, page.settings.labels).some((action) => isBarred(action, task));
+  setOptionalText(field(head, "barred"), barred ? page.texts.get("task.needsCommands") : "");
   const { texts } = page;
   patchNotice(field(head, "suppressed"), task.suppressedLines, (count) => texts.count("task.suppressed", count));
   patchNotice(field(head, "withheld"), task.withheldLines, (count) => texts.count("task.withheld", count));

@@ -21,7 +21,7 @@ from nodes.agent.runner.shim_link import LinkClosed, Message, ShimLink, connect
 from nodes.agent.runner.tail import OutputTail
 from nodes.agent.runner.task_folder import Record, TaskFolder, attempt_key
 from nodes.core.secrets import Redactor
-from nodes.domain.commands import StartTask
+from nodes.domain.commands import StartTask, default_name
 from nodes.domain.events import TaskStatus
 from nodes.domain.phrases import english, from_stored, phrase
 from nodes.domain.running import RunningTask
@@ -56,14 +56,12 @@ class Attempt:
         self.folder = folder
         self.start = start
         self.key = attempt_key(start.task_id, start.attempt)
-        spec = start.spec
-        name = spec.name or spec.named_task or spec.shell_line or (spec.argv[0] if spec.argv else "")
         self._status = TaskStatus(
             task_id=start.task_id,
             attempt=start.attempt,
             state=TaskState.DISPATCHED,
-            name=redactor.hide(name, is_command=True),
-            project=spec.project,
+            name=redactor.hide(default_name(start.spec, start.task_id), is_command=True),
+            project=start.spec.project,
             request=start,
         )
         self._redactor = redactor

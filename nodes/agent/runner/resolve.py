@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nodes.agent.announced import announced
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.environment import identity_variables
 from nodes.core.project_secrets import ProjectSecrets
-from nodes.domain.commands import StartTask, TaskSpec
+from nodes.core.secrets import REDACTED, is_secret_name
+from nodes.domain.commands import ResolvedCommand, StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import TaskRejected
 
 _SHELL = "/bin/sh"
+# Of the resolved command's arguments, and of its variables: it travels in one journal entry with the request.
+_SHOWN_CHARACTERS = 8 << 10
+_CUT = "…"
+
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,7 @@ class Launch:
 
 
 def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
-    """The request, completed from its named task, and what it runs.
+    """The request, completed from its named task and with the command that it resolves to, and what it runs.
 
     Raises TaskRejected: no-such-project, no-such-named-task, forbidden, bad-request.
     """
@@ -44,7 +51,6 @@ def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
         raise _rejected("forbidden", phrase("only-as-configured"))
     if named is not None:
         spec = named.complete(spec)
-        start = replace(start, spec=spec)
     launch = Launch(
         argv=_argv(spec, named),
         working_directory=str(_folder(spec, project, config)),
@@ -53,7 +59,33 @@ def resolve(start: StartTask, config: RunnerConfig) -> tuple[StartTask, Launch]:
         close_input=spec.close_input,
         secrets=config.secrets_of(spec.project),
     )
-    return start, launch
+    return replace(start, spec=spec, resolved=_resolved(launch, named)), launch
+
+
+def _resolved(launch: Launch, named: NamedTask | None) -> ResolvedCommand:
+    """The launch as history keeps it."""
+    environment = launch.environment
+    redactor = launch.secrets.redactor(environment)
+    variables = (
+        (name, REDACTED if is_secret_name(name) else redactor.hide(value)) for name, value in environment.items()
+    )
+    return ResolvedCommand(
+        argv=tuple(word for (word,) in _fitting((word,) for word in redactor.hide_in_argv(launch.argv))),
+        working_directory=launch.working_directory,
+        environment={name: value for name, value in _fitting(variables)},
+        definition=announced(named, launch.secrets).digest if named is not None else "",
+    )
+
+
+def _fitting(rows: Iterable[Words]) -> Iterator[Words]:
+    """The first rows that fit; the last word of one that does not is cut, and the others are left out."""
+    left = _SHOWN_CHARACTERS
+    for row in rows:
+        left -= sum(map(len, row)) + 1
+        if left < 0:
+            yield (*row[:-1], row[-1][: max(left, -len(row[-1]))] + _CUT)
+            return
+        yield row
 
 
 def _rejected(code: str, why: Phrase) -> TaskRejected:

@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nodes.agent.runner.shim import layout, procfs
-from nodes.domain.commands import StartTask, spec_to_json, stored_spec
+from nodes.domain.commands import ResolvedCommand, StartTask, spec_to_json, stored_spec
 from nodes.domain.phrases import Phrase, phrase
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -40,6 +40,8 @@ class TaskFolder:
         folder = cls(root / f"{name}.{start.attempt}")
         folder.path.mkdir(mode=0o700)
         request = {"task_id": start.task_id, "attempt": start.attempt, "spec": spec_to_json(start.spec)}
+        if start.resolved is not None:
+            request["resolved"] = asdict(start.resolved)
         try:
             layout.write_record(str(folder.path), layout.REQUEST, request)
             layout.sync_folder(str(root))
@@ -55,7 +57,12 @@ class TaskFolder:
             return None
         try:
             spec = stored_spec(record["spec"])
-            return StartTask(task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec)
+            # An earlier version stored no resolved command.
+            kept = record.get("resolved")
+            resolved = ResolvedCommand(**{**kept, "argv": tuple(kept["argv"])}) if kept else None
+            return StartTask(
+                task_id=str(record["task_id"]), attempt=int(record["attempt"]), spec=spec, resolved=resolved
+            )
         except (KeyError, TypeError, ValueError):  # Damaged: the caller logs it.
             return None
 

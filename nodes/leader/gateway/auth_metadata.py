@@ -8,9 +8,11 @@ from nodes.bearer import metadata_with
 
 # Increased when an older request would be misunderstood. A process that sends none is older than 2.
 VERSION_KEY = "agentflow-gateway-version"
-VERSION = "2"
+VERSION = "3"
 # Trailing metadata: the error's code for programs.
 CODE_KEY = "agentflow-code"
+# As JSON: the message as data, and facts for programs (`TaskRejected.parts`, `.details`).
+FACTS_KEY = "agentflow-facts-bin"
 
 
 def metadata_of(token: str) -> tuple[tuple[str, str], ...]:

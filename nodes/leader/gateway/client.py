@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 import grpc
 
 from nodes.domain.commands import TaskSpec, spec_to_json
+from nodes.domain.phrases import phrase
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
-from nodes.leader.gateway.auth_metadata import CODE_KEY, metadata_of
+from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, metadata_of
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -63,6 +64,8 @@ class RemoteGateway:
             actor=request.actor,
             ref=request.ref,
             command_id=request.command_id,
+            may_run_commands=request.may_run_commands,
+            definition=request.definition,
         )
         reply: pb.ControlReply = self._call(self._stub().Control, message)
         return reply.command_id
@@ -117,9 +120,12 @@ class RemoteGateway:
     def _raise(self, exc: grpc.RpcError) -> NoReturn:
         """Translates a call's status; no other code reads it. Unknown means unavailable; nothing is retried."""
         status, details = exc.code(), exc.details() or ""
-        code = next((str(item.value) for item in exc.trailing_metadata() or () if item.key == CODE_KEY), "")
+        metadata = {item.key: item.value for item in exc.trailing_metadata() or ()}
+        code = str(metadata.get(CODE_KEY, ""))
         if status is grpc.StatusCode.FAILED_PRECONDITION and code:
-            raise TaskRejected(code, details) from exc
+            facts = json.loads(metadata.get(FACTS_KEY, b"{}"))
+            parts = [phrase(one["key"], **one["values"]) for one in facts.get("parts", ())]
+            raise TaskRejected(code, details, parts, details=facts.get("details")) from exc
         if status is grpc.StatusCode.NOT_FOUND and code:
             raise NotFound(details) from exc
         if status is grpc.StatusCode.UNIMPLEMENTED:

@@ -15,7 +15,7 @@ from nodes.bearer import token_in
 from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
-from nodes.leader.gateway.auth_metadata import CODE_KEY, is_same_version
+from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, is_same_version
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
@@ -120,6 +120,8 @@ class GatewayServer(services.LeaderServicer):
                 close_input=request.close_input,
                 reason=request.reason,
                 command_id=request.command_id,
+                may_run_commands=request.may_run_commands,
+                definition=request.definition,
             )
         )
 
@@ -162,9 +164,12 @@ class _UnknownMethods(grpc.GenericRpcHandler):
 
 
 async def _abort_rejected(context: Context, exc: TaskRejected) -> NoReturn:
-    await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, exc.code, exc.message)
+    facts = json.dumps({"parts": exc.parts, "details": exc.details}).encode()
+    await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, exc.code, exc.message, (FACTS_KEY, facts))
 
 
-async def _abort(context: Context, status: grpc.StatusCode, code: str, message: str) -> NoReturn:
-    await context.abort(status, message, ((CODE_KEY, code),))
+async def _abort(
+    context: Context, status: grpc.StatusCode, code: str, message: str, *more: tuple[str, bytes]
+) -> NoReturn:
+    await context.abort(status, message, ((CODE_KEY, code), *more))
     raise AssertionError("abort raises")

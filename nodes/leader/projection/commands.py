@@ -5,6 +5,7 @@ from __future__ import annotations
 from nodes.domain.events import CommandResult
 from nodes.domain.phrases import english, phrase
 from nodes.domain.states import COMMAND_TRANSITIONS, Action, CommandState, TaskState
+from nodes.leader.projection.private import is_free
 from nodes.leader.projection.refusal import FOREIGN_NODE, EntryRefused
 from nodes.leader.projection.state_cache import OPEN_COMMANDS
 from nodes.leader.projection.tasks import end_attempt, mirror, stored_text
@@ -43,13 +44,21 @@ def settle(unit: UnitOfWork, command: Command, state: CommandState, *, code: str
         return False
     said = stored_text(message)
     attempt = unit.cache.attempt(command.task_id or "", command.attempt) if command.kind == START else None
-    # A refused start ends its attempt with the same message, which the node also sent as data.
-    parts = attempt.message_parts if attempt is not None and said and attempt.message == said else None
+    parts = None
+    if attempt is not None and said and (attempt.message == said or _is_told(unit, attempt)):
+        # A refused start ends its attempt with the same message, which the node also sent as data.
+        said, parts = attempt.message, attempt.message_parts
     unit.change_command(command, state=state, code=stored_text(code, 40), message=said, message_parts=parts)
     unit.publish_command(command)
     if command.kind == START:
         _settle_start(unit, command, state)
     return True
+
+
+def _is_told(unit: UnitOfWork, attempt: Attempt) -> bool:
+    """Whether the end of a free command says the same, without the command."""
+    task = unit.cache.task(attempt.task_id)
+    return task is not None and TaskState(attempt.state).is_final and is_free(task.spec)
 
 
 def _settle_start(unit: UnitOfWork, command: Command, state: CommandState) -> None:

@@ -20,6 +20,7 @@ from nodes.leader.projection.message_base import (
     milliseconds,
     one_of,
 )
+from nodes.leader.projection.private import is_free
 from nodes.models import Attempt, Command, Node, Task
 
 TaskStateWord = Annotated[str, one_of("TaskState", TaskState)]
@@ -50,8 +51,9 @@ class TaskInfo(TypedDict):
     # Why it is not assigned yet.
     pendingReason: str
     phrases: Phrases
-    # As a person would type it.
-    command: str
+    # A person's own command, or a request that the Leader does not have: input and retry need the right to run
+    # commands, and only REST answers say what it runs, to those who have it.
+    isCommand: bool
     # Its standard input is open.
     acceptsInput: bool
     # Some of its processes still run although it is paused.
@@ -126,7 +128,7 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
         "exitCode": task.exit_code,
         "pendingReason": task.pending_reason,
         "phrases": phrases_of(message=task.message_parts, pendingReason=task.pending_parts),
-        "command": command_line(task.spec),
+        "isCommand": is_free(task.spec),
         "acceptsInput": task.accepts_input,
         "partialPause": task.partial_pause,
         "suppressedLines": task.suppressed_lines,
@@ -142,14 +144,16 @@ def task_info(task: Task, *, node: Node | None) -> TaskInfo:
     }
 
 
-def attempt_info(attempt: Attempt, task: Task) -> Message:
-    """One attempt, as the work log shows it."""
+def attempt_info(attempt: Attempt, task: Task, *, sees_commands: bool) -> Message:
+    """One attempt, as the work log shows it. `sees_commands`: the reader may run commands."""
+    is_command = is_free(task.spec)
     return {
         "task": task.id,
         "attempt": attempt.number,
         "name": task.name,
         "project": task.project,
-        "command": command_line(task.spec),
+        "isCommand": is_command,
+        "resolved": resolved_info(attempt) if sees_commands or not is_command else None,
         "createdBy": task.created_by,
         "node": attempt.node_id or "",
         "state": attempt.state,
@@ -202,6 +206,21 @@ def without_secrets(spec: Mapping[str, Any]) -> dict[str, Any]:
     if spec.get("shell_line"):
         shown["shell_line"] = hide_in_command(spec["shell_line"], environment)
     return shown
+
+
+def resolved_info(attempt: Attempt) -> Message | None:
+    """What the attempt's node ran; None if it has not said so."""
+    kept = attempt.resolved
+    if kept is None:
+        return None
+    shown = without_secrets({"argv": kept["argv"], "environment": kept["environment"]})
+    return {
+        "command": shlex.join(shown["argv"]),
+        "argv": shown["argv"],
+        "workingDirectory": kept["working_directory"],
+        "environment": shown.get("environment", {}),
+        "definition": kept["definition"],
+    }
 
 
 def command_line(spec: Mapping[str, Any]) -> str:

@@ -10,13 +10,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nodes.domain.commands import TaskSpec, spec_to_json
+from nodes.domain.commands import (
+    MAX_ARGUMENTS,
+    MAX_PATH,
+    ResolvedCommand,
+    TaskSpec,
+    default_name,
+    is_free_command,
+    spec_to_json,
+)
 from nodes.domain.events import StallAlert, TaskStatus
 from nodes.domain.ids import TASK_ID_RULE, is_task_id
+from nodes.domain.incoming import MAX_ID
 from nodes.domain.names import normal_name
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.domain.states import TASK_TRANSITIONS, TaskHealth, TaskState
 from nodes.domain.storable import storable
+from nodes.leader.projection.private import public_message
 from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, ILLEGAL_TRANSITION, EntryRefused
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Attempt, Task
@@ -28,6 +38,8 @@ _MAX_PARTS = 6
 _MAX_VALUES = 6
 _KEY_CHARACTERS = 40
 _VALUE_CHARACTERS = 1_000
+_WORD_CHARACTERS = 8_192
+_MAX_VARIABLES = 300
 
 
 def stored_text(text: str, limit: int = _MESSAGE_CHARACTERS) -> str:
@@ -53,6 +65,19 @@ def stored_parts(parts: Sequence[Phrase]) -> list[Phrase] | None:
         )
         for one in parts[:_MAX_PARTS]
     ] or None
+
+
+def stored_command(resolved: ResolvedCommand) -> dict[str, Any]:
+    """A node's resolved command, bounded."""
+    variables = list(resolved.environment.items())[:_MAX_VARIABLES]
+    return {
+        "argv": [stored_text(word, _WORD_CHARACTERS) for word in resolved.argv[:MAX_ARGUMENTS]],
+        "working_directory": stored_text(resolved.working_directory, MAX_PATH),
+        "environment": {
+            stored_text(name, _VALUE_CHARACTERS): stored_text(value, _WORD_CHARACTERS) for name, value in variables
+        },
+        "definition": stored_text(resolved.definition, MAX_ID),
+    }
 
 
 def apply_status(
@@ -104,6 +129,8 @@ def _may_move(attempt: Attempt, state: TaskState) -> bool:
 def set_status(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int, *, journal_id: str, seq: int) -> None:
     """Sets the attempt's state without checks; the caller guarantees that it is right."""
     task, attempt = _find_or_create(unit, node_id, status, number)
+    message, parts = public_message(task.spec, status.message, status.message_parts)
+    resolved = status.request.resolved if status.request is not None else None
     started_at, ended_at = _moment(status.started_at_ms), _moment(status.ended_at_ms)
     if started_at is None and status.state.is_live:
         started_at = attempt.started_at or unit.now
@@ -113,8 +140,9 @@ def set_status(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int, 
         attempt,
         node_id=node_id,
         state=status.state,
-        message=stored_text(status.message),
-        message_parts=stored_parts(status.message_parts),
+        message=stored_text(message),
+        message_parts=stored_parts(parts),
+        resolved=stored_command(resolved) if resolved is not None else attempt.resolved,
         exit_code=status.exit_code,
         journal_id=journal_id or attempt.journal_id,
         state_seq=seq or attempt.state_seq,
@@ -218,11 +246,11 @@ def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: 
     task = unit.cache.task(status.task_id)
     spec = status.request.spec if status.request is not None else None
     if task is None:
+        # An agent of an earlier version names a free command by its command line.
+        own = default_name(spec, status.task_id) if spec is not None and is_free_command(spec) else status.name
         task = Task(
             id=status.task_id,
-            name=stored_text(
-                normal_name(status.name) or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS
-            ),
+            name=stored_text(normal_name(own) or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS),
             project=stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS),
             node_id=node_id,
             spec=_stored_spec(spec) if spec else {},
@@ -270,13 +298,14 @@ def apply_stall(unit: UnitOfWork, node_id: str, alert: StallAlert) -> None:
         raise EntryRefused(FOREIGN_NODE, f"task {task.id} runs on {task.node_id}")
     if not TaskState(task.state).is_live:
         return  # A replayed verdict about an attempt that has ended meanwhile: only history.
+    reason, reason_parts = public_message(task.spec, alert.reason, alert.reason_parts)
     for health, (kind, level) in _HEALTH_ALERTS.items():
         if health is alert.verdict:
             unit.open_alert(
                 kind,
                 level=level,
-                message=stored_text(alert.reason),
-                parts=alert.reason_parts,
+                message=stored_text(reason),
+                parts=reason_parts,
                 node_id=node_id,
                 task=task,
                 evidence=[

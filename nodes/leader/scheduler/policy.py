@@ -32,6 +32,8 @@ class Worker:
     # Supports only the base messages: it reports no slots or projects, and gets only tasks that name it as the target.
     is_base: bool = False
     projects: Mapping[str, frozenset[str]] = field(default_factory=dict)  # Project → its named tasks.
+    # False: it has just registered, and has not said yet what it can do.
+    has_reported: bool = True
 
     def knows(self, waiting: Waiting) -> bool:
         """Whether it could run the task if it had a free slot."""
@@ -56,7 +58,15 @@ class Postponed:
     reason: Phrase
 
 
-Decision = Assignment | Postponed
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """No node that the Leader knows can ever run it; a node that is away may come back."""
+
+    task_id: str
+    reason: Phrase
+
+
+Decision = Assignment | Postponed | Impossible
 
 
 def decide(waiting: Sequence[Waiting], workers: Iterable[Worker]) -> list[Decision]:
@@ -81,7 +91,9 @@ def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str,
         return _decide_target(task, workers.get(task.target), occupied)
     able = [worker for worker in workers.values() if worker.is_online and worker.knows(task)]
     if not able:
-        return Postponed(task.task_id, _why_no_node(task, workers.values()))
+        # A node that is offline may still have what it last reported.
+        is_over = bool(workers) and all(worker.has_reported and not worker.knows(task) for worker in workers.values())
+        return (Impossible if is_over else Postponed)(task.task_id, _why_no_node(task, workers.values()))
     free = [worker for worker in able if _is_free(worker, occupied)]
     if not free:
         names = ", ".join(sorted(worker.node_id for worker in able)[:3])
@@ -92,11 +104,11 @@ def _decide(task: Waiting, workers: Mapping[str, Worker], occupied: Mapping[str,
 
 def _decide_target(task: Waiting, worker: Worker | None, occupied: Mapping[str, int]) -> Decision:
     if worker is None:
-        return Postponed(task.task_id, phrase("unknown-node", node=task.target))
+        return Impossible(task.task_id, phrase("unknown-node", node=task.target))
     if not worker.is_online:
         return Postponed(task.task_id, phrase("not-online", node=task.target))
     if not worker.knows(task):
-        return Postponed(task.task_id, _why_not(task, worker))
+        return (Impossible if worker.has_reported else Postponed)(task.task_id, _why_not(task, worker))
     if not _is_free(worker, occupied):
         return Postponed(task.task_id, phrase("slot", nodes=task.target))
     return Assignment(task.task_id, task.target)

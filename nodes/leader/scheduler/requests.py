@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import Command as WireCommand
 from nodes.domain.commands import (
     ControlTask,
@@ -15,23 +13,27 @@ from nodes.domain.commands import (
     TaskSpec,
     check_input,
     check_spec,
+    default_name,
+    is_free_command,
     spec_to_json,
     stored_spec,
     with_normal_names,
 )
-from nodes.domain.phrases import phrase
-from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
+from nodes.domain.phrases import english, phrase
+from nodes.domain.states import Action, CommandState, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.commands import START
 from nodes.leader.projection.tasks import end_attempt, mirror
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.models import Attempt, Command, Node, Task
+from nodes.leader.scheduler.definitions import check_known, check_unchanged
+from nodes.models import Attempt, Command, Task
 from nodes.stream.wire.codec import encode_command
 
 # Time to start, counted on the node's clock from receipt; a command that has not started by then never does.
 START_TTL = timedelta(seconds=60)
 CONTROL_TTL = timedelta(seconds=60)
-_NAME_SHOWN = 60
+FORBIDDEN = "forbidden"
+_UNASSIGNED = phrase("unassigned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class ControlRequest:
     close_input: bool = False
     reason: str = ""
     command_id: str = ""  # Chosen by the caller, so that repeating the request acts once; empty = a new one.
+    may_run_commands: bool = False  # The person has this right, which a free command needs (`check_right`).
+    definition: str = ""  # For a retry: see `check_unchanged`.
 
 
 def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
@@ -55,15 +59,18 @@ def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = 
         return known
     spec = with_normal_names(spec)
     check_spec(spec)
-    _check_known(unit, spec)
+    check_known(unit, spec)
+    task_id = task_id or secrets.token_hex(8)
     task = Task(
-        id=task_id or secrets.token_hex(8),
-        name=spec.name or _default_name(spec),
+        id=task_id,
+        name=default_name(spec, task_id),
         project=spec.project,
         target_node=spec.node,
         spec=spec_to_json(spec),
         created_by=actor[:150],
         created_at=unit.now,
+        pending_reason=english([_UNASSIGNED]),
+        pending_parts=[_UNASSIGNED],
     )
     unit.insert(task)
     unit.cache.remember_task(task)
@@ -71,55 +78,6 @@ def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = 
     unit.publish_task(task)
     unit.wakes_scheduler = True
     return task
-
-
-def _default_name(spec: TaskSpec) -> str:
-    if spec.named_task:
-        return spec.named_task
-    words = spec.shell_line or " ".join((posixpath.basename(spec.argv[0]) or spec.argv[0], *spec.argv[1:3]))
-    line = hide_in_command(" ".join(words.split()), spec.environment)
-    return line if len(line) <= _NAME_SHOWN else line[: _NAME_SHOWN - 1] + "…"
-
-
-def _check_known(unit: UnitOfWork, spec: TaskSpec) -> None:
-    """Refuses a task that no known node can run; a task that an offline node could run waits."""
-    nodes = list(unit.cache.nodes.values())
-    if spec.node:
-        node = unit.cache.nodes.get(spec.node)
-        if node is None:
-            raise TaskRejected("no-such-node", f"There is no node {spec.node}.")
-        if node.role == Role.LEADER:
-            raise TaskRejected("no-such-node", f"{spec.node} is the Leader; tasks run on Masters and Edges.")
-        nodes = [node]
-    where = f"{spec.node} has" if spec.node else "No node has"
-    negation = " no" if spec.node else " a"
-    base = any(node.is_base_client for node in nodes) and bool(spec.node)
-    if spec.project and not base:
-        # A base client's projects are those of its tasks so far; it gets only tasks that name it.
-        known = (_named_tasks(node, spec.project) for node in nodes if not node.is_base_client)
-        tasks = [names for names in known if names is not None]
-        if not tasks:
-            raise TaskRejected("no-such-project", f"{where}{negation} project {spec.project}.")
-        if spec.named_task and not any(spec.named_task in names for names in tasks):
-            raise TaskRejected(
-                "no-such-named-task", f"{where}{negation} task {spec.named_task} in project {spec.project}."
-            )
-    if spec.named_task and base:
-        raise TaskRejected("no-such-named-task", f"{spec.node} has no named tasks.")
-    if not spec.named_task and spec.node and not base and not nodes[0].capabilities.get("allowsCommands"):
-        raise TaskRejected("commands-not-allowed", f"{spec.node} runs only the named tasks of its projects.")
-
-
-def _named_tasks(node: Node, project: str) -> frozenset[str] | None:
-    return projects_of(node).get(project)
-
-
-def projects_of(node: Node) -> dict[str, frozenset[str]]:
-    """Project → named tasks, as the node reported them."""
-    return {
-        project["name"]: frozenset(task["name"] for task in project["tasks"])
-        for project in node.capabilities.get("projects", ())
-    }
 
 
 def _new_attempt(unit: UnitOfWork, task: Task) -> Attempt:
@@ -133,13 +91,17 @@ def _new_attempt(unit: UnitOfWork, task: Task) -> Attempt:
 
 
 def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
-    """The command's row: being sent to the node, or already settled. Raises `NotFound`, `TaskRejected`."""
+    """The command's row: being sent to the node, or already settled. Raises `NotFound`, `TaskRejected`.
+
+    Every request for a task ends here, so the person's right to type into it is checked here.
+    """
     if request.command_id and (known := unit.cache.command(request.command_id)) is not None:
         return known
     task = unit.cache.task(request.task_id)
     attempt = unit.cache.attempt(request.task_id, task.attempt) if task is not None else None
     if task is None or attempt is None:
         raise NotFound(f"There is no task {request.task_id}.")
+    check_right(task, request)
     check_input(request.input)
     state = TaskState(task.state)
     if request.action is Action.RETRY:
@@ -153,6 +115,14 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         return command
     _check_action(unit, task, state, request.action)
     return _to_node(unit, attempt, request)
+
+
+def check_right(task: Task, request: ControlRequest) -> None:
+    """Input and retry of a free command need the right to run commands: both make its program do something new."""
+    is_new = request.action in (Action.INPUT, Action.RETRY)
+    if is_new and not request.may_run_commands and is_free_command(stored_spec(task.spec)):
+        why = phrase("command-needs-right")
+        raise TaskRejected(FORBIDDEN, english([why]), [why])
 
 
 def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action) -> None:
@@ -175,6 +145,9 @@ def _retry(unit: UnitOfWork, task: Task, request: ControlRequest) -> Command:
         raise TaskRejected("not-finished", f"The task has not ended ({task.state}); cancel it first.")
     if not task.spec:
         raise TaskRejected("no-request", "The Leader does not have this task's request, so it cannot be retried.")
+    spec = stored_spec(task.spec)
+    check_known(unit, spec)
+    check_unchanged(unit, task.id, spec, accepted=request.definition)
     unit.change_task(task, attempt=task.attempt + 1)
     attempt = _new_attempt(unit, task)
     command = _settled_here(unit, task, request)
@@ -184,8 +157,8 @@ def _retry(unit: UnitOfWork, task: Task, request: ControlRequest) -> Command:
         attempt,
         progress=None,
         health=TaskHealth.HEALTHY,
-        pending_reason="",
-        pending_parts=None,
+        pending_reason=english([_UNASSIGNED]),
+        pending_parts=[_UNASSIGNED],
         accepts_input=False,
         partial_pause=False,
     )

@@ -11,16 +11,18 @@ import logging
 from collections.abc import Callable
 
 from nodes.domain.commands import TaskSpec
-from nodes.domain.phrases import english
-from nodes.domain.states import CommandState
+from nodes.domain.phrases import english, phrase
+from nodes.domain.states import CommandState, Role, TaskState
 from nodes.errors import StoreError
 from nodes.leader.projection.commands import expire, settle, wire_command
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.retirement import retire
+from nodes.leader.projection.tasks import end_attempt
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.leader.scheduler.policy import Assignment, Decision, Waiting, Worker, decide
-from nodes.leader.scheduler.requests import ControlRequest, control_task, create_task, projects_of, start_attempt
+from nodes.leader.scheduler.definitions import projects_of
+from nodes.leader.scheduler.policy import Assignment, Decision, Impossible, Waiting, Worker, decide
+from nodes.leader.scheduler.requests import ControlRequest, control_task, create_task, start_attempt
 from nodes.models import Command, Node
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -117,7 +119,7 @@ class Scheduler:
                 )
                 for task in tasks
             ]
-            workers = [_worker(unit, node) for node in unit.cache.nodes.values()]
+            workers = [_worker(unit, node) for node in unit.cache.nodes.values() if node.role != Role.LEADER]
             for decision in decide(waiting, workers):
                 self._carry_out(unit, decision)
         unit.wakes_scheduler = False  # This round has already handled its own changes.
@@ -125,11 +127,14 @@ class Scheduler:
 
     def _carry_out(self, unit: UnitOfWork, decision: Decision) -> None:
         task = unit.cache.pending[decision.task_id]
+        attempt = unit.cache.attempt(task.id, task.attempt)
+        if attempt is None:
+            raise AssertionError("a pending task has an attempt")
         if isinstance(decision, Assignment):
-            attempt = unit.cache.attempt(task.id, task.attempt)
-            if attempt is None:
-                raise AssertionError("a pending task has an attempt")
             self._send_after_commit(unit, start_attempt(unit, task, attempt, decision.node_id))
+        elif isinstance(decision, Impossible):
+            logger.warning("task %s can never run: %s", task.id, english([decision.reason]))
+            end_attempt(unit, attempt, TaskState.FAILED, parts=[phrase("never-runs"), decision.reason])
         elif task.pending_parts != (parts := [decision.reason]):
             reason = english([decision.reason])[:_REASON_CHARACTERS]
             unit.change_task(task, pending_reason=reason, pending_parts=parts)
@@ -190,6 +195,7 @@ def _worker(unit: UnitOfWork, node: Node) -> Worker:
         allows_commands=bool(node.capabilities.get("allowsCommands")),
         is_base=node.is_base_client,
         projects=projects_of(node),
+        has_reported=node.is_base_client or bool(node.capabilities),
     )
 
 

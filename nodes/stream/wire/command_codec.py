@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec, with_normal_names
+from nodes.domain.commands import Command, ControlTask, ResolvedCommand, StartTask, TaskSpec, with_normal_names
 from nodes.errors import ProtocolViolation
 from nodes.stream.wire.converter import Converter
 from nodes.stream.wire.fields import not_negative, required
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 _SPEC = Converter(TaskSpec, pb.TaskRequest, "", renamed={"node": "target_node_id"})
+_RESOLVED = Converter(ResolvedCommand, pb.ResolvedCommand, "resolved")
 _CONTROL = Converter(ControlTask, pb.ControlSignal, "control")
 
 
@@ -55,7 +56,8 @@ def target_of(message: pb.LeaderCommand) -> str:
 
 
 def encode_request(start: StartTask) -> pb.TaskRequest:
-    return _SPEC.to_wire(start.spec, task_id=start.task_id, attempt=start.attempt)
+    resolved = None if start.resolved is None else _RESOLVED.to_wire(start.resolved)
+    return _SPEC.to_wire(start.spec, task_id=start.task_id, attempt=start.attempt, resolved=resolved)
 
 
 def decode_request(request: pb.TaskRequest) -> StartTask:
@@ -65,4 +67,5 @@ def decode_request(request: pb.TaskRequest) -> StartTask:
         task_id=required(request.task_id, "task_request.task_id"),
         attempt=request.attempt or 1,
         spec=with_normal_names(_SPEC.from_wire(request)),
+        resolved=_RESOLVED.from_wire(request.resolved) if request.HasField("resolved") else None,
     )

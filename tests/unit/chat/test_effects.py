@@ -27,7 +27,9 @@ class RefusingFleet:
         self.asked.append((threading.get_ident(), task_id))
         raise self._error
 
-    async def control(self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str) -> None:
+    async def control(
+        self, task_id: str, action: Action, *, actor: str, input: bytes, command_id: str, may_run_commands: bool
+    ) -> None:
         raise AssertionError("only new tasks are requested here")
 
 
@@ -44,7 +46,7 @@ async def test_the_fleet_is_called_on_the_loop(error: AgentFlowError, state: Cal
 
     plan = Plan(right="operate", spec=TaskSpec(argv=("true",)))
     effect = await Effects(fleet, Watch(), threads).carry_out(
-        plan, command_ids=lambda n: "0123456789abcdefg", actor="a"
+        plan, command_ids=lambda n: "0123456789abcdefg", actor="a", may_run_commands=False
     )
     threads.close()
 

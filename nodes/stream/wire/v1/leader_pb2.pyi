@@ -212,6 +212,8 @@ class ControlRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     REF_FIELD_NUMBER: _builtins.int
     COMMAND_ID_FIELD_NUMBER: _builtins.int
+    MAY_RUN_COMMANDS_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     action: _builtins.str
     """"pause", "resume", "cancel", "retry", "input"."""
@@ -223,6 +225,10 @@ class ControlRequest(_message.Message):
     """The client's reference for this request; repeated in COMMAND messages."""
     command_id: _builtins.str
     """Chosen by the caller, so that a repeat has no second effect; empty = a new id."""
+    may_run_commands: _builtins.bool
+    """The person's right, which a free command needs for input and retry."""
+    definition: _builtins.str
+    """For retry: the changed definition that the person has seen."""
     def __init__(
         self,
         *,
@@ -234,10 +240,12 @@ class ControlRequest(_message.Message):
         actor: _builtins.str = ...,
         ref: _builtins.str = ...,
         command_id: _builtins.str = ...,
+        may_run_commands: _builtins.bool = ...,
+        definition: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "input", b"input", "reason", b"reason", "ref", b"ref", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "definition", b"definition", "input", b"input", "may_run_commands", b"may_run_commands", "reason", b"reason", "ref", b"ref", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1111,6 +1111,7 @@ class TaskRequest(_message.Message):
     SHELL_LINE_FIELD_NUMBER: _builtins.int
     NAMED_TASK_FIELD_NUMBER: _builtins.int
     CLOSE_INPUT_FIELD_NUMBER: _builtins.int
+    RESOLVED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """base"""
     name: _builtins.str
@@ -1143,6 +1144,10 @@ class TaskRequest(_message.Message):
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """base. Added to the environment that the node allows."""
 
+    @_builtins.property
+    def resolved(self) -> Global___ResolvedCommand:
+        """What the node runs for it; only from a node to its parent."""
+
     def __init__(
         self,
         *,
@@ -1160,14 +1165,68 @@ class TaskRequest(_message.Message):
         shell_line: _builtins.str = ...,
         named_task: _builtins.str = ...,
         close_input: _builtins.bool = ...,
+        resolved: Global___ResolvedCommand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolved", b"resolved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["argv", b"argv", "attempt", b"attempt", "close_input", b"close_input", "environment", b"environment", "kind", b"kind", "name", b"name", "named_task", b"named_task", "project", b"project", "shell_line", b"shell_line", "stall_after_seconds", b"stall_after_seconds", "target_node_id", b"target_node_id", "task_id", b"task_id", "timeout_seconds", b"timeout_seconds", "working_directory", b"working_directory"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["argv", b"argv", "attempt", b"attempt", "close_input", b"close_input", "environment", b"environment", "kind", b"kind", "name", b"name", "named_task", b"named_task", "project", b"project", "resolved", b"resolved", "shell_line", b"shell_line", "stall_after_seconds", b"stall_after_seconds", "target_node_id", b"target_node_id", "task_id", b"task_id", "timeout_seconds", b"timeout_seconds", "working_directory", b"working_directory"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskRequest: _TypeAlias = TaskRequest  # noqa: Y015
+
+@_typing.final
+class ResolvedCommand(_message.Message):
+    """Without secrets, and shortened: for people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class EnvironmentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ARGV_FIELD_NUMBER: _builtins.int
+    WORKING_DIRECTORY_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    working_directory: _builtins.str
+    definition: _builtins.str
+    """Digest of the named task's definition; empty = the request alone decided."""
+    @_builtins.property
+    def argv(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        argv: _abc.Iterable[_builtins.str] | None = ...,
+        working_directory: _builtins.str = ...,
+        environment: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        definition: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["argv", b"argv", "definition", b"definition", "environment", b"environment", "working_directory", b"working_directory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolvedCommand: _TypeAlias = ResolvedCommand  # noqa: Y015
 
 @_typing.final
 class ControlSignal(_message.Message):

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.resolve import Launch, resolve
+from nodes.agent.runner.task_folder import TaskFolder
 from nodes.domain.commands import StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.errors import TaskRejected
@@ -55,7 +57,7 @@ def test_a_request_sets_what_it_names_and_the_configuration_the_rest() -> None:
 def test_a_command_has_no_defaults() -> None:
     asked = start(argv=("ls",), project="web")
 
-    assert resolve(asked, CONFIG)[0] == asked
+    assert resolve(asked, CONFIG)[0].spec == asked.spec
 
 
 def test_a_command_runs_in_its_projects_folder_or_at_home() -> None:
@@ -99,3 +101,41 @@ def test_a_node_without_commands_runs_named_tasks_only_as_configured() -> None:
     assert rejected(CLOSED, shell_line="ls") == "forbidden"
     assert rejected(CLOSED, project="web", named_task="build", environment={"PATH": "/evil"}) == "forbidden"
     assert rejected(CLOSED, project="web", named_task="build", working_directory="/evil") == "forbidden"
+
+
+def test_the_resolved_command_says_what_runs_without_its_secrets() -> None:
+    asked = start(shell_line="deploy --token=hunter2hunter2", environment={"API_KEY": "s3cret-value", "WHERE": "x"})
+
+    resolved = resolve(asked, CONFIG)[0].resolved
+
+    assert resolved is not None
+    assert resolved.argv == ("/bin/sh", "-c", "deploy --token=[redacted]")
+    assert (resolved.environment["API_KEY"], resolved.environment["WHERE"]) == ("[redacted]", "x")
+    assert (resolved.working_directory, resolved.definition) == (str(CONFIG.default_folder), "")
+
+
+def test_the_resolved_command_of_a_named_task_has_the_digest_of_its_definition() -> None:
+    resolved = resolve(start(project="web", named_task="build"), CONFIG)[0].resolved
+
+    named = CONFIG.projects[0].tasks[0]
+    assert resolved is not None
+    assert (resolved.argv, resolved.definition) == (named.argv, named.digest)
+    assert structs.replace(named, argv=("make",)).digest != named.digest
+    assert structs.replace(named, description="new").digest == named.digest
+
+
+def test_a_long_resolved_command_is_shortened() -> None:
+    asked = start(argv=("x", *["y" * 1_000] * 60), environment={f"N{i}": "z" * 1_000 for i in range(60)})
+
+    resolved = resolve(asked, CONFIG)[0].resolved
+
+    assert resolved is not None
+    assert sum(map(len, resolved.argv)) <= 8_192
+    assert resolved.argv[-1].endswith("…")
+    assert sum(len(name) + len(value) for name, value in resolved.environment.items()) <= 8_192
+
+
+def test_the_next_agent_finds_the_resolved_command(tmp_path: Path) -> None:
+    resolved = resolve(start(project="web", named_task="build"), CONFIG)[0]
+
+    assert TaskFolder.create(tmp_path, resolved).request() == resolved

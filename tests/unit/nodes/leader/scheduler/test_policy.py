@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.domain.phrases import english, phrase
-from nodes.leader.scheduler.policy import Assignment, Decision, Postponed, Waiting, Worker, decide
+from nodes.leader.scheduler.policy import Assignment, Decision, Impossible, Postponed, Waiting, Worker, decide
 
 SHOP = {"shop": frozenset({"build"})}
 
@@ -22,9 +22,17 @@ def task(task_id: str = "t", **fields: Any) -> Waiting:
     return Waiting(**{"task_id": task_id, **fields})
 
 
+WORKERS = [
+    worker("off", is_online=False, projects={"shop": frozenset({"build", "test"})}),
+    worker("full", occupied=2),
+    worker("resting", is_resting=True),
+    worker("strict", allows_commands=False, projects=SHOP),
+]
+
+
 def said(decisions: list[Decision]) -> list[Assignment | tuple[str, str]]:
     """With the reasons in English."""
-    return [(one.task_id, english([one.reason])) if isinstance(one, Postponed) else one for one in decisions]
+    return [one if isinstance(one, Assignment) else (one.task_id, english([one.reason])) for one in decisions]
 
 
 def test_the_least_loaded_node_gets_the_task() -> None:
@@ -55,28 +63,39 @@ def test_a_task_waiting_for_its_node_does_not_block_others() -> None:
 @pytest.mark.parametrize(
     ("waiting", "reason"),
     [
-        (task(target="x"), "x is unknown"),
         (task(target="off"), "off is not online"),
+        (task(target="off", project="bank"), "off is not online"),
         (task(target="full"), "waiting for a free slot on full"),
         (task(target="resting"), "waiting for a free slot on resting"),
-        (task(target="strict"), "strict does not run commands"),
-        (task(target="full", project="bank"), "full has no project bank"),
-        (task(target="strict", project="shop", named_task="deploy"), "strict has no task deploy in project shop"),
         (task(), "waiting for a free slot on full, resting"),
-        (task(project="bank"), "no online node has project bank"),
         (task(project="shop"), "no online node with project shop runs commands"),
-        (task(project="shop", named_task="deploy"), "no online node has the task deploy of project shop"),
+        (task(project="shop", named_task="test"), "no online node has the task test of project shop"),
     ],
 )
 def test_why_a_task_waits(waiting: Waiting, reason: str) -> None:
-    workers = [
-        worker("off", is_online=False),
-        worker("full", occupied=2),
-        worker("resting", is_resting=True),
-        worker("strict", allows_commands=False, projects=SHOP),
-    ]
+    # What an offline node last reported may still be true.
+    assert said(decide([waiting], WORKERS)) == [("t", reason)]
+    assert isinstance(decide([waiting], WORKERS)[0], Postponed)
 
-    assert said(decide([waiting], workers)) == [("t", reason)]
+
+@pytest.mark.parametrize(
+    ("waiting", "reason"),
+    [
+        (task(target="x"), "x is unknown"),
+        (task(target="strict"), "strict does not run commands"),
+        (task(target="full", project="bank"), "full has no project bank"),
+        (task(target="strict", project="shop", named_task="deploy"), "strict has no task deploy in project shop"),
+        (task(project="bank"), "no online node has project bank"),
+        (task(project="shop", named_task="deploy"), "no online node has the task deploy of project shop"),
+    ],
+)
+def test_a_task_that_no_known_node_can_run_is_over(waiting: Waiting, reason: str) -> None:
+    assert said(decide([waiting], WORKERS)) == [("t", reason)]
+    assert isinstance(decide([waiting], WORKERS)[0], Impossible)
+
+    # A node that has just registered may be able to: its report is still on its way.
+    silent = worker(waiting.target or "new", allows_commands=False, has_reported=False)
+    assert isinstance(decide([waiting], [silent])[0], Postponed)
 
 
 def test_no_node_at_all() -> None:
@@ -92,7 +111,7 @@ def test_a_named_task_needs_no_right_to_run_commands() -> None:
 def test_a_base_client_gets_only_tasks_that_target_it() -> None:
     base = worker("old", is_base=True, slots=0, allows_commands=False)
 
-    assert decide([task()], [base]) == [Postponed("t", phrase("nobody-runs-commands"))]
+    assert decide([task()], [base]) == [Impossible("t", phrase("nobody-runs-commands"))]
     assert decide([task(target="old")], [base]) == [Assignment("t", "old")]
 
 
