@@ -314,6 +314,14 @@ describe("colours", () => {
     ],
     ["tabs stay", "a\tb", [["a\tb", ""]]],
     [
+      "an unfinished title hides no text",
+      "\x1b]0;t\x07a\x1b]all of it",
+      [
+        ["a", ""],
+        ["all of it", ""],
+      ],
+    ],
+    [
       "an unfinished sequence does no harm",
       "a\x1b[",
       [

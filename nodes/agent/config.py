@@ -236,7 +236,9 @@ class _Reader:
             case _ if bad.code == UNKNOWN_FIELD:
                 reason = phrase("unknown-key", name=path[-1], known=str(bad.part["values"]["known"]))
             case _:
-                reason = _not_as_expected(bad.part, f"{path[-1]} is {_value_at(document, path)!r:.100}")
+                value = _value_at(document, path)
+                # A table may contain secrets.
+                reason = _not_as_expected(bad.part, path[-1] if _has_table(value) else f"{path[-1]} is {value!r:.100}")
         return self._wrong(reason, path)
 
     def _wrong(self, reason: Phrase, path: tuple[str, ...]) -> BadConfigFile:
@@ -261,6 +263,10 @@ def _value_at(document: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         document = document[name]
     return document
+
+
+def _has_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(_has_table(one) for one in value))
 
 
 def _not_as_expected(why: Phrase, field: str) -> Phrase:

@@ -26,7 +26,7 @@ _IN_URL = re.compile(rb"[^\s/]*@")
 # Stands for a value that is set elsewhere, or was removed already.
 _PLACEHOLDER = re.compile(
     rb"\$\(.*|`.*|\$\{.*|\$[A-Z_][A-Z0-9_]*|\$[0-9@*#?]|\$\$.*|%\(?\w*\)?s|%\w+%|<[^>]*>?|\{\{?[^}]*\}?\}?"
-    rb"|[*\xe2\x80\xa2.xX_?-]+|[\[(]\w+[\])]|\[(?:redacted|withheld)\].*",
+    rb"|[*._?-]+|[xX]{3,}|(?:\xe2\x80\xa2)+|[\[(]\w+[\])]|\[(?:redacted|withheld)\].*",
     re.DOTALL,
 )
 _ORDINARY = frozenset(

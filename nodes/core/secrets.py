@@ -193,6 +193,7 @@ class Redactor:
             return WITHHELD
 
     def _redacted(self, stream: int, text: bytes, before: bytes, *, is_cut: bool, is_strict: bool) -> bytes:
+        self._check_time()
         hidden: list[Span] = []
         left = self._blocks.get(stream, 0)
         if left:

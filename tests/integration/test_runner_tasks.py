@@ -14,6 +14,7 @@ import pytest
 from nodes.agent.runner import shim_link
 from nodes.agent.runner.config import OutputLimits
 from nodes.agent.runner.task_folder import TaskFolder
+from nodes.core.project_secrets import ProjectSecrets
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.states import Action, CommandState, LogLevel, LogStream, TaskState
 from tests.support.eventually import eventually
@@ -312,6 +313,33 @@ async def test_levels_come_from_the_words(tmp_path: Path) -> None:
             b"12:00:01": LogLevel.WARNING,
             b"level=debug": LogLevel.DEBUG,
         }
+
+
+async def test_a_line_that_is_no_marker_stays_a_line(tmp_path: Path) -> None:
+    async with running(tmp_path) as node:
+        node.shell("echo '::agentflow hello::'; echo '::agentflow progress=0.5::'; echo '::agentflow progress=x::'")
+        await node.end()
+        await eventually(lambda: len(node.texts()) == 2)
+
+        assert node.texts() == [b"::agentflow hello::", b"::agentflow progress=x::"]
+
+
+async def test_secrets_in_the_output_are_hidden_and_counted(tmp_path: Path) -> None:
+    secrets = {"shop": ProjectSecrets(patterns=("WS-[0-9]+",), values=("blue monkey",))}
+    projects = (Project(name="shop", path=str(tmp_path)),)
+    async with running(tmp_path, projects=projects, secrets=secrets) as node:
+        node.shell(
+            "echo 'DB_PASS=hunter2 WS-77'; echo 'the blue monkey'; yes password=hunter2 | head -200 | tr '\\n' ' '",
+            project="shop",
+            name="the blue monkey",
+        )
+        end = await node.end()
+        await eventually(lambda: len(node.texts()) == 3)
+
+        assert node.texts() == [b"DB_PASS=[redacted] [redacted]", b"the [redacted]", b"[withheld]"]
+        assert (end.redacted, end.withheld_lines, end.name) == (3, 1, "the [redacted]")
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and b"monkey" in path.read_bytes()]
+        assert [path.name for path in left] == ["request.json"]  # The request itself, which only its owner may read.
 
 
 async def test_tasks_do_not_see_the_nodes_secrets(tmp_path: Path) -> None:

@@ -21,3 +21,7 @@ def test_no_control_or_direction_character_is_left(text: str) -> None:
 
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", shown)
     assert plain_text(shown) == shown
+
+
+def test_an_unfinished_sequence_hides_no_text() -> None:
+    assert plain_text("\x1b]0;title\x07a \x1b]8;;http://x\x1b\\b \x1b]all of the line") == "a b all of the line"

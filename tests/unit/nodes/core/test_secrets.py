@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,15 @@ FORMATS = [
 ]
 
 
-def put(tmp_path: Path, *writes: bytes, gap: float = 0.0) -> list[bytes]:
+def put(
+    tmp_path: Path, *writes: bytes, gap: float = 0.0, patterns: Sequence[str] = (), values: Sequence[str] = ()
+) -> list[bytes]:
     """The output file's text after these writes to stdout, `gap` seconds apart."""
     path = tmp_path / "output.bin"
     rate = RateLimit(lines_per_second=1e9, bytes_per_second=1e12, burst_seconds=1, now=0)
     output = Output(
         str(path), rate=rate, size_limit_bytes=1 << 30, idle_flush_seconds=0.2,
-        redactor=Redactor(secret_values(ENVIRONMENT)),
+        redactor=Redactor(secret_values(ENVIRONMENT, values), patterns),
     )  # fmt: skip
     now = 1.0
     for data in writes:
@@ -140,3 +143,66 @@ def test_ordinary_output_is_not_searched_line_by_line() -> None:
     long = [(ordinary[0], 0)] * 2000
     assert redactor.lines(1, long) is long
     assert redactor.lines(1, [*long, (b"canary-5f3a99", 0)])[-1] == (b"[redacted]", 0)
+
+
+@pytest.mark.parametrize("text", ["DB_PASS=hunter2x", "密码：hunter2x", "curl -u ann:hunter2x h", "Bearer hunter2x.y"])
+@pytest.mark.parametrize("gap", [0.0, 0.5], ids=["at once", "slower than a prompt is shown"])
+def test_secret_behind_a_name_byte_by_byte(tmp_path: Path, text: str, gap: float) -> None:
+    """The name may be on screen before the secret arrives: it is still what introduces it."""
+    data = f"{text} and more\nnext\n".encode()
+
+    written = put(tmp_path, *[data[i : i + 1] for i in range(len(data))], gap=gap)
+
+    assert b"[redacted]" in b"".join(written)
+    assert not any(part in b"".join(written) for part in (b"hunt", b"er2"))
+    assert b"".join(written).endswith(b"next")
+
+
+def test_an_answer_after_a_prompt(tmp_path: Path) -> None:
+    assert put(tmp_path, b"Password: ", b"hunter2\n", gap=0.5) == [b"Password: ", b"[redacted]"]
+    (tmp_path / "output.bin").unlink()
+    assert put(tmp_path, b"Password: ", b"\n", b"hunter2\n", gap=0.5) == [b"Password: ", b"hunter2"]
+
+
+def test_a_project_s_own_patterns_and_values(tmp_path: Path) -> None:
+    own = {"patterns": ["WS-[0-9]{4}", "badge ([a-z]+)!", "编号[0-9]+"], "values": ["blue monkey"]}
+
+    text = "key WS-1234, badge abc!, 编号77, the blue monkey\n".encode()
+
+    assert put(tmp_path, text, **own) == [b"key [redacted], badge [redacted]!, [redacted], the [redacted]"]
+    (tmp_path / "output.bin").unlink()
+    split = put(tmp_path, *[text[i : i + 1] for i in range(len(text))], gap=0.5, **own)
+    assert b"".join(split) == b"key [redacted], badge [redacted]!, [redacted], the [redacted]"
+
+
+def test_what_would_take_too_long_is_withheld_and_counted() -> None:
+    spent = iter([0.0, 0.01, 0.02, *[1.0] * 9])  # Processor time: up after the first line.
+    redactor = Redactor([b"canary-5f3a99"], clock=lambda: next(spent))
+
+    hidden = redactor.lines(1, [(b"canary-5f3a99 a", 0), (b"b", 0), (b"c", 7), (b"canary-5f3a99 d", 0)])
+
+    assert hidden == [(b"[redacted] a", 0), (b"[withheld]", 0), (b"[withheld]", 7), (b"[withheld]", 0)]
+    assert (redactor.redacted, redactor.withheld) == (1, 3)
+
+
+def test_a_line_full_of_secrets_is_withheld() -> None:
+    redactor = Redactor([b"canary-5f3a99"])
+
+    assert redactor.lines(1, [(b"canary-5f3a99 " * 1000, 0), (b"b", 0)]) == [(b"[withheld]", 0), (b"b", 0)]
+    assert redactor.withheld == 1
+
+
+def test_a_withheld_line_may_begin_a_key_block() -> None:
+    redactor = Redactor([b"canary-5f3a99"])
+    lines = [(b"canary-5f3a99 " * 1000 + b"-----BEGIN PRIVATE KEY-----", 0), (b"MIIE", 0)]
+
+    assert redactor.lines(1, lines) == [(b"[withheld]", 0), (b"[redacted]", 0)]
+
+
+def test_many_and_long_values_are_searched_in_the_time_allowed() -> None:
+    """A service account's key may be one line of 100 KB: its start is not compared byte by byte."""
+    redactor = Redactor([b"a" * 100_000 + b"b"], clock=lambda: 0.0)
+    text = b"a" * 16_000
+
+    assert redactor.held_from(text) == 0
+    assert redactor.held_from(text + b"c") == 64  # More than necessary is held, rather than compared further.

@@ -129,3 +129,61 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="it is not UTF-8"):
         load_agent_config(path)
+
+
+SECRETS = """
+[projects.web]
+path = "."
+secrets.patterns = ['WS-[0-9]{8}']
+secrets.values = ["blue monkey"]
+[projects.web.tasks.build]
+argv = ["deploy", "--key", "blue monkey", "WS-12345678", "-p", "x", "DB_PASS=hunter2"]
+description = "with the blue monkey"
+"""
+
+
+def test_a_project_s_secrets_are_not_announced(tmp_path: Path) -> None:
+    config = load_agent_config(write(tmp_path, SECRETS))
+
+    (web,) = config.announced_projects()
+    assert web.tasks[0].argv == ("deploy", "--key", "[redacted]", "[redacted]", "-p", "x", "DB_PASS=[redacted]")
+    assert web.tasks[0].description == "with the [redacted]"
+    assert config.projects[0].tasks[0].argv[2] == "blue monkey"
+    assert "monkey" not in repr(config.secrets)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "reason"),
+    [
+        (r"patterns = ['(a)\1']", "cannot be used: invalid escape sequence"),
+        ("patterns = ['(?=a)b']", "cannot be used: invalid perl operator"),
+        ("patterns = ['(?:[a-z]{100}){100}']", "cannot be used: invalid repetition size"),
+        ("patterns = ['" + "[^a]{999}" * 50 + "']", "cannot be used: pattern too large"),
+        ("patterns = ['a*']", "matches empty text"),
+        ("patterns = 'a'", "expected a list"),
+        ('values = ["blue monkey", "short"]', "values of project 'web': expected"),
+        ('values = "blue monkey"', "values of project 'web': expected a list"),
+        ('values = [["blue monkey"]]', "values of project 'web': expected"),
+        ('value = ["blue monkey"]', "unknown key 'value'"),
+    ],
+)
+def test_secrets_that_cannot_be_used(tmp_path: Path, secrets: str, reason: str) -> None:
+    """What RE2 accepts takes linear time. No message repeats a value."""
+    path = write(tmp_path, f'[projects.web]\npath = "."\n[projects.web.secrets]\n{secrets}\n')
+
+    with pytest.raises(ConfigError) as caught:
+        load_agent_config(path)
+
+    assert str(caught.value).startswith(f"{path}, line 4: ")
+    assert reason in str(caught.value)
+    assert "monkey" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ['[[projects]]\nsecrets.values = ["blue monkey"]', 'projects.web.secrets = "blue monkey"']
+)
+def test_secrets_in_the_wrong_place_are_not_repeated(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_agent_config(write(tmp_path, text))
+
+    assert "monkey" not in str(caught.value)

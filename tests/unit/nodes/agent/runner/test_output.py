@@ -126,3 +126,56 @@ def test_the_last_line_needs_no_newline(written: Written) -> None:
     written.close()
 
     assert written.lines() == [(frames.STDOUT, 1, b"no end")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"::agentflow ::",
+        b"::agentflow hello::",
+        b"::agentflow progress=nan::",
+        b"::agentflow progress=0.5 more::",
+        b"::agentflow progress=0.5::x::",
+        b"::agentflow message=::",
+        b" ::agentflow progress=0.5::",
+        b"::agentflow progress=0.5:: ",
+        b"::agentflow message=" + b"x" * frames.LINE_CAP_BYTES + b"::",
+    ],
+)
+def test_only_an_exact_marker_leaves_the_log(written: Written, line: bytes) -> None:
+    written.take(line + b"\n")
+
+    assert written.lines() == [(frames.STDOUT, 1, line[: frames.LINE_CAP_BYTES])]
+
+
+def test_a_marker_begins_its_line_and_ends_it(written: Written) -> None:
+    written.take(b"50 % ", now=1.0)
+    written.tick(2.0)
+    written.take(b"::agentflow progress=0.5::\n", now=2.0)
+    written.take(b"::agentflow progress=0.5::", now=3.0)
+    written.tick(4.0)
+    written.take(b" or so\n", now=4.0)
+
+    assert written.lines() == [
+        (frames.STDOUT, 1, b"50 % "),
+        (frames.STDOUT, 2, b"::agentflow progress=0.5::"),
+        (frames.STDOUT, 3, b"::agentflow progress=0.5:: or so"),
+    ]
+
+
+def test_a_secret_does_not_end_a_marker(written: Written) -> None:
+    written.take(b"::agentflow progress=0.5 message=password=hunter2::\n")
+
+    assert written.lines() == [(frames.PROGRESS, 0, b"::agentflow progress=0.5 message=password=[redacted]::")]
+    assert written.output.redacted == 1
+
+
+def test_a_withheld_line_keeps_its_number(written: Written) -> None:
+    written.take(b"a\n" + b"password=hunter2\r " * 500 + b"\nb\n")
+
+    assert written.lines() == [
+        (frames.STDOUT, 1, b"a"),
+        (frames.STDOUT, 2, b"[withheld]"),
+        (frames.STDOUT, 3, b"b"),
+    ]
+    assert written.output.withheld_lines == 1
