@@ -139,5 +139,6 @@ ENGLISH = {
     # How an attempt ended, as the Leader knows it.
     "came-back-without": _("The node reconnected without this task. Processes of it may still run."),
     "cancelled-before-start": _("Cancelled before it started."),
+    "only-alert": _("This Leader has only an alert about the task."),
     "only-output": _("This Leader has only the task's output."),
 }

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.environment import identity_variables
-from nodes.domain.commands import StartTask, TaskSpec
+from nodes.domain.commands import SHELL, StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import TaskRejected
-
-_SHELL = "/bin/sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
 def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
     if named is not None:
         return named.argv
-    argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
+    argv = (SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
     if not argv or not argv[0]:
         raise _rejected("bad-request", phrase("nothing-to-run"))
     return argv

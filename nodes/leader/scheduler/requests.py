@@ -7,9 +7,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from nodes.core.secrets import hide_in_command
-from nodes.domain.commands import Command as WireCommand
 from nodes.domain.commands import (
+    SHELL,
     ControlTask,
     StartTask,
     TaskSpec,
@@ -19,6 +21,7 @@ from nodes.domain.commands import (
     stored_spec,
     with_normal_names,
 )
+from nodes.domain.commands import Command as WireCommand
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Action, CommandState, Role, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
@@ -151,11 +154,11 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         parts = [] if request.reason else [phrase("cancelled-before-start")]
         end_attempt(unit, attempt, TaskState.CANCELLED, parts=parts, message=request.reason)
         return command
-    _check_action(unit, task, state, request.action)
+    _check_action(task, state, request.action)
     return _to_node(unit, attempt, request)
 
 
-def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action) -> None:
+def _check_action(task: Task, state: TaskState, action: Action) -> None:
     if action is Action.CANCEL:
         return
     if not state.is_live:
@@ -164,9 +167,7 @@ def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action
         raise TaskRejected("already-paused", "The task is already paused.")
     if action is Action.RESUME and state is TaskState.RUNNING:
         raise TaskRejected("not-paused", "The task is not paused.")
-    node = unit.cache.nodes.get(task.node_id or "")
-    # A base client does not report whether it accepts input.
-    if action is Action.INPUT and not task.accepts_input and not (node is not None and node.is_base_client):
+    if action is Action.INPUT and not task.accepts_input:
         raise TaskRejected("no-input", "The task's standard input is closed.")
 
 
@@ -234,8 +235,11 @@ def start_attempt(unit: UnitOfWork, task: Task, attempt: Attempt, node_id: str) 
     command.actor = task.created_by
     unit.change_attempt(attempt, node_id=node_id, state=TaskState.DISPATCHED)
     mirror(unit, task, attempt)
-    body = StartTask(task_id=task.id, attempt=attempt.number, spec=stored_spec(task.spec))
-    return _store(unit, command, body)
+    # Also a request without a name of its own has one on the wire: a base client shows it.
+    spec = replace(stored_spec(task.spec), name=task.name)
+    if unit.cache.nodes[node_id].is_base_client and spec.shell_line:
+        spec = replace(spec, argv=(SHELL, "-c", spec.shell_line), shell_line="")  # It knows only words.
+    return _store(unit, command, StartTask(task_id=task.id, attempt=attempt.number, spec=spec))
 
 
 def _new_command(
