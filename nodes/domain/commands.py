@@ -39,6 +39,7 @@ MAX_INPUT_BYTES = 64 << 10
 MAX_PATH = 4_096
 MAX_REASON = 500
 MAX_SECONDS = 366 * 86_400.0
+SHELL = "/bin/sh"  # Runs shell lines.
 
 Argv = Annotated[tuple[Text, ...], Meta(max_length=MAX_ARGUMENTS)]
 Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]

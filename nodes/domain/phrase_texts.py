@@ -151,5 +151,6 @@ ENGLISH = {
     # Why a request to a task is refused.
     "command-needs-right": _("Only people who may run commands can answer or retry a command."),
     "definition-changed": _("The definition of {task} in project {project} has changed since it last ran."),
+    "only-alert": _("This Leader has only an alert about the task."),
     "only-output": _("This Leader has only the task's output."),
 }

@@ -56,20 +56,38 @@ def test_base_node_is_shown_with_its_metrics_and_task(fleet: Cluster, base_node:
     task = fleet.wait_task("own-task", "running")
     assert (task["name"], task["project"], task["progress"], task["node"]) == ("own work", "legacy", 0.25, "legacy-1")
     assert task["health"] == "stalled"
+    asking = fleet.wait_task("asking", "running")
+    assert (asking["health"], asking["node"], asking["acceptsInput"]) == ("waiting", "legacy-1", True)
 
 
 def test_base_node_gets_tasks_and_controls_and_completes_them(fleet: Cluster, base_node: Process) -> None:
     task = fleet.run("legacy-1", "make", "all")
     fleet.wait_task(task, "running")
+    fleet.control(task, "input", input="y\n")
+    eventually_sync(lambda: fleet.rows("SELECT state FROM nodes_command WHERE kind = 'input'") == [("succeeded",)])
     for action, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         fleet.control(task, action)
         fleet.wait_task(task, state)
 
     commands = fleet.rows("SELECT kind, state FROM nodes_command WHERE task_id = ? ORDER BY created_at", task)
-    assert commands == [(kind, "succeeded") for kind in ("start", "pause", "resume", "cancel")]
+    assert commands == [(kind, "succeeded") for kind in ("start", "input", "pause", "resume", "cancel")]
     printed = [json.loads(line) for line in base_node.log().splitlines() if line.startswith("{")]
-    assert printed[0] == {"kind": "task_request", "argv": ["make", "all"]}
-    assert [line["action"] for line in printed[1:]] == [1, 2, 3]
+    assert printed[0] == {"kind": "task_request", "argv": ["make", "all"], "name": "make"}
+    assert [line["action"] for line in printed[1:]] == [4, 1, 2, 3]
+
+
+async def test_the_chat_is_about_a_project_of_a_base_node(fleet: Cluster, base_node: Process) -> None:
+    await asyncio.to_thread(fleet.wait_task, "own-task", "running")
+    token = await asyncio.to_thread(fleet.api_token, "operator")
+    async with connect(fleet.websocket_url) as socket, asyncio.timeout(20):
+        await socket.send(json.dumps({"type": "AUTH", "token": token}))
+        await socket.send(json.dumps({"type": "CHAT", "text": "list tasks", "targetContext": "legacy:legacy-1"}))
+        async for text in socket:
+            message = json.loads(text)
+            assert message["type"] != "ERROR", message
+            if message["type"] == "CHAT_RESPONSE":
+                assert "own work" in message["text"]
+                break
 
 
 async def test_base_dashboard_is_served(fleet: Cluster) -> None:

@@ -731,6 +731,40 @@ async def test_a_base_client_is_registered_by_its_first_update(projection: Proje
     assert [nack.code for nack in applied.nacks] == ["illegal-transition"]
 
 
+async def test_the_projects_of_a_base_client_are_those_of_its_tasks(projection: Projection) -> None:
+    base = Voice(projection, "old-1", is_base=True)
+    for number, project in enumerate(["shop", "cafe\u0301", "caf\u00e9", "\u200b", "", "shop"]):
+        await base.say(TaskStatus(task_id=f"t{number}", state=TaskState.RUNNING, project=project))
+    for number in range(110):
+        await base.say(TaskStatus(task_id=f"many{number}", state=TaskState.RUNNING, project=f"z{number:03d}"))
+
+    projects = (await read(lambda: Node.objects.get(id="old-1"))).capabilities["projects"]
+    assert [project["name"] for project in projects[:3]] == ["caf\u00e9", "shop", "z000"]
+    assert len(projects) == 100
+    assert (await read(lambda: Task.objects.get(id="many109"))).project == "z109"
+
+
+async def test_an_alert_about_an_unknown_task_makes_its_row(projection: Projection, listener: Recorder) -> None:
+    base = Voice(projection, "old-1", is_base=True)
+
+    applied = await base.say(StallAlert(task_id="mine", verdict=TaskHealth.WAITING, reason="reads its input"))
+
+    assert not applied.nacks
+    found = await read(lambda: Task.objects.get(id="mine"))
+    assert (found.state, found.node_id, found.health, found.accepts_input) == ("running", "old-1", "waiting", True)
+    assert [alert["task"] for alert in listener.messages("ALERT")] == ["mine"]
+    refused = await base.say(StallAlert(task_id="../x", verdict=TaskHealth.WAITING, reason="?"))
+    assert [nack.code for nack in refused.nacks] == ["bad-value"]
+
+
+async def test_a_journaled_alert_about_an_unknown_task_makes_a_row_without_a_state(master: Voice) -> None:
+    await master.tell(StallAlert(task_id="t1", verdict=TaskHealth.STALLED, reason="no output"))
+    assert ((await task()).state, (await task()).message) == ("lost", "This Leader has only an alert about the task.")
+
+    await master.tell(status(TaskState.RUNNING))
+    assert (await task()).state == "running"
+
+
 # --- the feed -------------------------------------------------------------------------------------
 
 

@@ -477,6 +477,39 @@ async def test_a_base_clients_states_answer_its_commands(
     assert command_states(listener, cancel) == ["sent", "failed"]
 
 
+async def test_input_is_settled_when_a_base_client_goes_on(
+    scheduler: Scheduler, base: Voice, streams: Streams, projection: Projection, listener: Recorder
+) -> None:
+    streams.broken.add("old-1")
+    command_id = await control(scheduler, "own", Action.INPUT, input=b"y\n")
+    await base.say(TaskStatus(task_id="own", state=TaskState.RUNNING, progress=0.5))
+    assert "succeeded" not in command_states(listener, command_id)  # It has not got the input yet.
+    (sent,) = await projection.ready(base.peer)
+    assert (sent.command_id, sent.control.input) == (command_id, b"y\n")
+    await base.say(TaskStatus(task_id="own", state=TaskState.RUNNING, progress=0.6))
+
+    await eventually(lambda: command_states(listener, command_id)[-1] == "succeeded")
+
+
+async def test_a_base_client_gets_a_name_and_words(scheduler: Scheduler, base: Voice, streams: Streams) -> None:
+    _, unnamed = await started(scheduler, streams, TaskSpec(node="old-1", argv=("/usr/bin/make", "all")))
+    _, line = await started(scheduler, streams, TaskSpec(node="old-1", shell_line="make | tee log"))
+
+    assert unnamed.task_request.name == "make all"
+    assert (line.task_request.name, list(line.task_request.argv)) == (
+        "make | tee log",
+        ["/bin/sh", "-c", "make | tee log"],
+    )
+
+
+async def test_a_project_of_a_base_client_is_no_place_for_other_tasks(scheduler: Scheduler, base: Voice) -> None:
+    await base.say(TaskStatus(task_id="own", state=TaskState.RUNNING, project="legacy"))
+
+    with pytest.raises(TaskRejected) as refused:
+        await scheduler.submit(TaskSpec(project="legacy", argv=("true",)), actor="ann")
+    assert refused.value.code == "no-such-project"
+
+
 async def test_a_silent_base_client_leaves_a_command_unknown(
     scheduler: Scheduler, base: Voice, listener: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

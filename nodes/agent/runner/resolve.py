@@ -11,12 +11,11 @@ from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.environment import identity_variables
 from nodes.core.project_secrets import ProjectSecrets
 from nodes.core.secrets import REDACTED, is_secret_name
-from nodes.domain.commands import ResolvedCommand, StartTask, TaskSpec
+from nodes.domain.commands import SHELL, ResolvedCommand, StartTask, TaskSpec
 from nodes.domain.events import NamedTask, Project
 from nodes.domain.phrases import Phrase, english, phrase
 from nodes.errors import TaskRejected
 
-_SHELL = "/bin/sh"
 # Of the resolved command's arguments, and of its variables: it travels in one journal entry with the request.
 _SHOWN_CHARACTERS = 8 << 10
 _CUT = "…"
@@ -115,7 +114,7 @@ def _named_task(spec: TaskSpec, project: Project | None) -> NamedTask | None:
 def _argv(spec: TaskSpec, named: NamedTask | None) -> tuple[str, ...]:
     if named is not None:
         return named.argv
-    argv = (_SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
+    argv = (SHELL, "-c", spec.shell_line) if spec.shell_line else spec.argv
     if not argv or not argv[0]:
         raise _rejected("bad-request", phrase("nothing-to-run"))
     return argv

@@ -7,7 +7,7 @@ lanes").
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nodes.domain.events import (
     CommandResult,
@@ -20,7 +20,8 @@ from nodes.domain.events import (
     StallAlert,
     TaskStatus,
 )
-from nodes.domain.states import Lane
+from nodes.domain.phrases import phrase
+from nodes.domain.states import Lane, TaskState
 from nodes.errors import ProtocolViolation
 from nodes.leader.projection import presence, refusal
 from nodes.leader.projection.commands import apply_result, complete_base_commands
@@ -144,7 +145,7 @@ def _apply_payload(unit: UnitOfWork, journal: Journal, update: pb.NodeUpdate) ->
 
 
 def _apply_logs(unit: UnitOfWork, node_id: str, batch: pb.LogBatch) -> None:
-    attempt = placeholder(unit, node_id, batch.task_id, batch.attempt or 1)
+    attempt = placeholder(unit, node_id, batch.task_id, batch.attempt or 1, phrase("only-output"))
     first_line = batch.first_line or attempt.last_line + 1
     count = len(batch.lines)
     start = max(0, attempt.last_line + 1 - first_line)  # Skip lines that are already stored.
@@ -176,11 +177,12 @@ def _apply_unjournaled(
     payload: Payload = decode_update(update).payload
     match payload:
         case TaskStatus() if peer.is_base:
-            apply_status(unit, node_id, payload, is_latest_attempt=True)
-            complete_base_commands(unit, node_id, payload.task_id, payload.state)
+            _apply_base_status(unit, node_id, payload)
         case TaskStatus():
             apply_progress(unit, node_id, payload)
         case StallAlert():
+            if peer.is_base and unit.cache.task(payload.task_id) is None:
+                _apply_base_status(unit, node_id, TaskStatus(task_id=payload.task_id, state=TaskState.RUNNING))
             apply_stall(unit, node_id, payload)
         case Metrics():
             presence.apply_metrics(unit, node, payload)
@@ -196,6 +198,17 @@ def _apply_unjournaled(
             pass  # The hub reports the change of the link.
         case _:
             raise EntryRefused(refusal.BAD_VALUE, f"{type(payload).__name__} without a position in a journal")
+
+
+def _apply_base_status(unit: UnitOfWork, node_id: str, status: TaskStatus) -> None:
+    """The state of a base client's task. What a base client cannot say follows from it."""
+    # It reports neither whether a task reads its input nor its projects.
+    status = replace(status, accepts_input=status.state.is_live)
+    apply_status(unit, node_id, status, is_latest_attempt=True)
+    complete_base_commands(unit, node_id, status.task_id, status.state)
+    task = unit.cache.task(status.task_id)
+    if task is not None and task.project:
+        presence.learn_project(unit, unit.cache.nodes[node_id], task.project)
 
 
 def _record(

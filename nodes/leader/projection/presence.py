@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from nodes.domain.events import JournalMark, Metrics, NodeReport
+from nodes.domain.events import Capabilities, JournalMark, Metrics, NodeReport, Project
 from nodes.domain.ids import NODE_ID_RULE, is_node_id
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState, Role
@@ -30,6 +30,7 @@ _FREE_PERCENT = 92.0  # The value must fall below this, so that an alert does no
 _CLOCK_SECONDS = 60.0
 _CLOCK_GOOD_SECONDS = 30.0
 DUPLICATE_NODE = "duplicate-node"
+_MAX_LEARNED_PROJECTS = 100
 
 
 def may_write_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
@@ -176,6 +177,17 @@ def apply_report(
     if not is_own:
         set_state(unit, node, report.state)
     return True
+
+
+def learn_project(unit: UnitOfWork, node: Node, name: str) -> None:
+    """Adds a project to those of a base client, which reports none; the number is limited."""
+    known = node.capabilities.get("projects", [])
+    if any(project["name"] == name for project in known) or len(known) >= _MAX_LEARNED_PROJECTS:
+        return
+    own = capabilities_fields(Capabilities(projects=(Project(name=name, path=""),)))["projects"]
+    projects = sorted([*known, *own], key=lambda project: str(project["name"]))
+    unit.change(node, capabilities={**node.capabilities, "projects": projects})
+    unit.publish_node(node)
 
 
 def _is_outdated(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:

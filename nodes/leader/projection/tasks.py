@@ -229,9 +229,9 @@ def end_attempt(
         mirror(unit, task, attempt, accepts_input=False, partial_pause=False)
 
 
-def placeholder(unit: UnitOfWork, node_id: str, task_id: str, number: int) -> Attempt:
-    """An attempt of which only output has arrived so far; the states journal may still deliver its state."""
-    said = (phrase("only-output"),)
+def placeholder(unit: UnitOfWork, node_id: str, task_id: str, number: int, why: Phrase) -> Attempt:
+    """An attempt whose state has not arrived; the states journal may still deliver it. `why`: what there is of it."""
+    said = (why,)
     status = TaskStatus(
         task_id=task_id, state=TaskState.LOST, attempt=number, message=english(said), message_parts=said
     )
@@ -292,8 +292,9 @@ _HEALTH_ALERTS = {
 def apply_stall(unit: UnitOfWork, node_id: str, alert: StallAlert) -> None:
     """Applies a verdict about a task's health. Quiet is only shown; waiting and stalled also open an alert."""
     task = unit.cache.task(alert.task_id)
-    if task is None:
-        raise EntryRefused(BAD_VALUE, f"an alert about an unknown task {alert.task_id!r}")
+    if task is None:  # Its states were lost on the way; the snapshot has the current one.
+        placeholder(unit, node_id, alert.task_id, 1, phrase("only-alert"))
+        return
     if task.node_id != node_id:
         raise EntryRefused(FOREIGN_NODE, f"task {task.id} runs on {task.node_id}")
     if not TaskState(task.state).is_live:

@@ -6,8 +6,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from nodes.domain.commands import Command as WireCommand
+from msgspec.structs import replace
+
 from nodes.domain.commands import (
+    SHELL,
     ControlTask,
     StartTask,
     TaskSpec,
@@ -19,6 +21,7 @@ from nodes.domain.commands import (
     stored_spec,
     with_normal_names,
 )
+from nodes.domain.commands import Command as WireCommand
 from nodes.domain.phrases import english, phrase
 from nodes.domain.states import Action, CommandState, TaskHealth, TaskState
 from nodes.errors import NotFound, TaskRejected
@@ -113,7 +116,7 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         parts = [] if request.reason else [phrase("cancelled-before-start")]
         end_attempt(unit, attempt, TaskState.CANCELLED, parts=parts, message=request.reason)
         return command
-    _check_action(unit, task, state, request.action)
+    _check_action(task, state, request.action)
     return _to_node(unit, attempt, request)
 
 
@@ -125,7 +128,7 @@ def check_right(task: Task, request: ControlRequest) -> None:
         raise TaskRejected(FORBIDDEN, english([why]), [why])
 
 
-def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action) -> None:
+def _check_action(task: Task, state: TaskState, action: Action) -> None:
     if action is Action.CANCEL:
         return
     if not state.is_live:
@@ -134,9 +137,7 @@ def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action
         raise TaskRejected("already-paused", "The task is already paused.")
     if action is Action.RESUME and state is TaskState.RUNNING:
         raise TaskRejected("not-paused", "The task is not paused.")
-    node = unit.cache.nodes.get(task.node_id or "")
-    # A base client does not report whether it accepts input.
-    if action is Action.INPUT and not task.accepts_input and not (node is not None and node.is_base_client):
+    if action is Action.INPUT and not task.accepts_input:
         raise TaskRejected("no-input", "The task's standard input is closed.")
 
 
@@ -207,8 +208,11 @@ def start_attempt(unit: UnitOfWork, task: Task, attempt: Attempt, node_id: str) 
     command.actor = task.created_by
     unit.change_attempt(attempt, node_id=node_id, state=TaskState.DISPATCHED)
     mirror(unit, task, attempt)
-    body = StartTask(task_id=task.id, attempt=attempt.number, spec=stored_spec(task.spec))
-    return _store(unit, command, body)
+    # Also a request without a name of its own has one on the wire: a base client shows it.
+    spec = replace(stored_spec(task.spec), name=task.name)
+    if unit.cache.nodes[node_id].is_base_client and spec.shell_line:
+        spec = replace(spec, argv=(SHELL, "-c", spec.shell_line), shell_line="")  # It knows only words.
+    return _store(unit, command, StartTask(task_id=task.id, attempt=attempt.number, spec=spec))
 
 
 def _new_command(

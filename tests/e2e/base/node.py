@@ -31,6 +31,8 @@ def task(task_id: str, state: int, **more: object) -> None:
 push(metrics=pb.SystemMetrics(cpu_percent=12.5, memory_used_bytes=1 << 30, memory_total_bytes=1 << 32, load_1m=0.5))
 task("own-task", pb.TASK_STATE_RUNNING, name="own work", project="legacy", progress=0.25)
 push(alert=pb.StallAlert(task_id="own-task", verdict=pb.StallAlert.STALLED, reason="no output", silent_seconds=200))
+# A client may begin with any message: here an alert about a task of which nothing has been said.
+push(alert=pb.StallAlert(task_id="asking", verdict=pb.StallAlert.WAITING_FOR_INPUT, reason="asks"))
 with grpc.insecure_channel(leader) as channel:
     stream = rpc.NodeSyncStub(channel).Connect(
         iter(outgoing.get, None), metadata=[("authorization", f"Bearer {token}")]
@@ -41,10 +43,18 @@ with grpc.insecure_channel(leader) as channel:
             continue
         if kind == "task_request":
             task(command.task_request.task_id, pb.TASK_STATE_RUNNING, name=command.task_request.name)
-            print(json.dumps({"kind": kind, "argv": list(command.task_request.argv)}), flush=True)
+            print(
+                json.dumps({"kind": kind, "argv": list(command.task_request.argv), "name": command.task_request.name}),
+                flush=True,
+            )
         else:
             action = command.control.action
-            state = {1: pb.TASK_STATE_PAUSED, 2: pb.TASK_STATE_RUNNING, 3: pb.TASK_STATE_CANCELLED}.get(action)
+            state = {
+                1: pb.TASK_STATE_PAUSED,
+                2: pb.TASK_STATE_RUNNING,
+                3: pb.TASK_STATE_CANCELLED,
+                4: pb.TASK_STATE_RUNNING,
+            }.get(action)
             if state is not None:
                 task(command.control.task_id, state)
             print(json.dumps({"kind": kind, "action": action}), flush=True)
