@@ -89,18 +89,22 @@ def test_control_of_a_finished_task_is_refused(fleet: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "more", "word"),
+    ("argv", "more", "why"),
     [
-        (["no-such-program"], {}, "no-such-program"),
-        (["true"], {"workingDirectory": "/no/such/folder"}, "/no/such/folder"),
+        (["no-such-program"], {}, "command not found: …"),
+        (["true"], {"workingDirectory": "/no/such/folder"}, "working folder does not exist: …"),
     ],
 )
-def test_task_that_cannot_start_says_why(fleet: Cluster, argv: list[str], more: dict[str, str], word: str) -> None:
+def test_task_that_cannot_start_says_why(fleet: Cluster, argv: list[str], more: dict[str, str], why: str) -> None:
     task = fleet.run("master-1", *argv, **more)
 
     ended = fleet.wait_task(task, "failed")
 
-    assert word in ended["message"]
+    # Everyone reads the message. The command itself is for people who may run commands.
+    assert ended["message"] == why
+    resolved = ended["attempts"][0]["resolved"]
+    assert resolved["argv"] == argv
+    assert resolved["workingDirectory"] == more.get("workingDirectory", resolved["workingDirectory"])
 
 
 def test_leader_killed_while_a_task_runs_loses_nothing(fleet: Cluster) -> None:
