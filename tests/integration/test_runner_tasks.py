@@ -41,7 +41,6 @@ async def test_a_task_runs_and_its_end_is_reported(tmp_path: Path) -> None:
         assert states == [TaskState.RUNNING, TaskState.FAILED]
         first = node.statuses()[0]
         assert first.pid > 0
-        assert first.accepts_input
         assert first.request is not None
         assert first.request.spec.argv[0] == "sh"
         assert first.request.resolved is not None
@@ -97,6 +96,7 @@ async def test_input_can_be_closed(tmp_path: Path) -> None:
     async with running(tmp_path) as node:
         node.start("cat")
         await node.state(TaskState.RUNNING)
+        assert node.statuses()[-1].accepts_input
         node.control(Action.INPUT, input=b"last words", close_input=True)
 
         assert (await node.end()).state is TaskState.SUCCEEDED

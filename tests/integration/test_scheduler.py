@@ -492,12 +492,12 @@ async def test_input_is_settled_when_a_base_client_goes_on(
 
 
 async def test_a_base_client_gets_a_name_and_words(scheduler: Scheduler, base: Voice, streams: Streams) -> None:
-    _, unnamed = await started(scheduler, streams, TaskSpec(node="old-1", argv=("/usr/bin/make", "all")))
-    _, line = await started(scheduler, streams, TaskSpec(node="old-1", shell_line="make | tee log"))
+    unnamed_id, unnamed = await started(scheduler, streams, TaskSpec(node="old-1", argv=("/usr/bin/make", "all")))
+    line_id, line = await started(scheduler, streams, TaskSpec(node="old-1", shell_line="make | tee log"))
 
-    assert unnamed.task_request.name == "make all"
+    assert unnamed.task_request.name == f"command {unnamed_id[:8]}"
     assert (line.task_request.name, list(line.task_request.argv)) == (
-        "make | tee log",
+        f"command {line_id[:8]}",
         ["/bin/sh", "-c", "make | tee log"],
     )
 
