@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from nodes.core.secrets import hide
 from nodes.domain.commands import (
     MAX_ARGUMENTS,
     MAX_PATH,
@@ -313,7 +314,8 @@ def apply_stall(unit: UnitOfWork, node_id: str, alert: StallAlert) -> None:
                     {
                         "id": stored_text(e.id, 64),
                         "kind": stored_text(e.kind, 64),
-                        "text": stored_text(e.text, _EVIDENCE_CHARACTERS),
+                        # A client that is not our agent sends it as it is.
+                        "text": stored_text(hide(e.text[:_EVIDENCE_CHARACTERS], {}), _EVIDENCE_CHARACTERS),
                     }
                     for e in alert.evidence
                 ],
