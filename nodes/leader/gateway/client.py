@@ -13,6 +13,7 @@ import grpc
 from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, metadata_of
+from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -70,10 +71,10 @@ class RemoteGateway:
     def acknowledge(self, alert_id: int, actor: str) -> None:
         self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
 
-    def prune(self) -> dict[str, int]:
-        """Runs retention now; returns the number of deleted rows by kind. Raises `LeaderUnavailable`."""
+    def prune(self) -> Pruned:
+        """Runs retention now. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
-        return dict(reply.removed)
+        return Pruned(removed=dict(reply.removed), freed_bytes=reply.freed_bytes)
 
     def ask(self, service: str, body: bytes) -> bytes:
         reply: pb.AskReply = self._call(self._stub().Ask, pb.AskRequest(service=service, body=body))
