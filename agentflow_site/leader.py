@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from agentflow_site.leader_lock import only_one_leader
+from agentflow_site.pruning import rewrite_older_database
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
@@ -124,6 +125,7 @@ def run_leader(config: LeaderConfig) -> int:
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
         _migrate()
+        rewrite_older_database()
         key = ClusterKey.load_or_create(config.data_dir)
         close_to_others(config.data_dir)  # After the key, which is refused when others could read it.
         _ensure_web_token(config.data_dir, key)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+from django.db import connection
 
 from agentflow_site.env import SiteEnv
 from agentflow_site.leader_lock import LeaderRuns, only_one_leader
 from chat.retention import ChatRetention, steps
+from nodes.core.sqlite_space import rewrite, rewrite_older
+from nodes.errors import ConfigError, StoreError
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.projection.published import FanOut
-from nodes.leader.projection.retention import Retention, RetentionConfig
+from nodes.leader.projection.retention import Pruned, Retention, RetentionConfig
 from nodes.leader.projection.writer import FunctionJob, Writer
 
 
@@ -34,17 +39,49 @@ def chat_retention(env: SiteEnv) -> ChatRetention:
     )
 
 
-def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
-    """Deleted rows by kind. Raises `LeaderUnavailable` when a Leader runs but does not answer, or `StoreError`."""
+def prune(
+    data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatRetention, *, rewrites: bool = False
+) -> Pruned:
+    """`rewrites`: also rewrites the whole database without free space, which needs a stopped Leader.
+
+    Raises `LeaderUnavailable` when a Leader runs but does not answer, `ConfigError`, or `StoreError`.
+    """
     try:
         # Only one process may write at a time: the one that holds the data folder's lock.
         with only_one_leader(data_dir):
-            return asyncio.run(_prune_here(config, chat))
+            pruned = asyncio.run(_prune_here(config, chat))
+            return replace(pruned, freed_bytes=pruned.freed_bytes + _rewrite()) if rewrites else pruned
     except LeaderRuns:
+        if rewrites:
+            raise ConfigError("the whole database can be rewritten only while no Leader runs: stop it first") from None
         return RemoteGateway.on_data_dir(data_dir, leader_grpc).prune()
 
 
-async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
+def rewrite_older_database() -> None:
+    """At the Leader's start: a database from before the file could shrink in steps is rewritten once."""
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        rewrite_older(connection.connection, Path(connection.settings_dict["NAME"]))
+        connection.close()
+
+
+def _rewrite() -> int:
+    if connection.vendor != "sqlite":
+        raise ConfigError("--shrink is for SQLite: PostgreSQL frees space by itself")
+    path = Path(connection.settings_dict["NAME"])
+    connection.ensure_connection()
+    try:
+        freed_bytes = rewrite(connection.connection, path)
+    except sqlite3.OperationalError as exc:
+        raise StoreError(f"the database cannot be rewritten: {exc}") from exc
+    finally:
+        connection.close()
+    if freed_bytes is None:
+        raise StoreError(f"the disk of {path.parent} has no room for a copy of the database")
+    return freed_bytes
+
+
+async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Pruned:
     writer = Writer(FanOut(), lambda: None)
     await writer.start()
     try:

@@ -24,6 +24,7 @@ from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.published import Published
+from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import ClusterKey, issue_token, verify_token
 from tests.support.chat import ChatWorld, chat_world
@@ -171,8 +172,8 @@ async def test_a_separate_web_process_reaches_the_conversation_over_the_gateway(
     key = ClusterKey.load_or_create(tmp_path)
     server = grpc.aio.server()
 
-    async def prune() -> dict[str, int]:
-        return {}
+    async def prune() -> Pruned:
+        return Pruned(removed={}, freed_bytes=0)
 
     gateway = GatewayServer(
         Scheduler(site.world.projection, epoch=Epoch(tmp_path / "e"), send=lambda node, command: False),

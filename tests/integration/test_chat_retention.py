@@ -50,7 +50,7 @@ async def modelled(folder: Path, script: Script = model) -> AsyncIterator[tuple[
 
 
 async def prune(world: ChatWorld, **config: Any) -> Mapping[str, int]:
-    return await Retention(world.projection.write, more=steps(ChatRetention(**config))).prune()
+    return (await Retention(world.projection.write, more=steps(ChatRetention(**config))).prune()).removed
 
 
 async def age() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes.core import sqlite_space
 from nodes.core.clock import SystemClock
 from nodes.domain.states import Lane
 from nodes.errors import ConfigError
@@ -434,3 +435,24 @@ async def test_confirmed_entries_survive_kill_9(tmp_path: Path, open_journal: Op
     with sqlite3.connect(tmp_path / "states.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
+
+
+async def test_the_file_shrinks_after_a_trim(
+    open_journal: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one of an earlier version, which is rewritten when it is opened."""
+    monkeypatch.setattr(sqlite_space.shrink_step, "__kwdefaults__", {"kept_bytes": 0})
+    path = tmp_path / "states.db"
+    with contextlib.closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA journal_mode = WAL")
+        older.execute("CREATE TABLE of_an_earlier_version (x)")
+    journal = open_journal(keep_seconds=-1.0)
+    last = 0
+    for number in range(30):
+        last = await journal.append([_status(str(number), padding=100_000)])
+    journal.acked(journal.journal_id, last)
+
+    await journal.trim()
+    await journal.aclose()
+
+    assert path.stat().st_size < 500_000

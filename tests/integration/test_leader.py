@@ -360,11 +360,19 @@ def test_pruning_on_demand_is_done_by_the_leader_or_without_one(own_leader: Runn
     elsewhere = {**leader.env, "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{free_port()}"}
     with pytest.raises(AssertionError, match="AGENTFLOW_LEADER_GRPC"):
         manage("prune", env=elsewhere)
+    with pytest.raises(AssertionError, match="while no Leader runs: stop it first"):
+        leader.console.manage("prune", "--shrink")
     leader.process.stop()
+    with contextlib.closing(sqlite3.connect(leader.data_dir / "db.sqlite3", isolation_level=None)) as store:
+        assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,)  # The start has rewritten the older file.
+        store.execute("CREATE TABLE filler AS SELECT zeroblob(3000000) AS x")
+        store.execute("DROP TABLE filler")
 
+    shrunk = manage("prune", "--shrink", env=leader.env)
+    assert "2.9 MB given back to the disk" in shrunk
     alone = manage("prune", env=leader.env)
 
-    assert asked == alone == "Nothing is over its limit of age or number.\n"
+    assert asked == alone == "Nothing is over its limit of age or number.\n0 bytes given back to the disk\n"
 
 
 async def test_a_snapshot_larger_than_any_message_of_a_client_arrives(leader: RunningLeader) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from agentflow_site.pruning import rewrite_older_database
 from chat.retention import ChatRetention
 from chat.retention import steps as chat_steps
 from nodes import selectors
+from nodes.core import sqlite_space
 from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.errors import ConfigError, StoreError, WireError
@@ -49,10 +51,10 @@ async def master(projection: Projection) -> Voice:
     return voice
 
 
-async def ended_task(master: Voice, task_id: str, lines: int) -> None:
+async def ended_task(master: Voice, task_id: str, lines: int, *, text: bytes = b"x") -> None:
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING))
-    text = tuple(LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"x") for _ in range(lines))
-    await master.tell(LogBatch(task_id=task_id, attempt=1, first_line=1, lines=text), lane="logs")
+    output = tuple(LogLine(1, LogLevel.INFO, LogStream.STDOUT, text) for _ in range(lines))
+    await master.tell(LogBatch(task_id=task_id, attempt=1, first_line=1, lines=output), lane="logs")
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.SUCCEEDED))
 
 
@@ -96,7 +98,7 @@ async def test_output_age_counts_from_the_end_of_its_task(projection: Projection
     await ended_task(master, "t1", 5)
     await read(lambda: Attempt.objects.update(created_at=datetime.now(UTC) - timedelta(days=100)))
 
-    assert not await Retention(projection.write, RetentionConfig(log_age=timedelta(days=1))).prune()
+    assert not (await Retention(projection.write, RetentionConfig(log_age=timedelta(days=1))).prune()).removed
 
 
 async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, master: Voice) -> None:
@@ -136,13 +138,13 @@ async def test_old_history_is_pruned_and_active_tasks_stay(projection: Projectio
     await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
     await projection.node_state("master-1", NodeState.ONLINE, link_rtt_ms=0)
 
-    removed = await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()
+    removed = (await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()).removed
 
     assert not await read(Event.objects.exists)
     assert await read(lambda: list(Task.objects.values_list("id", flat=True))) == ["t2"]
     assert await read(lambda: list(Alert.objects.values_list("kind", flat=True))) == ["stalled"]
     assert (removed["log lines"], removed["tasks"], removed["alerts"]) == (1, 1, 1)
-    assert not await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()
+    assert not (await Retention(projection.write, RetentionConfig(history_age=timedelta(0))).prune()).removed
     # The node may still report it: then it starts again as a new, unknown task.
     applied = await master.tell(TaskStatus(task_id="t1", state=TaskState.RUNNING, attempt=2))
     assert not applied.nacks
@@ -162,8 +164,40 @@ async def test_states_pass_while_a_large_log_is_pruned(
         await master.tell(TaskStatus(task_id=f"live-{passed}", state=TaskState.RUNNING))
         passed += 1
 
-    assert (await pruning)["log lines"] == 20_000
+    assert (await pruning).removed["log lines"] == 20_000
     assert passed > 50
+
+
+async def test_the_file_shrinks_in_steps_between_other_writes(
+    projection: Projection, master: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL frees space by itself")
+    monkeypatch.setattr(sqlite_space.shrink_step, "__kwdefaults__", {"kept_bytes": 0})
+    monkeypatch.setattr(sqlite_space, "STEP_PAGES", 16)
+    await read(rewrite_older_database)
+    for number in range(40):
+        await ended_task(master, f"t{number}", 200, text=b"x" * 200)
+    before = await read(database_bytes)
+    pruning = asyncio.create_task(Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune())
+
+    passed = 0
+    while not pruning.done():
+        await master.tell(TaskStatus(task_id=f"live-{passed}", state=TaskState.RUNNING))
+        passed += 1
+
+    freed_bytes = (await pruning).freed_bytes
+    assert freed_bytes > 1_000_000
+    assert await read(database_bytes) < before - freed_bytes / 2
+    assert passed > freed_bytes / (16 * 4096)
+    assert (await Retention(projection.write, RetentionConfig(log_age=timedelta(0))).prune()).freed_bytes == 0
+
+
+def database_bytes() -> int:
+    """Without the write-ahead log, whose content is part of it here."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Path(connection.settings_dict["NAME"]).stat().st_size
 
 
 async def test_a_revocation_is_noticed(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from nodes.agent.runner.command_handler import CommandHandler
 from nodes.agent.runner.command_log import KEPT_MS, CommandLog
+from nodes.core import sqlite_space
 from nodes.domain.commands import Command, ControlTask, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, NamedTask, Project
 from nodes.domain.states import Action, CommandState, TaskState
@@ -55,6 +56,20 @@ def test_entries_older_than_seven_days_are_deleted(tmp_path: Path) -> None:
     assert log.begin(command("old"), at_ms=KEPT_MS) is None
     assert log.begin(command("new"), at_ms=KEPT_MS) is not None
     log.close()
+
+
+def test_the_file_shrinks_when_entries_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_space.shrink_step, "__kwdefaults__", {"kept_bytes": 0})
+    path = tmp_path / "commands.db"
+    log = CommandLog(path)
+    for number in range(200):
+        log.begin(command(f"{number}" + "x" * 4_000), at_ms=1_000)
+
+    for _ in range(4):  # One step each time.
+        log.trim(now_ms=KEPT_MS + 1_500)
+    log.close()
+
+    assert path.stat().st_size < 200_000
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "flipped pages", "truncated"])

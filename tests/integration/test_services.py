@@ -21,6 +21,7 @@ from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
+from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Alert, Task
 from nodes.services import InProcessGateway, LeaderLoop
@@ -54,8 +55,8 @@ def key(tmp_path: Path) -> ClusterKey:
 async def address(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
     server = grpc.aio.server()
 
-    async def prune() -> dict[str, int]:
-        return {"log lines": 3}
+    async def prune() -> Pruned:
+        return Pruned(removed={"log lines": 3}, freed_bytes=7)
 
     GatewayServer(scheduler, lambda token: verify_token(key.public_key, token, revoked=()), prune=prune).add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")

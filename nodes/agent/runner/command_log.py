@@ -10,6 +10,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodes.core import sqlite_space
 from nodes.core.quarantine import quarantine
 from nodes.domain.commands import Command, StartTask
 from nodes.domain.events import CommandResult
@@ -109,6 +110,10 @@ class CommandLog:
     def trim(self, *, now_ms: int) -> None:
         """Removes commands older than `KEPT_MS`. Raises StoreError."""
         self._execute("DELETE FROM command WHERE at_ms < ?", (now_ms - KEPT_MS,))
+        try:
+            sqlite_space.shrink_step(self._database)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot use the command log: {error}") from error
 
     def close(self) -> None:
         self._database.close()
@@ -136,12 +141,14 @@ class CommandLog:
 def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        sqlite_space.prepare_new(database)
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         check = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if check != "ok":
             raise sqlite3.DatabaseError(check)
         database.executescript(_SCHEMA)
+        sqlite_space.rewrite_older(database, path)
         if "told_in" not in (row[1] for row in database.execute("PRAGMA table_info(command)")):
             database.execute("ALTER TABLE command ADD COLUMN told_in TEXT NOT NULL DEFAULT ''")
     except BaseException:

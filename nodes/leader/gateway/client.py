@@ -14,6 +14,7 @@ from nodes.domain.commands import TaskSpec, spec_to_json
 from nodes.domain.phrases import phrase
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, metadata_of
+from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -77,10 +78,10 @@ class RemoteGateway:
         reply: pb.RetireReply = self._call(self._stub().Retire, pb.RetireRequest(node_id=node_id, actor=actor))
         return reply.is_new
 
-    def prune(self) -> dict[str, int]:
-        """Runs retention now; returns the number of deleted rows by kind. Raises `LeaderUnavailable`."""
+    def prune(self) -> Pruned:
+        """Runs retention now. Raises `LeaderUnavailable`."""
         reply: pb.PruneReply = self._call(self._stub().Prune, pb.PruneRequest(), timeout_seconds=_PRUNE_SECONDS)
-        return dict(reply.removed)
+        return Pruned(removed=dict(reply.removed), freed_bytes=reply.freed_bytes)
 
     def ask(self, service: str, body: bytes) -> bytes:
         reply: pb.AskReply = self._call(self._stub().Ask, pb.AskRequest(service=service, body=body))

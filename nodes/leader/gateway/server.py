@@ -16,6 +16,7 @@ from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, is_same_version
+from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
@@ -43,7 +44,7 @@ class GatewayServer(services.LeaderServicer):
         scheduler: Scheduler,
         authenticate: Callable[[str], NodeIdentity],
         *,
-        prune: Callable[[], Awaitable[Mapping[str, int]]],
+        prune: Callable[[], Awaitable[Pruned]],
         parts: Mapping[str, Service] = _NO_SERVICES,
     ) -> None:
         """`parts`: the services that `Ask` can call, by name."""
@@ -78,7 +79,8 @@ class GatewayServer(services.LeaderServicer):
 
     async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
         await self._check(context)
-        return pb.PruneReply(removed=await self._answer(context, self._prune))
+        pruned = await self._answer(context, self._prune)
+        return pb.PruneReply(removed=pruned.removed, freed_bytes=pruned.freed_bytes)
 
     async def Ask(self, request: pb.AskRequest, context: Context) -> pb.AskReply:
         await self._check(context, request)

@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
+from nodes.core.sqlite_space import shrink_step
 from nodes.errors import StoreError
 from nodes.leader.projection.log_lines import ID_SHIFT
 from nodes.leader.projection.state_cache import OPEN_COMMANDS, OPEN_TASKS
@@ -52,6 +54,14 @@ class RetentionConfig:
     every_seconds: float = 3_600.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What one round did."""
+
+    removed: Mapping[str, int]  # Rows by kind.
+    freed_bytes: int  # Given back to the disk.
+
+
 class Retention:
     """A service. Removes the lines of whole attempts, and only of ended ones. `more`: steps for other apps' tables."""
 
@@ -79,8 +89,8 @@ class Retention:
     def request_stop(self) -> None:
         self._stop.set()
 
-    async def prune(self) -> Mapping[str, int]:
-        """Runs until nothing is over its limit or a stop is requested; returns the rows removed of each kind."""
+    async def prune(self) -> Pruned:
+        """Runs until nothing is over its limit or a stop is requested, then gives the space back to the disk."""
         removed: Counter[str] = Counter()
         async with self._pruning:
             bounds = await self._write(lambda unit: _Bounds(self._config, unit.now))
@@ -92,9 +102,14 @@ class Retention:
                         break
                     removed[name] += count
                     await asyncio.sleep(_PAUSE_SECONDS)
-        if removed:
-            logger.info("pruned: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
-        return removed
+            freed_bytes = 0
+            while not self._stop.is_set() and (freed := await self._write(_shrink)):
+                freed_bytes += freed
+                await asyncio.sleep(_PAUSE_SECONDS)
+        if removed or freed_bytes:
+            counts = [f"{count} {name}" for name, count in removed.items()]
+            logger.info("pruned: %s", ", ".join([*counts, f"{freed_bytes} bytes freed"]))
+        return Pruned(removed=removed, freed_bytes=freed_bytes)
 
 
 class _Bounds:
@@ -126,6 +141,11 @@ def _prune_feed(bounds: _Bounds, unit: UnitOfWork) -> int | None:
         return None
     unit.change(unit.cache.store, feed_floor=max(unit.cache.store.feed_floor, over[-1]))
     return _delete(unit, FeedEntry.objects.filter(id__lte=over[-1]))
+
+
+def _shrink(unit: UnitOfWork) -> int:
+    """Bytes freed by one step. PostgreSQL does this by itself."""
+    return shrink_step(connection.connection) if connection.vendor == "sqlite" else 0
 
 
 def _prune_logs(bounds: _Bounds, unit: UnitOfWork) -> int | None:

@@ -11,6 +11,7 @@ import sqlite3
 import uuid
 from pathlib import Path
 
+from nodes.core import sqlite_space
 from nodes.domain.states import Lane
 from nodes.errors import AgentFlowError, ConfigError
 from nodes.stream.journal.errors import JournalCorrupt
@@ -43,6 +44,7 @@ def connect(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as exc:
         raise ConfigError(f"the journal {path} cannot be opened: {exc}") from exc
     try:
+        sqlite_space.prepare_new(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 16777216")
@@ -77,6 +79,7 @@ def prepare(db: sqlite3.Connection, path: Path, *, node_id: str, lane: Lane) -> 
         with Transaction(db):
             db.execute("ALTER TABLE entries ADD COLUMN crc INTEGER")
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    sqlite_space.rewrite_older(db, path)
     held = db.execute("SELECT lane FROM meta").fetchone()[0]
     if held != lane:
         raise ConfigError(f"{path} is a journal of {held}, not of {lane}")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from nodes.core import sqlite_space
 from nodes.core.quarantine import quarantine
 from nodes.domain.states import Lane
 from nodes.errors import ConfigError
@@ -160,7 +161,8 @@ class JournalFile:
         return take_prefix(found, max_count=max_count, max_bytes=max_bytes)
 
     def trim_step(self, *, now_ms: int, keep_ms: int, max_bytes: int) -> bool:
-        """Drops a few entries in one small transaction, so that an append never waits long; False when done.
+        """Drops a few entries, or frees some of their space, in one small transaction, so that an append never waits
+        long; False when done.
 
         Drops acknowledged entries older than `keep_ms`. While the file is over `max_bytes`, also drops newer
         ones, and finally unacknowledged ones: that is a loss, which is reported to the parent as a Gap.
@@ -169,7 +171,7 @@ class JournalFile:
             if self._drop_oldest(record, up_to=record.acked_seq, before_ms=now_ms - keep_ms):
                 return True
         if self.size_bytes <= max_bytes:
-            return False
+            return sqlite_space.shrink_step(self._db) > 0
         acked = [record for record in self.records.values() if 0 < record.first_seq <= record.acked_seq]
         if acked:
             record = max(acked, key=lambda record: record.size_bytes)
