@@ -119,8 +119,10 @@ async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, mas
 
         return projection.write(run)
 
-    chat = chat_steps(ChatRetention(closed_age=timedelta(0), open_turns=1, audit_age=timedelta(0)))
-    await Retention(watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0)), chat).prune()
+    chat = chat_steps(ChatRetention(closed_age=timedelta(0), open_turns=1))
+    await Retention(
+        watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0), audit_age=timedelta(0)), chat
+    ).prune()
 
     assert plans
     walks = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "ORDER BY" not in plan]
