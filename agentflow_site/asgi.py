@@ -18,6 +18,7 @@ bound_received_only()
 _django = bounded(get_asgi_application())
 
 # After Django is set up: it imports models.
+from dashboard.accesslog import log_socket  # noqa: E402
 from dashboard.live.consumer import LiveConsumer  # noqa: E402
 
 _live = LiveConsumer.as_asgi()
@@ -35,6 +36,7 @@ async def application(
     elif scope["type"] == "websocket" and scope["path"] == LIVE_PATH:
         await _live(scope, receive, send)
     elif scope["type"] == "websocket":
-        # Closed before it is accepted: the client gets a 403, and nothing is logged.
+        # Closed before it is accepted: the client gets a 403, and no traceback is logged.
         await receive()
+        log_socket(scope, "rejected")
         await send({"type": "websocket.close"})

@@ -54,7 +54,9 @@ async def _refuse(scope: Scope, send: Send) -> None:
     body = f'{{"error":{{"code":"too-large","message":"{_MESSAGE}","field":null}}}}' if is_api else f"{_MESSAGE}\n"
     kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
     headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode())]
-    address = (scope.get("client") or ["-"])[0]
-    access_logger.info("%s %s 413 from=%s", scope["method"], iri_to_uri(scope["path"][:500]), address)
+    # Imported late: the settings read this module's limit.
+    from dashboard.accounts.address import scope_address
+
+    access_logger.info("%s %s 413 from=%s", scope["method"], iri_to_uri(scope["path"][:500]), scope_address(scope))
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

@@ -80,7 +80,9 @@ def store_refusals(counts: Sequence[RefusalCount]) -> None:
         for count in counts:
             _store(count, [name for name in count.names if name in users])
     finally:
-        connection.close()
+        # The recorder's thread ends soon. Within a caller's transaction, the connection is the caller's.
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 def _store(count: RefusalCount, users: list[str]) -> None:

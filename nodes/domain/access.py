@@ -12,6 +12,7 @@ class AccessKind(StrEnum):
     LOGIN_LINK = "login-link"
     API_TOKEN = "api-token"  # noqa: S105  # A program's token, over REST or `/ws/`.
     LIVE_TICKET = "live-ticket"  # A page's ticket for `/ws/`.
+    ORIGIN = "origin"  # The address of a page of another site, at `/ws/`.
     NODE_TOKEN = "node-token"  # noqa: S105  # Of a node, or of a separate web process.
 
 
