@@ -43,6 +43,11 @@ def client_of(peer: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
     return str(client)
 
 
+def is_proxy(peer: str, proxies: Sequence[Network]) -> bool:
+    address = _parsed(peer)
+    return address is not None and any(address in network for network in proxies)
+
+
 def source_of(address: str) -> str:
     """What limits count: an IPv4 address, or the /64 network of an IPv6 address."""
     parsed = _parsed(address)

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from nodes.addresses import client_of
+from nodes.addresses import client_of, is_proxy
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,9 @@ def scope_address(scope: Mapping[str, Any]) -> str:
 
 
 def _client(peer: str, forwarded_for: str) -> str:
-    client = client_of(peer, forwarded_for, settings.TRUSTED_PROXIES)
-    if settings.BEHIND_HTTPS_PROXY and forwarded_for and client == client_of(peer, "", ()):
+    if settings.BEHIND_HTTPS_PROXY and forwarded_for and not is_proxy(peer, settings.TRUSTED_PROXIES):
         _warn_of_proxy()
-    return client
+    return client_of(peer, forwarded_for, settings.TRUSTED_PROXIES)
 
 
 @cache  # Once per process: anybody can send the header.
