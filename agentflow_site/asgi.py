@@ -26,6 +26,7 @@ _django = without_nul(bounded(get_asgi_application()))
 # After Django is set up: they import models.
 from agentflow_site.health import LIVE_PATH as HEALTH_PATH  # noqa: E402
 from agentflow_site.health import READY_PATH, Health  # noqa: E402
+from dashboard.accesslog import log_socket  # noqa: E402
 from dashboard.live.consumer import LiveConsumer  # noqa: E402
 
 health = Health()
@@ -46,6 +47,7 @@ async def application(
     elif scope["type"] == "websocket" and scope["path"] == LIVE_PATH:
         await _live(scope, receive, send)
     elif scope["type"] == "websocket":
-        # Closed before it is accepted: the client gets a 403, and nothing is logged.
+        # Closed before it is accepted: the client gets a 403, and no traceback is logged.
         await receive()
+        log_socket(scope, "rejected")
         await send({"type": "websocket.close"})

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ import dj_database_url
 from environs import Env, EnvError
 
 from chat.config import DEFAULT_MODEL, PROVIDERS, ChatConfig
+from nodes.addresses import Network, networks_of
 from nodes.core.private_files import own_folder
 from nodes.domain.states import LOG_LEVEL_NAMES
 from nodes.errors import ConfigError
@@ -40,6 +41,7 @@ class SiteEnv:
     csrf_trusted_origins: list[str]
     cors_allowed_origins: list[str]
     behind_https_proxy: bool
+    trusted_proxies: tuple[Network, ...]  # May tell the client's address in X-Forwarded-For.
     database_url: str  # Empty = SQLite in the data folder.
     redis_url: str  # Empty = one process, in-process channel layer.
     leader_grpc: str  # Where a separate web process reaches the Leader.
@@ -62,13 +64,24 @@ def read() -> SiteEnv:
     """Raises `ConfigError` with the variable's name, its value and what is allowed."""
     env = Env()
     with env.prefixed("AGENTFLOW_"):
+        behind_https_proxy = _checked(env.bool, "BEHIND_HTTPS_PROXY", False, "true or false")
         return SiteEnv(
             data_dir=Path(env.str("DATA_DIR", str(BASE_DIR / ".agentflow"))).expanduser().resolve(),
             debug=_checked(env.bool, "DEBUG", False, "true or false"),
             allowed_hosts=env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]),
             csrf_trusted_origins=_checked(env.list, "CSRF_TRUSTED_ORIGINS", [], _ORIGINS, _are_origins),
             cors_allowed_origins=_checked(env.list, "CORS_ALLOWED_ORIGINS", [], _ORIGINS, _are_origins),
-            behind_https_proxy=_checked(env.bool, "BEHIND_HTTPS_PROXY", False, "true or false"),
+            behind_https_proxy=behind_https_proxy,
+            # The guide's proxy runs on the same machine.
+            trusted_proxies=networks_of(
+                _checked(
+                    env.list,
+                    "TRUSTED_PROXIES",
+                    ["127.0.0.1", "::1"] if behind_https_proxy else [],
+                    "addresses or networks such as 10.0.0.0/8",
+                    _are_networks,
+                )
+            ),
             database_url=_database_url(),
             redis_url=_redis_url(env.str("REDIS_URL", "")),
             leader_grpc=_checked(env.str, "LEADER_GRPC", "127.0.0.1:7946", "HOST:PORT", _ADDRESS.fullmatch),
@@ -157,6 +170,14 @@ def _kept(env: Env, name: str, default: int, maximum: int) -> int:
 
 def _are_origins(values: list[str]) -> bool:
     return all(re.fullmatch(r"https?://[^/\s]+", value) for value in values)
+
+
+def _are_networks(values: Sequence[str]) -> bool:
+    try:
+        networks_of(values)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_time_zone(name: str) -> bool:

@@ -22,7 +22,7 @@ from agentflow_site.pruning import rewrite_older_database
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
-from nodes import services
+from nodes import audit, services
 from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
@@ -169,7 +169,13 @@ class _Leader:
                 publish=listener.publish,
             )
             remote_parts = {chat_remote.SERVICE: chat_remote.answering(chat.chat_service)}
-            gateway = GatewayServer(scheduler, self._authenticate, prune=retention.prune, parts=remote_parts)
+            gateway = GatewayServer(
+                scheduler,
+                self._authenticate,
+                prune=retention.prune,
+                parts=remote_parts,
+                on_refused=audit.recorder.note,
+            )
             hub = self._hub(projection, gateway)
             await self._revocations.start(projection, hub.revoke)
             sampler = Sampler(config.data_dir)
@@ -215,6 +221,7 @@ class _Leader:
             ),
             upstream=projection,
             authenticate=self._authenticate,
+            on_refused=audit.recorder.note,
             epoch=lambda: self._epoch.value,
             extra_services=[gateway.add_to],
             on_duplicate=projection.report_duplicate,

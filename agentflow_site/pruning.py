@@ -28,6 +28,7 @@ def retention_config(env: SiteEnv) -> RetentionConfig:
         log_age=timedelta(days=env.keep_log_days),
         history_age=timedelta(days=env.keep_history_days),
         dead_letters=env.keep_dead_letters,
+        audit_age=timedelta(days=env.keep_audit_days),
     )
 
 
@@ -35,7 +36,6 @@ def chat_retention(env: SiteEnv) -> ChatRetention:
     return ChatRetention(
         closed_age=timedelta(days=env.keep_chat_days),
         open_turns=env.keep_chat_turns,
-        audit_age=timedelta(days=env.keep_audit_days),
     )
 
 

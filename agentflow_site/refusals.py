@@ -26,8 +26,11 @@ async def refuse(
     kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
     headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode()), (b"Cache-Control", b"no-store")]
     headers.extend(more_headers)
-    address = (scope.get("client") or ["-"])[0]
-    access_logger.info("%s %s %d from=%s", scope["method"], iri_to_uri(scope["path"][:500]), status, address)
+    # Imported late: the settings read a limit of a module that imports this one.
+    from dashboard.accounts.address import scope_address
+
+    path = iri_to_uri(scope["path"][:500])
+    access_logger.info("%s %s %d from=%s", scope["method"], path, status, scope_address(scope))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

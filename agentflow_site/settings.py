@@ -130,6 +130,19 @@ if ENV.redis_url:
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
+# Counters of wrong passwords. "shared", with Redis, is that of all web processes.
+CACHES: dict[str, Any] = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}}
+}
+if ENV.redis_url:
+    CACHES["shared"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENV.redis_url,
+        "KEY_PREFIX": "agentflow",
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
+    }
+
+PASSWORD_HASHERS = ["dashboard.accounts.hashing.PooledPasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -185,10 +198,12 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "dashboard.methods.answer_csrf_failure"
+# For forms and for the socket (dashboard/live/origin.py).
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
+CSRF_FAILURE_VIEW = "dashboard.csrf.answer_csrf_failure"
 # X-Forwarded-* is trusted only if the operator declares that their proxy sets it.
 BEHIND_HTTPS_PROXY = ENV.behind_https_proxy
+TRUSTED_PROXIES = ENV.trusted_proxies
 if BEHIND_HTTPS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
@@ -208,15 +223,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     # Bearer first: DRF sends the first class's challenge with a 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "dashboard.api.authentication.BearerAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "dashboard.api.authentication.SessionWithOrigin",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["dashboard.api.permissions.HasRight"],
     "DEFAULT_PARSER_CLASSES": ["dashboard.api.bodies.JsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["dashboard.api.bodies.JsonRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["dashboard.api.throttles.RequestThrottle", "dashboard.api.throttles.ChangeThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"requests": "1200/min", "changes": "240/min"},
-    # Behind a proxy, the last address in X-Forwarded-For is the proxy's own; without one the header is ignored.
-    "NUM_PROXIES": 1 if BEHIND_HTTPS_PROXY else 0,
     "EXCEPTION_HANDLER": "dashboard.api.errors.answer_error",
     "URL_FORMAT_OVERRIDE": None,
 }

@@ -23,7 +23,6 @@ from agentflow_site.bodies import MAX_BODY_BYTES
 from nodes.errors import ConfigError
 
 logger = logging.getLogger(__name__)
-access_logger = logging.getLogger("agentflow.access")
 
 # All untyped; the reactor's interface is created at run time.
 reactor: Any = twisted_reactor
@@ -99,7 +98,7 @@ class WebServer:
             application=application,
             endpoints=[config.endpoint],
             signal_handlers=False,
-            action_logger=_log_action,
+            action_logger=None,  # `dashboard.accesslog` logs requests and sockets, under any server.
             http_timeout=_HTTP_SECONDS,
             websocket_timeout=-1,  # The default closes every socket after a day.
             websocket_connect_timeout=_HANDSHAKE_SECONDS,
@@ -168,10 +167,3 @@ class WebServer:
         for application in late:
             application.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-def _log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
-    """Logs sockets only: the site's middleware logs HTTP requests, under any server. No query strings."""
-    if protocol == "websocket" and action in ("connected", "rejected", "disconnected"):
-        path = str(details["path"]).partition("?")[0]
-        access_logger.info("WS %s %s %s", path, action, details["client"] or "-")

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from chat.models import (
     Analysis,
     Approval,
-    Audit,
     ContextSnapshot,
     Conversation,
     MemoryFile,
@@ -24,7 +23,6 @@ from chat.models import (
     ToolCall,
     Turn,
 )
-from chat.states import AuditKind
 from nodes.admin import HistoryAdmin, page_of
 
 _WHOLE_ID = _("A complete id or name")
@@ -112,28 +110,6 @@ class AnalysisAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Analysis]:
         rows: QuerySet[Analysis] = super().get_queryset(request)
         return rows.select_related("turn")
-
-
-class _AuditKind(admin.SimpleListFilter):
-    """The kinds are listed here, because collecting them from the rows would scan the whole table."""
-
-    title = _("kind")
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Audit]) -> list[tuple[str, str]]:
-        return [(kind, kind) for kind in (*map(str, AuditKind), "memory")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Audit]) -> QuerySet[Audit]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-@admin.register(Audit)
-class AuditAdmin(HistoryAdmin):
-    list_display = ["id", "at", "kind", "actor", "tool", "conversation_id", "turn_id", "call_id"]
-    list_filter = [_AuditKind]
-    search_fields = ["actor__exact", "conversation_id__exact", "turn_id__exact", "call_id__exact", "tool__exact"]
-    search_help_text = _WHOLE_ID
-    sortable_by = ()
 
 
 @admin.register(ContextSnapshot)

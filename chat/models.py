@@ -1,4 +1,4 @@
-"""Conversations, tool calls, approvals, the audit log and the memory. Only the projection's writer thread writes them
+"""Conversations, tool calls, approvals and the memory. Only the projection's writer thread writes them
 (`chat.store`).
 
 Messages of a conversation are only appended. Their blocks are stored exactly as sent, because a model's thinking is
@@ -204,28 +204,6 @@ class Approval(models.Model):
         indexes = [models.Index(fields=["state", "expires_at"], name="approval_open")]
         verbose_name = _("approval")
         verbose_name_plural = _("approvals")
-
-
-class Audit(models.Model):
-    """A proposal, approval, refusal or effect. Immutable; kept after its conversation is deleted."""
-
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=12)
-    actor = models.CharField(max_length=150, blank=True)  # The user who did it; empty = AgentFlow itself.
-    conversation_id = models.CharField(max_length=32)
-    turn_id = models.CharField(max_length=32)
-    call_id = models.CharField(max_length=32)
-    tool = models.CharField(max_length=64)
-    detail = models.JSONField(default=dict)
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [models.Index(fields=["call_id"], name="audit_by_call")]
-        verbose_name = _("audit entry")
-        verbose_name_plural = _("audit entries")
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.tool}"
 
 
 class EngineStatus(models.Model):

@@ -1,4 +1,4 @@
-"""Deletes old conversations, audit entries and deleted memory files.
+"""Deletes old conversations and deleted memory files.
 
 These are steps of the Leader's retention, in small batches. A closed conversation is deleted by age. An open one loses
 its oldest turns above a limit, but never turns that are still sent to a model: a new epoch starts first.
@@ -14,13 +14,12 @@ from functools import partial
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from chat import store
-from chat.models import Audit, Conversation, MemoryFile, Message, Turn
+from chat.models import Conversation, MemoryFile, Message, Turn
 from chat.states import OPEN_TURNS
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 # Turns deleted in one transaction, with their messages, calls, approvals and requests.
 _TURN_BATCH = 10
-_AUDIT_BATCH = 1_000
 # Each file has up to a hundred revisions.
 _FILE_BATCH = 10
 # Today's cost is computed from turns, so newer ones must stay.
@@ -31,7 +30,6 @@ _YOUNGEST = timedelta(days=1)
 class ChatRetention:
     closed_age: timedelta = timedelta(days=90)
     open_turns: int = 1_000
-    audit_age: timedelta = timedelta(days=730)
 
 
 def steps(config: ChatRetention) -> Mapping[str, Callable[[UnitOfWork], int | None]]:
@@ -42,7 +40,6 @@ def steps(config: ChatRetention) -> Mapping[str, Callable[[UnitOfWork], int | No
         "old conversations": partial(_prune_closed, config),
         "turns": partial(_prune_open, config),
         "deleted memory files": partial(_prune_files, config),
-        "audit entries": partial(_prune_audit, config),
     }
 
 
@@ -97,13 +94,7 @@ def _prune_files(config: ChatRetention, unit: UnitOfWork) -> int | None:
     return _delete(unit, MemoryFile.objects.filter(id__in=ids)) if ids else None
 
 
-def _prune_audit(config: ChatRetention, unit: UnitOfWork) -> int | None:
-    oldest = Audit.objects.order_by("id").values_list("id", "at")[:_AUDIT_BATCH]
-    over = [key for key, at in oldest if at < unit.now - config.audit_age]
-    return _delete(unit, Audit.objects.filter(id__lte=over[-1])) if over else None
-
-
-def _delete(unit: UnitOfWork, rows: QuerySet[Turn] | QuerySet[MemoryFile] | QuerySet[Audit]) -> int:
+def _delete(unit: UnitOfWork, rows: QuerySet[Turn] | QuerySet[MemoryFile]) -> int:
     """Deletes these rows and returns their number, without cascaded rows."""
     unit.changes += 1
     _, by_model = rows.delete()

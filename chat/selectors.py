@@ -9,10 +9,12 @@ from typing import Any
 from chat import withheld
 from chat.contexts import ANY, Context
 from chat.messages import analysis_info, conversation_info, message_info, milliseconds, step_info, turn_info
-from chat.models import Analysis, Approval, Audit, Conversation, EngineStatus, Message, ToolCall, Turn
+from chat.models import Analysis, Approval, Conversation, EngineStatus, Message, ToolCall, Turn
 from chat.phrases import worded
+from chat.states import AuditKind
 from nodes import selectors as fleet
 from nodes.errors import NotFound
+from nodes.models import AuditEntry
 
 Fields = dict[str, Any]
 
@@ -135,7 +137,7 @@ def audit(
     *, conversation_id: str = "", limit: int = 100, language: str | None = None, sees_commands: bool = False
 ) -> list[Fields]:
     """Proposals, approvals, refusals and effects, newest first. `language`, `sees_commands`: as for `conversation`."""
-    rows = Audit.objects.order_by("-id")
+    rows = AuditEntry.objects.filter(kind__in=list(AuditKind)).order_by("-id")
     if conversation_id:
         rows = rows.filter(conversation_id=conversation_id)
     return [
@@ -154,6 +156,6 @@ def audit(
     ]
 
 
-def _detail(row: Audit, language: str | None, *, sees_commands: bool) -> Fields:
+def _detail(row: AuditEntry, language: str | None, *, sees_commands: bool) -> Fields:
     detail = {"phrases": {}, **row.detail}
     return detail if sees_commands else withheld.public_step(row.tool, detail, language)

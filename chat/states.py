@@ -73,6 +73,7 @@ class AuditKind(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     EFFECT = "effect"
+    MEMORY = "memory"  # A change of a memory file.
 
 
 class FixState(StrEnum):

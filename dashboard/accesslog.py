@@ -1,4 +1,4 @@
-"""Logs one line per request, with any server: method, path, status, milliseconds, user, address.
+"""Logs one line per request and two per socket, with any server: method, path, status, milliseconds, user, address.
 
 The query is left out, because it may contain the token of a one-time login link.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.encoding import iri_to_uri
 
-from dashboard.accounts.address import client_address
+from dashboard.accounts.address import client_address, scope_address
 
 logger = logging.getLogger("agentflow.access")
 
@@ -65,6 +65,11 @@ def _write(request: HttpRequest, status: int, began_mono: float) -> None:
         _user_name(request),
         client_address(request),
     )
+
+
+def log_socket(scope: Mapping[str, Any], action: str) -> None:
+    """`action`: "connected", "rejected" or "disconnected"."""
+    logger.info("WS %s %s from=%s", iri_to_uri(scope["path"][:_LONGEST_PATH]), action, scope_address(scope))
 
 
 def _user_name(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""Admin pages of users, groups and API tokens."""
+"""Admin pages of users, groups, API tokens and the audit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from chat.states import AuditKind
 from dashboard.models import ApiToken
 from nodes.admin import HistoryAdmin, SiteRightsAdmin
+from nodes.domain.access import AccessKind
+from nodes.models import AuditEntry
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -60,3 +63,25 @@ class ApiTokenAdmin(HistoryAdmin):
         count = rows.filter(revoked_at=None).update(revoked_at=timezone.now())
         text = ngettext("%(count)d token revoked.", "%(count)d tokens revoked.", count) % {"count": count}
         self.message_user(request, text, messages.SUCCESS)
+
+
+class _Kind(admin.SimpleListFilter):
+    """The kinds are listed here, because collecting them from the rows would scan the whole table."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[AuditEntry]) -> list[tuple[str, str]]:
+        return [(kind, kind) for kind in (*map(str, AccessKind), *map(str, AuditKind))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(HistoryAdmin):
+    list_display = ["id", "at", "kind", "actor", "address", "result", "count", "tool", "conversation_id", "call_id"]
+    list_filter = [_Kind]
+    search_fields = [f"{name}__exact" for name in ("actor", "address", "conversation_id", "turn_id", "call_id", "tool")]
+    search_help_text = _("The full id, user or address")
+    sortable_by = ()

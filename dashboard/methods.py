@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
-from django.views.csrf import csrf_failure
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.views.decorators.http import require_http_methods
 
 P = ParamSpec("P")
@@ -25,10 +24,8 @@ def only(*methods: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def answer_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW. The token is checked before the page: "forbidden" would be the wrong reason here."""
+def not_allowed(request: HttpRequest) -> HttpResponseNotAllowed | None:
+    """The answer if the page does not have the request's method: Django checks the CSRF token before the page does."""
     page = request.resolver_match.func if request.resolver_match is not None else None
     methods = getattr(page, "methods", None)
-    if methods is not None and request.method not in methods:
-        return HttpResponseNotAllowed(methods)
-    return csrf_failure(request, reason)
+    return HttpResponseNotAllowed(methods) if methods is not None and request.method not in methods else None

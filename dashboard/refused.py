@@ -8,7 +8,13 @@ from __future__ import annotations
 import logging
 
 # Names of Django's classes, because Django is not loaded yet.
-_OUTAGES = frozenset({("django.db.utils", "OperationalError"), ("django.db.utils", "InterfaceError")})
+_OUTAGES = frozenset(
+    {
+        ("django.db.utils", "OperationalError"),
+        ("django.db.utils", "InterfaceError"),
+        ("dashboard.accounts.hashing", "HashingBusy"),
+    }
+)
 
 
 class OneLine(logging.Filter):

@@ -22,6 +22,8 @@ from django.utils.crypto import constant_time_compare
 from dashboard.accounts import tokens
 from dashboard.models import ApiToken
 from dashboard.rights import Role, role_of
+from nodes import audit
+from nodes.domain.access import AccessKind, AccessResult
 
 TICKET_SECONDS = 60
 _SALT = "agentflow.dashboard.ticket"
@@ -52,13 +54,20 @@ def issue_ticket(request: HttpRequest) -> str:
     return signing.dumps([request.user.pk, secret], salt=_SALT)
 
 
-def authenticate(token: str) -> Viewer | None:
-    """The viewer of a ticket or an API token; None if it is invalid. Never raises on bad input."""
+def authenticate(token: str, address: str = "") -> Viewer | None:
+    """The viewer of a ticket or an API token; None if it is invalid. `address`: the client's.
+
+    Raises `tokens.TooManyTokens` for an API token only: checking a ticket costs no query unless it is ours, and a page
+    must not be affected by what others at its address do.
+    """
     if not isinstance(token, str) or len(token) > 2048 or not token.isascii():
-        return None
+        token = ""
     if token.startswith(tokens.TOKEN_PREFIX):
-        return _from_api_token(token)
-    return _from_ticket(token)
+        return tokens.checked(AccessKind.API_TOKEN, token, address, _from_api_token)
+    viewer = _from_ticket(token)
+    if viewer is None:
+        audit.note_refusal(AccessKind.LIVE_TICKET, address=address, result=AccessResult.REFUSED)
+    return viewer
 
 
 def recheck(viewer: Viewer) -> Role:

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from nodes.domain.access import REFUSALS
 from nodes.domain.states import CommandState, NodeState, Role, TaskHealth, TaskState
 
 
@@ -321,3 +322,38 @@ class NodeToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.node_id}"
+
+
+class AuditEntry(models.Model):
+    """Who did or tried what, from where, with what result. `nodes.audit` creates every row; none is changed later,
+    except that refused attempts of one source within a minute are counted in one row.
+
+    Kept after what it is about is deleted. Each app names its own kinds.
+    """
+
+    at = models.DateTimeField(_("time"))
+    kind = models.CharField(_("kind"), max_length=16)
+    actor = models.CharField(_("user"), max_length=150, blank=True)  # Empty = AgentFlow itself, or an unknown name.
+    address = models.CharField(_("address"), max_length=64, blank=True)  # Empty = not known, or many.
+    result = models.CharField(_("result"), max_length=16, blank=True)
+    count = models.PositiveIntegerField(_("attempts"), default=1)
+    # Empty unless it is about a conversation.
+    conversation_id = models.CharField(max_length=32, blank=True)
+    turn_id = models.CharField(max_length=32, blank=True)
+    call_id = models.CharField(max_length=32, blank=True)
+    tool = models.CharField(_("tool"), max_length=64, blank=True)
+    detail = models.JSONField(_("details"), default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["call_id"], name="audit_entry_by_call"),
+            models.Index(fields=["actor", "kind"], name="audit_entry_by_actor"),
+            models.Index(fields=["address", "kind"], name="audit_entry_by_address"),
+            models.Index(fields=["id"], condition=Q(result__in=tuple(map(str, REFUSALS))), name="audit_entry_refusals"),
+        ]
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.tool or self.result}"

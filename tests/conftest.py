@@ -11,9 +11,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from dashboard.accounts import tokens
+from nodes import audit
+from nodes.limits import TokenLimits
+from nodes.refusals import RefusalRecorder
 from tests.support import database, leaks
 
 # The same examples in every run, and no deadline: the machine may be busy.
@@ -70,6 +75,15 @@ def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         return  # Its traceback keeps objects alive that the test would have closed.
     if left := leaks.left_since(before):
         pytest.fail("left behind: " + "; ".join(left))
+
+
+@pytest.fixture(autouse=True)
+def _starts_with_fresh_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wrong passwords and tokens of earlier tests do not count, and no thread stores refusals behind a test's back."""
+    monkeypatch.setattr(audit, "recorder", RefusalRecorder(audit.store_refusals, in_background=False))
+    monkeypatch.setattr(tokens, "token_limits", TokenLimits())
+    yield
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ has ip || optional+=(iproute2)
 has_faketime || optional+=(libfaketime)
 required=()
 has redis-server || required+=(redis-server)
+has nginx || [ -x /usr/sbin/nginx ] || required+=(nginx-light)
 
 install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from chat.errors import MemoryRefused
 from chat.memory.commands import MemoryCommand
 from chat.memory.paths import ROOT, Place, place_of
-from chat.models import Audit, MemoryFile, MemoryRevision
+from chat.models import MemoryFile, MemoryRevision
 from chat.phrases import TextOrPhrase, render, with_phrase
+from chat.states import AuditKind
+from nodes.audit import entry
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
@@ -22,7 +24,6 @@ MAX_SCOPE_BYTES = 256 * 1024
 MAX_VIEW_CHARACTERS = 16_000
 MAX_REVISIONS = 100  # Per file; older ones are deleted.
 _NUMBER_WIDTH = 6
-_AUDIT_KIND = "memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,13 +295,12 @@ def _record(unit: UnitOfWork, file: MemoryFile, action: str, author: Author) -> 
     MemoryRevision.objects.filter(file=file, version__lte=file.version - MAX_REVISIONS).delete()
     detail = {"action": action, "path": file.path, "version": file.version, "why": why, "phrases": phrases}
     unit.insert(
-        Audit(
+        entry(
+            AuditKind.MEMORY,
             at=unit.now,
-            kind=_AUDIT_KIND,
-            actor=author.actor[:150],
+            actor=author.actor,
             conversation_id=author.conversation_id,
             turn_id=author.turn_id,
-            call_id="",
             tool="memory",
             detail={**detail, "engine": author.engine, "isTainted": author.is_tainted},
         )

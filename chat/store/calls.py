@@ -11,11 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from chat.errors import ChatRejected
-from chat.models import Approval, Audit, ToolCall
+from chat.models import Approval, ToolCall
 from chat.phrases import Phrase, TextOrPhrase, phrase, render, with_phrase
 from chat.states import CALL_TRANSITIONS, ApprovalState, AuditKind, CallState
 from chat.store.fixes import follow
 from chat.store.rows import approval_of, call_of, change, publish_step
+from nodes.audit import entry
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 APPROVAL_TTL = timedelta(minutes=10)
@@ -173,10 +174,11 @@ def _summary_of(call: ToolCall) -> dict[str, Any]:
 
 def audit(unit: UnitOfWork, kind: AuditKind, call: ToolCall, *, actor: str, **detail: Any) -> None:
     unit.insert(
-        Audit(
+        entry(
+            kind,
             at=unit.now,
-            kind=kind,
-            actor=actor[:150],
+            actor=actor,
+            result=detail.get("state") or detail.get("reason") or "",
             conversation_id=call.turn.conversation_id,
             turn_id=call.turn_id,
             call_id=call.id,

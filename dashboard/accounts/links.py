@@ -41,9 +41,10 @@ def create_login_link(username: str, *, base_url: str = "") -> str:
     return f"{base_url.rstrip('/')}{reverse('dashboard:login-link')}?token={token}"
 
 
-def is_usable(token: str) -> bool:
-    """Whether the link still works; does not use it up."""
-    return _usable(token).exists()
+def user_of(token: str) -> User | None:
+    """The user whom this link would log in, if it still works; does not use it up."""
+    link = _usable(token).select_related("user").first()
+    return link.user if link is not None else None
 
 
 def consume(token: str) -> User | None:

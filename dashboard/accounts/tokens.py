@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from django.contrib.auth.models import User
 from django.db import OperationalError
@@ -17,13 +20,46 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from dashboard.models import ApiToken
+from nodes import audit
+from nodes.addresses import source_of
+from nodes.domain.access import AccessKind, AccessResult
+from nodes.limits import TokenLimits
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TOKEN_PREFIX = "aft_"  # noqa: S105  # Public: lets secret scanners find a leaked token.
 SHOWN_CHARACTERS = 12
 # Precise enough to find unused tokens; a finer one would cost a database write per request.
 LAST_USED_GRAIN = timedelta(hours=1)
+
+
+# Of this process: wrong tokens cost it time, but nobody can guess one.
+token_limits = TokenLimits()
+
+
+class TooManyTokens(Exception):
+    """Too many wrong tokens from this address, so this one was not checked."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(wait_seconds)
+        self.wait_seconds = math.ceil(wait_seconds)
+
+
+def checked(kind: AccessKind, token: str, address: str, find: Callable[[str], T | None]) -> T | None:
+    """What `find` returns for the token; None if it is wrong, which is audited. Raises `TooManyTokens`."""
+    source = source_of(address)
+    if wait_seconds := token_limits.wait_seconds(source, token):
+        audit.note_refusal(kind, address=address, result=AccessResult.LIMITED)
+        raise TooManyTokens(wait_seconds)
+    found = find(token)
+    if found is None:
+        token_limits.refused(source, token)
+        audit.note_refusal(kind, address=address, result=AccessResult.REFUSED)
+    else:
+        token_limits.accepted(token)
+    return found
 
 
 def digest(token: str) -> str:

@@ -10,7 +10,7 @@ import time
 
 from django.conf import settings
 from django.contrib.auth import login, logout, update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
@@ -21,8 +21,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from dashboard.accounts import links
-from dashboard.accounts.forms import LoginForm
+from dashboard.accounts.address import client_address
+from dashboard.accounts.forms import LoginForm, NotChecked, OldPasswordForm
+from dashboard.accounts.tokens import TooManyTokens, checked
 from dashboard.methods import only
+from nodes import audit
+from nodes.domain.access import AccessKind
 
 _MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Time of the login with a link; for a while the user may set a password without the old one.
@@ -40,10 +44,9 @@ def login_page(request: HttpRequest) -> HttpResponse:
         return render(request, "registration/login.html", {"form": LoginForm(request), "next": target})
     form = LoginForm(request, data=request.POST)
     if form.is_valid():
-        _open_session(request, form.get_user())
+        _open_session(request, form.get_user(), AccessKind.LOGIN)
         return redirect(target)
-    status = 429 if form.has_error("__all__", code="throttled") else 200
-    return render(request, "registration/login.html", {"form": form, "next": target}, status=status)
+    return _with_status(render(request, "registration/login.html", {"form": form, "next": target}), form.not_checked)
 
 
 @only("POST")
@@ -56,15 +59,20 @@ def logout_page(request: HttpRequest) -> HttpResponse:
 @only("GET", "POST")
 def login_link(request: HttpRequest) -> HttpResponse:
     """GET shows a button and changes nothing; POST uses up the link, logs in and offers to set a password."""
-    if request.method == "GET":
-        token = request.GET.get("token", "")
-        is_usable = links.is_usable(token)
-        context = {"token": token if is_usable else "", "is_usable": is_usable}
-        return render(request, "registration/login_link.html", context, status=200 if is_usable else 410)
-    user = links.consume(request.POST.get("token", ""))
+    address = client_address(request)
+    token = request.GET.get("token", "") if request.method == "GET" else request.POST.get("token", "")
+    find = links.user_of if request.method == "GET" else links.consume
+    try:
+        user = checked(AccessKind.LOGIN_LINK, token, address, find) if token else None
+    except TooManyTokens as exc:
+        response = render(request, "registration/login_link.html", {"token": "", "is_usable": False}, status=429)
+        response["Retry-After"] = str(exc.wait_seconds)
+        return response
     if user is None:
         return render(request, "registration/login_link.html", {"token": "", "is_usable": False}, status=410)
-    _open_session(request, user)
+    if request.method == "GET":
+        return render(request, "registration/login_link.html", {"token": token, "is_usable": True})
+    _open_session(request, user, AccessKind.LOGIN_LINK)
     request.session[_LINK_LOGIN_AT] = time.time()
     return redirect("dashboard:set-password")
 
@@ -78,8 +86,9 @@ def set_password(request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User):
         return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': request.path})}")
     is_link_login = _came_by_link(request)
-    form_class = PasswordChangeForm if user.has_usable_password() and not is_link_login else SetPasswordForm
-    form = form_class(user, request.POST if request.method == "POST" else None)
+    posted = request.POST if request.method == "POST" else None
+    needs_old = user.has_usable_password() and not is_link_login
+    form = OldPasswordForm(request, user, posted) if needs_old else SetPasswordForm(user, posted)
     target = _next_url(request)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -87,10 +96,20 @@ def set_password(request: HttpRequest) -> HttpResponse:
         request.session.pop(_LINK_LOGIN_AT, None)
         return redirect(target)
     context = {"form": form, "next": target, "can_skip": is_link_login, "has_password": user.has_usable_password()}
-    return render(request, "registration/set_password.html", context)
+    response = render(request, "registration/set_password.html", context)
+    return _with_status(response, form.not_checked if isinstance(form, OldPasswordForm) else None)
 
 
-def _open_session(request: HttpRequest, user: User) -> None:
+def _with_status(response: HttpResponse, not_checked: NotChecked | None) -> HttpResponse:
+    if not_checked is not None:
+        response.status_code = not_checked.status
+        response["Retry-After"] = str(not_checked.wait_seconds)
+    return response
+
+
+def _open_session(request: HttpRequest, user: User, kind: AccessKind) -> None:
+    # First: nobody gets in without a trace.
+    audit.record(kind, actor=user.get_username(), address=client_address(request))
     login(request, user, backend=_MODEL_BACKEND)
     # Deletes expired sessions here, because logins are rare.
     Session.objects.filter(expire_date__lt=timezone.now()).delete()

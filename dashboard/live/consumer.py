@@ -16,6 +16,9 @@ from channels.consumer import AsyncConsumer  # type: ignore[import-untyped]  # I
 from channels.exceptions import StopConsumer  # type: ignore[import-untyped]  # As above.
 from django.db import Error as DatabaseError
 
+from dashboard.accesslog import log_socket
+from dashboard.accounts.address import scope_address
+from dashboard.accounts.tokens import TooManyTokens
 from dashboard.live import origin, process, replies
 from dashboard.live.actions import Refused, act, open_conversation, send_chat_request
 from dashboard.live.flow import Flow
@@ -43,6 +46,8 @@ from dashboard.live.transport import GONE, WriteBuffer
 from dashboard.live.writer import SlowClient, Writer
 from dashboard.rights import Right, Role, may
 from dashboard.tickets import Viewer
+from nodes import audit
+from nodes.domain.access import AccessKind, AccessResult
 from nodes.domain.phrases import Phrase
 
 logger = logging.getLogger(__name__)
@@ -110,6 +115,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
                     self._stop()
         finally:
             if self._is_open:
+                log_socket(self.scope, "disconnected")
                 self._live.broadcaster.remove(self._outbox)
                 self._live.roles.remove(self)
                 await self._live.leave()
@@ -125,13 +131,17 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             raise StopConsumer
 
     async def _connected(self) -> None:
-        self._origin = origin.judge(
+        self._origin, reason = origin.judge(
             self.scope["headers"],
             is_behind_https_proxy=self._live.is_behind_https_proxy,
+            trusted=self._live.trusted_origins,
             is_secure=self._buffer.is_secure or self.scope.get("scheme") in ("https", "wss"),
         )
         if self._origin is origin.Verdict.FOREIGN:
             # Before accept: the browser gets a 403.
+            address = scope_address(self.scope)
+            audit.note_refusal(AccessKind.ORIGIN, address=address, result=AccessResult.REFUSED, reason=reason)
+            log_socket(self.scope, "rejected")
             await self.base_send({"type": "websocket.close"})
             raise StopConsumer
         await self.base_send({"type": "websocket.accept"})
@@ -142,6 +152,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             await self.base_send({"type": "websocket.close", "code": CLOSE_TRY_LATER})
             raise StopConsumer
         self._is_open = True
+        log_socket(self.scope, "connected")
         self._start(self._write(), "live-writer")
         self._start(self._work(), "live-jobs")
         self._live.broadcaster.add(self._outbox)
@@ -299,9 +310,14 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
 
     async def _authenticate(self, message: Auth) -> None:
         live = self._live
-        viewer, (self._store, seq) = await live.threads.read(
-            lambda: (live.tickets.authenticate(message.token), live.feed.position())
-        )
+        address = scope_address(self.scope)
+        try:
+            viewer, (self._store, seq) = await live.threads.read(
+                lambda: (live.tickets.authenticate(message.token, address), live.feed.position())
+            )
+        except TooManyTokens:
+            self._close(Violation.TOO_FAST.value)
+            return
         if viewer is None or (self._origin is origin.Verdict.NONE and not viewer.is_program):
             self._close(CLOSE_UNAUTHORIZED)
             return

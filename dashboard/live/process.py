@@ -45,6 +45,7 @@ class Live:
         chats: Chats | None = None,
         heartbeat_seconds: float = 30.0,
         is_behind_https_proxy: bool = False,
+        trusted_origins: Sequence[str] = (),
         is_leader: bool = True,
     ) -> None:
         self.feed = feed
@@ -53,6 +54,7 @@ class Live:
         self.tickets = tickets
         self.heartbeat_seconds = heartbeat_seconds
         self.is_behind_https_proxy = is_behind_https_proxy
+        self.trusted_origins = tuple(trusted_origins)
         self.threads = DatabaseThreads("live", size=4)
         self.broadcaster = Broadcaster()
         self.answers = Answers(feed, self.broadcaster, self.threads)
@@ -161,6 +163,7 @@ def _make(*, is_leader: bool) -> Live:
                 tickets=tickets,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
                 is_behind_https_proxy=settings.ENV.behind_https_proxy,
+                trusted_origins=settings.CSRF_TRUSTED_ORIGINS,
                 is_leader=is_leader,
             )
         return _live

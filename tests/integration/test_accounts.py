@@ -11,17 +11,25 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agentflow_site.leader import LeaderConfig
 from agentflow_site.leader_lock import only_one_leader, running_url
-from dashboard.accounts import links, throttle
+from dashboard.accounts import hashing, links, throttle
+from dashboard.accounts.hashing import HashPool
 from dashboard.models import ApiToken, LoginLink
 from dashboard.rights import Role, role_of
+from nodes import audit
+from nodes.addresses import networks_of
+from nodes.domain.access import AccessKind
+from nodes.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +38,8 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def _fresh_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.accounts.forms.login_throttle", throttle.LoginThrottle(limit=3))
+    limits = throttle.LoginLimits(pair=3, address=6, name=8)
+    monkeypatch.setattr("dashboard.accounts.forms.login_throttle", throttle.LoginThrottle(limits, now=lambda: 1e9))
 
 
 @pytest.fixture
@@ -80,14 +89,163 @@ def test_guessing_is_slowed_for_that_user_from_that_address_only(viewer: User, c
     assert try_login(client, PASSWORD, REMOTE_ADDR="192.0.2.7") == 302
 
 
-def test_a_forwarded_address_counts_only_behind_a_declared_proxy(viewer: User, client: Client, settings: Any) -> None:
+def test_one_password_cannot_be_tried_on_many_names(viewer: User, client: Client) -> None:
+    statuses = [try_login(client, "spring-2026", username=f"user-{number}") for number in range(60)]
+
+    assert statuses == [200] * 6 + [429] * 54
+    assert try_login(client, PASSWORD) == 429
+    assert try_login(client, PASSWORD, REMOTE_ADDR="192.0.2.7") == 302
+
+
+def test_the_answer_says_when_to_try_again(viewer: User, client: Client) -> None:
+    for _ in range(3):
+        try_login(client, "wrong")
+
+    answer = client.post("/login/", {"username": "vera", "password": PASSWORD})
+
+    assert (answer.status_code, answer["Retry-After"]) == (429, str(throttle.WINDOW_SECONDS - 10**9 % 300))
+
+
+def test_nobody_locks_out_a_user_who_comes_from_a_known_address(viewer: User, client: Client) -> None:
+    home = "2001:db8:1:2::7"
+    assert try_login(client, PASSWORD, REMOTE_ADDR=home) == 302
+    for number in range(20):
+        try_login(client, "wrong", REMOTE_ADDR=f"198.51.100.{number}")
+
+    assert try_login(client, PASSWORD, REMOTE_ADDR="198.51.100.99") == 429
+    assert try_login(client, PASSWORD, REMOTE_ADDR="2001:db8:1:2:aaaa::1") == 302
+
+
+def test_a_machine_with_a_network_of_addresses_counts_once(viewer: User, client: Client) -> None:
+    for number in range(3):
+        try_login(client, "wrong", REMOTE_ADDR=f"2001:db8:1:2::{number}")
+
+    assert try_login(client, PASSWORD, REMOTE_ADDR="2001:db8:1:2::ffff") == 429
+
+
+def test_a_forwarded_address_counts_only_from_a_declared_proxy(viewer: User, client: Client, settings: Any) -> None:
     for number in range(3):
         try_login(client, "wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
     assert try_login(client, PASSWORD, HTTP_X_FORWARDED_FOR="192.0.2.9") == 429
 
-    settings.BEHIND_HTTPS_PROXY = True
+    settings.TRUSTED_PROXIES = networks_of(["127.0.0.1"])
 
     assert try_login(client, PASSWORD, HTTP_X_FORWARDED_FOR="203.0.113.1, 192.0.2.9") == 302
+
+
+def test_attempts_are_in_the_audit_and_a_flood_is_one_row(viewer: User, client: Client) -> None:
+    for _ in range(3):
+        try_login(client, "wrong")
+    audit.recorder.flush()
+    for number in range(20):
+        try_login(client, "wrong", username=f"Pa55word-{number}")
+    audit.recorder.flush()
+    try_login(client, PASSWORD, REMOTE_ADDR="192.0.2.7")
+
+    rows = AuditEntry.objects.order_by("id").values_list("kind", "actor", "address", "result", "count", "detail")
+    assert list(rows) == [
+        ("login", "vera", "127.0.0.1", "refused", 6, {}),
+        ("login", "", "127.0.0.1", "limited", 17, {}),
+        ("login", "vera", "192.0.2.7", "ok", 1, {}),
+    ]
+
+
+def test_the_same_work_is_done_whether_or_not_the_name_exists(
+    viewer: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.create_user("link-only")
+    User.objects.create_user("gone", password=PASSWORD, is_active=False)
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def count(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        hashed.append(password)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", count)
+    counts = {}
+    for name in ("vera", "nobody", "link-only", "gone"):
+        hashed.clear()
+        with CaptureQueriesContext(connection) as queries:
+            try_login(Client(), "wrong", username=name)
+        counts[name] = (len(hashed), len(queries))
+
+    assert set(counts.values()) == {(1, 1)}, counts
+
+
+def test_while_the_queue_is_full_a_login_may_be_tried_again_later(
+    viewer: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = HashPool(threads=1, max_logins=0)
+    monkeypatch.setattr(hashing, "pool", pool)
+    answers = [client.post("/login/", {"username": "vera", "password": PASSWORD}) for _ in range(5)]
+
+    assert {(answer.status_code, answer["Retry-After"]) for answer in answers} == {(503, "5")}
+    audit.record(AccessKind.LOGIN, actor="vera", address="127.0.0.1")
+    assert try_login(client, PASSWORD) == 302
+    pool.close()
+
+
+def test_a_full_queue_of_hashes_is_answered_anywhere(
+    viewer: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(viewer)
+    client.raise_request_exception = False
+
+    def busy(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        raise hashing.HashingBusy
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", busy)
+    form = {"old_password": PASSWORD, "new_password1": "better battery horse", "new_password2": "better battery horse"}
+    answer = client.post("/account/password/", form)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+def test_a_session_cannot_guess_the_password(viewer: User, client: Client) -> None:
+    client.force_login(viewer)
+    new = {"new_password1": "better battery horse", "new_password2": "better battery horse"}
+    for _ in range(3):
+        assert client.post("/account/password/", {"old_password": "wrong", **new}).status_code == 200
+
+    answer = client.post("/account/password/", {"old_password": PASSWORD, **new})
+
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) > 0
+
+
+def test_wrong_login_links_are_limited_per_address_and_audited(viewer: User, client: Client) -> None:
+    statuses = [client.post("/login/link/", {"token": f"wrong-{number}"}).status_code for number in range(30)]
+    audit.recorder.flush()
+
+    assert statuses == [410] * 20 + [429] * 10
+    rows = AuditEntry.objects.order_by("id").values_list("kind", "result", "count")
+    assert list(rows) == [("login-link", "refused", 20), ("login-link", "limited", 10)]
+    path, token = link_path("vera")
+    assert client.post(path, {"token": token}, REMOTE_ADDR="192.0.2.7").status_code == 302
+
+
+def test_a_form_from_another_address_names_both_and_the_setting(viewer: User, settings: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.get("/login/")
+    token = client.cookies[settings.CSRF_COOKIE_NAME].value
+    form = {"username": "vera", "password": PASSWORD, "csrfmiddlewaretoken": token}
+
+    refused = client.post("/login/", form, headers={"Origin": "http://testserver:8443"})
+    settings.CSRF_TRUSTED_ORIGINS = ["http://testserver:8443"]
+    again = Client(enforce_csrf_checks=True)  # The check reads the list once.
+    again.cookies = client.cookies
+    trusted = again.post("/login/", form, headers={"Origin": "http://testserver:8443"})
+
+    text = refused.content.decode()
+    assert refused.status_code == 403
+    for part in (
+        "http://testserver:8443",
+        "reached the server as http://testserver.",
+        "AGENTFLOW_CSRF_TRUSTED_ORIGINS",
+    ):
+        assert part in text
+    assert trusted.status_code == 302
 
 
 def test_logging_out_needs_a_post(viewer: User, client: Client) -> None:

@@ -19,7 +19,6 @@ from pytest_django import DjangoDbBlocker
 from chat.models import (
     Analysis,
     Approval,
-    Audit,
     ContextSnapshot,
     Conversation,
     EngineStatus,
@@ -32,7 +31,7 @@ from chat.models import (
 from dashboard.accounts import tokens
 from dashboard.rights import Role, role_of
 from nodes.admin import COUNT_LIMIT, HistoryAdmin
-from nodes.models import Attempt, Command, LogLine, Node, NodeToken, Task
+from nodes.models import Attempt, AuditEntry, Command, LogLine, Node, NodeToken, Task
 from tests.support.access import People, make_history, make_people
 from tests.support.database import rows_of_many_tests
 
@@ -88,7 +87,9 @@ def add_conversation(row_id: str, *, body: bytes = b"{}") -> None:
         id=row_id, turn=turn, alert_id=1, task_id="t", kind="stalled", cause="x", confidence="low", created_at=now
     )
     kind = "approved" if row_id == "c1" else "effect"
-    Audit.objects.create(at=now, kind=kind, conversation_id=row_id, turn_id=row_id, call_id=row_id, tool="pause_task")
+    AuditEntry.objects.create(
+        at=now, kind=kind, conversation_id=row_id, turn_id=row_id, call_id=row_id, tool="pause_task"
+    )
     ContextSnapshot.objects.create(**parts, request=1, body=body, at=now)
     file = MemoryFile.objects.create(scope="global", path=row_id, created_at=now, changed_at=now)
     MemoryRevision.objects.create(file=file, version=1, action="create", path=row_id, turn_id=row_id, at=now)
@@ -116,7 +117,6 @@ def test_rows_of_one_conversation_are_found(browser: Client, name: str) -> None:
 @pytest.mark.parametrize(
     ("model", "query", "count"),
     [
-        ("audit", {"kind": "approved"}, 1),
         ("conversation", {"closed_at__isempty": "0"}, 0),
         ("turn", {"state__exact": "queued"}, 2),
         ("toolcall", {"state__exact": "done"}, 0),
@@ -131,6 +131,15 @@ def test_chat_lists_have_filters(browser: Client, model: str, query: dict[str, s
     page = browser.get(reverse(f"admin:chat_{model}_changelist"), query)
 
     assert page.context["cl"].result_count == count
+
+
+def test_the_audit_has_a_filter_by_kind(browser: Client) -> None:
+    for row_id in ("c1", "c2"):
+        add_conversation(row_id)
+
+    page = browser.get(reverse("admin:nodes_auditentry_changelist"), {"kind": "approved"})
+
+    assert page.context["cl"].result_count == 1
 
 
 def test_a_request_is_shown_exactly_as_it_was_sent(browser: Client) -> None:

@@ -21,12 +21,12 @@ from dashboard.api import urls
 from dashboard.api.bodies import MAX_BODY_BYTES
 from dashboard.api.requests import HistoryQuery, LogQuery, TaskQuery
 from dashboard.api.throttles import Buckets, ChangeThrottle, RequestThrottle
-from nodes import services
+from nodes import audit, services
 from nodes.domain.commands import TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from nodes.leader.scheduler.requests import ControlRequest
-from nodes.models import Alert, Attempt, LogLine, Node, Task
+from nodes.models import Alert, Attempt, AuditEntry, LogLine, Node, Task
 from tests.support.access import NoLeader, People, make_history, make_people
 
 pytestmark = pytest.mark.django_db
@@ -377,3 +377,30 @@ def test_the_document_lists_every_parameter() -> None:
 
 def test_the_api_is_at_the_documented_path() -> None:
     assert any(str(entry.pattern) == "api/v1/" for entry in get_resolver().url_patterns)
+
+
+def test_wrong_tokens_are_limited_per_address_and_those_at_work_are_not(people: People) -> None:
+    at_work, session = Program(people.tokens["viewer"]), people.browser("viewer")
+    assert at_work.get("me").status_code == 200
+    answers = [Program(f"aft_wrong-{number}").get("me") for number in range(60)]
+    audit.recorder.flush()
+
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 40
+    assert 0 < int(answers[-1]["Retry-After"]) <= 3
+    assert answers[-1].json()["error"]["code"] == "too-many-requests"
+    assert at_work.get("me").status_code == 200
+    assert session.get("/api/v1/me").status_code == 200
+    rows = AuditEntry.objects.filter(kind="api-token").order_by("id").values_list("address", "result", "count")
+    assert list(rows) == [("127.0.0.1", "refused", 20), ("127.0.0.1", "limited", 40)]
+
+
+def test_a_change_from_another_address_names_both_and_the_setting(people: People) -> None:
+    client = people.browser("admin")
+    client.handler.enforce_csrf_checks = True
+
+    answer = client.post("/api/v1/tasks/", {}, "application/json", headers={"Origin": "http://testserver:8443"})
+
+    assert answer.status_code == 403
+    message = answer.json()["error"]["message"]
+    assert "http://testserver:8443" in message
+    assert "AGENTFLOW_CSRF_TRUSTED_ORIGINS" in message

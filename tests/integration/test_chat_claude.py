@@ -14,8 +14,9 @@ import pytest
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.engines import claude
-from chat.models import Audit, Conversation, ToolCall
+from chat.models import Conversation, ToolCall
 from nodes.domain.states import TaskState
+from nodes.models import AuditEntry
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import read
@@ -97,7 +98,7 @@ async def test_a_turn_that_has_read_a_log_needs_approval(start: Start) -> None:
         ended = await world.settled(turn["id"], "done")
         assert world.master.received == [("pause", "t1")]
         assert ended["steps"][-1]["acting"] == "bob"
-        kinds = await read(lambda: list(Audit.objects.order_by("id").values_list("kind", "actor")))
+        kinds = await read(lambda: list(AuditEntry.objects.order_by("id").values_list("kind", "actor")))
         assert kinds == [("proposed", "ann"), ("approved", "bob"), ("effect", "bob")]
 
 
@@ -183,7 +184,7 @@ async def test_a_model_that_obeys_every_hostile_line_does_nothing_unapproved(sta
         assert turn["state"] == "waiting"
         assert world.master.received == []
         assert {step["state"] for step in turn["steps"][1:]} == {"waiting", "failed"}
-        effects = await read(lambda: list(Audit.objects.filter(kind="effect").values_list("tool", flat=True)))
+        effects = await read(lambda: list(AuditEntry.objects.filter(kind="effect").values_list("tool", flat=True)))
         assert effects == []
 
 

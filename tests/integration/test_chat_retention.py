@@ -14,9 +14,10 @@ import pytest
 
 from chat import services
 from chat.config import ChatConfig
-from chat.models import Approval, Audit, ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Message, Turn
+from chat.models import Approval, ContextSnapshot, Conversation, MemoryFile, MemoryRevision, Message, Turn
 from chat.retention import ChatRetention, steps
 from nodes.leader.projection.retention import Retention
+from nodes.models import AuditEntry
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import read
@@ -84,7 +85,7 @@ async def test_a_closed_conversation_is_deleted_by_age_and_its_audit_stays(tmp_p
         assert await numbers(old) == []
         assert await numbers(new) == [1]
         assert not await read(Approval.objects.exists)
-        assert await read(lambda: Audit.objects.filter(conversation_id=old, kind="effect").count()) == 1
+        assert await read(lambda: AuditEntry.objects.filter(conversation_id=old, kind="effect").count()) == 1
 
 
 async def test_an_open_one_keeps_its_newest_turns_and_a_history_that_a_model_accepts(tmp_path: Path) -> None:
@@ -174,10 +175,10 @@ async def test_deleted_memory_and_old_audit_entries_are_pruned(tmp_path: Path) -
                 )
                 MemoryRevision.objects.create(file=file, version=1, action="create", path=path, at=LONG_AGO)
             for at in (now - timedelta(days=800), LONG_AGO):
-                Audit.objects.create(at=at, kind="effect", conversation_id="c", turn_id="t", call_id="x", tool="y")
+                AuditEntry.objects.create(at=at, kind="effect", conversation_id="c", turn_id="t", call_id="x", tool="y")
 
         await read(fill)
 
         assert await prune(world) == {"deleted memory files": 1, "audit entries": 1}
         assert await read(lambda: set(MemoryRevision.objects.values_list("path", flat=True))) == {"young", "kept"}
-        assert (await read(Audit.objects.get)).at == LONG_AGO
+        assert (await read(AuditEntry.objects.get)).at == LONG_AGO

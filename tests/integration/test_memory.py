@@ -21,8 +21,9 @@ from chat.memory.commands import parse
 from chat.memory.files import Author
 from chat.memory.index import index_of
 from chat.memory.paths import scopes_of
-from chat.models import Audit, ContextSnapshot, MemoryFile, MemoryRevision
+from chat.models import ContextSnapshot, MemoryFile, MemoryRevision
 from nodes.errors import TaskRejected
+from nodes.models import AuditEntry
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.leader_store import read
 from tests.support.messages_api import MessagesApi, Reply, text, thinking, tool_use
@@ -146,7 +147,7 @@ async def test_every_change_has_a_revision_and_an_audit_entry(world: ChatWorld) 
     assert (file.content, file.version) == ("one", 4)
     rows = await read(lambda: list(MemoryRevision.objects.order_by("version").values_list("action", "actor", "why")))
     assert rows == [("create", "ann", ""), ("edit", "ann", ""), ("delete", "ann", ""), ("revert", "bob", "needed")]
-    assert await read(lambda: Audit.objects.filter(kind="memory").count()) == 4
+    assert await read(lambda: AuditEntry.objects.filter(kind="memory").count()) == 4
 
 
 async def test_the_offline_engine_remembers_forgets_and_recalls(world: ChatWorld) -> None:

@@ -15,17 +15,18 @@ from django.db import connection
 from agentflow_site.pruning import rewrite_older_database
 from chat.retention import ChatRetention
 from chat.retention import steps as chat_steps
-from nodes import selectors
+from nodes import audit, selectors
 from nodes.core import sqlite_space
 from nodes.domain.events import Capabilities, LogBatch, LogLine, NodeReport, StallAlert, TaskStatus
 from nodes.domain.states import LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
 from nodes.errors import ConfigError, StoreError, WireError
+from nodes.leader.projection import retention
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.wal_watch import WalWatch
-from nodes.models import Alert, Attempt, Event, FeedEntry, Node, NodeToken, Store, Task
+from nodes.models import Alert, Attempt, AuditEntry, Event, FeedEntry, Node, NodeToken, Store, Task
 from nodes.models import LogLine as LogRow
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
@@ -121,14 +122,34 @@ async def test_no_step_of_pruning_walks_over_a_table(projection: Projection, mas
 
         return projection.write(run)
 
-    chat = chat_steps(ChatRetention(closed_age=timedelta(0), open_turns=1, audit_age=timedelta(0)))
-    await Retention(watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0)), chat).prune()
+    chat = chat_steps(ChatRetention(closed_age=timedelta(0), open_turns=1))
+    await Retention(
+        watched, RetentionConfig(history_age=timedelta(0), log_age=timedelta(0), audit_age=timedelta(0)), chat
+    ).prune()
 
     assert plans
     walks = [plan for plan in plans if plan.startswith("SCAN") and "USING" not in plan and "ORDER BY" not in plan]
     sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
     assert not walks, walks
     assert not sorts, sorts
+
+
+async def test_a_long_attack_leaves_a_bounded_number_of_refusals(
+    projection: Projection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_MAX_REFUSALS", 3)
+
+    def fill() -> None:
+        for number in range(6):
+            for result in ("refused", "ok"):
+                audit.entry("login", address=f"192.0.2.{number}", result=result).save()
+
+    await read(fill)
+
+    assert await Retention(projection.write, RetentionConfig()).prune() == {"refusals": 3}
+    kept = AuditEntry.objects.filter(result="refused").order_by("id").values_list("address", flat=True)
+    assert await read(lambda: list(kept)) == ["192.0.2.3", "192.0.2.4", "192.0.2.5"]
+    assert await read(AuditEntry.objects.filter(result="ok").count) == 6
 
 
 async def test_old_history_is_pruned_and_active_tasks_stay(projection: Projection, master: Voice) -> None:

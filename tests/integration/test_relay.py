@@ -13,6 +13,7 @@ from nodes.agent.relay.relay import Relay, edge_hub
 from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import CommandResult, Metrics
 from nodes.domain.states import Action, CommandState, Role, TaskState
+from nodes.refusals import RefusalRecorder
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
 from nodes.stream.wire.codec import encode_command
@@ -34,6 +35,7 @@ async def master_of(folder: Path, leader: Hub | str, node_id: str = "master-1") 
         upstream=relay,
         authenticate=authenticate,
         epoch=lambda: master.uplink.node_file.max_epoch,
+        on_refused=RefusalRecorder(in_background=False).note,
     )
     relay.attach(hub)
     try:

@@ -24,8 +24,9 @@ from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Alert, Task
+from nodes.refusals import RefusalRecorder
 from nodes.services import InProcessGateway, LeaderLoop
-from nodes.stream.identity import ClusterKey, issue_token, verify_token
+from nodes.stream.identity import ClusterKey, NodeIdentity, issue_token, verify_token
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services_pb
 from tests.support.leader_store import Recorder, Voice, read, running_projection
@@ -58,7 +59,11 @@ async def address(scheduler: Scheduler, key: ClusterKey) -> AsyncIterator[str]:
     async def prune() -> Pruned:
         return Pruned(removed={"log lines": 3}, freed_bytes=7)
 
-    GatewayServer(scheduler, lambda token: verify_token(key.public_key, token, revoked=()), prune=prune).add_to(server)
+    def authenticate(token: str) -> NodeIdentity:
+        return verify_token(key.public_key, token, revoked=())
+
+    refusals = RefusalRecorder(in_background=False)
+    GatewayServer(scheduler, authenticate, prune=prune, on_refused=refusals.note).add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"

@@ -9,14 +9,17 @@ import socket
 import stat
 from pathlib import Path
 
+import grpc
 import pytest
 
+from nodes.bearer import metadata_with
 from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import LogBatch, LogLine, Metrics, Update
 from nodes.domain.states import Action, Lane, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import ConfigError
 from nodes.stream.wire.codec import encode_command, encode_update
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, hub_of, log_batch, node_of, status
 from tests.support.eventually import eventually
 
@@ -415,3 +418,35 @@ async def test_edge_that_left_its_master_reports_itself_and_its_old_entries_coun
         await eventually(lambda: "m2" in store.task_ids())
 
     assert not any(update.report.state == "offline" for update in store.ephemeral)
+
+
+async def test_wrong_tokens_are_limited_per_address_and_a_known_node_is_not(tmp_path: Path) -> None:
+    """Section "Identity"."""
+    noted: list[tuple[str, str, str, str]] = []
+
+    def on_refused(kind: str, /, *, address: str, result: str, reason: str = "") -> None:
+        noted.append((kind, address, result, reason))
+
+    async with hub_of(MemoryStore(), on_refused=on_refused) as hub:
+        async with node_of(tmp_path / "before", hub) as node:
+            await eventually(lambda: node.uplink.is_connected)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{hub.bound_port}") as channel:
+            stub = NodeSyncStub(channel)
+            endings = [await ending_of(stub, f"wrong {number}") for number in range(30)]
+        codes = [code for code, _ in endings]
+        assert codes == [grpc.StatusCode.UNAUTHENTICATED] * 20 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 10
+        assert all(0 < int(wait) <= 3 for _, wait in endings[20:])
+        assert noted[0][:3] == ("node-token", "127.0.0.1", "refused")
+        assert noted[-1] == ("node-token", "127.0.0.1", "limited", "")
+        assert len(noted) == 30
+
+        async with node_of(tmp_path / "after", hub) as node:
+            await eventually(lambda: node.uplink.is_connected)
+
+
+async def ending_of(stub: NodeSyncStub, token: str) -> tuple[grpc.StatusCode, str]:
+    """The status of a stream with this token, and its `retry-after`."""
+    call = stub.Connect(metadata=metadata_with(token))
+    code = await call.code()
+    found = {key: value for key, value in await call.trailing_metadata() or ()}
+    return code, str(found.get("retry-after", ""))

@@ -15,6 +15,7 @@ from dashboard.live import process
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import Live
 from dashboard.rights import Role
+from nodes.addresses import networks_of
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from tests.support.eventually import eventually_sync
@@ -357,6 +358,25 @@ async def test_a_wrong_token_closes(site: Site) -> None:
         assert await client.closed() == 4401
 
 
+async def test_too_many_wrong_tokens_close_with_a_code_of_their_own(site: Site) -> None:
+    site.tickets.wait_seconds = 3
+
+    async with site.open("wrong") as client:
+        assert await client.closed() == 4029
+
+
+async def test_a_socket_is_logged_with_the_clients_address(
+    site: Site, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    caplog.set_level("INFO")
+    settings.TRUSTED_PROXIES = networks_of(["127.0.0.1"])
+
+    async with site.open(additional_headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}) as client:
+        await client.receive()
+
+    assert "WS /ws/ connected from=203.0.113.9" in [record.getMessage() for record in caplog.records]
+
+
 async def test_the_first_message_must_be_auth(site: Site) -> None:
     async with site.open(None) as client:
         await client.send(type="PING")
@@ -423,6 +443,23 @@ async def test_a_foreign_origin_is_refused_before_the_handshake(site: Site) -> N
         with pytest.raises(websockets.InvalidStatus) as refused:
             await site.open(None, origin=origin).__aenter__()
         assert refused.value.response.status_code == 403
+
+
+async def test_a_foreign_origin_is_named_with_the_expected_one(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        with pytest.raises(websockets.InvalidStatus):
+            await site.open(None, origin="http://127.0.0.1").__aenter__()
+
+    said = [record.getMessage() for record in caplog.records if record.name == "agentflow.refused"]
+    expected = f"expected {site.daphne.origin} or one of AGENTFLOW_CSRF_TRUSTED_ORIGINS"
+    assert said == [f"origin refused (Origin http://127.0.0.1, {expected}), from 127.0.0.1"]
+
+
+async def test_a_trusted_origin_may_open_a_socket(site: Site) -> None:
+    site.live.trusted_origins = ("https://flow.example:8443",)
+
+    async with site.open("page-admin", origin="https://flow.example:8443") as client:
+        assert (await client.receive())["type"] == "AUTH_OK"
 
 
 async def test_no_origin_needs_an_api_token(site: Site) -> None:

@@ -19,7 +19,6 @@ from django.utils import timezone
 from chat.models import (
     Analysis,
     Approval,
-    Audit,
     ContextSnapshot,
     Conversation,
     MemoryFile,
@@ -33,7 +32,7 @@ from dashboard.rights import Role
 from nodes.domain.commands import TaskSpec
 from nodes.errors import LeaderUnavailable
 from nodes.leader.scheduler.requests import ControlRequest, check_right
-from nodes.models import Alert, Attempt, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
+from nodes.models import Alert, Attempt, AuditEntry, Command, DeadLetter, Event, Journal, LogLine, Node, NodeToken, Task
 
 ANONYMOUS = "anonymous"
 # In the order of the `expected` columns of a rule. "nobody" is logged in but has no role.
@@ -170,7 +169,7 @@ def _make_conversation(hostile: str) -> None:
         evidence=[{"id": "lines", "kind": "lines", "quote": hostile}],
         created_at=now,
     )
-    Audit.objects.create(at=now, kind="proposed", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
+    AuditEntry.objects.create(at=now, kind="proposed", conversation_id="c1", turn_id=turn.id, detail={"text": hostile})
     file = MemoryFile.objects.create(
         id=1, scope="global", path="/memories/notes.md", content=hostile, created_at=now, changed_at=now
     )

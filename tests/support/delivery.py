@@ -14,6 +14,7 @@ from nodes.domain.commands import Command
 from nodes.domain.events import LogBatch, LogLine, NodeReport, Snapshot, TaskStatus
 from nodes.domain.states import Lane, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import AgentFlowError, StoreError
+from nodes.refusals import RefusalRecorder
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
 from nodes.stream.hub.ports import Applied, Peer
@@ -161,7 +162,12 @@ async def running(*services: Service) -> AsyncIterator[list[asyncio.Task[None]]]
 @asynccontextmanager
 async def hub_of(store: Any, *, address: str = "127.0.0.1:0", **options: Any) -> AsyncIterator[Hub]:
     """A running hub; `options` are split between `HubConfig` and `Hub`."""
-    own = {name: options.pop(name) for name in ("epoch", "on_duplicate", "extra_services", "clock") if name in options}
+    own = {
+        name: options.pop(name)
+        for name in ("epoch", "on_duplicate", "on_refused", "extra_services", "clock")
+        if name in options
+    }
+    own.setdefault("on_refused", RefusalRecorder(in_background=False).note)
     hub = Hub(HubConfig(address=address, **options), upstream=store, authenticate=authenticate, **own)
     async with running(hub) as (task,):
         started = asyncio.create_task(hub.started())

@@ -11,7 +11,6 @@ from typing import NoReturn, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from nodes.bearer import token_in
 from nodes.domain.commands import spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
@@ -19,6 +18,7 @@ from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, is_same_vers
 from nodes.leader.projection.retention import Pruned
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
+from nodes.stream.hub.token_check import OnRefused, TokenCheck, TooManyTokens
 from nodes.stream.identity import InvalidToken, NodeIdentity, TokenRole
 from nodes.stream.wire.v1 import leader_pb2 as pb
 from nodes.stream.wire.v1 import leader_pb2_grpc as services
@@ -46,11 +46,12 @@ class GatewayServer(services.LeaderServicer):
         *,
         prune: Callable[[], Awaitable[Pruned]],
         parts: Mapping[str, Service] = _NO_SERVICES,
+        on_refused: OnRefused | None = None,
     ) -> None:
         """`parts`: the services that `Ask` can call, by name."""
         self._scheduler = scheduler
         self._parts = parts
-        self._authenticate = authenticate
+        self._tokens = TokenCheck(authenticate, on_refused)
         self._prune = prune
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -129,11 +130,15 @@ class GatewayServer(services.LeaderServicer):
 
     async def _check(self, context: Context, request: Message | None = None) -> None:
         try:
-            identity = self._authenticate(token_in(context.invocation_metadata() or ()))
+            identity = self._tokens.identity(context)
+        except TooManyTokens as exc:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(exc), exc.metadata)
         except InvalidToken as exc:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, exc.reason)
         if identity.role is not TokenRole.WEB:
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "the gateway is for web processes")
+            reason = "the gateway is for web processes"
+            self._tokens.refused(context, reason)
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, reason)
         if not is_same_version(context.invocation_metadata() or ()):
             await _abort_rejected(context, OtherVersion())
         values = request.ListFields() if request is not None else []

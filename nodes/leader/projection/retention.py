@@ -18,11 +18,12 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from nodes.core.sqlite_space import shrink_step
+from nodes.domain.access import REFUSALS
 from nodes.errors import StoreError
 from nodes.leader.projection.log_lines import ID_SHIFT
 from nodes.leader.projection.state_cache import OPEN_COMMANDS, OPEN_TASKS
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.models import Alert, Attempt, Command, DeadLetter, Event, FeedEntry, LogLine, Task
+from nodes.models import Alert, Attempt, AuditEntry, Command, DeadLetter, Event, FeedEntry, LogLine, Task
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ _BATCH = 1_000
 # Fewer, because a task's attempts and commands are removed with it.
 _TASK_BATCH = 50
 _PAUSE_SECONDS = 0.02
+# Counts of refused logins and tokens to keep, whatever their age: a long attack must not fill the disk.
+_MAX_REFUSALS = 100_000
 # Matches the index `attempt_with_log`.
 _HAS_LOG = Q(is_log_pruned=False, last_line__gt=0)
 
@@ -51,6 +54,7 @@ class RetentionConfig:
     log_age: timedelta = timedelta(days=14)
     history_age: timedelta = timedelta(days=90)
     dead_letters: int = 10_000
+    audit_age: timedelta = timedelta(days=730)
     every_seconds: float = 3_600.0
 
 
@@ -119,6 +123,8 @@ class _Bounds:
         self.feed_before = now - config.feed_age
         self.logs_before = now - min(config.log_age, config.history_age)
         self.history_before = now - config.history_age
+        self.audit_before = now - config.audit_age
+        self.last_refusal_over = _last_over(_refusals(), _MAX_REFUSALS)
         self.last_feed_over = _last_over(FeedEntry.objects.all(), config.feed_entries)
         self.last_letter_over = _last_over(DeadLetter.objects.all(), config.dead_letters)
         kept_lines = Attempt.objects.filter(_HAS_LOG).aggregate(total=Sum("last_line"))["total"] or 0
@@ -198,6 +204,20 @@ def _prune_letters(bounds: _Bounds, unit: UnitOfWork) -> int | None:
     return _delete(unit, DeadLetter.objects.filter(id__lte=over[-1])) if over else None
 
 
+def _prune_audit(bounds: _Bounds, unit: UnitOfWork) -> int | None:
+    oldest = AuditEntry.objects.order_by("id").values_list("id", "at")[:_BATCH]
+    over = [key for key, at in oldest if at < bounds.audit_before]
+    return _delete(unit, AuditEntry.objects.filter(id__lte=over[-1])) if over else None
+
+
+def _prune_refusals(bounds: _Bounds, unit: UnitOfWork) -> int | None:
+    return _delete_some(unit, AuditEntry.objects, _refusals().filter(id__lte=bounds.last_refusal_over))
+
+
+def _refusals() -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(result__in=REFUSALS)
+
+
 def _delete_some(unit: UnitOfWork, manager: Any, over: QuerySet[Any]) -> int | None:
     ids = list(over.order_by().values_list("pk", flat=True)[:_BATCH])
     return _delete(unit, manager.filter(pk__in=ids)) if ids else None
@@ -217,4 +237,6 @@ _STEPS: Mapping[str, Callable[[_Bounds, UnitOfWork], int | None]] = {
     "commands": _prune_commands,
     "alerts": _prune_alerts,
     "dead letters": _prune_letters,
+    "audit entries": _prune_audit,
+    "refusals": _prune_refusals,
 }

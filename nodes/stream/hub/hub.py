@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import grpc
 
-from nodes.bearer import token_in
 from nodes.core.clock import Clock, SystemClock
 from nodes.domain.states import Role
 from nodes.errors import AgentFlowError, ConfigError, NotReady, StoreError
@@ -19,6 +18,7 @@ from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.ports import Identity, Peer, Upstream
 from nodes.stream.hub.presence import LinkChange, Presence
 from nodes.stream.hub.stream import Context, Stream, StreamHooks, StreamRefused
+from nodes.stream.hub.token_check import OnRefused, TokenCheck, TooManyTokens
 from nodes.stream.wire.transport import server_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
@@ -32,7 +32,7 @@ class Hub:
 
     `authenticate` turns a token into an identity or raises an `AgentFlowError`; `NotReady` makes the node retry soon.
     `epoch` is called for each outgoing message. `on_duplicate` (node id, address) is called when a second live
-    node with the same name connects.
+    node with the same name connects. `on_refused` is called for each refused token.
     """
 
     name = "hub"
@@ -46,11 +46,12 @@ class Hub:
         epoch: Callable[[], int] = lambda: 0,
         extra_services: Sequence[Callable[[grpc.aio.Server], None]] = (),
         on_duplicate: Callable[[str, str], None] = lambda node_id, address: None,
+        on_refused: OnRefused | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._config = config
         self._upstream = upstream
-        self._authenticate = authenticate
+        self._tokens = TokenCheck(authenticate, on_refused)
         self._epoch = epoch
         self._extra_services = extra_services
         self._on_duplicate = on_duplicate
@@ -164,9 +165,11 @@ class Hub:
             peer = self._identify(context)
             if self._open_count >= self._config.max_streams:
                 reason = f"the hub has {self._open_count} streams, which is its limit; try later"
+                logger.warning("refused a stream of %s: %s", peer.node_id, reason)
                 raise StreamRefused(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+        except TooManyTokens as exc:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(exc), exc.metadata)
         except StreamRefused as exc:
-            logger.warning("refused a stream from %s: %s", context.peer(), exc)
             await context.abort(exc.code, exc.reason)
         stream = Stream(
             context,
@@ -195,13 +198,16 @@ class Hub:
 
     def _identify(self, context: Context) -> Peer:
         try:
-            identity = self._authenticate(token_in(context.invocation_metadata() or ()))
+            identity = self._tokens.identity(context)
+        except TooManyTokens:
+            raise
         except NotReady as exc:
             raise StreamRefused(grpc.StatusCode.ABORTED, str(exc)) from exc
         except AgentFlowError as exc:
             raise StreamRefused(grpc.StatusCode.UNAUTHENTICATED, str(exc)) from exc
         if identity.role not in self._config.accepts:
             reason = f"a token of role {identity.role} cannot open a stream here"
+            self._tokens.refused(context, reason)
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
         return Peer(node_id=identity.node_id, role=Role(identity.role), token_id=identity.token_id)
 

@@ -23,6 +23,14 @@ def test_nothing_needs_to_be_set() -> None:
     assert (read.heartbeat_seconds, read.log_level, read.language, read.redis_url) == (30.0, "INFO", "en", "")
 
 
+def test_behind_a_proxy_this_machine_is_the_proxy_unless_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.read().trusted_proxies == ()
+    monkeypatch.setenv("AGENTFLOW_BEHIND_HTTPS_PROXY", "1")
+    assert [str(network) for network in env.read().trusted_proxies] == ["127.0.0.1/32", "::1/128"]
+    monkeypatch.setenv("AGENTFLOW_TRUSTED_PROXIES", "10.0.3.7,fd00::/64")
+    assert [str(network) for network in env.read().trusted_proxies] == ["10.0.3.7/32", "fd00::/64"]
+
+
 def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "HEARTBEAT_SECONDS": "5",
@@ -57,6 +65,8 @@ def test_good_values_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AGENTFLOW_CORS_ALLOWED_ORIGINS", "flow.example", "give origins such as https://flow.example"),
         ("AGENTFLOW_KEEP_LOG_DAYS", "0", "give a whole number from 1 to 36500"),
         ("AGENTFLOW_KEEP_LOG_LINES", "many", "give a whole number from 1"),
+        ("AGENTFLOW_TRUSTED_PROXIES", "10.0.0.1/8", "give addresses or networks such as 10.0.0.0/8"),
+        ("AGENTFLOW_TRUSTED_PROXIES", "proxy.example", "give addresses or networks"),
         ("AGENTFLOW_CSRF_TRUSTED_ORIGINS", "https://a.example,b", "give origins"),
     ],
 )
