@@ -7,6 +7,8 @@ bound to every byte before it.
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -98,6 +100,8 @@ class Analysis(models.Model):
     id = models.CharField(primary_key=True, max_length=32)
     turn = models.OneToOneField(Turn, on_delete=models.CASCADE, related_name="analysis")
     alert_id = models.PositiveBigIntegerField()
+    # The alert's digest when it was analysed; empty = written by an earlier version.
+    alert_digest = models.CharField(max_length=16, blank=True)
     task_id = models.CharField(max_length=64)
     node_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16)  # "waiting" or "stalled"
@@ -204,6 +208,11 @@ class Approval(models.Model):
         indexes = [models.Index(fields=["state", "expires_at"], name="approval_open")]
         verbose_name = _("approval")
         verbose_name_plural = _("approvals")
+
+    @property
+    def digest(self) -> str:
+        """Of the call and its targets: what a person sees and answers."""
+        return hashlib.sha256(f"{self.arguments_hash} {self.target_version}".encode()).hexdigest()[:16]
 
 
 class Audit(models.Model):

@@ -30,6 +30,7 @@ from chat.tools.tool import Arguments, BadArguments, Plan, Reading, Tool
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.database_threads import DatabaseThreads
+from nodes.domain.states import Action
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Alert
@@ -153,13 +154,12 @@ class ToolExecutor:
     ) -> bool:
         """Runs the plan, or requests an approval and returns False."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
-        mark = await self._threads.read(lambda: _open_mark(turn))
+        await self._threads.read(lambda: _check_alert(turn))
         summary = summary_of(plan, tasks)
         if call.state == CallState.PROPOSED:
             question = await self._question(turn, call, tool, plan, requested)
             if decide(question) is Decision.ASK:
-                version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
-                await self._ask(call, summary=summary, tool=tool, plan=plan, version=version + mark)
+                await self._ask(call, summary=summary, tool=tool, plan=plan)
                 return False
         await self._act(turn, call, tool, plan, summary)
         return True
@@ -210,8 +210,9 @@ class ToolExecutor:
     async def _may(self, actor: str, right: str) -> bool:
         return await self._threads.read(lambda: self._rights.may(actor, right))
 
-    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, plan: Plan, version: str) -> None:
+    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, plan: Plan) -> None:
         def ask(unit: UnitOfWork) -> None:
+            version = current_version(unit, call)
             store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=plan.right, target_version=version)
 
         await self._writes.write(ask)
@@ -220,6 +221,9 @@ class ToolExecutor:
         """Claims the call. Returns the user in whose name it runs; None if it may not run."""
 
         def claim(unit: UnitOfWork) -> str | None:
+            approval = store.approval_of(call)
+            if approval is not None and current_version(unit, call) != approval.target_version:
+                return None
             is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
             return store.call_of(call.id).acting if is_ours else None
 
@@ -255,21 +259,14 @@ def right_of(tool_name: str, arguments: Arguments) -> str:
     return plan(arguments).right
 
 
-def _open_mark(turn: Turn) -> str:
-    """Part of the target version: the fix's alert. Raises `AlertResolved`.
-
-    An answer must never reach a later question of the same task.
-    """
-    alert_id = store.alert_of(turn)
-    if alert_id is None:
-        return ""
-    if not Alert.objects.filter(id=alert_id, resolved_at=None).exists():
+def _check_alert(turn: Turn) -> None:
+    """Raises `AlertResolved` if the turn's fix is for an alert that is not open, or asks something else now."""
+    analysis = turn.fix_of
+    if analysis is None:
+        return
+    alert = Alert.objects.filter(id=analysis.alert_id, resolved_at=None).first()
+    if alert is None or analysis.alert_digest not in ("", alert.digest):
         raise AlertResolved
-    return _mark(alert_id, is_open=True)
-
-
-def _mark(alert_id: int, *, is_open: bool) -> str:
-    return f" alert {alert_id} {'open' if is_open else 'resolved'}"
 
 
 def targets_of(call: ToolCall) -> set[str]:
@@ -283,13 +280,23 @@ def targets_of(call: ToolCall) -> set[str]:
 
 
 def current_version(unit: UnitOfWork, call: ToolCall) -> str:
-    """Current version of the call's targets, on the writer's thread. Matches no other version if a target is gone."""
+    """Current version of the call's targets, on the writer's thread. Matches no other version if a target is gone.
+
+    An answer must never reach a later question of the same task: it is for the alert as the person saw it, or, without
+    an alert, for the task's last line.
+    """
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")
-    tasks = [unit.cache.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
+    plan = tool.plan(tool.check(call.arguments))
+    tasks = [unit.cache.task(task_id) for task_id in plan.task_ids]
     version = version_of(
         [(task.id, task.attempt, task.state, task.node_id or "") if task else ("gone", 0, "", "") for task in tasks]
     )
-    alert_id = store.alert_of(call.turn)
-    return version if alert_id is None else version + _mark(alert_id, is_open=store.is_alert_open(unit, alert_id))
+    if (alert_id := store.alert_of(call.turn)) is not None:
+        alert = unit.open_alert_of(alert_id)
+        return f"{version} alert {alert_id} {alert.digest if alert is not None else 'resolved'}"
+    if plan.action is not Action.INPUT:
+        return version
+    attempts = [unit.cache.attempt(task.id, task.attempt) for task in tasks if task is not None]
+    return f"{version} line {[attempt.last_line for attempt in attempts if attempt is not None]}"

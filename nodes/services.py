@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from nodes.domain.commands import TaskSpec, check_input, check_spec
+from msgspec import UNSET, UnsetType
+
+from nodes.domain.commands import Seen, TaskSpec, check_input, check_spec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, StoreError
 from nodes.leader.scheduler.requests import ControlRequest
@@ -43,7 +45,7 @@ class Gateway(Protocol):
 
     def control(self, request: ControlRequest) -> str: ...
 
-    def acknowledge(self, alert_id: int, actor: str) -> None: ...
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None: ...
 
     def ask(self, service: str, body: bytes) -> bytes: ...
 
@@ -67,12 +69,14 @@ def control_task(
     close_input: bool = False,
     reason: str = "",
     command_id: str = "",
+    seen: Seen | UnsetType = UNSET,
 ) -> str:
     """Requests an action and returns the command's id; COMMAND messages carry it and `ref`.
 
-    `command_id`: chosen by the caller, so that repeating the request acts once.
+    `command_id`: chosen by the caller, so that repeating the request acts once. `seen`: what the person saw.
 
-    Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended), `LeaderUnavailable`.
+    Raises `NotFound`, `TaskRejected` (codes "finished" for a task that has ended, "stale" for one that has changed
+    since it was seen), `LeaderUnavailable`.
     """
     check_input(input)
     return _current().control(
@@ -85,13 +89,17 @@ def control_task(
             close_input=close_input,
             reason=reason,
             command_id=command_id,
+            seen=seen,
         )
     )
 
 
-def acknowledge_alert(alert_id: int, *, actor: str) -> None:
-    """The alert stays open but no longer notifies. Raises `NotFound` if it is not open, `LeaderUnavailable`."""
-    _current().acknowledge(alert_id, actor)
+def acknowledge_alert(alert_id: int, *, actor: str, seen: str = "") -> None:
+    """The alert stays open but no longer notifies. `seen`: the digest of the alert that the person saw.
+
+    Raises `NotFound` if it is not open, `TaskRejected` (code "stale") if it has changed, `LeaderUnavailable`.
+    """
+    _current().acknowledge(alert_id, actor, seen)
 
 
 def ask_service(service: str, body: bytes) -> bytes:
@@ -147,8 +155,8 @@ class InProcessGateway:
     def control(self, request: ControlRequest) -> str:
         return self._loop.wait(lambda: self._scheduler.control(request))
 
-    def acknowledge(self, alert_id: int, actor: str) -> None:
-        self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None:
+        self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor, seen=seen))
 
     def ask(self, service: str, body: bytes) -> bytes:
         """Never used in this process: the site gives callers the service's object instead of bytes."""

@@ -4,9 +4,9 @@ from chat.store.analyses import ask_fix, begin_stall, close_watch, end_resolved,
 from chat.store.calls import answer, ask, claim, close_approvals, command_id, finish_call
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
-from chat.store.fixes import alert_of, analysis_of, fix_of, is_alert_open
+from chat.store.fixes import alert_of, analysis_of, fix_of
 from chat.store.messages import add_message, add_own_text, add_reply, add_results, open_calls
-from chat.store.rows import call_of, change, change_turn, turn_of
+from chat.store.rows import approval_of, call_of, change, change_turn, turn_of
 from chat.store.turns import (
     add_usage,
     begin_turn,
@@ -28,6 +28,7 @@ __all__ = [
     "alert_of",
     "analysis_of",
     "answer",
+    "approval_of",
     "ask",
     "ask_fix",
     "begin_epoch",
@@ -46,7 +47,6 @@ __all__ = [
     "finish_call",
     "fix_of",
     "given_call",
-    "is_alert_open",
     "keep_analysis",
     "leave_running",
     "open_calls",

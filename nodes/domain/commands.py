@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nodes.domain.incoming import (
     BAD_FIELD,
@@ -101,6 +101,14 @@ class NewTask(TaskSpec, frozen=True, kw_only=True):
         return TaskSpec(**{name: getattr(self, name) for name in TaskSpec.__struct_fields__})
 
 
+class Seen(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The task as the person saw it. The request is refused with the code `stale` if it has changed since."""
+
+    attempt: Annotated[int, Meta(ge=1, le=1 << 31)]  # The newest attempt.
+    node: OptionalId | UnsetType = UNSET  # The node of that attempt; empty = none yet.
+    line: Annotated[int, Meta(ge=0, le=1 << 53)] | UnsetType = UNSET  # The attempt's last line of output.
+
+
 class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A client's request to an existing task."""
 
@@ -110,6 +118,8 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     close_input: bool = False  # For `input`: closes it afterwards.
     reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""  # Shown with the command.
     ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
+    # What the person saw when they decided.
+    seen: Seen | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

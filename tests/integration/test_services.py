@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from nodes import services
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import Seen, TaskSpec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.client import RemoteGateway
@@ -126,6 +126,44 @@ async def test_the_first_acknowledgement_of_an_alert_counts(projection: Projecti
     await projection.write(lambda unit: unit.resolve_alert("node-disk", node_id="m1"))
     with pytest.raises(NotFound, match="no open alert"):
         await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="bob")
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    ("seen", "is_stale"),
+    [
+        (Seen(attempt=1), False),
+        (Seen(attempt=1, node="", line=0), False),
+        (Seen(attempt=2), True),
+        (Seen(attempt=1, node="m1"), True),
+    ],
+)
+async def test_a_click_on_something_that_has_changed_is_refused(seen: Seen, is_stale: bool) -> None:
+    task_id = await submit()
+
+    if not is_stale:
+        assert await control(task_id, Action.CANCEL, seen=seen)
+        return
+    with pytest.raises(TaskRejected) as refused:
+        await control(task_id, Action.CANCEL, seen=seen)
+    assert refused.value.code == "stale"
+    assert (await read(lambda: Task.objects.get(id=task_id))).state == "pending"
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_only_the_alert_that_was_seen_is_acknowledged(projection: Projection) -> None:
+    await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="m", node_id="m1"))
+    seen = (await read(Alert.objects.get)).digest
+    await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="worse", node_id="m1"))
+    alert = await read(Alert.objects.get)
+
+    with pytest.raises(TaskRejected) as refused:
+        await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="ann", seen=seen)
+
+    assert refused.value.code == "stale"
+    assert (await read(Alert.objects.get)).acknowledged_at is None
+    await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="ann", seen=alert.digest)
+    assert (await read(Alert.objects.get)).acknowledged_by == "ann"
 
 
 @pytest.mark.usefixtures("gateway")

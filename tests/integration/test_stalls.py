@@ -242,6 +242,48 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
         assert world.master.received == []
 
 
+async def test_an_answer_never_reaches_a_question_that_replaced_the_seen_one(tmp_path: Path) -> None:
+    """The alert stays open and is only renewed, as after a restart of the agent."""
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn_id = (await analysed(world))["id"]
+        clicked = await click(world, turn_id)
+        await stick(world, line="Erase everything? [y/N]", reason="waits for another input")
+
+        ended = await world.settled(clicked["id"], "done")
+        assert ended["steps"][0]["approval"]["state"] == "stale"
+        with pytest.raises(TaskRejected) as refused:
+            await click(world, turn_id)
+        assert refused.value.code == "stale"
+        assert world.master.received == []
+
+
+async def test_a_click_carries_what_the_person_saw(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn = await analysed(world)
+        first, second = (fix["digest"] for fix in turn["analysis"]["fixes"][:2])
+        with pytest.raises(TaskRejected) as refused:
+            await asyncio.to_thread(chat_services.apply_fix, turn["id"], 1, actor="ann", seen=second)
+        assert refused.value.code == "stale"
+        accepted = await asyncio.to_thread(chat_services.apply_fix, turn["id"], 1, actor="ann", seen=first)
+        clicked = await world.settled(accepted.turn_id, "waiting")
+        approval = clicked["steps"][0]["approval"]
+
+        with pytest.raises(TaskRejected) as refused:
+            await asyncio.to_thread(chat_services.answer_approval, approval["id"], is_yes=True, actor="ann", seen=first)
+
+        assert refused.value.code == "stale"
+        assert world.master.received == []
+        await asyncio.to_thread(
+            chat_services.answer_approval, approval["id"], is_yes=True, actor="ann", seen=approval["digest"]
+        )
+        await world.settled(clicked["id"], "done")
+        assert world.master.received == [("input", "t1")]
+
+
 async def test_an_approval_closes_as_soon_as_its_task_ends_and_no_fix_is_offered(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)

@@ -64,7 +64,7 @@ class NoLeader:
     def control(self, request: ControlRequest) -> str:
         raise LeaderUnavailable("no Leader runs here")
 
-    def acknowledge(self, alert_id: int, actor: str) -> None:
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None:
         raise LeaderUnavailable("no Leader runs here")
 
     def ask(self, service: str, body: bytes) -> bytes:

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
 import grpc
+from msgspec import UNSET, UnsetType
 
 from nodes.bearer import token_in
-from nodes.domain.commands import spec_from_json
+from nodes.domain.commands import Seen, spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, is_same_version
@@ -67,7 +68,7 @@ class GatewayServer(services.LeaderServicer):
 
     async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeReply:
         await self._check(context)
-        await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
+        await self._answer(context, lambda: self._acknowledge(request))
         return pb.AcknowledgeReply()
 
     async def Prune(self, request: pb.PruneRequest, context: Context) -> pb.PruneReply:
@@ -99,6 +100,9 @@ class GatewayServer(services.LeaderServicer):
             raise TaskRejected("invalid", str(exc)) from exc
         return await self._scheduler.submit(spec, actor=request.actor, task_id=request.task_id)
 
+    async def _acknowledge(self, request: pb.AcknowledgeRequest) -> None:
+        await self._scheduler.acknowledge(request.alert_id, actor=request.actor, seen=request.seen)
+
     async def _control(self, request: pb.ControlRequest) -> str:
         try:
             action = Action(request.action)
@@ -114,6 +118,7 @@ class GatewayServer(services.LeaderServicer):
                 close_input=request.close_input,
                 reason=request.reason,
                 command_id=request.command_id,
+                seen=_seen(request),
             )
         )
 
@@ -159,3 +164,14 @@ async def _abort_rejected(context: Context, exc: TaskRejected) -> NoReturn:
 async def _abort(context: Context, status: grpc.StatusCode, code: str, message: str) -> NoReturn:
     await context.abort(status, message, ((CODE_KEY, code),))
     raise AssertionError("abort raises")
+
+
+def _seen(request: pb.ControlRequest) -> Seen | UnsetType:
+    if not request.HasField("seen"):
+        return UNSET
+    seen = request.seen
+    return Seen(
+        attempt=seen.attempt,
+        node=seen.node if seen.HasField("node") else UNSET,
+        line=seen.line if seen.HasField("line") else UNSET,
+    )

@@ -7,10 +7,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import UNSET, UnsetType
+
 from nodes.core.secrets import hide_in_command
 from nodes.domain.commands import Command as WireCommand
 from nodes.domain.commands import (
     ControlTask,
+    Seen,
     StartTask,
     TaskSpec,
     check_input,
@@ -43,6 +46,7 @@ class ControlRequest:
     close_input: bool = False
     reason: str = ""
     command_id: str = ""  # Chosen by the caller, so that repeating the request acts once; empty = a new one.
+    seen: Seen | UnsetType = UNSET
 
 
 def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
@@ -137,6 +141,7 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
     if task is None or attempt is None:
         raise NotFound(f"There is no task {request.task_id}.")
     check_input(request.input)
+    _check_seen(attempt, request.seen)
     state = TaskState(task.state)
     if request.action is Action.RETRY:
         return _retry(unit, task, request)
@@ -149,6 +154,18 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         return command
     _check_action(unit, task, state, request.action)
     return _to_node(unit, attempt, request)
+
+
+def _check_seen(attempt: Attempt, seen: Seen | UnsetType) -> None:
+    """Refuses a click on something that has changed since the person saw it."""
+    if isinstance(seen, UnsetType):
+        return
+    if seen.attempt != attempt.number:
+        raise TaskRejected("stale", f"The task has a new attempt, #{attempt.number}.")
+    if seen.node is not UNSET and seen.node != (attempt.node_id or ""):
+        raise TaskRejected("stale", f"The task is on {attempt.node_id or 'no node'} now.")
+    if seen.line is not UNSET and seen.line < attempt.last_line:
+        raise TaskRejected("stale", "The task has printed more since.")
 
 
 def _check_action(unit: UnitOfWork, task: Task, state: TaskState, action: Action) -> None:

@@ -24,17 +24,21 @@ class AcknowledgeRequest(_message.Message):
 
     ALERT_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     actor: _builtins.str
+    seen: _builtins.str
+    """Digest of the alert that the person saw; empty = any."""
     def __init__(
         self,
         *,
         alert_id: _builtins.int = ...,
         actor: _builtins.str = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alert_id", b"alert_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alert_id", b"alert_id", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +174,7 @@ class ControlRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     REF_FIELD_NUMBER: _builtins.int
     COMMAND_ID_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     action: _builtins.str
     """"pause", "resume", "cancel", "retry", "input"."""
@@ -181,6 +186,10 @@ class ControlRequest(_message.Message):
     """The client's reference for this request; repeated in COMMAND messages."""
     command_id: _builtins.str
     """Chosen by the caller, so that a repeat has no second effect; empty = a new id."""
+    @_builtins.property
+    def seen(self) -> Global___Seen:
+        """What the person saw; absent = no condition."""
+
     def __init__(
         self,
         *,
@@ -192,14 +201,47 @@ class ControlRequest(_message.Message):
         actor: _builtins.str = ...,
         ref: _builtins.str = ...,
         command_id: _builtins.str = ...,
+        seen: Global___Seen | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen", b"seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "input", b"input", "reason", b"reason", "ref", b"ref", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "input", b"input", "reason", b"reason", "ref", b"ref", "seen", b"seen", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ControlRequest: _TypeAlias = ControlRequest  # noqa: Y015
+
+@_typing.final
+class Seen(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    node: _builtins.str
+    line: _builtins.int
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        node: _builtins.str | None = ...,
+        line: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_line", b"_line", "_node", b"_node", "line", b"line", "node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_line", b"_line", "_node", b"_node", "attempt", b"attempt", "line", b"line", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__line: _TypeAlias = _typing.Literal["line"]  # noqa: Y015
+    _WhichOneofArgType__line: _TypeAlias = _typing.Literal["_line", b"_line"]  # noqa: Y015
+    _WhichOneofReturnType__node: _TypeAlias = _typing.Literal["node"]  # noqa: Y015
+    _WhichOneofArgType__node: _TypeAlias = _typing.Literal["_node", b"_node"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__line) -> _WhichOneofReturnType__line | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__node) -> _WhichOneofReturnType__node | None: ...
+
+Global___Seen: _TypeAlias = Seen  # noqa: Y015
 
 @_typing.final
 class ControlReply(_message.Message):
