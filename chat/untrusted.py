@@ -6,16 +6,14 @@ import json
 import re
 from typing import Any
 
+from nodes.domain.unseen import without_unseen
+
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Controls except tab and line feed, lone surrogates, and invisible or direction-changing characters.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
-)
 
 
 def clean(text: str, limit: int) -> str:
     """Shortens long text to its head and tail, with the number of missing characters."""
-    text = _UNSEEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    text = without_unseen(_ESCAPES.sub("", text.replace("\r\n", "\n")))
     if len(text) <= limit:
         return text
     head = limit // 3
