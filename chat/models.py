@@ -145,6 +145,8 @@ class Message(models.Model):
     epoch = models.PositiveIntegerField()  # 0: shown, but never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
     content = models.JSONField()  # Blocks, exactly as sent.
+    # It has texts of strangers, or answers such: what is written while it is sent may be theirs.
+    is_tainted = models.BooleanField(default=False)
     text = models.TextField(blank=True)  # The visible text of an assistant's message.
     phrases = models.JSONField(default=dict)  # The phrase of `text`, unless it answers a person's sentence.
     created_at = models.DateTimeField()
@@ -177,6 +179,7 @@ class ToolCall(models.Model):
     result = models.TextField(blank=True)  # The result as sent to the engine.
     phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` if it is a refusal.
     is_error = models.BooleanField(default=False)
+    is_untrusted = models.BooleanField(default=False)  # The result has texts of strangers.
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -38,6 +38,7 @@ from nodes.models import Alert
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 15.0
+MEMORY_CHARACTERS = 40_000
 MAX_CALLS = 16  # Per answer; further calls are refused.
 _VIEW = "view"
 _OPERATE = "operate"
@@ -107,7 +108,7 @@ class ToolExecutor:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 found = await self._threads.read(lambda: read(arguments, Reading(context=context)))
-            state, result = CallState.DONE, encoded(found, tool.max_characters)
+            state, result = CallState.DONE, encoded(found, tool.max_characters, source=tool.name)
         except NotFound as exc:
             state, result = CallState.FAILED, str(exc)
         except TimeoutError:
@@ -115,7 +116,8 @@ class ToolExecutor:
         except Exception:
             logger.exception("the tool %s failed; its engine gets an error", tool.name)
             state, result = CallState.FAILED, phrase("refused.broken")
-        await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
+        is_done = state is CallState.DONE
+        await self._finish(call, state, result, is_untrusted=is_done, ends_consent=is_done and tool.is_untrusted)
 
     # --- remembering ------------------------------------------------------------------------------
 
@@ -136,14 +138,17 @@ class ToolExecutor:
                 conversation_id=turn.conversation_id,
                 turn_id=turn.id,
                 why=turn.text,
-                is_tainted=now.has_read_untrusted,
+                # Without a model, the text is the person's own.
+                is_tainted=bool(now.model) and store.is_tainted_now(now),
             )
             try:
                 answer = files.carry_out(unit, command, scopes, author)
             except MemoryRefused as exc:
                 store.finish_call(unit, call.id, CallState.FAILED, str(exc), is_error=True)
                 return
-            store.finish_call(unit, call.id, CallState.DONE, answer.text, has_read_untrusted=answer.is_untrusted)
+            tainted = answer.is_untrusted
+            text = encoded({"text": answer.text}, MEMORY_CHARACTERS, source="memory") if tainted else answer.text
+            store.finish_call(unit, call.id, CallState.DONE, text, is_untrusted=tainted, ends_consent=tainted)
 
         await self._writes.write(remember)
 
@@ -203,7 +208,8 @@ class ToolExecutor:
         effect = await self._effects.carry_out(
             plan, command_ids=lambda number: store.command_id(call, number), actor=acting
         )
-        await self._finish(call, effect.state, encoded(effect.result, tool.max_characters))
+        result = encoded(effect.result, tool.max_characters, source=tool.name)
+        await self._finish(call, effect.state, result, is_untrusted=True)
 
     # --- writes -----------------------------------------------------------------------------------
 
@@ -230,12 +236,20 @@ class ToolExecutor:
         return await self._writes.write(claim)
 
     async def _finish(
-        self, call: ToolCall, state: CallState, result: TextOrPhrase, *, has_read_untrusted: bool = False
+        self,
+        call: ToolCall,
+        state: CallState,
+        result: TextOrPhrase,
+        *,
+        is_untrusted: bool = False,
+        ends_consent: bool = False,
     ) -> None:
         is_error = state is not CallState.DONE
 
         def finish(unit: UnitOfWork) -> None:
-            store.finish_call(unit, call.id, state, result, is_error=is_error, has_read_untrusted=has_read_untrusted)
+            store.finish_call(
+                unit, call.id, state, result, is_error=is_error, is_untrusted=is_untrusted, ends_consent=ends_consent
+            )
 
         await self._writes.write(finish)
 

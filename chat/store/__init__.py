@@ -5,11 +5,13 @@ from chat.store.calls import answer, ask, claim, close_approvals, command_id, fi
 from chat.store.conversations import open_conversation
 from chat.store.epochs import begin_epoch, end_epoch
 from chat.store.fixes import alert_of, analysis_of, fix_of
-from chat.store.messages import add_message, add_own_text, add_reply, add_results, open_calls
+from chat.store.messages import add_message, add_own_text, add_reply, add_results, is_tainted_now, open_calls
 from chat.store.rows import approval_of, call_of, change, change_turn, turn_of
 from chat.store.turns import (
     add_usage,
+    begin_stall_turn,
     begin_turn,
+    end_stall_turn,
     end_turn,
     leave_running,
     queue_message,
@@ -33,6 +35,7 @@ __all__ = [
     "ask_fix",
     "begin_epoch",
     "begin_stall",
+    "begin_stall_turn",
     "begin_turn",
     "call_of",
     "change",
@@ -43,10 +46,12 @@ __all__ = [
     "command_id",
     "end_epoch",
     "end_resolved",
+    "end_stall_turn",
     "end_turn",
     "finish_call",
     "fix_of",
     "given_call",
+    "is_tainted_now",
     "keep_analysis",
     "leave_running",
     "open_calls",

@@ -200,18 +200,6 @@ async def test_an_approval_is_void_when_the_task_has_changed(start: Start) -> No
         assert api.bodies[-1]["messages"][-1]["content"][0]["is_error"]
 
 
-async def test_an_approved_input_is_only_for_the_output_that_the_person_saw(start: Start) -> None:
-    script = [Reply([tool_use("send_input", {"task": "t1", "text": "y"})]), Reply([text("ok")])]
-    async with start(script) as (world, _):
-        turn = await world.ask("answer it")
-        await world.log("t1", "Erase everything? [y/N]")
-
-        with pytest.raises(Exception, match="changed"):
-            await world.answer(turn["steps"][0]["approval"]["id"])
-
-        assert world.master.received == []
-
-
 async def test_a_declined_action_is_reported_to_the_model_and_not_carried_out(start: Start) -> None:
     async with start([Reply([tool_use("cancel_task", {"task": "t1"})]), Reply([text("ok")])]) as (world, api):
         turn = await world.ask("取消 firmware build")
