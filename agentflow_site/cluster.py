@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from nodes.domain.states import Action, Role, TaskState
+from nodes.domain.unseen import visible
 from nodes.errors import ConfigError
 from nodes.waits import wait_at_most
 
@@ -209,7 +210,7 @@ class LocalCluster:
     async def _relay_output(self, name: str, output: asyncio.StreamReader) -> None:
         while chunk := await output.read(1 << 16):
             for line in chunk.decode(errors="replace").splitlines():
-                self._say(f"{name:>9} | {line}")
+                self._say(visible(f"{name:>9} | {line}"))
 
     async def _stop_when_asked(self, process: asyncio.subprocess.Process) -> None:
         await self._stopping.wait()

@@ -71,7 +71,7 @@ ASGI_APPLICATION = "agentflow_site.asgi.application"
 
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "agentflow_site.visible_templates.VisibleTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -236,7 +236,12 @@ REST_FRAMEWORK: dict[str, Any] = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "agentflow_site.visible_log.VisibleFormatter",
+            "format": "%(asctime)s %(levelname)-7s %(name)s %(message)s",
+        }
+    },
     "filters": {"one-line": {"()": "dashboard.refused.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["one-line"]}},
     "root": {"handlers": ["console"], "level": ENV.log_level},

@@ -11,6 +11,7 @@ from chat.errors import ChatRejected
 from chat.memory import files
 from chat.memory.commands import plain_text
 from chat.memory.files import Author
+from chat.messages import fix_digest
 from chat.models import Approval
 from chat.phrases import Phrase
 from chat.ports import (
@@ -98,6 +99,8 @@ class ChatService:
 
         def settle(unit: UnitOfWork) -> tuple[Accepted, ApprovalState]:
             approval = _approval(request.approval_id)
+            if request.is_yes and request.seen not in ("", approval.digest):
+                raise ChatRejected("stale", "This is not what you saw.")
             call = store.call_of(approval.call_id)
             version = current_version(unit, call)
             state = store.answer(unit, approval, actor=request.actor, is_yes=request.is_yes, target_version=version)
@@ -113,11 +116,14 @@ class ChatService:
     async def apply_fix(self, request: ApplyFix) -> Accepted:
         _check_numbers(fix=request.number)
 
-        def right() -> str:
+        def look() -> tuple[str, str]:
             fix = store.fix_of(store.analysis_of(request.turn_id), request.number)
-            return right_of(fix["tool"], fix["arguments"])
+            return fix_digest(fix), right_of(fix["tool"], fix["arguments"])
 
-        await self._require(request.actor, await self._threads.read(right))
+        digest, right = await self._threads.read(look)
+        if request.seen not in ("", digest):
+            raise ChatRejected("stale", "This is not what you saw.")
+        await self._require(request.actor, right)
         turn = await self._writes.write(
             lambda unit: store.ask_fix(unit, request.turn_id, request.number, actor=request.actor)
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chat.errors import ChatRejected
+from chat.untrusted import marked, tagged
 from nodes.domain.names import has_unseen, normal_name
 
 ANY = "*"
@@ -60,12 +60,12 @@ class Context:
 
 
 def fleet_state(context: Context, counts: Mapping[str, Any], now: datetime) -> str:
-    """The block before the person's text in the same message. Only counts: names are untrusted and come from tools."""
+    """The block before the person's text in the same message: counts, and the context, whose name is untrusted."""
     state = {
         "now": now.isoformat(timespec="seconds"),
-        "context": {"project": context.project, "node": context.node},
+        "context": {"project": marked("context", context.project, _MAX_PROJECT), "node": context.node},
         "nodes": counts["nodes"],
         "tasks": counts["tasks"],
         "openAlerts": counts["alerts"],
     }
-    return f"<fleet_state>{json.dumps(state, ensure_ascii=False, sort_keys=True)}</fleet_state>"
+    return tagged("fleet_state", state)

@@ -60,6 +60,8 @@ class Approval(TypedDict):
     """A person's permission for one step; `stale`: its target changed first."""
 
     id: str
+    # Of the call and the state of its targets. An answer with another `seen` is refused.
+    digest: str
     state: ApprovalStateWord
     # Required to answer; as in `rights` of `GET /api/v1/me/`.
     right: str
@@ -103,6 +105,8 @@ class Fix(TypedDict):
     """
 
     number: Annotated[int, Meta(ge=1, le=3)]
+    # Of the action. A request with another `seen` is refused.
+    digest: str
     label: str
     why: str
     phrases: Phrases

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -105,6 +107,7 @@ def step_info(
 def approval_info(approval: Approval) -> Fields:
     return {
         "id": approval.id,
+        "digest": approval.digest,
         "state": approval.state,
         "right": approval.right,
         "expiresAt": milliseconds(approval.expires_at),
@@ -128,7 +131,7 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
         "confidence": analysis.confidence,
         "evidence": analysis.evidence,
         # A fix that an earlier version stored has no phrases.
-        "fixes": [worded({"phrases": {}, **fix}, language) for fix in analysis.fixes],
+        "fixes": [worded({"phrases": {}, **fix, "digest": fix_digest(fix)}, language) for fix in analysis.fixes],
         "verdict": analysis.verdict,
         "verdictFix": analysis.verdict_fix,
         "verdictText": analysis.verdict_text,
@@ -138,6 +141,12 @@ def analysis_info(analysis: Analysis, language: str | None = None) -> Fields:
         "createdAt": milliseconds(analysis.created_at),
     }
     return worded(fields, language)
+
+
+def fix_digest(fix: Fields) -> str:
+    """Of what a click on the fix does."""
+    seen = json.dumps([fix["tool"], fix["arguments"]], sort_keys=True)
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
 def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text: str) -> Fields:

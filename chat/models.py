@@ -7,6 +7,8 @@ bound to every byte before it.
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -98,6 +100,8 @@ class Analysis(models.Model):
     id = models.CharField(primary_key=True, max_length=32)
     turn = models.OneToOneField(Turn, on_delete=models.CASCADE, related_name="analysis")
     alert_id = models.PositiveBigIntegerField()
+    # The alert's digest when it was analysed; empty = written by an earlier version.
+    alert_digest = models.CharField(max_length=16, blank=True)
     task_id = models.CharField(max_length=64)
     node_id = models.CharField(max_length=64, blank=True)
     kind = models.CharField(max_length=16)  # "waiting" or "stalled"
@@ -141,6 +145,8 @@ class Message(models.Model):
     epoch = models.PositiveIntegerField()  # 0: shown, but never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
     content = models.JSONField()  # Blocks, exactly as sent.
+    # It has texts of strangers, or answers such: what is written while it is sent may be theirs.
+    is_tainted = models.BooleanField(default=False)
     text = models.TextField(blank=True)  # The visible text of an assistant's message.
     phrases = models.JSONField(default=dict)  # The phrase of `text`, unless it answers a person's sentence.
     created_at = models.DateTimeField()
@@ -173,6 +179,7 @@ class ToolCall(models.Model):
     result = models.TextField(blank=True)  # The result as sent to the engine.
     phrases = models.JSONField(default=dict)  # Of `summary`, and of `result` if it is a refusal.
     is_error = models.BooleanField(default=False)
+    is_untrusted = models.BooleanField(default=False)  # The result has texts of strangers.
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -204,6 +211,11 @@ class Approval(models.Model):
         indexes = [models.Index(fields=["state", "expires_at"], name="approval_open")]
         verbose_name = _("approval")
         verbose_name_plural = _("approvals")
+
+    @property
+    def digest(self) -> str:
+        """Of the call and its targets: what a person sees and answers."""
+        return hashlib.sha256(f"{self.arguments_hash} {self.target_version}".encode()).hexdigest()[:16]
 
 
 class EngineStatus(models.Model):

@@ -87,6 +87,7 @@ class RetryTurn:
 class AnswerApproval:
     approval_id: str
     is_yes: bool
+    seen: str  # The digest of the approval that the person saw; empty = no condition.
     actor: str
 
 
@@ -94,6 +95,7 @@ class AnswerApproval:
 class ApplyFix:
     turn_id: str
     number: int
+    seen: str  # The digest of the fix that the person saw; empty = no condition.
     actor: str
 
 

@@ -1,4 +1,5 @@
-"""Runs turns: one at a time per conversation, a few at a time overall. Stops turns, and settles those of a crash.
+"""Runs turns: in each conversation one of people and one automatic turn at a time, a few overall. Stops turns, and
+settles those of a crash. An automatic turn never waits for a person.
 
 A service on the Leader's loop, with exactly one instance. New requests and the next expiry wake it. As a listener it
 closes a waiting approval as soon as its target changes.
@@ -32,8 +33,10 @@ from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
 
-MAX_RUNNING = 8
+MAX_RUNNING = 8  # Turns of people; and as many automatic ones, so that neither wait for the other.
 _RETRY_SECONDS = 2.0
+
+_Lane = tuple[str, bool]  # A conversation's id, and whether its turn is automatic.
 
 
 class Runner:
@@ -51,8 +54,8 @@ class Runner:
         # Set once the turns of an earlier process are settled.
         self.recovered = asyncio.Event()
         self._is_stopping = False
-        # By conversation id.
-        self._running: dict[str, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
+        # One turn of people and one automatic turn at a time in each conversation.
+        self._running: dict[_Lane, tuple[TurnRun | StallRun, asyncio.Task[None], str]] = {}
         self._stopping: set[str] = set()  # Turns that are being stopped: they must not start.
         # Targets of waiting approvals, as `Published.key`; None while they are being read.
         self._targets: frozenset[str] | None = frozenset()
@@ -129,9 +132,10 @@ class Runner:
             self._woken.set()
         self._pending_keys.clear()
         for turn_id, conversation_id, trigger in ready:
-            is_free = conversation_id not in self._running and turn_id not in self._stopping
-            if is_free and len(self._running) < MAX_RUNNING:
-                self._start(tasks, turn_id, conversation_id, trigger)
+            lane = (conversation_id, trigger == Trigger.STALL)
+            is_free = lane not in self._running and turn_id not in self._stopping
+            if is_free and sum(is_stall == lane[1] for _, is_stall in self._running) < MAX_RUNNING:
+                self._start(tasks, turn_id, lane)
         await wait_at_most(self._woken, delay)
         self._woken.clear()
 
@@ -141,26 +145,19 @@ class Runner:
         calls = [approval.call for approval in open_approvals.select_related("call__turn")]
         waiting_turns = {call.turn_id for call in calls}
         turns = Turn.objects.filter(state__in=(TurnState.QUEUED, TurnState.WAITING)).order_by("created_at", "number")
-        rows = list(turns.values_list("id", "conversation", "state", "trigger"))
-        held = {conversation for turn, conversation, _state, _trigger in rows if turn in waiting_turns}
-        ready = [
-            (turn, conversation, trigger)
-            for turn, conversation, state, trigger in rows
-            if turn not in waiting_turns
-            # An automatic turn must not withdraw a waiting approval.
-            and not (trigger == Trigger.STALL and state == TurnState.QUEUED and conversation in held)
-        ]
+        rows = list(turns.values_list("id", "conversation", "trigger"))
+        ready = [row for row in rows if row[0] not in waiting_turns]
         first = open_approvals.order_by("expires_at").values_list("expires_at", flat=True).first()
         delay = None if first is None else max(0.0, (first - datetime.now(UTC)).total_seconds()) + 0.01
         return ready, delay, frozenset().union(*map(targets_of, calls))
 
-    def _start(self, tasks: asyncio.TaskGroup, turn_id: str, conversation_id: str, trigger: str) -> None:
-        run = self._made(turn_id, trigger)
-        task = tasks.create_task(self._run_one(run, turn_id, conversation_id), name=f"chat-turn-{turn_id}")
-        self._running[conversation_id] = (run, task, turn_id)
+    def _start(self, tasks: asyncio.TaskGroup, turn_id: str, lane: _Lane) -> None:
+        run = self._made(turn_id, is_stall=lane[1])
+        task = tasks.create_task(self._run_one(run, turn_id, lane), name=f"chat-turn-{turn_id}")
+        self._running[lane] = (run, task, turn_id)
 
-    def _made(self, turn_id: str, trigger: str) -> TurnRun | StallRun:
-        if trigger == Trigger.STALL:
+    def _made(self, turn_id: str, *, is_stall: bool) -> TurnRun | StallRun:
+        if is_stall:
             return StallRun(
                 turn_id, writes=self._writes, engines=self._engines, threads=self._threads, publish=self._publish
             )
@@ -173,14 +170,14 @@ class Runner:
             publish=self._publish,
         )
 
-    async def _run_one(self, run: TurnRun | StallRun, turn_id: str, conversation_id: str) -> None:
+    async def _run_one(self, run: TurnRun | StallRun, turn_id: str, lane: _Lane) -> None:
         try:
             await run.run()
         except Exception:
             logger.exception("turn %s failed; it is marked as failed and can be retried", turn_id)
             await self._write_failure(turn_id)
         finally:
-            del self._running[conversation_id]
+            del self._running[lane]
             self._woken.set()
 
     async def _write_failure(self, turn_id: str) -> None:

@@ -63,18 +63,22 @@ def retry_turn(turn_id: str, *, actor: str) -> Accepted:
     return _ask(RetryTurn(turn_id=turn_id, actor=actor), lambda chat, request: chat.retry_turn(request))
 
 
-def answer_approval(approval_id: str, *, is_yes: bool, actor: str) -> Accepted:
-    """Approves or denies. Codes: "answered" (already decided), "expired", "stale" (the target changed), "forbidden"."""
-    request = AnswerApproval(approval_id=approval_id, is_yes=is_yes, actor=actor)
+def answer_approval(approval_id: str, *, is_yes: bool, actor: str, seen: str = "") -> Accepted:
+    """Approves or denies. `seen`: the digest of the approval that the person saw.
+
+    Codes: "answered" (already decided), "expired", "stale" (it or its target has changed), "forbidden".
+    """
+    request = AnswerApproval(approval_id=approval_id, is_yes=is_yes, seen=seen, actor=actor)
     return _ask(request, lambda chat, request: chat.answer_approval(request))
 
 
-def apply_fix(turn_id: str, number: int, *, actor: str) -> Accepted:
-    """Requests a fix of the analysis in this turn. Starts a new turn that waits for an approval.
+def apply_fix(turn_id: str, number: int, *, actor: str, seen: str = "") -> Accepted:
+    """Requests a fix of the analysis in this turn. Starts a new turn that waits for an approval. `seen`: the digest of
+    the fix that the person saw.
 
     Codes: "asked", "done" (already requested or done), "stale" (no longer possible for the task), "forbidden".
     """
-    request = ApplyFix(turn_id=turn_id, number=number, actor=actor)
+    request = ApplyFix(turn_id=turn_id, number=number, seen=seen, actor=actor)
     return _ask(request, lambda chat, request: chat.apply_fix(request))
 
 

@@ -30,6 +30,7 @@ from chat.tools.tool import RUN_COMMANDS, Arguments, BadArguments, Plan, Reading
 from chat.untrusted import encoded
 from nodes import selectors
 from nodes.database_threads import DatabaseThreads
+from nodes.domain.states import Action
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import Alert
@@ -37,6 +38,7 @@ from nodes.models import Alert
 logger = logging.getLogger(__name__)
 
 READ_SECONDS = 15.0
+MEMORY_CHARACTERS = 40_000
 MAX_CALLS = 16  # Per answer; further calls are refused.
 _VIEW = "view"
 _OPERATE = "operate"
@@ -106,7 +108,7 @@ class ToolExecutor:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 found = await self._threads.read(lambda: read(arguments, Reading(context=context)))
-            state, result = CallState.DONE, encoded(found, tool.max_characters)
+            state, result = CallState.DONE, encoded(found, tool.max_characters, source=tool.name)
         except NotFound as exc:
             state, result = CallState.FAILED, str(exc)
         except TimeoutError:
@@ -114,7 +116,8 @@ class ToolExecutor:
         except Exception:
             logger.exception("the tool %s failed; its engine gets an error", tool.name)
             state, result = CallState.FAILED, phrase("refused.broken")
-        await self._finish(call, state, result, has_read_untrusted=tool.is_untrusted and state is CallState.DONE)
+        is_done = state is CallState.DONE
+        await self._finish(call, state, result, is_untrusted=is_done, ends_consent=is_done and tool.is_untrusted)
 
     # --- remembering ------------------------------------------------------------------------------
 
@@ -135,14 +138,17 @@ class ToolExecutor:
                 conversation_id=turn.conversation_id,
                 turn_id=turn.id,
                 why=turn.text,
-                is_tainted=now.has_read_untrusted,
+                # Without a model, the text is the person's own.
+                is_tainted=bool(now.model) and store.is_tainted_now(now),
             )
             try:
                 answer = files.carry_out(unit, command, scopes, author)
             except MemoryRefused as exc:
                 store.finish_call(unit, call.id, CallState.FAILED, str(exc), is_error=True)
                 return
-            store.finish_call(unit, call.id, CallState.DONE, answer.text, has_read_untrusted=answer.is_untrusted)
+            tainted = answer.is_untrusted
+            text = encoded({"text": answer.text}, MEMORY_CHARACTERS, source="memory") if tainted else answer.text
+            store.finish_call(unit, call.id, CallState.DONE, text, is_untrusted=tainted, ends_consent=tainted)
 
         await self._writes.write(remember)
 
@@ -153,13 +159,12 @@ class ToolExecutor:
     ) -> bool:
         """Runs the plan, or requests an approval and returns False."""
         tasks = await self._threads.read(lambda: [selectors.task_detail(task_id) for task_id in plan.task_ids])
-        mark = await self._threads.read(lambda: _open_mark(turn))
+        await self._threads.read(lambda: _check_alert(turn))
         summary, right = summary_of(plan, tasks), plan.right_for(tasks)
         if call.state == CallState.PROPOSED:
             question = await self._question(turn, call, tool, plan, right, requested)
             if decide(question) is Decision.ASK:
-                version = version_of([(t["id"], t["attempt"], t["state"], t["node"]) for t in tasks])
-                await self._ask(call, summary=summary, tool=tool, right=right, version=version + mark)
+                await self._ask(call, summary=summary, tool=tool, right=right)
                 return False
         await self._act(turn, call, tool, plan, right, summary)
         return True
@@ -206,15 +211,17 @@ class ToolExecutor:
             actor=acting,
             may_run_commands=right == RUN_COMMANDS,
         )
-        await self._finish(call, effect.state, encoded(effect.result, tool.max_characters))
+        result = encoded(effect.result, tool.max_characters, source=tool.name)
+        await self._finish(call, effect.state, result, is_untrusted=True)
 
     # --- writes -----------------------------------------------------------------------------------
 
     async def _may(self, actor: str, right: str) -> bool:
         return await self._threads.read(lambda: self._rights.may(actor, right))
 
-    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, right: str, version: str) -> None:
+    async def _ask(self, call: ToolCall, *, summary: Phrase, tool: Tool, right: str) -> None:
         def ask(unit: UnitOfWork) -> None:
+            version = current_version(unit, call)
             store.ask(unit, call.id, summary=summary, risk=str(tool.risk), right=right, target_version=version)
 
         await self._writes.write(ask)
@@ -223,18 +230,29 @@ class ToolExecutor:
         """Claims the call. Returns the user in whose name it runs; None if it may not run."""
 
         def claim(unit: UnitOfWork) -> str | None:
+            approval = store.approval_of(call)
+            if approval is not None and current_version(unit, call) != approval.target_version:
+                return None
             is_ours = store.claim(unit, call.id, acting=acting, summary=summary, risk=str(risk))
             return store.call_of(call.id).acting if is_ours else None
 
         return await self._writes.write(claim)
 
     async def _finish(
-        self, call: ToolCall, state: CallState, result: TextOrPhrase, *, has_read_untrusted: bool = False
+        self,
+        call: ToolCall,
+        state: CallState,
+        result: TextOrPhrase,
+        *,
+        is_untrusted: bool = False,
+        ends_consent: bool = False,
     ) -> None:
         is_error = state is not CallState.DONE
 
         def finish(unit: UnitOfWork) -> None:
-            store.finish_call(unit, call.id, state, result, is_error=is_error, has_read_untrusted=has_read_untrusted)
+            store.finish_call(
+                unit, call.id, state, result, is_error=is_error, is_untrusted=is_untrusted, ends_consent=ends_consent
+            )
 
         await self._writes.write(finish)
 
@@ -259,21 +277,14 @@ def right_of(tool_name: str, arguments: Arguments) -> str:
     return plan.right_for(selectors.known_tasks(plan.task_ids))
 
 
-def _open_mark(turn: Turn) -> str:
-    """Part of the target version: the fix's alert. Raises `AlertResolved`.
-
-    An answer must never reach a later question of the same task.
-    """
-    alert_id = store.alert_of(turn)
-    if alert_id is None:
-        return ""
-    if not Alert.objects.filter(id=alert_id, resolved_at=None).exists():
+def _check_alert(turn: Turn) -> None:
+    """Raises `AlertResolved` if the turn's fix is for an alert that is not open, or asks something else now."""
+    analysis = turn.fix_of
+    if analysis is None:
+        return
+    alert = Alert.objects.filter(id=analysis.alert_id, resolved_at=None).first()
+    if alert is None or analysis.alert_digest not in ("", alert.digest):
         raise AlertResolved
-    return _mark(alert_id, is_open=True)
-
-
-def _mark(alert_id: int, *, is_open: bool) -> str:
-    return f" alert {alert_id} {'open' if is_open else 'resolved'}"
 
 
 def targets_of(call: ToolCall) -> set[str]:
@@ -287,13 +298,23 @@ def targets_of(call: ToolCall) -> set[str]:
 
 
 def current_version(unit: UnitOfWork, call: ToolCall) -> str:
-    """Current version of the call's targets, on the writer's thread. Matches no other version if a target is gone."""
+    """Current version of the call's targets, on the writer's thread. Matches no other version if a target is gone.
+
+    An answer must never reach a later question of the same task: it is for the alert as the person saw it, or, without
+    an alert, for the task's last line.
+    """
     tool = TOOLS[call.name]
     if tool.plan is None:
         raise AssertionError("only actions are approved")
-    tasks = [unit.cache.task(task_id) for task_id in tool.plan(tool.check(call.arguments)).task_ids]
+    plan = tool.plan(tool.check(call.arguments))
+    tasks = [unit.cache.task(task_id) for task_id in plan.task_ids]
     version = version_of(
         [(task.id, task.attempt, task.state, task.node_id or "") if task else ("gone", 0, "", "") for task in tasks]
     )
-    alert_id = store.alert_of(call.turn)
-    return version if alert_id is None else version + _mark(alert_id, is_open=store.is_alert_open(unit, alert_id))
+    if (alert_id := store.alert_of(call.turn)) is not None:
+        alert = unit.open_alert_of(alert_id)
+        return f"{version} alert {alert_id} {alert.digest if alert is not None else 'resolved'}"
+    if plan.action is not Action.INPUT:
+        return version
+    attempts = [unit.cache.attempt(task.id, task.attempt) for task in tasks if task is not None]
+    return f"{version} line {[attempt.last_line for attempt in attempts if attempt is not None]}"

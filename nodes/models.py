@@ -5,6 +5,8 @@ Times named `*_at` use this machine's clock; `*_ms` are Unix milliseconds on the
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from enum import StrEnum
 
@@ -284,6 +286,12 @@ class Alert(models.Model):
     class Meta:
         ordering = ["-opened_at", "-id"]
         indexes = [models.Index(fields=["resolved_at", "-opened_at"], name="alert_open")]
+
+    @property
+    def digest(self) -> str:
+        """Of everything that a renewal changes: what a person sees and answers."""
+        seen = json.dumps([self.level, self.kind, self.message, self.evidence], sort_keys=True)
+        return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
 class DeadLetter(models.Model):

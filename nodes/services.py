@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from nodes.domain.commands import TaskSpec, check_input, check_spec
+from msgspec import UNSET, UnsetType
+
+from nodes.domain.commands import Seen, TaskSpec, check_input, check_spec
 from nodes.domain.states import Action
 from nodes.errors import LeaderUnavailable, StoreError
 from nodes.leader.scheduler.requests import ControlRequest
@@ -44,7 +46,7 @@ class Gateway(Protocol):
 
     def control(self, request: ControlRequest) -> str: ...
 
-    def acknowledge(self, alert_id: int, actor: str) -> None: ...
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None: ...
 
     def retire(self, node_id: str, actor: str) -> bool: ...
 
@@ -72,14 +74,16 @@ def control_task(
     command_id: str = "",
     may_run_commands: bool = False,
     definition: str = "",
+    seen: Seen | UnsetType = UNSET,
 ) -> str:
     """Requests an action and returns the command's id; COMMAND messages carry it and `ref`.
 
     `command_id`: chosen by the caller, so that repeating the request acts once. `may_run_commands`: the person's right,
     which input and retry of a free command need. `definition`: for a retry, the changed definition that they accept.
+    `seen`: what the person saw.
 
-    Raises `NotFound`, `TaskRejected` (code "finished" for a task that has ended, "forbidden",
-    "definition-changed" with the change in `details`), `LeaderUnavailable`.
+    Raises `NotFound`, `TaskRejected` (codes "finished" for a task that has ended, "stale" for one that has changed
+    since it was seen, "forbidden", "definition-changed" with the change in `details`), `LeaderUnavailable`.
     """
     check_input(input)
     return _current().control(
@@ -94,13 +98,17 @@ def control_task(
             command_id=command_id,
             may_run_commands=may_run_commands,
             definition=definition,
+            seen=seen,
         )
     )
 
 
-def acknowledge_alert(alert_id: int, *, actor: str) -> None:
-    """The alert stays open but no longer notifies. Raises `NotFound` if it is not open, `LeaderUnavailable`."""
-    _current().acknowledge(alert_id, actor)
+def acknowledge_alert(alert_id: int, *, actor: str, seen: str = "") -> None:
+    """The alert stays open but no longer notifies. `seen`: the digest of the alert that the person saw.
+
+    Raises `NotFound` if it is not open, `TaskRejected` (code "stale") if it has changed, `LeaderUnavailable`.
+    """
+    _current().acknowledge(alert_id, actor, seen)
 
 
 def retire_node(node_id: str, *, actor: str) -> bool:
@@ -166,8 +174,8 @@ class InProcessGateway:
     def control(self, request: ControlRequest) -> str:
         return self._loop.wait(lambda: self._scheduler.control(request))
 
-    def acknowledge(self, alert_id: int, actor: str) -> None:
-        self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor))
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None:
+        self._loop.wait(lambda: self._scheduler.acknowledge(alert_id, actor=actor, seen=seen))
 
     def retire(self, node_id: str, actor: str) -> bool:
         return self._loop.wait(lambda: self._scheduler.retire(node_id, actor=actor))

@@ -243,8 +243,8 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.YES: {
         "": (
-            "确认 确定 是 是的 好 好的 好吧 可以 同意 批准 执行 执行吧 行 行吧 对 对的 嗯 嗯嗯 没问题 没错 来吧 "
-            "干吧 yes y yep yeah ok okay confirm confirmed sure go_ahead do_it proceed approve approved "
+            "确认 确定 是 是的 好 好的 可以 同意 批准 执行 行 对 对的 嗯 嗯嗯 没问题 没错 "
+            "yes y yep yeah ok okay confirm confirmed sure go_ahead do_it proceed approve approved "
             "yes_please sounds_good fine absolutely"
         ),
     },
@@ -284,6 +284,8 @@ ANSWERS = {
     **_table(frozenset({Kind.NO})),
     **_table(frozenset({Kind.YES})),
 }
+# May stand beside a yes without changing it.
+COURTESIES = frozenset({"请", "谢谢", "谢了", "多谢", "please", "pls", "plz", "thanks", "thank you", "thx"})
 _LONGEST = max(map(len, PHRASES))
 # A time or delay for the action.
 WHEN = re.compile(

@@ -6,10 +6,11 @@ sentence that passes all of them, is about one task and has no words left over i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chat.interpret.lexicon import ANSWERS, DESTRUCTIVE, WANTED, Kind
+from chat.interpret.lexicon import ANSWERS, COURTESIES, DESTRUCTIVE, WANTED, Kind
 from chat.interpret.reading import Context, Outcome, Pending, Reading
 from chat.interpret.sentence import Sentence, cut
 from chat.interpret.text import normal
@@ -17,6 +18,9 @@ from chat.interpret.world import Task, World
 
 _MANY = 2  # With more unknown words than this, not even a proposal is made.
 _UNDO = frozenset({"取消", "cancel", "stop", "abort", "停", "停下"})
+# A break between words of consent. "…" becomes "...", which hesitates.
+_PAUSE = re.compile(r"\s*(?:[,.。、]|!+)?\s*")
+_IS = "是"
 _WHY = (
     "为什么",
     "为何",
@@ -48,16 +52,32 @@ def interpret(text: str, world: World, context: Context | None = None) -> Readin
 
 
 def _answer(normalized: str, pending: Pending) -> Reading | None:
-    """A yes or no to a proposal, if the sentence contains nothing else."""
+    """A yes or no to a proposal, if the sentence contains nothing else. Only a plain yes executes: a question, a doubt,
+    a delay or any other word beside it does not.
+    """
     sentence = cut(normalized, table=ANSWERS)
     yes, no = sentence.has(Kind.YES), {phrase.text for phrase in sentence.phrases if phrase.kind is Kind.NO}
     if sentence.left or not (yes or no):
         return None
-    if (yes and no and no <= _UNDO) or (yes and _is_question(normalized)):
-        return Reading(outcome=Outcome.ASK, intent=pending.intent, why="a yes or a no?")
-    if no:
+    if no and not (yes and no <= _UNDO):
         return Reading(outcome=Outcome.REFUSE, why="declined")
+    if no or not _is_plain_yes(sentence):
+        return Reading(outcome=Outcome.ASK, intent=pending.intent, why="a yes or a no?")
     return Reading(outcome=Outcome.EXECUTE, intent=pending.intent, tasks=pending.tasks, why="approved")
+
+
+def _is_plain_yes(sentence: Sentence) -> bool:
+    """Nothing but words of consent and thanks, and simple breaks: "?", quotes and "…" may mean anything."""
+    before, end = "", 0
+    for phrase in sentence.phrases:
+        between = sentence.text[end : phrase.start]
+        is_yes = phrase.kind is Kind.YES or phrase.text in COURTESIES
+        # "可以是可以" concedes, and a "but" follows.
+        concedes = bool(before) and not between and phrase.text != before and _IS in (before, phrase.text)
+        if not is_yes or concedes or not _PAUSE.fullmatch(between):
+            return False
+        before, end = phrase.text, phrase.start + len(phrase.text)
+    return bool(_PAUSE.fullmatch(sentence.text[end:]))
 
 
 def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:

@@ -5,11 +5,10 @@ It contains only paths, and only of files that need no review: the name of any o
 
 from __future__ import annotations
 
-import json
-
 from chat.contexts import Context
 from chat.memory.paths import scopes_of
 from chat.models import MemoryFile
+from chat.untrusted import clean, tagged
 
 _MAX_PATHS = 50
 
@@ -20,5 +19,5 @@ def index_of(context: Context) -> str:
     newest = list(files.order_by("-changed_at", "-id").values_list("path", flat=True)[: _MAX_PATHS + 1])
     if not newest:
         return ""
-    listing = {"files": sorted(newest[:_MAX_PATHS]), "more": len(newest) > _MAX_PATHS}
-    return f"<memory>{json.dumps(listing, ensure_ascii=False)}</memory>"
+    paths = [clean(path, len(path)) for path in sorted(newest[:_MAX_PATHS])]
+    return tagged("memory", {"files": paths, "more": len(newest) > _MAX_PATHS})

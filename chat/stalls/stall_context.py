@@ -67,6 +67,7 @@ class StallContext:
     """All inputs of an analysis."""
 
     alert_id: int
+    alert_digest: str = ""  # As it was analysed.
     kind: str
     task_id: str
     node_id: str
@@ -134,6 +135,7 @@ def stall_context_of(
     """Builds it from an alert with its evidence and its task, both in the selectors' format."""
     return StallContext(
         alert_id=int(alert["id"]),
+        alert_digest=alert["digest"],
         kind=alert["kind"],
         task_id=alert["task"],
         node_id=alert["node"],

@@ -71,11 +71,11 @@ class StallRun:
         context = Context(project=turn.conversation.project, node=turn.conversation.node)
         counts = await self._threads.read(selectors.counts)
         fleet = fleet_state(context, counts, datetime.now(UTC))
-        if not await self._writes.write(lambda unit: store.begin_turn(unit, turn.id, fleet)):
+        if not await self._writes.write(lambda unit: store.begin_stall_turn(unit, turn.id)):
             return
         stream = _RetriesOnly(Stream(self._publish, conversation_id=turn.conversation_id, turn_id=turn.id))
         answer = await self._answer(stall, stream)
-        await self._writes.write(lambda unit: _keep(unit, turn.id, stall, answer, stream.sent))
+        await self._writes.write(lambda unit: _keep(unit, turn.id, fleet, stall, answer, stream.sent))
 
     async def _answer(self, stall: StallContext, stream: _RetriesOnly) -> _Answer:
         question = question_of(stall)
@@ -162,7 +162,7 @@ def _read(reply: Reply) -> Finding:
         raise InvalidAnalysis("not JSON") from exc
 
 
-def _keep(unit: UnitOfWork, turn_id: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
+def _keep(unit: UnitOfWork, turn_id: str, fleet: str, stall: StallContext, answer: _Answer, sent: bytes) -> None:
     turn, reply, finding = store.turn_of(turn_id), answer.reply, answer.finding
     if not TurnState(turn.state).is_open:
         return  # Stopped in the meantime.
@@ -177,8 +177,10 @@ def _keep(unit: UnitOfWork, turn_id: str, stall: StallContext, answer: _Answer, 
     store.keep_analysis(
         unit,
         turn_id,
+        fleet,
         message_of(stall, finding, engine=answer.engine),
         alert_id=stall.alert_id,
+        alert_digest=stall.alert_digest,
         task_id=stall.task_id,
         node_id=stall.node_id,
         kind=stall.kind,

@@ -13,9 +13,8 @@ from chat.phrases import Phrase, phrase, render, with_phrase
 from chat.states import OPEN_TURNS, FixVerdict, Trigger, TurnState
 from chat.store.conversations import open_conversation
 from chat.store.fixes import analysis_of, check_askable, clicked, fix_of, publish_analysis
-from chat.store.messages import add_own_text
 from chat.store.rows import change, turn_of
-from chat.store.turns import end_turn, queue_phrase
+from chat.store.turns import end_stall_turn, end_turn, queue_phrase
 from nodes.leader.projection.unit_of_work import UnitOfWork
 
 
@@ -41,12 +40,12 @@ def begin_stall(
     return queue_phrase(unit, conversation_id, text_phrase, actor="", language=language, **about)
 
 
-def keep_analysis(unit: UnitOfWork, turn_id: str, text_phrase: Phrase, **fields: Any) -> Analysis:
+def keep_analysis(unit: UnitOfWork, turn_id: str, fleet: str, text_phrase: Phrase, **fields: Any) -> Analysis:
     """Stores the analysis, and its text as the turn's answer. The caller ends the turn."""
     turn = turn_of(turn_id)
     analysis = Analysis(id=secrets.token_hex(8), turn=turn, created_at=unit.now, **fields)
     unit.insert(analysis)
-    add_own_text(unit, turn, text_phrase)
+    end_stall_turn(unit, turn, fleet, text_phrase)
     publish_analysis(unit, analysis)
     return analysis
 

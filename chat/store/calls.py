@@ -67,12 +67,17 @@ def finish_call(
     result: TextOrPhrase,
     *,
     is_error: bool = False,
-    has_read_untrusted: bool = False,
+    is_untrusted: bool = False,
+    ends_consent: bool = False,
 ) -> None:
+    """`is_untrusted`: the result has texts of strangers. `ends_consent`: it has their output or messages, after which
+    this turn's actions need an approval.
+    """
     call = call_of(call_id)
-    if not move_call(unit, call, state, **result_fields(call, result), is_error=is_error):
+    values = {**result_fields(call, result), "is_error": is_error, "is_untrusted": is_untrusted}
+    if not move_call(unit, call, state, **values):
         return
-    if has_read_untrusted and not call.turn.has_read_untrusted:
+    if ends_consent and not call.turn.has_read_untrusted:
         change(unit, call.turn, has_read_untrusted=True)
     if call.risk and call.risk != "read":
         kind = AuditKind.EFFECT if state is not CallState.DENIED else AuditKind.REFUSED

@@ -55,7 +55,8 @@ def check_askable(unit: UnitOfWork, analysis: Analysis, number: int) -> None:
     task = unit.cache.task(analysis.task_id)
     if task is None or TaskState(task.state).is_final:
         raise ChatRejected("stale", "The task has ended.")
-    if not is_alert_open(unit, analysis.alert_id):
+    alert = unit.open_alert_of(analysis.alert_id)
+    if alert is None or analysis.alert_digest not in ("", alert.digest):
         raise ChatRejected("stale", "The task is no longer stuck there.")
     if not is_possible(action_of(fix["tool"]), TaskState(task.state), accepts_input=task.accepts_input):
         raise ChatRejected("stale", "The task's current state does not allow this.")
@@ -100,10 +101,6 @@ def alert_of(turn: Turn) -> int | None:
     if turn.fix_of_id is None:
         return None
     return Analysis.objects.values_list("alert_id", flat=True).get(id=turn.fix_of_id)
-
-
-def is_alert_open(unit: UnitOfWork, alert_id: int) -> bool:
-    return any(alert.pk == alert_id for alert in unit.cache.alerts.values())
 
 
 def publish_analysis(unit: UnitOfWork, analysis: Analysis) -> None:

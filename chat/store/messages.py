@@ -33,9 +33,13 @@ def add_message(
     content: Sequence[dict[str, Any]],
     *,
     is_sent: bool = True,
+    is_tainted: bool = False,
     phrases: Phrases | None = None,
 ) -> Message:
-    """Appends a message. `is_sent` False: for people only, allowed at any time, even between a call and its result."""
+    """Appends a message. `is_sent` False: for people only, allowed at any time, even between a call and its result.
+
+    `is_tainted`: it has texts of strangers. What answers tainted messages is tainted too.
+    """
     message = Message(
         conversation=turn.conversation,
         turn=turn,
@@ -43,6 +47,7 @@ def add_message(
         role=role,
         content=list(content),
         text=shown_text(content) if role == "assistant" else "",
+        is_tainted=is_tainted or (is_sent and is_tainted_now(turn)),
         phrases=phrases or {},
         created_at=unit.now,
     )
@@ -53,10 +58,20 @@ def add_message(
     return message
 
 
-def add_own_text(unit: UnitOfWork, turn: Turn, text_phrase: Phrase, *, is_sent: bool = True) -> Message:
+def add_own_text(
+    unit: UnitOfWork, turn: Turn, text_phrase: Phrase, *, is_sent: bool = True, is_tainted: bool = False
+) -> Message:
     """Adds a text of AgentFlow: models get it in the conversation's language, people in their own."""
     content = [{"type": "text", "text": render(text_phrase, turn.language, escape=plain)}]
-    return add_message(unit, turn, "assistant", content, is_sent=is_sent, phrases={"text": text_phrase})
+    phrases = {"text": text_phrase}
+    return add_message(unit, turn, "assistant", content, is_sent=is_sent, is_tainted=is_tainted, phrases=phrases)
+
+
+def is_tainted_now(turn: Turn) -> bool:
+    """Whether a model that answers now has read texts of strangers: in this turn, or in messages still sent to it."""
+    conversation = turn.conversation
+    sent = Message.objects.filter(conversation=conversation, epoch=conversation.epoch, is_tainted=True)
+    return turn.has_read_untrusted or sent.exists()
 
 
 def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
@@ -90,7 +105,8 @@ def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
 def add_results(unit: UnitOfWork, turn_id: str) -> None:
     """Stores the results of the newest answer's calls as the next message."""
     turn = turn_of(turn_id)
-    add_message(unit, turn, "user", results_of(open_calls(turn.conversation)))
+    calls = open_calls(turn.conversation)
+    add_message(unit, turn, "user", results_of(calls), is_tainted=any(call.is_untrusted for call in calls))
 
 
 def open_calls(conversation: Conversation) -> list[ToolCall]:

@@ -9,11 +9,11 @@ from typing import Any
 from chat.errors import ChatRejected
 from chat.models import Conversation, Message, ToolCall, Turn
 from chat.phrases import Phrase, TextOrPhrase, phrase, render, with_phrase
-from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, TurnState
+from chat.states import OPEN_TURNS, RETRIABLE_TURNS, ApprovalState, CallState, Trigger, TurnState
 from chat.store.calls import deny, finish_call, move_call, result_fields
-from chat.store.epochs import words_before
+from chat.store.epochs import is_earlier_tainted, words_before
 from chat.store.fixes import follow
-from chat.store.messages import add_message, last_message, open_calls, results_of
+from chat.store.messages import add_message, add_own_text, last_message, open_calls, results_of
 from chat.store.rows import approval_of, change, change_turn, publish_turn, turn_of
 from nodes.errors import NotFound
 from nodes.leader.projection.unit_of_work import UnitOfWork
@@ -35,6 +35,8 @@ def queue_message(unit: UnitOfWork, conversation_id: str, text: str, *, actor: s
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ChatRejected("too-long", f"A message has at most {MAX_TEXT_CHARACTERS} characters.")
     turns = Turn.objects.filter(conversation=conversation)
+    # Automatic turns and people do not wait for each other.
+    turns = turns.filter(trigger=fields.get("trigger", Trigger.PERSON))
     if turns.filter(state__in=OPEN_TURNS - {TurnState.WAITING}).count() >= MAX_QUEUED:
         raise ChatRejected("busy", f"{MAX_QUEUED} messages of this conversation are already waiting.")
     turn = Turn(
@@ -96,10 +98,35 @@ def begin_turn(unit: UnitOfWork, turn_id: str, fleet: str) -> bool:
         withdraw(unit, waiting, TurnState.DONE, phrase("refused.superseded"))
     # A retried turn's text is already in the conversation.
     if not Message.objects.filter(turn=turn, role="user", epoch=turn.conversation.epoch).exists():
+        calls = open_calls(turn.conversation)
         words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
-        add_message(unit, turn, "user", [*results_of(open_calls(turn.conversation)), *words])
+        is_tainted = any(call.is_untrusted for call in calls) or is_earlier_tainted(turn)
+        add_message(unit, turn, "user", [*results_of(calls), *words], is_tainted=is_tainted)
     change_turn(unit, turn, state=TurnState.RUNNING)
     return True
+
+
+def begin_stall_turn(unit: UnitOfWork, turn_id: str) -> bool:
+    """Only marks an automatic turn as running: it waits for no person, and withdraws nothing that waits for one.
+
+    False if it was stopped in the meantime.
+    """
+    turn = turn_of(turn_id)
+    if turn.state != TurnState.QUEUED:
+        return False
+    change_turn(unit, turn, state=TurnState.RUNNING)
+    return True
+
+
+def end_stall_turn(unit: UnitOfWork, turn: Turn, fleet: str, text_phrase: Phrase) -> None:
+    """Stores the turn's question and answer as messages. Models get them if they fit between two turns of people."""
+    others = Turn.objects.filter(conversation=turn.conversation_id, state__in=OPEN_TURNS - {TurnState.QUEUED})
+    is_sent = not others.exclude(id=turn.id).exists() and not open_calls(turn.conversation)
+    if is_sent:
+        words = [*words_before(turn), {"type": "text", "text": fleet}, {"type": "text", "text": turn.text}]
+        add_message(unit, turn, "user", words, is_tainted=is_earlier_tainted(turn))
+    # Its words come from the task's output.
+    add_own_text(unit, turn, text_phrase, is_sent=is_sent, is_tainted=True)
 
 
 def resume_turn(unit: UnitOfWork, turn_id: str) -> bool:

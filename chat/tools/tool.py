@@ -98,7 +98,8 @@ class Tool:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     read: Callable[[Arguments, Reading], Any] | None = None
     plan: Callable[[Arguments], Plan] | None = None
-    # Its result contains output or messages of tasks.
+    # Its result contains output or messages of tasks: afterwards, this turn's actions need an approval. Names alone, as
+    # in every result, do not end the consent of a person who named exactly this action and task.
     is_untrusted: bool = False
     max_characters: int = 8_000
 

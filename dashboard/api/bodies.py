@@ -10,6 +10,8 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
+from nodes.domain.unseen import escaped_json
+
 # Four times a WebSocket message, to allow a whole file as a task's input.
 MAX_BODY_BYTES = 256 << 10
 
@@ -43,4 +45,8 @@ class JsonRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        return b"" if data is None else orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+        if data is None:
+            return b""
+        body = orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+        # People read responses on a terminal.
+        return body if body.isascii() and b"\x7f" not in body else escaped_json(body.decode()).encode()

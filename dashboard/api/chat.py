@@ -51,6 +51,11 @@ class MemoryQuery(Fields, frozen=True, kw_only=True):
 
 class Decision(Fields, frozen=True, kw_only=True):
     decision: Literal["approve", "deny"]
+    seen: OptionalId = ""
+
+
+class FixRequest(Fields, frozen=True, kw_only=True):
+    seen: OptionalId = ""
 
 
 class Contexts(Route):
@@ -117,8 +122,8 @@ class TurnFix(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, turn_id: str, number: str) -> Response:
-        read(Nothing, request.data)
-        return _accepted(services.apply_fix(turn_id, int(number), actor=request.user.get_username()))
+        seen = read(FixRequest, request.data).seen
+        return _accepted(services.apply_fix(turn_id, int(number), actor=request.user.get_username(), seen=seen))
 
 
 class ApprovalAnswer(Route):
@@ -127,9 +132,9 @@ class ApprovalAnswer(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, approval_id: str) -> Response:
-        decision = read(Decision, request.data).decision
-        actor = request.user.get_username()
-        return _accepted(services.answer_approval(approval_id, is_yes=decision == "approve", actor=actor))
+        answer = read(Decision, request.data)
+        actor, is_yes = request.user.get_username(), answer.decision == "approve"
+        return _accepted(services.answer_approval(approval_id, is_yes=is_yes, actor=actor, seen=answer.seen))
 
 
 class Audit(Route):

@@ -39,6 +39,10 @@ class Nothing(Fields, frozen=True, kw_only=True):
     """No parameters, or no body."""
 
 
+class Acknowledgement(Fields, frozen=True, kw_only=True):
+    seen: OptionalId = ""  # The `digest` of the alert that the person saw.
+
+
 class TaskQuery(Fields, frozen=True, kw_only=True):
     state: tuple[TaskState, ...] = ()
     node: OptionalId | UnsetType = UNSET

@@ -15,7 +15,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from dashboard.api.requests import AlertQuery, Fields, HistoryQuery, LogQuery, Nothing, TaskQuery, read_query
+from dashboard.api.requests import (
+    Acknowledgement,
+    AlertQuery,
+    Fields,
+    HistoryQuery,
+    LogQuery,
+    Nothing,
+    TaskQuery,
+    read_query,
+)
 from dashboard.rights import RIGHTS, Right, may, right_to_submit, role_of
 from nodes import selectors, services
 from nodes.domain.commands import ControlSpec, NewTask
@@ -100,8 +109,8 @@ class AlertAcknowledge(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
 
     def post(self, request: Request, alert_id: str) -> Response:
-        read(Nothing, request.data)
-        services.acknowledge_alert(int(alert_id), actor=request.user.get_username())
+        seen = read(Acknowledgement, request.data).seen
+        services.acknowledge_alert(int(alert_id), actor=request.user.get_username(), seen=seen)
         return Response(status=204)
 
 
@@ -144,6 +153,7 @@ class TaskControl(Route):
             reason=asked.reason,
             may_run_commands=sees_commands(request),
             definition=asked.definition,
+            seen=asked.seen,
         )
         return Response({"command": command_id}, status=202)
 

@@ -62,6 +62,7 @@ async def act(
             reason=request.reason,
             may_run_commands=may(role, Right.RUN_COMMANDS),
             definition=request.definition,
+            seen=request.seen,
         )
         return Accepted(task_id=request.task, command_id=command_id)
 
@@ -86,10 +87,14 @@ async def send_chat_request(
             return await threads.act(chats.send_message, conversation_id, request.text, actor=actor)
         if isinstance(request, ChatAnswer):
             return await threads.act(
-                chats.answer_approval, request.approval, is_yes=request.decision == "approve", actor=actor
+                chats.answer_approval,
+                request.approval,
+                is_yes=request.decision == "approve",
+                actor=actor,
+                seen=request.seen,
             )
         if isinstance(request, ChatFix):
-            return await threads.act(chats.apply_fix, request.turn, request.number, actor=actor)
+            return await threads.act(chats.apply_fix, request.turn, request.number, actor=actor, seen=request.seen)
         if isinstance(request, ChatStop):
             return await threads.act(chats.stop_turn, request.turn, actor=actor)
         return await threads.act(chats.retry_turn, request.turn, actor=actor)

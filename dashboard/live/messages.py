@@ -141,6 +141,7 @@ class ChatAnswer(Request, frozen=True, kw_only=True, tag="CHAT_ANSWER"):
 
     approval: Id  # Its id.
     decision: Literal["approve", "deny"]
+    seen: OptionalId = ""  # The `digest` of the approval that the person saw; a different one is refused as `stale`.
 
 
 class ChatStop(Request, frozen=True, kw_only=True, tag="CHAT_STOP"):
@@ -160,6 +161,7 @@ class ChatFix(Request, frozen=True, kw_only=True, tag="CHAT_FIX"):
 
     turn: Id  # The turn of the analysis.
     number: Annotated[int, Meta(ge=1, le=_MAX_FIXES)] = field(name="fix")  # 1 to 3.
+    seen: OptionalId = ""  # The `digest` of the fix that the person saw; a different one is refused as `stale`.
 
 
 ChatMessage: TypeAlias = Chat | ChatAnswer | ChatStop | ChatRetry | ChatFix

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from msgspec import UNSET, UnsetType
+
 from chat.services import Accepted
 from dashboard.rights import Role
 from dashboard.tickets import Viewer
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import Seen, TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
 
@@ -40,6 +42,7 @@ class Services(Protocol):
         reason: str = "",
         may_run_commands: bool = False,
         definition: str = "",
+        seen: Seen | UnsetType = UNSET,
     ) -> str: ...
 
 
@@ -54,9 +57,9 @@ class Chats(Protocol):
 
     def retry_turn(self, turn_id: str, *, actor: str) -> Accepted: ...
 
-    def answer_approval(self, approval_id: str, *, is_yes: bool, actor: str) -> Accepted: ...
+    def answer_approval(self, approval_id: str, *, is_yes: bool, actor: str, seen: str = "") -> Accepted: ...
 
-    def apply_fix(self, turn_id: str, number: int, *, actor: str) -> Accepted: ...
+    def apply_fix(self, turn_id: str, number: int, *, actor: str, seen: str = "") -> Accepted: ...
 
 
 class Tickets(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, get_args
@@ -25,6 +26,7 @@ from dashboard.live.contract import ServerMessage
 from dashboard.live.field_comments import FieldComments, field_comments_of
 from dashboard.live.messages import ClientMessage, Run
 from nodes.domain.commands import WAYS_TO_RUN, ControlSpec, NewTask, TaskSpec
+from nodes.domain.unseen import EMOJI, unseen_ranges
 
 Schema = Mapping[str, Any]
 
@@ -32,10 +34,23 @@ _WRITTEN_BY = "Written by `manage.py contract` from dashboard/live/contract.py a
 _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
 
+def _unseen_table() -> str:
+    """The page decides about unseen characters like the server."""
+    ranges = "".join(f"\\u{{{first:x}}}-\\u{{{last:x}}}" for first, last in unseen_ranges())
+    emoji = EMOJI.encode("ascii", "backslashreplace").decode()
+    emoji = re.sub(r"\\U000(\w{5})|\\u(\w{4})|\\x(\w{2})", lambda m: f"\\u{{{m[1] or m[2] or m[3]}}}", emoji)
+    return (
+        "/** Written by `manage.py contract` from nodes/domain/unseen.py; do not edit. */\n\n"
+        f"export const EMOJI = {json.dumps(emoji)};\n\n"
+        f"export const UNSEEN =\n  {json.dumps(ranges)};\n"
+    )
+
+
 def files() -> dict[str, str]:
     """Every generated file by its path in the repository."""
     client, server = client_schema(), server_schema()
     return {
+        "frontend/src/app/unseen-table.ts": _unseen_table(),
         "docs/schemas/client.json": _as_text(client),
         "docs/schemas/server.json": _as_text(server),
         "frontend/src/live/contract.ts": _typescript(client, server),

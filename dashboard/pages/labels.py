@@ -102,6 +102,7 @@ REASONS: Mapping[str, Text] = {
     "not-started": _("The agent restarted before the command started. It will not run."),
     "interrupted": _("The agent restarted while running the command. It had no effect."),
     "finished": _("The task has already ended."),
+    "stale": _("It has changed since you saw it; look again."),
     "ending": _("The task is already ending."),
     "busy": _("The node has no free slot, or an earlier attempt still runs there."),
     "no-such-task": _("The node has no such task."),

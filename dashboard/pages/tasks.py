@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.methods import only
 from dashboard.pages import decisions, labels
+from dashboard.pages.ansi import plain_text
 from dashboard.pages.missing import lost_lines
 from dashboard.pages.paging import asked_page, pager
 from dashboard.pages.row_templates import ROW_TEMPLATES
@@ -129,21 +130,22 @@ def task_log(request: HttpRequest, task_id: str) -> HttpResponse:
 @only("GET")
 @require_right(Right.VIEW)
 def task_log_text(request: HttpRequest, task_id: str) -> HttpResponseBase:
-    """The complete log of one attempt as a text file, exactly as printed."""
+    """The complete log of one attempt as a text file that is harmless on a terminal. `raw=1`: exactly as printed."""
     attempt = _asked_number(request, "attempt")
+    is_raw = request.GET.get("raw") == "1"
     try:
         first = selectors.task_log(task_id, attempt, limit=LOG_CHUNK)
     except NotFound as exc:
         raise Http404 from exc
-    response = StreamingHttpResponse(_text_of(first), content_type="text/plain; charset=utf-8")
+    response = StreamingHttpResponse(_text_of(first, is_raw=is_raw), content_type="text/plain; charset=utf-8")
     name = quote(f"{task_id}.{first['attempt']}.log")
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
     return response
 
 
-def _text_of(page: Mapping[str, Any]) -> Iterator[str]:
+def _text_of(page: Mapping[str, Any], *, is_raw: bool) -> Iterator[str]:
     while True:
-        yield "".join(f"{line[5]}\n" for line in page["lines"])
+        yield "".join(f"{line[5] if is_raw else plain_text(line[5])}\n" for line in page["lines"])
         if page["next"] is None:
             return
         page = selectors.task_log(page["task"], page["attempt"], after=page["next"], limit=LOG_CHUNK)

@@ -22,6 +22,7 @@ const page = {
 function fix(number: number, extra: Partial<Fix> = {}): Fix {
   return {
     number,
+    digest: `d${number}`,
     label: `fix ${number}`,
     why: "because",
     phrases: {},

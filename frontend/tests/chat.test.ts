@@ -150,6 +150,7 @@ describe("conversation", () => {
   it("knows which fix started a turn", () => {
     const fix = {
       number: 1,
+      digest: "d1",
       label: "Answer “y”",
       why: "",
       phrases: {},

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nodes.domain.incoming import (
     BAD_FIELD,
@@ -119,6 +119,14 @@ def default_name(spec: TaskSpec, task_id: str) -> str:
     return spec.name or spec.named_task or f"command {task_id[:8]}"
 
 
+class Seen(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The task as the person saw it. The request is refused with the code `stale` if it has changed since."""
+
+    attempt: Annotated[int, Meta(ge=1, le=1 << 31)]  # The newest attempt.
+    node: OptionalId | UnsetType = UNSET  # The node of that attempt; empty = none yet.
+    line: Annotated[int, Meta(ge=0, le=1 << 53)] | UnsetType = UNSET  # The attempt's last line of output.
+
+
 class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A client's request to an existing task."""
 
@@ -130,6 +138,8 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
     # For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current.
     definition: OptionalId = ""
+    # What the person saw when they decided.
+    seen: Seen | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

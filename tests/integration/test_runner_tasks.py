@@ -391,11 +391,13 @@ async def test_a_changed_configuration_counts_for_tasks_that_start_from_now_on(t
     async with running(tmp_path, slots=1, projects=(project("read line; echo old $line"),)) as node:
         node.start(task_id="t1", project="web", named_task="say", working_directory="")
         await node.state(TaskState.RUNNING)
-        node.runner.reconfigure(slots=2, allow_commands=False, projects=(project("echo new"),))
+        secrets = {"web": ProjectSecrets(values=("hunter2",))}
+        new = (project("echo new hunter2"),)
+        node.runner.reconfigure(slots=2, allow_commands=False, projects=new, secrets=secrets)
         node.start(task_id="t2", project="web", named_task="say", working_directory="")
 
         await node.end("t2")
-        assert node.texts("t2") == [b"new"]
+        assert node.texts("t2") == [b"new [redacted]"]
         refused = node.start("true", task_id="t3")
         assert (await node.result(refused)).code == "forbidden"
         node.control(Action.INPUT, input=b"definition\n")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nodes.domain.commands import TaskSpec
-from nodes.domain.events import CommandResult, TaskStatus
-from nodes.domain.states import Action, CommandState, NodeState, Role, TaskState
+from nodes.domain.commands import Seen, TaskSpec
+from nodes.domain.events import CommandResult, LogBatch, LogLine, TaskStatus
+from nodes.domain.states import Action, CommandState, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
@@ -344,6 +344,18 @@ async def test_a_retry_is_a_new_attempt(scheduler: Scheduler, master: Voice, str
     await eventually(lambda: streams.sent[-1][1].task_request.attempt == 2)
     await master.tell(TaskStatus(task_id=task_id, state=TaskState.RUNNING, attempt=2))
     assert (await task(task_id)).state == "running"
+
+
+async def test_an_answer_is_for_the_output_that_was_seen(scheduler: Scheduler, master: Voice, streams: Streams) -> None:
+    task_id = await running(scheduler, master, streams, accepts_input=True)
+    line = LogLine(1, LogLevel.INFO, LogStream.STDOUT, b"Continue? [y/N]")
+    await master.tell(LogBatch(task_id=task_id, attempt=1, first_line=1, lines=(line, line)), lane="logs")
+
+    with pytest.raises(TaskRejected) as refused:
+        await control(scheduler, task_id, Action.INPUT, input=b"y\n", seen=Seen(attempt=1, line=1))
+
+    assert refused.value.code == "stale"
+    assert await control(scheduler, task_id, Action.INPUT, input=b"y\n", seen=Seen(attempt=1, line=2))
 
 
 async def test_a_control_for_an_unreachable_node_waits_and_expires(

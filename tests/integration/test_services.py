@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from nodes import services
-from nodes.domain.commands import ResolvedCommand, StartTask, TaskSpec
+from nodes.domain.commands import ResolvedCommand, Seen, StartTask, TaskSpec
 from nodes.domain.events import TaskStatus
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Action, NodeState, TaskState
@@ -181,6 +181,44 @@ async def test_a_node_that_is_gone_is_retired_once(projection: Projection) -> No
 
     with pytest.raises(NotFound, match="no node m2"):
         await asyncio.to_thread(services.retire_node, "m2", actor="ann")
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    ("seen", "is_stale"),
+    [
+        (Seen(attempt=1), False),
+        (Seen(attempt=1, node="", line=0), False),
+        (Seen(attempt=2), True),
+        (Seen(attempt=1, node="m1"), True),
+    ],
+)
+async def test_a_click_on_something_that_has_changed_is_refused(seen: Seen, is_stale: bool) -> None:
+    task_id = await submit()
+
+    if not is_stale:
+        assert await control(task_id, Action.CANCEL, seen=seen)
+        return
+    with pytest.raises(TaskRejected) as refused:
+        await control(task_id, Action.CANCEL, seen=seen)
+    assert refused.value.code == "stale"
+    assert (await read(lambda: Task.objects.get(id=task_id))).state == "pending"
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_only_the_alert_that_was_seen_is_acknowledged(projection: Projection) -> None:
+    await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="m", node_id="m1"))
+    seen = (await read(Alert.objects.get)).digest
+    await projection.write(lambda unit: unit.open_alert("node-disk", level="error", message="worse", node_id="m1"))
+    alert = await read(Alert.objects.get)
+
+    with pytest.raises(TaskRejected) as refused:
+        await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="ann", seen=seen)
+
+    assert refused.value.code == "stale"
+    assert (await read(Alert.objects.get)).acknowledged_at is None
+    await asyncio.to_thread(services.acknowledge_alert, alert.pk, actor="ann", seen=alert.digest)
+    assert (await read(Alert.objects.get)).acknowledged_by == "ann"
 
 
 @pytest.mark.usefixtures("gateway")

@@ -11,18 +11,21 @@ import pytest
 from chat import selectors as chat_selectors
 from chat import services as chat_services
 from chat.config import ChatConfig
+from chat.contexts import Context
 from chat.engines import claude
 from chat.models import Turn
 from chat.stalls import queue
+from chat.stalls.texts import opening
 from chat.store import turns
 from nodes.domain.events import TaskStatus
 from nodes.domain.states import TaskState
 from nodes.errors import NotFound, TaskRejected
+from nodes.models import Alert
 from tests.support.chat import ChatWorld, chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import read
 from tests.support.messages_api import Cut, HttpError, MessagesApi, Page, Reply, Step, text, thinking
-from tests.support.stalls import analysed, question_in, recover, run_task, says, stall_turn, stick
+from tests.support.stalls import analysed, question_in, recover, run_task, says, stick
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -242,6 +245,48 @@ async def test_an_answer_never_reaches_the_next_question(tmp_path: Path) -> None
         assert world.master.received == []
 
 
+async def test_an_answer_never_reaches_a_question_that_replaced_the_seen_one(tmp_path: Path) -> None:
+    """The alert stays open and is only renewed, as after a restart of the agent."""
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn_id = (await analysed(world))["id"]
+        clicked = await click(world, turn_id)
+        await stick(world, line="Erase everything? [y/N]", reason="waits for another input")
+
+        ended = await world.settled(clicked["id"], "done")
+        assert ended["steps"][0]["approval"]["state"] == "stale"
+        with pytest.raises(TaskRejected) as refused:
+            await click(world, turn_id)
+        assert refused.value.code == "stale"
+        assert world.master.received == []
+
+
+async def test_a_click_carries_what_the_person_saw(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        await stick(world)
+        turn = await analysed(world)
+        first, second = (fix["digest"] for fix in turn["analysis"]["fixes"][:2])
+        with pytest.raises(TaskRejected) as refused:
+            await asyncio.to_thread(chat_services.apply_fix, turn["id"], 1, actor="ann", seen=second)
+        assert refused.value.code == "stale"
+        accepted = await asyncio.to_thread(chat_services.apply_fix, turn["id"], 1, actor="ann", seen=first)
+        clicked = await world.settled(accepted.turn_id, "waiting")
+        approval = clicked["steps"][0]["approval"]
+
+        with pytest.raises(TaskRejected) as refused:
+            await asyncio.to_thread(chat_services.answer_approval, approval["id"], is_yes=True, actor="ann", seen=first)
+
+        assert refused.value.code == "stale"
+        assert world.master.received == []
+        await asyncio.to_thread(
+            chat_services.answer_approval, approval["id"], is_yes=True, actor="ann", seen=approval["digest"]
+        )
+        await world.settled(clicked["id"], "done")
+        assert world.master.received == [("input", "t1")]
+
+
 async def test_an_approval_closes_as_soon_as_its_task_ends_and_no_fix_is_offered(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
@@ -279,12 +324,12 @@ async def test_a_fix_that_the_tasks_state_does_not_allow_is_refused(tmp_path: Pa
 async def test_an_alert_resolved_before_its_turn_starts_is_not_analysed(tmp_path: Path) -> None:
     async with chat_world(tmp_path) as world:
         await run_task(world)
-        # This conversation has an open approval: the stall's turn waits for it.
-        asked = await world.ask("取消 firmware build", context="shop:master-1")
         await stick(world)
-        turn_id = await stall_turn(world)
+        alert = await read(Alert.objects.get)
         await recover(world)
-        await world.answer(asked["steps"][0]["approval"]["id"], is_yes=False)
+        turn_id = await world.chat_service.stall(
+            Context(project="shop", node="master-1"), opening(alert.pk, "t1", "waiting"), alert.pk, []
+        )
 
         turn = await world.settled(turn_id, "stopped")
         assert (turn["problem"], turn["analysis"], turn["messages"]) == ("resolved", None, [])
@@ -292,6 +337,22 @@ async def test_an_alert_resolved_before_its_turn_starts_is_not_analysed(tmp_path
         with pytest.raises(TaskRejected) as refused:
             await asyncio.to_thread(chat_services.retry_turn, turn_id, actor="ann")
         assert refused.value.code == "not-failed"
+
+
+async def test_a_stall_is_analysed_while_an_approval_of_its_conversation_waits(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        await run_task(world)
+        asked = await world.ask("取消 firmware build", context="shop:master-1")
+        await stick(world)
+
+        turn = await analysed(world)
+
+        assert turn["analysis"]["fixes"]
+        waiting = await world.turn(asked["id"])
+        assert (waiting["state"], waiting["steps"][0]["approval"]["state"]) == ("waiting", "waiting")
+        await world.answer(asked["steps"][0]["approval"]["id"])
+        await world.settled(asked["id"], "done")
+        assert world.master.received == [("cancel", "t1")]
 
 
 async def test_agentflows_own_texts_reach_each_reader_in_their_language(tmp_path: Path) -> None:

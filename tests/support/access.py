@@ -66,7 +66,7 @@ class NoLeader:
             check_right(task, request)
         raise LeaderUnavailable("no Leader runs here")
 
-    def acknowledge(self, alert_id: int, actor: str) -> None:
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None:
         raise LeaderUnavailable("no Leader runs here")
 
     def retire(self, node_id: str, actor: str) -> bool:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from dashboard.accounts import tokens
 from dashboard.models import ApiToken
 from dashboard.rights import Role, role_of
+from nodes.domain.unseen import visible
 from nodes.printed_secrets import close_to_others
 
 
@@ -54,9 +55,8 @@ class Command(BaseCommand):
         for row in rows.filter(user__username=username) if username else rows:
             used = f"last used {row.last_used_at:%Y-%m-%d %H:00}" if row.last_used_at else "never used"
             state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else used
-            self.stdout.write(
-                f"{row.prefix}…  {row.user.username}  {row.name}  created {row.created_at:%Y-%m-%d}  {state}"
-            )
+            line = f"{row.prefix}…  {row.user.username}  {row.name}  created {row.created_at:%Y-%m-%d}  {state}"
+            self.stdout.write(visible(line))
 
     def _revoke(self, prefix: str) -> None:
         found = list(ApiToken.objects.filter(prefix__startswith=prefix.rstrip("…")[: tokens.SHOWN_CHARACTERS]))

@@ -56,7 +56,8 @@ export class Actions {
     });
     if (action === "retry") this.#retries.set(ref, task);
     this.#page.fleet.ask(ref, task.id, action, this.#page.now());
-    this.#send({ type: "CONTROL", ref, task: task.id, action, ...more });
+    // The Leader refuses a request about an attempt that the person did not see.
+    this.#send({ type: "CONTROL", ref, task: task.id, action, seen: { attempt: task.attempt }, ...more });
   }
 
   run(request: RunRequest, title: string, onOutcome: (outcome: Outcome) => void): void {

@@ -1,6 +1,6 @@
 /** Lines for a task's standard input: a dialog that shows the task's question, and the input below its log. */
 
-import type { LogBatch, TaskInfo } from "../live/messages";
+import type { LogBatch, Seen, TaskInfo } from "../live/messages";
 import { ansiFragment } from "../logs/ansi";
 import { linesOf } from "../logs/line";
 import { setHidden, setText } from "../tables/cells";
@@ -29,6 +29,8 @@ export class AnswerDialog {
   /** By task: answers that were not accepted. */
   readonly #drafts = new Map<string, Draft>();
   #task = "";
+  /** Of the shown output. */
+  #lastLine = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(page: Page, actions: Actions, dialog: HTMLDialogElement) {
@@ -51,6 +53,7 @@ export class AnswerDialog {
 
   open(task: TaskInfo): void {
     this.#task = task.id;
+    this.#lastLine = 0;
     const draft = this.#drafts.get(task.id) ?? { line: "", isLast: false };
     this.#drafts.delete(task.id);
     setText(element("answer-title"), this.#page.texts.get("task.answerTitle", { name: task.name }));
@@ -61,7 +64,9 @@ export class AnswerDialog {
     void this.#read();
     confirmWith(this.#dialog, () => {
       const sent = { line: this.#line.value, isLast: this.#close.checked };
-      sendLine(this.#actions, task, sent, () => this.#drafts.set(task.id, sent));
+      // The answer is for the question on screen, and never for a later one.
+      const seen = { attempt: task.attempt, line: this.#lastLine };
+      sendLine(this.#actions, task, sent, () => this.#drafts.set(task.id, sent), seen);
     });
     this.#line.focus();
   }
@@ -96,6 +101,7 @@ export class AnswerDialog {
       const address = this.#page.settings.urls.taskLog.replace("TASK", encodeURIComponent(task));
       const { logs } = await getJson<{ logs: LogBatch[] }>(`${address}?limit=${LINES_SHOWN}`);
       if (task !== this.#task || !box) return;
+      this.#lastLine = Math.max(0, ...logs.flatMap((batch) => batch.lines.map((line) => line[1])));
       const lines = logs.flatMap(linesOf);
       box.replaceChildren(...lines.map((line, index) => lineElement(line.text, index === lines.length - 1)));
       if (lines.length === 0) box.textContent = this.#page.texts.get("log.empty");
@@ -115,11 +121,17 @@ function lineElement(text: string, isLast: boolean): HTMLElement {
 }
 
 /** Calls `notTaken` if the Leader refuses the line or does not respond. */
-function sendLine(actions: Actions, task: TaskInfo, { line, isLast }: Draft, notTaken: () => void): void {
+function sendLine(
+  actions: Actions,
+  task: TaskInfo,
+  { line, isLast }: Draft,
+  notTaken: () => void,
+  seen: Seen = { attempt: task.attempt },
+): void {
   const onOutcome = (outcome: Outcome): void => {
     if (outcome.kind === "failed" || outcome.kind === "no-answer") notTaken();
   };
-  actions.control(task, "input", { input: `${line}\n`, ...(isLast ? { closeInput: true } : {}) }, onOutcome);
+  actions.control(task, "input", { input: `${line}\n`, seen, ...(isLast ? { closeInput: true } : {}) }, onOutcome);
 }
 
 /** Wires the input below a task's log. */

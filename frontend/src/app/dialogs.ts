@@ -1,6 +1,6 @@
 /** Native dialogs: opened by `data-opens`, closed by `data-closes`, Esc or a click outside. */
 
-import type { Action, TaskInfo } from "../live/messages";
+import type { Action, Seen, TaskInfo } from "../live/messages";
 import { setText } from "../tables/cells";
 import { offeredActions, stateOf } from "../tables/task-view";
 import type { Actions } from "./actions";
@@ -41,19 +41,20 @@ export function wireTaskButtons(page: Page, actions: Actions): void {
     const task = id === undefined ? undefined : page.fleet.tasks.get(id);
     if (!button || !task) return;
     const action = button.dataset.action as Action;
-    if (action === "cancel") askToCancel(task, () => actions.control(task, "cancel"));
+    if (action === "cancel") askToCancel(task, (seen) => actions.control(task, "cancel", { seen }));
     else if (action === "input") askForLine(task, answers);
     else actions.control(task, action);
   });
 }
 
 /** Returns a function that asks for confirmation before it cancels a task. */
-function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void {
+function cancelQuestion(page: Page): (task: TaskInfo, then: (seen: Seen) => void) => void {
   const dialog = element<HTMLDialogElement>("cancel-dialog");
   const yes = dialog?.querySelector<HTMLButtonElement>("button[value=yes]");
   if (!dialog || !yes) return () => undefined;
   const { texts, fleet, settings } = page;
   let asked: TaskInfo | null = null;
+  let shownNode = "";
   // Keep the text up to date: the task may start, move, end, or be retried while the dialog is open.
   const draw = (): void => {
     if (!asked) return;
@@ -65,14 +66,16 @@ function cancelQuestion(page: Page): (task: TaskInfo, then: () => void) => void 
       isOver ? texts.get("task.cancelOver", { state: stateOf(task, settings.labels).label }) : place,
     );
     yes.disabled = isOver;
+    shownNode = task.node;
   };
   fleet.onChange("tasks", (id) => id === asked?.id && dialog.open && draw());
   fleet.onReplace("tasks", () => dialog.open && draw());
   return (task, then) => {
     asked = task;
+    const { attempt } = task;
     setText(element("cancel-title"), texts.get("task.cancelTitle", { name: task.name }));
     draw();
-    confirmWith(dialog, then);
+    confirmWith(dialog, () => then({ attempt, node: shownNode }));
   };
 }
 

@@ -5,6 +5,7 @@ import type { NodeStatus } from "../live/messages";
 import { freshness, hop } from "./freshness";
 import { pushLatency } from "./link-badge";
 import type { Page } from "./page";
+import { visible } from "./unseen";
 
 export function openBridge(page: Page, select: (id: string) => void): void {
   const { texts, fleet, settings, age } = page;
@@ -51,7 +52,7 @@ function ageOfPage(page: Page): AgeOfPage {
 function islandNode(node: NodeStatus): IslandNode {
   return {
     id: node.id,
-    name: node.name,
+    name: visible(node.name),
     role: node.role,
     parent: node.parent,
     state: node.state,

@@ -114,6 +114,7 @@ function fixItem(fix: Fix, isFirst: boolean, analysis: Analysis, page: Page, can
     const kind = fix.risk === "destructive" ? "btn-error btn-outline" : isLoud ? "btn-primary" : "";
     const ask = button(`btn btn-sm ${kind}`, fix.state === "open" ? "wand-sparkles" : "rotate-cw", label, {
       fix: String(fix.number),
+      digest: fix.digest,
       part,
     });
     ask.setAttribute("aria-describedby", why.id);

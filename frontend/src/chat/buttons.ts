@@ -24,10 +24,20 @@ export function wireButtons(parts: ButtonParts): void {
 
 function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
   const { answer, retry, conversation, fix, goto } = pressed.dataset;
-  const approval = pressed.closest<HTMLElement>("[data-approval]")?.dataset.approval;
+  const card = pressed.closest<HTMLElement>("[data-approval]")?.dataset;
+  const approval = card?.approval;
   const open = parts.open();
   if (answer !== undefined && approval !== undefined)
-    void act(pressed, { type: "CHAT_ANSWER", approval, decision: answer === "approve" ? "approve" : "deny" }, parts);
+    void act(
+      pressed,
+      {
+        type: "CHAT_ANSWER",
+        approval,
+        decision: answer === "approve" ? "approve" : "deny",
+        seen: card?.digest ?? "",
+      },
+      parts,
+    );
   else if (fix !== undefined) void ask(pressed, Number(fix), parts);
   else if (goto !== undefined) parts.goTo(goto);
   else if (retry !== undefined) void act(pressed, { type: "CHAT_RETRY", turn: retry }, parts);
@@ -42,7 +52,7 @@ function press(pressed: HTMLButtonElement, parts: ButtonParts): void {
 /** Requests the fix, then focuses the approval that it needs. */
 async function ask(pressed: HTMLButtonElement, fix: number, parts: ButtonParts): Promise<void> {
   const turn = pressed.closest<HTMLElement>("[data-turn]")?.dataset.turn ?? "";
-  const answer = await act(pressed, { type: "CHAT_FIX", turn, fix }, parts);
+  const answer = await act(pressed, { type: "CHAT_FIX", turn, fix, seen: pressed.dataset.digest ?? "" }, parts);
   if (answer.ok) parts.goTo(answer.turn);
 }
 

@@ -1,6 +1,7 @@
 /** Builds DOM nodes. Text is always inserted as text. */
 
 import { iconElement } from "../app/page";
+import { visible } from "../app/unseen";
 
 type Child = Node | string | null;
 
@@ -11,7 +12,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null));
+  for (const child of children) if (child !== null) element.append(typeof child === "string" ? visible(child) : child);
   return element;
 }
 

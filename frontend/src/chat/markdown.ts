@@ -3,12 +3,13 @@
  * and only explicit links to http or https become links.
  */
 
+import { visible } from "../app/unseen";
+
 const FENCE = /^\s*```(.*)$/;
 const HEADING = /^#{1,6}\s+(.*)$/;
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/;
 const INLINE =
   /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^\]\n]{1,500})\]\((https?:\/\/[^\s()<>]{1,2000})\)/g;
-const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters.
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 const MAX_DEPTH = 4;
@@ -17,12 +18,9 @@ export function markdown(source: string): DocumentFragment {
   return blocks(plain(source).split("\n"), 0);
 }
 
-/** Removes control characters, and makes characters visible that change the writing direction. */
+/** Removes control characters of terminals, and shows other characters that nobody sees as marks. */
 export function plain(text: string): string {
-  return text
-    .replace(/\r\n?/g, "\n")
-    .replace(CONTROL_CHARACTERS, "")
-    .replace(DIRECTION_CONTROLS, (turn) => `⟨U+${turn.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return visible(text.replace(/\r\n?/g, "\n").replace(CONTROL_CHARACTERS, ""));
 }
 
 function blocks(lines: readonly string[], depth: number): DocumentFragment {

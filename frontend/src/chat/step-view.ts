@@ -86,6 +86,7 @@ function approvalCard(step: Step, approval: Approval, asker: string, page: Page)
   );
   const card = make("section", "approval", title);
   card.dataset.approval = approval.id;
+  card.dataset.digest = approval.digest;
   card.dataset.state = approval.state;
   card.dataset.tone = look.tone;
   card.tabIndex = -1;

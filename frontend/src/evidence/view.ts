@@ -39,7 +39,8 @@ class EvidenceView {
   readonly #dialog: HTMLDialogElement;
   readonly #acknowledge: HTMLButtonElement | null;
   #shown = "";
-  #isLoaded = false;
+  /** Digest of the alert whose evidence is shown; empty = none yet. */
+  #seen = "";
   /** Pushed while the evidence was loading. */
   #newer: Known | null = null;
 
@@ -53,7 +54,7 @@ class EvidenceView {
   open(alert: string): void {
     const { texts } = this.#page;
     this.#shown = alert;
-    this.#isLoaded = false;
+    this.#seen = "";
     this.#acknowledge?.setAttribute("hidden", "");
     setText(element("evidence-title"), texts.get("evidence.title"));
     element("evidence-about")?.replaceChildren();
@@ -76,9 +77,13 @@ class EvidenceView {
       );
       if (this.#shown !== alert) return;
       setHidden(element("evidence-problem"), true);
+      const isShown = this.#seen === found.digest;
+      this.#seen = found.digest;
       this.#head(this.#newer ?? found);
-      // Evidence does not change, so keep the scroll position.
-      if (this.#isLoaded) return;
+      // Renewed while it loaded.
+      if (this.#newer !== null && (this.#newer as Known).digest !== found.digest) void this.#load(alert);
+      // Keep the scroll position.
+      if (isShown) return;
       element("evidence-body")?.replaceChildren(
         ...(found.isPartial ? [make("p", "sub", texts.get("evidence.partial"))] : []),
         ...(found.evidence.length > 0
@@ -87,12 +92,11 @@ class EvidenceView {
       );
       // Show the last output first.
       for (const end of this.#dialog.querySelectorAll("[data-end]")) end.scrollTop = end.scrollHeight;
-      this.#isLoaded = true;
     } catch (error) {
       if (this.#shown !== alert) return;
       this.#failed(error);
       // Keep what is already shown; if there is nothing, offer a retry.
-      if (this.#isLoaded) return;
+      if (this.#seen) return;
       element("evidence-body")?.replaceChildren();
       if (error instanceof RestError && error.code === "not-found") return;
       const again = button("btn btn-sm", "rotate-cw", texts.get("chat.retry"), {});
@@ -109,6 +113,8 @@ class EvidenceView {
     if (!this.#dialog.open || alert.id !== this.#shown) return;
     this.#newer = alert;
     this.#head(alert);
+    // Renewed: the evidence is another one.
+    if (this.#seen && alert.digest !== this.#seen) void this.#load(alert.id);
   }
 
   #head(alert: Known): void {
@@ -133,27 +139,30 @@ class EvidenceView {
     const kept = state ? make("p", "evidence-state", state) : null;
     element("evidence-about")?.replaceChildren(...[reason, where, kept].filter((part) => part !== null));
     this.#dialog.dataset.tone = alert.resolvedAt !== null ? "good" : (health?.tone ?? "warn");
+    const isNew = alert.digest !== this.#seen;
     const isDone = alert.resolvedAt !== null || alert.acknowledgedAt !== null;
     if (this.#acknowledge) {
       if (isDone && this.#acknowledge === document.activeElement)
         this.#dialog.querySelector<HTMLElement>("[data-closes]")?.focus();
       setHidden(this.#acknowledge, isDone);
-      this.#acknowledge.disabled = false;
+      // Not before the person sees what the alert is about now.
+      this.#acknowledge.disabled = isNew;
     }
   }
 
   async #takeCare(): Promise<void> {
     if (!this.#acknowledge) return;
     this.#acknowledge.disabled = true;
+    const seen = this.#seen;
     try {
       // Everyone gets the result as an ALERT.
-      await postJson(`${this.#page.settings.urls.alerts}${encodeURIComponent(this.#shown)}/acknowledge/`, {});
+      await postJson(`${this.#page.settings.urls.alerts}${encodeURIComponent(this.#shown)}/acknowledge/`, { seen });
       setHidden(element("evidence-problem"), true);
     } catch (error) {
       this.#acknowledge.disabled = false;
       this.#failed(error);
       // The alert may be resolved; its current state explains the failure.
-      if (error instanceof RestError && error.code === "not-found") void this.#load(this.#shown);
+      if (error instanceof RestError && ["not-found", "stale"].includes(error.code)) void this.#load(this.#shown);
     }
   }
 

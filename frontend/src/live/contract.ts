@@ -81,6 +81,8 @@ export interface AlertInfo {
   taskName: string;
   /** 0 = it is about no task. */
   attempt: number;
+  /** Changes with the message and the evidence of an open alert: what a person has seen. */
+  digest: string;
   /** Ids of the evidence. */
   evidence: Array<string>;
   openedAt: number;
@@ -107,6 +109,8 @@ export interface AlertMessage {
   taskName: string;
   /** 0 = it is about no task. */
   attempt: number;
+  /** Changes with the message and the evidence of an open alert: what a person has seen. */
+  digest: string;
   /** Ids of the evidence. */
   evidence: Array<string>;
   openedAt: number;
@@ -151,6 +155,8 @@ export interface Analysis {
 /** A person's permission for one step; `stale`: its target changed first. */
 export interface Approval {
   id: string;
+  /** Of the call and the state of its targets. An answer with another `seen` is refused. */
+  digest: string;
   state: ApprovalState;
   /** Required to answer; as in `rights` of `GET /api/v1/me/`. */
   right: string;
@@ -229,6 +235,8 @@ export interface ChatAnswer {
   /** Its id. */
   approval: string;
   decision: "approve" | "deny";
+  /** The `digest` of the approval that the person saw; a different one is refused as `stale`. */
+  seen?: string;
 }
 
 /** A conversation was opened or closed. */
@@ -262,6 +270,8 @@ export interface ChatFix {
   turn: string;
   /** 1 to 3. */
   fix: number;
+  /** The `digest` of the fix that the person saw; a different one is refused as `stale`. */
+  seen?: string;
 }
 
 /** A complete answer. A turn may have several, with steps in between. */
@@ -392,6 +402,8 @@ export interface Control {
   ref?: string;
   /** For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current. */
   definition?: string;
+  /** What the person saw when they decided. */
+  seen?: Seen;
   task: string;
 }
 
@@ -438,6 +450,8 @@ export interface ErrorMessage {
 /** An action that a person can start with one click and an approval. `asked`: a turn was started for it; `done`: it was sent, and its step shows the outcome. */
 export interface Fix {
   number: number;
+  /** Of the action. A request with another `seen` is refused. */
+  digest: string;
   label: string;
   why: string;
   phrases: Record<string, Phrase>;
@@ -662,6 +676,16 @@ export interface Run {
   ref?: string;
 }
 
+/** The task as the person saw it. The request is refused with the code `stale` if it has changed since. */
+export interface Seen {
+  /** The newest attempt. */
+  attempt: number;
+  /** The node of that attempt; empty = none yet. */
+  node?: string;
+  /** The attempt's last line of output. */
+  line?: number;
+}
+
 /** Log lines that were dropped in favour of newer ones because this socket reads too slowly: the feed's messages `from` to `to`. They are still available over REST. */
 export interface SlowGap {
   from: string;
@@ -877,7 +901,7 @@ export type ServerMessage =
 /** What a message of a type must have, and which of it are objects; a type may have several forms. */
 export const REQUIRED: Record<ServerMessage["type"], readonly Readonly<Record<string, boolean>>[]> = {
   ACCEPTED: [{"command": false, "ref": false, "task": false, "type": false}],
-  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "node": false, "openedAt": false, "phrases": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
+  ALERT: [{"acknowledgedAt": false, "acknowledgedBy": false, "attempt": false, "digest": false, "evidence": false, "id": false, "kind": false, "level": false, "message": false, "node": false, "openedAt": false, "phrases": false, "resolvedAt": false, "seq": false, "store": false, "task": false, "taskName": false, "type": false}],
   AUTH_OK: [{"heartbeatSeconds": false, "role": false, "seq": false, "store": false, "type": false, "user": false}],
   CHAT_ACCEPTED: [{"conversation": false, "ref": false, "turn": false, "type": false}],
   CHAT_ANALYSIS: [{"analysis": true, "at": false, "conversation": false, "seq": false, "store": false, "turn": false, "type": false}],

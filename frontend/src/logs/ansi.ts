@@ -2,8 +2,10 @@
  * Parses the colours of terminal output and renders them as spans with classes.
  *
  * The text is untrusted: it only becomes `textContent`, never markup. Other control sequences are dropped. Characters that
- * change the writing direction could disguise the text, so they are shown as codes.
+ * nobody sees could disguise the text, so they are shown as marks.
  */
+
+import { visible } from "../app/unseen";
 
 export interface Piece {
   text: string;
@@ -15,8 +17,6 @@ export interface Piece {
 const SEQUENCE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters.
   /\x1b\[([0-9;:]*)m|\x1b\[[0-9;:?<=>!]*[ -/]*[@-ln-~]|\x1b\](?:[^\x07\x1b]*(?:\x07|\x1b\\))?|\x1b[@-Z\\^_=>78()#]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]/g;
-
-const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 interface Style {
   marks: Set<string>;
@@ -41,15 +41,13 @@ const ENDS: Record<number, string[]> = {
 };
 
 export function parseAnsi(text: string): Piece[] {
-  if (!text.includes("\x1b") && !SEQUENCE.test(text))
-    return text === "" ? [] : [{ text: withVisibleControls(text), classes: "" }];
+  if (!text.includes("\x1b") && !SEQUENCE.test(text)) return text === "" ? [] : [{ text: visible(text), classes: "" }];
   SEQUENCE.lastIndex = 0;
   const pieces: Piece[] = [];
   const style: Style = { marks: new Set(), foreground: "", background: "" };
   let position = 0;
   const put = (end: number): void => {
-    if (end > position)
-      pieces.push({ text: withVisibleControls(text.slice(position, end)), classes: classesOf(style) });
+    if (end > position) pieces.push({ text: visible(text.slice(position, end)), classes: classesOf(style) });
   };
   for (const match of text.matchAll(SEQUENCE)) {
     put(match.index);
@@ -58,10 +56,6 @@ export function parseAnsi(text: string): Piece[] {
   }
   put(text.length);
   return pieces;
-}
-
-function withVisibleControls(text: string): string {
-  return text.replace(DIRECTION_CONTROLS, (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }
 
 function applySgr(style: Style, parameters: string): void {

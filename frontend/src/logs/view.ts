@@ -4,6 +4,7 @@
  * Follow mode keeps the end in view until the person scrolls up, and resumes when the person reaches the end again.
  */
 
+import { visible } from "../app/unseen";
 import { ansiFragment } from "./ansi";
 import type { LineFilter, LogBuffer } from "./buffer";
 import type { LogLine } from "./line";
@@ -212,7 +213,7 @@ export class LogView {
     const link = document.createElement("a");
     link.className = "log-node";
     link.href = this.#options.taskUrl(line.task);
-    link.textContent = [line.node, this.#options.taskName(line.task)].filter(Boolean).join(" · ");
+    link.textContent = visible([line.node, this.#options.taskName(line.task)].filter(Boolean).join(" · "));
     link.title = link.textContent;
     link.tabIndex = -1;
     return link;

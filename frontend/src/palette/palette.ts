@@ -1,6 +1,7 @@
 /** The command palette: everything on the page with a `data-command`, and all nodes and tasks by name. */
 
 import { element, iconElement, type Page } from "../app/page";
+import { visible } from "../app/unseen";
 import { stateOf } from "../tables/task-view";
 import { type Entry, matches } from "./match";
 
@@ -96,7 +97,7 @@ export class Palette {
     option.id = `palette-${index}`;
     option.className = "palette-option";
     const label = document.createElement("span");
-    label.textContent = entry.label;
+    label.textContent = visible(entry.label);
     const kind = document.createElement("small");
     kind.textContent = entry.kind;
     option.append(iconElement(entry.icon), label, kind);

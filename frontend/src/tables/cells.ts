@@ -4,13 +4,16 @@
  */
 
 import type { Look } from "../app/settings";
+import { visible } from "../app/unseen";
 
 export function field<T extends Element = HTMLElement>(row: ParentNode, name: string): T | null {
   return row.querySelector<T>(`[data-field="${name}"]`);
 }
 
 export function setText(element: Element | null, text: string): void {
-  if (element && element.textContent !== text) element.textContent = text;
+  if (!element || element.textContent === text) return;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 export function setHidden(element: Element | null, isHidden: boolean): void {

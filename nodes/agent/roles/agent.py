@@ -49,12 +49,14 @@ class Agent:
 
     async def use(self, config: AgentConfig, trouble: tuple[Phrase, ...]) -> None:
         """Puts a configuration in force and reports it; `trouble` says why a newer one is not used."""
-        self.runner.reconfigure(slots=config.slots, allow_commands=config.allow_commands, projects=config.projects)
+        self.runner.reconfigure(
+            slots=config.slots, allow_commands=config.allow_commands, projects=config.projects, secrets=config.secrets
+        )
         offered = structs.replace(
             self.report.capabilities,
             slots=config.slots,
             allows_commands=config.allow_commands,
-            projects=config.projects,
+            projects=config.announced_projects(),
         )
         self.report = replace(self.report, capabilities=offered, config_trouble=trouble)
         await self.uplink.send_update(self.snapshot().report)

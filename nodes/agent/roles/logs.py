@@ -1,9 +1,11 @@
-"""The agent's log: standard error, one line per event, with fields after the message."""
+"""The agent's log: standard error, one line per event, with fields after the message; harmless on a terminal."""
 
 from __future__ import annotations
 
 import logging
 import sys
+
+from nodes.domain.unseen import visible
 
 _FIELDS = ("node_id", "task_id", "attempt", "command_id", "epoch", "offset", "kind")
 
@@ -14,7 +16,7 @@ class _FieldsFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{name}={getattr(record, name)}" for name in _FIELDS if hasattr(record, name))
         record.msg, record.args = record.getMessage().replace("\n", "\\n") + (f"  {facts}" if facts else ""), None
-        return super().format(record)
+        return visible(super().format(record))
 
 
 def set_up_logging(level: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from nodes.agent.runner.config import RunnerConfig
 from nodes.agent.runner.emit import Emit
 from nodes.agent.runner.tasks import Tasks, Work
 from nodes.core.clock import Clock, SystemClock
+from nodes.core.project_secrets import ProjectSecrets
 from nodes.domain.commands import Command
 from nodes.domain.events import Payload, Project, TaskStatus
 from nodes.domain.running import RunningTask
@@ -81,9 +82,19 @@ class Runner:
     def succeeded(self, task_id: str, attempt: int) -> bool:
         return self._tasks.succeeded(task_id, attempt)
 
-    def reconfigure(self, *, slots: int, allow_commands: bool, projects: tuple[Project, ...]) -> None:
+    def reconfigure(
+        self,
+        *,
+        slots: int,
+        allow_commands: bool,
+        projects: tuple[Project, ...],
+        secrets: Mapping[str, ProjectSecrets],
+    ) -> None:
         """For tasks that start from now on; those that run keep what they started with."""
-        self._config = replace(self._config, slots=slots, allow_commands=allow_commands, projects=projects)
+        self._config = replace(
+            self._config, slots=slots, allow_commands=allow_commands, projects=projects, secrets=secrets
+        )
+        self._tasks.config = self._config
         if self._handler is not None:
             self._handler.config = self._config
 

@@ -40,7 +40,7 @@ class Tasks:
         forget_cursor: Callable[[str], Awaitable[object]],
         spawn: Spawn,
     ) -> None:
-        self._config = config
+        self.config = config
         self._emit = emit
         self._journal_id = journal_id
         self._logs_cursor = logs_cursor
@@ -78,7 +78,7 @@ class Tasks:
         key = attempt_key(start.task_id, start.attempt)
         self._starting.add(key)
         try:
-            folder = await asyncio.to_thread(TaskFolder.create, self._config.tasks_folder, start)
+            folder = await asyncio.to_thread(TaskFolder.create, self.config.tasks_folder, start)
             link = await self._shims.start(folder, self._request(launch))
             attempt = self._attempt(folder, start, offset=0, link=link)
             self._attempts[key] = attempt
@@ -94,7 +94,7 @@ class Tasks:
         After that, `snapshot` is complete; nothing is reported to the parent before `follow_recovered`.
         """
         found: list[Coroutine[None, None, None]] = []
-        for path in sorted(self._config.tasks_folder.iterdir()):
+        for path in sorted(self.config.tasks_folder.iterdir()):
             folder = TaskFolder(path)
             if folder.is_half_removed:
                 folder.discard()
@@ -139,7 +139,7 @@ class Tasks:
             for key, attempt in self._attempts.items()
             if attempt.handed_over.is_set() and (at := attempt.folder.reported_at()) is not None
         ]
-        for key in outdated(retired, now=time.time(), config=self._config):
+        for key in outdated(retired, now=time.time(), config=self.config):
             folder = self._attempts[key].folder
             remove_cgroup(folder.path)
             await asyncio.to_thread(folder.remove)
@@ -158,19 +158,19 @@ class Tasks:
             emit=self._emit,
             journal_id=self._journal_id,
             offset=offset,
-            redactor=self._config.secrets_of(start.spec.project).redactor(start.spec.environment),
+            redactor=self.config.secrets_of(start.spec.project).redactor(start.spec.environment),
             link=link,
         )
 
     def _request(self, launch: Launch) -> dict[str, object]:
-        limits = self._config.limits
+        limits = self.config.limits
         return {
             **asdict(launch),
-            "term_grace_seconds": self._config.term_grace_seconds,
+            "term_grace_seconds": self.config.term_grace_seconds,
             "lines_per_second": limits.lines_per_second,
             "bytes_per_second": limits.bytes_per_second,
             "burst_seconds": limits.burst_seconds,
             "output_limit_bytes": limits.total_bytes,
             "idle_flush_seconds": limits.idle_flush_seconds,
-            "cgroup_parent": self._config.cgroup_parent,
+            "cgroup_parent": self.config.cgroup_parent,
         }

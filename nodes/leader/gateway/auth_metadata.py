@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nodes.bearer import metadata_with
 
-# Increased when an older request would be misunderstood. A process that sends none is older than 2.
+# Increased when a request of another version would be misunderstood. A process that sends none is older than 2.
 VERSION_KEY = "agentflow-gateway-version"
 VERSION = "3"
 # Trailing metadata: the error's code for programs.

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
+from msgspec import UNSET, UnsetType
 
-from nodes.domain.commands import TaskSpec, spec_to_json
+from nodes.domain.commands import Seen, TaskSpec, spec_to_json
 from nodes.domain.phrases import phrase
 from nodes.errors import LeaderUnavailable, NotFound, OtherVersion, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, metadata_of
@@ -67,12 +68,13 @@ class RemoteGateway:
             command_id=request.command_id,
             may_run_commands=request.may_run_commands,
             definition=request.definition,
+            seen=_seen(request.seen),
         )
         reply: pb.ControlReply = self._call(self._stub().Control, message)
         return reply.command_id
 
-    def acknowledge(self, alert_id: int, actor: str) -> None:
-        self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor))
+    def acknowledge(self, alert_id: int, actor: str, seen: str = "") -> None:
+        self._call(self._stub().Acknowledge, pb.AcknowledgeRequest(alert_id=alert_id, actor=actor, seen=seen))
 
     def retire(self, node_id: str, actor: str) -> bool:
         reply: pb.RetireReply = self._call(self._stub().Retire, pb.RetireRequest(node_id=node_id, actor=actor))
@@ -136,3 +138,13 @@ class RemoteGateway:
         raise LeaderUnavailable(
             f"The Leader at {self._target} did not accept the request: {details or status}"
         ) from exc
+
+
+def _seen(seen: Seen | UnsetType) -> pb.Seen | None:
+    if isinstance(seen, UnsetType):
+        return None
+    return pb.Seen(
+        attempt=seen.attempt,
+        node=None if seen.node is UNSET else seen.node,
+        line=None if seen.line is UNSET else seen.line,
+    )

@@ -10,8 +10,9 @@ from typing import NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import Message
+from msgspec import UNSET, UnsetType
 
-from nodes.domain.commands import spec_from_json
+from nodes.domain.commands import Seen, spec_from_json
 from nodes.domain.states import Action
 from nodes.errors import AgentFlowError, LeaderUnavailable, NotFound, OtherVersion, ProtocolViolation, TaskRejected
 from nodes.leader.gateway.auth_metadata import CODE_KEY, FACTS_KEY, is_same_version
@@ -70,7 +71,7 @@ class GatewayServer(services.LeaderServicer):
 
     async def Acknowledge(self, request: pb.AcknowledgeRequest, context: Context) -> pb.AcknowledgeReply:
         await self._check(context, request)
-        await self._answer(context, lambda: self._scheduler.acknowledge(request.alert_id, actor=request.actor))
+        await self._answer(context, lambda: self._acknowledge(request))
         return pb.AcknowledgeReply()
 
     async def Retire(self, request: pb.RetireRequest, context: Context) -> pb.RetireReply:
@@ -108,6 +109,9 @@ class GatewayServer(services.LeaderServicer):
             raise TaskRejected("invalid", str(exc)) from exc
         return await self._scheduler.submit(spec, actor=request.actor, task_id=request.task_id)
 
+    async def _acknowledge(self, request: pb.AcknowledgeRequest) -> None:
+        await self._scheduler.acknowledge(request.alert_id, actor=request.actor, seen=request.seen)
+
     async def _control(self, request: pb.ControlRequest) -> str:
         try:
             action = Action(request.action)
@@ -125,6 +129,7 @@ class GatewayServer(services.LeaderServicer):
                 command_id=request.command_id,
                 may_run_commands=request.may_run_commands,
                 definition=request.definition,
+                seen=_seen(request),
             )
         )
 
@@ -180,3 +185,14 @@ async def _abort(
 ) -> NoReturn:
     await context.abort(status, message, ((CODE_KEY, code), *more))
     raise AssertionError("abort raises")
+
+
+def _seen(request: pb.ControlRequest) -> Seen | UnsetType:
+    if not request.HasField("seen"):
+        return UNSET
+    seen = request.seen
+    return Seen(
+        attempt=seen.attempt,
+        node=seen.node if seen.HasField("node") else UNSET,
+        line=seen.line if seen.HasField("line") else UNSET,
+    )

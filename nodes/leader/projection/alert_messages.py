@@ -23,6 +23,8 @@ class AlertInfo(TypedDict):
     taskName: str
     # 0 = it is about no task.
     attempt: int
+    # Changes with the message and the evidence of an open alert: what a person has seen.
+    digest: str
     # Ids of the evidence.
     evidence: list[str]
     openedAt: int
@@ -49,6 +51,7 @@ def alert_fields(alert: Alert) -> AlertInfo:
         "task": alert.task_id,
         "taskName": alert.task_name,
         "attempt": alert.attempt,
+        "digest": alert.digest,
         "evidence": [item["id"] for item in alert.evidence],
         "openedAt": milliseconds(alert.opened_at),
         "resolvedAt": milliseconds(alert.resolved_at),

@@ -20,7 +20,7 @@ class Published:
     text: str  # The JSON object, ready to send.
     kind: Kind
     # What it is about. Of two ephemeral ones with one key ("node:master-1") only the newer counts; a listener in this
-    # process can wait for "task:<id>" and "command:<id>". Others have none.
+    # process can wait for "task:<id>", "command:<id>" and "alert:<id>". Others have none.
     key: str = ""
     # The message that `text` encodes, for listeners in this process. Empty for states read back from the feed.
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)

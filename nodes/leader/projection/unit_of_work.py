@@ -19,7 +19,7 @@ from nodes.domain.events import Gap
 from nodes.domain.phrases import Phrase, english
 from nodes.domain.states import OCCUPYING
 from nodes.domain.storable import storable
-from nodes.errors import NotFound
+from nodes.errors import NotFound, TaskRejected
 from nodes.leader.projection import topics
 from nodes.leader.projection.alert_messages import alert_fields
 from nodes.leader.projection.log_lines import LOG_COLUMNS, LogRows
@@ -135,7 +135,8 @@ class UnitOfWork:
         self._publish(self.next_seq(), "COMMAND", where, f"command:{command.id}", command=command_info(command))
 
     def publish_alert(self, alert: Alert) -> None:
-        self.publish("ALERT", (topics.ALERTS,), **alert_fields(alert))
+        # With a key: a waiting approval of a fix closes when its alert changes.
+        self._publish(self.next_seq(), "ALERT", (topics.ALERTS,), f"alert:{alert.pk}", **alert_fields(alert))
 
     def publish_gap(self, node_id: str, lane: str, gap: Gap, *, attempt: int = 0, first_line: int = 0) -> None:
         """GAP: entries that the node dropped or no longer holds, or lines of one attempt that are lost."""
@@ -195,14 +196,21 @@ class UnitOfWork:
             self.change(alert, level=level, message=message, message_parts=stored, evidence=evidence or [])
         self.publish_alert(alert)
 
-    def acknowledge_alert(self, alert_id: int, *, actor: str) -> None:
-        """Only the first acknowledgement is stored. Raises `NotFound` if the alert is not open."""
-        alert = next((alert for alert in self.cache.alerts.values() if alert.pk == alert_id), None)
+    def acknowledge_alert(self, alert_id: int, *, actor: str, seen: str = "") -> None:
+        """Only the first acknowledgement is stored. Raises `NotFound` if the alert is not open, `TaskRejected` if it
+        is not the one that was seen.
+        """
+        alert = self.open_alert_of(alert_id)
         if alert is None:
             raise NotFound(f"There is no open alert {alert_id}.")
+        if seen and seen != alert.digest:
+            raise TaskRejected("stale", "The alert has changed since.")
         if alert.acknowledged_at is None:
             self.change(alert, acknowledged_at=self.now, acknowledged_by=actor[:150])
             self.publish_alert(alert)
+
+    def open_alert_of(self, alert_id: int) -> Alert | None:
+        return next((alert for alert in self.cache.alerts.values() if alert.pk == alert_id), None)
 
     def resolve_alert(self, kind: str, *, node_id: str = "", task_id: str = "") -> None:
         alert = self.cache.alerts.pop((kind, node_id, task_id), None)

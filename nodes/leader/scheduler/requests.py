@@ -6,11 +6,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from nodes.domain.commands import (
     SHELL,
     ControlTask,
+    Seen,
     StartTask,
     TaskSpec,
     check_input,
@@ -51,6 +53,7 @@ class ControlRequest:
     command_id: str = ""  # Chosen by the caller, so that repeating the request acts once; empty = a new one.
     may_run_commands: bool = False  # The person has this right, which a free command needs (`check_right`).
     definition: str = ""  # For a retry: see `check_unchanged`.
+    seen: Seen | UnsetType = UNSET
 
 
 def create_task(unit: UnitOfWork, spec: TaskSpec, *, actor: str, task_id: str = "") -> Task:
@@ -106,6 +109,7 @@ def control_task(unit: UnitOfWork, request: ControlRequest) -> Command:
         raise NotFound(f"There is no task {request.task_id}.")
     check_right(task, request)
     check_input(request.input)
+    _check_seen(attempt, request.seen)
     state = TaskState(task.state)
     if request.action is Action.RETRY:
         return _retry(unit, task, request)
@@ -126,6 +130,18 @@ def check_right(task: Task, request: ControlRequest) -> None:
     if is_new and not request.may_run_commands and is_free_command(stored_spec(task.spec)):
         why = phrase("command-needs-right")
         raise TaskRejected(FORBIDDEN, english([why]), [why])
+
+
+def _check_seen(attempt: Attempt, seen: Seen | UnsetType) -> None:
+    """Refuses a click on something that has changed since the person saw it."""
+    if isinstance(seen, UnsetType):
+        return
+    if seen.attempt != attempt.number:
+        raise TaskRejected("stale", f"The task has a new attempt, #{attempt.number}.")
+    if seen.node is not UNSET and seen.node != (attempt.node_id or ""):
+        raise TaskRejected("stale", f"The task is on {attempt.node_id or 'no node'} now.")
+    if seen.line is not UNSET and seen.line < attempt.last_line:
+        raise TaskRejected("stale", "The task has printed more since.")
 
 
 def _check_action(task: Task, state: TaskState, action: Action) -> None:

@@ -91,9 +91,9 @@ class Scheduler:
         logger.info("task %s: %s requested by %s", request.task_id, request.action, request.actor or "nobody")
         return command_id
 
-    async def acknowledge(self, alert_id: int, *, actor: str) -> None:
-        """Returns once it is stored; an ALERT message reports it. Raises `NotFound`, `StoreError`."""
-        await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor))
+    async def acknowledge(self, alert_id: int, *, actor: str, seen: str = "") -> None:
+        """Returns once it is stored; an ALERT message reports it. Raises `NotFound`, `TaskRejected`, `StoreError`."""
+        await self._projection.write(lambda unit: unit.acknowledge_alert(alert_id, actor=actor, seen=seen))
         logger.info("alert %s acknowledged by %s", alert_id, actor or "nobody")
 
     async def retire(self, node_id: str, *, actor: str) -> bool:

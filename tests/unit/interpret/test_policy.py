@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.interpret import Context, Outcome, Pending, Task, World, interpret
+from chat.interpret.lexicon import ANSWERS, COURTESIES, Kind
+from chat.interpret.text import normal
 from tests.support.tables import check_rows
 
 GIVEN = [json.loads(line) for line in (Path(__file__).parent / "utterances.jsonl").read_text().splitlines()]
@@ -169,6 +173,98 @@ def test_answers_to_a_proposal(world: World, text: str, outcome: Outcome) -> Non
     pending = Pending(intent="cancel", tasks=("t101",))
 
     assert interpret(text, world, Context(pending=pending)).outcome is outcome
+
+
+_YES = [text for text, (kind, _) in ANSWERS.items() if kind is Kind.YES]
+_NO_CONSENT = [
+    *("吗", "呢", "吧", "么", "?", "？", "⁇", "是吗", "对吗", "好吗", "可以吗", "能不能", "是不是", "行不行", "会怎样"),
+    *("is that ok", "is it", "can i", "can we", "could you", "may i", "should i", "are you", "am i", "what if i say"),
+    *("不过", "但是", "可是", "也许", "可能", "大概", "应该", "差不多", "随便", "似乎", "我想", "先", "还", "都", "了"),
+    *("but", "maybe", "perhaps", "probably", "i guess", "i think", "almost", "sort of", "not", "never", "hmm", "well"),
+    *(
+        "先等等",
+        "等一下",
+        "等等",
+        "稍后",
+        "再说",
+        "一会儿",
+        "明天",
+        "十分钟后",
+        "in 5 minutes",
+        "later",
+        "not yet",
+        "wait",
+    ),
+    *(
+        "如果测试通过",
+        "只要没人用",
+        "除非",
+        "除了 t101",
+        "if the tests pass",
+        "unless",
+        "once it is done",
+        "except t101",
+    ),
+    *(
+        "他说",
+        "据说",
+        "日志里写着",
+        "he said",
+        "the log says",
+        "to whom",
+        "t101",
+        "Master-1",
+        "🤔",
+        "…",
+        "...",
+        '"',
+        "“",
+    ),
+]
+
+
+@pytest.mark.parametrize("other", _NO_CONSENT)
+def test_a_yes_with_anything_beside_it_is_no_consent(world: World, other: str) -> None:
+    context = Context(pending=Pending(intent="cancel", tasks=("t101",)))
+
+    def check(text: str) -> None:
+        reading = interpret(text, world, context)
+
+        assert (reading.outcome, reading.intent) != (Outcome.EXECUTE, "cancel"), reading
+
+    texts = [text for yes in _YES for gap in ("", " ", "，", ", ") for text in (yes + gap + other, other + gap + yes)]
+    # Joined without a gap, a word may become a different one.
+    check_rows([text for text in texts if text.strip(" ，,") not in _YES], check)
+
+
+@pytest.mark.parametrize(
+    "text", ["可以是可以", "好是好，", "“好的”", "是…", "yes -", "(ok)", "好吧", "执行吧", "y/n", "ok x"]
+)
+def test_a_doubtful_yes_is_no_consent(world: World, text: str) -> None:
+    context = Context(pending=Pending(intent="cancel", tasks=("t101",)))
+
+    assert interpret(text, world, context).outcome is not Outcome.EXECUTE
+
+
+@given(before=st.text(max_size=6), after=st.text(max_size=6), yes=st.sampled_from(_YES))
+def test_nothing_but_consent_and_breaks_may_stand_beside_a_yes(world: World, before: str, after: str, yes: str) -> None:
+    text = f"{before}{yes}{after}"
+
+    reading = interpret(text, world, Context(pending=Pending(intent="cancel", tasks=("t101",))))
+
+    if (reading.outcome, reading.intent) == (Outcome.EXECUTE, "cancel"):
+        left = normal(text)
+        for word in sorted({*_YES, *COURTESIES}, key=len, reverse=True):
+            left = left.replace(word, "")
+        assert not left.strip(" ,.。、!")
+
+
+@pytest.mark.parametrize("yes", _YES)
+def test_each_plain_yes_is_consent(world: World, yes: str) -> None:
+    context = Context(pending=Pending(intent="cancel", tasks=("t101",)))
+
+    for text in (yes, yes.upper(), f" {yes}。", f"{yes}!!", f"{yes}, thanks", f"please {yes}", f"{yes}，{yes}"):
+        assert interpret(text, world, context).outcome is Outcome.EXECUTE, text
 
 
 @pytest.mark.parametrize("text", ["delete everything", "drop table tasks", "删除所有任务", "wipe all failed jobs"])

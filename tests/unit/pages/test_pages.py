@@ -412,8 +412,12 @@ def test_full_log_is_downloaded_as_text(cluster: None, as_role: AsRole, monkeypa
     monkeypatch.setattr("dashboard.pages.tasks.LOG_CHUNK", 4)
     add_task("t-6", lines=9)
 
-    response = as_role("viewer").get("/tasks/t-6/log.txt")
+    viewer = as_role("viewer")
+    response = viewer.get("/tasks/t-6/log.txt")
 
+    body = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    assert body.splitlines() == [f"line {number}" for number in range(1, 10)]
+    response = viewer.get("/tasks/t-6/log.txt?raw=1")
     body = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
     assert body.splitlines() == [f"\x1b[31mline {number}\x1b[0m" for number in range(1, 10)]
     assert response["Content-Disposition"].startswith("attachment")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!nodes/stream/wire/v1/leader.proto\x12\x0c\x61gentflow.v1\"5\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x04\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"\x12\n\x10\x41\x63knowledgeReply\"/\n\rRetireRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"\x1d\n\x0bRetireReply\x12\x0e\n\x06is_new\x18\x01 \x01(\x08\"\x0e\n\x0cPruneRequest\"\x89\x01\n\nPruneReply\x12\x36\n\x07removed\x18\x01 \x03(\x0b\x32%.agentflow.v1.PruneReply.RemovedEntry\x12\x13\n\x0b\x66reed_bytes\x18\x02 \x01(\x04\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"=\n\rSubmitRequest\x12\x0c\n\x04spec\x18\x01 \x01(\x0c\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\"\x1e\n\x0bSubmitReply\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\xc3\x01\n\x0e\x43ontrolRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63lose_input\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0b\n\x03ref\x18\x07 \x01(\t\x12\x12\n\ncommand_id\x18\x08 \x01(\t\x12\x18\n\x10may_run_commands\x18\t \x01(\x08\x12\x12\n\ndefinition\x18\n \x01(\t\"3\n\x0c\x43ontrolReply\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"+\n\nAskRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"\x18\n\x08\x41skReply\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x32\x9a\x03\n\x06Leader\x12@\n\x06Submit\x12\x1b.agentflow.v1.SubmitRequest\x1a\x19.agentflow.v1.SubmitReply\x12\x43\n\x07\x43ontrol\x12\x1c.agentflow.v1.ControlRequest\x1a\x1a.agentflow.v1.ControlReply\x12O\n\x0b\x41\x63knowledge\x12 .agentflow.v1.AcknowledgeRequest\x1a\x1e.agentflow.v1.AcknowledgeReply\x12@\n\x06Retire\x12\x1b.agentflow.v1.RetireRequest\x1a\x19.agentflow.v1.RetireReply\x12=\n\x05Prune\x12\x1a.agentflow.v1.PruneRequest\x1a\x18.agentflow.v1.PruneReply\x12\x37\n\x03\x41sk\x12\x18.agentflow.v1.AskRequest\x1a\x16.agentflow.v1.AskReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!nodes/stream/wire/v1/leader.proto\x12\x0c\x61gentflow.v1\"C\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\x04\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0c\n\x04seen\x18\x03 \x01(\t\"\x12\n\x10\x41\x63knowledgeReply\"/\n\rRetireRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\"\x1d\n\x0bRetireReply\x12\x0e\n\x06is_new\x18\x01 \x01(\x08\"\x0e\n\x0cPruneRequest\"\x89\x01\n\nPruneReply\x12\x36\n\x07removed\x18\x01 \x03(\x0b\x32%.agentflow.v1.PruneReply.RemovedEntry\x12\x13\n\x0b\x66reed_bytes\x18\x02 \x01(\x04\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"=\n\rSubmitRequest\x12\x0c\n\x04spec\x18\x01 \x01(\x0c\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\"\x1e\n\x0bSubmitReply\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"\xe5\x01\n\x0e\x43ontrolRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63lose_input\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x0b\n\x03ref\x18\x07 \x01(\t\x12\x12\n\ncommand_id\x18\x08 \x01(\t\x12\x18\n\x10may_run_commands\x18\t \x01(\x08\x12\x12\n\ndefinition\x18\n \x01(\t\x12 \n\x04seen\x18\x0b \x01(\x0b\x32\x12.agentflow.v1.Seen\"O\n\x04Seen\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x04\x12\x11\n\x04node\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04line\x18\x03 \x01(\x04H\x01\x88\x01\x01\x42\x07\n\x05_nodeB\x07\n\x05_line\"3\n\x0c\x43ontrolReply\x12\x12\n\ncommand_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"+\n\nAskRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"\x18\n\x08\x41skReply\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x32\x9a\x03\n\x06Leader\x12@\n\x06Submit\x12\x1b.agentflow.v1.SubmitRequest\x1a\x19.agentflow.v1.SubmitReply\x12\x43\n\x07\x43ontrol\x12\x1c.agentflow.v1.ControlRequest\x1a\x1a.agentflow.v1.ControlReply\x12O\n\x0b\x41\x63knowledge\x12 .agentflow.v1.AcknowledgeRequest\x1a\x1e.agentflow.v1.AcknowledgeReply\x12@\n\x06Retire\x12\x1b.agentflow.v1.RetireRequest\x1a\x19.agentflow.v1.RetireReply\x12=\n\x05Prune\x12\x1a.agentflow.v1.PruneRequest\x1a\x18.agentflow.v1.PruneReply\x12\x37\n\x03\x41sk\x12\x18.agentflow.v1.AskRequest\x1a\x16.agentflow.v1.AskReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +34,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRUNEREPLY_REMOVEDENTRY']._loaded_options = None
   _globals['_PRUNEREPLY_REMOVEDENTRY']._serialized_options = b'8\001'
   _globals['_ACKNOWLEDGEREQUEST']._serialized_start=51
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=104
-  _globals['_ACKNOWLEDGEREPLY']._serialized_start=106
-  _globals['_ACKNOWLEDGEREPLY']._serialized_end=124
-  _globals['_RETIREREQUEST']._serialized_start=126
-  _globals['_RETIREREQUEST']._serialized_end=173
-  _globals['_RETIREREPLY']._serialized_start=175
-  _globals['_RETIREREPLY']._serialized_end=204
-  _globals['_PRUNEREQUEST']._serialized_start=206
-  _globals['_PRUNEREQUEST']._serialized_end=220
-  _globals['_PRUNEREPLY']._serialized_start=223
-  _globals['_PRUNEREPLY']._serialized_end=360
-  _globals['_PRUNEREPLY_REMOVEDENTRY']._serialized_start=314
-  _globals['_PRUNEREPLY_REMOVEDENTRY']._serialized_end=360
-  _globals['_SUBMITREQUEST']._serialized_start=362
-  _globals['_SUBMITREQUEST']._serialized_end=423
-  _globals['_SUBMITREPLY']._serialized_start=425
-  _globals['_SUBMITREPLY']._serialized_end=455
-  _globals['_CONTROLREQUEST']._serialized_start=458
-  _globals['_CONTROLREQUEST']._serialized_end=653
-  _globals['_CONTROLREPLY']._serialized_start=655
-  _globals['_CONTROLREPLY']._serialized_end=706
-  _globals['_ASKREQUEST']._serialized_start=708
-  _globals['_ASKREQUEST']._serialized_end=751
-  _globals['_ASKREPLY']._serialized_start=753
-  _globals['_ASKREPLY']._serialized_end=777
-  _globals['_LEADER']._serialized_start=780
-  _globals['_LEADER']._serialized_end=1190
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=118
+  _globals['_ACKNOWLEDGEREPLY']._serialized_start=120
+  _globals['_ACKNOWLEDGEREPLY']._serialized_end=138
+  _globals['_RETIREREQUEST']._serialized_start=140
+  _globals['_RETIREREQUEST']._serialized_end=187
+  _globals['_RETIREREPLY']._serialized_start=189
+  _globals['_RETIREREPLY']._serialized_end=218
+  _globals['_PRUNEREQUEST']._serialized_start=220
+  _globals['_PRUNEREQUEST']._serialized_end=234
+  _globals['_PRUNEREPLY']._serialized_start=237
+  _globals['_PRUNEREPLY']._serialized_end=374
+  _globals['_PRUNEREPLY_REMOVEDENTRY']._serialized_start=328
+  _globals['_PRUNEREPLY_REMOVEDENTRY']._serialized_end=374
+  _globals['_SUBMITREQUEST']._serialized_start=376
+  _globals['_SUBMITREQUEST']._serialized_end=437
+  _globals['_SUBMITREPLY']._serialized_start=439
+  _globals['_SUBMITREPLY']._serialized_end=469
+  _globals['_CONTROLREQUEST']._serialized_start=472
+  _globals['_CONTROLREQUEST']._serialized_end=701
+  _globals['_SEEN']._serialized_start=703
+  _globals['_SEEN']._serialized_end=782
+  _globals['_CONTROLREPLY']._serialized_start=784
+  _globals['_CONTROLREPLY']._serialized_end=835
+  _globals['_ASKREQUEST']._serialized_start=837
+  _globals['_ASKREQUEST']._serialized_end=880
+  _globals['_ASKREPLY']._serialized_start=882
+  _globals['_ASKREPLY']._serialized_end=906
+  _globals['_LEADER']._serialized_start=909
+  _globals['_LEADER']._serialized_end=1319
 # @@protoc_insertion_point(module_scope)

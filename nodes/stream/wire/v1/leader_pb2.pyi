@@ -24,17 +24,21 @@ class AcknowledgeRequest(_message.Message):
 
     ALERT_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.int
     actor: _builtins.str
+    seen: _builtins.str
+    """Digest of the alert that the person saw; empty = any."""
     def __init__(
         self,
         *,
         alert_id: _builtins.int = ...,
         actor: _builtins.str = ...,
+        seen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alert_id", b"alert_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alert_id", b"alert_id", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,6 +222,7 @@ class ControlRequest(_message.Message):
     COMMAND_ID_FIELD_NUMBER: _builtins.int
     MAY_RUN_COMMANDS_FIELD_NUMBER: _builtins.int
     DEFINITION_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     action: _builtins.str
     """"pause", "resume", "cancel", "retry", "input"."""
@@ -233,6 +238,10 @@ class ControlRequest(_message.Message):
     """The person's right, which a free command needs for input and retry."""
     definition: _builtins.str
     """For retry: the changed definition that the person has seen."""
+    @_builtins.property
+    def seen(self) -> Global___Seen:
+        """What the person saw; absent = no condition."""
+
     def __init__(
         self,
         *,
@@ -246,14 +255,47 @@ class ControlRequest(_message.Message):
         command_id: _builtins.str = ...,
         may_run_commands: _builtins.bool = ...,
         definition: _builtins.str = ...,
+        seen: Global___Seen | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen", b"seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "definition", b"definition", "input", b"input", "may_run_commands", b"may_run_commands", "reason", b"reason", "ref", b"ref", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "close_input", b"close_input", "command_id", b"command_id", "definition", b"definition", "input", b"input", "may_run_commands", b"may_run_commands", "reason", b"reason", "ref", b"ref", "seen", b"seen", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ControlRequest: _TypeAlias = ControlRequest  # noqa: Y015
+
+@_typing.final
+class Seen(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    node: _builtins.str
+    line: _builtins.int
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        node: _builtins.str | None = ...,
+        line: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_line", b"_line", "_node", b"_node", "line", b"line", "node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_line", b"_line", "_node", b"_node", "attempt", b"attempt", "line", b"line", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__line: _TypeAlias = _typing.Literal["line"]  # noqa: Y015
+    _WhichOneofArgType__line: _TypeAlias = _typing.Literal["_line", b"_line"]  # noqa: Y015
+    _WhichOneofReturnType__node: _TypeAlias = _typing.Literal["node"]  # noqa: Y015
+    _WhichOneofArgType__node: _TypeAlias = _typing.Literal["_node", b"_node"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__line) -> _WhichOneofReturnType__line | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__node) -> _WhichOneofReturnType__node | None: ...
+
+Global___Seen: _TypeAlias = Seen  # noqa: Y015
 
 @_typing.final
 class ControlReply(_message.Message):
