@@ -66,7 +66,8 @@ def authenticate(token: str, address: str = "") -> Viewer | None:
         return tokens.checked(AccessKind.API_TOKEN, token, address, _from_api_token)
     viewer = _from_ticket(token)
     if viewer is None:
-        audit.note_refusal(AccessKind.LIVE_TICKET, address=address, result=AccessResult.REFUSED)
+        reason = "unknown or expired, or its session has ended"
+        audit.note_refusal(AccessKind.LIVE_TICKET, address=address, result=AccessResult.REFUSED, reason=reason)
     return viewer
 
 

@@ -43,6 +43,7 @@ class RefusalCount:
 class _Minute:
     """What the log has not said yet about one source."""
 
+    address: str  # The first attempt's. A /64 network has many; the counts of a minute name one, so they are one row.
     ends_mono: float
     more: int = 0
 
@@ -79,13 +80,15 @@ class RefusalRecorder:
                 minute = self._minutes.get((kind, source))
             is_first = minute is None
             if minute is None:
-                self._minutes[kind, source] = _Minute(ends_mono=now + MINUTE_SECONDS)
+                minute = self._minutes[kind, source] = _Minute(address=address, ends_mono=now + MINUTE_SECONDS)
             else:
                 minute.more += 1
             key = (kind, result, source)
             count = self._counts.get(key)
             if count is None:
-                count = RefusalCount(kind=kind, result=result, address=address, source=source, at=datetime.now(UTC))
+                count = RefusalCount(
+                    kind=kind, result=result, address=minute.address, source=source, at=datetime.now(UTC)
+                )
                 self._counts[key] = count
             count.count += 1
             if name and name not in count.names and len(count.names) < _MAX_NAMES:
@@ -137,7 +140,7 @@ class RefusalRecorder:
             due = {key: minute for key, minute in self._minutes.items() if minute.ends_mono <= now}
             for key, minute in due.items():
                 if minute.more:
-                    self._minutes[key] = _Minute(ends_mono=now + MINUTE_SECONDS)
+                    self._minutes[key] = _Minute(address=minute.address, ends_mono=now + MINUTE_SECONDS)
                 else:
                     del self._minutes[key]
             if now == float("inf"):

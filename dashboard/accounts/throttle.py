@@ -66,8 +66,9 @@ class LoginThrottle:
         pair = _key(window, "pair", name, source)
         counted: list[str] = []
         for key, limit, is_strict in (
-            (pair, limits.pair, True),
+            # First: an address over its limit cannot fill the cache with counters of names.
             (_key(window, "address", source), limits.address, True),
+            (pair, limits.pair, True),
             (_key(window, "name", name), limits.name, False),
             (_key(window, "all"), limits.all, False),
         ):
@@ -75,7 +76,7 @@ class LoginThrottle:
             if _with_counters(partial(_add, key)) > limit and (is_strict or not is_known()):
                 _give_back(counted)
                 raise TooManyAttempts(WINDOW_SECONDS - passed)
-        return Attempt(pair=pair, others=tuple(counted[1:]))
+        return Attempt(pair=pair, others=tuple(key for key in counted if key != pair))
 
     def succeeded(self, attempt: Attempt) -> None:
         """The password was right. Forgets the failures of this pair only: otherwise an attacker with an account of

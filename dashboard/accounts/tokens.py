@@ -56,7 +56,7 @@ def checked(kind: AccessKind, token: str, address: str, find: Callable[[str], T 
     found = find(token)
     if found is None:
         token_limits.refused(source, token)
-        audit.note_refusal(kind, address=address, result=AccessResult.REFUSED)
+        audit.note_refusal(kind, address=address, result=AccessResult.REFUSED, reason="unknown, expired or revoked")
     else:
         token_limits.accepted(token)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 
 from dashboard.accounts.throttle import WINDOW_SECONDS, LoginLimits, LoginThrottle, TooManyAttempts
 from nodes.limits import Buckets
@@ -64,6 +65,18 @@ def test_one_name_may_not_be_tried_from_many_addresses_except_known_ones() -> No
 
     throttle.succeeded(throttle.begin("ada", "192.0.2.7", is_known=lambda: True))
     assert fail(throttle, "bob", "10.0.0.1") == 1
+
+
+def test_an_address_over_its_limit_adds_no_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    throttle = LoginThrottle(LoginLimits(address=1))
+    fail(throttle, "ada", "10.0.0.1")
+    added: list[str] = []
+    monkeypatch.setattr(LocMemCache, "add", lambda cache, key, *rest, **options: added.append(key))
+
+    for number in range(50):
+        fail(throttle, f"user-{number}", "10.0.0.1")
+
+    assert len(set(added)) == 1
 
 
 def test_refused_attempts_use_up_no_other_limit() -> None:

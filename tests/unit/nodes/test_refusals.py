@@ -87,8 +87,16 @@ def test_counts_go_to_the_store_per_source_and_result(recorder: RefusalRecorder,
 
     assert [(c.address, c.result, c.count, c.names) for c in store.counts] == [
         ("2001:db8::1", "refused", 5, ["ada", "bob"]),
-        ("2001:db8::3", "limited", 1, ["ada"]),
+        ("2001:db8::1", "limited", 1, ["ada"]),
     ]
+
+
+def test_addresses_of_one_network_have_one_name_within_a_minute(recorder: RefusalRecorder, store: Store) -> None:
+    for number in range(1, 4):
+        note(recorder, f"2001:db8::{number}")
+        recorder.flush()
+
+    assert [count.address for count in store.counts] == ["2001:db8::1"] * 3
 
 
 def test_many_sources_and_names_are_bounded(
