@@ -157,8 +157,18 @@ async def test_what_cannot_be_killed_is_said_to_run(
         os.kill(record(tmp_path, layout.CLAIM)["pid"], signal.SIGKILL)
 
         assert (await node.end()).message == MAY_RUN
-    leftovers.remove_cgroup(tmp_path / "tasks/t1.1")  # Not while a process is in it.
+    cgroup = record(tmp_path, layout.STARTED)["cgroup"]
+    leftovers.remove_cgroup(tmp_path / "tasks/t1.1")  # Not while a process is in it …
     assert len(processes_with(marker)) >= 1
+    assert not cgroup or Path(cgroup).exists()
+    for pid in processes_with(marker):
+        os.kill(pid, signal.SIGKILL)
+
+    def is_removed() -> bool:
+        leftovers.remove_cgroup(tmp_path / "tasks/t1.1")  # … but when it is empty.
+        return not (cgroup and Path(cgroup).exists())
+
+    await eventually(is_removed)
 
 
 async def test_a_damaged_claim_does_not_make_a_running_task_lost(tmp_path: Path, marker: str) -> None:

@@ -78,7 +78,8 @@ async def test_an_end_without_a_running_agent_is_reported(tmp_path: Path, node: 
     await eventually((tmp_path / "tasks/t1.1" / layout.REPORTED).exists)
     node.kill()
 
-    assert node.told[-1]["exit_code"] == 5
+    # The result of the start may follow, if the first agent was killed before it reported that.
+    assert [told["exit_code"] for told in node.told if told.get("state") == "failed"] == [5]
     assert await node.journaled_lines() == [(1, b"done")]
     before = len(node.states())
     node.start()
