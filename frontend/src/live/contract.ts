@@ -390,7 +390,7 @@ export interface Control {
   reason?: string;
   /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
-  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is the current one. */
+  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; accepts exactly that change. */
   definition?: string;
   task: string;
 }
