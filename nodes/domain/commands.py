@@ -136,7 +136,7 @@ class ControlSpec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     close_input: bool = False  # For `input`: closes it afterwards.
     reason: Annotated[str, Meta(max_length=MAX_REASON, pattern=NO_NUL)] = ""  # Shown with the command.
     ref: OptionalId = ""  # The client's own id for this request; `COMMAND` messages repeat it.
-    # For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current.
+    # For `retry`: the `definition` in the `details` of an error `definition-changed`; accepts exactly that change.
     definition: OptionalId = ""
     # What the person saw when they decided.
     seen: Seen | UnsetType = UNSET

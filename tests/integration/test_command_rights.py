@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
 from chat import memory_selectors
 from chat import selectors as chat_selectors
 from chat.config import ChatConfig
 from chat.models import ToolCall, Turn
-from nodes import selectors, services
+from nodes import migrations, selectors, services
 from nodes.domain.commands import ResolvedCommand, StartTask, TaskSpec
 from nodes.domain.events import CommandResult, Evidence, StallAlert, TaskStatus
 from nodes.domain.phrases import phrase
@@ -322,3 +326,28 @@ async def test_a_refused_start_says_no_more_than_its_end(tmp_path: Path) -> None
 
         assert told(world.recorder.messages()) == []
         assert world.recorder.messages("COMMAND")[-1]["command"]["message"] == "command not found: …"
+
+
+async def test_the_upgrade_hides_the_commands_that_are_already_stored(master: Voice) -> None:
+    await master.tell(started(message_parts=(phrase("no-command", command="x"),), message="x"))
+    await master.tell(started(NAMED, "t2"))
+
+    def upgrade() -> list[tuple[str, str]]:
+        # As the previous version stored them.
+        parts = [{"key": "no-folder", "values": {"folder": "/srv/hush-folder"}}]
+        Task.objects.filter(id="t1").update(name="hush-word --now", message="at hush-folder", message_parts=parts)
+        Alert.objects.create(
+            level="error", kind="x", task_id="t1", task_name="hush-word --now", message="m", opened_at=timezone.now()
+        )
+        (module,) = (
+            import_module(f"nodes.migrations.{one.name}")
+            for one in iter_modules(migrations.__path__)
+            if one.name.endswith("_resolved_commands")
+        )
+        for change in (module.rename_commands, module.hide_commands, module.empty_feed):
+            change(apps, None)
+        return list(Task.objects.order_by("id").values_list("name", "message"))
+
+    assert await read(upgrade) == [("command t1", "working folder does not exist: …"), ("t2", "")]
+    assert await read(lambda: Alert.objects.get().task_name) == "command t1"
+    assert await read(lambda: selectors.feed_since(0, None, 10)) is None  # Readers take a snapshot.

@@ -18,6 +18,7 @@ from nodes.leader.projection.projection import Projection
 from nodes.leader.scheduler.requests import ControlRequest
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.models import Attempt, Task
+from tests.support.chat import chat_world
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
@@ -193,3 +194,18 @@ async def test_a_node_that_has_not_reported_yet_ends_nothing(scheduler: Schedule
     await voice.arrive()  # It is online a moment before its report arrives.
 
     assert (await task_now(task_id, "dispatched")).node_id == "master-1"
+
+
+async def test_a_conversation_does_not_accept_a_change_and_says_where_to_see_it(tmp_path: Path) -> None:
+    async with chat_world(tmp_path) as world:
+        request = StartTask(
+            task_id="t1", attempt=1, spec=BUILD, resolved=ResolvedCommand(argv=("make",), definition=MAKE.digest)
+        )
+        await world.voice.tell(TaskStatus(task_id="t1", state=TaskState.FAILED, name="nightly job", request=request))
+        await world.voice.snapshot(capabilities=offering(NamedTask(name="build", argv=("ninja",))))
+
+        turn = await world.ask("retry nightly job")
+
+        assert turn["steps"][0]["state"] == "failed"
+        assert "Retry it on its page, which shows the change" in turn["messages"][-1]["text"]
+        assert await attempts() == 1

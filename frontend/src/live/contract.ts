@@ -400,7 +400,7 @@ export interface Control {
   reason?: string;
   /** The client's own id for this request; `COMMAND` messages repeat it. */
   ref?: string;
-  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; runs only while it is current. */
+  /** For `retry`: the `definition` in the `details` of an error `definition-changed`; accepts exactly that change. */
   definition?: string;
   /** What the person saw when they decided. */
   seen?: Seen;
