@@ -50,6 +50,7 @@ class TurnAdmin(HistoryAdmin):
         "engine",
         "requests",
         "cost_microusd",
+        "endpoint_error",
         "created_at",
     ]
     list_filter = ["state", "trigger"]

@@ -11,13 +11,17 @@ class ChatRejected(TaskRejected):
 
 
 class EngineError(AgentFlowError):
-    """An engine cannot answer. `problem` is the code; `text` is the phrase `problem.<problem>` with `values`."""
+    """An engine cannot answer. `problem` is the code; `text` is the phrase `problem.<problem>` with `values`.
+
+    `detail`: the endpoint's own words, without secrets, for administrators and the log.
+    """
 
     def __init__(self, problem: str, *, is_cost_partial: bool = False, **values: str | int) -> None:
         super().__init__(problem, values)
         self.problem = problem
         self.text = phrase(f"problem.{problem}", **values)
         self.is_cost_partial = is_cost_partial
+        self.detail = ""
 
     def __str__(self) -> str:
         return render(self.text, "en")

@@ -63,6 +63,8 @@ class Turn(models.Model):
     engine = models.CharField(max_length=20, blank=True)
     model = models.CharField(max_length=100, blank=True)
     problem = models.CharField(max_length=40, blank=True)  # Code of the reason why it failed.
+    # The model's endpoint's own words, without secrets. For administrators: never sent to the page or a program.
+    endpoint_error = models.CharField(max_length=600, blank=True)
     message = models.TextField(blank=True)  # The reason as text.
     phrases = models.JSONField(default=dict)  # Of `text` and `message`, if they are AgentFlow's own (`chat.phrases`).
     requests = models.PositiveIntegerField(default=0)

@@ -85,7 +85,7 @@ _PROBLEMS: Mapping[str, str | Promise] = {
     "problem.bad-endpoint": _("The model's endpoint does not support the Messages API."),
     "problem.bad-key": _("The model's endpoint refuses the API key."),
     "problem.spend-limit": _("The account's spending limit is reached."),
-    "problem.no-such-model": _("The model's endpoint has no such address or model."),
+    "problem.no-such-model": _("The model's endpoint does not know the model “{model}”, or its address is wrong."),
     "problem.refused": _("The model's endpoint refuses the request ({status})."),
     "problem.rate-limited": _("The model's endpoint asks to wait {minutes} min; try again after that."),
     "problem.overloaded": _("The model's endpoint is overloaded; try again later."),

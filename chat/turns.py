@@ -60,8 +60,8 @@ class TurnRun:
         try:
             await self._run()
         except EngineError as exc:
-            logger.warning("turn %s failed: %s (%s)", self._turn_id, exc, exc.problem)
-            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.text)
+            logger.warning("turn %s failed: %s (%s: %s)", self._turn_id, exc, exc.problem, exc.detail)
+            await self._end(TurnState.FAILED, problem=exc.problem, message=exc.text, detail=exc.detail)
 
     async def _run(self) -> None:
         turn = await self._turn()
@@ -170,11 +170,11 @@ class TurnRun:
             return "cut", phrase("problem.cut")
         return ("", "") if reply.content else ("empty", phrase("problem.empty"))
 
-    async def _end(self, state: TurnState, *, problem: str = "", message: TextOrPhrase = "") -> None:
+    async def _end(self, state: TurnState, *, problem: str = "", message: TextOrPhrase = "", detail: str = "") -> None:
         def end(unit: UnitOfWork) -> None:
             turn = store.turn_of(self._turn_id)
             if state is TurnState.FAILED:
                 store.withdraw(unit, turn, state, phrase("refused.turn-failed"))
-            store.end_turn(unit, turn, state, problem=problem, message=message)
+            store.end_turn(unit, turn, state, problem=problem, message=message, detail=detail)
 
         await self._writes.write(end)

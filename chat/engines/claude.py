@@ -18,12 +18,16 @@ from typing import Any
 import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+from anthropic.types import Message
 
 from chat.config import ChatConfig
 from chat.engines.protocol import ANSWER_TOKENS, Block, Progress, Reply, Request, Usage
 from chat.errors import EngineError, HistoryRefused
 from chat.memory.commands import BUILT_IN, NAME
 from chat.pricing import cost_microusd
+from chat.untrusted import clean
+from nodes.core.secrets import hide
+from nodes.domain.unseen import without_unseen
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,19 @@ _BROKEN = (
     TypeError,
     ValueError,
 )
+# Content types of an answer that is no stream of events.
+_WHOLE_TYPES = ("application/json", "text/html", "text/plain")
+_MAX_ANSWER_BYTES = 8 << 20
+_DETAIL_CHARACTERS = 500
+# https://docs.anthropic.com/en/api/errors
+_STATUS_OF: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+}
 _TRANSIENT = frozenset({"overloaded_error", "api_error", "rate_limit_error", "timeout_error"})
 
 
@@ -60,6 +77,18 @@ async def _report_bytes(request: httpx2.Request) -> None:
 
 class _StreamCut(Exception):
     """The stream ended without a stop reason."""
+
+
+class _NotAStream(Exception):
+    """The endpoint answered the request for a stream with something else, which is neither a message nor an error."""
+
+
+class _ErrorAnswer(Exception):
+    """An error of the API in a response with the status 200."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,16 +140,18 @@ class ClaudeEngine:
             state = _StreamState()
             try:
                 return await self._once(body, progress, state)
-            except (*_BROKEN, _StreamCut, HistoryRefused) as exc:
+            except (*_BROKEN, _StreamCut, _NotAStream, _ErrorAnswer, HistoryRefused) as exc:
                 is_cost_partial |= state.has_begun
-                failure = _failure(exc)
+                failure = _failure(exc, self._config.model)
+                failure.error.detail = self._detail(exc)
                 delay = _delay(attempt, failure.retry_after_seconds)
                 if not failure.is_transient or attempt == MAX_TRIES or delay > MAX_DELAY_SECONDS:
                     failure.error.is_cost_partial = is_cost_partial
                     raise failure.error from exc
                 logger.warning(
-                    "the model's endpoint failed (%s); attempt %d of %d in %.1f s",
+                    "the model's endpoint failed (%s: %s); attempt %d of %d in %.1f s",
                     failure.error.problem,
+                    failure.error.detail,
                     attempt + 1,
                     MAX_TRIES,
                     delay,
@@ -129,6 +160,13 @@ class ClaudeEngine:
             progress.retrying(delay, failure.error.problem)
             await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
+
+    def _detail(self, exc: Exception) -> str:
+        """The endpoint's own words: one capped line without secrets."""
+        said = exc.api_message if isinstance(exc, anthropic.APIStatusError) else None
+        # Hidden characters first: they could split a key.
+        words = " ".join(without_unseen(str(said or exc)).split())
+        return clean(hide(words, {"API_KEY": self._config.api_key}), _DETAIL_CHARACTERS)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -148,11 +186,15 @@ class ClaudeEngine:
     async def _once(self, body: Mapping[str, Any], progress: Progress, state: _StreamState) -> Reply:
         _progress.set(progress)
         async with self._client.messages.stream(**body) as stream:
+            if stream.response.headers.get("content-type", "").startswith(_WHOLE_TYPES):
+                return self._reply_of(await _whole_message(stream.response, progress, state))
             async for event in stream:
                 state.has_begun = True
                 if event.type == "text":
                     progress.text(event.text)
-            message = stream.current_message_snapshot
+            return self._reply_of(stream.current_message_snapshot)
+
+    def _reply_of(self, message: Message) -> Reply:
         if message.stop_reason is None:
             raise _StreamCut
         if message.stop_reason == "model_context_window_exceeded":
@@ -176,6 +218,30 @@ class ClaudeEngine:
 
 class _StreamState:
     has_begun = False
+
+
+async def _whole_message(response: httpx2.Response, progress: Progress, state: _StreamState) -> Message:
+    """The answer of an endpoint that does not stream. Raises `_ErrorAnswer`, `_NotAStream`."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _MAX_ANSWER_BYTES:
+            break
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    error = answer.get("error") if isinstance(answer, dict) and answer.get("type") == "error" else None
+    if isinstance(error, dict):
+        raise _ErrorAnswer(str(error.get("type")), str(error.get("message")))
+    if not isinstance(answer, dict) or answer.get("type") != "message":
+        raise _NotAStream(body[:_DETAIL_CHARACTERS].decode(errors="replace"))
+    message = Message.model_validate(answer)
+    state.has_begun = True
+    for block in message.content:
+        if block.type == "text":
+            progress.text(block.text)
+    return message
 
 
 def _are_complete(content: list[Block]) -> bool:
@@ -213,10 +279,14 @@ def _delay(attempt: int, retry_after_seconds: float) -> float:
     return max(retry_after_seconds, backoff * spread)
 
 
-def _failure(exc: Exception) -> _Failure:
+def _failure(exc: Exception, model: str) -> _Failure:
     """The only place that looks at the endpoint's HTTP status. Unknown errors are final."""
     if isinstance(exc, anthropic.APIStatusError):
-        return _status_failure(exc)
+        status, kind, code = exc.status_code, str(exc.type or ""), str(exc.error_code or "")
+        words = str(exc.api_message or "")
+        return _status_failure(status, kind, code, words, model=model, retry_after=_retry_after(exc))
+    if isinstance(exc, _ErrorAnswer):
+        return _status_failure(200, exc.kind, "", str(exc), model=model)
     if isinstance(exc, HistoryRefused):
         return _Failure(error=exc, is_transient=False)
     if isinstance(exc, anthropic.APIConnectionError | httpx2.TransportError | _StreamCut):
@@ -226,9 +296,10 @@ def _failure(exc: Exception) -> _Failure:
     return _Failure(error=error, is_transient=True)
 
 
-def _status_failure(exc: anthropic.APIStatusError) -> _Failure:
-    status, kind, code = exc.status_code, str(exc.type or ""), str(exc.error_code or "")
-    message = str(exc.api_message or "").lower()
+def _status_failure(status: int, kind: str, code: str, words: str, *, model: str, retry_after: float = 0.0) -> _Failure:
+    if status == 200:  # An error within a response; its type says what the status would be.
+        status = _STATUS_OF.get(kind, status)
+    message = words.lower()
     if status in (401, 403):
         error = EngineError("bad-key")
     elif status == 402 or "spend" in code or "ramp" in code or kind == "billing_error":
@@ -237,20 +308,23 @@ def _status_failure(exc: anthropic.APIStatusError) -> _Failure:
         return _Failure(error=HistoryRefused("context-overflow"), is_transient=False)
     elif status == 400 and ("thinking" in message or "signature" in message):
         return _Failure(error=HistoryRefused("thinking-refused"), is_transient=False)
-    elif status == 404:
-        error = EngineError("no-such-model")
+    elif status == 404 or (status == 400 and "model" in message and model.lower() in message):
+        error = EngineError("no-such-model", model=model)
     elif status == 429 or status == 529 or status in (408, 409) or status >= 500 or kind in _TRANSIENT:
-        return _busy(exc)
+        return _busy(retry_after)
     else:
         error = EngineError("refused", status=status)
     return _Failure(error=error, is_transient=False)
 
 
-def _busy(exc: anthropic.APIStatusError) -> _Failure:
+def _retry_after(exc: anthropic.APIStatusError) -> float:
     try:
-        retry_after = float(exc.response.headers.get("retry-after") or 0)
+        return float(exc.response.headers.get("retry-after") or 0)
     except ValueError:
-        retry_after = 0.0  # A date: use our own delays.
+        return 0.0  # A date: use our own delays.
+
+
+def _busy(retry_after: float) -> _Failure:
     if retry_after > MAX_DELAY_SECONDS:
         minutes = round(retry_after / 60) or 1
         error = EngineError("rate-limited", minutes=minutes)

@@ -45,6 +45,7 @@ class _Answer:
     reply: Reply | None = None  # The model's reply, even if it is unusable: it has a cost.
     problem: str = ""  # Why the model gave no usable answer.
     message: TextOrPhrase = ""
+    detail: str = ""  # The endpoint's own words.
     is_cost_partial: bool = False
 
 
@@ -95,9 +96,16 @@ class StallRun:
             # Remembered results always use the rules' category.
             finding = replace(checked(stall, _read(reply)), sort=own.sort)
         except EngineError as exc:
-            logger.warning("alert %s: the model failed (%s); using the rules", stall.alert_id, exc.problem)
-            failed = _by_rules(stall)
-            return replace(failed, problem=exc.problem, message=exc.text, is_cost_partial=exc.is_cost_partial)
+            logger.warning(
+                "alert %s: the model failed (%s: %s); using the rules", stall.alert_id, exc.problem, exc.detail
+            )
+            return replace(
+                _by_rules(stall),
+                problem=exc.problem,
+                message=exc.text,
+                detail=exc.detail,
+                is_cost_partial=exc.is_cost_partial,
+            )
         except TimeoutError:
             logger.warning(
                 "alert %s: no answer from the model within %g s; using the rules", stall.alert_id, MODEL_SECONDS
@@ -193,4 +201,11 @@ def _keep(unit: UnitOfWork, turn_id: str, fleet: str, stall: StallContext, answe
         evidence=[{"id": one.id, "kind": kinds[one.id], "quote": one.quote} for one in finding.evidence],
         fixes=fixes,
     )
-    store.end_turn(unit, store.turn_of(turn_id), TurnState.DONE, problem=answer.problem, message=answer.message)
+    store.end_turn(
+        unit,
+        store.turn_of(turn_id),
+        TurnState.DONE,
+        problem=answer.problem,
+        message=answer.message,
+        detail=answer.detail,
+    )

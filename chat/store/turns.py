@@ -167,8 +167,18 @@ def withdraw(unit: UnitOfWork, turn: Turn, state: TurnState, reason: Phrase) -> 
     end_turn(unit, turn, state)
 
 
-def end_turn(unit: UnitOfWork, turn: Turn, state: TurnState, *, problem: str = "", message: TextOrPhrase = "") -> None:
-    change_turn(unit, turn, state=state, **_problem(turn, problem, message), ended_at=unit.now)
+def end_turn(
+    unit: UnitOfWork,
+    turn: Turn,
+    state: TurnState,
+    *,
+    problem: str = "",
+    message: TextOrPhrase = "",
+    detail: str = "",
+) -> None:
+    """`detail`: the endpoint's own words, for administrators."""
+    values = {**_problem(turn, problem, message), "endpoint_error": detail[:600]}
+    change_turn(unit, turn, state=state, **values, ended_at=unit.now)
     follow(unit, turn)
 
 

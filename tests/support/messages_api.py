@@ -112,7 +112,14 @@ class Page:
     body: str = "<html><body>Sign in</body></html>"
 
 
-Step: TypeAlias = Reply | HttpError | Cut | ErrorEvent | Silence | Page
+@dataclass
+class Whole:
+    """An endpoint that cannot stream: the message, or the error, as one JSON response with the status 200."""
+
+    answer: Reply | HttpError
+
+
+Step: TypeAlias = Reply | HttpError | Cut | ErrorEvent | Silence | Page | Whole
 Script: TypeAlias = Sequence[Step] | Callable[[dict[str, Any]], Step]
 
 
@@ -271,8 +278,12 @@ def _parts(block: Block) -> tuple[Block, list[Block]]:
 class MessagesApi:
     """`async with MessagesApi(script) as api`: `api.url`, `api.bodies` (all requests), `api.refusals`."""
 
-    def __init__(self, script: Script = (), *, key: str = "key-1", strict_thinking: bool = True) -> None:
+    def __init__(
+        self, script: Script = (), *, key: str = "key-1", strict_thinking: bool = True, models: Sequence[str] = ()
+    ) -> None:
+        """`models`: the only ones that it knows; empty = all."""
         self.script = script
+        self.models = models
         self.key = key
         self.strict_thinking = strict_thinking
         self.bodies: list[dict[str, Any]] = []
@@ -330,6 +341,8 @@ class MessagesApi:
         body = json.loads(raw)
         self.raw_bodies.append(raw)
         self.bodies.append(body)
+        if self.models and body.get("model") not in self.models:
+            return await self._error(writer, HttpError(404, "not_found_error", f"model: {body.get('model')}"))
         bad = problem_of(body) or (_thinking_problem(body) if self.strict_thinking else "")
         if bad:
             self.refusals.append(bad)
@@ -347,6 +360,10 @@ class MessagesApi:
             return await self._error(writer, step)
         if isinstance(step, Page):
             return await self._respond(writer, step.status, "text/html", step.body.encode(), {})
+        if isinstance(step, Whole):
+            answer = step.answer
+            fields = _error_body(answer) if isinstance(answer, HttpError) else _whole(answer, body["model"])
+            return await self._respond(writer, 200, "application/json", json.dumps(fields).encode(), {})
         reply = step if isinstance(step, Reply) else step.reply
         signed = [
             {**block, "signature": signature_of(body, len(body["messages"]))} if block["type"] == "thinking" else block
@@ -401,6 +418,12 @@ class MessagesApi:
         writer.write(head.encode() + b"\r\n" + body)
         await writer.drain()
         return True
+
+
+def _whole(reply: Reply, model: str) -> dict[str, Any]:
+    blocks = [{name: part for name, part in block.items() if name != "_raw"} for block in reply.blocks]
+    about = {"id": f"msg_{next(_ids):06d}", "type": "message", "role": "assistant", "model": model}
+    return {**about, "content": blocks, "stop_reason": reply.ending, "stop_sequence": None, "usage": reply.usage}
 
 
 def _error_body(error: HttpError) -> dict[str, Any]:
