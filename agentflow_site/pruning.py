@@ -8,11 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentflow_site.env import SiteEnv
-from agentflow_site.leader_lock import LeaderRuns, only_one_leader
+from agentflow_site.leader_lock import only_one_leader
+from agentflow_site.term import take_term
 from chat.retention import ChatRetention, steps
+from nodes.errors import LeaderRuns
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.projection.published import FanOut
 from nodes.leader.projection.retention import Retention, RetentionConfig
+from nodes.leader.projection.term import Term
 from nodes.leader.projection.writer import FunctionJob, Writer
 
 
@@ -37,15 +40,15 @@ def chat_retention(env: SiteEnv) -> ChatRetention:
 def prune(data_dir: Path, leader_grpc: str, config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
     """Deleted rows by kind. Raises `LeaderUnavailable` when a Leader runs but does not answer, or `StoreError`."""
     try:
-        # Only one process may write at a time: the one that holds the data folder's lock.
-        with only_one_leader(data_dir):
-            return asyncio.run(_prune_here(config, chat))
+        # Only one process may write at a time: the one that holds the data folder's lock and the database's term.
+        with only_one_leader(data_dir) as lock:
+            return asyncio.run(_prune_here(config, chat, take_term(lock)))
     except LeaderRuns:
         return RemoteGateway.on_data_dir(data_dir, leader_grpc).prune()
 
 
-async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Mapping[str, int]:
-    writer = Writer(FanOut(), lambda: None)
+async def _prune_here(config: RetentionConfig, chat: ChatRetention, term: Term) -> Mapping[str, int]:
+    writer = Writer(FanOut(), lambda: None, term=term)
     await writer.start()
     try:
         return await Retention(lambda function: writer.submit(FunctionJob(function)), config, steps(chat)).prune()
