@@ -341,6 +341,7 @@ def test_a_killed_leader_does_not_block_the_next_start(own_leader: RunningLeader
 
     leader.start()
 
+    assert "has not given it up" not in leader.process.log()  # The folder's lock proves that it is dead.
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://{leader.http}/", timeout=2)
     assert leader.process.stop() == 0

@@ -30,10 +30,11 @@ def _fields(model: type[Model]) -> tuple[Field[Any, Any], ...]:
 @cache
 def _preparations(model: type[Model]) -> tuple[tuple[str, Prepare | None], ...]:
     """Each attribute and its conversion to a database value; None for numbers and text, which is most of them."""
+    converted = (DateTimeField, JSONField, BinaryField)
     return tuple(
         (
             field.attname,
-            field.get_db_prep_save if isinstance(field, (DateTimeField, JSONField, BinaryField)) else None,
+            field.get_db_prep_save if isinstance(field, converted) or hasattr(field, "from_db_value") else None,
         )
         for field in _fields(model)
     )
