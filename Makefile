@@ -95,12 +95,12 @@ WORKERS ?= 4
 test: dev setup test-tools  ## Run every test, against real processes, a real browser, Redis and PostgreSQL
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
-	$(POSTGRES) $(BIN)/pytest --numprocesses 2 --dist worksteal $(POSTGRES_CORE)
+	$(POSTGRES) $(BIN)/pytest $(POSTGRES_CORE)
 
 # A real server that ends with the command; each worker has its own databases on it.
 POSTGRES := $(BIN)/python -m tests.support.postgres
-# What differs most between the databases: limits, locks, outages, the term, the writer.
-POSTGRES_CORE := $(addprefix tests/integration/, test_postgres.py test_term.py test_outage.py test_projection.py)
+# What differs most between the databases: limits, locks, outages, the term, the writer's recovery.
+POSTGRES_CORE := $(addprefix tests/integration/, test_postgres.py test_term.py test_outage.py)
 test-postgres: dev setup test-tools  ## Run the tests of storage, Leader, chat and REST on PostgreSQL
 	$(POSTGRES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal tests/integration
 

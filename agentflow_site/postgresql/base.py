@@ -37,6 +37,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return BoundedConnection.connect(**conn_params)
 
+    # At the end of a transaction whose connection is lost, Django would wait for another one. There is nothing left to
+    # roll back; the statement's error is the news, at once.
+
+    def _rollback(self) -> None:
+        if not self.connection.closed:
+            super()._rollback()  # type: ignore[misc]  # The stubs omit it.
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if not self.connection.closed:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # The stubs omit it.
+
     @contextmanager
     def unlimited(self) -> Iterator[None]:
         """Statements may take as long as they need: for migrations, which rebuild whole tables."""

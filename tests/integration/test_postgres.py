@@ -69,6 +69,7 @@ async def test_a_frozen_server_is_noticed_and_its_return_too(
 
     assert (await told).marks == {"master-1-states": 1}
     assert states(listener) == [("failing", "unreachable"), ("ok", "")]
+    assert listener.messages("STORE")[0]["message"] == "the server did not answer within 0.3 s"
 
 
 def test_a_page_on_a_frozen_server_is_answered_in_time(impatient: None) -> None:
