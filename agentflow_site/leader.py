@@ -144,15 +144,7 @@ class _Leader:
         config = self._config
         listener, more_services = self._listener()
         listeners = FanOut(listener)
-        projection = Projection(
-            listeners,
-            term=self._term,
-            epoch=self._epoch,
-            public_key=self._key.public_key,
-            leader_id=config.name,
-            revoked=lambda: self._revocations.ids,
-            on_lost=_end_at_once,
-        )
+        projection = self._projection(listeners)
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention, steps(config.chat_retention))
@@ -202,6 +194,17 @@ class _Leader:
             chat_services.use_gateway(None)
             services.use_gateway(None)
             logger.info("the Leader has stopped")
+
+    def _projection(self, listeners: FanOut) -> Projection:
+        return Projection(
+            listeners,
+            term=self._term,
+            epoch=self._epoch,
+            public_key=self._key.public_key,
+            leader_id=self._config.name,
+            revoked=lambda: self._revocations.ids,
+            on_lost=_end_at_once,
+        )
 
     def _hub(self, projection: Projection, gateway: GatewayServer) -> Hub:
         config = self._config

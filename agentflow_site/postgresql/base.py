@@ -32,8 +32,8 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> BoundedConnection:
-        # Instead of Django's own, which cannot be given another class. AgentFlow has no pool: a request that is cut off
-        # would keep its connection for ever, and a pool has only so many.
+        # Instead of Django's own, which cannot be given another class. AgentFlow has no pool: a request that is
+        # cancelled would never return its connection, until the pool is empty.
         self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return BoundedConnection.connect(**conn_params)
 

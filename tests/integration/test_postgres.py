@@ -168,7 +168,7 @@ def test_a_slow_statement_ends_but_a_migration_may_take_longer(
 
 
 def test_a_value_that_does_not_fit_an_index_is_no_outage() -> None:
-    """It would be repeated for ever, and with it everything behind it."""
+    """Otherwise the writer would repeat it endlessly, and everything behind it would wait."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE narrow (word text PRIMARY KEY)")
         with pytest.raises(OperationalError) as failed:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, on a Unix socket in its own folder. It forgets on a power cut: nothing is synced.
+"""A real PostgreSQL server for tests, on a Unix socket in its own folder, without fsync.
 
 `python -m tests.support.postgres COMMAND…` runs a command whose Django uses such a server.
 """
