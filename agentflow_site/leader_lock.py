@@ -1,4 +1,4 @@
-"""One Leader per data folder: a lock file, which also says where the Leader's pages are."""
+"""One Leader per data folder: a lock file, which also says where the Leader's pages are and which term it held."""
 
 from __future__ import annotations
 
@@ -7,16 +7,50 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
-from nodes.errors import ConfigError
+from nodes.errors import ConfigError, LeaderRuns
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class LeaderRuns(ConfigError):
-    """Another process holds the data folder's lock."""
+class LeaderLock:
+    """The lock, held by this process.
+
+    Its file has five lines: process, address of the pages, address of `/readyz`, place, term's holder.
+    """
+
+    def __init__(self, file: TextIO, url: str, probed: str) -> None:
+        self._file = file
+        self._url = url
+        self._probed = probed
+        before = file.read().splitlines()
+        is_from_here = len(before) == 5 and before[3] == self._place
+        # The term's holder (`nodes.leader.projection.term`) that ran on this folder before and is known to have ended:
+        # it had this lock. Empty if a copy of the folder may still be in use, or the machine has been restarted since.
+        self.dead_holder = before[4] if is_from_here else ""
+        self._write(self.dead_holder)  # Kept, in case that this start fails as well.
+
+    def note_holder(self, holder: str) -> None:
+        """This process holds the term under this name."""
+        self._write(holder)
+
+    @property
+    def _place(self) -> str:
+        """This very file on this machine: the lock of a copy of the folder is another one."""
+        status = os.fstat(self._file.fileno())
+        boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+        return f"{boot_id} {status.st_dev} {status.st_ino}"
+
+    def _write(self, holder: str) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{os.getpid()}\n{self._url}\n{self._probed}\n{self._place}\n{holder}\n")
+        self._file.flush()
 
 
 @contextlib.contextmanager
-def only_one_leader(data_dir: Path, *, url: str = "", probed: str = "") -> Iterator[None]:
+def only_one_leader(data_dir: Path, *, url: str = "", probed: str = "") -> Iterator[LeaderLock]:
     """Holds the data folder's lock; the kernel releases it however the process ends. Raises `LeaderRuns`.
 
     `url`: where a browser on this machine opens the pages; `probed`: where `/readyz` is on this machine.
@@ -26,7 +60,7 @@ def only_one_leader(data_dir: Path, *, url: str = "", probed: str = "") -> Itera
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "r+") as file:
+    with os.fdopen(descriptor, "r+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
@@ -35,10 +69,7 @@ def only_one_leader(data_dir: Path, *, url: str = "", probed: str = "") -> Itera
                 f"a Leader is already running on {data_dir}{f' (process {holder})' if holder else ''}; "
                 "stop it, or set another AGENTFLOW_DATA_DIR"
             ) from exc
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n{url}\n{probed}\n")
-        file.flush()
-        yield
+        yield LeaderLock(file, url, probed)
 
 
 def running_url(data_dir: Path) -> str:

@@ -11,13 +11,15 @@ from pathlib import Path
 from django.db import connection
 
 from agentflow_site.env import SiteEnv
-from agentflow_site.leader_lock import LeaderRuns, only_one_leader
+from agentflow_site.leader_lock import only_one_leader
+from agentflow_site.term import take_term
 from chat.retention import ChatRetention, steps
 from nodes.core.sqlite_space import rewrite, rewrite_older
-from nodes.errors import ConfigError, StoreError
+from nodes.errors import ConfigError, LeaderRuns, StoreError
 from nodes.leader.gateway.client import RemoteGateway
 from nodes.leader.projection.published import FanOut
 from nodes.leader.projection.retention import Pruned, Retention, RetentionConfig
+from nodes.leader.projection.term import Term
 from nodes.leader.projection.writer import FunctionJob, Writer
 
 
@@ -47,9 +49,9 @@ def prune(
     Raises `LeaderUnavailable` when a Leader runs but does not answer, `ConfigError`, or `StoreError`.
     """
     try:
-        # Only one process may write at a time: the one that holds the data folder's lock.
-        with only_one_leader(data_dir):
-            pruned = asyncio.run(_prune_here(config, chat))
+        # Only one process may write at a time: the one that holds the data folder's lock and the database's term.
+        with only_one_leader(data_dir) as lock:
+            pruned = asyncio.run(_prune_here(config, chat, take_term(lock)))
             return replace(pruned, freed_bytes=pruned.freed_bytes + _rewrite()) if rewrites else pruned
     except LeaderRuns:
         if rewrites:
@@ -81,8 +83,8 @@ def _rewrite() -> int:
     return freed_bytes
 
 
-async def _prune_here(config: RetentionConfig, chat: ChatRetention) -> Pruned:
-    writer = Writer(FanOut(), lambda: None)
+async def _prune_here(config: RetentionConfig, chat: ChatRetention, term: Term) -> Pruned:
+    writer = Writer(FanOut(), lambda: None, term=term)
     await writer.start()
     try:
         return await Retention(lambda function: writer.submit(FunctionJob(function)), config, steps(chat)).prune()

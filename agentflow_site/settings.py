@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agentflow_site import env as site_env
 from agentflow_site.bodies import MAX_BODY_BYTES
+from agentflow_site.postgresql.limits import connection_options
 from nodes.errors import ConfigError
 
 try:
@@ -96,7 +97,10 @@ SQLITE_OPTIONS: dict[str, Any] = {
     ),
 }
 if ENV.database_url:
-    DATABASES = {"default": dict(dj_database_url.parse(ENV.database_url))}
+    DATABASES: dict[str, dict[str, Any]] = {"default": {**dj_database_url.parse(ENV.database_url)}}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        DATABASES["default"]["ENGINE"] = "agentflow_site.postgresql"
+        DATABASES["default"]["OPTIONS"] = connection_options(DATABASES["default"].get("OPTIONS", {}))
 else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "db.sqlite3")}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

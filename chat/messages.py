@@ -162,6 +162,6 @@ def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text
 
 
 def shown_text(content: Iterable[Fields]) -> str:
-    """The visible text of an answer's blocks."""
+    """The visible text of an answer's blocks, without NUL, which PostgreSQL rejects."""
     texts = (block.get("text") for block in content if block.get("type") == "text")
-    return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip())
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip()).replace("\x00", "")

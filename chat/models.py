@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from chat.exact_json import ExactJSONField
 from chat.states import RETRIABLE_TURNS, ApprovalState, CallState, FixVerdict, Trigger, TurnState
 
 
@@ -146,7 +147,7 @@ class Message(models.Model):
     turn = models.ForeignKey(Turn, on_delete=models.CASCADE, related_name="messages")
     epoch = models.PositiveIntegerField()  # 0: shown, but never sent.
     role = models.CharField(max_length=9)  # "user" or "assistant"
-    content = models.JSONField()  # Blocks, exactly as sent.
+    content = ExactJSONField()  # Blocks, exactly as sent.
     # It has texts of strangers, or answers such: what is written while it is sent may be theirs.
     is_tainted = models.BooleanField(default=False)
     text = models.TextField(blank=True)  # The visible text of an assistant's message.
@@ -169,7 +170,7 @@ class ToolCall(models.Model):
     tool_use_id = models.CharField(max_length=200)
     position = models.PositiveIntegerField()  # Among the calls of its message.
     name = models.CharField(max_length=64)
-    arguments = models.JSONField(default=dict)
+    arguments = ExactJSONField(default=dict)
     arguments_hash = models.CharField(max_length=64)
     risk = models.CharField(max_length=12, blank=True)
     # Describes the exact action; empty until the tool executor has checked the call.

@@ -6,21 +6,16 @@ from __future__ import annotations
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error
 
 from dashboard.accounts.hashing import HashingBusy
+from nodes.outages import is_outage
 
 RETRY_AFTER_SECONDS = 5
 CODE = "store-unavailable"
-
-
-def is_outage(exc: BaseException | None) -> bool:
-    """Whether the database is at fault (locked, full or missing), not the request."""
-    return isinstance(exc, (OperationalError, InterfaceError))
 
 
 def words() -> str:

@@ -17,6 +17,10 @@ class ConfigError(AgentFlowError):
     """A setting, argument or file is wrong; the text says which, its value and what is allowed."""
 
 
+class LeaderRuns(ConfigError):
+    """Another process leads already, on this data folder or on this database."""
+
+
 class WireError(AgentFlowError):
     """The stream to a peer cannot continue."""
 
@@ -43,6 +47,18 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """The row already exists, or is not in the state that the change requires."""
+
+
+class StaleTerm(StoreError):
+    """Another process has taken over the database, so this one must not write any more."""
+
+    def __init__(self, term: int, successor: str) -> None:
+        super().__init__(term, successor)
+        self.term = term
+        self.successor = successor  # Where it runs; empty = not known.
+
+    def __str__(self) -> str:
+        return f"another Leader{f' ({self.successor})' if self.successor else ''} has taken over the database"
 
 
 class LeaderUnavailable(AgentFlowError):

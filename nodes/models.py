@@ -44,6 +44,21 @@ class Store(models.Model):
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_store")]
 
 
+class LeaderTerm(models.Model):
+    """Which process may write this database; one row, changed only by `nodes.leader.projection.term`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    # Only grows; every Leader that starts takes a new one.
+    term = models.PositiveBigIntegerField(default=0)
+    holder = models.CharField(max_length=32, blank=True)  # A random id of its process; empty = the term was given up.
+    address = models.CharField(max_length=255, blank=True)  # Where the holder runs, for people.
+    # Changes every two seconds or more often while its holder can write.
+    beat = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_leader_term")]
+
+
 class Node(models.Model):
     id = models.CharField(primary_key=True, max_length=64)  # The node's name; unique in the cluster.
     role = models.CharField(max_length=8, choices=_choices(Role))

@@ -12,7 +12,6 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from dashboard.accounts import tokens
@@ -106,22 +105,26 @@ def _shared_by_workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(_shared_by_workers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A database file, as in production: several threads cannot share an in-memory database."""
-    if not database.is_sqlite():
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        own = tmp_path_factory.mktemp("database") / "db.sqlite3"
-        database.copy_instead_of_migrating(patch, _shared_by_workers, own)
-        yield
+def migrated_database(_shared_by_workers: Path) -> database.MigratedDatabase:
+    return database.MigratedDatabase(_shared_by_workers)
 
 
 @pytest.fixture(scope="session")
-def migrated_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, _shared_by_workers: Path) -> Path:
-    """A migrated database file to copy into a data folder, so that its Leader has nothing to migrate."""
-    migrated = database.migrated_file(_shared_by_workers)
-    if not migrated.exists():  # No test of this worker has used the database itself.
-        with django_db_blocker.unblock():
-            connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    return migrated
+def django_db_modify_db_settings(
+    migrated_database: database.MigratedDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A database file or server, as in production: several threads cannot share an in-memory database."""
+    with pytest.MonkeyPatch.context() as patch:
+        migrated_database.create_own(patch, tmp_path_factory.mktemp("database") / "db.sqlite3")
+        yield
+
+
+@pytest.fixture
+def leaders_database(
+    migrated_database: database.MigratedDatabase, django_db_blocker: DjangoDbBlocker, tmp_path: Path
+) -> database.LeaderDatabase:
+    """A migrated database for a Leader in a process of its own, with the data folder `tmp_path / "data"`."""
+    data_dir = tmp_path / "data"
+    data_dir.mkdir(mode=0o700)
+    with django_db_blocker.unblock():
+        return migrated_database.for_leader(data_dir)

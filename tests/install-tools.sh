@@ -4,6 +4,7 @@ set -euo pipefail
 
 has() { command -v "$1" >/dev/null 2>&1; }
 has_browser() { has chromium-headless-shell || has chromium || has chromium-browser || has google-chrome; }
+has_postgres() { has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 has_faketime() { ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1; }
 
 # Without them tests are skipped or take longer: the headless shell needs a quarter less CPU time than the whole browser.
@@ -14,6 +15,7 @@ has_faketime || optional+=(libfaketime)
 required=()
 has redis-server || required+=(redis-server)
 has nginx || [ -x /usr/sbin/nginx ] || required+=(nginx-light)
+has_postgres || required+=(postgresql)
 
 install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
@@ -21,6 +23,11 @@ if [ "$(id -u)" = 0 ] && has apt-get; then
 	[ $((${#required[@]} + ${#optional[@]})) = 0 ] && exit 0
 	echo "Installing ${required[*]} ${optional[*]} …"
 	apt-get update -qq
+	# Debian's package would create and start a server of its own; the tests start theirs.
+	if ! has_postgres; then
+		mkdir -p /etc/postgresql-common/createcluster.d
+		echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/agentflow-tests.conf
+	fi
 	for package in "${optional[@]}"; do
 		install "$package" 2>/dev/null || echo "agentflow: $package is not available: some tests are skipped or take longer"
 	done

@@ -90,7 +90,7 @@ def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
             message=message,
             tool_use_id=block["id"],
             position=position,
-            name=str(block["name"])[:64],
+            name=str(block["name"]).replace("\x00", "")[:64],
             arguments=block["input"],
             arguments_hash=hash_of(block["name"], block["input"]),
             is_sure=reply.is_sure,

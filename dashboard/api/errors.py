@@ -20,6 +20,7 @@ from dashboard import outage
 from nodes.domain.incoming import BadInput, shown
 from nodes.domain.phrases import Phrase, phrases_of
 from nodes.errors import AgentFlowError, Conflict, NotFound, TaskRejected
+from nodes.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
         return _answer(409, "conflict", str(exc))
     if isinstance(exc, AgentFlowError):
         return _answer(503, "unavailable", str(exc), headers={"Retry-After": "5"})
-    if outage.is_outage(exc):
+    if is_outage(exc):
         logger.warning("a request failed: %s", exc)
         headers = {"Retry-After": str(outage.RETRY_AFTER_SECONDS)}
         return _answer(503, outage.CODE, outage.words(), headers=headers)

@@ -14,7 +14,7 @@ import pytest
 from chat import services as chat_services
 from chat.config import ChatConfig
 from chat.engines import claude
-from chat.models import Conversation, ToolCall
+from chat.models import Conversation, Message, ToolCall
 from nodes.domain.states import TaskState
 from nodes.models import AuditEntry
 from tests.support.chat import ChatWorld, chat_world
@@ -416,6 +416,20 @@ async def test_a_model_that_never_finishes_is_stopped(start: Start) -> None:
 
         assert (turn["state"], turn["problem"]) == ("failed", "too-many-rounds")
         assert len(api.bodies) == 8
+
+
+async def test_what_a_model_says_is_kept_to_the_byte(start: Start) -> None:
+    """Its thinking is bound to every byte before it: also to the order of keys, and to NUL."""
+    said = text("z\x00")
+    call = tool_use("list_nodes", {})
+    call["input"] = {"zeta": "\x00", "a": 1.0, "b": 1e30}
+    async with start([Reply([said, call]), Reply([text("done")])]) as (world, api):
+        turn = await world.ask("hello")
+
+        kept = await read(lambda: json.dumps(Message.objects.filter(role="assistant").earliest("id").content))
+        assert turn["state"] == "done"
+        assert kept == json.dumps(api.bodies[-1]["messages"][-2]["content"])
+        assert '"zeta": "\\u0000", "a": 1.0' in kept
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -23,13 +22,14 @@ from typing import Any
 import grpc
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from agentflow_site import healthcheck
 from agentflow_site.leader_lock import only_one_leader
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1 import node_sync_pb2_grpc as stubs
 from tests.support.console import Console
+from tests.support.database import LeaderDatabase, is_sqlite
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.live import open_client
 from tests.support.processes import REPOSITORY, Process, free_port, manage
@@ -38,10 +38,11 @@ pytestmark = pytest.mark.slow
 
 
 class RunningLeader:
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, database: LeaderDatabase, *arguments: str) -> None:
         self.data_dir = folder / "data"
+        self.database = database
         self.http, self.grpc = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        self.env = {"AGENTFLOW_DATA_DIR": str(self.data_dir), "AGENTFLOW_LEADER_GRPC": self.grpc}
+        self.env = {"AGENTFLOW_DATA_DIR": str(self.data_dir), "AGENTFLOW_LEADER_GRPC": self.grpc, **database.env}
         argv = [sys.executable, "manage.py", "leader", "--http", self.http, "--grpc", self.grpc, *arguments]
         self.process = Process("leader", argv, log=folder / "leader.log", env=self.env)
         self.console = Console(self.env)
@@ -57,8 +58,7 @@ class RunningLeader:
         return self.process.log().count("serves nodes") > starts
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with contextlib.closing(sqlite3.connect(f"file:{self.data_dir / 'db.sqlite3'}?mode=ro", uri=True)) as store:
-            return store.execute(query, parameters).fetchall()
+        return self.database.rows(query, parameters)
 
     def token(self, name: str, role: str = "master") -> str:
         return self.console.manage("token", "new", "--role", role, "--name", name).strip()
@@ -74,19 +74,23 @@ class RunningLeader:
 
 
 @pytest.fixture(scope="module")
-def leader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLeader]:
-    running = RunningLeader(tmp_path_factory.mktemp("leader"), "--heartbeat", "5").start()
+def leader(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[RunningLeader]:
+    folder = tmp_path_factory.mktemp("leader")
+    database = LeaderDatabase(folder / "data")
+    with django_db_blocker.unblock():
+        database.create_empty()
+    running = RunningLeader(folder, database, "--heartbeat", "5").start()
     running.console.start()
     yield running
     running.end()
 
 
 @pytest.fixture
-def own_leader(tmp_path: Path, migrated_database: Path) -> Iterator[RunningLeader]:
+def own_leader(tmp_path: Path, leaders_database: LeaderDatabase) -> Iterator[RunningLeader]:
     """A Leader for tests that stop it; its database is already migrated."""
-    running = RunningLeader(tmp_path)
-    running.data_dir.mkdir(mode=0o700)
-    shutil.copyfile(migrated_database, running.data_dir / "db.sqlite3")
+    running = RunningLeader(tmp_path, leaders_database)
     yield running
     running.end()
 
@@ -141,6 +145,14 @@ def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) ->
 
     assert "is already running on" in line
     assert str(leader.process.pid) in line
+
+
+def test_a_second_leader_on_one_database_is_refused(leader: RunningLeader, tmp_path: Path) -> None:
+    """With a data folder of its own, as on another machine."""
+    line = refused(tmp_path, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", DATABASE_URL=leader.database.url)
+
+    assert "a Leader is already running on this database" in line
+    assert f"{socket.gethostname()}, process {leader.process.pid}, http://{leader.http}" in line
 
 
 @pytest.mark.parametrize("option", ["--http", "--grpc"])
@@ -204,7 +216,7 @@ def test_a_first_start_sets_everything_up(leader: RunningLeader) -> None:
     assert leader.rows("SELECT id, role, state FROM nodes_node WHERE role = 'leader'") == [
         ("leader", "leader", "online")
     ]
-    eventually_sync(lambda: json.loads(leader.rows("SELECT metrics FROM nodes_node WHERE id = 'leader'")[0][0]))
+    eventually_sync(lambda: leader.rows("SELECT metrics FROM nodes_node WHERE id = 'leader'")[0][0] not in ({}, "{}"))
 
 
 def test_pages_are_logged_without_their_queries(leader: RunningLeader) -> None:
@@ -320,7 +332,7 @@ async def test_a_stop_is_clean_and_quick_and_the_next_epoch_higher(own_leader: R
     log = leader.process.log()
     assert "the Leader has stopped" in log
     assert "Traceback" not in log
-    assert leader.rows("PRAGMA integrity_check") == [("ok",)]
+    assert not is_sqlite() or leader.rows("PRAGMA integrity_check") == [("ok",)]
     await asyncio.to_thread(leader.start)
     assert (leader.data_dir / "epoch").read_text() == "2\n"
 
@@ -348,10 +360,58 @@ def test_a_killed_leader_does_not_block_the_next_start(own_leader: RunningLeader
 
     leader.start()
 
+    assert "has not given it up" not in leader.process.log()  # The folder's lock proves that it is dead.
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://{leader.http}/", timeout=2)
     assert leader.process.stop() == 0
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_frozen_leader_is_replaced_and_does_not_write_when_it_wakes(
+    own_leader: RunningLeader, tmp_path: Path
+) -> None:
+    """Two machines with one database: the second takes over when the first one's term has lapsed."""
+    first = own_leader
+    first.process.argv.append("--no-web")
+    first.start()
+    freeze_outside_a_transaction(first)
+    (tmp_path / "second").mkdir()
+    second = RunningLeader(tmp_path / "second", first.database, "--no-web", "--name", "second")
+    second.env["DATABASE_URL"] = second.process.env["DATABASE_URL"] = first.database.url
+    second.start()
+    assert "has not given it up: waiting" in second.process.log()
+
+    first.process.signal(signal.SIGCONT)
+
+    assert first.process.wait() == 1
+    assert (
+        first.process.log()
+        .splitlines()[-1]
+        .endswith(
+            f"another Leader ({socket.gethostname()}, process {second.process.pid}) has taken over the database; "
+            "this Leader ends without writing anything more"
+        )
+    )
+    assert second.rows("SELECT term, holder <> '' FROM nodes_leaderterm") == [(2, True)]
+    assert [name for (name,) in second.rows("SELECT id FROM nodes_node WHERE state = 'online'")] == ["second"]
+    second.end()
+
+
+def freeze_outside_a_transaction(leader: RunningLeader) -> None:
+    leader.process.signal(signal.SIGSTOP)
+    while is_sqlite() and not may_write(leader.database.name):
+        leader.process.signal(signal.SIGCONT)
+        leader.process.signal(signal.SIGSTOP)
+
+
+def may_write(path: str) -> bool:
+    """A process that is frozen inside a transaction keeps the file's lock."""
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as store:
+        try:
+            store.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 def test_pruning_on_demand_is_done_by_the_leader_or_without_one(own_leader: RunningLeader) -> None:

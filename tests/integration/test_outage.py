@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from dashboard import outage
+from tests.support import database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,12 +25,10 @@ def client() -> Client:
 @pytest.fixture
 def locked(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another process holds a write transaction open."""
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    database.wait_shortly(monkeypatch)
     connection.close()  # The next connection has the short timeout.
-    blocker = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-    blocker.execute("BEGIN EXCLUSIVE")
-    yield
-    blocker.close()
+    with database.locked():
+        yield
     connection.close()
 
 
@@ -47,13 +45,13 @@ def test_a_page_reports_it_in_the_users_language(
 
     assert (answer.status_code, answer["Retry-After"]) == (503, str(outage.RETRY_AFTER_SECONDS))
     assert words in answer.content.decode()
-    assert "locked" not in answer.content.decode()
+    assert not any(words in answer.content.decode() for words in database.LOCKED)
 
 
 def test_the_api_reports_it_in_its_own_format(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if authentication fails, which runs before the API's own code."""
     client.force_login(User.objects.get())
-    monkeypatch.setitem(connection.settings_dict, "NAME", "/proc/none/db.sqlite3")
+    monkeypatch.setitem(connection.settings_dict, "NAME", "/proc/none/db.sqlite3" if database.is_sqlite() else "none")
     connection.close()
 
     answer = client.get("/api/v1/nodes/")

@@ -33,6 +33,7 @@ class Cluster:
             "AGENTFLOW_DATA_DIR": str(self.data_dir),
             "AGENTFLOW_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
             "AGENTFLOW_LEADER_GRPC": f"127.0.0.1:{self.grpc_port}",
+            "DATABASE_URL": "",
         }
         self.processes: dict[str, Process] = {}
         self._knows_people = False

@@ -65,7 +65,7 @@ def first_site() -> FirstSite:
         folder.mkdir(exist_ok=True)
         with _locked(folder / "lock"):
             if not (folder / "people.json").exists():
-                env = {"AGENTFLOW_DATA_DIR": str(folder)}
+                env = {"AGENTFLOW_DATA_DIR": str(folder), "DATABASE_URL": ""}
                 manage("shell", "-c", "from tests.support import first_site; first_site.fill()", env=env)
         _made = FirstSite(folder=folder, **json.loads((folder / "people.json").read_text()))
     return _made

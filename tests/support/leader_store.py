@@ -27,6 +27,7 @@ from nodes.domain.states import Lane, NodeState, Role
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.term import Term, acquire
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import encode_update
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -138,14 +139,19 @@ class Voice:
         return encode_update(Update(node_id=self.node_id, payload=payload, timestamp_ms=now_ms, **position))
 
 
+async def taken_term(*, above: int = 0, dead_holder: str = "") -> Term:
+    return await read(lambda: acquire(address="the test", above=above, dead_holder=dead_holder))
+
+
 @asynccontextmanager
 async def running_projection(
-    folder: Path, listener: Listener, revoked: set[str] | None = None
+    folder: Path, listener: Listener, revoked: set[str] | None = None, *, term: Term | None = None
 ) -> AsyncIterator[Projection]:
     epoch = Epoch(folder / "epoch")
-    epoch.advance()
+    term = term or await taken_term(above=epoch.value)
+    epoch.begin(term.value)
     projection = Projection(
-        listener, epoch=epoch, public_key=b"k" * 32, leader_id="leader", revoked=lambda: revoked or set()
+        listener, term=term, epoch=epoch, public_key=b"k" * 32, leader_id="leader", revoked=lambda: revoked or set()
     )
     await projection.start()
     try:

@@ -28,8 +28,8 @@ _SHARED_THREADS = (
 _SHARED_TARGETS = ("_poll_wrapper",)  # grpc.aio polls for all of its channels.
 # A task's supervisor outlives the runner that started it, and ends by itself.
 _SHIM = "runner/shim/start.py"
-# The connection of the test's own thread stays open for the next test. Each has its own write-ahead log, while
-# SQLite closes the database itself late, when no other connection holds a lock on it.
+# The connection of the test's own thread stays open for the next test. On SQLite each has its own write-ahead log; the
+# database itself is closed late, when no other connection holds a lock on it.
 _OWN_CONNECTIONS = 1
 
 
@@ -105,7 +105,9 @@ def _command(pid: str) -> str:
 
 
 def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
-    database = str(settings.DATABASES["default"]["NAME"])
+    own = settings.DATABASES["default"]
+    database = str(own["NAME"])
+    server = str(own.get("HOST", ""))  # The folder of PostgreSQL's socket.
     found, of_database = [], []
     for number, _, _ in files:
         try:
@@ -116,8 +118,13 @@ def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
         # with comes and goes with them; a loop that is not closed says so itself.
         if "/etilqs_" in target or target.startswith("anon_inode:"):
             continue
-        if target.startswith("socket:") and _is_wake_up(int(number)):
-            continue
+        if target.startswith("socket:"):
+            peer = _unix_peer(int(number))
+            if peer == "":
+                continue
+            if peer is not None and server and peer.startswith(server):
+                of_database.append(f"connection {number}: {peer}")
+                continue
         if not target.startswith(database):
             found.append(f"file {number}: {target}")
         elif target.endswith("-wal"):
@@ -125,18 +132,21 @@ def _new_files(files: frozenset[tuple[str, int, int]]) -> list[str]:
     return found if len(of_database) <= _OWN_CONNECTIONS else found + of_database
 
 
-def _is_wake_up(number: int) -> bool:
-    """Whether it is one end of an unnamed socket pair."""
+def _unix_peer(number: int) -> str | None:
+    """The path that a Unix socket is connected to, empty for one end of an unnamed pair; None for any other file."""
     try:
         end = socket.socket(fileno=number)
     except OSError:
-        return False  # Not a socket, or closed since.
+        return None  # Not a socket, or closed since.
     try:
-        return end.family == socket.AF_UNIX and not end.getsockname() and not end.getpeername()
+        if end.family != socket.AF_UNIX or end.getsockname():
+            return None
+        peer = end.getpeername()
     except OSError:
-        return False
+        return None
     finally:
         end.detach()
+    return peer if isinstance(peer, str) else None
 
 
 async def tasks_left() -> list[str]:

@@ -56,9 +56,9 @@ class Epoch:
             os.close(self._feed_file)
             self._feed_file = None
 
-    def advance(self) -> int:
-        """Starts the next epoch, which is on disk when this returns. Raises `ConfigError` if it cannot be written."""
-        return self._move_to(self._value + 1)
+    def begin(self, term: int) -> int:
+        """Starts the epoch of a new term, which is on disk when this returns. Raises `ConfigError` if that fails."""
+        return self._move_to(max(term, self._value + 1))
 
     def rise_above(self, seen: int) -> int:
         """Moves above `seen`, an epoch that a node has seen, if it is higher than this one."""

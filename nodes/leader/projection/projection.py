@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError
 from nodes.domain.events import Metrics, NodeReport
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState
-from nodes.errors import ProtocolViolation, StoreError, WireError
+from nodes.errors import ProtocolViolation, StaleTerm, StoreError, WireError
 from nodes.leader.projection import presence, topics
 from nodes.leader.projection.commands import commands_for_stream
 from nodes.leader.projection.entries import Outcome, apply_entry, quarantine_entry
@@ -23,8 +23,10 @@ from nodes.leader.projection.node_messages import metrics_fields, metrics_messag
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.snapshots import AwaitedReplays
 from nodes.leader.projection.state_cache import StateCache
+from nodes.leader.projection.term import Term
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.leader.projection.writer import FunctionJob, Writer, is_outage
+from nodes.leader.projection.writer import FunctionJob, Writer
+from nodes.outages import is_outage
 from nodes.stream.hub.ports import Applied, Peer
 from nodes.stream.wire.codec import decode_update
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -87,7 +89,15 @@ class Projection:
     """Implements `nodes.stream.hub.ports.Upstream`. All methods are called on the loop that `start` ran on."""
 
     def __init__(
-        self, listener: Listener, *, epoch: Epoch, public_key: bytes, leader_id: str, revoked: Callable[[], set[str]]
+        self,
+        listener: Listener,
+        *,
+        term: Term,
+        epoch: Epoch,
+        public_key: bytes,
+        leader_id: str,
+        revoked: Callable[[], set[str]],
+        on_lost: Callable[[StaleTerm], None] = lambda lost: None,
     ) -> None:
         self._listener = listener
         self._epoch = epoch
@@ -95,7 +105,7 @@ class Projection:
         self._leader_id = leader_id
         self._revoked = revoked
         self._on_wake: Callable[[], None] = lambda: None
-        self._writer = Writer(listener, self._wake, epoch.feed_reached)
+        self._writer = Writer(listener, self._wake, epoch.feed_reached, term=term, on_lost=on_lost)
         self._awaited: AwaitedReplays = {}
         self._log_journals: set[str] = set()
         self._metrics: dict[str, Metrics] = {}

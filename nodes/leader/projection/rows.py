@@ -1,4 +1,4 @@
-"""Writes many rows in one statement. Django's bulk methods build SQL per call, which costs more than SQLite's work.
+"""Writes many rows at once. Django's bulk methods build SQL per call, which costs more than SQLite's work.
 
 Portable SQL only: the same text runs on SQLite and PostgreSQL.
 """
@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BinaryField, DateTimeField, Field, JSONField, Model
+
+# Limits the memory for one message's text.
+_ROWS_PER_MESSAGE = 500
 
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
@@ -26,10 +30,11 @@ def _fields(model: type[Model]) -> tuple[Field[Any, Any], ...]:
 @cache
 def _preparations(model: type[Model]) -> tuple[tuple[str, Prepare | None], ...]:
     """Each attribute and its conversion to a database value; None for numbers and text, which is most of them."""
+    converted = (DateTimeField, JSONField, BinaryField)
     return tuple(
         (
             field.attname,
-            field.get_db_prep_save if isinstance(field, (DateTimeField, JSONField, BinaryField)) else None,
+            field.get_db_prep_save if isinstance(field, converted) or hasattr(field, "from_db_value") else None,
         )
         for field in _fields(model)
     )
@@ -59,9 +64,7 @@ def update_rows(model: type[Model], instances: Iterable[Model]) -> None:
         ]
         for instance in instances
     ]
-    if values:
-        with connection.cursor() as cursor:
-            cursor.executemany(_update_statement(model, connection.vendor), values)
+    _execute_many(connection, _update_statement(model, connection.vendor), values)
 
 
 @cache
@@ -77,7 +80,22 @@ def insert_rows(
     model: type[Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]], *, once: bool = False
 ) -> None:
     """Inserts rows whose values need no conversion; `once` skips rows that already exist."""
-    if rows:
-        connection = connections[DEFAULT_DB_ALIAS]
-        with connection.cursor() as cursor:
-            cursor.executemany(_insert_statement(model, names, connection.vendor, once=once), rows)
+    connection = connections[DEFAULT_DB_ALIAS]
+    _execute_many(connection, _insert_statement(model, names, connection.vendor, once=once), rows)
+
+
+def _execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """On PostgreSQL many statements are one message.
+
+    The driver's `executemany` sends a pipeline instead. A process that is frozen in the middle of one keeps its locks,
+    because the server waits for the rest without a time limit.
+    """
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.executemany(statement, rows)
+            return
+        for start in range(0, len(rows), _ROWS_PER_MESSAGE):
+            some = rows[start : start + _ROWS_PER_MESSAGE]
+            cursor.execute("; ".join([statement] * len(some)), list(chain.from_iterable(some)))

@@ -22,7 +22,15 @@ _SQLITE_REASONS: dict[int, Reason] = {
     sqlite3.SQLITE_CANTOPEN: "unreachable",
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_POSTGRES_REASONS: dict[str, Reason] = {"53100": "full", "55P03": "locked", "40P01": "locked"}
+_POSTGRES_REASONS: dict[str, Reason] = {
+    "53100": "full",
+    "55P03": "locked",
+    "40P01": "locked",
+    "53300": "unreachable",  # It has too many connections.
+    "57P01": "unreachable",  # It stops, has crashed, or starts.
+    "57P02": "unreachable",
+    "57P03": "unreachable",
+}
 
 
 class StoreTrouble(TypedDict):
@@ -47,7 +55,7 @@ class Trouble:
 
 
 def reason_of(exc: BaseException) -> Reason:
-    """The reason for an outage (`nodes.leader.projection.writer.is_outage`)."""
+    """The reason for an outage (`nodes.outages.is_outage`)."""
     cause = exc.__cause__
     if isinstance(cause, sqlite3.Error):
         # The low byte is the primary code; higher bytes are details.

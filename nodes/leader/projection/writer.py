@@ -16,15 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
-from nodes.errors import AgentFlowError, StoreError
+from nodes.errors import AgentFlowError, StaleTerm, StoreError
 from nodes.leader.projection.log_lines import published_logs
 from nodes.leader.projection.message_base import now_ms
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.state_cache import StateCache
+from nodes.leader.projection.term import BEAT_SECONDS, Term
 from nodes.leader.projection.trouble import Trouble, first_line, reason_of, store_published
 from nodes.leader.projection.unit_of_work import UnitOfWork
+from nodes.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,6 @@ MAX_LOG_BYTES = 512 * 1024
 # Limit of queued jobs; above it, `submit` waits. Streams are already limited by their windows.
 MAX_QUEUED = 20_000
 _RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
-# Probe interval while the database does not respond and no job is queued, to notice its recovery.
-_PROBE_SECONDS = 2.0
 
 
 class Job(Protocol):
@@ -71,14 +71,8 @@ class FunctionJob:
         return transact(self._function)
 
 
-def _touch(unit: UnitOfWork) -> None:
-    """The smallest write: only beginning a transaction would not show that the disk is full."""
-    unit.change(unit.cache.store)
-
-
-def is_outage(exc: BaseException) -> bool:
-    """Whether the database itself failed, rather than the statement."""
-    return isinstance(exc, (OperationalError, InterfaceError))
+def _beat(unit: UnitOfWork) -> None:
+    """Nothing but the term's renewal, which is a write: it also shows whether the database accepts one."""
 
 
 class _Failed(Exception):
@@ -101,9 +95,18 @@ class Writer:
     """Started and stopped by the projection; `submit` is called on the loop."""
 
     def __init__(
-        self, listener: Listener, on_wake: Callable[[], None], on_commit: Callable[[int], None] = lambda feed_seq: None
+        self,
+        listener: Listener,
+        on_wake: Callable[[], None],
+        on_commit: Callable[[int], None] = lambda feed_seq: None,
+        *,
+        term: Term,
+        on_lost: Callable[[StaleTerm], None] = lambda lost: None,
     ) -> None:
         self._listener = listener
+        self._term = term
+        self._on_lost = on_lost  # On the writer's thread, before anything else follows from the loss.
+        self._lost: StaleTerm | None = None
         self._on_wake = on_wake
         self._on_commit = on_commit  # On the writer's thread.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -149,7 +152,7 @@ class Writer:
     async def submit(self, job: Job) -> Any:
         """The job's result, after the commit and after its messages were published."""
         if self._room is None or self._loop is None or self._stopping.is_set():
-            raise StoreError("the Leader is stopping")
+            raise self._lost or StoreError("the Leader is stopping")
         async with self._room:
             done = self._loop.create_future()
             ticket = _Ticket(job, done)
@@ -164,16 +167,24 @@ class Writer:
         try:
             while tickets := self._take():
                 self._settle(tickets)
+            if self._lost is None:
+                self._give_up_term()
         finally:
             connection.close()
+
+    def _give_up_term(self) -> None:
+        try:
+            self._term.give_up()
+        except DatabaseError as exc:
+            logger.warning("the term was not given up (%s); the next Leader waits until it lapses", first_line(exc))
 
     def _take(self) -> list[_Ticket]:
         with self._condition:
             while not (self._urgent or self._bulk):
                 if self._stopping.is_set():
                     return []
-                if not self._condition.wait(_PROBE_SECONDS if self._trouble else None):
-                    return [_Ticket(FunctionJob(_touch), None)]
+                if not self._condition.wait(BEAT_SECONDS):
+                    return [_Ticket(FunctionJob(_beat), None)]
             taken = [self._urgent.popleft() for _ in range(min(len(self._urgent), MAX_JOBS))]
             size = 0
             while self._bulk and size < MAX_LOG_BYTES and len(taken) < MAX_JOBS:
@@ -185,6 +196,8 @@ class Writer:
         """Finishes every ticket: committed, refused or failed."""
         try:
             unit = self._together(tickets)
+        except StaleTerm as exc:
+            self._lose(tickets, exc)
         except Exception as exc:
             if is_outage(exc):
                 self._requeue(tickets, exc)
@@ -200,6 +213,7 @@ class Writer:
 
     def _together(self, tickets: Sequence[_Ticket]) -> UnitOfWork:
         with transaction.atomic():
+            self._term.renew()
             unit = UnitOfWork(self._loaded_cache())
             for ticket in tickets:
                 ticket.result, ticket.error = self._attempt(ticket.job, unit)
@@ -220,6 +234,7 @@ class Writer:
         def transact(function: Callable[[UnitOfWork], T]) -> T:
             try:
                 with transaction.atomic():
+                    self._term.renew()
                     unit = UnitOfWork(self._loaded_cache())
                     result = function(unit)
                     unit.flush()
@@ -233,6 +248,9 @@ class Writer:
         ticket.error = None
         try:
             ticket.result = ticket.job.run_apart(transact)
+        except StaleTerm as exc:
+            self._lose([ticket], exc)
+            return
         except Exception as exc:
             if is_outage(exc):
                 self._requeue([ticket], exc)
@@ -263,6 +281,19 @@ class Writer:
         self._failures += 1
         logger.debug("the database does not answer (%s); next try in %s s", reason, delay)
         self._stopping.wait(delay)
+
+    def _lose(self, tickets: Sequence[_Ticket], exc: StaleTerm) -> None:
+        """Nothing is written or acknowledged any more: all that wait are refused."""
+        self._on_lost(exc)
+        self._lost = exc
+        self._stopping.set()
+        with self._condition:
+            waiting = [*tickets, *self._urgent, *self._bulk]
+            self._urgent.clear()
+            self._bulk.clear()
+        for ticket in waiting:
+            ticket.error = exc
+        self._publish(None, waiting)
 
     def _failed(self, trouble: Trouble) -> None:
         if self._trouble is not None:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0009_taint_of_messages"),
+        ("chat", "0010_taint_of_messages"),
     ]
 
     operations = [
