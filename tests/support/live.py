@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import websockets
+from msgspec import UNSET, UnsetType
 from websockets.asyncio.client import ClientConnection, connect
 
 from dashboard.rights import Role
 from dashboard.tickets import Viewer
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import Seen, TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
 from tests.support.eventually import eventually_sync
@@ -152,6 +153,7 @@ class RecordedServices:
     """Services that record their calls."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    seen: list[Seen | UnsetType] = field(default_factory=list)
     error: Exception | None = None
 
     def submit_task(self, spec: TaskSpec, *, actor: str) -> str:
@@ -170,7 +172,9 @@ class RecordedServices:
         input: bytes = b"",
         close_input: bool = False,
         reason: str = "",
+        seen: Seen | UnsetType = UNSET,
     ) -> str:
+        self.seen.append(seen)
         self.calls.append(("control", task_id, action, actor, ref, input))
         if self.error:
             raise self.error
