@@ -16,6 +16,7 @@ from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import Live
 from dashboard.rights import Role
 from nodes.addresses import networks_of
+from nodes.domain.commands import Seen
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
 from tests.support.eventually import eventually_sync
@@ -270,11 +271,13 @@ async def test_many_sockets_share_one_snapshot(site: Site) -> None:
 
 async def test_an_operator_controls_a_task(site: Site) -> None:
     async with site.open("operator") as client:
-        await client.send(type="CONTROL", ref="r1", task="t1", action="input", input="ja\n")
+        seen = {"attempt": 2, "line": 7}
+        await client.send(type="CONTROL", ref="r1", task="t1", action="input", input="ja\n", seen=seen)
 
         assert await client.until("ACCEPTED") == {"type": "ACCEPTED", "ref": "r1", "task": "t1", "command": "c-1"}
     assert site.services.calls == [("control", "t1", Action.INPUT, "operator", "r1", b"ja\n")]
     assert site.services.rights == [False]
+    assert site.services.seen == [Seen(attempt=2, line=7)]
 
 
 async def test_the_sender_of_a_run_gets_the_tasks_id(site: Site) -> None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import websockets
+from msgspec import UNSET, UnsetType
 from websockets.asyncio.client import ClientConnection, connect
 
 from dashboard.accounts.tokens import TooManyTokens
 from dashboard.rights import Role
 from dashboard.tickets import Viewer
-from nodes.domain.commands import TaskSpec
+from nodes.domain.commands import Seen, TaskSpec
 from nodes.domain.states import Action
 from nodes.leader.projection.published import Published
 from tests.support.eventually import eventually_sync
@@ -154,6 +155,7 @@ class RecordedServices:
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     rights: list[bool] = field(default_factory=list)  # Of each control: the person may run commands.
+    seen: list[Seen | UnsetType] = field(default_factory=list)
     error: Exception | None = None
 
     def submit_task(self, spec: TaskSpec, *, actor: str) -> str:
@@ -174,7 +176,9 @@ class RecordedServices:
         reason: str = "",
         may_run_commands: bool = False,
         definition: str = "",
+        seen: Seen | UnsetType = UNSET,
     ) -> str:
+        self.seen.append(seen)
         self.calls.append(("control", task_id, action, actor, ref, input))
         self.rights.append(may_run_commands)
         if self.error:
