@@ -129,7 +129,7 @@ def make_history() -> None:
     LogLine.objects.create(
         id=1 << 10, node_id="master-1", task_id="task-1", attempt=1, number=1, at_ms=0, level=20, stream=1, text=hostile
     )
-    Alert.objects.create(level="error", kind="stall", message=hostile, opened_at=now)
+    Alert.objects.create(id=1, level="error", kind="stall", message=hostile, opened_at=now)
     DeadLetter.objects.create(node_id="master-1", code="bad-value", message=hostile, body=b"\0\xff", received_at=now)
     _make_conversation(hostile)
     NodeToken.objects.create(token_id="token-1", node_id="master-1", role="master", issued_at=now)
