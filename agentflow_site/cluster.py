@@ -90,7 +90,7 @@ class LocalCluster:
     # --- before the start -------------------------------------------------------------------------
 
     def _prepare(self) -> list[Child]:
-        from nodes.stream.identity import ClusterKey, issue_token
+        from nodes.stream.identity import ClusterKey, issue_credentials
 
         call_command("migrate", verbosity=0)
         key = ClusterKey.load_or_create(settings.DATA_DIR)
@@ -98,7 +98,7 @@ class LocalCluster:
         for name, role in (("master-1", Role.MASTER), ("master-2", Role.MASTER), ("edge-1", Role.EDGE)):
             token = settings.DATA_DIR / "tokens" / f"{name}.token"
             if not token.exists():
-                _write_secret(token, issue_token(key, node_id=name, role=role))
+                _write_secret(token, issue_credentials(key, node_id=name, role=role).file_text)
             agents.append(self._agent(name, role, token))
         return [Child("leader", ("leader", "--http", self._config.http, "--grpc", self._config.grpc)), *agents]
 

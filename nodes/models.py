@@ -57,6 +57,10 @@ class Node(models.Model):
     link_rtt_ms = models.FloatField(default=0)  # 0 = unknown
     address = models.CharField(max_length=255, blank=True)
     is_base_client = models.BooleanField(default=False)  # Supports only the base messages.
+    # Of an Edge with a key (nodes.leader.projection.authority): its public key, in hexadecimal, and its newest ticket.
+    key = models.CharField(max_length=64, blank=True)
+    key_issued_at = models.BigIntegerField(default=0)  # Unix seconds
+    ticket_counter = models.PositiveBigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:
@@ -192,6 +196,9 @@ class Journal(models.Model):
     node_id = models.CharField(max_length=64)
     lane = models.CharField(max_length=8)
     seq = models.PositiveBigIntegerField(default=0)
+    # Of an Edge with a key: an entry with its signature was accepted, and the highest number that it has signed for.
+    is_signed = models.BooleanField(default=False)
+    signed_head = models.PositiveBigIntegerField(default=0)
 
 
 class Event(models.Model):
@@ -303,6 +310,7 @@ class NodeToken(models.Model):
     role = models.CharField(max_length=8, choices=_choices(Role))
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
+    public_key = models.CharField(max_length=64, blank=True)  # An Edge's own key, in hexadecimal.
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=150, blank=True)
 

@@ -216,6 +216,44 @@ async def stream_result(call: Any, hello: node_sync_pb2.Hello) -> str:
     return str((await call.code()).name)
 
 
+async def test_a_masters_token_is_not_enough_to_speak_for_anothers_edge(leader: Cluster) -> None:
+    """The table of all kinds of messages is in tests/integration/test_authority.py."""
+    key = ClusterKey.load_or_create(leader.data_dir)
+    pb = node_sync_pb2
+    running = pb.TaskStatusUpdate(task_id="t1", state=pb.TASK_STATE_RUNNING)
+    forged = pb.TaskStatusUpdate(task_id="t1", state=pb.TASK_STATE_SUCCEEDED)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{leader.grpc_port}") as channel:
+        nacks = []
+        for name, update in (
+            ("m-owner", pb.NodeUpdate(node_id="e-old", report=pb.NodeReport(role="edge"))),
+            ("m-owner", pb.NodeUpdate(node_id="e-old", journal_id="j-old", seq=1, task_update=running)),
+            ("m-thief", pb.NodeUpdate(node_id="e-old", seq=1, journal_id="j-any", task_update=forged)),
+        ):
+            token = issue_token(key, node_id=name, role="master")
+            metadata = [("authorization", f"Bearer {token}")]
+            call = NodeSyncStub(channel).Connect(metadata=metadata)
+            await call.write(pb.NodeUpdate(hello=hello_of(metadata)))
+            await call.read()
+            await call.write(update)
+            # Its own entry comes after it on the same stream, and is acknowledged.
+            own = pb.NodeUpdate(node_id=name, journal_id=f"j-{name}", seq=1, task_update={"task_id": f"t-{name}"})
+            own.task_update.state = pb.TASK_STATE_RUNNING
+            await call.write(own)
+            async with asyncio.timeout(20):
+                acked: set[str] = set()
+                while own.journal_id not in acked:
+                    answer = await call.read()
+                    acked.update(mark.journal_id for mark in answer.ack.marks)
+                    if answer.HasField("nack"):
+                        nacks.append((name, answer.nack.code))
+            call.cancel()
+
+    assert nacks == [("m-thief", "foreign-node")]
+    assert leader.rows("SELECT state FROM nodes_task WHERE id = 't1'") == [("running",)]
+    alerts = "SELECT node_id FROM nodes_alert WHERE kind = 'foreign-node' AND resolved_at IS NULL"
+    assert leader.rows(alerts) == [("m-thief",)]
+
+
 def hello_of(metadata: list[tuple[str, str]]) -> node_sync_pb2.Hello:
     """The Hello that matches the token; any Hello for an invalid token."""
     import jwt

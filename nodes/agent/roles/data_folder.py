@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nodes.errors import ConfigError
+from nodes.stream.identity.edge_keys import EdgeKey, edge_key_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +46,22 @@ def locked_data_folder(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read_token(path: Path) -> str:
-    """Reads the token. Raises ConfigError with a line that says what to do."""
+def read_token(path: Path) -> tuple[str, EdgeKey | None]:
+    """Reads the token and an Edge's key below it. Raises ConfigError with a line that says what to do."""
     try:
         if path.stat().st_mode & 0o077:
             logger.warning("the token file %s can be read by others; run: chmod 600 %s", path, path)
-        token = path.read_text(encoding="ascii").strip()
+        token, _, pem = path.read_text(encoding="ascii").strip().partition("\n")
     except OSError as error:
         raise ConfigError(
             f"the token file {path} cannot be read: {error.strerror}; create one with: manage.py token new"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the token file {path} contains no token") from error
+    token = token.strip()
     if not token or any(character.isspace() for character in token):
         raise ConfigError(f"the token file {path} contains no token; create one with: manage.py token new")
-    return token
+    try:
+        return token, edge_key_of(token, pem)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}; or create a new one with: manage.py token new") from error

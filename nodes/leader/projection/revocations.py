@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from nodes.errors import StoreError
 from nodes.leader.projection.projection import Projection
 from nodes.models import NodeToken
+from nodes.stream.identity.edge_keys import revoked_key
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _LOOK_SECONDS = 5.0
 
 
 class Revocations:
-    """A service; every token is checked against `ids`."""
+    """A service; every token and every signature is checked against `ids`, which also contains keys."""
 
     name = "revocations"
 
@@ -49,10 +50,19 @@ class Revocations:
     async def _check(self) -> None:
         if self._projection is None:
             raise AssertionError("started before it runs")
-        revoked = await self._projection.write(
-            lambda unit: set(NodeToken.objects.filter(revoked_at__isnull=False).values_list("token_id", flat=True))
-        )
+        revoked = await self._projection.write(lambda unit: _revoked_here())
         news = revoked - self.ids
         self.ids |= revoked
         if news:
             self._on_new(news)
+
+
+def _revoked_here() -> set[str]:
+    """Token ids, and the keys of Edges' tokens: a revoked key also ends what else was issued for it."""
+    rows = NodeToken.objects.filter(revoked_at__isnull=False).values_list("token_id", "public_key")
+    found: set[str] = set()
+    for token_id, public_key in rows:
+        found.add(token_id)
+        if public_key:
+            found.add(revoked_key(bytes.fromhex(public_key)))
+    return found

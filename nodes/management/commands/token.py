@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from nodes.errors import ConfigError
 from nodes.models import NodeToken
-from nodes.stream.identity import ClusterKey, TokenRole, issue_token, verify_token
+from nodes.stream.identity import ClusterKey, TokenRole, issue_credentials, verify_token
 
 _ISSUED_ROLES = (TokenRole.MASTER, TokenRole.EDGE, TokenRole.WEB)
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        new = actions.add_parser("new", help="print a new token (and nothing else) to standard output")
+        new = actions.add_parser("new", help="print a new token file (and nothing else) to standard output")
         new.add_argument("--role", choices=[str(role) for role in _ISSUED_ROLES], required=True)
         new.add_argument("--name", required=True, help="the node's name; unique in the cluster")
         new.add_argument("--expires", type=int, metavar="DAYS", help="days until the token expires (default: never)")
@@ -50,15 +50,16 @@ class Command(BaseCommand):
             raise CommandError(f"--expires {days}: must be 1 to 36500 days")
         expires_at = None if days is None else now + timedelta(days=days)
         key = ClusterKey.load_or_create(settings.DATA_DIR)
-        token = issue_token(key, node_id=options["name"], role=options["role"], expires_at=expires_at)
+        issued = issue_credentials(key, node_id=options["name"], role=options["role"], expires_at=expires_at)
         NodeToken.objects.create(
-            token_id=verify_token(key.public_key, token, revoked=()).token_id,
+            token_id=verify_token(key.public_key, issued.token, revoked=()).token_id,
             node_id=options["name"],
             role=options["role"],
             issued_at=now,
             expires_at=expires_at,
+            public_key=issued.public_key.hex(),
         )
-        self.stdout.write(token)
+        self.stdout.write(issued.file_text)
 
     def _list(self, options: dict[str, Any]) -> None:
         now = datetime.now(UTC)
