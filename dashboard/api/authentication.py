@@ -21,7 +21,7 @@ class BearerAuthentication(BaseAuthentication):
             return None
         row = tokens.verify(token_of(header))
         if row is None:
-            raise AuthenticationFailed("The API token is wrong or revoked.", code="bad-token")
+            raise AuthenticationFailed("The API token is wrong, expired or revoked.", code="bad-token")
         return row.user, row
 
     def authenticate_header(self, request: Request) -> str:

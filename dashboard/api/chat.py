@@ -61,6 +61,7 @@ class Contexts(Route):
 
 class Conversations(Route):
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW, "POST": Right.OPERATE}
+    acts_with_owners_rights = True
     query = ConversationQuery
 
     def get(self, request: Request) -> Response:
@@ -81,6 +82,7 @@ class Conversation(Route):
 
 class Messages(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, conversation_id: str) -> Response:
         text = read(NewMessage, request.data).text
@@ -89,6 +91,7 @@ class Messages(Route):
 
 class TurnStop(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str) -> Response:
         read(Nothing, request.data)
@@ -97,6 +100,7 @@ class TurnStop(Route):
 
 class TurnRetry(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str) -> Response:
         read(Nothing, request.data)
@@ -107,6 +111,7 @@ class TurnFix(Route):
     """Requests a fix. The Leader checks the right that the action itself needs."""
 
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str, number: str) -> Response:
         read(Nothing, request.data)
@@ -117,6 +122,7 @@ class ApprovalAnswer(Route):
     """The Leader checks the right that the action itself needs."""
 
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, approval_id: str) -> Response:
         decision = read(Decision, request.data).decision
