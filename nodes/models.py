@@ -60,7 +60,11 @@ class Node(models.Model):
     # Of an Edge with a key (nodes.leader.projection.authority): its public key, in hexadecimal, and its newest ticket.
     key = models.CharField(max_length=64, blank=True)
     key_issued_at = models.BigIntegerField(default=0)  # Unix seconds
+    key_proof = models.CharField(max_length=128, blank=True)  # The cluster's signature on the key, for its next token.
     ticket_counter = models.PositiveBigIntegerField(default=0)
+    # Of the token that it last used, Unix seconds; 0 = never expires, or not known.
+    token_issued_at = models.BigIntegerField(default=0)
+    token_expires_at = models.BigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:
@@ -311,6 +315,7 @@ class NodeToken(models.Model):
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     public_key = models.CharField(max_length=64, blank=True)  # An Edge's own key, in hexadecimal.
+    last_used_at = models.DateTimeField(null=True)  # To the hour.
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=150, blank=True)
 

@@ -398,6 +398,7 @@ async def test_an_edge_connects_to_the_leader_itself(projection: Projection, mas
     await projection.take_ticket(direct.peer, direct.ticket(parent="leader", counter=99))
     await projection.node_state("edge-1", NodeState.ONLINE, link_rtt_ms=0)
 
+    await moving.say(moving.report(state=NodeState.OFFLINE))  # Its former Master has noticed only now.
     assert ((await row()).parent, (await row()).state) == ("", "online")
     assert not (await direct.tell(status(TaskState.RUNNING))).nacks
     unsigned = Voice(projection, "edge-1", Role.EDGE)

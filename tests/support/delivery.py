@@ -30,6 +30,8 @@ class TestIdentity:
     role: str
     token_id: str
     public_key: bytes = b""
+    issued_at: int = 0
+    expires_at: int = 0
 
     __test__ = False
 

@@ -92,6 +92,7 @@ class Voice:
         self.node_id = node_id
         self.peer = via.peer if via else Peer(node_id=node_id, role=role, token_id=f"token-{node_id}", is_base=is_base)
         self.role = role
+        self.token = ""  # What its ticket says about its token.
         self.key = key  # Signs entries and tickets, as an Edge does.
         self.tickets = itertools.count(1)
         self.life = ""  # With another value its data folder is new, and so are its journals.
@@ -153,6 +154,7 @@ class Voice:
             parent=parent or self.peer.node_id,
             counter=counter or next(self.tickets),
             heads=heads,
+            token=self.token,
         )
         return pb.NodeUpdate(node_id=self.node_id, ticket=made)
 

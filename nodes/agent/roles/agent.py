@@ -163,6 +163,7 @@ def _uplink_config(options: AgentOptions, token: str, key: EdgeKey | None) -> Up
         target=options.parent,
         token=token,
         key=key,
+        renewed_token_file=options.data_dir / "renewed.token",
         node_id=options.name,
         role=options.role,
         node_file=options.data_dir / "node.json",

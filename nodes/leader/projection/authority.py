@@ -13,6 +13,7 @@ from enum import Enum, auto
 from nodes.domain.ids import is_node_id
 from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState, Role
+from nodes.leader.projection.node_tokens import UsedToken, note_end, note_use
 from nodes.leader.projection.presence import new_journal
 from nodes.leader.projection.refusal import EntryRefused, SpeakerRefused
 from nodes.leader.projection.state_cache import StateCache
@@ -24,6 +25,7 @@ from nodes.stream.identity.signatures import is_signed, is_ticket_of
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 FOREIGN_ALERT = "foreign-node"
+_MAX_TIME = 32_503_680_000  # The year 3000.
 _MAX_HEADS = 8  # An Edge has two journals.
 
 
@@ -194,12 +196,30 @@ class Authority:
             is_base_client=False,
             key=key.public_key.hex(),
             key_issued_at=key.issued_at,
+            key_proof=key.proof.hex(),
             ticket_counter=ticket.counter,
         )
         unit.publish_node(node)
         unit.cache.holders.pop(node_id, None)
+        self._note_token(unit, node, ticket)
         for mark in ticket.heads[:_MAX_HEADS]:
             self._take_head(unit, node_id, mark)
+
+    def _note_token(self, unit: UnitOfWork, node: Node, ticket: pb.Ticket) -> None:
+        """The Edge's word about its token, which the Leader does not see: for the list, and for renewing it."""
+        issued_at, expires_at = (
+            value if 0 <= value <= _MAX_TIME else 0 for value in (ticket.token_issued_at, ticket.token_expires_at)
+        )
+        used = UsedToken(
+            node_id=node.id,
+            role=Role.EDGE,
+            token_id=ticket.token_id.replace("\x00", ""),
+            public_key=node.key,
+            issued_at=issued_at,
+            expires_at=expires_at,
+        )
+        note_use(unit, used)
+        note_end(unit, node, issued_at=issued_at, expires_at=expires_at)
 
     def _parent_of(self, peer: Peer, node_id: str, ticket: pb.Ticket) -> str:
         """The parent as stored: empty for the Leader itself."""

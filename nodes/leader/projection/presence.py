@@ -15,7 +15,7 @@ from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefuse
 from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.tasks import stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.models import Journal, Node, NodeToken, new_store_id
+from nodes.models import Journal, Node, new_store_id
 from nodes.stream.hub.ports import Peer
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -81,21 +81,6 @@ def register_leader(unit: UnitOfWork, leader_id: str, report: NodeReport) -> Non
         state=NodeState.ONLINE,
     )
     unit.publish_node(node)
-
-
-def store_token(unit: UnitOfWork, peer: Peer) -> None:
-    """Stores a token that was issued elsewhere, so that it can be revoked by its node's name."""
-    if peer.token_id and peer.token_id not in unit.cache.known_tokens:
-        unit.insert(
-            NodeToken(
-                token_id=peer.token_id,
-                node_id=peer.node_id,
-                role=peer.role,
-                issued_at=unit.now,
-                public_key=peer.public_key.hex(),
-            )
-        )
-        unit.cache.known_tokens.add(peer.token_id)
 
 
 def open_journals(

@@ -21,6 +21,7 @@ from nodes.leader.projection.commands import commands_for_stream
 from nodes.leader.projection.entries import Origin, Outcome, apply_entry, quarantine_entry
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import metrics_fields, metrics_message
+from nodes.leader.projection.node_tokens import UsedToken, note_end, note_use
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.refusal import EntryRefused
 from nodes.leader.projection.snapshots import AwaitedReplays
@@ -171,7 +172,17 @@ class Projection:
             self._authority.check_opening(unit.cache, peer)
             if unit.cache.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
                 unit.change(unit.cache.store, epoch=self._epoch.value)
-            presence.store_token(unit, peer)
+            note_use(
+                unit,
+                UsedToken(
+                    node_id=peer.node_id,
+                    role=peer.role,
+                    token_id=peer.token_id,
+                    public_key=peer.public_key.hex(),
+                    issued_at=peer.token_issued_at,
+                    expires_at=peer.token_expires_at,
+                ),
+            )
             if not peer.public_key:  # One with a key has not yet shown that it is the node of its token.
                 self._greet(unit, peer)
             marks = presence.open_journals(
@@ -212,7 +223,8 @@ class Projection:
 
     def _greet(self, unit: UnitOfWork, peer: Peer) -> None:
         """The peer has shown that it is the node of its token."""
-        presence.register(unit, peer, peer.node_id)
+        node = presence.register(unit, peer, peer.node_id)
+        note_end(unit, node, issued_at=peer.token_issued_at, expires_at=peer.token_expires_at)
         presence.forget_reports_of(unit.cache, peer.node_id)
         for kind in (presence.DUPLICATE_NODE, FOREIGN_ALERT):
             unit.resolve_alert(kind, node_id=peer.node_id)

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
-from nodes.errors import StoreError
+from nodes.errors import ConfigError, StoreError
 from nodes.leader.projection.projection import Projection
 from nodes.models import NodeToken
 from nodes.stream.identity.edge_keys import revoked_key
+from nodes.stream.identity.revoked_file import RevokedFile
 from nodes.waits import wait_at_most
 
 logger = logging.getLogger(__name__)
@@ -23,8 +24,11 @@ class Revocations:
 
     name = "revocations"
 
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
+    def __init__(self, file: RevokedFile) -> None:
+        """Raises `ConfigError` when the file cannot be read."""
+        self._file = file
+        self.ids: set[str] = file.read()
+        self._kept: frozenset[str] = frozenset()  # These are in the file.
         self._stop = asyncio.Event()
         self._projection: Projection | None = None
         self._on_new: Callable[[Collection[str]], None] = lambda ids: None
@@ -40,8 +44,8 @@ class Revocations:
         while not self._stop.is_set():
             try:
                 await self._check()
-            except StoreError as exc:
-                logger.warning("cannot read revoked tokens: %s", exc)
+            except (ConfigError, StoreError) as exc:
+                logger.warning("cannot read or keep revoked tokens: %s", exc)
             await wait_at_most(self._stop, _LOOK_SECONDS)
 
     def request_stop(self) -> None:
@@ -55,6 +59,9 @@ class Revocations:
         self.ids |= revoked
         if news:
             self._on_new(news)
+        if not self._kept >= revoked:
+            await asyncio.to_thread(self._file.add, revoked)
+            self._kept = frozenset(revoked)
 
 
 def _revoked_here() -> set[str]:

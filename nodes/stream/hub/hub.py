@@ -199,6 +199,8 @@ class Hub:
             role=Role(identity.role),
             token_id=identity.token_id,
             public_key=identity.public_key,
+            token_issued_at=identity.issued_at,
+            token_expires_at=identity.expires_at,
         )
 
     async def _admit(self, stream: Stream) -> None:

@@ -26,6 +26,12 @@ class Identity(Protocol):
     @property
     def public_key(self) -> bytes: ...
 
+    @property
+    def issued_at(self) -> int: ...
+
+    @property
+    def expires_at(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
@@ -36,6 +42,9 @@ class Peer:
     token_id: str
     # Its own key, from its token. Such a node counts as connected only once it has shown a ticket signed with that key.
     public_key: bytes = b""
+    # Of its token, in Unix seconds; 0 = never expires.
+    token_issued_at: int = 0
+    token_expires_at: int = 0
     is_base: bool = False  # It opened without Hello, so it supports only the base messages.
 
 

@@ -116,6 +116,38 @@ def edge_key_of(token: str, pem: str) -> EdgeKey | None:
     return key
 
 
+def claims_for(key: pb.EdgeKey) -> dict[str, object]:
+    """What a renewed token says about the key that its Edge already has."""
+    return {KEY_CLAIM: packed(key.public_key), ISSUED_CLAIM: key.issued_at, PROOF_CLAIM: packed(key.proof)}
+
+
+def bearer_of(token: str) -> tuple[object, ...]:
+    """Node, role and public key that a token names, unchecked."""
+    claims = _claims(token)
+    return tuple(claims.get(name) for name in ("sub", "role", KEY_CLAIM))
+
+
+def is_issued_by(cluster_key: bytes, token: str) -> bool:
+    """Whether the cluster signed this token. For an Edge, which does not load a library for that."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    content, _, signature = token.rpartition(".")
+    try:
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+        Ed25519PublicKey.from_public_bytes(cluster_key).verify(raw, content.encode("ascii"))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def times_of(token: str) -> tuple[str, int, int]:
+    """Id, time of issue and end of a token, unchecked; 0 = not said."""
+    claims = _claims(token)
+    times = [value if isinstance(value := claims.get(name), int) else 0 for name in ("iat", "exp")]
+    return str(claims.get("jti", "")), times[0], times[1]
+
+
 def packed(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 

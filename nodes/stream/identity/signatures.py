@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from nodes.stream.identity.edge_keys import EdgeKey, is_signed_by
+from nodes.stream.identity.edge_keys import EdgeKey, is_signed_by, times_of
 from nodes.stream.wire.entry import Entry
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -43,8 +43,19 @@ def is_signed(update: pb.NodeUpdate) -> bool:
     return root is not None and is_signed_by(signed.key.public_key, signed.signature, _RUN + root)
 
 
-def new_ticket(key: EdgeKey, node_id: str, *, parent: str, counter: int, heads: Iterable[pb.JournalMark]) -> pb.Ticket:
-    ticket = pb.Ticket(parent=parent, counter=counter, heads=heads, key=key.as_message())
+def new_ticket(
+    key: EdgeKey, node_id: str, *, parent: str, counter: int, heads: Iterable[pb.JournalMark], token: str = ""
+) -> pb.Ticket:
+    token_id, issued_at, expires_at = times_of(token)
+    ticket = pb.Ticket(
+        parent=parent,
+        counter=counter,
+        heads=heads,
+        key=key.as_message(),
+        token_id=token_id,
+        token_issued_at=issued_at,
+        token_expires_at=expires_at,
+    )
     ticket.signature = key.sign(_ticket_message(node_id, ticket))
     return ticket
 

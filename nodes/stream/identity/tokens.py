@@ -5,10 +5,11 @@ docs/protocol.md, section 1. A token identifies its bearer until it expires or i
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +30,10 @@ from nodes.stream.identity.keys import ClusterKey
 
 ISSUER = "agentflow"
 _CLOCK_TOLERANCE_SECONDS = 60
+# A node's token lives this long, and is renewed over the stream when two thirds are over.
+LIFE = timedelta(days=90)
+# For a node that was away over the end, or a clock that stood still. The Leader opens an alert.
+GRACE = timedelta(days=7)
 
 
 class TokenRole(StrEnum):
@@ -54,6 +59,8 @@ class NodeIdentity:
     role: TokenRole
     token_id: str
     public_key: bytes = b""  # An Edge's own key; empty = a token of a version without keys, or of another role.
+    issued_at: int = 0  # Unix seconds
+    expires_at: int = 0  # 0 = never. A node's token is accepted for `GRACE` after it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,11 @@ def issue_credentials(key: ClusterKey, *, node_id: str, role: str, expires_at: d
     token = issue_token(key, node_id=node_id, role=role, expires_at=expires_at, key_claims=claims)
     lines = [token, encode_private_key(private_key)] if private_key else [token]
     return Credentials(file_text="\n".join(lines), token=token, public_key=public_key)
+
+
+def is_due(issued_at: int, expires_at: int, now: float) -> bool:
+    """Whether two thirds of a token's life are over."""
+    return expires_at > 0 and now >= issued_at + (expires_at - issued_at) * 2 / 3
 
 
 def issue_token(
@@ -123,7 +135,7 @@ def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> 
             Ed25519PublicKey.from_public_bytes(public_key),
             algorithms=["EdDSA"],
             issuer=ISSUER,
-            leeway=_CLOCK_TOLERANCE_SECONDS,
+            leeway=GRACE.total_seconds() + _CLOCK_TOLERANCE_SECONDS,
             # The issue time is only for display: a node's clock may be behind the Leader's.
             options={"require": ["iss", "jti", "sub", "role", "iat"], "verify_iat": False, "verify_aud": False},
         )
@@ -132,6 +144,8 @@ def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> 
             role=TokenRole(claims["role"]),
             token_id=str(claims["jti"]),
             public_key=unpacked(claims[KEY_CLAIM]) if KEY_CLAIM in claims else b"",
+            issued_at=int(claims["iat"]),
+            expires_at=int(claims.get("exp", 0)),
         )
     except jwt.ExpiredSignatureError as exc:
         raise InvalidToken("the token has expired") from exc
@@ -139,6 +153,10 @@ def verify_token(public_key: bytes, token: str, *, revoked: Collection[str]) -> 
         raise InvalidToken("the token was signed by another cluster's key") from exc
     except (jwt.PyJWTError, ConfigError, ValueError, TypeError) as exc:
         raise InvalidToken("the token is malformed") from exc
+    # The grace is for nodes, which renew their tokens by themselves.
+    is_node = identity.role in (TokenRole.MASTER, TokenRole.EDGE)
+    if identity.expires_at and not is_node and time.time() > identity.expires_at + _CLOCK_TOLERANCE_SECONDS:
+        raise InvalidToken("the token has expired")
     if identity.token_id in revoked or (identity.public_key and revoked_key(identity.public_key) in revoked):
         raise InvalidToken("the token was revoked")
     return identity

@@ -31,6 +31,7 @@ from nodes.domain.events import (
 )
 from nodes.domain.states import CommandState, Lane
 from nodes.errors import ConfigError, ProtocolViolation
+from nodes.stream.identity.edge_keys import is_issued_by
 from nodes.stream.identity.signatures import new_ticket, sign_entries
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.config import UplinkConfig
@@ -38,6 +39,7 @@ from nodes.stream.uplink.log_batches import split_to_fit
 from nodes.stream.uplink.node_file import NodeFile
 from nodes.stream.uplink.status import Ending, Retry, StreamEnded, UplinkRefused
 from nodes.stream.uplink.stream_client import Callbacks, StreamClient
+from nodes.stream.uplink.token_choice import TokenChoice
 from nodes.stream.wire.child_session import ChildSession
 from nodes.stream.wire.codec import decode_command, encode_mark, encode_report, encode_update, target_of
 from nodes.stream.wire.entry import Entry
@@ -77,6 +79,7 @@ class Uplink:
         self._given: Mapping[str, int] = {}  # Own journal's id → the highest number of it that a parent can have.
         self._instance_id = uuid.uuid4().hex
         self._target = config.target
+        self._tokens = TokenChoice(config.token, config.renewed_token_file, self._is_genuine)
         self._parent_id = ""  # As the parent's last Welcome said.
         self._stop = asyncio.Event()
         self._client: StreamClient | None = None
@@ -180,7 +183,7 @@ class Uplink:
         """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
-        call = NodeSyncStub(channel).Connect(metadata=metadata_with(config.token))
+        call = NodeSyncStub(channel).Connect(metadata=metadata_with(self._tokens.current))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
         client = StreamClient(
             call,
@@ -219,6 +222,8 @@ class Uplink:
             self.dropped_ephemeral += client.session.dropped_ephemeral
             call.cancel()  # An abandoned call is never garbage-collected.
             await channel.close()
+        if ending.is_token_refused:
+            self._tokens.refused()
         began = client.welcomed_mono
         if began is not None and self._clock.mono() - began >= config.healthy_seconds:
             self._backoff.reset()
@@ -239,6 +244,13 @@ class Uplink:
         ticket = [self._new_ticket()] if self._config.key is not None else []
         return [*ticket, _within_limit(own), *(_within_limit(update) for update in self._relayed_snapshots())]
 
+    def _is_genuine(self, token: str) -> bool:
+        """The cluster's key comes from the parent, too: it must be the one that signed this node's first token."""
+        if self._config.key is None:
+            return True  # Only the Leader itself renews such a token.
+        cluster_key = self.node_file.cluster_public_key
+        return is_issued_by(cluster_key, self._config.token) and is_issued_by(cluster_key, token)
+
     def _signed(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         if self._config.key is None:
             raise AssertionError("only a node with a key signs")
@@ -254,6 +266,7 @@ class Uplink:
             self.node_id,
             parent=self._parent_id,
             counter=self.node_file.next_ticket_counter(now_ms),
+            token=self._tokens.current,
             heads=[encode_mark(_own_mark(journal)) for journal in self._journals.values()],
         )
         return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, ticket=ticket)
@@ -265,6 +278,9 @@ class Uplink:
                 self._on_relayed_command(message, received_mono)
             else:
                 await self._refuse(message, "no-such-node", f"{target} is not an Edge of {self.node_id}")
+            return
+        if message.WhichOneof("payload") == "new_token":
+            self._tokens.renew(message.new_token.token)
             return
         try:
             command = decode_command(message)

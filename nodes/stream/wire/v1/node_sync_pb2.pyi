@@ -340,12 +340,21 @@ class Ticket(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ISSUED_AT_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Node id of the parent, as its Welcome said."""
     counter: _builtins.int
     """Grows with each ticket; on the Edge's disk before the ticket is sent."""
     signature: _builtins.bytes
-    """Over the node's id and all fields above."""
+    """Over the node's id and all other fields."""
+    token_id: _builtins.str
+    """The token that the Edge uses, which its Leader does not see itself."""
+    token_issued_at: _builtins.int
+    """Unix seconds"""
+    token_expires_at: _builtins.int
+    """0 = never."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalMark]:
         """The last numbers that the Edge has assigned."""
@@ -360,10 +369,13 @@ class Ticket(_message.Message):
         heads: _abc.Iterable[Global___JournalMark] | None = ...,
         key: Global___EdgeKey | None = ...,
         signature: _builtins.bytes = ...,
+        token_id: _builtins.str = ...,
+        token_issued_at: _builtins.int = ...,
+        token_expires_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counter", b"counter", "heads", b"heads", "key", b"key", "parent", b"parent", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counter", b"counter", "heads", b"heads", "key", b"key", "parent", b"parent", "signature", b"signature", "token_expires_at", b"token_expires_at", "token_id", b"token_id", "token_issued_at", b"token_issued_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1121,6 +1133,7 @@ class LeaderCommand(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     GO_AWAY_FIELD_NUMBER: _builtins.int
+    NEW_TOKEN_FIELD_NUMBER: _builtins.int
     TTL_SECONDS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
@@ -1149,6 +1162,8 @@ class LeaderCommand(_message.Message):
     def pong(self) -> Global___Pong: ...
     @_builtins.property
     def go_away(self) -> Global___GoAway: ...
+    @_builtins.property
+    def new_token(self) -> Global___NewToken: ...
     def __init__(
         self,
         *,
@@ -1161,14 +1176,15 @@ class LeaderCommand(_message.Message):
         ping: Global___Ping | None = ...,
         pong: Global___Pong | None = ...,
         go_away: Global___GoAway | None = ...,
+        new_token: Global___NewToken | None = ...,
         ttl_seconds: _builtins.float = ...,
         epoch: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "control", b"control", "go_away", b"go_away", "nack", b"nack", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "control", b"control", "go_away", b"go_away", "nack", b"nack", "new_token", b"new_token", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "command_id", b"command_id", "control", b"control", "epoch", b"epoch", "go_away", b"go_away", "nack", b"nack", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "ttl_seconds", b"ttl_seconds", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "command_id", b"command_id", "control", b"control", "epoch", b"epoch", "go_away", b"go_away", "nack", b"nack", "new_token", b"new_token", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "ttl_seconds", b"ttl_seconds", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_request", "control", "welcome", "ack", "nack", "ping", "pong", "go_away"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_request", "control", "welcome", "ack", "nack", "ping", "pong", "go_away", "new_token"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -1437,6 +1453,30 @@ class Nack(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Nack: _TypeAlias = Nack  # noqa: Y015
+
+@_typing.final
+class NewToken(_message.Message):
+    """Replaces the node's token, which is two thirds through its life. The old one stays valid until its own end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_NODE_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    target_node_id: _builtins.str
+    token: _builtins.str
+    def __init__(
+        self,
+        *,
+        target_node_id: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target_node_id", b"target_node_id", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewToken: _TypeAlias = NewToken  # noqa: Y015
 
 @_typing.final
 class Ping(_message.Message):
