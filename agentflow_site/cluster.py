@@ -95,6 +95,8 @@ class LocalCluster:
         agents = []
         for name, role in (("master-1", Role.MASTER), ("master-2", Role.MASTER), ("edge-1", Role.EDGE)):
             token = settings.DATA_DIR / "tokens" / f"{name}.token"
+            if role is Role.EDGE and token.exists() and "PRIVATE KEY" not in token.read_text():
+                token.unlink()  # Of a version before keys.
             if not token.exists():
                 issued = io.StringIO()
                 call_command("token", "new", "--role", role.value, "--name", name, stdout=issued)

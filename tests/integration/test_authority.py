@@ -282,6 +282,16 @@ async def test_of_two_masters_with_one_counter_the_first_keeps_the_edge(master: 
     assert (await row()).parent == "master-2"
 
 
+async def test_a_number_that_no_database_can_hold_is_refused(master: Voice) -> None:
+    honest = await attached(master)
+
+    assert [nack.code for nack in (await honest.send(honest.ticket(counter=1 << 63))).nacks] == ["foreign-node"]
+    honest.seqs["states"] = (1 << 64) - 1
+    await honest.send(honest.ticket())
+
+    assert not (await honest.say(METRICS)).nacks
+
+
 async def test_a_ticket_for_another_master_is_refused(master: Voice, other: Voice) -> None:
     victim = edge(other)
 

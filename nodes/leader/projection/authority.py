@@ -25,6 +25,7 @@ from nodes.stream.identity.signatures import is_signed, is_ticket_of
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 FOREIGN_ALERT = "foreign-node"
+_MAX_NUMBER = (1 << 63) - 1
 _MAX_TIME = 32_503_680_000  # The year 3000.
 _MAX_HEADS = 8  # An Edge has two journals.
 
@@ -166,6 +167,8 @@ class Authority:
         """
         parent = self._parent_of(peer, node_id, ticket)
         key = ticket.key
+        if ticket.counter > _MAX_NUMBER:
+            raise SpeakerRefused(f"the counter of a ticket of {node_id[:64]!r} is beyond 63 bits")
         is_revoked = revoked_key(key.public_key) in self._revoked()
         if not is_vouched_for(self._cluster_key, node_id, key) or not is_ticket_of(node_id, ticket) or is_revoked:
             raise SpeakerRefused(f"{peer.node_id} brought a ticket that {node_id[:64]!r} has not signed")
@@ -235,7 +238,7 @@ class Authority:
             lane = Lane.LOGS if mark.lane == Lane.LOGS else Lane.STATES
             journal = new_journal(unit, mark.journal_id, node_id, lane)
         if journal is not None and journal.node_id == node_id and mark.seq > journal.signed_head:
-            unit.change(journal, signed_head=min(mark.seq, (1 << 63) - 1))
+            unit.change(journal, signed_head=min(mark.seq, _MAX_NUMBER))
 
 
 def open_foreign_alert(unit: UnitOfWork, peer: Peer, node_id: str) -> None:

@@ -160,7 +160,7 @@ def _counts(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, position
         holders.add(peer.node_id)
         return is_free
     holders.discard(peer.node_id)
-    return is_parent and not _reassign(unit, edge)
+    return is_parent and not (state is NodeState.OFFLINE and _reassign(unit, edge))
 
 
 def _reassign(unit: UnitOfWork, edge: Node) -> bool:
@@ -172,6 +172,7 @@ def _reassign(unit: UnitOfWork, edge: Node) -> bool:
     unit.change(edge, parent=holder)
     unit.publish_node(edge)
     unit.wakes_scheduler = True
+    set_state(unit, edge, NodeState.ONLINE)
     return True
 
 
@@ -259,7 +260,10 @@ def set_state(
     forget_reports_of(unit.cache, node.id)
     # The state of its Edges is unknown until their Master reconnects and reports it.
     for edge in unit.cache.nodes.values():
-        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _reassign(unit, edge):
+        if edge.parent != node.id or edge.state == NodeState.OFFLINE:
+            continue
+        # Without a key, an Edge changes its Master only when it is offline there.
+        if not (state is NodeState.OFFLINE and _reassign(unit, edge)):
             set_state(unit, edge, state, is_own=False, since=since)
 
 
