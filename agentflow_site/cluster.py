@@ -7,6 +7,7 @@ run by hand on several machines. A child that exits is restarted; one that keeps
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import socket
@@ -99,15 +100,16 @@ class LocalCluster:
     # --- before the start -------------------------------------------------------------------------
 
     def _prepare(self) -> list[Child]:
-        from nodes.stream.identity import ClusterKey, issue_token
-
         call_command("migrate", verbosity=0)
-        key = ClusterKey.load_or_create(settings.DATA_DIR)
         agents = []
         for name, role in (("master-1", Role.MASTER), ("master-2", Role.MASTER), ("edge-1", Role.EDGE)):
             token = settings.DATA_DIR / "tokens" / f"{name}.token"
+            if role is Role.EDGE and token.exists() and "PRIVATE KEY" not in token.read_text():
+                token.unlink()  # Of a version before keys.
             if not token.exists():
-                _write_secret(token, issue_token(key, node_id=name, role=role))
+                issued = io.StringIO()
+                call_command("token", "new", "--role", role.value, "--name", name, stdout=issued)
+                _write_secret(token, issued.getvalue())
             agents.append(self._agent(name, role, token))
         return [Child("leader", ("leader", "--http", self._config.http, "--grpc", self._config.grpc)), *agents]
 

@@ -40,6 +40,7 @@ from nodes.leader.gateway.server import GatewayServer
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.published import FanOut, Listener
+from nodes.leader.projection.renewals import Renewals
 from nodes.leader.projection.retention import Retention, RetentionConfig
 from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.term import Term
@@ -48,6 +49,7 @@ from nodes.leader.scheduler.scheduler import Scheduler
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
 from nodes.stream.identity import ClusterKey, NodeIdentity, TokenRole, check_node_name, issue_token, verify_token
+from nodes.stream.identity.revoked_file import RevokedFile
 from nodes.stream.identity.secret_files import create_secret
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.version import VERSION
@@ -149,7 +151,7 @@ class _Leader:
         self._term = term
         self._key = key
         self._epoch = epoch
-        self._revocations = Revocations()
+        self._revocations = Revocations(RevokedFile(config.data_dir))
 
     async def run(self) -> int:
         config = self._config
@@ -181,6 +183,7 @@ class _Leader:
             )
             hub = self._hub(projection, gateway)
             await self._revocations.start(projection, hub.revoke)
+            renewals = Renewals(projection, self._key, send=send, revoked=lambda: self._revocations.ids)
             sampler = Sampler(config.data_dir)
             await projection.register_leader(self._report(sampler))
             loop = services.LeaderLoop(asyncio.get_running_loop())
@@ -191,6 +194,7 @@ class _Leader:
                 hub,
                 scheduler,
                 self._revocations,
+                renewals,
                 retention,
                 *_wal_watch(projection),
                 collector,

@@ -51,11 +51,11 @@ class AccountAdmin(SiteRightsAdmin, UserAdmin):  # type: ignore[type-arg]
 class ApiTokenAdmin(HistoryAdmin):
     """Revokes API tokens. Only `manage.py apitoken new` creates them, as it shows each token once."""
 
-    list_display = ["prefix", "name", "user", "created_at", "last_used_at", "revoked_at"]
+    list_display = ["prefix", "name", "user", "role", "created_at", "expires_at", "last_used_at", "revoked_at"]
     list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["prefix", "name", "user__username"]
-    fields = ["prefix", "name", "user", "created_at", "last_used_at", "revoked_at"]
+    fields = ["prefix", "name", "user", "role", "created_at", "expires_at", "last_used_at", "revoked_at"]
     actions = ["revoke"]
 
     @admin.action(description=_("Revoke the selected tokens"))

@@ -20,7 +20,6 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from dashboard.accounts import tokens
-from dashboard.models import ApiToken
 from dashboard.rights import Role, role_of
 from nodes import audit
 from nodes.domain.access import AccessKind, AccessResult
@@ -38,6 +37,7 @@ class Viewer:
     role: Role  # At the time of the check.
     session_key: str = field(default="", repr=False)
     token_id: int | None = None
+    may_converse: bool = True  # False for a token with a role of its own: a conversation acts with its user's.
 
     @property
     def is_program(self) -> bool:
@@ -72,25 +72,30 @@ def authenticate(token: str, address: str = "") -> Viewer | None:
 
 
 def recheck(viewer: Viewer) -> Role:
-    """The viewer's current role; NOBODY if the user is deactivated, the session has ended or the token is revoked."""
+    """The viewer's current role; NOBODY if the user is deactivated, the session has ended or the token is not valid."""
     user = User.objects.filter(pk=viewer.user_id, is_active=True).first()
     if user is None:
         return Role.NOBODY
     if viewer.token_id is not None:
-        is_good = ApiToken.objects.filter(pk=viewer.token_id, user=user, revoked_at=None).exists()
-    else:
-        is_good = _session_is_open(viewer.session_key, user)
-    return role_of(user) if is_good else Role.NOBODY
+        row = tokens.valid().select_related("user").filter(pk=viewer.token_id, user=user).first()
+        return tokens.role_with(row) if row is not None else Role.NOBODY
+    return role_of(user) if _session_is_open(viewer.session_key, user) else Role.NOBODY
 
 
 def _from_api_token(token: str) -> Viewer | None:
     row = tokens.verify(token)
     if row is None:
         return None
-    role = role_of(row.user)
+    role = tokens.role_with(row)
     if role is Role.NOBODY:
         return None
-    return Viewer(user_id=row.user.pk, username=row.user.get_username(), role=role, token_id=row.pk)
+    return Viewer(
+        user_id=row.user.pk,
+        username=row.user.get_username(),
+        role=role,
+        token_id=row.pk,
+        may_converse=not row.role,
+    )
 
 
 def _from_ticket(token: str) -> Viewer | None:

@@ -227,7 +227,16 @@ class DeadLetterAdmin(HistoryAdmin):
 class NodeTokenAdmin(HistoryAdmin):
     """Tokens issued by `manage.py token new`; they can be revoked here or by the command."""
 
-    list_display = ["node_id", "role", "token_id", "issued_at", "expires_at", "revoked_at", "revoked_by"]
+    list_display = [
+        "node_id",
+        "role",
+        "token_id",
+        "issued_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_by",
+    ]
     list_filter = ["role", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["node_id", "token_id__exact"]
     actions = ["revoke"]

@@ -77,6 +77,14 @@ class Node(models.Model):
     is_base_client = models.BooleanField(default=False)  # Supports only the base messages.
     # Out of lists and choices, kept for the history of its tasks; None = in use (nodes.leader.projection.retirement).
     retired_at = models.DateTimeField(null=True)
+    # Of an Edge with a key (nodes.leader.projection.authority): its public key, in hexadecimal, and its newest ticket.
+    key = models.CharField(max_length=64, blank=True)
+    key_issued_at = models.BigIntegerField(default=0)  # Unix seconds
+    key_proof = models.CharField(max_length=128, blank=True)  # The cluster's signature on the key, for its next token.
+    ticket_counter = models.PositiveBigIntegerField(default=0)
+    # Of the token that it last used, Unix seconds; 0 = never expires, or not known.
+    token_issued_at = models.BigIntegerField(default=0)
+    token_expires_at = models.BigIntegerField(default=0)
     version = models.PositiveBigIntegerField(default=0)  # Feed number of the last change.
 
     class Meta:
@@ -218,6 +226,9 @@ class Journal(models.Model):
     node_id = models.CharField(max_length=64)
     lane = models.CharField(max_length=8)
     seq = models.PositiveBigIntegerField(default=0)
+    # Of an Edge with a key: an entry with its signature was accepted, and the highest number that it has signed for.
+    is_signed = models.BooleanField(default=False)
+    signed_head = models.PositiveBigIntegerField(default=0)
 
 
 class Event(models.Model):
@@ -335,6 +346,8 @@ class NodeToken(models.Model):
     role = models.CharField(max_length=8, choices=_choices(Role))
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
+    public_key = models.CharField(max_length=64, blank=True)  # An Edge's own key, in hexadecimal.
+    last_used_at = models.DateTimeField(null=True)  # To the hour.
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=150, blank=True)
 

@@ -15,11 +15,12 @@ from typing import TypeVar
 
 from django.contrib.auth.models import User
 from django.db import OperationalError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from dashboard.models import ApiToken
+from dashboard.rights import Role, role_of
 from nodes import audit
 from nodes.addresses import source_of
 from nodes.domain.access import AccessKind, AccessResult
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 TOKEN_PREFIX = "aft_"  # noqa: S105  # Public: lets secret scanners find a leaked token.
 SHOWN_CHARACTERS = 12
+DEFAULT_DAYS = 90
 # Precise enough to find unused tokens; a finer one would cost a database write per request.
 LAST_USED_GRAIN = timedelta(hours=1)
 
@@ -66,23 +68,43 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def issue(user: User, *, name: str) -> tuple[ApiToken, str]:
-    """Creates a token and returns its row with the token itself, which is not stored."""
+def issue(user: User, *, name: str, role: Role | None = None, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:
+    """Creates a token and returns its row with the token itself, which is not stored. `role` limits its user's."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken.objects.create(user=user, name=name, prefix=token[:SHOWN_CHARACTERS], digest=digest(token))
+    row = ApiToken.objects.create(
+        user=user,
+        name=name,
+        role=role or "",
+        prefix=token[:SHOWN_CHARACTERS],
+        digest=digest(token),
+        expires_at=timezone.now() + timedelta(days=days),
+    )
     return row, token
 
 
 def verify(token: str) -> ApiToken | None:
-    """The token's row, or None if the token is unknown or revoked or its user is inactive."""
+    """The token's row, or None if the token is unknown, expired or revoked or its user is inactive."""
     if not token.startswith(TOKEN_PREFIX) or not token.isascii():
         return None
     wanted = digest(token)
-    row = ApiToken.objects.select_related("user").filter(digest=wanted, revoked_at=None, user__is_active=True).first()
+    row = valid().select_related("user").filter(digest=wanted).first()
     if row is None or not constant_time_compare(row.digest, wanted):
         return None
     _note_use(row)
     return row
+
+
+def valid() -> QuerySet[ApiToken]:
+    """Tokens that are accepted now."""
+    is_fresh = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return ApiToken.objects.filter(is_fresh, revoked_at=None, user__is_active=True)
+
+
+def role_with(row: ApiToken) -> Role:
+    """The current role of the token's user, or the token's own if that is lower."""
+    role = role_of(row.user)
+    order = list(Role)
+    return min(role, Role(row.role), key=order.index) if row.role else role
 
 
 def revoke(row: ApiToken) -> bool:

@@ -28,7 +28,7 @@ class BearerAuthentication(BaseAuthentication):
         except tokens.TooManyTokens as exc:
             raise Throttled(exc.wait_seconds) from exc
         if row is None:
-            raise AuthenticationFailed("The API token is wrong or revoked.", code="bad-token")
+            raise AuthenticationFailed("The API token is wrong, expired or revoked.", code="bad-token")
         return row.user, row
 
     def authenticate_header(self, request: Request) -> str:

@@ -66,6 +66,7 @@ class Contexts(Route):
 
 class Conversations(Route):
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW, "POST": Right.OPERATE}
+    acts_with_owners_rights = True
     query = ConversationQuery
 
     def get(self, request: Request) -> Response:
@@ -94,6 +95,7 @@ class Step(Route):
 
 class Messages(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, conversation_id: str) -> Response:
         text = read(NewMessage, request.data).text
@@ -102,6 +104,7 @@ class Messages(Route):
 
 class TurnStop(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str) -> Response:
         read(Nothing, request.data)
@@ -110,6 +113,7 @@ class TurnStop(Route):
 
 class TurnRetry(Route):
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str) -> Response:
         read(Nothing, request.data)
@@ -120,6 +124,7 @@ class TurnFix(Route):
     """Requests a fix. The Leader checks the right that the action itself needs."""
 
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, turn_id: str, number: str) -> Response:
         seen = read(FixRequest, request.data).seen
@@ -130,6 +135,7 @@ class ApprovalAnswer(Route):
     """The Leader checks the right that the action itself needs."""
 
     rights: ClassVar[dict[str, Right]] = {"POST": Right.OPERATE}
+    acts_with_owners_rights = True
 
     def post(self, request: Request, approval_id: str) -> Response:
         answer = read(Decision, request.data)

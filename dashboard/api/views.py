@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from dashboard.api.permissions import role_in
 from dashboard.api.requests import (
     Acknowledgement,
     AlertQuery,
@@ -25,7 +26,7 @@ from dashboard.api.requests import (
     TaskQuery,
     read_query,
 )
-from dashboard.rights import RIGHTS, Right, may, right_to_submit, role_of
+from dashboard.rights import RIGHTS, Right, may, right_to_submit
 from nodes import selectors, services
 from nodes.domain.commands import ControlSpec, NewTask
 from nodes.domain.incoming import read
@@ -36,6 +37,8 @@ class Route(APIView):
 
     rights: ClassVar[dict[str, Right]] = {"GET": Right.VIEW}
     query: ClassVar[type[Fields]] = Nothing
+    # Changes run with the rights of the user, so a token with a lower role of its own may only read.
+    acts_with_owners_rights: ClassVar[bool] = False
     metadata_class = None  # No OPTIONS: docs/api.md describes the routes.
 
     @property
@@ -55,13 +58,13 @@ class Route(APIView):
 
 def sees_commands(request: Request) -> bool:
     """Whether the user may run commands, and so may see what commands run."""
-    return may(role_of(request.user), Right.RUN_COMMANDS)
+    return may(role_in(request), Right.RUN_COMMANDS)
 
 
 class Me(Route):
     def get(self, request: Request) -> Response:
         self.asked(request)
-        role = role_of(request.user)
+        role = role_in(request)
         return Response({"user": request.user.get_username(), "role": role, "rights": sorted(RIGHTS[role])})
 
 
@@ -123,7 +126,7 @@ class TaskList(Route):
 
     def post(self, request: Request) -> Response:
         spec = read(NewTask, request.data).spec
-        if not may(role_of(request.user), right_to_submit(spec)):
+        if not may(role_in(request), right_to_submit(spec)):
             raise PermissionDenied("Only administrators run new commands; operators run a project's named tasks.")
         task_id = services.submit_task(spec, actor=request.user.get_username())
         where = reverse("api:task-detail", args=[task_id])

@@ -355,6 +355,8 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             return
         actor, live = self._viewer.username, self._live
         try:
+            if not self._viewer.may_converse:
+                raise Refused("forbidden", "A token with a role of its own takes no part in conversations.")
             conversation_id = ""
             if isinstance(message, Chat):
                 conversation_id = await open_conversation(

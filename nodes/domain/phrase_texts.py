@@ -28,6 +28,14 @@ ENGLISH = {
         "{node}: the clock is about {hours} h behind the Leader's, and so are the times it reports."
     ),
     "duplicate-node": _("Another node named {node} tried to connect from {address} and was refused."),
+    "foreign-node": _(
+        "{peer} sent messages for {node} without the right to speak for it. They were refused; see the quarantined"
+        " entries."
+    ),
+    "token-ended": _(
+        "The token of {node} expired on {day} and is accepted for 7 days after that. It was not renewed: the node was"
+        " away, or a clock is wrong."
+    ),
     "wal-large": _(
         "{file} has grown beyond {size} MiB: a program keeps reading the database (a database shell or a backup)."
     ),

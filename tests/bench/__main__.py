@@ -2,7 +2,7 @@
 
 Nothing is asserted: on a shared machine absolute times mean little, but ratios within one run are comparable.
 
-    python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction] [page] [heap]
+    python -m tests.bench [latency] [ingest] [fanout] [idle] [redaction] [signatures] [page] [heap]
 
 Without arguments, everything runs except `heap`, which takes twelve minutes.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import fanout, idle, ingest, latency, page, redaction
+from tests.bench import fanout, idle, ingest, latency, page, redaction, signatures
 from tests.bench.figures import Figure
 
 SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -25,6 +25,7 @@ SECTIONS: dict[str, Callable[[Path], list[Figure]]] = {
     "fanout": fanout.measure,
     "idle": idle.measure,
     "redaction": redaction.measure,
+    "signatures": signatures.measure,
     "page": page.measure,
     "heap": page.measure_heap,
 }

@@ -17,11 +17,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from nodes.leader.gateway.auth_metadata import VERSION, VERSION_KEY
-from nodes.stream.identity import ClusterKey, issue_token
+from nodes.stream.identity import ClusterKey, issue_credentials, issue_token, verify_token
 from nodes.stream.wire.v1 import leader_pb2, node_sync_pb2
 from nodes.stream.wire.v1.leader_pb2_grpc import LeaderStub
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
 from tests.support.processes import REPOSITORY, manage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -179,7 +180,7 @@ def node_tokens(leader: Cluster, tmp_path_factory: pytest.TempPathFactory) -> di
     return {
         "garbage": "garbage",
         "another cluster's": issue_token(stranger, node_id="m-1", role="master"),
-        "expired": issue_token(key, node_id="m-2", role="master", expires_at=datetime.now(UTC) - timedelta(days=1)),
+        "expired": issue_token(key, node_id="m-2", role="master", expires_at=datetime.now(UTC) - timedelta(days=8)),
         "revoked": revoked,
         "master": issue_token(key, node_id="m-3", role="master"),
         "edge": issue_token(key, node_id="e-1", role="edge"),
@@ -232,6 +233,74 @@ async def stream_result(call: Any, hello: node_sync_pb2.Hello) -> str:
     finally:
         call.cancel()
     return str((await call.code()).name)
+
+
+async def test_tokens_renew_themselves_over_the_stream(leader: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have ended already and live on their grace; the Edge's new one passes through its Master."""
+    key, ended = ClusterKey.load_or_create(leader.data_dir), datetime.now(UTC) - timedelta(hours=1)
+    monkeypatch.setattr(
+        leader,
+        "node_token",
+        lambda role, name: issue_credentials(key, node_id=name, role=role, expires_at=ended).file_text,
+    )
+    open_alerts = "SELECT node_id FROM nodes_alert WHERE kind = 'token-ended' AND resolved_at IS NULL ORDER BY 1"
+    names = ["edge-r", "master-r"]
+    leader.start_agent("master", "master-r", "--hub", f"127.0.0.1:{leader.hub_port}")
+    await asyncio.to_thread(leader.wait_online, "master-r")
+    edge = leader.start_agent("edge", "edge-r")
+    await asyncio.to_thread(leader.wait_online, "edge-r")
+    assert [row[0] for row in leader.rows(open_alerts)] == names
+
+    files = [leader.folder / name / "renewed.token" for name in names]
+    await eventually(lambda: all(file.exists() for file in files), 40)
+    # The next stream uses it.
+    for name in names:
+        await asyncio.to_thread(leader.processes[name].kill)
+        leader.processes[name].start()
+    await eventually(lambda: not leader.rows(open_alerts), 40)
+
+    tokens = [verify_token(key.public_key, file.read_text(), revoked=()) for file in files]
+    assert [(token.node_id, token.role) for token in tokens] == [("edge-r", "edge"), ("master-r", "master")]
+    assert tokens[0].public_key
+    assert "Traceback" not in edge.log()
+
+
+async def test_a_masters_token_is_not_enough_to_speak_for_anothers_edge(leader: Cluster) -> None:
+    """The table of all kinds of messages is in tests/integration/test_authority.py."""
+    key = ClusterKey.load_or_create(leader.data_dir)
+    pb = node_sync_pb2
+    running = pb.TaskStatusUpdate(task_id="t1", state=pb.TASK_STATE_RUNNING)
+    forged = pb.TaskStatusUpdate(task_id="t1", state=pb.TASK_STATE_SUCCEEDED)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{leader.grpc_port}") as channel:
+        nacks = []
+        for name, update in (
+            ("m-owner", pb.NodeUpdate(node_id="e-old", report=pb.NodeReport(role="edge"))),
+            ("m-owner", pb.NodeUpdate(node_id="e-old", journal_id="j-old", seq=1, task_update=running)),
+            ("m-thief", pb.NodeUpdate(node_id="e-old", seq=1, journal_id="j-any", task_update=forged)),
+        ):
+            token = issue_token(key, node_id=name, role="master")
+            metadata = [("authorization", f"Bearer {token}")]
+            call = NodeSyncStub(channel).Connect(metadata=metadata)
+            await call.write(pb.NodeUpdate(hello=hello_of(metadata)))
+            await call.read()
+            await call.write(update)
+            # Its own entry comes after it on the same stream, and is acknowledged.
+            own = pb.NodeUpdate(node_id=name, journal_id=f"j-{name}", seq=1, task_update={"task_id": f"t-{name}"})
+            own.task_update.state = pb.TASK_STATE_RUNNING
+            await call.write(own)
+            async with asyncio.timeout(20):
+                acked: set[str] = set()
+                while own.journal_id not in acked:
+                    answer = await call.read()
+                    acked.update(mark.journal_id for mark in answer.ack.marks)
+                    if answer.HasField("nack"):
+                        nacks.append((name, answer.nack.code))
+            call.cancel()
+
+    assert nacks == [("m-thief", "foreign-node")]
+    assert leader.rows("SELECT state FROM nodes_task WHERE id = 't1'") == [("running",)]
+    alerts = "SELECT node_id FROM nodes_alert WHERE kind = 'foreign-node' AND resolved_at IS NULL"
+    assert leader.rows(alerts) == [("m-thief",)]
 
 
 def hello_of(metadata: list[tuple[str, str]]) -> node_sync_pb2.Hello:

@@ -22,7 +22,8 @@ from django.utils import timezone
 
 from agentflow_site.leader import LeaderConfig
 from agentflow_site.leader_lock import only_one_leader, running_url
-from dashboard.accounts import hashing, links, throttle
+from dashboard import tickets
+from dashboard.accounts import hashing, links, throttle, tokens
 from dashboard.accounts.hashing import HashPool
 from dashboard.models import ApiToken, LoginLink
 from dashboard.rights import Role, role_of
@@ -449,3 +450,53 @@ def test_the_token_command_reports_errors() -> None:
         call_command("apitoken", "new", "--user", "nobody")
     with pytest.raises(CommandError, match="no API token starts"):
         call_command("apitoken", "revoke", "aft_")
+
+
+def test_a_token_expires_after_90_days_unless_it_says_otherwise(viewer: User, client: Client) -> None:
+    call_command("apitoken", "new", "--user", "vera")
+    row, token = tokens.issue(viewer, name="short", days=1)
+    asked = {"headers": {"Authorization": f"Bearer {token}"}}
+    assert client.get("/api/v1/me", **asked).status_code == 200
+    open_socket = tickets.authenticate(token)
+    assert open_socket is not None
+
+    ApiToken.objects.filter(pk=row.pk).update(expires_at=timezone.now())
+
+    assert client.get("/api/v1/me", **asked).status_code == 401
+    assert tickets.authenticate(token) is None
+    assert tickets.recheck(open_socket) is Role.NOBODY  # The socket closes within a minute.
+    usual = ApiToken.objects.exclude(pk=row.pk).get().expires_at
+    assert usual is not None
+    assert timedelta(days=89) < usual - timezone.now() <= timedelta(days=90)
+
+
+@pytest.mark.parametrize(
+    ("own", "limit", "result"),
+    [("admin", "viewer", "viewer"), ("admin", "operator", "operator"), ("viewer", "admin", "viewer")],
+)
+def test_a_token_has_at_most_its_own_role_and_its_users(client: Client, own: str, limit: str, result: str) -> None:
+    user = User.objects.create(username="olga")
+    user.groups.add(Group.objects.get(name=own))
+    _, token = tokens.issue(user, name="limited", role=Role(limit))
+    asked: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}, "content_type": "application/json"}
+
+    assert client.get("/api/v1/me", **asked).json()["role"] == result
+    viewer = tickets.authenticate(token)
+    assert viewer is not None
+    assert (viewer.role, viewer.may_converse, tickets.recheck(viewer)) == (result, False, result)
+    assert client.post("/api/v1/tasks", {"argv": ["id"]}, **asked).status_code == 403
+    # Conversations act with their user's rights: approving there would give the token more than its role.
+    for path, body in (("approvals/a", {"decision": "approve"}), ("conversations", {"context": "*:*"})):
+        assert client.post(f"/api/v1/chat/{path}", body, **asked).status_code == 403
+    assert client.get("/api/v1/chat/conversations", **asked).status_code == 200
+
+
+def test_the_token_command_sets_role_and_end(viewer: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("apitoken", "new", "--user", "vera", "--role", "viewer", "--expires", "7")
+    call_command("apitoken", "list")
+
+    row = ApiToken.objects.get()
+    assert row.expires_at is not None
+    assert (row.role, f"until {row.expires_at:%Y-%m-%d}" in capsys.readouterr().out) == ("viewer", True)
+    with pytest.raises(CommandError, match="1 to 36500"):
+        call_command("apitoken", "new", "--user", "vera", "--expires", "0")

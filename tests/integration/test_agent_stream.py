@@ -16,7 +16,7 @@ from nodes.domain.states import Action
 from nodes.stream.hub.hub import Hub
 from nodes.stream.hub.ports import Peer
 from nodes.stream.identity.keys import ClusterKey
-from nodes.stream.identity.tokens import issue_token
+from nodes.stream.identity.tokens import issue_credentials
 from nodes.stream.wire.codec import encode_command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from tests.support.delivery import MemoryStore, hub_of
@@ -87,7 +87,9 @@ class Fleet:
         token.touch(mode=0o600)
         # The memory Leader accepts "role:name"; a Master really checks its Edges' tokens.
         token.write_text(
-            f"{role}:{name}" if role == "master" else issue_token(self.leader.key, node_id=name, role=role)
+            f"{role}:{name}"
+            if role == "master"
+            else issue_credentials(self.leader.key, node_id=name, role=role).file_text
         )
         parent = f"127.0.0.1:{self.hub.bound_port}" if role == "master" else self.hub_address
         argv = [

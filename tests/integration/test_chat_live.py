@@ -18,6 +18,7 @@ from dashboard import tickets
 from dashboard.accounts import tokens
 from dashboard.live.consumer import LiveConsumer
 from dashboard.live.process import FleetAndChats, Live
+from dashboard.rights import Role
 from nodes import services
 from nodes.errors import LeaderUnavailable, NotFound, TaskRejected
 from nodes.leader.gateway.client import RemoteGateway
@@ -94,6 +95,22 @@ async def test_chat_alone_is_answered_and_every_message_fits_its_schema(site: Si
     assert response["turn"] == accepted["turn"]
     assert "firmware build" in response["text"]
     assert site.world.master.received == [("pause", "t1")]
+
+
+async def test_a_token_with_a_role_of_its_own_takes_no_part_in_conversations(site: Site) -> None:
+    """Approving with its user's rights would give it more than its role."""
+    user = await read(lambda: User.objects.get(username="ann"))
+    site.tokens["limited"] = await read(lambda: tokens.issue(user, name="limited", role=Role.OPERATOR)[1])
+    async with site.open("limited") as client:
+        await receive_until(client, "AUTH_OK", "SNAPSHOT")
+        await client.send(type="CHAT_ANSWER", ref="r1", approval="a", decision="approve")
+        await client.send(type="CHAT", ref="r2", text="pause", targetContext="shop:master-1")
+        seen = await receive_until(client, "ERROR")
+        seen.append(await client.receive())
+
+    errors = [(message["ref"], message["code"]) for message in seen if message["type"] == "ERROR"]
+    assert errors == [("r1", "forbidden"), ("r2", "forbidden")]
+    assert site.world.master.received == []
 
 
 async def test_a_late_client_gets_the_conversation_and_the_missed_messages(site: Site) -> None:

@@ -33,6 +33,7 @@ from nodes.leader.projection.projection import Projection
 from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
 from nodes.models import LogLine as LogRow
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from tests.support.edge_keys import edge_key
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
 
@@ -611,11 +612,19 @@ def edge_of(master: Voice) -> Voice:
     return Voice(master.projection, "edge-1", Role.EDGE, via=master)
 
 
+async def moved_edge(master: Voice, other: Voice) -> tuple[Voice, Voice]:
+    """An Edge with a key that has moved; both Masters report it as online."""
+    old = Voice(master.projection, "edge-1", Role.EDGE, via=master, key=edge_key())
+    new = old.through(other)
+    for voice in (old, new):
+        await voice.send(voice.ticket())
+        await voice.snapshot(state=NodeState.ONLINE)
+    return old, new
+
+
 @pytest.mark.parametrize("state", [NodeState.SUSPECT, NodeState.OFFLINE])
 async def test_the_master_that_an_edge_left_is_ignored(master: Voice, other: Voice, state: NodeState) -> None:
-    old, new = edge_of(master), edge_of(other)
-    await old.snapshot(state=NodeState.ONLINE)
-    await new.snapshot(state=NodeState.ONLINE)
+    old, new = await moved_edge(master, other)
     await new.tell(status(TaskState.RUNNING))
 
     await old.say(old.report(state=state))
@@ -629,9 +638,7 @@ async def test_the_master_that_an_edge_left_is_ignored(master: Voice, other: Voi
 
 async def test_a_snapshot_from_before_the_move_changes_nothing(master: Voice, other: Voice) -> None:
     """The old Master has not noticed, reports "online", and its stream to the Leader restarts."""
-    old, new = edge_of(master), edge_of(other)
-    await old.snapshot(state=NodeState.ONLINE)
-    await new.snapshot(state=NodeState.ONLINE)
+    old, new = await moved_edge(master, other)
     await new.tell(status(TaskState.RUNNING))
 
     await master.arrive()
@@ -653,7 +660,7 @@ async def test_a_master_that_corrects_its_report_loses_the_edge_to_the_one_that_
     assert await seen() == ("master-1", "online")
 
     await old.say(old.report(state=NodeState.SUSPECT))
-    assert await seen() == ("master-2", "online")
+    assert await seen() == ("master-1", "suspect")
     await old.say(old.report(state=NodeState.OFFLINE))
     assert await seen() == ("master-2", "online")
 
@@ -664,10 +671,12 @@ async def test_a_master_that_corrects_its_report_loses_the_edge_to_the_one_that_
 async def test_an_unreachable_master_loses_its_edge_to_the_master_that_has_it(
     projection: Projection, master: Voice, other: Voice
 ) -> None:
-    for voice in (other, master):
+    for voice in (master, other):
         await edge_of(voice).snapshot(state=NodeState.ONLINE)
 
     await projection.node_state("master-1", NodeState.SUSPECT, link_rtt_ms=0)
+    assert await seen() == ("master-1", "suspect")
+    await projection.node_state("master-1", NodeState.OFFLINE, link_rtt_ms=0)
     assert await seen() == ("master-2", "online")
 
     await projection.node_state("master-2", NodeState.SUSPECT, link_rtt_ms=0)

@@ -28,6 +28,7 @@ from nodes.leader.projection.revocations import Revocations
 from nodes.leader.projection.wal_watch import WalWatch
 from nodes.models import Alert, Attempt, AuditEntry, Event, FeedEntry, Node, NodeToken, Store, Task
 from nodes.models import LogLine as LogRow
+from nodes.stream.identity.revoked_file import RevokedFile
 from tests.support import database
 from tests.support.eventually import eventually
 from tests.support.leader_store import Recorder, Voice, read, running_projection
@@ -224,11 +225,11 @@ def database_bytes() -> int:
         return Path(connection.settings_dict["NAME"]).stat().st_size
 
 
-async def test_a_revocation_is_noticed(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revocation_is_noticed(projection: Projection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("nodes.leader.projection.revocations._LOOK_SECONDS", 0.05)
     await Voice(projection, "master-1").arrive()  # Its token was issued elsewhere; from now on it is known.
     heard: list[str] = []
-    revocations = Revocations()
+    revocations = Revocations(RevokedFile(tmp_path))
     await revocations.start(projection, heard.extend)
     running = asyncio.create_task(revocations.run())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +17,12 @@ from nodes.domain.states import Action, CommandState, Role, TaskState
 from nodes.refusals import RefusalRecorder
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
+from nodes.stream.identity.signatures import is_signed, is_ticket_of
 from nodes.stream.wire.codec import encode_command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, Node, authenticate, hub_of, log_batch, node_of, running, status
+from tests.support.edge_keys import edge_key
 from tests.support.eventually import eventually
 
 CANCEL = ControlTask(task_id="t1", action=Action.CANCEL)
@@ -187,17 +190,6 @@ async def test_command_to_a_connected_edge_is_not_delayed(tmp_path: Path) -> Non
         await eventually(lambda: edge.commands)
 
 
-async def test_edge_may_write_only_its_own_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with (
-        master_of(tmp_path, "127.0.0.1:1") as (master, hub),
-        node_of(tmp_path, hub, "edge-1", role=Role.EDGE, slow_delay_seconds=5) as edge,
-    ):
-        await eventually(lambda: edge.uplink.is_connected)
-        edge.uplink.send_ephemeral("x", pb.NodeUpdate(node_id="edge-2", metrics=pb.SystemMetrics()))
-        await eventually(lambda: "edge-1 may not write for 'edge-2'" in caplog.text)
-        assert not master.uplink.is_connected
-
-
 async def test_base_client_must_connect_to_the_leader(tmp_path: Path) -> None:
     """A Master cannot relay updates without numbers, nor report the outcome of a command."""
     async with master_of(tmp_path, "127.0.0.1:1") as (_, hub):
@@ -239,3 +231,76 @@ async def test_master_that_never_had_a_leader_accepts_no_edge(tmp_path: Path, ca
                 lambda: "parent ended the stream: this master has not connected to its leader yet" in caplog.text
             )
     await master.aclose()
+
+
+async def test_an_edge_with_a_key_signs_its_entries_and_shows_a_ticket_first(tmp_path: Path) -> None:
+    store, key = MemoryStore(), edge_key()
+    async with hub_of(store) as leader, master_of(tmp_path, leader) as (_, hub):
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE, key=key) as edge:
+            await edge.send(*(status(f"e{n}") for n in range(5)), log_batch(1, 3))
+            await eventually(lambda: len(store.task_ids("edge-1")) == 5 and len(store.lines("edge-1")) == 3)
+            await eventually(lambda: "edge-1" in store.snapshots)
+
+        kinds = [update.WhichOneof("payload") for update in store.ephemeral if update.node_id == "edge-1"]
+        assert kinds.index("ticket") < kinds.index("snapshot")
+        assert all(is_signed(entry) for entry in store.entries)
+        tickets = [update.ticket for update in store.ephemeral if update.HasField("ticket")]
+        assert is_ticket_of("edge-1", tickets[0])
+        assert (tickets[0].parent, edge.uplink.node_file.next_ticket_counter(0)) == (
+            "master-1",
+            tickets[-1].counter + 1,
+        )
+
+    # A new Leader gets the ticket again, and what its journal relays with the same signatures.
+    second = MemoryStore(store_id="second")
+    async with hub_of(second) as leader, master_of(tmp_path, leader):
+        await eventually(lambda: len(second.task_ids("edge-1")) == 5)
+        assert all(is_signed(entry) for entry in second.entries)
+
+
+async def test_a_stolen_token_without_its_key_opens_no_stream(tmp_path: Path) -> None:
+    """Another Master has read the Edge's token: it can neither take its place nor keep it from connecting."""
+    store, key = MemoryStore(), edge_key()
+    async with (
+        hub_of(store, accepts=frozenset({Role.MASTER, Role.EDGE})) as leader,
+        master_of(tmp_path, leader) as (_, hub),
+    ):
+        await eventually(lambda: leader.connected)
+        token = f"edge:edge-1:{key.public_key.hex()}"
+        for port in (hub.bound_port, leader.bound_port):
+            for first in (pb.Snapshot(), pb.Ticket(parent="master-1", counter=9, key=key.as_message())):
+                assert await _ending(port, token, first) is grpc.StatusCode.PERMISSION_DENIED
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE, key=key) as edge:
+            await edge.send(status("e1"))
+            await eventually(lambda: store.task_ids("edge-1") == ["e1"])
+
+    assert [state for name, state in store.states if name == "edge-1"] == []
+
+
+async def _ending(port: int, token: str, first: pb.Snapshot | pb.Ticket) -> grpc.StatusCode:
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    call = NodeSyncStub(channel).Connect(metadata=(("authorization", f"Bearer {token}"),))
+    hello = pb.Hello(protocol_version=1, name="edge-1", role="edge", instance_id="thief")
+    await call.write(pb.NodeUpdate(hello=hello))
+    await call.read()
+    kind = "ticket" if isinstance(first, pb.Ticket) else "snapshot"
+    await call.write(pb.NodeUpdate(node_id="edge-1", **{kind: first}))
+    async with asyncio.timeout(10):
+        code = await call.code()
+    await channel.close()
+    return code
+
+
+async def test_an_edge_that_writes_for_another_loses_the_entry_and_not_its_stream(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with (
+        hub_of(store) as leader,
+        master_of(tmp_path, leader) as (_, hub),
+        node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge,
+    ):
+        await eventually(lambda: edge.uplink.is_connected)
+        edge.uplink.send_ephemeral("x", pb.NodeUpdate(node_id="edge-2", metrics=pb.SystemMetrics()))
+        await edge.send(status("e1"))
+        await eventually(lambda: store.task_ids("edge-1") == ["e1"])
+
+    assert "edge-2" not in {update.node_id for update in store.ephemeral}

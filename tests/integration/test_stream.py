@@ -14,10 +14,10 @@ import pytest
 
 from nodes.bearer import metadata_with
 from nodes.domain.commands import Command, ControlTask
-from nodes.domain.events import LogBatch, LogLine, Metrics, Update
-from nodes.domain.states import Action, Lane, LogLevel, LogStream, NodeState, Role, TaskState
+from nodes.domain.events import LogBatch, LogLine, Metrics
+from nodes.domain.states import Action, LogLevel, LogStream, NodeState, Role, TaskState
 from nodes.errors import ConfigError
-from nodes.stream.wire.codec import encode_command, encode_update
+from nodes.stream.wire.codec import encode_command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
 from tests.support.delivery import MemoryStore, hub_of, log_batch, node_of, status
@@ -399,25 +399,6 @@ async def test_hub_accepts_only_its_roles(tmp_path: Path) -> None:
         async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE) as edge:
             await eventually(lambda: edge.uplink.is_connected)
         assert store.peers[0].role is Role.EDGE
-
-
-async def test_edge_that_left_its_master_reports_itself_and_its_old_entries_count(tmp_path: Path) -> None:
-    store = MemoryStore()
-    async with (
-        hub_of(store, accepts=frozenset({Role.MASTER, Role.EDGE})) as hub,
-        node_of(tmp_path, hub) as master,
-        node_of(tmp_path, hub, "edge-1", role=Role.EDGE),
-    ):
-        await eventually(lambda: len(hub.connected) == 2)
-        old = encode_update(Update(node_id="edge-1", payload=status("e1"), journal_id="old", seq=1))
-        await master.journals[Lane.STATES].store("old", "edge-1", [old])
-        await master.uplink.send_update(status("m1"))
-        master.uplink.send_ephemeral("x", pb.NodeUpdate(node_id="edge-1", report=pb.NodeReport(state="offline")))
-        await eventually(lambda: set(store.task_ids()) == {"e1", "m1"})
-        await master.uplink.send_update(status("m2"))
-        await eventually(lambda: "m2" in store.task_ids())
-
-    assert not any(update.report.state == "offline" for update in store.ephemeral)
 
 
 async def test_wrong_tokens_are_limited_per_address_and_a_known_node_is_not(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ def test_new_prints_only_a_valid_token(tmp_path: Path) -> None:
     identity = verify_token(ClusterKey.load_or_create(tmp_path).public_key, printed.strip(), revoked=())
     assert (identity.node_id, identity.role) == ("master-1", "master")
     row = NodeToken.objects.get()
-    assert (row.token_id, row.expires_at) == (identity.token_id, None)
+    assert row.token_id == identity.token_id
+    assert row.expires_at is not None
+    assert timedelta(days=89) < row.expires_at - datetime.now(UTC) <= timedelta(days=90)
 
 
 def test_list_shows_names_and_roles_but_no_token(tmp_path: Path) -> None:
@@ -43,6 +46,16 @@ def test_list_shows_names_and_roles_but_no_token(tmp_path: Path) -> None:
     assert NodeToken.objects.get().token_id in listed
     assert "until" in listed
     assert printed not in listed
+
+
+def test_list_knows_revocations_that_the_database_has_lost() -> None:
+    token("new", "--role", "edge", "--name", "edge-1")
+    token("revoke", "--name", "edge-1")
+    assert "never used" in token("list")
+
+    NodeToken.objects.update(revoked_at=None)
+
+    assert token("list").rstrip().endswith("revoked")
 
 
 def test_revoke_by_name_and_by_id() -> None:

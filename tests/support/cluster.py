@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nodes.domain.states import Role
-from nodes.stream.identity import ClusterKey, issue_token
+from nodes.stream.identity import ClusterKey, issue_credentials
 from tests.support.eventually import eventually_sync
 from tests.support.first_site import first_site
 from tests.support.processes import REPOSITORY, Process, free_port, manage
@@ -93,7 +93,7 @@ class Cluster:
 
     def node_token(self, role: str, name: str) -> str:
         """Signed like `manage.py token new`, but without starting a command, which takes a second."""
-        return issue_token(ClusterKey.load_or_create(self.data_dir), node_id=name, role=Role(role))
+        return issue_credentials(ClusterKey.load_or_create(self.data_dir), node_id=name, role=Role(role)).file_text
 
     def start_agent(
         self,

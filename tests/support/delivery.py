@@ -30,6 +30,9 @@ class TestIdentity:
     node_id: str
     role: str
     token_id: str
+    public_key: bytes = b""
+    issued_at: int = 0
+    expires_at: int = 0
 
     __test__ = False
 
@@ -39,11 +42,12 @@ class BadToken(AgentFlowError):
 
 
 def authenticate(token: str) -> TestIdentity:
-    """A token is "role:node"; "revoked:…" and anything else is refused."""
+    """A token is "role:node" or, of an Edge with a key, "role:node:key"; "revoked:…" and anything else is refused."""
     role, _, node_id = token.partition(":")
+    node_id, _, public_key = node_id.partition(":")
     if role not in ("leader", "master", "edge", "web") or not node_id:
         raise BadToken("the token was revoked" if role == "revoked" else "the token is malformed")
-    return TestIdentity(node_id=node_id, role=role, token_id=f"id-of-{token}")
+    return TestIdentity(node_id, role, f"id-of-{token}", bytes.fromhex(public_key))
 
 
 @dataclass
@@ -60,6 +64,7 @@ class MemoryStore:
     hellos: list[pb.Hello] = field(default_factory=list)
     open_commands: list[pb.LeaderCommand] = field(default_factory=list)
     rtt_ms: dict[str, float] = field(default_factory=dict)
+    tickets: list[pb.Ticket] = field(default_factory=list)
     commit_seconds: float = 0.0
     refuses: bool = False  # The disk is full.
     bad_task_ids: set[str] = field(default_factory=set)
@@ -79,6 +84,9 @@ class MemoryStore:
             revoked_token_ids=["old"],
             parent_id="leader",
         )
+
+    async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
+        self.tickets.append(update.ticket)
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
         if self.refuses:
@@ -190,12 +198,14 @@ class Node:
         self.journals = {
             lane: Journal(folder / node_id / f"{lane}.db", node_id=node_id, lane=lane, limits=limits) for lane in Lane
         }
+        key = options.get("key")
+        token = f"{role}:{node_id}:{key.public_key.hex()}" if key else f"{role}:{node_id}"
         options.setdefault("first_delay_seconds", 0.02)
         options.setdefault("cap_delay_seconds", 0.2)
         self.uplink = Uplink(
             UplinkConfig(
                 target=target,
-                token=options.pop("token", f"{role}:{node_id}"),
+                token=options.pop("token", token),
                 node_id=node_id,
                 role=role,
                 node_file=folder / node_id / "node.json",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -29,8 +31,12 @@ from nodes.leader.projection.projection import Projection
 from nodes.leader.projection.published import Listener, Published
 from nodes.leader.projection.term import Term, acquire
 from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.identity.edge_keys import EdgeKey
+from nodes.stream.identity.signatures import new_ticket, sign_entries
 from nodes.stream.wire.codec import encode_update
+from nodes.stream.wire.entry import Entry
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
+from tests.support.edge_keys import CLUSTER
 from tests.support.message_schemas import schema_of
 
 T = TypeVar("T")
@@ -81,11 +87,15 @@ class Voice:
         *,
         is_base: bool = False,
         via: Voice | None = None,
+        key: EdgeKey | None = None,
     ) -> None:
         self.projection = projection
         self.node_id = node_id
         self.peer = via.peer if via else Peer(node_id=node_id, role=role, token_id=f"token-{node_id}", is_base=is_base)
         self.role = role
+        self.token = ""  # What its ticket says about its token.
+        self.key = key  # Signs entries and tickets, as an Edge does.
+        self.tickets = itertools.count(1)
         self.life = ""  # With another value its data folder is new, and so are its journals.
         self.seqs = {"states": 0, "logs": 0}
         self.clock_ahead_seconds = 0.0
@@ -129,7 +139,31 @@ class Voice:
         if seq is None:
             self.seqs[lane] += 1
             seq = self.seqs[lane]
-        return self._update(payload, journal_id=self.journal(lane), seq=seq)
+        update = self._update(payload, journal_id=self.journal(lane), seq=seq)
+        return update if self.key is None else sign_entries(self.key, [Entry(seq, 0, update)])[0].update
+
+    def ticket(self, *, parent: str = "", counter: int = 0) -> pb.NodeUpdate:
+        """A new one for the Master whose stream it goes through, unless it names another."""
+        assert self.key is not None
+        heads = [
+            pb.JournalMark(journal_id=self.journal(lane), seq=seq, node_id=self.node_id, lane=lane)
+            for lane, seq in self.seqs.items()
+        ]
+        made = new_ticket(
+            self.key,
+            self.node_id,
+            parent=parent or self.peer.node_id,
+            counter=counter or next(self.tickets),
+            heads=heads,
+            token=self.token,
+        )
+        return pb.NodeUpdate(node_id=self.node_id, ticket=made)
+
+    def through(self, master: Voice) -> Voice:
+        """The same Edge behind another Master."""
+        moved = copy.copy(self)
+        moved.peer = master.peer
+        return moved
 
     async def send(self, *updates: pb.NodeUpdate) -> Applied:
         return await self.projection.apply(self.peer, updates)
@@ -151,7 +185,12 @@ async def running_projection(
     term = term or await taken_term(above=epoch.value)
     epoch.begin(term.value)
     projection = Projection(
-        listener, term=term, epoch=epoch, public_key=b"k" * 32, leader_id="leader", revoked=lambda: revoked or set()
+        listener,
+        term=term,
+        epoch=epoch,
+        public_key=CLUSTER.public_key,
+        leader_id="leader",
+        revoked=lambda: revoked or set(),
     )
     await projection.start()
     try:

@@ -18,6 +18,7 @@ class EdgeState:
         self._parent = parent
         self._report = pb.NodeReport(role="edge", parent=parent)
         self._has_snapshot = False
+        self._ticket: pb.NodeUpdate | None = None
         self._metrics: pb.SystemMetrics | None = None
         self._tasks: dict[tuple[str, int], pb.TaskStatusUpdate] = {}
         self._positions: dict[str, pb.JournalMark] = {}
@@ -29,6 +30,10 @@ class EdgeState:
         self._report.parent = self._parent
         self._report.state = state
         self._report.link_rtt_ms = rtt_ms
+
+    def take_ticket(self, update: pb.NodeUpdate) -> None:
+        """Kept as it is: the Leader checks the Edge's signature on it."""
+        self._ticket = update
 
     def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
         """Returns whether the change is worth reporting: a new state, or a clearly different round trip."""
@@ -64,17 +69,22 @@ class EdgeState:
         return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, report=self._report)
 
     def messages(self, now_ms: int) -> Iterator[pb.NodeUpdate]:
-        """Everything a new Leader needs. Before the first Snapshot only the report, because unknown is not empty."""
+        """Everything a new Leader needs: first the ticket, which lets this Master speak for the Edge."""
+        if self._ticket is not None:
+            yield self._ticket
+        yield self.state(now_ms)
+
+    def state(self, now_ms: int) -> pb.NodeUpdate:
+        """The Edge's snapshot. Before the first one only the report, because unknown is not empty."""
         if not self._has_snapshot:
-            yield self.report(now_ms)
-            return
+            return self.report(now_ms)
         snapshot = pb.Snapshot(
             tasks=self._tasks.values(),
             positions=self._positions.values(),
             report=self._report,
             metrics=self._metrics,
         )
-        yield pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, snapshot=snapshot)
+        return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, snapshot=snapshot)
 
     def _take_status(self, status: pb.TaskStatusUpdate) -> None:
         key = (status.task_id, status.attempt)

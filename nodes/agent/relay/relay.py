@@ -23,7 +23,7 @@ from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.node_file import NodeFile
 from nodes.stream.uplink.uplink import Uplink
 from nodes.stream.wire.codec import target_of
-from nodes.stream.wire.limits import MAX_ENTRY_BYTES
+from nodes.stream.wire.limits import MAX_ENTRY_BYTES, MAX_SIGNATURE_BYTES
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
@@ -66,16 +66,23 @@ class Relay:
             parent_id=self._uplink.node_id,
         )
 
+    async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
+        pass  # The Leader decides which parent counts; `apply` passes the ticket on.
+
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
         edge = self._edge(peer.node_id)
         entries: dict[str, list[pb.NodeUpdate]] = {}
+        nacks: list[pb.Nack] = []
         for update in updates:
-            if update.seq:
+            if update.node_id != peer.node_id:
+                words = f"{peer.node_id} may not write for {update.node_id!r}"
+                logger.warning("update refused: %s", words)
+                nacks.append(pb.Nack(journal_id=update.journal_id, seq=update.seq, code="foreign-node", message=words))
+            elif update.seq:
                 entries.setdefault(update.journal_id, []).append(update)
             else:
                 self._pass_up(edge, update)
         marks: dict[str, int] = {}
-        nacks: list[pb.Nack] = []
         for journal_id, journal_entries in entries.items():
             marks[journal_id], refused = await self._store(peer, journal_id, journal_entries)
             nacks += refused
@@ -115,7 +122,9 @@ class Relay:
             # The Edge sends updates, so it is online; the hub reports that later, or never if nothing changed.
             edge.take_link(NodeState.ONLINE, 0.0)
             edge.take_snapshot(update.snapshot)
-            (update,) = edge.messages(self._clock.now_ms())
+            update = edge.state(self._clock.now_ms())
+        elif kind == "ticket":
+            edge.take_ticket(update)
         elif kind == "report":
             edge.take_report(update.report)
             update = edge.report(self._clock.now_ms())
@@ -182,7 +191,7 @@ def _without_oversize(entries: Sequence[pb.NodeUpdate]) -> tuple[list[pb.NodeUpd
     nacks: list[pb.Nack] = []
     for entry in entries:
         size = entry.ByteSize()
-        if size <= MAX_ENTRY_BYTES:
+        if size <= MAX_ENTRY_BYTES + MAX_SIGNATURE_BYTES:
             kept.append(entry)
             continue
         gap = pb.NodeUpdate(

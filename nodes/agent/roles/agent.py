@@ -25,6 +25,7 @@ from nodes.domain.events import Capabilities, NodeReport, Snapshot
 from nodes.domain.phrases import Phrase
 from nodes.domain.states import Lane
 from nodes.errors import AgentFlowError, ConfigError
+from nodes.stream.identity.edge_keys import EdgeKey
 from nodes.stream.journal.guard import JournalGuard
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.config import UplinkConfig
@@ -92,7 +93,9 @@ def load_config(options: AgentOptions) -> AgentConfig:
     return config if options.slots is None else replace(config, slots=options.slots)
 
 
-def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: Mapping[str, str]) -> Agent:
+def make_agent(
+    options: AgentOptions, config: AgentConfig, token: str, key: EdgeKey | None, environ: Mapping[str, str]
+) -> Agent:
     """Opens the journals and wires the parts; starts nothing. Raises ConfigError."""
     cgroup_parent = find_freezer_parent()
     journals = _open_journals(options)
@@ -102,7 +105,7 @@ def make_agent(options: AgentOptions, config: AgentConfig, token: str, environ: 
     stall: StallWatch
     # The parts need each other: the lambdas look up parts that do not exist yet, and run only after `run_agent`.
     uplink = Uplink(
-        _uplink_config(options, token),
+        _uplink_config(options, token, key),
         journals=journals,
         snapshot=lambda: agent.snapshot(),  # noqa: PLW0108
         on_command=lambda command, received_mono: runner.submit(command, received_mono),  # noqa: PLW0108
@@ -194,10 +197,12 @@ def _open_journals(options: AgentOptions) -> dict[Lane, Journal]:
         raise ConfigError(f"the journals in {folder} cannot be opened: {error}") from error
 
 
-def _uplink_config(options: AgentOptions, token: str) -> UplinkConfig:
+def _uplink_config(options: AgentOptions, token: str, key: EdgeKey | None) -> UplinkConfig:
     return UplinkConfig(
         target=options.parent,
         token=token,
+        key=key,
+        renewed_token_file=options.data_dir / "renewed.token",
         node_id=options.name,
         role=options.role,
         node_file=options.data_dir / "node.json",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nodes.core.private_files import close_to_others, own_folder
 from nodes.errors import ConfigError
+from nodes.stream.identity.edge_keys import EdgeKey, edge_key_of
 from nodes.stream.identity.secret_files import read_secret
 
 _LOCK = "agent.lock"
@@ -46,17 +47,21 @@ def locked_data_folder(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read_token(path: Path) -> str:
-    """Reads the token. Raises ConfigError with a line that says what to do."""
+def read_token(path: Path) -> tuple[str, EdgeKey | None]:
+    """Reads the token and an Edge's key below it. Raises ConfigError with a line that says what to do."""
     held = read_secret(path)
     if held is None:
         raise ConfigError(
             f"the token file {path} cannot be read: {os.strerror(errno.ENOENT)}; create one with: manage.py token new"
         )
     try:
-        token = held.decode("ascii").strip()
+        token, _, pem = held.decode("ascii").strip().partition("\n")
     except UnicodeDecodeError as error:
         raise ConfigError(f"the token file {path} contains no token") from error
+    token = token.strip()
     if not token or any(character.isspace() for character in token):
         raise ConfigError(f"the token file {path} contains no token; create one with: manage.py token new")
-    return token
+    try:
+        return token, edge_key_of(token, pem)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}; or create a new one with: manage.py token new") from error

@@ -21,7 +21,7 @@ from nodes.domain.states import Role
 async def start(options: AgentOptions, environ: Mapping[str, str]) -> int:
     """Raises ConfigError before anything runs; otherwise returns the exit code."""
     set_up_logging(options.log_level)
-    token = read_token(options.token_file)
+    token, key = read_token(options.token_file)
     config = load_config(options)
     if options.tls_ca is not None:
         check_authority(options.tls_ca)
@@ -30,7 +30,7 @@ async def start(options: AgentOptions, environ: Mapping[str, str]) -> int:
     with locked_data_folder(options.data_dir):
         if options.hub is not None:
             require_free(options.hub.address)
-        agent = make_agent(options, config, token, environ)
+        agent = make_agent(options, config, token, key, environ)
         more = _hub(agent, options.hub) if options.hub is not None else ()
         return await run_agent(agent, more)
 

@@ -24,15 +24,16 @@ from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, TaskState
 from nodes.errors import ProtocolViolation
 from nodes.leader.projection import presence, refusal
+from nodes.leader.projection.authority import Authority, Standing, open_foreign_alert
 from nodes.leader.projection.commands import apply_result, complete_base_commands
 from nodes.leader.projection.history import describe
 from nodes.leader.projection.log_lines import LINES_PER_SEQ, log_rows
-from nodes.leader.projection.refusal import EntryRefused
+from nodes.leader.projection.refusal import EntryRefused, SpeakerRefused
 from nodes.leader.projection.snapshots import AwaitedReplays, apply_snapshot, settle_lost
 from nodes.leader.projection.tasks import apply_progress, apply_stall, apply_status, placeholder, stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.models import DeadLetter, Journal, Node
-from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.hub.ports import Applied, Peer, TicketRefused
 from nodes.stream.wire.codec import decode_update
 from nodes.stream.wire.entry import first_covered
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -55,26 +56,49 @@ class Outcome:
         return Applied(marks=self.marks, nacks=self.nacks)
 
 
-def apply_entry(unit: UnitOfWork, peer: Peer, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a batch comes from, and the rules for what its peer may say."""
+
+    peer: Peer
+    authority: Authority
+
+
+def apply_entry(
+    unit: UnitOfWork, origin: Origin, update: pb.NodeUpdate, outcome: Outcome, awaited: AwaitedReplays
+) -> None:
     """Applies one update, whatever it contains. Raises only errors of the database or of this code."""
+    peer, authority = origin.peer, origin.authority
     node_id = update.node_id or peer.node_id
     try:
-        if not presence.may_write_for(unit.cache, peer, node_id):
-            raise EntryRefused(refusal.FOREIGN_NODE, f"{peer.node_id} may not write for {node_id!r}")
+        if update.HasField("ticket"):
+            authority.take_ticket(unit, peer, node_id, update.ticket)
+            return
+        if authority.judge(unit, peer, node_id, update) is Standing.OUTDATED:
+            return
         node = presence.register(unit, peer, node_id)
         if update.seq == 0:
             _apply_unjournaled(unit, peer, node, update, awaited)
             return
         journal = _journal(unit, node_id, update)
+    except TicketRefused as exc:
+        logger.info("ticket ignored: %s", exc)
+        return
     except (EntryRefused, ProtocolViolation) as exc:
-        _refuse(unit, node_id, update, _as_refusal(exc), outcome)
-        # Only the mark of a node's own journal may move.
-        own = unit.cache.journals.get(update.journal_id)
-        if own is not None and own.node_id == peer.node_id and update.seq == own.seq + 1:
-            _record(unit, own, update, "dead", code=_as_refusal(exc).code)
-            _move_mark(unit, own, update.seq, outcome)
+        reason = _as_refusal(exc)
+        _refuse(unit, node_id, update, reason, outcome)
+        if isinstance(reason, SpeakerRefused):
+            open_foreign_alert(unit, peer, node_id)
+        held = unit.cache.journals.get(update.journal_id)
+        if held is None or held.node_id != node_id or not held.seq < update.seq <= _MAX_SEQ:
+            return
+        if first_covered(update) == held.seq + 1 and authority.may_skip(unit.cache, peer, held, update.seq, reason):
+            _record(unit, held, update, "dead", code=reason.code)
+            _move_mark(unit, held, update.seq, outcome)
         return
     _apply_journaled(unit, journal, update, outcome, awaited)
+    if update.seq <= journal.seq:
+        authority.note_signed(unit, journal, update)
 
 
 def _journal(unit: UnitOfWork, node_id: str, update: pb.NodeUpdate) -> Journal:
@@ -87,7 +111,7 @@ def _journal(unit: UnitOfWork, node_id: str, update: pb.NodeUpdate) -> Journal:
         lane = Lane.LOGS if update.WhichOneof("payload") == "logs" else Lane.STATES
         return presence.new_journal(unit, update.journal_id, node_id, lane)
     if journal.node_id != node_id:
-        raise EntryRefused(refusal.FOREIGN_NODE, f"journal {journal.id} is {journal.node_id}'s")
+        raise SpeakerRefused(f"journal {journal.id} is {journal.node_id}'s")
     return journal
 
 

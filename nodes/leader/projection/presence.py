@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from nodes.domain.events import Capabilities, JournalMark, Metrics, NodeReport, Project
@@ -11,11 +11,11 @@ from nodes.domain.phrases import phrase
 from nodes.domain.states import Lane, NodeState, Role
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import capabilities_fields, metrics_fields
-from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused
+from nodes.leader.projection.refusal import BAD_VALUE, FOREIGN_NODE, EntryRefused, SpeakerRefused
 from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.tasks import stored_parts, stored_text
 from nodes.leader.projection.unit_of_work import UnitOfWork
-from nodes.models import Journal, Node, NodeToken, new_store_id
+from nodes.models import Journal, Node, new_store_id
 from nodes.stream.hub.ports import Peer
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -31,16 +31,6 @@ _CLOCK_SECONDS = 60.0
 _CLOCK_GOOD_SECONDS = 30.0
 DUPLICATE_NODE = "duplicate-node"
 _MAX_LEARNED_PROJECTS = 100
-
-
-def may_write_for(cache: StateCache, peer: Peer, node_id: str) -> bool:
-    """A stream may write its own node's rows and, for a Master, those of its Edges; an Edge may change its Master."""
-    if node_id == peer.node_id:
-        return True
-    if peer.role is not Role.MASTER or not node_id:
-        return False
-    node = cache.known_node(node_id)
-    return node is None or (node.role == Role.EDGE and node_id != peer.node_id)
 
 
 def register(unit: UnitOfWork, peer: Peer, node_id: str) -> Node:
@@ -68,7 +58,9 @@ def register(unit: UnitOfWork, peer: Peer, node_id: str) -> Node:
         unit.insert(node)
         unit.cache.nodes[node_id] = node
         unit.publish_node(node)
-    elif is_peer and (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base):
+        return node
+    is_new = (node.role, node.parent, node.is_base_client) != (peer.role, "", peer.is_base)
+    if is_peer and is_new and not peer.public_key:  # With a key, its ticket decides.
         unit.change(node, role=peer.role, parent="", is_base_client=peer.is_base)
         unit.publish_node(node)
     if is_peer:
@@ -108,24 +100,22 @@ def register_leader(unit: UnitOfWork, leader_id: str, report: NodeReport) -> Non
     unit.publish_node(node)
 
 
-def store_token(unit: UnitOfWork, peer: Peer) -> None:
-    """Stores a token that was issued elsewhere, so that it can be revoked by its node's name."""
-    if peer.token_id and peer.token_id not in unit.cache.known_tokens:
-        unit.insert(NodeToken(token_id=peer.token_id, node_id=peer.node_id, role=peer.role, issued_at=unit.now))
-        unit.cache.known_tokens.add(peer.token_id)
+def open_journals(
+    unit: UnitOfWork, peer: Peer, marks: Iterable[pb.JournalMark], may_speak: Callable[[str], bool]
+) -> list[pb.JournalMark]:
+    """The Leader's marks for the peer's journals. The peer sends a Gap for entries that its journal no longer holds.
 
-
-def open_journals(unit: UnitOfWork, peer: Peer, marks: Iterable[pb.JournalMark]) -> list[pb.JournalMark]:
-    """The Leader's marks for the peer's journals. The peer sends a Gap for entries that its journal no longer holds."""
+    A journal of an Edge with a key is created by what that Edge has signed, never by the word of its Master.
+    """
     answers = []
     for mark in marks:
         owner = mark.node_id or peer.node_id
         journal = unit.cache.journals.get(mark.journal_id)
-        if not mark.journal_id or not may_write_for(unit.cache, peer, owner):
-            continue
-        if journal is None:
-            journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
-        if journal.node_id != owner:
+        if journal is None and mark.journal_id and may_speak(owner):
+            node = unit.cache.nodes.get(owner)
+            if node is None or not node.key:
+                journal = new_journal(unit, mark.journal_id, owner, mark.lane or Lane.STATES)
+        if journal is None or journal.node_id != owner:
             continue
         answers.append(
             pb.JournalMark(journal_id=journal.id, seq=journal.seq, node_id=journal.node_id, lane=journal.lane)
@@ -147,13 +137,13 @@ def apply_report(
 ) -> bool:
     """Applies a node's report; from a Master, also its Edge's link state. `positions` belong to the enclosing snapshot.
 
-    False if it is the outdated report of a Master that the Edge has left.
+    False if it does not count: for an Edge without a key, while another Master is its parent.
     """
-    node = register(unit, peer, node_id)
     is_own = node_id == peer.node_id
     if not is_own and report.role is not Role.EDGE:
-        raise EntryRefused(FOREIGN_NODE, f"{peer.node_id} may not write for {node_id} with role {report.role}")
-    if not is_own and _is_outdated(unit, peer, node, report.state, positions):
+        raise SpeakerRefused(f"{peer.node_id} may not write for {node_id} with role {report.role}")
+    node = register(unit, peer, node_id)
+    if not is_own and not node.key and not _counts(unit, peer, node, report.state, positions):
         return False
     if report.state is NodeState.ONLINE:
         bring_back(unit, node)
@@ -190,22 +180,22 @@ def learn_project(unit: UnitOfWork, node: Node, name: str) -> None:
     unit.publish_node(node)
 
 
-def _is_outdated(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
-    """Whether a Master's report is about an Edge that has moved to another Master.
+def _counts(unit: UnitOfWork, peer: Peer, edge: Node, state: NodeState, positions: Sequence[JournalMark]) -> bool:
+    """Whether this Master speaks for an Edge without a key: it is the parent, or the Edge is offline at its parent.
 
-    A Master that has not noticed that its link to the Edge is dead still reports "online". There are two signs of that:
-    its position is behind what has arrived through the other Master, or it later withdraws the report.
+    A Master that has not noticed that its link to the Edge is dead still reports "online": its position is then behind
+    what has arrived through the other Master. One that must wait is remembered until the parent withdraws its report.
     """
     holders = unit.cache.holders[edge.id]
+    is_parent = edge.parent == peer.node_id
     if state is NodeState.ONLINE:
-        if edge.parent != peer.node_id and _is_behind(unit.cache, edge.id, positions):
-            return True
+        is_free = is_parent or edge.state == NodeState.OFFLINE
+        if not is_parent and _is_behind(unit.cache, edge.id, positions):
+            return False
         holders.add(peer.node_id)
-        return False
+        return is_free
     holders.discard(peer.node_id)
-    if edge.parent != peer.node_id:
-        return True
-    return _reassign(unit, edge)
+    return is_parent and not (state is NodeState.OFFLINE and _reassign(unit, edge))
 
 
 def _reassign(unit: UnitOfWork, edge: Node) -> bool:
@@ -217,6 +207,7 @@ def _reassign(unit: UnitOfWork, edge: Node) -> bool:
     unit.change(edge, parent=holder)
     unit.publish_node(edge)
     unit.wakes_scheduler = True
+    set_state(unit, edge, NodeState.ONLINE)
     return True
 
 
@@ -304,7 +295,10 @@ def set_state(
     forget_reports_of(unit.cache, node.id)
     # The state of its Edges is unknown until their Master reconnects and reports it.
     for edge in unit.cache.nodes.values():
-        if edge.parent == node.id and edge.state != NodeState.OFFLINE and not _reassign(unit, edge):
+        if edge.parent != node.id or edge.state == NodeState.OFFLINE:
+            continue
+        # Without a key, an Edge changes its Master only when it is offline there.
+        if not (state is NodeState.OFFLINE and _reassign(unit, edge)):
             set_state(unit, edge, state, is_own=False, since=since)
 
 

@@ -13,21 +13,24 @@ from django.db import DataError, IntegrityError
 
 from nodes.domain.events import Metrics, NodeReport
 from nodes.domain.phrases import phrase
-from nodes.domain.states import Lane, NodeState
+from nodes.domain.states import Lane, NodeState, Role
 from nodes.errors import ProtocolViolation, StaleTerm, StoreError, WireError
 from nodes.leader.projection import presence, topics
+from nodes.leader.projection.authority import FOREIGN_ALERT, Authority, Standing, open_foreign_alert
 from nodes.leader.projection.commands import commands_for_stream
-from nodes.leader.projection.entries import Outcome, apply_entry, quarantine_entry
+from nodes.leader.projection.entries import Origin, Outcome, apply_entry, quarantine_entry
 from nodes.leader.projection.epoch import Epoch
 from nodes.leader.projection.node_messages import metrics_fields, metrics_message
+from nodes.leader.projection.node_tokens import UsedToken, note_end, note_use
 from nodes.leader.projection.published import Listener, Published
+from nodes.leader.projection.refusal import EntryRefused
 from nodes.leader.projection.snapshots import AwaitedReplays
 from nodes.leader.projection.state_cache import StateCache
 from nodes.leader.projection.term import Term
 from nodes.leader.projection.unit_of_work import UnitOfWork
 from nodes.leader.projection.writer import FunctionJob, Writer
 from nodes.outages import is_outage
-from nodes.stream.hub.ports import Applied, Peer
+from nodes.stream.hub.ports import Applied, Peer, TicketRefused
 from nodes.stream.wire.codec import decode_update
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
@@ -47,17 +50,18 @@ class _Entries:
     is_retried = True
 
     def __init__(
-        self, peer: Peer, updates: Sequence[pb.NodeUpdate], awaited: AwaitedReplays, *, log_bytes: int = 0
+        self, origin: Origin, updates: Sequence[pb.NodeUpdate], awaited: AwaitedReplays, *, log_bytes: int = 0
     ) -> None:
         self.log_bytes = log_bytes
-        self._peer = peer
+        self._origin = origin
         self._updates = updates
         self._awaited = awaited
 
     def run(self, unit: UnitOfWork) -> Applied:
         outcome = Outcome()
+        self._origin.authority.note_heads(unit, self._origin.peer, self._updates)
         for update in self._updates:
-            apply_entry(unit, self._peer, update, outcome, self._awaited)
+            apply_entry(unit, self._origin, update, outcome, self._awaited)
         return outcome.applied()
 
     def run_apart(self, transact: Callable[[Callable[[UnitOfWork], Any]], Any]) -> Applied:
@@ -71,7 +75,7 @@ class _Entries:
     ) -> None:
         tried = Outcome()
         try:
-            transact(lambda unit: apply_entry(unit, self._peer, update, tried, self._awaited))
+            transact(lambda unit: apply_entry(unit, self._origin, update, tried, self._awaited))
         except Exception as exc:
             if is_outage(exc):
                 raise
@@ -80,7 +84,7 @@ class _Entries:
             logger.warning("entry %s of journal %s quarantined", update.seq, update.journal_id, exc_info=not is_value)
             tried = Outcome()
             failure = exc
-            transact(lambda unit: quarantine_entry(unit, self._peer, update, failure, tried))
+            transact(lambda unit: quarantine_entry(unit, self._origin.peer, update, failure, tried))
         outcome.marks.update(tried.marks)
         outcome.nacks.extend(tried.nacks)
 
@@ -102,6 +106,7 @@ class Projection:
         self._listener = listener
         self._epoch = epoch
         self._public_key = public_key
+        self._authority = Authority(cluster_key=public_key, leader_id=leader_id, revoked=revoked)
         self._leader_id = leader_id
         self._revoked = revoked
         self._on_wake: Callable[[], None] = lambda: None
@@ -179,13 +184,28 @@ class Projection:
         self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
 
         def register(unit: UnitOfWork) -> pb.Welcome:
+            self._authority.check_opening(unit.cache, peer)
             if unit.cache.store.epoch != self._epoch.rise_above(hello.max_epoch_seen):
                 unit.change(unit.cache.store, epoch=self._epoch.value)
-            presence.register(unit, peer, peer.node_id)
-            presence.store_token(unit, peer)
-            presence.forget_reports_of(unit.cache, peer.node_id)
-            unit.resolve_alert(presence.DUPLICATE_NODE, node_id=peer.node_id)
-            marks = presence.open_journals(unit, peer, hello.journals)
+            note_use(
+                unit,
+                UsedToken(
+                    node_id=peer.node_id,
+                    role=peer.role,
+                    token_id=peer.token_id,
+                    public_key=peer.public_key.hex(),
+                    issued_at=peer.token_issued_at,
+                    expires_at=peer.token_expires_at,
+                ),
+            )
+            if not peer.public_key:  # One with a key has not yet shown that it is the node of its token.
+                self._greet(unit, peer)
+            marks = presence.open_journals(
+                unit,
+                peer,
+                hello.journals,
+                lambda owner: self._authority.standing(unit.cache, peer, owner) is Standing.MAY,
+            )
             return pb.Welcome(
                 store_id=unit.cache.store.store_id,
                 marks=marks,
@@ -199,6 +219,31 @@ class Projection:
         except StoreError as exc:
             raise WireError(f"{peer.node_id} cannot be registered: {exc}") from exc
 
+    async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
+        def take(unit: UnitOfWork) -> Exception | None:
+            try:
+                self._authority.take_ticket(unit, peer, peer.node_id, update.ticket)
+            except TicketRefused as exc:
+                return exc
+            except EntryRefused as exc:
+                open_foreign_alert(unit, peer, peer.node_id)
+                return exc
+            self._greet(unit, peer)
+            return None
+
+        # Returned, not raised: an error would undo the alert.
+        refused = await self._write_for_node(take)
+        if refused is not None:
+            raise TicketRefused(str(refused)) from refused
+
+    def _greet(self, unit: UnitOfWork, peer: Peer) -> None:
+        """The peer has shown that it is the node of its token."""
+        node = presence.register(unit, peer, peer.node_id)
+        note_end(unit, node, issued_at=peer.token_issued_at, expires_at=peer.token_expires_at)
+        presence.forget_reports_of(unit.cache, peer.node_id)
+        for kind in (presence.DUPLICATE_NODE, FOREIGN_ALERT):
+            unit.resolve_alert(kind, node_id=peer.node_id)
+
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
         states: list[pb.NodeUpdate] = []
         logs: list[pb.NodeUpdate] = []
@@ -211,11 +256,12 @@ class Projection:
                 log_bytes += update.ByteSize()
             elif not (payload == "metrics" and self._take_metrics(peer, update)):
                 states.append(update)
+        origin = Origin(peer=peer, authority=self._authority)
         jobs = []
         if states:
-            jobs.append(_Entries(peer, states, self._awaited))
+            jobs.append(_Entries(origin, states, self._awaited))
         if logs:
-            jobs.append(_Entries(peer, logs, self._awaited, log_bytes=log_bytes))
+            jobs.append(_Entries(origin, logs, self._awaited, log_bytes=log_bytes))
         if not jobs:
             return Applied()
         results: list[Applied] = await asyncio.gather(*(self._writer.submit(job) for job in jobs))
@@ -229,7 +275,8 @@ class Projection:
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
         def change(unit: UnitOfWork) -> None:
             node = unit.cache.nodes.get(node_id)
-            if node is not None:  # A base client is only registered by its first update.
+            # A base client is only registered by its first update. An Edge may have moved on to a Master.
+            if node is not None and not (node.role == Role.EDGE and node.parent):
                 presence.set_state(unit, node, state, link_rtt_ms=link_rtt_ms)
 
         await self._write_for_node(change)
@@ -243,7 +290,7 @@ class Projection:
         """Pushes metrics at once; False if the writer must handle them: a new node, a foreign node, or bad values."""
         node_id = update.node_id or peer.node_id
         node = self.cache.nodes.get(node_id)
-        if node is None or not presence.may_write_for(self.cache, peer, node_id):
+        if node is None or self._authority.standing(self.cache, peer, node_id) is not Standing.MAY:
             return False
         try:
             metrics = decode_update(update).payload

@@ -21,3 +21,10 @@ class EntryRefused(StoreError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class SpeakerRefused(EntryRefused):
+    """The peer spoke for a node for which it may not: this also opens an alert."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FOREIGN_NODE, message)

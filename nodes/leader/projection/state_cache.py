@@ -62,6 +62,8 @@ class StateCache:
         self.holders: defaultdict[str, set[str]] = defaultdict(set)
         # Nodes that reported "busy" → monotonic time until which they get no task.
         self.resting: dict[str, float] = {}
+        # Token id → monotonic time at which its use was last stored. In memory only.
+        self.token_uses: dict[str, float] = {}
         self.known_tokens: set[str] = set(NodeToken.objects.values_list("token_id", flat=True))
         for command_id in deadlines.keys() - self.commands.keys():
             del deadlines[command_id]

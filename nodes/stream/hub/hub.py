@@ -19,6 +19,7 @@ from nodes.stream.hub.ports import Identity, Peer, Upstream
 from nodes.stream.hub.presence import LinkChange, Presence
 from nodes.stream.hub.stream import Context, Stream, StreamHooks, StreamRefused
 from nodes.stream.hub.token_check import OnRefused, TokenCheck, TooManyTokens
+from nodes.stream.identity.edge_keys import revoked_key
 from nodes.stream.wire.transport import server_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncServicer, add_NodeSyncServicer_to_server
@@ -109,9 +110,10 @@ class Hub:
             stream.send_away(code, reason, parting_seconds=self._config.parting_seconds)
 
     def revoke(self, token_ids: Collection[str]) -> None:
-        """Ends the streams opened with these tokens, and notifies all other nodes for the sake of their children."""
+        """Ends the streams opened with these tokens or keys, and notifies all other nodes for their children's sake."""
         for stream in list(self._streams.values()):
-            if stream.peer.token_id in token_ids:
+            key = stream.peer.public_key
+            if stream.peer.token_id in token_ids or (key and revoked_key(key) in token_ids):
                 self.disconnect(stream.peer.node_id, "revoked")
             else:
                 stream.revoked(sorted(token_ids))
@@ -175,7 +177,7 @@ class Hub:
             context,
             peer,
             upstream=self._upstream,
-            hooks=StreamHooks(admit=self._admit, joined=self._joined, measured=self._joined, role_here=self._role_here),
+            hooks=StreamHooks(admit=self._admit, joined=self._joined, measured=self._joined),
             heartbeat_seconds=self._config.heartbeat_seconds,
             epoch=self._epoch,
             clock=self._clock,
@@ -209,7 +211,14 @@ class Hub:
             reason = f"a token of role {identity.role} cannot open a stream here"
             self._tokens.refused(context, reason)
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
-        return Peer(node_id=identity.node_id, role=Role(identity.role), token_id=identity.token_id)
+        return Peer(
+            node_id=identity.node_id,
+            role=Role(identity.role),
+            token_id=identity.token_id,
+            public_key=identity.public_key,
+            token_issued_at=identity.issued_at,
+            token_expires_at=identity.expires_at,
+        )
 
     async def _admit(self, stream: Stream) -> None:
         """Allows one stream per node: an older one that answers keeps its place.
@@ -232,10 +241,6 @@ class Hub:
                 older.send_away(grpc.StatusCode.ABORTED, "replaced", parting_seconds=0.0)
                 break
         self._streams[node_id] = stream
-
-    def _role_here(self, node_id: str) -> Role | None:
-        stream = self._streams.get(node_id)
-        return stream.peer.role if stream is not None else None
 
     def _joined(self, stream: Stream) -> None:
         if self._streams.get(stream.peer.node_id) is stream:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from nodes.domain.states import NodeState, Role
+from nodes.errors import AgentFlowError
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 
@@ -22,6 +23,15 @@ class Identity(Protocol):
     @property
     def token_id(self) -> str: ...
 
+    @property
+    def public_key(self) -> bytes: ...
+
+    @property
+    def issued_at(self) -> int: ...
+
+    @property
+    def expires_at(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
@@ -30,6 +40,11 @@ class Peer:
     node_id: str
     role: Role
     token_id: str
+    # Its own key, from its token. Such a node counts as connected only once it has shown a ticket signed with that key.
+    public_key: bytes = b""
+    # Of its token, in Unix seconds; 0 = never expires.
+    token_issued_at: int = 0
+    token_expires_at: int = 0
     is_base: bool = False  # It opened without Hello, so it supports only the base messages.
 
 
@@ -41,6 +56,10 @@ class Applied:
     nacks: Sequence[pb.Nack] = ()
 
 
+class TicketRefused(AgentFlowError):
+    """The ticket does not attach the node to this parent, for example because a newer one names another."""
+
+
 class Upstream(Protocol):
     """The receiver of a hub's updates. All methods are called on the hub's loop and may wait for a commit."""
 
@@ -48,6 +67,12 @@ class Upstream(Protocol):
         """Registers the node and returns its Welcome (marks, store id and so on); the hub adds heartbeat and epoch.
 
         Raises `nodes.errors.WireError` to refuse the stream.
+        """
+
+    async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
+        """Called with the first ticket of a node with a key, whose signature has been checked, before it joins.
+
+        Raises `TicketRefused`.
         """
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:

@@ -16,10 +16,11 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from nodes.core.clock import Clock
-from nodes.domain.states import Lane, Role
+from nodes.domain.states import Lane
 from nodes.errors import ProtocolViolation, StoreError, WireError
 from nodes.stream.hub.inbox import Inbox
-from nodes.stream.hub.ports import Applied, Peer, Upstream
+from nodes.stream.hub.ports import Applied, Peer, TicketRefused, Upstream
+from nodes.stream.identity.signatures import is_ticket_of
 from nodes.stream.wire.limits import HANDSHAKE_SECONDS
 from nodes.stream.wire.parent_session import ParentSession
 from nodes.stream.wire.session import (
@@ -51,6 +52,10 @@ class StreamRefused(WireError):
         return self.reason
 
 
+class _NoTicket(StreamRefused):
+    """The end of a stream on which no ticket arrives."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHooks:
     """The hub's callbacks for a stream."""
@@ -59,8 +64,6 @@ class StreamHooks:
     admit: Callable[[Stream], Awaitable[None]]
     joined: Callable[[Stream], None]
     measured: Callable[[Stream], None]
-    # The role of a node that has its own stream to this hub; None if it has none.
-    role_here: Callable[[str], Role | None]
 
 
 class Stream:
@@ -94,6 +97,8 @@ class Stream:
         self._is_reading = False
         self._end_at = math.inf
         self._end: StreamRefused | None = None
+        self._parent_id = ""  # The node id of this hub's owner, as its Welcome says.
+        self._awaits_ticket = False
 
     async def run(self) -> None:
         try:
@@ -232,6 +237,9 @@ class Stream:
         match event:
             case HelloReceived():
                 await self._welcome(event.hello)
+            case BaseClientSeen() if self.peer.public_key:
+                reason = "the token names a key, and a client that opens without Hello cannot use it"
+                raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
             case BaseClientSeen():
                 self.peer = replace(self.peer, is_base=True)
                 await self._hooks.admit(self)
@@ -255,7 +263,8 @@ class Stream:
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, claim)
         self.instance_id = hello.instance_id
         self._log_journals.update(mark.journal_id for mark in hello.journals if mark.lane == Lane.LOGS)
-        await self._hooks.admit(self)
+        if not peer.public_key:
+            await self._hooks.admit(self)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 welcome = await self._upstream.welcome(peer, hello)
@@ -263,10 +272,16 @@ class Stream:
             raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
         except WireError as exc:
             raise StreamRefused(grpc.StatusCode.FAILED_PRECONDITION, str(exc)) from exc
+        self._parent_id = welcome.parent_id
+        self._awaits_ticket = bool(peer.public_key)
+        if self._awaits_ticket:
+            self._end = _NoTicket(grpc.StatusCode.PERMISSION_DENIED, "the node has not shown its ticket in time")
+            self._end_at = self._clock.mono() + HANDSHAKE_SECONDS
         self.session.welcome(welcome)
         self._wake.set()
         self._retimed.set()
-        await self._join()
+        if not self._awaits_ticket:
+            await self._join()
 
     async def _join(self) -> None:
         self._hooks.joined(self)
@@ -278,29 +293,35 @@ class Stream:
             self.send(command)
 
     async def _accept_update(self, update: pb.NodeUpdate) -> None:
+        """Whose rows the node may write is decided by the store: a refusal costs the entry, not the stream."""
         update.node_id = update.node_id or self.peer.node_id
-        if not self._may_write(update):
-            return
+        if self._awaits_ticket:
+            await self._attach(update)
         if update.WhichOneof("payload") == "logs" and update.journal_id:
             self._log_journals.add(update.journal_id)
         # By journal, to keep the order within a journal: a Gap in the logs stays among the logs.
         lane = Lane.LOGS if update.journal_id in self._log_journals else Lane.STATES
         await self._inboxes[lane].put(update)
 
-    def _may_write(self, update: pb.NodeUpdate) -> bool:
-        """A node may write its own rows, a Master also those of its Edges; the store refuses nodes that are not.
-
-        An Edge that now connects to this hub directly may still have entries with its previous Master: those
-        count, under their own numbers. That Master's view of the Edge's state does not.
-        """
-        node_id = update.node_id
-        if node_id == self.peer.node_id:
-            return True
-        role_here = self._hooks.role_here(node_id)
-        if self.peer.role is not Role.MASTER or role_here is Role.MASTER:
-            reason = f"{self.peer.node_id} may not write for {node_id!r}"
+    async def _attach(self, update: pb.NodeUpdate) -> None:
+        """The node's token has been read by its former parents; only its ticket shows that this is the node itself."""
+        peer, ticket = self.peer, update.ticket
+        is_own = update.node_id == peer.node_id and ticket.key.public_key == peer.public_key
+        if not is_own or ticket.parent != self._parent_id or not is_ticket_of(peer.node_id, ticket):
+            reason = "the token names a key: the node must first show a ticket that is signed with it"
             raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, reason)
-        return role_here is None or update.seq > 0
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await self._upstream.take_ticket(peer, update)
+        except TicketRefused as exc:
+            raise StreamRefused(grpc.StatusCode.PERMISSION_DENIED, str(exc)) from exc
+        except (TimeoutError, StoreError) as exc:
+            raise StreamRefused(grpc.StatusCode.UNAVAILABLE, "the store does not answer") from exc
+        await self._hooks.admit(self)
+        self._awaits_ticket = False
+        if isinstance(self._end, _NoTicket):
+            self._end, self._end_at = None, math.inf
+        await self._join()
 
 
 def _broken_off() -> StreamRefused:

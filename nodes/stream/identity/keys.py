@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,16 @@ class ClusterKey:
         if not public_path.exists():
             replace_secret(public_path, key.public_key.hex().encode() + b"\n")
         return key
+
+    def sign(self, message: bytes) -> bytes:
+        """The cluster's signature, which `edge_keys.is_signed_by` checks."""
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        private = serialization.load_pem_private_key(self.private_pem, password=None)
+        if not isinstance(private, Ed25519PrivateKey):
+            raise AssertionError("the key was checked when it was loaded")
+        return private.sign(hashlib.sha256(message).digest())
 
 
 # Imported inside functions: cryptography costs 8 MB, and an agent that only runs tasks never needs it.

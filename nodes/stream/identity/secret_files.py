@@ -45,12 +45,17 @@ def create_secret(path: Path, content: bytes) -> bytes:
 
 
 def replace_secret(path: Path, content: bytes) -> None:
-    """Writes the file, replacing any existing content."""
+    """Writes the file, replacing any existing content. On return it survives a power cut, its name included."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_synced(draft, content)
         draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
 

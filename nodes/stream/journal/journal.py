@@ -29,7 +29,7 @@ from nodes.stream.journal.file import JournalFile, JournalRecord, open_journal_f
 from nodes.stream.journal.reserve import Reserve
 from nodes.stream.journal.ring import Ring
 from nodes.stream.wire.entry import Entry
-from nodes.stream.wire.limits import MAX_ENTRY_BYTES
+from nodes.stream.wire.limits import MAX_ENTRY_BYTES, MAX_SIGNATURE_BYTES
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,8 @@ class Journal:
         """
         if journal_id == self.journal_id:
             raise ValueError("own entries are appended, not stored")
-        size = sum(_checked_size(update, spare_bytes=0) for update in updates)  # Numbered already.
+        # Numbered already, and possibly signed.
+        size = sum(_checked_size(update, spare_bytes=-MAX_SIGNATURE_BYTES) for update in updates)
         return await self._write(updates, size, foreign=(journal_id, node_id))
 
     async def read(self, journal_id: str, after: int, max_count: int, max_bytes: int) -> list[Entry]:

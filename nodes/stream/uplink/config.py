@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nodes.domain.states import Role
 from nodes.errors import ConfigError
+from nodes.stream.identity.edge_keys import EdgeKey
 from nodes.stream.wire.limits import DEFAULT_HEARTBEAT_SECONDS, check_heartbeat
 
 
@@ -18,6 +19,8 @@ class UplinkConfig:
     token: str = field(repr=False)
     node_id: str
     role: Role
+    renewed_token_file: Path | None = None  # Where a renewed token is kept, beside `token`; None = not renewed.
+    key: EdgeKey | None = None  # Signs entries and tickets; only an Edge has one.
     node_file: Path  # `node.json` in the data folder
     # The parent's Welcome sets the heartbeat; this value is for HTTP/2 keepalive, which must be set before that.
     heartbeat_seconds: float = DEFAULT_HEARTBEAT_SECONDS

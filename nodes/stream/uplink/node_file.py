@@ -1,4 +1,5 @@
-"""What a node keeps about its cluster across restarts: the highest epoch, the public key, the revoked tokens."""
+"""What a node keeps about its cluster across restarts: the highest epoch, the public key, the revoked tokens, and the
+counter of its tickets."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ class NodeFile:
             aside = quarantine(path)
             logger.error("quarantined as %s, the parent will send its content again: %s", aside, exc)  # noqa: TRY400
             held = _parsed({})
-        self._max_epoch, self._cluster_public_key, self._revoked_token_ids = held
+        self._max_epoch, self._cluster_public_key, self._revoked_token_ids, self._ticket_counter = held
 
     @property
     def max_epoch(self) -> int:
@@ -48,6 +49,15 @@ class NodeFile:
         if epoch > self._max_epoch:
             self._max_epoch = epoch
             self._save()
+
+    def next_ticket_counter(self, now_ms: int) -> int:
+        """A number above all earlier ones, on disk before it is returned.
+
+        It follows the clock, so that it also grows after this file was lost or restored from a copy.
+        """
+        self._ticket_counter = max(self._ticket_counter + 1, now_ms)
+        self._save()
+        return self._ticket_counter
 
     def update_cluster(self, *, public_key: bytes, revoked_token_ids: Iterable[str]) -> None:
         """Stores the content of a Welcome. Its list is complete: tokens missing from it are removed here."""
@@ -69,6 +79,7 @@ class NodeFile:
             "max_epoch": self._max_epoch,
             "cluster_public_key": self._cluster_public_key.hex(),
             "revoked_token_ids": sorted(self._revoked_token_ids),
+            "ticket_counter": self._ticket_counter,
         }
         replace_secret(self._path, json.dumps(content, indent=1).encode())
 
@@ -86,10 +97,11 @@ def _read(path: Path) -> dict[str, Any]:
     return held
 
 
-def _parsed(held: dict[str, Any]) -> tuple[int, bytes, frozenset[str]]:
+def _parsed(held: dict[str, Any]) -> tuple[int, bytes, frozenset[str], int]:
     """Raises AttributeError, TypeError or ValueError."""
     return (
         int(held.get("max_epoch", 0)),
         bytes.fromhex(held.get("cluster_public_key", "")),
         frozenset(str(token_id) for token_id in held.get("revoked_token_ids", ())),
+        int(held.get("ticket_counter", 0)),
     )

@@ -25,6 +25,7 @@ class Ending:
     retry: Retry = Retry.SOON
     min_delay_seconds: float = 0.0
     redirect: str = ""
+    is_token_refused: bool = False
 
 
 class StreamEnded(WireError):
@@ -84,7 +85,8 @@ def judge(code: grpc.StatusCode, details: str) -> Ending:
     if code in _SOON:
         return Ending(reason=_joined(_SOON[code], details))
     if code in _SLOW:
-        return Ending(reason=_joined(_SLOW[code], details), retry=Retry.SLOWLY)
+        is_token_refused = code is grpc.StatusCode.UNAUTHENTICATED
+        return Ending(reason=_joined(_SLOW[code], details), retry=Retry.SLOWLY, is_token_refused=is_token_refused)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return Ending(reason="the server there is not an AgentFlow hub", retry=Retry.NEVER)
     return Ending(reason=_joined(f"unexpected answer {code.name}", details), retry=Retry.NEVER)

@@ -20,6 +20,8 @@ from nodes.stream.journal.errors import JournalUnavailable
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.status import Ending, Retry, StreamEnded, judge
 from nodes.stream.wire.child_session import ChildSession
+from nodes.stream.wire.entry import Entry
+from nodes.stream.wire.limits import TICKET_SECONDS
 from nodes.stream.wire.session import (
     Acked,
     CommandReceived,
@@ -48,6 +50,9 @@ class Callbacks:
     on_welcome: Callable[[pb.Welcome], Sequence[pb.NodeUpdate]]  # Returns the snapshots.
     on_command: Callable[[pb.LeaderCommand, float], Awaitable[None]]
     on_revoked: Callable[[tuple[str, ...]], None]
+    # For a node with a key: the entries with signatures, and a new ticket for the parent of this stream.
+    sign: Callable[[Sequence[Entry]], Sequence[Entry]] | None = None
+    new_ticket: Callable[[], pb.NodeUpdate] | None = None
 
 
 class StreamClient:
@@ -89,6 +94,8 @@ class StreamClient:
                 group.create_task(self._write(), name="uplink-writer")
                 group.create_task(self._watch(), name="uplink-watch")
                 group.create_task(self._leave(), name="uplink-parting")
+                if self._callbacks.new_ticket is not None:
+                    group.create_task(self._renew_ticket(self._callbacks.new_ticket), name="uplink-ticket")
         except BaseExceptionGroup as group_error:
             # The first error ended the stream; errors from cancelling the other tasks add nothing.
             raise group_error.exceptions[0] from None
@@ -158,6 +165,17 @@ class StreamClient:
                         raise StreamEnded(Ending(reason=reason)) from None
                 self._wake.set()
 
+    async def _renew_ticket(self, new_ticket: Callable[[], pb.NodeUpdate]) -> None:
+        """The first ticket went ahead of the snapshot. Later ones end a disagreement about where this node is."""
+        while True:
+            await asyncio.sleep(TICKET_SECONDS)
+            if self.session.is_live:
+                try:
+                    self.session.send_ephemeral("ticket", new_ticket())
+                except ConfigError as exc:
+                    raise StreamEnded(Ending(reason=f"cannot store the ticket's counter: {exc}")) from exc
+                self._wake.set()
+
     async def _leave(self) -> None:
         await self._leaving.wait()
         if not self.session.is_welcomed:
@@ -188,6 +206,9 @@ class StreamClient:
             if not entries:
                 # The journal was recreated meanwhile under another id: only a new Hello can announce that.
                 raise StreamEnded(Ending(reason="a journal was recreated", retry=Retry.AT_ONCE))
+            if self._callbacks.sign is not None:
+                # At each sending: also entries of an earlier version, or of an earlier key, get a valid signature.
+                entries = list(self._callbacks.sign(entries))
             self.session.load(request, entries)
 
     async def _handle(self, events: Sequence[Event]) -> None:

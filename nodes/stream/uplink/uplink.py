@@ -31,14 +31,18 @@ from nodes.domain.events import (
 )
 from nodes.domain.states import CommandState, Lane
 from nodes.errors import ConfigError, ProtocolViolation
+from nodes.stream.identity.edge_keys import is_issued_by
+from nodes.stream.identity.signatures import new_ticket, sign_entries
 from nodes.stream.journal.journal import Journal
 from nodes.stream.uplink.config import UplinkConfig
 from nodes.stream.uplink.log_batches import split_to_fit
 from nodes.stream.uplink.node_file import NodeFile
 from nodes.stream.uplink.status import Ending, Retry, StreamEnded, UplinkRefused
 from nodes.stream.uplink.stream_client import Callbacks, StreamClient
+from nodes.stream.uplink.token_choice import TokenChoice
 from nodes.stream.wire.child_session import ChildSession
 from nodes.stream.wire.codec import decode_command, encode_mark, encode_report, encode_update, target_of
+from nodes.stream.wire.entry import Entry
 from nodes.stream.wire.limits import MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from nodes.stream.wire.transport import client_options
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
@@ -75,6 +79,8 @@ class Uplink:
         self._given: Mapping[str, int] = {}  # Own journal's id → the highest number of it that a parent can have.
         self._instance_id = uuid.uuid4().hex
         self._target = config.target
+        self._tokens = TokenChoice(config.token, config.renewed_token_file, self._is_genuine)
+        self._parent_id = ""  # As the parent's last Welcome said.
         self._stop = asyncio.Event()
         self._client: StreamClient | None = None
         self._backoff = Backoff(config.first_delay_seconds, config.cap_delay_seconds, rng)
@@ -177,7 +183,7 @@ class Uplink:
         """Runs one stream from its opening to its end."""
         config = self._config
         channel = _channel(config, self._target)
-        call = NodeSyncStub(channel).Connect(metadata=metadata_with(config.token))
+        call = NodeSyncStub(channel).Connect(metadata=metadata_with(self._tokens.current))
         # The marks in Hello and the session's feeds are taken at the same moment; later appends reach the session.
         client = StreamClient(
             call,
@@ -196,6 +202,8 @@ class Uplink:
                 on_welcome=self._welcomed,
                 on_command=self._command,
                 on_revoked=self._revoked,
+                sign=self._signed if config.key is not None else None,
+                new_ticket=self._new_ticket if config.key is not None else None,
             ),
             clock=self._clock,
             drain_seconds=config.drain_seconds,
@@ -214,6 +222,8 @@ class Uplink:
             self.dropped_ephemeral += client.session.dropped_ephemeral
             call.cancel()  # An abandoned call is never garbage-collected.
             await channel.close()
+        if ending.is_token_refused:
+            self._tokens.refused()
         began = client.welcomed_mono
         if began is not None and self._clock.mono() - began >= config.healthy_seconds:
             self._backoff.reset()
@@ -223,6 +233,7 @@ class Uplink:
 
     def _welcomed(self, welcome: pb.Welcome) -> Sequence[pb.NodeUpdate]:
         logger.info("connected to %s", self._target)
+        self._parent_id = welcome.parent_id
         self.node_file.update_cluster(
             public_key=welcome.cluster_public_key, revoked_token_ids=welcome.revoked_token_ids
         )
@@ -230,7 +241,35 @@ class Uplink:
         # Positions first, then the state: a state added in between is then in both, never in neither.
         positions = tuple(_own_mark(journal) for journal in self._journals.values())
         own = self._encode(replace(self._snapshot(), positions=positions))
-        return [_within_limit(own), *(_within_limit(update) for update in self._relayed_snapshots())]
+        ticket = [self._new_ticket()] if self._config.key is not None else []
+        return [*ticket, _within_limit(own), *(_within_limit(update) for update in self._relayed_snapshots())]
+
+    def _is_genuine(self, token: str) -> bool:
+        """The cluster's key comes from the parent, too: it must be the one that signed this node's first token."""
+        if self._config.key is None:
+            return True  # Only the Leader itself renews such a token.
+        cluster_key = self.node_file.cluster_public_key
+        return is_issued_by(cluster_key, self._config.token) and is_issued_by(cluster_key, token)
+
+    def _signed(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        if self._config.key is None:
+            raise AssertionError("only a node with a key signs")
+        return sign_entries(self._config.key, entries)
+
+    def _new_ticket(self) -> pb.NodeUpdate:
+        """Raises `ConfigError` when its counter cannot be stored."""
+        if self._config.key is None:
+            raise AssertionError("only a node with a key has tickets")
+        now_ms = self._clock.now_ms()
+        ticket = new_ticket(
+            self._config.key,
+            self.node_id,
+            parent=self._parent_id,
+            counter=self.node_file.next_ticket_counter(now_ms),
+            token=self._tokens.current,
+            heads=[encode_mark(_own_mark(journal)) for journal in self._journals.values()],
+        )
+        return pb.NodeUpdate(node_id=self.node_id, timestamp=now_ms, ticket=ticket)
 
     async def _command(self, message: pb.LeaderCommand, received_mono: float) -> None:
         target = target_of(message)
@@ -239,6 +278,9 @@ class Uplink:
                 self._on_relayed_command(message, received_mono)
             else:
                 await self._refuse(message, "no-such-node", f"{target} is not an Edge of {self.node_id}")
+            return
+        if message.WhichOneof("payload") == "new_token":
+            self._tokens.renew(message.new_token.token)
             return
         try:
             command = decode_command(message)

@@ -51,6 +51,8 @@ def target_of(message: pb.LeaderCommand) -> str:
             return message.task_request.target_node_id
         case "control":
             return message.control.target_node_id
+        case "new_token":
+            return message.new_token.target_node_id
         case _:
             return ""
 

@@ -10,6 +10,8 @@ PROTOCOL_VERSION = 1
 
 # One encoded journal entry. Checked at append: an entry that the peer cannot accept would block all later ones.
 MAX_ENTRY_BYTES = 256 * 1024
+# What an Edge's signature may add to that, when the entry is sent.
+MAX_SIGNATURE_BYTES = 1024
 # One frame of entries: a state that arrives while a frame is being written waits for at most this much.
 MAX_FRAME_BYTES = 256 * 1024
 # gRPC's limit for one message. Only snapshots come close to it.
@@ -21,6 +23,9 @@ HEARTBEAT_RANGE_SECONDS = (5.0, 60.0)
 DEFAULT_HEARTBEAT_SECONDS = 30.0
 # From the opening of the stream to the Welcome. Longer than the 5 s that a parent may spend probing an older stream.
 HANDSHAKE_SECONDS = 20.0
+
+# How often an Edge with a key says again which parent it is attached to.
+TICKET_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

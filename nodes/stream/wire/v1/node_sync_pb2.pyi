@@ -165,8 +165,10 @@ class NodeUpdate(_message.Message):
     GAP_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
     JOURNAL_ID_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     node_id: _builtins.str
     """base. The node that this update is about; a Master does not change it when it relays an Edge's update."""
     timestamp: _builtins.int
@@ -223,6 +225,14 @@ class NodeUpdate(_message.Message):
     def goodbye(self) -> Global___Goodbye:
         """A clean stop: the parent marks the node offline without delay."""
 
+    @_builtins.property
+    def ticket(self) -> Global___Ticket:
+        """An Edge with a key: which parent it is attached to; ephemeral, a Master relays it unchanged."""
+
+    @_builtins.property
+    def signature(self) -> Global___EntrySignature:
+        """On each journaled entry of an Edge with a key. New fields of any message get higher numbers than all others."""
+
     def __init__(
         self,
         *,
@@ -241,18 +251,135 @@ class NodeUpdate(_message.Message):
         gap: Global___Gap | None = ...,
         report: Global___NodeReport | None = ...,
         goodbye: Global___Goodbye | None = ...,
+        ticket: Global___Ticket | None = ...,
         journal_id: _builtins.str = ...,
         seq: _builtins.int = ...,
+        signature: Global___EntrySignature | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "batch", b"batch", "command_result", b"command_result", "gap", b"gap", "goodbye", b"goodbye", "hello", b"hello", "logs", b"logs", "metrics", b"metrics", "payload", b"payload", "ping", b"ping", "pong", b"pong", "report", b"report", "snapshot", b"snapshot", "task_update", b"task_update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "batch", b"batch", "command_result", b"command_result", "gap", b"gap", "goodbye", b"goodbye", "hello", b"hello", "logs", b"logs", "metrics", b"metrics", "payload", b"payload", "ping", b"ping", "pong", b"pong", "report", b"report", "signature", b"signature", "snapshot", b"snapshot", "task_update", b"task_update", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "batch", b"batch", "command_result", b"command_result", "gap", b"gap", "goodbye", b"goodbye", "hello", b"hello", "journal_id", b"journal_id", "logs", b"logs", "metrics", b"metrics", "node_id", b"node_id", "payload", b"payload", "ping", b"ping", "pong", b"pong", "report", b"report", "seq", b"seq", "snapshot", b"snapshot", "task_update", b"task_update", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "batch", b"batch", "command_result", b"command_result", "gap", b"gap", "goodbye", b"goodbye", "hello", b"hello", "journal_id", b"journal_id", "logs", b"logs", "metrics", b"metrics", "node_id", b"node_id", "payload", b"payload", "ping", b"ping", "pong", b"pong", "report", b"report", "seq", b"seq", "signature", b"signature", "snapshot", b"snapshot", "task_update", b"task_update", "ticket", b"ticket", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_update", "metrics", "alert", "hello", "ping", "pong", "logs", "command_result", "snapshot", "batch", "gap", "report", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_update", "metrics", "alert", "hello", "ping", "pong", "logs", "command_result", "snapshot", "batch", "gap", "report", "goodbye", "ticket"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
 Global___NodeUpdate: _TypeAlias = NodeUpdate  # noqa: Y015
+
+@_typing.final
+class EdgeKey(_message.Message):
+    """An Edge's public key. `proof` is the cluster's signature: this key was issued to this node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    ISSUED_AT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.bytes
+    """Ed25519, 32 raw bytes."""
+    issued_at: _builtins.int
+    """Unix seconds on the Leader's clock; the latest key of a node counts."""
+    proof: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.bytes = ...,
+        issued_at: _builtins.int = ...,
+        proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issued_at", b"issued_at", "proof", b"proof", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EdgeKey: _TypeAlias = EdgeKey  # noqa: Y015
+
+@_typing.final
+class EntrySignature(_message.Message):
+    """A signature over the root of a hash tree of `count` entries, and this entry's path to the root."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    signature: _builtins.bytes
+    index: _builtins.int
+    """This entry's place in the run, from 0."""
+    count: _builtins.int
+    @_builtins.property
+    def key(self) -> Global___EdgeKey: ...
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        key: Global___EdgeKey | None = ...,
+        signature: _builtins.bytes = ...,
+        index: _builtins.int = ...,
+        count: _builtins.int = ...,
+        path: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "index", b"index", "key", b"key", "path", b"path", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntrySignature: _TypeAlias = EntrySignature  # noqa: Y015
+
+@_typing.final
+class Ticket(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    COUNTER_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ISSUED_AT_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Node id of the parent, as its Welcome said."""
+    counter: _builtins.int
+    """Grows with each ticket; on the Edge's disk before the ticket is sent."""
+    signature: _builtins.bytes
+    """Over the node's id and all other fields."""
+    token_id: _builtins.str
+    """The token that the Edge uses, which its Leader does not see itself."""
+    token_issued_at: _builtins.int
+    """Unix seconds"""
+    token_expires_at: _builtins.int
+    """0 = never."""
+    @_builtins.property
+    def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalMark]:
+        """The last numbers that the Edge has assigned."""
+
+    @_builtins.property
+    def key(self) -> Global___EdgeKey: ...
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        counter: _builtins.int = ...,
+        heads: _abc.Iterable[Global___JournalMark] | None = ...,
+        key: Global___EdgeKey | None = ...,
+        signature: _builtins.bytes = ...,
+        token_id: _builtins.str = ...,
+        token_issued_at: _builtins.int = ...,
+        token_expires_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counter", b"counter", "heads", b"heads", "key", b"key", "parent", b"parent", "signature", b"signature", "token_expires_at", b"token_expires_at", "token_id", b"token_id", "token_issued_at", b"token_issued_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ticket: _TypeAlias = Ticket  # noqa: Y015
 
 @_typing.final
 class TaskStatusUpdate(_message.Message):
@@ -1020,6 +1147,7 @@ class LeaderCommand(_message.Message):
     PING_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     GO_AWAY_FIELD_NUMBER: _builtins.int
+    NEW_TOKEN_FIELD_NUMBER: _builtins.int
     TTL_SECONDS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
@@ -1048,6 +1176,8 @@ class LeaderCommand(_message.Message):
     def pong(self) -> Global___Pong: ...
     @_builtins.property
     def go_away(self) -> Global___GoAway: ...
+    @_builtins.property
+    def new_token(self) -> Global___NewToken: ...
     def __init__(
         self,
         *,
@@ -1060,14 +1190,15 @@ class LeaderCommand(_message.Message):
         ping: Global___Ping | None = ...,
         pong: Global___Pong | None = ...,
         go_away: Global___GoAway | None = ...,
+        new_token: Global___NewToken | None = ...,
         ttl_seconds: _builtins.float = ...,
         epoch: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "control", b"control", "go_away", b"go_away", "nack", b"nack", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "control", b"control", "go_away", b"go_away", "nack", b"nack", "new_token", b"new_token", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "command_id", b"command_id", "control", b"control", "epoch", b"epoch", "go_away", b"go_away", "nack", b"nack", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "ttl_seconds", b"ttl_seconds", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "command_id", b"command_id", "control", b"control", "epoch", b"epoch", "go_away", b"go_away", "nack", b"nack", "new_token", b"new_token", "payload", b"payload", "ping", b"ping", "pong", b"pong", "task_request", b"task_request", "ttl_seconds", b"ttl_seconds", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_request", "control", "welcome", "ack", "nack", "ping", "pong", "go_away"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["task_request", "control", "welcome", "ack", "nack", "ping", "pong", "go_away", "new_token"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -1395,6 +1526,30 @@ class Nack(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Nack: _TypeAlias = Nack  # noqa: Y015
+
+@_typing.final
+class NewToken(_message.Message):
+    """Replaces the node's token, which is two thirds through its life. The old one stays valid until its own end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_NODE_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    target_node_id: _builtins.str
+    token: _builtins.str
+    def __init__(
+        self,
+        *,
+        target_node_id: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target_node_id", b"target_node_id", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewToken: _TypeAlias = NewToken  # noqa: Y015
 
 @_typing.final
 class Ping(_message.Message):
