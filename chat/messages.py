@@ -15,6 +15,7 @@ from chat import withheld
 from chat.models import Analysis, Approval, Conversation, Message, ToolCall, Turn
 from chat.phrases import worded
 from chat.untrusted import plain
+from nodes.domain.storable import storable_text
 
 Fields = dict[str, Any]
 
@@ -162,6 +163,6 @@ def delta(*, conversation_id: str, turn_id: str, request: int, offset: int, text
 
 
 def shown_text(content: Iterable[Fields]) -> str:
-    """The visible text of an answer's blocks, without NUL, which PostgreSQL rejects."""
+    """The visible text of an answer's blocks, in a form that every database accepts."""
     texts = (block.get("text") for block in content if block.get("type") == "text")
-    return "\n\n".join(text for text in texts if isinstance(text, str) and text.strip()).replace("\x00", "")
+    return storable_text("\n\n".join(text for text in texts if isinstance(text, str) and text.strip()))

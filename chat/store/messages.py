@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,20 +78,19 @@ def is_tainted_now(turn: Turn) -> bool:
 def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
     """Stores an engine's answer with its calls, before any call runs.
 
-    A call that cannot be stored exactly as the engine made it never runs: it would do something else.
+    A call with text that no database accepts never runs: without that text it would do something else.
     """
     turn = turn_of(turn_id)
-    content = [storable(block) for block in reply.content]
-    message = add_message(unit, turn, "assistant", content, phrases=reply.phrases)
-    blocks = [pair for pair in zip(content, reply.content, strict=True) if pair[0]["type"] == "tool_use"]
-    for position, (block, made) in enumerate(blocks):
+    message = add_message(unit, turn, "assistant", [_as_said(b) for b in reply.content], phrases=reply.phrases)
+    for position, made in enumerate(block for block in reply.content if block["type"] == "tool_use"):
+        block = storable(made)
         call = ToolCall(
             id=call_id(turn.id, message.pk, block["id"]),
             turn=turn,
             message=message,
             tool_use_id=block["id"],
             position=position,
-            name=str(block["name"]).replace("\x00", "")[:64],
+            name=str(block["name"])[:64],
             arguments=block["input"],
             arguments_hash=hash_of(block["name"], block["input"]),
             is_sure=reply.is_sure,
@@ -100,6 +100,16 @@ def add_reply(unit: UnitOfWork, turn_id: str, reply: Reply) -> None:
         publish_step(unit, call)
         if block != made:
             finish_call(unit, call.id, CallState.FAILED, _NOT_TEXT, is_error=True)
+
+
+def _as_said(block: dict[str, Any]) -> dict[str, Any]:
+    """To the byte, because it is sent again; half a character could not be."""
+    try:
+        json.dumps(block, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        cleaned: dict[str, Any] = storable(block)
+        return cleaned
+    return block
 
 
 def add_results(unit: UnitOfWork, turn_id: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodes.agent.runner.shim import layout
-from nodes.domain.states import Action, CommandState, Lane, TaskState
+from nodes.domain.states import Action, CommandState, Lane
 from nodes.stream.journal.errors import JournalCorrupt
 from nodes.stream.journal.guard import JournalGuard
 from nodes.stream.journal.journal import Journal
@@ -173,23 +173,6 @@ async def test_a_renewed_journal_has_everything_that_is_not_reported_elsewhere(t
     async with running(tmp_path, journal=journal) as node:
         assert node.runner.snapshot_tasks() == ()
     assert len(journal.payloads) == told
-
-
-@slow
-async def test_a_running_task_with_a_damaged_request_is_not_touched(tmp_path: Path) -> None:
-    async with running(tmp_path, end_left_tasks=False) as node:
-        node.start("sleep", "60")
-        await node.state(TaskState.RUNNING)
-    request = tmp_path / "tasks/t1.1" / layout.REQUEST
-    good = request.read_bytes()
-    request.write_bytes(b"\0" * 10)
-    async with running(tmp_path, end_left_tasks=False):
-        pass
-
-    request.write_bytes(good)
-    async with running(tmp_path) as node:
-        node.control(Action.CANCEL)
-        assert (await node.end()).state == "cancelled"
 
 
 def damage_body(path: Path) -> None:

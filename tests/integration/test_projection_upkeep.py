@@ -150,7 +150,7 @@ async def test_a_long_attack_leaves_a_bounded_number_of_refusals(
 
     await read(fill)
 
-    assert await Retention(projection.write, RetentionConfig()).prune() == {"refusals": 3}
+    assert (await Retention(projection.write, RetentionConfig()).prune()).removed == {"refusals": 3}
     kept = AuditEntry.objects.filter(result="refused").order_by("id").values_list("address", flat=True)
     assert await read(lambda: list(kept)) == ["192.0.2.3", "192.0.2.4", "192.0.2.5"]
     assert await read(AuditEntry.objects.filter(result="ok").count) == 6

@@ -57,7 +57,12 @@ def test_a_control_waits_for_one_piece_of_each_stream(tmp_path: Path, monkeypatc
     tree = SignalTree(os.getpid())
     flood = "yes & yes >&2 & wait"
     launched = launch(
-        ["sh", "-c", flood], folder=str(tmp_path), environment=dict(os.environ), close_input=True, tree=tree
+        ["sh", "-c", flood],
+        folder=str(tmp_path),
+        environment=dict(os.environ),
+        close_input=True,
+        tree=tree,
+        record=lambda pid: None,
     )
     supervisor = Supervisor(
         folder=str(tmp_path), launched=launched, tree=tree, output=output,  # type: ignore[arg-type]

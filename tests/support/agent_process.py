@@ -113,6 +113,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[3] in SHIM_POINTS:
-        sys.exit(_shim(sys.argv[3], sys.argv[1], int(sys.argv[2])))
+    if len(sys.argv) == 5 and sys.argv[4] in SHIM_POINTS:
+        sys.exit(_shim(sys.argv[4], sys.argv[1], int(sys.argv[2])))
     sys.exit(main(sys.argv[1:]))
