@@ -151,7 +151,7 @@ def test_node_page_says_when_the_node_offers_something_else(tap: Any, fleet: Clu
     node["capabilities"]["projects"] = []
     tapped.say(type="NODE_STATUS", store=store, seq=str(seq + 2), at=now_ms(), node=node)
 
-    expect(notice).to_contain_text("have changed since the page was loaded")
+    expect(notice).to_contain_text("has changed since the page was loaded")
     expect(notice.get_by_role("link", name="Reload")).to_be_visible()
 
 
