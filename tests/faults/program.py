@@ -29,6 +29,7 @@ class Program:
         self.truth = os.open(
             os.path.join(options.folder, name + ".truth"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
+        self.pid = os.getpid()
         self.number = 0
         self.input = b""
         self.reads = options.read
@@ -80,7 +81,8 @@ class Program:
             self.record(input=line.decode())
 
     def _on_term(self, number: int, frame: object) -> None:
-        self.record(signal=number)
+        if os.getpid() == self.pid:  # Not in a process that has just been forked for a child.
+            self.record(signal=number)
         if not self.options.ignore_term:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
