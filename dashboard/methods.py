@@ -8,6 +8,9 @@ from typing import ParamSpec, TypeVar
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.views.decorators.http import require_http_methods
 
+# Of a page that names none: those of Django's admin.
+USUAL_METHODS = ("GET", "HEAD", "POST")
+
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
 
@@ -27,5 +30,5 @@ def only(*methods: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def not_allowed(request: HttpRequest) -> HttpResponseNotAllowed | None:
     """The answer if the page does not have the request's method: Django checks the CSRF token before the page does."""
     page = request.resolver_match.func if request.resolver_match is not None else None
-    methods = getattr(page, "methods", None)
-    return HttpResponseNotAllowed(methods) if methods is not None and request.method not in methods else None
+    methods = getattr(page, "methods", USUAL_METHODS)
+    return HttpResponseNotAllowed(methods) if request.method not in methods else None

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -49,6 +49,9 @@ def answer_error(exc: Exception, context: Mapping[str, Any]) -> Response:
         return _answer(404, "not-found", str(exc) or "Not found.")
     if isinstance(exc, PermissionDenied):
         return _answer(403, "forbidden", str(exc) or "Your role does not allow this.")
+    if isinstance(exc, BadRequest | SuspiciousOperation):
+        # Django's own refusals, such as too many parameters: what anybody can send must not fill the log.
+        return _answer(400, "bad-request", str(exc) or "The request is malformed.")
     if isinstance(exc, TaskRejected):
         status = _REJECTED_STATUS.get(exc.code, 409)
         return _answer(status, exc.code, str(exc), parts=exc.parts, details=exc.details)

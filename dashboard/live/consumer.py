@@ -117,6 +117,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             if self._is_open:
                 log_socket(self.scope, "disconnected")
                 self._live.broadcaster.remove(self._outbox)
+                self._live.remove_stranger(self)
                 self._live.roles.remove(self)
                 await self._live.leave()
 
@@ -145,13 +146,14 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             await self.base_send({"type": "websocket.close"})
             raise StopConsumer
         await self.base_send({"type": "websocket.accept"})
-        if self._live.is_full:
+        if not self._live.has_room():
             # After accept: a browser hides the reason of a refused handshake from the page.
             text = f"This server has {process.MAX_SOCKETS} dashboards, which is its limit; try again later."
             await self.base_send({"type": "websocket.send", "text": replies.error("server-full", text).text})
             await self.base_send({"type": "websocket.close", "code": CLOSE_TRY_LATER})
             raise StopConsumer
         self._is_open = True
+        self._live.add_stranger(self, self._buffer.abort)
         log_socket(self.scope, "connected")
         self._start(self._write(), "live-writer")
         self._start(self._work(), "live-jobs")
@@ -322,6 +324,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             self._close(CLOSE_UNAUTHORIZED)
             return
         self._viewer = viewer
+        live.remove_stranger(self)
         self._writer.is_batching = message.is_batching
         self._live.roles.add(self, viewer, self._set_role)
         self._set_role(viewer.role)

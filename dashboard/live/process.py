@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_out
@@ -61,14 +61,32 @@ class Live:
         self.roles = RoleWatch(tickets, self.threads)
         self._follower = None if is_leader else Follower(feed, self.broadcaster, self.threads, layer=feed_layer())
         self._sockets = 0
+        # How to drop each socket whose user is not known (yet), oldest first.
+        self._strangers: dict[object, Callable[[], None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._background: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         user_logged_out.connect(self._logged_out, dispatch_uid=f"live-{id(self)}")
 
-    @property
-    def is_full(self) -> bool:
-        return self._sockets >= MAX_SOCKETS
+    def has_room(self) -> bool:
+        """Whether one more socket may open. When all places are taken, the socket that has been without a user for the
+        longest gives up its own, so that strangers cannot keep people out.
+        """
+        if self._sockets < MAX_SOCKETS:
+            return True
+        oldest = next(iter(self._strangers), None)
+        if oldest is None:
+            return False
+        self._strangers.pop(oldest)()
+        return True
+
+    def add_stranger(self, socket: object, drop: Callable[[], None]) -> None:
+        """`drop` is called at most once, on the event loop, to end the socket at once."""
+        self._strangers[socket] = drop
+
+    def remove_stranger(self, socket: object) -> None:
+        """The socket's user is known, or it has ended."""
+        self._strangers.pop(socket, None)
 
     async def enter(self) -> None:
         """A socket opened. Waits until the feed is followed. Raises `TimeoutError` if the feed cannot be read."""

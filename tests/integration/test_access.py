@@ -229,6 +229,21 @@ def test_an_api_route_has_no_other_methods(method: str, people: People) -> None:
             assert answer.status_code == (404 if path == "/api/v1/nonsense" else 405), f"{person}: {method} {path}"
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_an_admin_page_has_no_other_methods(method: str, people: People) -> None:
+    for row in ADMIN:
+        answer = people.browser("admin", enforce_csrf_checks=True).generic(method, row.path)
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, POST"), f"{method} {row.path}"
+
+
+def test_too_many_parameters_leave_no_traceback(people: People, caplog: pytest.LogCaptureFixture) -> None:
+    for person in PEOPLE:
+        answer = people.browser(person).get("/api/v1/tasks/?" + "a=1&" * 1100)
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad-request"), person
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_an_api_token_gives_no_access_to_pages(people: People) -> None:
     for row in (*PAGES, *ADMIN):
         if row.method == "GET":

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from django.core.exceptions import BadRequest, TooManyFieldsSent
 from django.http import QueryDict
 from msgspec import Struct
 from rest_framework import exceptions
@@ -124,6 +125,8 @@ def test_a_wrong_query_is_refused(form: type, sent: Any, field: str) -> None:
         (TaskRejected("finished", "It has ended."), 409, "finished"),
         (TaskRejected("forbidden", "This node takes no commands."), 403, "forbidden"),
         (LeaderUnavailable("no Leader"), 503, "unavailable"),
+        (TooManyFieldsSent("too many"), 400, "bad-request"),
+        (BadRequest(), 400, "bad-request"),
     ],
 )
 def test_every_error_has_one_shape(exc: Exception, status: int, code: str) -> None:

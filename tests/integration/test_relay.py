@@ -258,6 +258,25 @@ async def test_an_edge_with_a_key_signs_its_entries_and_shows_a_ticket_first(tmp
         assert all(is_signed(entry) for entry in second.entries)
 
 
+async def test_the_leader_has_an_edges_ticket_before_it_is_told_that_the_edge_is_online(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with hub_of(MemoryStore()) as leader, master_of(tmp_path, leader) as (master, hub):
+        await eventually(lambda: master.uplink.is_connected)
+        session = master.uplink._client.session
+        send = session.send_ephemeral
+
+        def note(key: str, update: pb.NodeUpdate) -> None:
+            if update.node_id == "edge-1":
+                told.append(update.WhichOneof("payload"))
+            send(key, update)
+
+        session.send_ephemeral = note
+        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE, key=edge_key()):
+            await eventually(lambda: "report" in told and "snapshot" in told)
+
+    assert told[0] == "ticket"
+
+
 async def test_a_stolen_token_without_its_key_opens_no_stream(tmp_path: Path) -> None:
     """Another Master has read the Edge's token: it can neither take its place nor keep it from connecting."""
     store, key = MemoryStore(), edge_key()

@@ -240,15 +240,28 @@ async def test_sockets_get_only_their_topics(site: Site) -> None:
 
 async def test_a_socket_above_the_limit_is_refused_with_a_reason(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "MAX_SOCKETS", 1)
-    async with site.open() as first, site.open(None) as second:
-        refusal = await second.receive()
-        assert (refusal["type"], refusal["code"]) == ("ERROR", "server-full")
-        with pytest.raises(websockets.ConnectionClosed) as closed:
-            await second.receive()
-
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 4503
+    async with site.open() as first:
         assert (await first.receive())["type"] == "AUTH_OK"
+        async with site.open(None) as second:
+            refusal = await second.receive()
+            assert (refusal["type"], refusal["code"]) == ("ERROR", "server-full")
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await second.receive()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4503
+
+
+async def test_strangers_cannot_take_all_sockets(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_SOCKETS", 2)
+    async with site.open(None) as oldest, site.open(None) as newest, site.open() as person:
+        assert (await person.receive())["type"] == "AUTH_OK"
+        with pytest.raises(websockets.ConnectionClosed):
+            await oldest.receive()
+        # One that is refused, and takes its time to close, is still a stranger.
+        await newest.send(type="AUTH", token="wrong")
+        async with site.open() as other:
+            assert (await other.receive())["type"] == "AUTH_OK"
 
 
 async def test_many_sockets_share_one_snapshot(site: Site) -> None:

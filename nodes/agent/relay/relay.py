@@ -67,7 +67,10 @@ class Relay:
         )
 
     async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
-        pass  # The Leader decides which parent counts; `apply` passes the ticket on.
+        """Passes it on at once: the Leader, which decides which parent counts, must have it before the report that the
+        Edge is online.
+        """
+        self._pass_up(self._edge(peer.node_id), update)
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
         edge = self._edge(peer.node_id)
