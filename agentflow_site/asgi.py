@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,12 +13,15 @@ from agentflow_site.bodies import bounded
 from agentflow_site.refusals import without_nul
 from agentflow_site.socket_limits import bound_received_only
 from nodes.core.descriptors import allow_many_connections
+from nodes.core.lifecycle import ignore_hang_up
 from nodes.core.private_files import write_privately
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentflow_site.settings")
 
 write_privately()
 allow_many_connections()
+if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # In the `daphne` command; the Leader has its own handler.
+    ignore_hang_up()
 
 bound_received_only()
 

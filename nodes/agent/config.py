@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import re2
-from msgspec import Meta, Struct, defstruct, structs
+from msgspec import Meta, Struct, defstruct, json, structs
 
 from nodes.agent.announced import announced
 from nodes.core.project_secrets import ProjectSecrets
@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 DEFAULT_SLOTS = 2
 MAX_SLOTS = 1_000
+# Of the file, and of what the node announces: half of one message (`nodes.stream.wire.limits`), which also has tasks.
+_MAX_BYTES = 512 * 1024
 
 # Marker file → type of the project that contains it.
 MARKERS: Mapping[str, str] = {
@@ -135,11 +137,15 @@ class BadConfigFile(ConfigError):
 def load_agent_config(path: Path) -> AgentConfig:
     """Reads and checks the file. Raises BadConfigFile: one line with the file, the line number and the reason."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        text = raw.decode("utf-8")
     except OSError as error:
         raise BadConfigFile(path, 0, phrase("as-said", said=error.strerror or str(error))) from error
     except UnicodeDecodeError as error:
         raise BadConfigFile(path, 0, phrase("not-unicode")) from error
+    if len(raw) > _MAX_BYTES:
+        raise _too_large(path)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -147,9 +153,19 @@ def load_agent_config(path: Path) -> AgentConfig:
         line = int(found.group(1)) if found and found.group(1) else len(text.splitlines())
         said = str(error).partition(" (at ")[0]
         raise BadConfigFile(path, line, phrase("as-said", said=f"{said[:1].lower()}{said[1:]}")) from error
+    except ValueError as error:  # A number of more digits than Python converts; it does not say where.
+        raise BadConfigFile(path, 1, phrase("as-said", said=str(error))) from error
     except RecursionError as error:
         raise BadConfigFile(path, 1, phrase("nested-too-deep")) from error
-    return _Reader(path, text).config(document)
+    config = _Reader(path, text).config(document)
+    # As JSON it is never smaller than in the message that announces it.
+    if len(json.encode(config.announced_projects())) > _MAX_BYTES:
+        raise _too_large(path)
+    return config
+
+
+def _too_large(path: Path) -> BadConfigFile:
+    return BadConfigFile(path, 1, phrase("config-too-large", limit=str(_MAX_BYTES // 1024)))
 
 
 class _Reader:

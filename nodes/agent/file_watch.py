@@ -67,7 +67,8 @@ class FileWatch:
         if descriptor < 0:  # The limit of instances is reached.
             yield
             return
-        for folder in {self._path.parent, self._path.resolve().parent}:
+        # Not `Path.resolve`, which fails if links lead in a circle.
+        for folder in {str(self._path.parent), os.path.dirname(os.path.realpath(self._path))}:
             libc.inotify_add_watch(descriptor, os.fsencode(folder), _IN_CHANGES)
         loop = asyncio.get_running_loop()
         loop.add_reader(descriptor, self._event.set)

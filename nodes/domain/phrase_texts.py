@@ -49,6 +49,7 @@ ENGLISH = {
     "as-said": _("{said}"),
     "not-unicode": _("it is not UTF-8"),
     "nested-too-deep": _("it is nested too deeply"),
+    "config-too-large": _("it is too large: with the full paths of its projects, {limit} KiB are possible"),
     "project-without-folder": _("project '{project}': there is no folder {folder}"),
     "project-without-path": _("project '{project}' needs a path, such as path = \"/srv/{project}\""),
     "bad-pattern": _("project '{project}': the pattern '{pattern}' cannot be used: {said}"),

@@ -18,10 +18,18 @@ class EdgeState:
         self._parent = parent
         self._report = pb.NodeReport(role="edge", parent=parent)
         self._has_snapshot = False
+        self._greeting: pb.NodeReport | None = None  # Of an Edge that has a key and has not shown its ticket.
         self._ticket: pb.NodeUpdate | None = None
         self._metrics: pb.SystemMetrics | None = None
         self._tasks: dict[tuple[str, int], pb.TaskStatusUpdate] = {}
         self._positions: dict[str, pb.JournalMark] = {}
+
+    def greet(self, report: pb.NodeReport, *, has_key: bool) -> None:
+        """The report in Hello. With a key, it counts once a ticket shows that the Edge itself has sent it."""
+        if has_key:
+            self._greeting = report
+        else:
+            self.take_report(report)
 
     def take_report(self, report: pb.NodeReport) -> None:
         """The Edge's own report. Its parent and link state are set by its Master."""
@@ -34,6 +42,9 @@ class EdgeState:
     def take_ticket(self, update: pb.NodeUpdate) -> None:
         """Kept as it is: the Leader checks the Edge's signature on it."""
         self._ticket = update
+        if self._greeting is not None:
+            self.take_report(self._greeting)
+            self._greeting = None
 
     def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
         """Returns whether the change is worth reporting: a new state, or a clearly different round trip."""
@@ -72,6 +83,8 @@ class EdgeState:
         """Everything a new Leader needs: first the ticket, which lets this Master speak for the Edge."""
         if self._ticket is not None:
             yield self._ticket
+        elif self._greeting is not None:
+            return  # Not attached yet: this Master may say nothing about it.
         yield self.state(now_ms)
 
     def state(self, now_ms: int) -> pb.NodeUpdate:

@@ -51,7 +51,7 @@ class Relay:
         node_file = self._uplink.node_file
         # The Edge may come from a Master that has seen a newer Leader.
         node_file.raise_epoch(hello.max_epoch_seen)
-        self._edge(peer.node_id).take_report(hello.report)
+        self._edge(peer.node_id).greet(hello.report, has_key=bool(peer.public_key))
         marks = []
         for mark in hello.journals:
             if mark.node_id == peer.node_id and mark.lane in (Lane.STATES, Lane.LOGS):
@@ -67,9 +67,7 @@ class Relay:
         )
 
     async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
-        """Passes it on at once: the Leader, which decides which parent counts, must have it before the report that the
-        Edge is online.
-        """
+        """The Leader decides which parent counts. The ticket goes up before anything else about the Edge."""
         self._pass_up(self._edge(peer.node_id), update)
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:

@@ -18,6 +18,7 @@ from nodes.stream.wire.limits import (
     DEFAULT_HEARTBEAT_SECONDS,
     HANDSHAKE_SECONDS,
     HEARTBEAT_RANGE_SECONDS,
+    MAX_EPOCH_RISE,
     MAX_FRAME_BYTES,
     PROTOCOL_VERSION,
     Window,
@@ -96,6 +97,8 @@ class ChildSession:
                 )
             return [StaleCommand(command=message, max_epoch=self.max_epoch)]
         events: list[Event] = []
+        if message.epoch > self.max_epoch + MAX_EPOCH_RISE:
+            raise ProtocolViolation(f"no Leader can have reached epoch {message.epoch}")
         if message.epoch > self.max_epoch:
             self.max_epoch = message.epoch
             events.append(EpochRaised(epoch=message.epoch))

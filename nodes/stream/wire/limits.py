@@ -24,6 +24,10 @@ DEFAULT_HEARTBEAT_SECONDS = 30.0
 # From the opening of the stream to the Welcome. Longer than the 5 s that a parent may spend probing an older stream.
 HANDSHAKE_SECONDS = 20.0
 
+# A Leader's start raises the epoch by 1. One message cannot raise it by more than this, nor to where a database ends
+# (63 bits): whoever could do that would keep every later Leader from starting.
+MAX_EPOCH_RISE = 1 << 32
+
 # How often an Edge with a key says again which parent it is attached to.
 TICKET_SECONDS = 300.0
 

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from nodes.errors import ProtocolViolation, VersionMismatch
 from nodes.stream.wire.entry import first_covered
 from nodes.stream.wire.heartbeat import Beat, Heartbeat
-from nodes.stream.wire.limits import DEFAULT_HEARTBEAT_SECONDS, HANDSHAKE_SECONDS, PROTOCOL_VERSION
+from nodes.stream.wire.limits import DEFAULT_HEARTBEAT_SECONDS, HANDSHAKE_SECONDS, MAX_EPOCH_RISE, PROTOCOL_VERSION
 from nodes.stream.wire.session import (
     BaseClientSeen,
     Event,
@@ -185,6 +185,8 @@ class ParentSession:
             version = message.hello.protocol_version
             if abs(version - PROTOCOL_VERSION) > 1:
                 raise VersionMismatch(f"the node uses version {version}, this hub {PROTOCOL_VERSION}")
+            if message.hello.max_epoch_seen > self._epoch() + MAX_EPOCH_RISE:
+                raise ProtocolViolation(f"no Leader can have reached epoch {message.hello.max_epoch_seen}")
             self._phase = _Phase.GREETED
             return [HelloReceived(hello=message.hello)]
         if kind in _BASE_PAYLOADS and message.seq == 0:

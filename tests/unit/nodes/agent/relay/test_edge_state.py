@@ -86,3 +86,19 @@ def test_before_the_snapshot_there_is_only_the_report() -> None:
 
     assert message.WhichOneof("payload") == "report"
     assert message.report.parent == "master-1"
+
+
+def test_an_edge_with_a_key_is_not_mentioned_before_its_ticket() -> None:
+    """Whoever has read its token can send a Hello in its name."""
+    edge = EdgeState("edge-1", parent="master-1")
+    edge.greet(pb.NodeReport(role="edge", address="thief:1"), has_key=True)
+
+    assert list(edge.messages(0)) == []
+    assert edge.report(0).report.address == ""
+
+    edge.greet(pb.NodeReport(role="edge", address="host:1"), has_key=True)
+    edge.take_ticket(pb.NodeUpdate(node_id="edge-1", ticket=pb.Ticket(parent="master-1", counter=1)))
+
+    ticket, state = edge.messages(0)
+    assert ticket.HasField("ticket")
+    assert (state.report.address, state.report.parent) == ("host:1", "master-1")

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from nodes.agent.config import AgentConfig, load_agent_config
-from nodes.domain.events import NamedTask
+from nodes.domain.events import Capabilities, NamedTask, NodeReport, Update
+from nodes.domain.states import Role
 from nodes.errors import ConfigError
+from nodes.stream.wire.codec import encode_update
+from nodes.stream.wire.limits import MAX_MESSAGE_BYTES
 
 WHOLE = """
 [node]
@@ -92,6 +95,13 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ('[projects.web]\npath = "~nobody-at-all/web"\n', 2, "there is no folder ~nobody-at-all/web"),
         (f'[projects.web]\npath = "{"a" * 300}"\n', 2, "there is no folder aaa"),
         (f"a = {'[' * 5000}", 1, "nested too deeply"),
+        (f"[node]\nslots = {'1' * 5000}\n", 1, "Exceeds the limit (4300 digits)"),
+        (f"#{' ' * 524_288}", 1, "it is too large: with the full paths of its projects, 512 KiB are possible"),
+        (
+            "".join(f'[projects.p{n}]\npath = "{"/." * 30}/tmp"\n' for n in range(6_000)),
+            1,
+            "it is too large",
+        ),
         (
             '[projects."caf\u00e9"]\npath = "."\n[projects."cafe\u0301"]\npath = "."\n',
             3,
@@ -116,6 +126,15 @@ def test_a_bad_file_is_one_line_with_position_and_reason(tmp_path: Path, text: s
     assert str(caught.value).startswith(f"{path}, line {line}: ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_largest_configuration_fits_into_one_message(tmp_path: Path) -> None:
+    tasks = "".join(f'[projects.p.tasks.t{n}]\nargv = ["make", "{n}"]\n' for n in range(5_000))
+    projects = load_agent_config(write(tmp_path, f'[projects.p]\npath = "."\n{tasks}')).announced_projects()
+    report = NodeReport(role=Role.MASTER, capabilities=Capabilities(projects=projects))
+    update = Update(node_id="n1", timestamp_ms=0, payload=report)
+
+    assert encode_update(update).ByteSize() < MAX_MESSAGE_BYTES / 2
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

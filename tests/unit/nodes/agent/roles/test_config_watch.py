@@ -102,6 +102,19 @@ async def test_a_change_behind_a_link_is_used(tmp_path: Path) -> None:
         await eventually(lambda: used == [(2, "")])
 
 
+async def test_links_that_lead_in_a_circle_are_a_bad_file(tmp_path: Path) -> None:
+    path = tmp_path / "agentflow.toml"
+    path.write_text(slots(1))
+    async with watching(path) as (_, used):
+        (tmp_path / "other").symlink_to(path)
+        path.unlink()
+        path.symlink_to("other")
+        await eventually(lambda: len(used) == 1)
+        assert "Too many levels of symbolic links" in used[0][1]
+        rename_over(path, slots(2))
+        await eventually(lambda: used[1:] == [(2, "")])
+
+
 async def test_a_file_written_in_two_steps_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "agentflow.toml"
     path.write_text(slots(1))

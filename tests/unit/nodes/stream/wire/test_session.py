@@ -11,7 +11,7 @@ from nodes.domain.states import Lane
 from nodes.errors import ProtocolViolation, VersionMismatch
 from nodes.stream.wire.child_session import ChildSession
 from nodes.stream.wire.feed import Feed, InFlight
-from nodes.stream.wire.limits import MAX_FRAME_BYTES, Window
+from nodes.stream.wire.limits import MAX_EPOCH_RISE, MAX_FRAME_BYTES, PROTOCOL_VERSION, Window
 from nodes.stream.wire.parent_session import ParentSession
 from nodes.stream.wire.session import (
     Acked,
@@ -438,6 +438,21 @@ def test_welcome_of_an_older_leader_ends_the_stream() -> None:
 
     with pytest.raises(ProtocolViolation, match="epoch 6"):
         talk.pump()
+
+
+def test_no_message_raises_the_epoch_to_where_a_database_ends() -> None:
+    """One that could would keep every later Leader from starting."""
+    parent = ParentSession(now_mono=0.0, epoch=lambda: 7)
+    hello = pb.Hello(name=NODE, protocol_version=PROTOCOL_VERSION, max_epoch_seen=7 + MAX_EPOCH_RISE + 1)
+    with pytest.raises(ProtocolViolation, match="no Leader can have reached epoch"):
+        parent.receive(pb.NodeUpdate(hello=hello), 0.0)
+
+    talk = Talk(Journals(s=0), epoch=7)
+    talk.pump()
+    command = pb.LeaderCommand(command_id="c1", epoch=1 << 63, control=pb.ControlSignal(task_id="t"))
+    with pytest.raises(ProtocolViolation, match="no Leader can have reached epoch"):
+        talk.child.receive(command, 3.0)
+    assert talk.child.max_epoch == 7
 
 
 def test_relayed_command_keeps_the_leaders_epoch() -> None:
