@@ -13,11 +13,12 @@ import pytest
 from nodes.agent.relay.relay import Relay, edge_hub
 from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import CommandResult, Metrics
-from nodes.domain.states import Action, CommandState, Role, TaskState
+from nodes.domain.states import Action, CommandState, NodeState, Role, TaskState
 from nodes.refusals import RefusalRecorder
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
-from nodes.stream.identity.signatures import is_signed, is_ticket_of
+from nodes.stream.hub.ports import Peer
+from nodes.stream.identity.signatures import is_signed, is_ticket_of, new_ticket
 from nodes.stream.wire.codec import encode_command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
@@ -304,3 +305,27 @@ async def test_an_edge_that_writes_for_another_loses_the_entry_and_not_its_strea
         await eventually(lambda: store.task_ids("edge-1") == ["e1"])
 
     assert "edge-2" not in {update.node_id for update in store.ephemeral}
+
+
+async def test_an_edges_ticket_goes_up_before_anything_else_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Leader refuses, with an alert, what a Master says of an Edge that has not shown it a ticket yet."""
+    sent: list[pb.NodeUpdate] = []
+    key = edge_key()
+    peer = Peer(node_id="edge-1", role=Role.EDGE, token_id="t", public_key=key.public_key)
+    ticket = new_ticket(key, "edge-1", parent="master-1", counter=1, heads=())
+    master = Node(tmp_path, "127.0.0.1:1", "master-1")
+    try:
+        monkeypatch.setattr(master.uplink, "send_ephemeral", lambda name, update: sent.append(update))
+        relay = Relay(uplink=master.uplink, journals=master.journals)
+
+        await relay.welcome(peer, pb.Hello(report=pb.NodeReport(capabilities=pb.Capabilities(slots=4))))
+        assert list(relay._snapshots()) == []
+        await relay.take_ticket(peer, pb.NodeUpdate(node_id="edge-1", ticket=ticket))
+        await relay.node_state("edge-1", NodeState.ONLINE, link_rtt_ms=0.0)
+    finally:
+        await master.aclose()
+
+    assert [update.WhichOneof("payload") for update in sent] == ["ticket", "report"]
+    assert (sent[1].report.capabilities.slots, sent[1].report.state) == (4, "online")

@@ -37,6 +37,7 @@ class Relay:
         self._journals = journals
         self._clock = clock or SystemClock()
         self._edges: dict[str, EdgeState] = {}
+        self._greetings: dict[str, pb.NodeReport] = {}  # Of Edges with a key, until their ticket arrives.
         self._lanes: dict[str, Lane] = {}  # Journal id of an Edge → lane.
         self._commands = OpenCommands()
         self._send: Callable[[str, pb.LeaderCommand], bool] = lambda node_id, command: False
@@ -51,7 +52,10 @@ class Relay:
         node_file = self._uplink.node_file
         # The Edge may come from a Master that has seen a newer Leader.
         node_file.raise_epoch(hello.max_epoch_seen)
-        self._edge(peer.node_id).take_report(hello.report)
+        if peer.public_key:
+            self._greetings[peer.node_id] = hello.report
+        else:
+            self._edge(peer.node_id).take_report(hello.report)
         marks = []
         for mark in hello.journals:
             if mark.node_id == peer.node_id and mark.lane in (Lane.STATES, Lane.LOGS):
@@ -67,7 +71,13 @@ class Relay:
         )
 
     async def take_ticket(self, peer: Peer, update: pb.NodeUpdate) -> None:
-        pass  # The Leader decides which parent counts; `apply` passes the ticket on.
+        """The Leader decides which parent counts. It refuses what this Master says of the Edge before the ticket, so
+        the ticket goes up before the hub reports the Edge online.
+        """
+        edge = self._edge(peer.node_id)
+        if (report := self._greetings.pop(peer.node_id, None)) is not None:
+            edge.take_report(report)
+        self._pass_up(edge, update)
 
     async def apply(self, peer: Peer, updates: Sequence[pb.NodeUpdate]) -> Applied:
         edge = self._edge(peer.node_id)
