@@ -13,6 +13,7 @@ from enum import StrEnum
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from nodes.domain.access import REFUSALS
 from nodes.domain.states import CommandState, NodeState, Role, TaskHealth, TaskState
@@ -372,7 +373,7 @@ class AuditEntry(models.Model):
     actor = models.CharField(_("user"), max_length=150, blank=True)  # Empty = AgentFlow itself, or an unknown name.
     address = models.CharField(_("address"), max_length=64, blank=True)  # Empty = not known, or many.
     result = models.CharField(_("result"), max_length=16, blank=True)
-    count = models.PositiveIntegerField(_("attempts"), default=1)
+    count = models.PositiveIntegerField(pgettext_lazy("in the audit", "attempts"), default=1)
     # Empty unless it is about a conversation.
     conversation_id = models.CharField(max_length=32, blank=True)
     turn_id = models.CharField(max_length=32, blank=True)

@@ -111,6 +111,8 @@ def _tasks() -> dict[str, str]:
         "command.variables.other": _("{count} environment variables"),
         "changed.title": _("Retry “{name}” with its new definition?"),
         "changed.text": _("Its definition has changed since it last ran ({nodes})."),
+        "changed.limits": _("Its time limits have changed since it last ran ({nodes}); the command is the same."),
+        "changed.noLimits": _("no time limits of its own"),
         "age.never": _("never"),
         "rows.filtered": _("{shown} of {all}"),
         "node.unknownTasks.one": _("1 unknown"),

@@ -114,14 +114,25 @@ describe("a retry of a changed task", () => {
     handlers = {};
   });
 
-  it("asks with the change that the server named", () => {
+  it.each([
+    [true, []],
+    [false, ["toast.refused: x"]],
+  ])("asks with the change that the server named and reads as refused only without a dialog: %s", (asks, notices) => {
     const live = {
       on: (type: string, handle: (message: unknown) => void) => (handlers[type] = handle),
       send: (message: ClientMessage) => sent.push(message) > 0,
     };
-    const toasts = { show: () => ({ update: () => undefined }) } as unknown as Toasts;
-    const actions = new Actions({ ...page, live } as unknown as Page, toasts);
-    const asked = vi.fn();
+    let shown: string[] = [];
+    const update = (content: { text: string }): void => {
+      shown = [content.text];
+    };
+    const show = (content: { text: string }): object => {
+      update(content);
+      return { update, close: () => (shown = []) };
+    };
+    const fleet = fleetOf();
+    const actions = new Actions({ ...page, live, fleet } as unknown as Page, { show } as unknown as Toasts);
+    const asked = vi.fn(() => asks);
     actions.onChangedDefinition = asked;
     const failed = task("t", { state: "failed" });
 
@@ -131,5 +142,7 @@ describe("a retry of a changed task", () => {
     handlers.ERROR?.({ ...error, details } as MessageOf<"ERROR">);
 
     expect(asked).toHaveBeenCalledWith(failed, details);
+    expect(shown).toEqual(notices);
+    expect(fleet.commands.of("t").map((one) => one.state)).toEqual(asks ? [] : ["refused"]);
   });
 });

@@ -13,11 +13,12 @@ import pytest
 from nodes.agent.relay.relay import Relay, edge_hub
 from nodes.domain.commands import Command, ControlTask
 from nodes.domain.events import CommandResult, Metrics
-from nodes.domain.states import Action, CommandState, Role, TaskState
+from nodes.domain.states import Action, CommandState, NodeState, Role, TaskState
 from nodes.refusals import RefusalRecorder
 from nodes.stream.hub.config import HubConfig
 from nodes.stream.hub.hub import Hub
-from nodes.stream.identity.signatures import is_signed, is_ticket_of
+from nodes.stream.hub.ports import Peer
+from nodes.stream.identity.signatures import is_signed, is_ticket_of, new_ticket
 from nodes.stream.wire.codec import encode_command
 from nodes.stream.wire.v1 import node_sync_pb2 as pb
 from nodes.stream.wire.v1.node_sync_pb2_grpc import NodeSyncStub
@@ -261,25 +262,6 @@ async def test_an_edge_with_a_key_signs_its_entries_and_shows_a_ticket_first(tmp
         assert all(is_signed(entry) for entry in second.entries)
 
 
-async def test_the_leader_has_an_edges_ticket_before_it_is_told_that_the_edge_is_online(tmp_path: Path) -> None:
-    told: list[str] = []
-    async with hub_of(MemoryStore()) as leader, master_of(tmp_path, leader) as (master, hub):
-        await eventually(lambda: master.uplink.is_connected)
-        session = master.uplink._client.session
-        send = session.send_ephemeral
-
-        def note(key: str, update: pb.NodeUpdate) -> None:
-            if update.node_id == "edge-1":
-                told.append(update.WhichOneof("payload"))
-            send(key, update)
-
-        session.send_ephemeral = note
-        async with node_of(tmp_path, hub, "edge-1", role=Role.EDGE, key=edge_key()):
-            await eventually(lambda: "report" in told and "snapshot" in told)
-
-    assert told[0] == "ticket"
-
-
 async def test_a_stolen_token_without_its_key_opens_no_stream(tmp_path: Path) -> None:
     """Another Master has read the Edge's token: it can neither take its place nor keep it from connecting."""
     store, key = MemoryStore(), edge_key()
@@ -326,3 +308,27 @@ async def test_an_edge_that_writes_for_another_loses_the_entry_and_not_its_strea
         await eventually(lambda: store.task_ids("edge-1") == ["e1"])
 
     assert "edge-2" not in {update.node_id for update in store.ephemeral}
+
+
+async def test_an_edges_ticket_goes_up_before_anything_else_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Leader refuses, with an alert, what a Master says of an Edge that has not shown it a ticket yet."""
+    sent: list[pb.NodeUpdate] = []
+    key = edge_key()
+    peer = Peer(node_id="edge-1", role=Role.EDGE, token_id="t", public_key=key.public_key)
+    ticket = new_ticket(key, "edge-1", parent="master-1", counter=1, heads=())
+    master = Node(tmp_path, "127.0.0.1:1", "master-1")
+    try:
+        monkeypatch.setattr(master.uplink, "send_ephemeral", lambda name, update: sent.append(update))
+        relay = Relay(uplink=master.uplink, journals=master.journals)
+
+        await relay.welcome(peer, pb.Hello(report=pb.NodeReport(capabilities=pb.Capabilities(slots=4))))
+        assert list(relay._snapshots()) == []
+        await relay.take_ticket(peer, pb.NodeUpdate(node_id="edge-1", ticket=ticket))
+        await relay.node_state("edge-1", NodeState.ONLINE, link_rtt_ms=0.0)
+    finally:
+        await master.aclose()
+
+    assert [update.WhichOneof("payload") for update in sent] == ["ticket", "report"]
+    assert (sent[1].report.capabilities.slots, sent[1].report.state) == (4, "online")

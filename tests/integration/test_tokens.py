@@ -94,3 +94,16 @@ def test_a_file_that_takes_a_token_is_readable_only_by_its_owner(tmp_path: Path)
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text().strip()
+
+
+def test_list_does_not_call_a_token_unused_whose_use_it_cannot_see() -> None:
+    """Only its Master sees the token of an Edge without a key."""
+    now = datetime(2026, 5, 1, 9, 41, tzinfo=UTC)
+    for node_id, role, used in (("old-edge", "edge", None), ("spare", "master", None), ("busy", "master", now)):
+        NodeToken.objects.create(token_id=node_id, node_id=node_id, role=role, issued_at=now, last_used_at=used)
+
+    uses = {line.split()[2]: line for line in token("list").splitlines()}
+
+    assert "use unknown" in uses["old-edge"]
+    assert "never used" in uses["spare"]
+    assert "last used 2026-05-01 09:41" in uses["busy"]

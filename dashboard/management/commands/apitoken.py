@@ -67,7 +67,7 @@ class Command(BaseCommand):
     def _list(self, username: str) -> None:
         rows = ApiToken.objects.select_related("user")
         for row in rows.filter(user__username=username) if username else rows:
-            used = f"last used {row.last_used_at:%Y-%m-%d %H:00}" if row.last_used_at else "never used"
+            used = f"last used {row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
             state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else _end(row)
             line = (
                 f"{row.prefix}…  {row.user.username}  {row.role or 'as its user'}  {row.name}"

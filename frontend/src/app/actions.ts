@@ -14,8 +14,8 @@ export class Actions {
   readonly #requests: Requests;
   /** By ref: the task of a retry, until it is answered. */
   readonly #retries = new Map<string, TaskInfo>();
-  /** Asks whether to retry a task whose definition has changed. */
-  onChangedDefinition: (task: TaskInfo, details: Record<string, unknown>) => void = () => undefined;
+  /** Asks whether to retry a task whose definition has changed; false = it cannot, so the retry reads as refused. */
+  onChangedDefinition: (task: TaskInfo, details: Record<string, unknown>) => boolean = () => false;
 
   constructor(page: Page, toasts: Toasts) {
     this.#page = page;
@@ -27,12 +27,15 @@ export class Actions {
     });
     page.live.on("COMMAND", (message) => this.#requests.commandChanged(message.command));
     page.live.on("ERROR", (message) => {
-      const isMine =
-        message.ref !== undefined && this.#refuse(message.ref, message.code, message.message, message.phrases);
-      if (!isMine) console.warn("the server refused a message:", message.code, message.message);
-      const retried = this.#retries.get(message.ref ?? "");
-      if (retried && message.code === "definition-changed" && message.details)
-        this.onChangedDefinition(retried, message.details);
+      const { ref = "", code, details } = message;
+      const retried = this.#retries.get(ref);
+      if (retried && code === "definition-changed" && details && this.onChangedDefinition(retried, details)) {
+        page.fleet.answer(ref, null);
+        this.#requests.questioned(ref);
+        return;
+      }
+      const isMine = ref !== "" && this.#refuse(ref, code, message.message, message.phrases);
+      if (!isMine) console.warn("the server refused a message:", code, message.message);
     });
   }
 
@@ -49,8 +52,7 @@ export class Actions {
     const ref = this.#requests.note((outcome) => {
       narrate(outcome);
       onOutcome?.(outcome);
-      // An ERROR reads it after this.
-      if (outcome.kind === "done" || outcome.kind === "failed") setTimeout(() => this.#retries.delete(ref));
+      if (outcome.kind !== "asked" && outcome.kind !== "progress") this.#retries.delete(ref);
       if (outcome.kind === "no-answer")
         this.#page.fleet.answer(ref, { state: "unanswered", changedAt: this.#page.now() });
     });
@@ -82,13 +84,17 @@ export class Actions {
   #narrator(title: string, about: Link[]): (outcome: Outcome) => void {
     let toast: ReturnType<Toasts["show"]> | null = null;
     return (outcome) => {
+      if (outcome.kind === "question") {
+        toast?.close();
+        return;
+      }
       const content = this.#words(outcome, title, about);
       if (toast) toast.update(content);
       else toast = this.#toasts.show(content);
     };
   }
 
-  #words(outcome: Outcome, title: string, about: Link[]): ToastContent {
+  #words(outcome: Exclude<Outcome, { kind: "question" }>, title: string, about: Link[]): ToastContent {
     const { texts, settings } = this.#page;
     const states = settings.labels.commandStates;
     switch (outcome.kind) {

@@ -3,9 +3,9 @@
 import type { NamedTask, NodeStatus } from "../live/messages";
 import { setHidden, setText } from "../tables/cells";
 import type { Actions } from "./actions";
+import { limitTexts } from "./limits";
 import { element, type Page } from "./page";
 import { filledFields, namedTasks, projectNames, type RunFields, runRequest } from "./run-request";
-import { clockDuration } from "./texts";
 
 /** A copy of the form's filled fields. */
 type Entries = [name: string, value: string][];
@@ -162,10 +162,7 @@ export class NewTaskDialog {
       setText(hint, name === "" ? texts.get("run.noProjects") : "");
       return;
     }
-    const limits = [
-      task.timeoutSeconds > 0 ? texts.get("run.timeout", { duration: clockDuration(task.timeoutSeconds) }) : "",
-      task.stallAfterSeconds > 0 ? texts.get("run.stall", { duration: clockDuration(task.stallAfterSeconds) }) : "",
-    ];
+    const limits = limitTexts(task, texts);
     setText(hint, [task.description, `$ ${task.argv.join(" ")}`, ...limits].filter(Boolean).join(" · "));
   }
 

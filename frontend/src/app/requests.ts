@@ -16,6 +16,7 @@ export type Outcome =
   | { kind: "progress"; state: CommandInfo["state"] }
   | { kind: "done"; task: string }
   | { kind: "failed"; state: CommandInfo["state"] | "refused"; reason: string }
+  | { kind: "question" }
   | { kind: "no-answer" };
 
 export type Request = ControlRequest | RunRequest;
@@ -67,6 +68,11 @@ export class Requests {
   /** False when the `ref` is not one of ours, or is settled. */
   refused(ref: string, reason: string): boolean {
     return this.#settle(ref, { kind: "failed", state: "refused", reason });
+  }
+
+  /** The server asks something first: a dialog shows it, and a yes is another request. */
+  questioned(ref: string): void {
+    this.#settle(ref, { kind: "question" });
   }
 
   #progress(ref: string, state: CommandInfo["state"], isNews: (pending: Pending) => boolean): void {

@@ -23,6 +23,7 @@ export interface ToastContent {
 
 export interface Toast {
   update(content: ToastContent): void;
+  close(): void;
 }
 
 const ICONS: Record<Tone, string> = {
@@ -38,9 +39,13 @@ const MAX_SHOWN = 4;
 export class Toasts {
   show(content: ToastContent): Toast {
     const card = this.#create();
-    if (card === null) return { update: () => undefined };
+    if (card === null) return { update: () => undefined, close: () => undefined };
     let timer: ReturnType<typeof setTimeout> | undefined;
     const remove = (): void => card.remove();
+    const close = (): void => {
+      clearTimeout(timer);
+      remove();
+    };
     const update = (next: ToastContent): void => {
       clearTimeout(timer);
       if (!card.isConnected) this.#place(card, next.tone);
@@ -50,11 +55,10 @@ export class Toasts {
     // Dismissed, or its link was followed.
     card.addEventListener("click", (event) => {
       if (!(event.target instanceof Element) || !event.target.closest("button, a")) return;
-      clearTimeout(timer);
-      remove();
+      close();
     });
     update(content);
-    return { update };
+    return { update, close };
   }
 
   #create(): HTMLElement | null {

@@ -125,7 +125,7 @@ class Writer:
     def cache(self) -> StateCache:
         """For the writer's jobs, and for single reads elsewhere that may be slightly stale."""
         if self._cache is None:
-            raise StoreError("the projection has not started")
+            raise StoreError("the state of the fleet is not loaded from the database yet")
         return self._cache
 
     @property

@@ -86,7 +86,12 @@ class Command(BaseCommand):
                 state = f"{'expired' if token.expires_at < now else 'until'} {token.expires_at:%Y-%m-%d %H:%M}"
             else:
                 state = "never expires"
-            used = f"last used {token.last_used_at:%Y-%m-%d %H:00}" if token.last_used_at else "never used"
+            if token.last_used_at:
+                used = f"last used {token.last_used_at:%Y-%m-%d %H:%M}"
+            elif token.role == TokenRole.EDGE and not token.public_key:
+                used = "use unknown"  # Without a key, only the Edge's Master sees the token.
+            else:
+                used = "never used"
             self.stdout.write(
                 f"{token.token_id}  {token.role:<6}  {token.node_id:<24}  {token.issued_at:%Y-%m-%d %H:%M}"
                 f"  {used:<26}  {state}"

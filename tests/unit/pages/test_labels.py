@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -183,3 +184,11 @@ def test_templates_and_script_strings_are_in_the_catalog() -> None:
 )
 def test_terminal_text_becomes_plain(text: str, expected: str) -> None:
     assert plain_text(text) == expected
+
+
+def test_the_catalog_has_every_text_once() -> None:
+    """The compiler takes the last of two: one of them would silently lose its translation."""
+    keys = re.findall(r'^((?:msgctxt .*\n)?msgid (?:".*"\n)+)', CATALOG.read_text(), re.MULTILINE)
+
+    assert len(keys) > 500
+    assert [key for key, count in Counter(keys).items() if count > 1] == []
