@@ -32,6 +32,10 @@ class RoleWatch:
     def remove(self, socket: object) -> None:
         self._sockets.pop(socket, None)
 
+    def count(self, user_id: int) -> int:
+        """The user's sockets."""
+        return sum(viewer.user_id == user_id for viewer, _ in self._sockets.values())
+
     def session_ended(self, session_key: str) -> None:
         """Logout: the session's sockets lose all rights at once. No query: the session may still be in the database."""
         for viewer, on_role in list(self._sockets.values()):

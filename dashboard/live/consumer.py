@@ -149,7 +149,7 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         if not self._live.has_room():
             # After accept: a browser hides the reason of a refused handshake from the page.
             text = f"This server has {process.MAX_SOCKETS} dashboards, which is its limit; try again later."
-            await self.base_send({"type": "websocket.send", "text": replies.error("server-full", text).text})
+            await self.base_send(replies.error("server-full", text).event)
             await self.base_send({"type": "websocket.close", "code": CLOSE_TRY_LATER})
             raise StopConsumer
         self._is_open = True
@@ -177,9 +177,9 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         for task in self._running:
             task.cancel()
 
-    def _close(self, code: int) -> None:
-        """Closes the socket: drops waiting messages, sends nothing more, and aborts the connection if the client does
-        not answer the close.
+    def _close(self, code: int, last: Frame | None = None) -> None:
+        """Closes the socket: drops waiting messages, sends nothing more but `last`, and aborts the connection if the
+        client does not answer the close.
         """
         if self._is_closing:
             return
@@ -189,11 +189,13 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
         self._live.roles.remove(self)
         self._outbox.overflow()
         self._running = []
-        self._start(self._send_close(code), "live-close")
+        self._start(self._send_close(code, last), "live-close")
 
-    async def _send_close(self, code: int) -> None:
+    async def _send_close(self, code: int, last: Frame | None) -> None:
         try:
             async with asyncio.timeout(_ABORT_SECONDS):
+                if last is not None:
+                    await self.base_send(last.event)
                 await self.base_send({"type": "websocket.close", "code": code})
         except (TimeoutError, *GONE):
             # Either its buffer stays full and the abort below closes it, or it has already disconnected.
@@ -322,6 +324,10 @@ class LiveConsumer(AsyncConsumer):  # type: ignore[misc]  # As above.
             return
         if viewer is None or (self._origin is origin.Verdict.NONE and not viewer.is_program):
             self._close(CLOSE_UNAUTHORIZED)
+            return
+        if live.roles.count(viewer.user_id) >= process.MAX_SOCKETS_PER_USER:
+            text = f"You have {process.MAX_SOCKETS_PER_USER} sockets open, which is the limit; close some."
+            self._close(CLOSE_TRY_LATER, replies.error("too-many-sockets", text))
             return
         self._viewer = viewer
         live.remove_stranger(self)

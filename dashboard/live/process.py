@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 
 MAX_SOCKETS = 2_000
+# So that nobody can keep the others out.
+MAX_SOCKETS_PER_USER = 1_000
 
 
 class Live:

@@ -19,7 +19,7 @@ from nodes.addresses import networks_of
 from nodes.domain.commands import Seen
 from nodes.domain.states import Action
 from nodes.errors import TaskRejected
-from tests.support.eventually import eventually_sync
+from tests.support.eventually import eventually, eventually_sync
 from tests.support.live import DaphneThread, KnownTickets, MemoryFeed, RecordedServices, open_client
 
 
@@ -262,6 +262,24 @@ async def test_strangers_cannot_take_all_sockets(site: Site, monkeypatch: pytest
         await newest.send(type="AUTH", token="wrong")
         async with site.open() as other:
             assert (await other.receive())["type"] == "AUTH_OK"
+
+
+async def test_one_user_cannot_take_all_sockets(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_SOCKETS_PER_USER", 1)
+    async with site.open() as first:
+        assert (await first.receive())["type"] == "AUTH_OK"
+        async with site.open() as second:
+            refusal = await second.receive()
+            assert (refusal["type"], refusal["code"]) == ("ERROR", "too-many-sockets")
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await second.receive()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4503
+    # Places are free again once sockets are closed.
+    await eventually(lambda: not site.live.broadcaster.socket_count)
+    async with site.open() as third:
+        assert (await third.receive())["type"] == "AUTH_OK"
 
 
 async def test_many_sockets_share_one_snapshot(site: Site) -> None:
