@@ -35,6 +35,10 @@ class EdgeState:
         """Kept as it is: the Leader checks the Edge's signature on it."""
         self._ticket = update
 
+    @property
+    def link_state(self) -> str:
+        return self._report.state
+
     def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
         """Returns whether the change is worth reporting: a new state, or a clearly different round trip."""
         old_ms = self._report.link_rtt_ms
