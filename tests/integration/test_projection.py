@@ -374,6 +374,20 @@ async def test_output_of_an_unknown_task_waits_for_its_state(master: Voice) -> N
     assert (await task()).state == "running"
 
 
+async def test_a_task_known_by_its_output_gets_its_name_project_and_time_from_its_state(master: Voice) -> None:
+    """As after a restored database: a node's journals fill it again, and the logs may come first."""
+    await master.tell(lines(1, b"hello"), lane="logs")
+    request = StartTask(task_id="t1", attempt=1, spec=TaskSpec(project="shop", named_task="build"))
+
+    await master.tell(status(TaskState.RUNNING, project="shop", request=request, started_at_ms=1_700_000_000_000))
+
+    row = await task()
+    assert (row.name, row.project, row.spec["named_task"]) == ("build", "shop", "build")
+    assert row.created_at.timestamp() == 1_700_000_000
+    await master.tell(status(TaskState.FAILED, name="other", project="other"))
+    assert ((await task()).name, (await task()).project) == ("build", "shop")
+
+
 # --- output ---------------------------------------------------------------------------------------
 
 

@@ -332,3 +332,16 @@ async def test_an_edges_ticket_goes_up_before_anything_else_about_it(
 
     assert [update.WhichOneof("payload") for update in sent] == ["ticket", "report"]
     assert (sent[1].report.capabilities.slots, sent[1].report.state) == (4, "online")
+
+
+async def test_only_a_change_of_an_edges_link_state_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    master = Node(tmp_path, "127.0.0.1:1", "master-1")
+    try:
+        relay = Relay(uplink=master.uplink, journals=master.journals)
+        with caplog.at_level("INFO", "nodes.agent.relay.relay"):
+            for link_rtt_ms in (0.0, 1.0, 9.0):  # A clearly different round trip is reported, too.
+                await relay.node_state("edge-1", NodeState.ONLINE, link_rtt_ms=link_rtt_ms)
+    finally:
+        await master.aclose()
+
+    assert caplog.messages == ["edge edge-1 is online"]

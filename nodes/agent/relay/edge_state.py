@@ -46,6 +46,10 @@ class EdgeState:
             self.take_report(self._greeting)
             self._greeting = None
 
+    @property
+    def link_state(self) -> str:
+        return self._report.state
+
     def take_link(self, state: NodeState, link_rtt_ms: float) -> bool:
         """Returns whether the change is worth reporting: a new state, or a clearly different round trip."""
         old_ms = self._report.link_rtt_ms

@@ -91,8 +91,10 @@ class Relay:
 
     async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
         edge = self._edge(node_id)
+        before = edge.link_state
         if edge.take_link(state, link_rtt_ms):
-            logger.info("edge %s is %s", node_id, state)
+            if state != before:
+                logger.info("edge %s is %s", node_id, state)
             self._uplink.send_ephemeral(f"{node_id}/report", edge.report(self._clock.now_ms()))
 
     async def ready(self, peer: Peer) -> Sequence[pb.LeaderCommand]:

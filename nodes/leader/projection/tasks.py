@@ -246,23 +246,30 @@ def placeholder(unit: UnitOfWork, node_id: str, task_id: str, number: int, why: 
 def _find_or_create(unit: UnitOfWork, node_id: str, status: TaskStatus, number: int) -> tuple[Task, Attempt]:
     task = unit.cache.task(status.task_id)
     spec = status.request.spec if status.request is not None else None
+    # An agent of an earlier version names a free command by its command line.
+    own = default_name(spec, status.task_id) if spec is not None and is_free_command(spec) else status.name
+    name = stored_text(normal_name(own) or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS)
+    project = stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS)
+    started_at = _moment(status.started_at_ms) or unit.now
     if task is None:
-        # An agent of an earlier version names a free command by its command line.
-        own = default_name(spec, status.task_id) if spec is not None and is_free_command(spec) else status.name
         task = Task(
             id=status.task_id,
-            name=stored_text(normal_name(own) or (spec.name if spec else "") or status.task_id, _NAME_CHARACTERS),
-            project=stored_text(status.project or (spec.project if spec else ""), _NAME_CHARACTERS),
+            name=name,
+            project=project,
             node_id=node_id,
             spec=_stored_spec(spec) if spec else {},
             attempt=number,
             state=status.state,
-            created_at=_moment(status.started_at_ms) or unit.now,
+            created_at=started_at,
         )
         unit.insert(task)
         unit.cache.remember_task(task)
-    elif spec is not None and not task.spec:
-        unit.change_task(task, spec=_stored_spec(spec))
+    else:
+        if task.name == task.id:  # Its output, or an alert, came first.
+            created_at = min(task.created_at, started_at)
+            unit.change_task(task, name=name, project=task.project or project, created_at=created_at)
+        if spec is not None and not task.spec:
+            unit.change_task(task, spec=_stored_spec(spec))
     attempt = unit.cache.attempt(status.task_id, number)
     if attempt is None:
         # Pending until the following change, which counts its slot.

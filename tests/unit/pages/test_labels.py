@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
+from django.apps import apps
 from django.conf import settings
 from django.utils import translation
 
@@ -192,3 +193,9 @@ def test_the_catalog_has_every_text_once() -> None:
 
     assert len(keys) > 500
     assert [key for key, count in Counter(keys).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("app", ["nodes", "chat", "dashboard"])
+def test_the_admins_groups_have_a_chinese_name(app: str) -> None:
+    with translation.override("zh-hans"):
+        assert not str(apps.get_app_config(app).verbose_name).isascii()
