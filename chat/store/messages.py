@@ -23,7 +23,7 @@ def last_message(conversation: Conversation) -> Message | None:
     return found.order_by("-id").first()
 
 
-_NOT_TEXT = "The call contains a NUL character or text that is not valid Unicode."
+_NOT_TEXT = "The call contains a NUL character, text that is not valid Unicode, or a number of more than 64 bits."
 _NEVER_SENT = 0  # No conversation has this epoch.
 
 

@@ -1,4 +1,8 @@
-"""Text that every database accepts: PostgreSQL has no NUL in a text, and none accepts half a character."""
+"""Values that every database accepts and every message holds.
+
+PostgreSQL has no NUL in a text, and no database accepts half a character. A message holds integers of 64 bits;
+PostgreSQL returns a large float within JSON as an integer, and has no NaN there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_LARGEST_FLOAT = 1e18
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -16,9 +21,13 @@ def storable_text(text: str) -> str:
 
 
 def storable(value: Any) -> Any:
-    """The same for all text within JSON, also the names of an object's fields."""
+    """The same for all text and numbers within JSON, also the names of an object's fields."""
     if isinstance(value, str):
         return storable_text(value)
+    if isinstance(value, float):
+        return value if abs(value) <= _LARGEST_FLOAT else REPLACEMENT
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 64 else REPLACEMENT
     if isinstance(value, Mapping):
         return {storable(name): storable(inner) for name, inner in value.items()}
     if isinstance(value, list):

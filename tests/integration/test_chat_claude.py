@@ -458,11 +458,15 @@ async def test_bad_calls_are_reported_to_the_model_and_nobody_is_asked(
 
 
 async def test_a_call_that_the_database_cannot_hold_never_runs(start: Start) -> None:
-    """PostgreSQL has no NUL in JSON, and no database takes half a character. A cleaned call would be another one."""
+    """PostgreSQL has no NUL in JSON, no database takes half a character, and no message a number of more than 64 bits.
+
+    A cleaned call would be another one.
+    """
     calls = [
         tool_use("pause_task", {"task": "t1\x00"}),
         tool_use("pause_task", {"task": "t1", "reason\x00": "x"}),
         tool_use("pause_task\x00", {"task": "t1"}),
+        tool_use("pause_task", {"task": "t1", "seconds": 1 << 64}),
     ]
     async with start([Reply([text("a\x00b"), *calls]), Reply([text("ok")])]) as (world, api):
         turn = await world.ask(SENTENCE)
@@ -471,9 +475,9 @@ async def test_a_call_that_the_database_cannot_hold_never_runs(start: Start) -> 
         assert turn["state"] == "done"
         assert [message["text"] for message in turn["messages"]] == ["a\ufffdb", "ok"]
         results = api.bodies[1]["messages"][-1]["content"]
-        assert [result["is_error"] for result in results] == [True] * 3
+        assert [result["is_error"] for result in results] == [True] * 4
         assert {result["content"] for result in results} == {
-            "The call contains a NUL character or text that is not valid Unicode."
+            "The call contains a NUL character, text that is not valid Unicode, or a number of more than 64 bits."
         }
         stored = await read(lambda: list(ToolCall.objects.values_list("name", "arguments")))
         assert "\x00" not in repr(stored)

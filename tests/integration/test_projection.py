@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ from nodes.domain.events import (
 )
 from nodes.domain.phrases import phrase
 from nodes.domain.states import CommandState, LogLevel, LogStream, NodeState, Role, TaskHealth, TaskState
+from nodes.errors import WireError
 from nodes.leader.projection.projection import Projection
 from nodes.models import Alert, Attempt, DeadLetter, Event, FeedEntry, Journal, Node, Store, Task
 from nodes.models import LogLine as LogRow
@@ -312,6 +314,21 @@ async def test_welcome_has_the_marks_and_the_store(projection: Projection, maste
     assert {mark.journal_id: mark.seq for mark in welcome.marks} == {"master-1-states": 1, "master-1-logs": 0}
     assert welcome.store_id == await read(lambda: Store.objects.get().store_id)
     assert welcome.parent_id == "leader"
+
+
+@pytest.mark.parametrize("mark", [{"node_id": "x" * 70}, {"node_id": ".."}, {"lane": "\x00"}, {"lane": "z" * 70}])
+async def test_a_hello_names_only_journals_that_a_database_can_hold(
+    projection: Projection, master: Voice, mark: dict[str, str]
+) -> None:
+    """PostgreSQL refuses what SQLite would store for good."""
+    hello = pb.Hello(name="master-1", role="master")
+    hello.journals.add(**{"journal_id": "j1", "seq": 3, "lane": "states"} | mark)
+
+    with contextlib.suppress(WireError):
+        await projection.welcome(master.peer, hello)
+
+    rows = await read(lambda: list(Journal.objects.values_list("node_id", "lane")))
+    assert set(rows) <= {("master-1", "states"), ("master-1", "logs")}
 
 
 async def test_a_higher_epoch_seen_by_a_node_raises_ours_above_it(projection: Projection, tmp_path: Path) -> None:

@@ -40,6 +40,22 @@ async def test_updates_are_pushed_acked_and_in_order(tmp_path: Path) -> None:
     assert store.hellos[0].role == "master"
 
 
+async def test_a_fault_with_one_nodes_state_does_not_end_the_hub(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(MemoryStore):
+        async def node_state(self, node_id: str, state: NodeState, *, link_rtt_ms: float) -> None:
+            if node_id == "master-1":
+                raise TypeError("no message can hold its row")
+            await super().node_state(node_id, state, link_rtt_ms=link_rtt_ms)
+
+    store = Faulty()
+    async with hub_of(store) as hub, node_of(tmp_path, hub):
+        await eventually(lambda: "state of master-1 not stored" in caplog.text)
+        async with node_of(tmp_path, hub, "master-2"):
+            await eventually(lambda: store.states == [("master-2", NodeState.ONLINE)])
+
+
 async def test_updates_from_before_the_connection_are_replayed(tmp_path: Path) -> None:
     store = MemoryStore()
     async with node_of(tmp_path, "127.0.0.1:1") as node:

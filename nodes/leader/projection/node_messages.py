@@ -162,7 +162,8 @@ def metrics_fields(metrics: Metrics) -> MetricsFields:
 def _usage(used: int, total: int) -> Usage | None:
     if not total:
         return None
-    return {"used": used, "total": total, "percent": round(100 * used / total, 1)}
+    # At most 100: a node may claim a use of 2**64 bytes of 1, and no message can hold what that is in percent.
+    return {"used": used, "total": total, "percent": round(min(100 * used / total, 100.0), 1)}
 
 
 def _gpu_fields(gpu: GpuMetrics) -> Gpu:

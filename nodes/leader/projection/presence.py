@@ -126,7 +126,9 @@ def open_journals(
 def new_journal(unit: UnitOfWork, journal_id: str, node_id: str, lane: str) -> Journal:
     if len(journal_id) > 64 or "\x00" in journal_id:
         raise EntryRefused(BAD_VALUE, "a journal id must have 1 to 64 characters")
-    journal = Journal(id=journal_id, node_id=node_id, lane=str(lane)[:8], seq=0)
+    if not is_node_id(node_id):
+        raise EntryRefused(BAD_VALUE, f"{node_id[:64]!r} is not a valid node id: {NODE_ID_RULE}")
+    journal = Journal(id=journal_id, node_id=node_id, lane=Lane.LOGS if lane == Lane.LOGS else Lane.STATES, seq=0)
     unit.insert(journal)
     unit.cache.journals[journal_id] = journal
     return journal

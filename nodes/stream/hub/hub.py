@@ -281,6 +281,9 @@ class Hub:
                 delay = backoff.next_delay()
                 logger.warning("state of %s not stored, next try in %.1f s: %s", change.node_id, delay, exc)
                 await asyncio.sleep(delay)
+            except Exception:  # Whatever is wrong with one node's row, the hub goes on for all others.
+                logger.exception("state of %s not stored", change.node_id)
+                return
             else:
                 backoff.reset()
                 return

@@ -4,8 +4,8 @@ A field of the value is a field of the message with the same name. A field that 
 import; how each one is checked follows from its type:
 
 - text is made valid Unicode for the wire, and must not be empty if declared with `min_length`;
-- a float must be a finite number, and not negative if declared with `ge=0`. Upper limits are for input: the stream
-  accepts what an older or newer peer allows;
+- a float must be a finite number of at most `MOST`, and not negative if declared with `ge=0`. Lower limits are for
+  input: the stream accepts what an older or newer peer allows;
 - an enum must be a value that this version knows;
 - `X | None` is a field with presence: absent = None;
 - a field or list of a type in `nested` uses the functions given there.
@@ -13,7 +13,6 @@ import; how each one is checked follows from its type:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import NoneType, UnionType
@@ -23,15 +22,13 @@ from google.protobuf.message import Message
 from msgspec import Meta
 
 from nodes.errors import ProtocolViolation
-from nodes.stream.wire.fields import ENUMS, finite, known, not_negative, required, text
+from nodes.stream.wire.fields import ENUMS, MOST, finite, known, not_negative, required, text
 
 Value = TypeVar("Value")
 Wire = TypeVar("Wire", bound=Message)
 Word = TypeVar("Word", bound=StrEnum)
 
 Function = Callable[[Any], Any]
-
-_MOST = sys.float_info.max
 
 
 class Functions(NamedTuple):
@@ -125,10 +122,10 @@ def _functions(declared: Any, where: str, nested: Mapping[type, Both]) -> Functi
     if kind is str:
         return Functions(text, (lambda value: required(value, where)) if limits.min_length else None)
     if kind is float:
-        least = 0.0 if limits.ge == 0 else -_MOST
+        least = 0.0 if limits.ge == 0 else -MOST
         check = not_negative if limits.ge == 0 else finite
         # One comparison for a valid value, as there are many; NaN is in no range.
-        return Functions(None, lambda value: value if least <= value <= _MOST else check(value, where))
+        return Functions(None, lambda value: value if least <= value <= MOST else check(value, where))
     if kind in (int, bool, bytes):
         return Functions(None, None)
     if isinstance(kind, type) and issubclass(kind, StrEnum):

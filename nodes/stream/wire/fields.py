@@ -82,9 +82,16 @@ def known(table: Mapping[Number, Word], number: Number, field: str) -> Word:
         raise ProtocolViolation(f"{field}: unknown value {number}") from None
 
 
+# No measurement is larger. PostgreSQL returns a larger one within JSON as an integer of more than 64 bits, which no
+# message can hold.
+MOST = 1e18
+
+
 def finite(value: float, field: str) -> float:
     if not math.isfinite(value):
         raise ProtocolViolation(f"{field}: {value} is not a number")
+    if abs(value) > MOST:
+        raise ProtocolViolation(f"{field}: {value} is too large")
     return value
 
 

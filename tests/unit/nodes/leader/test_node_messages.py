@@ -54,3 +54,15 @@ def test_a_node_shows_every_metric_even_if_it_has_sent_none(metrics: dict[str, A
     assert shown.keys() == declared("NodeStatus")
     nothing = {**dict.fromkeys(MetricsFields.__annotations__), "gpus": []}
     assert {name: shown[name] for name in nothing} == nothing | metrics
+
+
+def test_no_use_is_more_than_a_message_can_hold() -> None:
+    most = (1 << 64) - 1
+    metrics = Metrics(
+        cpu_percent=0, memory_used_bytes=most, memory_total_bytes=1, disk_used_bytes=1, disk_total_bytes=2
+    )
+
+    shown = metrics_fields(metrics)
+
+    assert shown["memory"] == {"used": most, "total": 1, "percent": 100.0}
+    assert shown["disk"] == {"used": 1, "total": 2, "percent": 50.0}

@@ -83,6 +83,7 @@ def test_every_field_of_a_command_survives(body: StartTask | ControlTask) -> Non
         (pb.NodeUpdate(metrics=pb.SystemMetrics()), "node_id: is empty"),
         (pb.NodeUpdate(node_id="n", metrics=pb.SystemMetrics(cpu_percent=math.nan)), "metrics.cpu_percent: nan"),
         (pb.NodeUpdate(node_id="n", metrics=pb.SystemMetrics(load_1m=math.inf)), "metrics.load_1m: inf"),
+        (pb.NodeUpdate(node_id="n", metrics=pb.SystemMetrics(load_1m=1e19)), "metrics.load_1m: 1e\\+19 is too large"),
         (
             pb.NodeUpdate(node_id="n", task_update=pb.TaskStatusUpdate(task_id="t")),
             "task_update.state: unknown value 0",
