@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from agentflow_site.chat import InProcessChat, ScheduledFleet, make_chat
@@ -131,7 +131,7 @@ def run_leader(config: LeaderConfig) -> int:
             require_free(address)
         epoch = Epoch(config.data_dir / "epoch")
         if not has_terms():
-            _migrate()  # A new database, or one that no Leader with a term has used.
+            _set_up()  # A new database, or one that no Leader with a term has used.
         # From here on, no other Leader changes the database: not even by a migration.
         term = take_term(lock, above=epoch.value, url=config.url)
         with term.kept():
@@ -304,6 +304,14 @@ def _end_at_once(lost: StaleTerm) -> None:
     logger.error("%s; this Leader ends without writing anything more", lost)
     logging.shutdown()
     os._exit(EXIT_FAULT)
+
+
+def _set_up() -> None:
+    """Without a term, another Leader may do the same at the same moment: one of the two fails. Raises `ConfigError`."""
+    try:
+        _migrate()
+    except IntegrityError as exc:
+        raise ConfigError("another Leader is setting up this database at the same moment; start again") from exc
 
 
 def _migrate() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 import grpc
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 from pytest_django import DjangoDbBlocker, Settings
 
 from agentflow_site import healthcheck
@@ -145,6 +146,18 @@ def test_a_second_leader_on_one_data_folder_is_refused(leader: RunningLeader) ->
 
     assert "is already running on" in line
     assert str(leader.process.pid) in line
+
+
+def test_a_leader_that_meets_another_in_an_empty_database_says_so(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collide() -> None:
+        raise IntegrityError("duplicate key value violates unique constraint")
+
+    monkeypatch.setattr("agentflow_site.leader.has_terms", lambda: False)
+    monkeypatch.setattr("agentflow_site.leader._migrate", collide)
+
+    assert "another Leader is setting up this database" in refusal("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
 
 
 def test_a_second_leader_on_one_database_is_refused(leader: RunningLeader, tmp_path: Path) -> None:
