@@ -186,7 +186,8 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "会 考虑 打算 准备 本来 本想 差点 几乎 假装 假如说 犹豫 要不要 该不该 应不应该 应该 是否需要 是否应该 "
             "是否 需不需要 你觉得 你认为 建议 值得 好不好 行不行 会不会 会怎样 会发生什么 安全吗 可以吗 我可以 我能 "
             "我该 should does do_you_think would_it what_if is_it_safe is_it_ok is_it_okay may_i can_i could_i "
-            "must_i shall_i can_one could_one advise recommend suggest what_happens what_would maybe perhaps 也许 可能 或许 大概 "
+            "must_i shall_i can_one could_one advise recommend suggest what_happens what_would maybe perhaps "
+            "也许 可能 或许 大概 "
             "considering wondering thinking wonder think supposed might plan planning intend intending about_to "
             "tempted hesitate pretend almost nearly hardly barely"
         ),
