@@ -186,7 +186,8 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "会 考虑 打算 准备 本来 本想 差点 几乎 假装 假如说 犹豫 要不要 该不该 应不应该 应该 是否需要 是否应该 "
             "是否 需不需要 你觉得 你认为 建议 值得 好不好 行不行 会不会 会怎样 会发生什么 安全吗 可以吗 我可以 我能 "
             "我该 should does do_you_think would_it what_if is_it_safe is_it_ok is_it_okay may_i can_i could_i "
-            "must_i shall_i advise recommend suggest what_happens what_would maybe perhaps 也许 可能 或许 大概 "
+            "must_i shall_i can_one could_one advise recommend suggest what_happens what_would maybe perhaps "
+            "也许 可能 或许 大概 "
             "considering wondering thinking wonder think supposed might plan planning intend intending about_to "
             "tempted hesitate pretend almost nearly hardly barely"
         ),
@@ -206,6 +207,7 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.REPORT: {
         "": (
+            "叫我 要我 催我 命令我 "
             "说 说要 写着 写道 提到 意思 声称 要求 据说 显示说 念 叫做 says say said saying mentions mentioned "
             "told tells according_to claims quote quoted reads_like means meaning asked asks wants wanted wrote "
             "written message"
@@ -235,7 +237,7 @@ _TABLES: Mapping[Kind, Mapping[str, str]] = {
             "一下 一下吧 先 我 我想 我要 我想要 想 要 把 将 给 给我 让 让它 的 地 得 在 上 上的 上面 上面的 里 "
             "里的 里面 中 中的 那个 这个 那 这 正在 现在 马上 立即 立刻 赶紧 赶快 快 掉 吧 呢 啊 哦 呀 嘛 哈 个 "
             "台 只台 条 名为 叫 名字叫 编号 号 跑 运行 执行 是 和 与 以及 还 也 就 当前 目前 今天 同时 及时 临时 "
-            "暂时 到 去 来 请把 put again 再次 一遍 the a an on in at of for from to with now right away right_away "
+            "暂时 到 去 来 请把 put again 再次 一遍 the a an on in at of for from to with now right_away right_now "
             "immediately just named called id number i we me my our us this that these those and is are be it's "
             "there there's currently quickly asap as well too job's task's one ones ok okay hey so also please_now "
             "by possibly today up out"
@@ -290,13 +292,13 @@ _LONGEST = max(map(len, PHRASES))
 # A time or delay for the action.
 WHEN = re.compile(
     r"(?:(?:in|after|at|every|for|within) )?"
-    r"(?:\d+|[一二三四五六七八九十两半几]+|(?:an?|one|two|three|five|ten|half an?|a few|several)(?= ))"
+    r"(?:\d{1,20}|[一二三四五六七八九十两半几]{1,20}|(?:an?|one|two|three|five|ten|half an?|a few|several)(?= ))"
     r"\s*(?:个)?"
     r"(?:分钟|小时|秒钟|秒|点钟|点半|点|天|周|minutes?|mins?|hours?|hrs?|seconds?|secs?|days?|o'clock|[ap]m)(?:之后|以后|后|内)?"
     r"(?![a-z0-9])|\bat \d{1,2}(?::\d\d)?\b|\d{1,2}:\d\d"
 )
 # Any negative contraction.
-NOT = re.compile(r"[a-z]+n't\b")
+NOT = re.compile(r"[a-z]{1,20}n't\b")
 WANTED: Mapping[str, frozenset[str]] = {
     "pause": frozenset({"running", "queued", "pending", "dispatched"}),
     "resume": frozenset({"paused"}),

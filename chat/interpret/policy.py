@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from chat.interpret.lexicon import ANSWERS, COURTESIES, DESTRUCTIVE, WANTED, Kind
 from chat.interpret.reading import Context, Outcome, Pending, Reading
@@ -16,11 +17,16 @@ from chat.interpret.sentence import Sentence, cut
 from chat.interpret.text import normal
 from chat.interpret.world import Task, World
 
+_LONGEST = 1_000  # Characters. A longer text is a pasted log or an essay, not an order.
 _MANY = 2  # With more unknown words than this, not even a proposal is made.
+_MISSPELT = 10  # With more unknown words than this, none is compared with all names of nodes.
 _UNDO = frozenset({"取消", "cancel", "stop", "abort", "停", "停下"})
 # A break between words of consent. "…" becomes "...", which hesitates.
 _PAUSE = re.compile(r"\s*(?:[,.。、]|!+)?\s*")
 _IS = "是"
+# Around an order: a quotation, a comment, an aside or hesitation.
+_ASIDE = re.compile(r"^\s*(?:[>#|*$%/;\"'“”「『《-])|[()\[\]{}<>【】〔〕`|]|\.\.|。。")
+_ARTICLES = frozenset({"the", "a", "an", "our"})
 _WHY = (
     "为什么",
     "为何",
@@ -42,7 +48,9 @@ _STATES = {"queued": frozenset({"queued", "pending", "dispatched"}), "cancelled"
 def interpret(text: str, world: World, context: Context | None = None) -> Reading:
     """What `text` asks for. Never raises: every possible input has an outcome."""
     context = context or Context()
-    normalized = normal(text)
+    normalized = normal(text[: _LONGEST + 1])
+    if len(text) > _LONGEST or len(normalized) > _LONGEST:  # NFKC may lengthen it.
+        return Reading(outcome=Outcome.HELP, why="too long")
     if context.pending is not None and (answer := _answer(normalized, context.pending)):
         return answer
     sentence = _with_parts_of_names(cut(normalized, world), world)
@@ -86,7 +94,7 @@ def _with_parts_of_names(sentence: Sentence, world: World) -> Sentence:
     for word in left:
         if world.having_word(word):
             sentence.words.append(word)
-        elif node := world.near_node(word):
+        elif len(left) <= _MISSPELT and (node := world.near_node(word)):
             sentence.near.append(node)
         else:
             sentence.left.append(word)
@@ -166,6 +174,10 @@ def _doubt(sentence: Sentence, action: str, task: Task, context: Context) -> str
     asks = _is_question(sentence.text) or sentence.says("吗")
     if action in DESTRUCTIVE:
         return "cannot be undone"
+    if _ASIDE.search(sentence.without_names()):
+        return "may be quoted, or said with doubt"
+    if _may_be_statement(sentence):
+        return "may be a statement"
     if sentence.near:
         return "a name is misspelt"
     if sentence.has(Kind.PRONOUN):
@@ -179,6 +191,19 @@ def _doubt(sentence: Sentence, action: str, task: Task, context: Context) -> str
     if context.focus_node and task.node != context.focus_node and not (_nodes(sentence) or _ids(sentence)):
         return "on another node than this conversation's"
     return ""
+
+
+def _may_be_statement(sentence: Sentence) -> bool:
+    """ "The restart of x failed", "x restart failed", "x 重启中": the action is a noun, or it goes on already."""
+    for before, after in pairwise(sentence.phrases):
+        is_next = not sentence.text[before.start + len(before.text) : after.start].strip()
+        is_noun = (after.kind is Kind.ACTION and before.text in _ARTICLES) or (
+            before.kind is Kind.ACTION and after.text in ("of", "中")
+        )
+        if is_next and is_noun:
+            return True
+    last = sentence.phrases[-1]
+    return last.kind is Kind.STATE and any(mention.end <= last.start for mention in sentence.mentions)
 
 
 def _submission(sentence: Sentence, world: World, context: Context) -> Reading:

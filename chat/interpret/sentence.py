@@ -13,7 +13,7 @@ from chat.interpret.world import Mention, World
 _QUOTED = re.compile(r"[\"“”「『《][^\"“”」』》]*[\"”“」』》]|(?<![a-z])'[^']+'(?![a-z])")
 _POSSESSIVE = re.compile(r"'s(?![a-z0-9])")
 _MIND = frozenset({"would you mind", "do you mind"})
-_LEFT_OVER = re.compile(r"[a-z0-9_'-]*[a-z0-9]|[^\W_]")
+_LEFT_OVER = re.compile(r"[_'-]{0,20}[a-z0-9](?:[a-z0-9_'-]*[a-z0-9])?|[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,13 @@ class Sentence:
             goes_on = phrase.kind is Kind.NEGATION or (is_next and phrase.kind in (Kind.POLITE, Kind.FILLER))
             no_until = phrase.start + len(phrase.text) if goes_on else -1
         return False
+
+    def without_names(self) -> str:
+        """The text with a space in place of each name, which may contain any character."""
+        text, end = "", 0
+        for mention in self.mentions:
+            text, end = f"{text}{self.text[end : mention.start]} ", mention.end
+        return text + self.text[end:]
 
     def quotes_an_action(self) -> bool:
         quoted = [match.span() for match in _QUOTED.finditer(self.text)]

@@ -116,7 +116,7 @@ class World:
             (
                 (SequenceMatcher(None, wanted, key).ratio(), node)
                 for key, node in self._nodes_by_key
-                if _same(key, wanted)
+                if _same(key, wanted) and _may_be_near(key, wanted)
             ),
             reverse=True,
         )
@@ -143,6 +143,11 @@ def _key(text: str) -> str:
 def _same(left: str, right: str) -> bool:
     """Whether both have the same digits: "worker-1" is never a typo of "worker-2"."""
     return re.sub(r"\D", "", left) == re.sub(r"\D", "", right)
+
+
+def _may_be_near(left: str, right: str) -> bool:
+    """Whether their lengths alone allow the similarity that matters; it costs far less than the comparison."""
+    return 2 * min(len(left), len(right)) >= (_NEAR - _CLEAR) * (len(left) + len(right))
 
 
 def _words_of(name: str) -> set[str]:

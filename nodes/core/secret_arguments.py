@@ -45,7 +45,10 @@ _OPTIONS: dict[bytes, tuple[bytes, dict[bytes, int]]] = {
 }
 PROGRAMS = (*_OPTIONS, b"chpasswd")
 _PRINTERS = (b"echo", b"printf")
-_READERS = (b"--password-stdin", b"--passphrase-stdin", b"--stdin", b"chpasswd")
+_READERS = (b"--password-stdin", b"--passphrase-stdin", b"--stdin", b"--with-token", b"chpasswd")
+# Options of curl without a value, which may stand before the one with a secret in the same word: `-sSLu`.
+_CURL_FLAGS = re.compile(rb"-[#0-46BGIJLMNOSZfgijklnpqsv]++(?=[A-Za-z])")
+_SUDO_READS = re.compile(rb"-[AbEeHiKklnPSsVv]*S[AbEeHiKklnPSsVv]*")
 _ENDS = (b"|", b"||", b"&", b"&&", b";", b"(", b")")
 
 _WORD = re.compile(
@@ -76,7 +79,9 @@ def in_words(words: list[bytes]) -> Iterator[Found]:
             piped = printed if word == b"|" else []
             program, options, pending, printed, needs = b"", {}, None, [], b""
             continue
-        if word in _READERS or word.rpartition(b"/")[2] == b"chpasswd":
+        name = word.rpartition(b"/")[2]
+        reads = word in _READERS or (program == b"sudo" and _SUDO_READS.fullmatch(word) is not None)
+        if reads or name == b"chpasswd":
             yield from _printed(words, piped, is_account=not word.startswith(b"-"))
             piped = []
         if word == b"<<<":
@@ -86,10 +91,9 @@ def in_words(words: list[bytes]) -> Iterator[Found]:
             kind, pending = pending, None
             yield from _value(index, word, 0, kind)
             continue
-        name = word.rpartition(b"/")[2]
         if program in _PRINTERS:
             printed.append(index)
-        elif name in _PRINTERS:
+        elif name in _PRINTERS or name == b"sudo":
             program = name
         elif name in _OPTIONS:
             program, (needs, options) = name, _OPTIONS[name]
@@ -97,13 +101,18 @@ def in_words(words: list[bytes]) -> Iterator[Found]:
             needs = b"" if word == needs else needs
         elif options and word.startswith(b"-"):
             option, separator, _ = word.partition(b"=")
-            short = word[:2]
+            flags = _CURL_FLAGS.match(word) if program == b"curl" else None
+            at = flags.end() - 1 if flags else 0  # Of what takes the place of the dash.
+            short = b"-" + word[at + 1 : at + 2]
             if word in options:
                 pending = options[word] if options[word] != JOINED else None
             elif separator and option in options:
                 yield from _value(index, word, len(option) + 1, options[option])
             elif short in options and not word.startswith(b"--"):
-                yield from _value(index, word, 2, options[short])
+                if at and len(word) == at + 2:
+                    pending = options[short]
+                else:
+                    yield from _value(index, word, at + 2, options[short])
 
 
 def _printed(words: list[bytes], indexes: Iterable[int], *, is_account: bool) -> Iterator[Found]:

@@ -17,7 +17,7 @@ BYTES = options(re2.Options.Encoding.LATIN1)
 # Names whose value is a secret wherever they stand. An environment variable's name need only contain one of these.
 SURE_NAMES = (
     rb"passw(?:or)?d|passwort|passphrase|passcode|api[_. -]?key|access[_. -]?key|secret[_. -]?key|private[_. -]?key"
-    rb"|(?:encryption|signing|account|master|shared)[_. -]?key"
+    rb"|(?:encryption|signing|account|master|shared)[_. -]?key|client[_-]key[_-]data"
     rb"|(?:access|auth|refresh|bearer|session|security|id|api|bot|deploy|csrf|xsrf)[_. -]?token"
     rb"|(?:client|consumer|app|webhook|jwt|shared)[_. -]?secret|secret[_. -]?access[_. -]?key"
 )

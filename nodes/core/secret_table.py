@@ -14,7 +14,17 @@ import re2
 
 from nodes.core.secret_arguments import PROGRAMS
 from nodes.core.secret_names import BYTES, CHINESE, LOUD, PERHAPS_NAMES, SHORT, SUFFIX, SURE_NAMES, options
-from nodes.core.secret_value import ELEMENT, HEADER, OPTION, PASSWORD_IN_URL, PERHAPS, QUOTED, REST_OF_LINE, SURE
+from nodes.core.secret_value import (
+    ELEMENT,
+    HEADER,
+    OPTION,
+    PASSWORD_IN_URL,
+    PERHAPS,
+    QUOTED,
+    REST_OF_LINE,
+    SENTENCE,
+    SURE,
+)
 
 TYPE_CHECKING = False  # Type checkers know this name; importing `typing` would cost the shim memory and start-up time.
 if TYPE_CHECKING:
@@ -102,7 +112,6 @@ INTRODUCTIONS: dict[str, tuple[int, bytes]] = {
     "npmrc": (SURE, rb"\b_auth[ \t]*="),
     "netrc": (OPTION, rb"\blogin[ \t]+\S+[ \t]+password[ \t]+"),
     "element": (ELEMENT, rb"(?i)<[\w:.-]*(?:" + SURE_NAMES + rb"|" + PERHAPS_NAMES + rb")>"),
-    "SQL": (QUOTED, rb"(?i)\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|password)[ \t]+"),
     "option": (
         OPTION,
         rb"(?:^|[\s\"'])--?[\w-]*(?:(?i:" + SURE_NAMES + rb"|" + PERHAPS_NAMES + rb")|pass|pwd)" + SUFFIX + rb"[ \t]+",
@@ -111,12 +120,20 @@ INTRODUCTIONS: dict[str, tuple[int, bytes]] = {
     "Chinese name": (SURE, CHINESE + _QUOTE + rb"(?:" + _SEPARATOR + rb"|[ \t]*" + "(?:是|为)".encode() + rb"[ \t]*)"),
     "variable": (SURE, LOUD + SUFFIX + rb"="),
     "word": (PERHAPS, rb"(?i:" + PERHAPS_NAMES + rb")" + _AFTER),
+    "docker auth": (PERHAPS, rb"\"auth\"[ \t]*:[ \t]*"),
+    "sentence": (
+        SENTENCE,
+        rb"(?i)\b(?:password|passphrase)[ \t]+(?:(?:(?:is|was)[ \t]+(?:generated|set|created)[ \t]+)?for[ \t]+[^\s:]+"
+        rb"(?:[ \t]+[^\s:]+)?(?:[ \t]+is:?|:)|is:?)[ \t]+",
+    ),
+    # After the names: `password = 'x'` also starts like this.
+    "SQL": (QUOTED, rb"(?i)\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|password)[ \t]+"),
 }
 
 # Whose arguments `nodes.core.secret_arguments` looks through.
 _PROGRAM = (
     rb"(?:^|[\s/;|&(\"'`])(?:" + b"|".join(sorted(PROGRAMS, reverse=True)) + rb")(?:[ \t]|(?m:$))"
-    rb"|--(?:password-)?stdin\b"
+    rb"|--(?:(?:password-)?stdin|with-token)\b|\bsudo[ \t]"
 )
 
 

@@ -13,7 +13,7 @@ from nodes.core.secret_names import NAME
 Span = tuple[int, int]
 
 # What introduced the value says how to find its end, and how sure it is.
-SURE, PERHAPS, OPTION, HEADER, REST_OF_LINE, PASSWORD_IN_URL, ELEMENT, QUOTED = range(8)
+SURE, PERHAPS, OPTION, HEADER, REST_OF_LINE, PASSWORD_IN_URL, ELEMENT, QUOTED, SENTENCE = range(9)
 
 # A quotation mark, escaped or not, after the prefixes of string literals.
 _OPENING = re.compile(rb"""(?:[bBuUrRfF@$]{1,2})?(\\?["'`])""")
@@ -26,7 +26,7 @@ _IN_URL = re.compile(rb"[^\s/]*@")
 # Stands for a value that is set elsewhere, or was removed already.
 _PLACEHOLDER = re.compile(
     rb"\$\(.*|`.*|\$\{.*|\$[A-Z_][A-Z0-9_]*|\$[0-9@*#?]|\$\$.*|%\(?\w*\)?s|%\w+%|<[^>]*>?|\{\{?[^}]*\}?\}?"
-    rb"|[*._?-]+|[xX]{3,}|(?:\xe2\x80\xa2)+|[\[(]\w+[\])]|\[(?:redacted|withheld)\].*",
+    rb"|[*._?=:-]+|[xX]{3,}|(?:\xe2\x80\xa2)+|[\[(]\w+[\])]|\([a-z]+|\[(?:redacted|withheld)\].*",
     re.DOTALL,
 )
 _ORDINARY = frozenset(
@@ -38,7 +38,9 @@ _ORDINARY = frozenset(
 _LETTERS = re.compile(rb"[A-Za-z_]+")
 _CODE = re.compile(rb"[&*!]{0,2}[A-Za-z_$][\w.:>-]{0,100}[\[(<{]")  # A call, an index, a generic type.
 _PATH_OF_NAMES = re.compile(rb"[A-Za-z_]\w{0,60}(?:(?:\.|->|::)[A-Za-z_]\w{0,60}){1,10}")
+_FILE = re.compile(rb"(?:\.{1,2}|~)?/[\w./-]{1,200}\.[a-z]{2,5}")
 _NUMBER = re.compile(rb"[0-9.,:%/+-]+")
+_HAS_DIGIT = re.compile(rb"[0-9]")
 _TRAILING = b".,;:!?)]}>"
 
 
@@ -93,13 +95,15 @@ def is_ordinary(kind: int, text: bytes, span: Span, *, is_quoted: bool) -> bool:
         )
     if kind == QUOTED:
         return len(value) < 3
+    if kind == SENTENCE:  # "password is case-sensitive", "password is 8-16 characters".
+        return len(word) < 6 or _HAS_DIGIT.search(word) is None or _NUMBER.fullmatch(word) is not None
     is_sure = kind != PERHAPS
     if is_quoted or kind == ELEMENT:
         is_sentence = b" " in word and value.endswith((b".", b"!", b"?", b":")) and _is_text(word)
         return len(value) < (3 if is_sure else 6) or is_sentence or (not is_sure and is_letters and len(word) < 12)
     if kind == OPTION and (is_letters or value.startswith(b"-")):
         return True
-    if _CODE.match(value) or _PATH_OF_NAMES.fullmatch(word):
+    if _CODE.match(value) or _PATH_OF_NAMES.fullmatch(word) or _FILE.fullmatch(word):
         return True
     if _NUMBER.fullmatch(value):
         return len(value) < (4 if is_sure else 8)

@@ -250,6 +250,8 @@ class Redactor:
                 if is_secret:
                     spans.append(span)
                     at = max(at, span[1])
+                elif table.KINDS[group] == OPTION:  # It may be a name: `--password = x`.
+                    at = match.start() + 1
         if has_program:
             self._check_time()
             for span in secret_arguments.in_line(line):

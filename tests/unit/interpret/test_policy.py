@@ -384,3 +384,53 @@ def test_a_task_name_made_of_keywords_gives_no_authority() -> None:
 def test_long_and_unusual_sentences_have_an_outcome(world: World) -> None:
     for text in ("暂停" * 5000, "a" * 50_000, "pause " + "t101 " * 2000, "\x00\u202e\ufeff", "'" * 999, "🙂" * 999):
         assert interpret(text, world).outcome in Outcome
+
+
+@pytest.mark.parametrize("character", ["半", "十", "1", "'", "a", "“a", "「", "a'", "worker ", "_", "\ufdfa"])
+def test_a_long_text_is_not_understood_at_no_cost(world: World, character: str) -> None:
+    """A message may have 64 KiB; the rules are not linear in it."""
+    text = character * 65_536
+
+    for context in (Context(), Context(pending=Pending(intent="cancel", tasks=("t101",)))):
+        assert interpret(text, world, context).outcome is Outcome.HELP
+        assert interpret(text, world, context).why == "too long"
+    assert interpret("yes " * 300, world, context).outcome is Outcome.HELP
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *(
+            "> {}",
+            "# {}",
+            "// {}",
+            "- {}",
+            "| {}",
+            "({})",
+            "（{}）",
+            "[{}]",
+            "【{}】",
+            "`{}`",
+            "{}…",
+            "{} ...",
+            '"{}',
+            "'{}",
+        ),
+        *("could one {}", "{}, right?", "请{}, right?", "{}……", "master-1 叫我{}"),
+    ],
+)
+def test_a_quoted_or_doubtful_order_is_not_executed(world: World, frame: str) -> None:
+    def check(order: str) -> None:
+        assert interpret(frame.format(order), world).outcome is not Outcome.EXECUTE
+
+    check_rows([order for order, _ in ORDERS], check)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the restart of web deploy failed", "web deploy restart failed", "重启 web deploy 失败了", "web deploy 重启中"],
+)
+def test_a_statement_is_at_most_proposed(world: World, text: str) -> None:
+    reading = interpret(text, world)
+
+    assert (reading.outcome, reading.why) == (Outcome.CONFIRM, "may be a statement")

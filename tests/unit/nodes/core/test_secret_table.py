@@ -71,12 +71,17 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "npmrc": ("//registry.example/:_auth=YWJjOmRlZg==", "_auth=none"),
     "netrc": ("machine h login bob password hunter2", "login to see the password again"),
     "element": ("<password>hunter2</password>", "<password></password>"),
-    "SQL": ("create user a identified by 'hunter2'", "a user is identified by name"),
     "option": ("deploy --db-pass hunter2 now", "  --password string   the password"),
     "name": ("DB_PASS=hunter2", "PWD=/home/ann/project"),
     "Chinese name": ("数据库密码：hunter2", "请输入密码："),
     "variable": ("GITHUB_TOKEN=abcdefgh", "MAX_TOKENS=100000"),
     "word": ("token: 8f3b2c9d1e7a", "SyntaxError: Unexpected token: punc (;)"),
+    "docker auth": ('{"auth": "YWJjOmRlZg=="}', '{"auth": "optional"}'),
+    "sentence": (
+        "A temporary password is generated for root@localhost: hunter2",
+        "the password is case-sensitive, 8-16 characters",
+    ),
+    "SQL": ("create user a identified by 'hunter2'", "a user is identified by name"),
 }
 SECRET_PARTS = (
     "dXNlcjpwYXNz",
@@ -94,7 +99,10 @@ AWS_SECRET_ACCESS_KEY=Q7z9/x1 | aws_secret_access_key = Q7z9/x1 | "SecretAccessK
 MYSQL_PWD=Q7z91 | {"user":"bob","password":"Q7z9 horse"} | 'password': 'Q7z91', 'x': 1 | password=b'Q7z9'
 {\\"password\\": \\"Q7z91\\"} | 口令=Q7z91 | 密钥是 Q7z91 | password: Q7z9 | Server=x;Uid=sa;Pwd=Q7z91; | api key: Q7z91
 export DB_PASS=Q7 | curl -u admin:Q7z9 https://h | + curl -s --user 'admin:Q7 z9' h | curl -uadmin:Q7z9 h
-API-Key: Q7z91
+API-Key: Q7z91 | password = 'Q7z91' | SET PASSWORD = 'Q7z91' | PASSWORD :Q7z91 | String password = "Q7z91";
+deploy --password = 'Q7z91' | curl -su bob:Q7z9 h | curl -sSLubob:Q7z9 h | echo Q7z9 ¦ sudo -S ls | password => Q7z91
+echo Q7z9 ¦ gh auth login --with-token | client-key-data: Q7z9Q7z9 | your new password is Q7z912
+Password for user admin: Q7z912
 mysql -uroot -pQ7z9 db | sshpass -p Q7z9 ssh h | docker login -u me -p Q7z9 reg | redis-cli -h h -a Q7z9 ping
 echo Q7z9 | docker login --password-stdin | echo "Q7 z9" | sudo docker login --password-stdin reg | ldapsearch -w Q7z9
 docker login --password-stdin <<< Q7z9 | echo root:Q7z9 | chpasswd | curl -b sid=Q7z9 h | unzip -P Q7z9 a.zip
@@ -199,6 +207,12 @@ INFO token bucket refilled: {n} tokens
 WWW-Authenticate: Bearer realm="api"
 secrets.py {n} lines, 3 secrets found
 PWD=/home/ann/project-{n}
+  + password                = (sensitive value)
+GOOGLE_APPLICATION_CREDENTIALS=/secrets/key-{n}.json
+private key: /etc/ssl/private/server-{n}.key
+sshd[{n}]: Failed password for root from 10.0.0.1 port {n} ssh2
+password is {n} characters too long
+echo step {n} | sudo tee /etc/motd
 """.strip("\n").split("\n")
 
 
