@@ -198,7 +198,7 @@ def test_composing_sends_nothing_and_keys_work(visitors: Visitors, build: str) -
     message.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
     message.press("Shift+Enter")
     expect(message).to_have_value("暂停\n")
-    expect(panel.locator(".chat-turn")).to_have_count(0)
+    expect(panel.locator(".chat-turn", has_text="暂停")).to_have_count(0)
     message.fill("x" * 32_001)
     expect(panel.locator("#chat-form .form-error")).to_contain_text("at most 32,000 characters")
     expect(send).to_be_disabled()

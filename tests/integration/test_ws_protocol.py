@@ -288,9 +288,12 @@ async def test_many_sockets_share_one_snapshot(site: Site) -> None:
     site.live.answers._lifetime_seconds = 60.0
 
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(site.open()) for _ in range(20)]
-        for client in clients:
+        clients = []
+        for _ in range(20):
+            client = await stack.enter_async_context(site.open())
+            # At once: a socket that does not subscribe within half a second gets the default topics.
             await client.send(type="SUBSCRIBE", topics=["nodes", "logs"])
+            clients.append(client)
         for client in clients:
             await client.until("SNAPSHOT")
 
