@@ -46,6 +46,7 @@ _BROKEN = (
     AttributeError,
     IndexError,
     KeyError,
+    RecursionError,
     TypeError,
     ValueError,
 )
@@ -229,7 +230,7 @@ async def _whole_message(response: httpx2.Response, progress: Progress, state: _
             break
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     error = answer.get("error") if isinstance(answer, dict) and answer.get("type") == "error" else None
     if isinstance(error, dict):

@@ -82,6 +82,7 @@ async def test_an_answer_in_one_piece_is_an_answer(tmp_path: Path) -> None:
         (Whole(HttpError(200, "invalid_request_error", "no tools")), "refused", 1),
         (Whole(HttpError(200, "overloaded_error", "later")), "overloaded", claude.MAX_TRIES),
         (Page(200, "<html>Sign in</html>"), "bad-endpoint", claude.MAX_TRIES),
+        (Page(200, "[" * 100_000), "bad-endpoint", claude.MAX_TRIES),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -90,4 +91,4 @@ async def test_an_error_in_one_piece_is_that_error(tmp_path: Path, answer: Step,
         turn = await world.ask("hello")
 
         assert (turn["state"], turn["problem"], len(api.bodies)) == ("failed", problem, tries)
-        assert await detail_of(turn["id"]) in ("no key", "no tools", "later", "<html>Sign in</html>")
+        assert (await detail_of(turn["id"]))[:20] in ("no key", "no tools", "later", "<html>Sign in</html>", "[" * 20)
