@@ -55,8 +55,8 @@ def work_log(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     number = asked_page(request)
     sees_commands = may(request_role(request), Right.RUN_COMMANDS)
+    data = live_data(("nodes",))  # First: its position is before that of the rows, so that no change is missed.
     found = selectors.work_log(**form.filters(), page=number, sees_commands=sees_commands)
-    data = live_data(("nodes",))
     mark_unreachable(found["results"], data["nodes"])
     asked = {name: request.GET.get(name, "") for name in form.fields}
     context = {

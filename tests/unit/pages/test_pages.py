@@ -603,6 +603,18 @@ def test_pages_are_linked_with_their_filters(cluster: None, as_role: AsRole) -> 
 
 
 @pytest.mark.parametrize("path", PAGES)
+def test_the_position_is_read_before_anything_that_changes(cluster: None, as_role: AsRole, path: str) -> None:
+    """Otherwise a change in between is neither in the page nor sent to it."""
+    browser = as_role("viewer")
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(path)
+
+    reads = [re.findall(r'FROM "(nodes_\w+)"', query["sql"]) for query in queries]
+    tables = [names[0] for names in reads if names]
+    assert tables[0] == "nodes_store"
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_queries_do_not_grow_with_the_cluster(cluster: None, as_role: AsRole, path: str) -> None:
     client = as_role("viewer")
     client.get(path)
