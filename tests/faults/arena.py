@@ -251,6 +251,9 @@ class Arena:
         except AssertionError as exc:
             raise AssertionError(f"{exc}; still pending: {self._unsettled()}\n{self._report()}") from None
         violations = self.violations()
+        if violations:  # An agent may report again after `settle` has looked; what is lost or doubled stays so.
+            self.settle()
+            violations = self.violations()
         # Only resources may take a moment to be released; waiting does not fix other violations.
         if all(" has " in violation for violation in violations):
             with contextlib.suppress(AssertionError):
