@@ -1,4 +1,4 @@
-"""The audit: one table for everything that people, programs and nodes did or tried. This module creates its rows.
+"""The audit: one table for what people, programs and nodes did or tried. This module creates its rows.
 
 What succeeded is a row of its own, written in the transaction of what it is about. Refused attempts to get in are
 counted per source and minute (`nodes.refusals`), so that a flood of them cannot fill the store.

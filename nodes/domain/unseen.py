@@ -1,4 +1,4 @@
-"""Decides which characters nobody sees, for every place that shows or sends a text which strangers may have written.
+"""Decides which characters are invisible, for every place that shows or sends text that others may have written.
 
 Unseen are the Unicode categories Cc, Cf, Cs, Co, Cn, Zl and Zp, and the few characters of other categories that have no
 shape of their own: variation selectors, fillers, U+034F, U+2800. They can hide instructions, reorder a line or drive a
