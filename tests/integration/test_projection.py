@@ -291,7 +291,10 @@ async def test_text_that_looks_like_an_escaped_nul_is_kept(master: Voice) -> Non
 
 
 def columns_with_nul() -> list[str]:
-    found = []
+    """PostgreSQL refuses NUL itself, so what it has stored has none."""
+    found: list[str] = []
+    if connection.vendor != "sqlite":
+        return found
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             for column in connection.introspection.get_table_description(cursor, table):

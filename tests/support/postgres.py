@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -121,8 +121,9 @@ def frozen() -> Iterator[None]:
     stopped = []
     try:
         for process in (postmaster, *postmaster.children(recursive=True)):
-            process.suspend()
-            stopped.append(process)
+            with suppress(psutil.NoSuchProcess):  # Another worker's connection may have ended meanwhile.
+                process.suspend()
+                stopped.append(process)
         yield
     finally:
         for process in stopped:
